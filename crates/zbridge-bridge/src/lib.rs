@@ -1,0 +1,1 @@
+//! Conditional densities between latents and how zbridge fits them.

@@ -1,0 +1,2 @@
+//! The binary `zbridge`.
+fn main() {}

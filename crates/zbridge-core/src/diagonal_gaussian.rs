@@ -1,0 +1,154 @@
+use crate::{LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError};
+
+/// A batch of Gaussians with diagonal covariance: row `i` is N(mean_i, diag(exp(log_var_i))).
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiagonalGaussian {
+    mean: Latents,
+    log_var: Latents,
+}
+
+impl DiagonalGaussian {
+    /// The batch with these means and log-variances, both `[batch, dim]`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] when the two shapes differ.
+    pub fn new(mean: Latents, log_var: Latents) -> Result<Self, ShapeError> {
+        log_var.expect_shape("log-variances", mean.rows(), mean.dim())?;
+        Ok(Self { mean, log_var })
+    }
+
+    /// `rows` standard normals in `dim` dimensions: the prior of a VAE.
+    pub fn standard(rows: usize, dim: usize) -> Self {
+        Self { mean: Latents::filled(rows, dim, 0.0), log_var: Latents::filled(rows, dim, 0.0) }
+    }
+
+    /// Means, `[batch, dim]`.
+    pub fn mean(&self) -> &Latents {
+        &self.mean
+    }
+
+    /// Log-variances, `[batch, dim]`.
+    pub fn log_var(&self) -> &Latents {
+        &self.log_var
+    }
+
+    /// How many distributions.
+    pub fn rows(&self) -> usize {
+        self.mean.rows()
+    }
+
+    /// Dimensions of each.
+    pub fn dim(&self) -> usize {
+        self.mean.dim()
+    }
+
+    /// The distributions named by `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self { mean: self.mean.select(rows), log_var: self.log_var.select(rows) }
+    }
+
+    /// One draw from each distribution, `[batch, dim]`.
+    pub fn sample(&self, stream: &mut RandomStream) -> Latents {
+        self.sample_each(1, stream)
+    }
+
+    /// KL(self ‖ other) row by row, in nats, `[batch]`; closed form.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] when the batches differ in shape.
+    pub fn kl_divergence_nats(&self, other: &Self) -> Result<Vec<f64>, ShapeError> {
+        other.mean.expect_shape("the second Gaussian", self.rows(), self.dim())?;
+        let rows = (0..self.rows()).map(|row| {
+            let (own, their) = (self.parameters(row), other.parameters(row));
+            own.zip(their).map(|((mean, log_var), (other_mean, other_log_var))| {
+                let gap = mean - other_mean;
+                0.5 * (other_log_var - log_var + (log_var.exp() + gap * gap) * (-other_log_var).exp() - 1.0)
+            })
+        });
+        Ok(rows.map(Iterator::sum).collect())
+    }
+
+    /// (mean, log-variance) of row `row`, column by column, in f64.
+    fn parameters(&self, row: usize) -> impl Iterator<Item = (f64, f64)> {
+        self.mean.row(row).iter().zip(self.log_var.row(row)).map(|(&m, &v)| (f64::from(m), f64::from(v)))
+    }
+}
+
+impl LatentDistribution for DiagonalGaussian {
+    fn shape(&self) -> (usize, usize) {
+        (self.rows(), self.dim())
+    }
+
+    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
+        let dim = self.dim();
+        let mut values = vec![0.0; self.rows() * draws * dim];
+        stream.fill_standard_normal(&mut values);
+        let rows = self.mean.values().chunks_exact(dim).zip(self.log_var.values().chunks_exact(dim));
+        if draws > 0 {
+            for (block, (mean, log_var)) in values.chunks_exact_mut(draws * dim).zip(rows) {
+                for draw in block.chunks_exact_mut(dim) {
+                    for ((value, mean), log_var) in draw.iter_mut().zip(mean).zip(log_var) {
+                        *value = mean + (0.5 * log_var).exp() * *value;
+                    }
+                }
+            }
+        }
+        Latents::saturating(values, dim)
+    }
+
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+        points.expect_shape("points under the Gaussians", self.rows(), self.dim())?;
+        let density = |row: usize| -> f64 {
+            let terms = self.parameters(row).zip(points.row(row)).map(|((mean, log_var), &point)| {
+                let gap = f64::from(point) - mean;
+                LN_TWO_PI + log_var + gap * gap * (-log_var).exp()
+            });
+            -0.5 * terms.sum::<f64>()
+        };
+        Ok((0..self.rows()).map(density).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gaussian(mean: f32, log_var: f32) -> DiagonalGaussian {
+        DiagonalGaussian::new(Latents::filled(1, 1, mean), Latents::filled(1, 1, log_var)).unwrap()
+    }
+
+    #[test]
+    fn log_density_integrates_to_one() {
+        let (q, step) = (gaussian(0.3, -0.7), 1e-3);
+        let mass: f64 = (-8000..8000)
+            .map(|i| q.log_prob(&Latents::filled(1, 1, i as f32 * step as f32)).unwrap()[0].exp() * step)
+            .sum();
+        assert!((mass - 1.0).abs() < 1e-6, "{mass}");
+    }
+
+    #[test]
+    fn divergence_agrees_with_its_definition_by_quadrature() {
+        let (q, p, step) = (gaussian(0.3, -0.7), gaussian(-0.2, 0.4), 1e-3);
+        let by_quadrature: f64 = (-9000..9000)
+            .map(|i| {
+                let point = Latents::filled(1, 1, i as f32 * step as f32);
+                let (log_q, log_p) = (q.log_prob(&point).unwrap()[0], p.log_prob(&point).unwrap()[0]);
+                log_q.exp() * (log_q - log_p) * step
+            })
+            .sum();
+        let closed = q.kl_divergence_nats(&p).unwrap()[0];
+        assert!((closed - by_quadrature).abs() < 1e-5, "{closed} against {by_quadrature}");
+        assert!(q.kl_divergence_nats(&q).unwrap()[0].abs() < 1e-12);
+    }
+
+    #[test]
+    fn draws_have_the_stated_mean_and_variance() {
+        let n = 200_000;
+        let draws = gaussian(1.5, -1.0).sample_each(n, &mut RandomStream::named(3, "test"));
+        let mean = draws.values().iter().map(|&v| f64::from(v)).sum::<f64>() / n as f64;
+        let var = draws.values().iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n as f64;
+        let (sd, true_var) = ((-0.5f64).exp(), (-1.0f64).exp());
+        assert!((mean - 1.5).abs() < 4.0 * sd / (n as f64).sqrt());
+        assert!((var - true_var).abs() < 4.0 * true_var * (2.0 / n as f64).sqrt());
+    }
+}

@@ -1,0 +1,38 @@
+//! Value types and contracts that every other room of zbridge speaks.
+//!
+//! A bridge sees only **latents**: batches of points ([`Latents`]) and of distributions over them
+//! ([`Posterior`]). Shapes and finiteness are checked once, here, at the door; code behind the
+//! door relies on them. This crate knows no tensor library and no file format.
+//!
+//! ```
+//! use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+//!
+//! let mean = Latents::new(vec![0.0, 1.0, 2.0, 3.0], 2)?;           // [2, 2]
+//! let posterior = DiagonalGaussian::new(mean, Latents::filled(2, 2, -4.0))?;
+//! let mut stream = RandomStream::named(7, "example");
+//! let draws = posterior.sample(&mut stream);
+//! assert_eq!((draws.rows(), draws.dim()), (2, 2));
+//! # Ok::<(), zbridge_core::ShapeError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod diagonal_gaussian;
+mod error;
+mod estimate;
+mod latents;
+mod model;
+mod observations;
+mod posterior;
+mod random_stream;
+
+pub use diagonal_gaussian::DiagonalGaussian;
+pub use error::ShapeError;
+pub use estimate::{Estimate, Moments};
+pub use latents::Latents;
+pub use model::{ConditionalDensity, LatentDistribution, LatentModel};
+pub use observations::{EventKind, Observations};
+pub use posterior::Posterior;
+pub use random_stream::RandomStream;
+
+/// `ln(2π)`, the constant of every Gaussian log-density.
+pub const LN_TWO_PI: f64 = 1.837_877_066_409_345_5;

@@ -1,0 +1,59 @@
+use crate::{EventKind, Latents, Observations, Posterior, RandomStream, ShapeError};
+
+/// A batch of distributions over a latent space; row `i` is a distribution of its own.
+pub trait LatentDistribution {
+    /// `[batch, dim]`.
+    fn shape(&self) -> (usize, usize);
+
+    /// `draws` points from each distribution, `[batch · draws, dim]`; the draws of a row stand side by side.
+    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents;
+
+    /// log density of `points` row by row, in nats, `[batch]`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] when `points` is not `[batch, dim]`.
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError>;
+}
+
+/// A given generative model of one modality: trained elsewhere, never changed here.
+pub trait LatentModel {
+    /// What users call it.
+    fn name(&self) -> &str;
+
+    /// Dimensions of its latent space.
+    fn latent_dim(&self) -> usize;
+
+    /// What it models.
+    fn event(&self) -> &EventKind;
+
+    /// p(z|x_i) for each observation, `[batch]` distributions over `[dim]`: the encoder.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the observations are not of the model's [`event`](Self::event).
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError>;
+
+    /// The expected observation under p(x|z_i), `[batch, event]`: pixel means, class probabilities.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the latents are not of the model's dimension.
+    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError>;
+
+    /// log p(x_i|z_ij) in nats, `[n · draws]`, for `draws = latents.rows() / n` latents an observation,
+    /// those of one observation side by side.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when shapes do not belong together.
+    fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError>;
+}
+
+/// A function from a context to an ordinary distribution: q(target | source).
+pub trait ConditionalDensity {
+    /// (source dimensions, target dimensions).
+    fn dims(&self) -> (usize, usize);
+
+    /// q(· | source_i) for each row: `[batch]` distributions over the target's latent space.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] when the source has another dimension.
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError>;
+}

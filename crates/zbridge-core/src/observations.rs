@@ -1,0 +1,105 @@
+use crate::ShapeError;
+use serde::{Deserialize, Serialize};
+
+/// What the numbers of an observation mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// An image with values in 0..1, `[channels, height, width]`.
+    Image {
+        /// 1 for grey, 3 for colour.
+        channels: usize,
+        /// Rows of pixels.
+        height: usize,
+        /// Columns of pixels.
+        width: usize,
+    },
+    /// Probabilities of classes, one-hot where the class is known.
+    Class {
+        /// How many classes.
+        classes: usize,
+    },
+}
+
+impl EventKind {
+    /// How many numbers one observation has.
+    pub fn size(&self) -> usize {
+        match *self {
+            Self::Image { channels, height, width } => channels * height * width,
+            Self::Class { classes } => classes,
+        }
+    }
+
+    /// The shape of one observation, as an array file stores it.
+    pub fn shape(&self) -> Vec<usize> {
+        match *self {
+            Self::Image { channels, height, width } => vec![channels, height, width],
+            Self::Class { classes } => vec![classes],
+        }
+    }
+}
+
+/// A batch of observations of one modality: `[batch, event]`, finite, with what they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observations {
+    values: Vec<f32>,
+    kind: EventKind,
+}
+
+impl Observations {
+    /// The batch `[values.len() / kind.size(), kind.size()]`.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the length is no whole number of observations or a value is not finite.
+    pub fn new(values: Vec<f32>, kind: EventKind) -> Result<Self, ShapeError> {
+        let latents = crate::Latents::new(values, kind.size())?;
+        Ok(Self { values: latents.into_values(), kind })
+    }
+
+    /// One-hot observations of known classes, `[batch, classes]`.
+    ///
+    /// # Errors
+    /// [`ShapeError::NotFinite`] never; [`ShapeError::Ragged`] when a class is not below `classes`.
+    pub fn one_hot(labels: &[u8], classes: usize) -> Result<Self, ShapeError> {
+        let mut values = vec![0.0; labels.len() * classes];
+        for (row, &label) in values.chunks_exact_mut(classes).zip(labels) {
+            let cell = row.get_mut(usize::from(label));
+            *cell.ok_or(ShapeError::Ragged { values: usize::from(label), dim: classes })? = 1.0;
+        }
+        Ok(Self { values, kind: EventKind::Class { classes } })
+    }
+
+    /// How many observations.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.kind.size()
+    }
+
+    /// What they are.
+    pub fn kind(&self) -> &EventKind {
+        &self.kind
+    }
+
+    /// All values, `[batch, event]` row-major.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Observation `row`, flattened.
+    pub fn row(&self, row: usize) -> &[f32] {
+        let size = self.kind.size();
+        &self.values[row * size..(row + 1) * size]
+    }
+
+    /// The observations named by `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let values = rows.iter().flat_map(|&row| self.row(row).iter().copied()).collect();
+        Self { values, kind: self.kind.clone() }
+    }
+
+    /// The most probable class of each observation: the argument of the row's maximum.
+    pub fn argmax(&self) -> Vec<usize> {
+        let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
+        self.values.chunks_exact(self.kind.size()).map(best).collect()
+    }
+}

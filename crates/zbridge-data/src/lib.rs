@@ -1,0 +1,1 @@
+//! Datasets, latents files, pairs and downloads for zbridge.

@@ -1,0 +1,1 @@
+//! Likelihoods, coherence and calibration of zbridge.

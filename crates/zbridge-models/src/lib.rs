@@ -1,0 +1,1 @@
+//! Given generative models of zbridge: image and label VAEs, the judge.

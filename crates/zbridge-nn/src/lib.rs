@@ -1,0 +1,1 @@
+//! Networks, optimisers, the training loop and checkpoints of zbridge.

@@ -1,0 +1,1 @@
+//! Join two pretrained generative models through their latents.
