@@ -1,1 +1,17 @@
-//! Given generative models of zbridge: image and label VAEs, the judge.
+//! Given generative models: VAEs of images and labels, and the judge that reads generated images.
+//!
+//! A given model is trained once, by one of the [`recipes`], and never changed afterwards: bridges and
+//! estimators see it through [`LatentModel`](zbridge_core::LatentModel).
+#![forbid(unsafe_code)]
+
+mod classifier;
+mod error;
+pub mod recipes;
+mod tape_pool;
+mod vae;
+mod vae_training;
+
+pub use classifier::{Classifier, ClassifierTrainer};
+pub use error::ModelError;
+pub use vae::{Elbo, Vae, VaeArchitecture};
+pub use vae_training::{Objective, VaeTrainer};

@@ -1,1 +1,21 @@
 //! Networks, optimisers, the training loop and checkpoints of zbridge.
+#![deny(unsafe_code)]
+
+mod adam;
+mod error;
+mod kernels;
+mod layer;
+mod likelihood;
+mod native;
+mod network;
+mod training;
+mod weights;
+
+pub use adam::Adam;
+pub use error::NnError;
+pub use layer::{Convolution, Layer};
+pub use likelihood::Likelihood;
+pub use native::{InputGradient, Mode, Tape};
+pub use network::{Network, ParameterTensor};
+pub use training::{Outcome, Position, Progress, Schedule, StepContext, Trainee, TrainingPlan, Verdict, train};
+pub use weights::{Precision, StoredTensor, WeightsFile};

@@ -1,0 +1,185 @@
+use crate::gaussian_mixture::GaussianMixture;
+use crate::{EvalError, LatentSampler, TargetDensity};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+
+/// The conditional of a Gaussian bridge, with the source latent averaged out over fixed draws:
+/// q(z|y) = (1/S) Σ_s q(z|z_y^s), z_y^s ~ p(z_y|y).
+///
+/// Exact for the mixture over these S draws. A context is what the rows share, a label say, so its S Gaussians are
+/// computed once; a point then costs S · dim operations. With S = 1 it is q(z|z_y) at one draw or at the mean.
+#[derive(Debug, Clone)]
+pub struct ConditionalTarget {
+    name: String,
+    contexts: Vec<GaussianMixture>,
+    context_of_row: Vec<usize>,
+}
+
+impl ConditionalTarget {
+    /// The target called `name`; `contexts[c]` holds the Gaussians q(z|z_y^s) of context `c`, all of equal weight, and
+    /// `context_of_row[i]` is the context of observation `i`.
+    ///
+    /// # Shapes
+    /// Each context `[S, dim]`, with one `dim` and an S of its own.
+    ///
+    /// # Errors
+    /// [`EvalError::Empty`] without contexts or with one that has no components, [`EvalError::Mismatch`] when their
+    /// dimensions differ, [`EvalError::UnknownIndex`] when a row names a context that is not there.
+    pub fn new(
+        name: impl Into<String>,
+        contexts: &[DiagonalGaussian],
+        context_of_row: Vec<usize>,
+    ) -> Result<Self, EvalError> {
+        let equal: Vec<Vec<f64>> = contexts.iter().map(|components| vec![0.0; components.rows()]).collect();
+        Self::weighted(name, contexts, &equal, context_of_row)
+    }
+
+    /// The same with components of unequal weight, for a bridge that is itself a mixture: `log_weights[c][s]` up to a
+    /// constant in each context; −∞ silences a component.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new); [`EvalError::Mismatch`] when weights and components differ in number.
+    pub fn weighted(
+        name: impl Into<String>,
+        contexts: &[DiagonalGaussian],
+        log_weights: &[Vec<f64>],
+        context_of_row: Vec<usize>,
+    ) -> Result<Self, EvalError> {
+        let first = contexts.first().ok_or(EvalError::Empty { what: "contexts of a conditional target" })?;
+        EvalError::expect_count("lists of log weights, one per context", contexts.len(), log_weights.len())?;
+        EvalError::expect_indices("context", context_of_row.iter().copied(), contexts.len())?;
+        let mixture = |(components, weights): (&DiagonalGaussian, &Vec<f64>)| {
+            EvalError::expect_count("dimensions of each context's Gaussians", first.dim(), components.dim())?;
+            GaussianMixture::new(components, weights)
+        };
+        let contexts = contexts.iter().zip(log_weights).map(mixture).collect::<Result<_, _>>()?;
+        Ok(Self { name: name.into(), contexts, context_of_row })
+    }
+
+    fn context_of(&self, row: usize) -> Result<&GaussianMixture, EvalError> {
+        let missing = EvalError::UnknownIndex {
+            what: "row of the conditional target",
+            row,
+            index: row,
+            available: self.context_of_row.len(),
+        };
+        Ok(&self.contexts[*self.context_of_row.get(row).ok_or(missing)?])
+    }
+}
+
+impl TargetDensity for ConditionalTarget {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
+        let mixture = self.context_of(row)?;
+        EvalError::expect_count("dimensions of the points under a conditional target", mixture.dim(), points.dim())?;
+        Ok(mixture.log_prob(points))
+    }
+}
+
+/// Draws from the mixture: a component, then a point of it.
+impl LatentSampler for ConditionalTarget {
+    fn draw(&self, row: usize, _first: usize, count: usize, stream: &mut RandomStream) -> Result<Latents, EvalError> {
+        let mixture = self.context_of(row)?;
+        let mut values = vec![0.0; count * mixture.dim()];
+        values.chunks_exact_mut(mixture.dim()).for_each(|cells| mixture.fill_draw(cells, stream));
+        Latents::new(values, mixture.dim()).map_err(EvalError::at_row(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zbridge_core::LatentDistribution;
+
+    fn normal(rows: usize, dim: usize, seed: u64) -> Latents {
+        DiagonalGaussian::standard(rows, dim).sample(&mut RandomStream::named(seed, "test"))
+    }
+
+    /// Two contexts with 7 and 3 components.
+    fn contexts(dim: usize) -> [DiagonalGaussian; 2] {
+        [7, 3].map(|s| DiagonalGaussian::new(normal(s, dim, 1), normal(s, dim, s as u64)).unwrap())
+    }
+
+    /// log Σ_s w_s N(point; s) term by term, without shared arithmetic.
+    fn brute_force(components: &DiagonalGaussian, weights: &[f64], point: &[f32]) -> f64 {
+        let row = Latents::new(point.to_vec(), point.len()).unwrap();
+        let density = |s: usize| components.select(&[s]).log_prob(&row).unwrap()[0].exp();
+        let total: f64 = weights.iter().sum();
+        weights.iter().enumerate().map(|(s, w)| w / total * density(s)).sum::<f64>().ln()
+    }
+
+    #[test]
+    fn agrees_with_brute_force_in_every_context_and_dimension() {
+        for dim in [1, 2, 8, 13] {
+            let contexts = contexts(dim);
+            let target = ConditionalTarget::new("q", &contexts, vec![1, 0]).unwrap();
+            let points = normal(20, dim, 99);
+            for (row, context) in [(0, 1), (1, 0)] {
+                let equal = vec![1.0; contexts[context].rows()];
+                let found = target.log_prob(row, &points).unwrap();
+                for (k, value) in found.into_iter().enumerate() {
+                    let expected = brute_force(&contexts[context], &equal, points.row(k));
+                    assert!((value - expected).abs() < 1e-9 * (1.0 + expected.abs()), "{value} against {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn unequal_weights_agree_with_brute_force_and_minus_infinity_silences() {
+        let contexts = contexts(3);
+        let weights = [vec![0.1, 0.0, 3.0, 1.0, 0.5, 0.0, 2.0], vec![1.0, 2.0, 4.0]];
+        let logs = weights.each_ref().map(|list| list.iter().map(|w: &f64| w.ln()).collect::<Vec<f64>>());
+        let target = ConditionalTarget::weighted("q", &contexts, &logs, vec![0, 1]).unwrap();
+        let points = normal(20, 3, 5);
+        for row in 0..2 {
+            let found = target.log_prob(row, &points).unwrap();
+            for (k, value) in found.into_iter().enumerate() {
+                let expected = brute_force(&contexts[row], &weights[row], points.row(k));
+                assert!((value - expected).abs() < 1e-9 * (1.0 + expected.abs()));
+            }
+        }
+    }
+
+    #[test]
+    fn draws_have_the_moments_of_the_mixture() {
+        let components = DiagonalGaussian::new(
+            Latents::new(vec![-3.0, 5.0], 1).unwrap(),
+            Latents::new(vec![0.0, (4.0f32).ln()], 1).unwrap(),
+        );
+        let logs = [vec![0.25f64.ln(), 0.75f64.ln()]];
+        let target = ConditionalTarget::weighted("q", &[components.unwrap()], &logs, vec![0]).unwrap();
+        let n = 100_000;
+        let draws = target.draw(0, 0, n, &mut RandomStream::named(2, "test")).unwrap();
+        let mut moments = zbridge_core::Moments::default();
+        draws.values().iter().for_each(|&z| moments.push(f64::from(z)));
+        let variance = 0.25 * (1.0 + 36.0) + 0.75 * (4.0 + 4.0);
+        assert!((moments.mean() - 3.0).abs() < 4.0 * (variance / n as f64).sqrt());
+        assert!((moments.variance() / variance - 1.0).abs() < 0.03);
+    }
+
+    #[test]
+    fn a_density_that_is_far_below_the_smallest_float_stays_finite() {
+        let target = ConditionalTarget::new("q", &contexts(4), vec![0]).unwrap();
+        let far = target.log_prob(0, &Latents::filled(1, 4, 1e4)).unwrap()[0];
+        assert!(far.is_finite() && far < -1e6);
+    }
+
+    #[test]
+    fn contexts_rows_and_dimensions_that_do_not_belong_together_are_refused() {
+        let one = |dim| DiagonalGaussian::standard(1, dim);
+        let build = |contexts: &[DiagonalGaussian], rows| ConditionalTarget::new("q", contexts, rows).map(|_| ());
+        assert_eq!(
+            build(&[one(2)], vec![0, 1]),
+            Err(EvalError::UnknownIndex { what: "context", row: 1, index: 1, available: 1 })
+        );
+        assert!(matches!(build(&[one(2), one(3)], vec![0]), Err(EvalError::Mismatch { expected: 2, found: 3, .. })));
+        assert!(matches!(build(&[], vec![]), Err(EvalError::Empty { .. })));
+        assert!(matches!(build(&[DiagonalGaussian::standard(0, 2)], vec![0]), Err(EvalError::Empty { .. })));
+        let target = ConditionalTarget::new("q", &[one(2)], vec![0]).unwrap();
+        assert!(matches!(target.log_prob(0, &normal(1, 3, 1)), Err(EvalError::Mismatch { .. })));
+        assert!(matches!(target.log_prob(1, &normal(1, 2, 1)), Err(EvalError::UnknownIndex { .. })));
+    }
+}

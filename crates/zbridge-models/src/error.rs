@@ -1,0 +1,39 @@
+use zbridge_core::ShapeError;
+use zbridge_nn::NnError;
+
+/// What can go wrong with a given model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// Weights, a checkpoint, a device or a training failed.
+    #[error(transparent)]
+    Network(#[from] NnError),
+    /// Observations or latents do not fit the model.
+    #[error("model `{model}`: {source}")]
+    Shape {
+        /// The model's name.
+        model: String,
+        /// What does not fit.
+        source: ShapeError,
+    },
+    /// A network of the model does not fit its latents or its observations.
+    #[error("model `{model}`: its {network} has {found} outputs where {expected} are needed")]
+    Architecture {
+        /// The model's name.
+        model: String,
+        /// `encoder` or `decoder`.
+        network: &'static str,
+        /// Outputs that the model needs.
+        expected: usize,
+        /// Outputs that the network has.
+        found: usize,
+    },
+    /// A recipe that does not exist was asked for.
+    #[error("no recipe `{name}`; there are: {known}")]
+    UnknownRecipe {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+}

@@ -1,0 +1,186 @@
+//! How the given models are made: architecture, objective and schedule of each, by name.
+
+use crate::{ModelError, Objective, VaeArchitecture};
+use serde::{Deserialize, Serialize};
+use zbridge_core::EventKind;
+use zbridge_nn::{Convolution, Layer, Likelihood, Network, Schedule, TrainingPlan};
+
+/// A named way to train a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// What users type.
+    pub name: String,
+    /// What it makes, in one line.
+    pub about: String,
+    /// The model.
+    pub model: RecipeModel,
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Epochs of the schedule.
+    pub epochs: usize,
+    /// Epochs that are run.
+    pub stop_after: usize,
+    /// Learning rate.
+    pub schedule: Schedule,
+}
+
+/// What a recipe trains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecipeModel {
+    /// A variational auto-encoder of one modality of the data.
+    Vae(VaeArchitecture, Objective),
+    /// A classifier of images.
+    Classifier(Network),
+}
+
+impl Recipe {
+    /// The recipe `name`.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownRecipe`], with the names there are.
+    pub fn named(name: &str) -> Result<Self, ModelError> {
+        let all = Self::all()?;
+        let known = all.iter().map(|recipe| recipe.name.clone()).collect::<Vec<_>>().join(", ");
+        let found = all.into_iter().find(|recipe| recipe.name == name);
+        found.ok_or_else(|| ModelError::UnknownRecipe { name: name.into(), known })
+    }
+
+    /// Every recipe.
+    ///
+    /// # Errors
+    /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
+    pub fn all() -> Result<Vec<Self>, ModelError> {
+        let image = mnist_image()?;
+        let early = Self {
+            name: "mnist-image-3-epochs".into(),
+            about: "the same image VAE, stopped after 3 epochs (section 5.4)".into(),
+            stop_after: 3,
+            ..image.clone()
+        };
+        Ok(vec![image, early, mnist_label()?, mnist_judge()?])
+    }
+
+    /// The plan to train on `rows` rows under `seed`.
+    pub fn plan(&self, rows: usize, seed: u64) -> TrainingPlan {
+        let Self { batch, epochs, stop_after, schedule, .. } = *self;
+        TrainingPlan { rows, batch, epochs, stop_after, schedule, seed }
+    }
+}
+
+const MNIST: EventKind = EventKind::Image { channels: 1, height: 28, width: 28 };
+
+fn conv(input: [usize; 3], channels: usize, kernel: usize, stride: usize, padding: usize) -> Convolution {
+    Convolution { input, channels, kernel, stride, padding }
+}
+
+fn mnist_image() -> Result<Recipe, ModelError> {
+    let encoder = Network::new(vec![
+        Layer::Conv(conv([28, 28, 1], 32, 4, 2, 1)),
+        Layer::Silu,
+        Layer::Conv(conv([14, 14, 32], 64, 4, 2, 1)),
+        Layer::Silu,
+        Layer::Conv(conv([7, 7, 64], 64, 3, 2, 1)),
+        Layer::Silu,
+        Layer::Linear { inputs: 4 * 4 * 64, outputs: 512 },
+        Layer::Silu,
+        Layer::Linear { inputs: 512, outputs: 128 },
+    ])?;
+    let decoder = Network::new(vec![
+        Layer::Linear { inputs: 64, outputs: 512 },
+        Layer::Silu,
+        Layer::Linear { inputs: 512, outputs: 7 * 7 * 32 },
+        Layer::Silu,
+        Layer::ConvTranspose(conv([7, 7, 32], 32, 4, 2, 1)),
+        Layer::Silu,
+        Layer::ConvTranspose(conv([14, 14, 32], 1, 6, 2, 2)),
+    ])?;
+    let architecture = VaeArchitecture {
+        name: "mnist-image".into(),
+        event: MNIST,
+        likelihood: Likelihood::Bernoulli,
+        latent_dim: 64,
+        encoder,
+        decoder,
+    };
+    Ok(Recipe {
+        name: "mnist-image".into(),
+        about: "convolutional VAE of grey MNIST images, 64 latents".into(),
+        model: RecipeModel::Vae(architecture.checked()?, Objective::elbo()),
+        batch: 128,
+        epochs: 100,
+        stop_after: 100,
+        schedule: Schedule { peak: 1e-3, warm_up_steps: 500, floor: 0.005 },
+    })
+}
+
+fn mnist_label() -> Result<Recipe, ModelError> {
+    let architecture = VaeArchitecture {
+        name: "mnist-label".into(),
+        event: EventKind::Class { classes: 10 },
+        likelihood: Likelihood::Categorical,
+        latent_dim: 2,
+        encoder: Network::new(vec![
+            Layer::Linear { inputs: 10, outputs: 64 },
+            Layer::Silu,
+            Layer::Linear { inputs: 64, outputs: 64 },
+            Layer::Silu,
+            Layer::Linear { inputs: 64, outputs: 4 },
+        ])?,
+        decoder: Network::new(vec![
+            Layer::Linear { inputs: 2, outputs: 64 },
+            Layer::Silu,
+            Layer::Linear { inputs: 64, outputs: 64 },
+            Layer::Silu,
+            Layer::Linear { inputs: 64, outputs: 10 },
+        ])?,
+    };
+    // At full weight from the first step the KL term wins and the encoder ignores the label.
+    let objective = Objective { kl_weight: 1.0, kl_warm_up: 0.5, ..Objective::elbo() };
+    Ok(Recipe {
+        name: "mnist-label".into(),
+        about: "VAE of the ten labels, 2 latents".into(),
+        model: RecipeModel::Vae(architecture.checked()?, objective),
+        batch: 256,
+        epochs: 20,
+        stop_after: 20,
+        schedule: Schedule { peak: 3e-3, warm_up_steps: 100, floor: 0.01 },
+    })
+}
+
+fn mnist_judge() -> Result<Recipe, ModelError> {
+    let network = Network::new(vec![
+        Layer::Conv(conv([28, 28, 1], 16, 5, 2, 2)),
+        Layer::BatchNorm { width: 14 * 14 * 16 },
+        Layer::LeakyRelu { slope: 0.1 },
+        Layer::Conv(conv([14, 14, 16], 32, 5, 2, 2)),
+        Layer::BatchNorm { width: 7 * 7 * 32 },
+        Layer::LeakyRelu { slope: 0.1 },
+        Layer::Linear { inputs: 7 * 7 * 32, outputs: 96 },
+        Layer::BatchNorm { width: 96 },
+        Layer::LeakyRelu { slope: 0.1 },
+        Layer::Linear { inputs: 96, outputs: 10 },
+    ])?;
+    Ok(Recipe {
+        name: "mnist-judge".into(),
+        about: "convolutional classifier of MNIST images, the judge of coherence".into(),
+        model: RecipeModel::Classifier(network),
+        batch: 128,
+        epochs: 12,
+        stop_after: 12,
+        schedule: Schedule { peak: 2e-3, warm_up_steps: 100, floor: 0.01 },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_builds_and_is_found_by_its_name() {
+        for recipe in Recipe::all().unwrap() {
+            assert_eq!(Recipe::named(&recipe.name).unwrap(), recipe);
+        }
+        assert!(Recipe::named("mnist-imago").unwrap_err().to_string().contains("mnist-image, "));
+    }
+}

@@ -1,0 +1,5 @@
+//! The few loops in which the native engine spends its time.
+
+pub(crate) mod elementwise;
+pub(crate) mod matmul;
+pub(crate) mod windows;

@@ -1,0 +1,133 @@
+//! Sliding windows of a convolution: gather (im2col) and its adjoint, scatter (col2im).
+
+use crate::layer::Convolution;
+
+/// How windows lie over an image `[height, width, channels]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Windows {
+    height: usize,
+    width: usize,
+    channels: usize,
+    down: usize,
+    across: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+impl Windows {
+    /// The windows that a convolution slides over its input.
+    pub(crate) fn of_convolution(conv: &Convolution) -> Self {
+        Self::over(conv.input, conv.output(), conv)
+    }
+
+    /// The windows that a transposed convolution lays over its output, one for each input position.
+    pub(crate) fn of_transposed(conv: &Convolution) -> Self {
+        Self::over(conv.transposed_output(), conv.input, conv)
+    }
+
+    fn over(image: [usize; 3], grid: [usize; 3], conv: &Convolution) -> Self {
+        let ([height, width, channels], [down, across, _]) = (image, grid);
+        let Convolution { kernel, stride, padding, .. } = *conv;
+        Self { height, width, channels, down, across, kernel, stride, padding }
+    }
+
+    /// Windows of one image.
+    pub(crate) fn count(&self) -> usize {
+        self.down * self.across
+    }
+
+    /// Values of one window: kernel × kernel × channels.
+    pub(crate) fn size(&self) -> usize {
+        self.kernel * self.kernel * self.channels
+    }
+
+    /// Values of one image.
+    pub(crate) fn image_size(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Images whose windows fit a core's cache together: the unit of work of a convolution.
+    pub(crate) fn images_at_once(&self) -> usize {
+        const CACHED_VALUES: usize = 1 << 17;
+        (CACHED_VALUES / (self.count() * self.size())).max(1)
+    }
+
+    /// Copies the windows of `images` into `columns`, `[images · count, size]`; zeros outside the image.
+    pub(crate) fn gather(&self, images: &[f32], columns: &mut [f32]) {
+        let blocks = columns.chunks_exact_mut(self.count() * self.size());
+        for (image, block) in images.chunks_exact(self.image_size()).zip(blocks) {
+            self.each_run(|window, offset, image_at, length| {
+                let target = &mut block[window * self.size() + offset..][..length];
+                match image_at {
+                    Some(at) => target.copy_from_slice(&image[at..at + length]),
+                    None => target.fill(0.0),
+                }
+            });
+        }
+    }
+
+    /// Adds every window in `columns` to its place in `images`: the adjoint of [`gather`](Self::gather).
+    pub(crate) fn scatter_add(&self, columns: &[f32], images: &mut [f32]) {
+        let blocks = columns.chunks_exact(self.count() * self.size());
+        for (image, block) in images.chunks_exact_mut(self.image_size()).zip(blocks) {
+            self.each_run(|window, offset, image_at, length| {
+                if let Some(at) = image_at {
+                    let source = &block[window * self.size() + offset..][..length];
+                    for (pixel, value) in image[at..at + length].iter_mut().zip(source) {
+                        *pixel += value;
+                    }
+                }
+            });
+        }
+    }
+
+    /// Calls `visit(window, offset in the window, place in the image, length)` for each run of a window's
+    /// row that lies inside the image, and with no place for the padding around it.
+    #[inline(always)]
+    fn each_run(&self, mut visit: impl FnMut(usize, usize, Option<usize>, usize)) {
+        let (row_length, k) = (self.kernel * self.channels, self.kernel);
+        for window in 0..self.count() {
+            let (top, left) = ((window / self.across) * self.stride, (window % self.across) * self.stride);
+            let first = self.padding.saturating_sub(left).min(k);
+            let last = (self.width + self.padding).saturating_sub(left).min(k).max(first);
+            for ky in 0..k {
+                let offset = ky * row_length;
+                let y = (top + ky).wrapping_sub(self.padding);
+                if y >= self.height {
+                    visit(window, offset, None, row_length);
+                    continue;
+                }
+                if first > 0 {
+                    visit(window, offset, None, first * self.channels);
+                }
+                let at = (y * self.width + left + first - self.padding) * self.channels;
+                visit(window, offset + first * self.channels, Some(at), (last - first) * self.channels);
+                if last < k {
+                    visit(window, offset + last * self.channels, None, (k - last) * self.channels);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ⟨gather(x), c⟩ = ⟨x, scatter(c)⟩ for all x and c: what backpropagation relies on.
+    #[test]
+    fn scatter_is_the_adjoint_of_gather() {
+        for (kernel, stride, padding) in [(3, 1, 1), (4, 2, 1), (6, 2, 2), (3, 2, 1), (1, 1, 0)] {
+            let conv = Convolution { input: [7, 5, 3], channels: 2, kernel, stride, padding };
+            let windows = Windows::of_convolution(&conv);
+            let image: Vec<f32> = (0..windows.image_size()).map(|i| ((i * 7919) % 101) as f32 - 50.0).collect();
+            let c: Vec<f32> = (0..windows.count() * windows.size()).map(|i| ((i * 31) % 17) as f32 - 8.0).collect();
+            let (mut gathered, mut scattered) = (vec![9.0; c.len()], vec![0.0; image.len()]);
+            windows.gather(&image, &mut gathered);
+            windows.scatter_add(&c, &mut scattered);
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+            assert_eq!(dot(&gathered, &c), dot(&image, &scattered), "kernel {kernel} stride {stride}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Files that are either as they were or complete.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use crate::ReportError;
+
+/// Writes a file so that a reader finds either what stood there before or all of the new content.
+///
+/// The content goes to a temporary file in the same folder, is flushed to the disk, and takes the file's name in one
+/// step. Missing folders are made.
+///
+/// # Errors
+/// [`ReportError::Write`] names the path, the step and what the operating system said; the file is then as before.
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), ReportError> {
+    let failed = |step| move |source| ReportError::Write { path: path.to_owned(), step, source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(failed("making its folder"))?;
+    let mut file = temporary(folder).map_err(failed("making a temporary file beside it"))?;
+    file.write_all(content).map_err(failed("writing a temporary file beside it"))?;
+    file.as_file().sync_all().map_err(failed("flushing it to the disk"))?;
+    file.persist(path).map_err(|error| failed("giving it its name")(error.error))?;
+    Ok(())
+}
+
+/// A temporary file with the permissions of an ordinary one; tempfile's default is readable by its owner only.
+#[cfg(unix)]
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder)
+}
+
+#[cfg(not(unix))]
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+    NamedTempFile::new_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/page.html");
+        write_atomically(&path, b"first").unwrap();
+        write_atomically(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_error_names_path_and_reason_and_leaves_no_rubbish() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        let message = write_atomically(&taken, b"x").unwrap_err().to_string();
+        assert!(message.contains("taken") && message.contains("giving it its name"), "{message}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

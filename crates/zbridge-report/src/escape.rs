@@ -1,0 +1,74 @@
+//! Text that comes from outside, made safe for the place where it is put.
+
+/// The text as XML or HTML content or attribute value, without characters that XML 1.0 forbids.
+pub(crate) fn xml(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            _ if is_xml(character) => safe.push(character),
+            _ => safe.push('\u{fffd}'),
+        }
+    }
+    safe
+}
+
+/// Whether XML 1.0 allows the character (section 2.2, `Char`).
+fn is_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// The text as one line of Markdown in which nothing is markup.
+pub(crate) fn markdown(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let characters: Vec<char> = line.chars().collect();
+    let mut safe = String::with_capacity(line.len());
+    for (place, &character) in characters.iter().enumerate() {
+        if is_markup(&characters, place) {
+            safe.push('\\');
+        }
+        safe.push(character);
+    }
+    safe
+}
+
+/// Whether the character could be read as Markdown markup where it stands.
+fn is_markup(line: &[char], place: usize) -> bool {
+    match line[place] {
+        '\\' | '`' | '*' | '|' | '<' | '[' | ']' | '&' | '~' | '$' => true,
+        '_' => !is_inside_word(line, place),
+        '#' | '+' | '-' | '=' | '>' => place == 0,
+        '.' | ')' => place > 0 && line[..place].iter().all(char::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// Whether letters or digits stand on both sides, where GitHub and CommonMark read `_` as itself.
+fn is_inside_word(line: &[char], place: usize) -> bool {
+    let is_word = |at: Option<usize>| at.and_then(|at| line.get(at)).is_some_and(|c| c.is_alphanumeric());
+    is_word(place.checked_sub(1)) && is_word(Some(place + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xml_leaves_no_markup_and_no_forbidden_character() {
+        assert_eq!(xml("a<b> & \"c\" 'd'\u{0}\u{1b}"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;\u{fffd}\u{fffd}");
+        assert_eq!(xml("log p(y|x) → −2.3 ± ψ"), "log p(y|x) → −2.3 ± ψ");
+    }
+
+    #[test]
+    fn markdown_escapes_what_would_be_markup() {
+        assert_eq!(markdown("p(y|x) *bold* <b>"), r"p(y\|x) \*bold\* \<b>");
+        assert_eq!(markdown("label_to_image _x_"), r"label_to_image \_x\_");
+        assert_eq!(markdown("# no\nheading"), r"\# no heading");
+        assert_eq!(markdown("1. not a list, 2. either"), r"1\. not a list, 2. either");
+        assert_eq!(markdown("- 3"), r"\- 3");
+    }
+}

@@ -1,0 +1,118 @@
+//! Colours, marker shapes and dashes: each alone tells ten things apart.
+
+/// Where a drawing will stand, and so what its colours are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// A file of its own: dark on white.
+    Standalone,
+    /// Inside a page, whose style sheet sets the colours for light and dark.
+    Page,
+}
+
+/// Ten colours that stay apart for red-, green- and blue-blind eyes on white: Okabe and Ito's palette without black
+/// and yellow, and four of Paul Tol's.
+pub(crate) const LIGHT: [&str; 10] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#8a8a1f", "#332288", "#6b6b6b"];
+
+/// The same hues, lighter, for a dark page.
+pub(crate) const DARK: [&str; 10] =
+    ["#3d9be0", "#f0803c", "#2fbf94", "#e6a3c8", "#f2b632", "#8fd0fa", "#c8508a", "#b9b94a", "#8a7bf0", "#a8a8a8"];
+
+/// Dash patterns of lines, the most solid first.
+pub(crate) const DASHES: [&str; 5] = ["", "7 3", "2 2.5", "9 3 2 3", "4 2"];
+
+impl Ink {
+    /// Colour of text.
+    pub(crate) fn text(self) -> &'static str {
+        self.pick("#1b1f24", "var(--ink)")
+    }
+
+    /// Colour of tick labels, axes and notes.
+    pub(crate) fn muted(self) -> &'static str {
+        self.pick("#57606a", "var(--ink-muted)")
+    }
+
+    /// Colour of grid lines.
+    pub(crate) fn grid(self) -> &'static str {
+        self.pick("#e4e7eb", "var(--ink-grid)")
+    }
+
+    /// Colour behind everything, where the drawing brings its own.
+    pub(crate) fn background(self) -> Option<&'static str> {
+        (self == Self::Standalone).then_some("#ffffff")
+    }
+
+    /// Colour of the series or group at `place`.
+    pub(crate) fn series(self, place: usize) -> String {
+        let place = place % LIGHT.len();
+        match self {
+            Self::Standalone => LIGHT[place].to_owned(),
+            Self::Page => format!("var(--series-{place})"),
+        }
+    }
+
+    fn pick(self, standalone: &'static str, page: &'static str) -> &'static str {
+        match self {
+            Self::Standalone => standalone,
+            Self::Page => page,
+        }
+    }
+}
+
+/// Dash pattern of the series at `place`; empty is solid.
+pub(crate) fn dash(place: usize) -> &'static str {
+    DASHES[place % DASHES.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Machado, Oliveira and Fernandes (2009), severity 1: protanopia, deuteranopia, tritanopia; and normal sight.
+    const EYES: [[[f64; 3]; 3]; 4] = [
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    ];
+
+    fn linear(hex: &str) -> [f64; 3] {
+        [1, 3, 5].map(|at| {
+            let value = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        })
+    }
+
+    fn times(matrix: [[f64; 3]; 3], v: [f64; 3]) -> [f64; 3] {
+        matrix.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum::<f64>().clamp(0.0, 1.0))
+    }
+
+    /// CIE L*a*b* under D65.
+    fn lab(rgb: [f64; 3]) -> [f64; 3] {
+        let to_xyz =
+            [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]];
+        let [x, y, z] = to_xyz.map(|row: [f64; 3]| row.iter().zip(rgb).map(|(a, b)| a * b).sum::<f64>());
+        let f = |t: f64| if t > 0.008856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
+        let (fx, fy, fz) = (f(x / 0.95047), f(y), f(z / 1.08883));
+        [116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)]
+    }
+
+    fn distance(a: &str, b: &str, eye: [[f64; 3]; 3]) -> f64 {
+        let (a, b) = (lab(times(eye, linear(a))), lab(times(eye, linear(b))));
+        a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn every_pair_of_colours_stays_apart_for_every_eye() {
+        for palette in [LIGHT, DARK] {
+            for (first, a) in palette.iter().enumerate() {
+                for b in &palette[first + 1..] {
+                    for (eye, matrix) in EYES.into_iter().enumerate() {
+                        let apart = distance(a, b, matrix);
+                        assert!(apart > 10.0, "{a} and {b} are {apart:.1} apart for eye {eye}");
+                    }
+                }
+            }
+        }
+    }
+}
