@@ -10,10 +10,7 @@ use tempfile::NamedTempFile;
 /// # Errors
 /// [`DataError::Write`] when the folder cannot be written, the disk is full, or `write` itself fails; then `path` is as
 /// it was and nothing is left beside it.
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), DataError> {
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), DataError> {
     fill_and_rename(path, write).map_err(|reason| DataError::Write { path: path.to_owned(), reason })
 }
 

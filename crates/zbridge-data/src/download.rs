@@ -77,7 +77,7 @@ impl Downloader {
             return Ok(path);
         }
         let mut part = Part::open(file, folder)?;
-        if part.is_finished()? {
+        if part.is_finished().map_err(|reason| part.unwritable(reason))? {
             return part.finish(path);
         }
         let mut reasons = Vec::new();
@@ -98,24 +98,14 @@ impl Downloader {
         part: &mut Part<'_>,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Result<(), String>, DataError> {
-        let agent = self.agent(mirror);
-        let address = format!("{mirror}{}", part.file.name);
+        let (agent, address) = (self.agent(mirror), format!("{mirror}{}", part.file.name));
         let mut last = String::new();
         for attempt in 0..self.tries {
             if attempt > 0 {
                 std::thread::sleep(self.stall_limit / 20);
             }
-            let resumed = part.received > 0;
-            match part.receive(&agent, &address, progress) {
-                Ok(()) if part.is_finished()? => return Ok(Ok(())),
-                Ok(()) => {
-                    part.restart()?;
-                    last = "the bytes are not those of the file (wrong SHA-256); they were deleted".to_owned();
-                    // Bytes of an earlier run may be to blame: those deserve one fresh start.
-                    if !resumed {
-                        break;
-                    }
-                }
+            match part.receive_whole(&agent, &address, progress) {
+                Ok(()) => return Ok(Ok(())),
                 Err(Failure::Disk(reason)) => return Err(part.unwritable(reason)),
                 Err(Failure::Again(reason)) => last = reason,
                 Err(Failure::Never(reason)) => return Ok(Err(reason)),
@@ -165,13 +155,32 @@ impl<'a> Part<'a> {
         let path = folder.join(format!("{}.part", file.name));
         let unwritable = |reason| DataError::Write { path: path.clone(), reason };
         fs::create_dir_all(folder).map_err(unwritable)?;
-        let handle = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
+        let handle =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
         // A file system without locks is no reason to refuse; a lock that is held is.
         if matches!(handle.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(DataError::Busy { path });
         }
         let received = handle.metadata().map_err(unwritable)?.len();
         Ok(Self { file, path, handle, received })
+    }
+
+    /// As [`receive`](Self::receive), and then the digest must be right; otherwise the part is emptied.
+    fn receive_whole(
+        &mut self,
+        agent: &Agent,
+        address: &str,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), Failure> {
+        let resumed = self.received > 0;
+        self.receive(agent, address, progress)?;
+        if self.is_finished().map_err(Failure::Disk)? {
+            return Ok(());
+        }
+        self.truncate().map_err(Failure::Disk)?;
+        let reason = "the bytes are not those of the file (wrong SHA-256); they were deleted".to_owned();
+        // Bytes of an earlier run may be to blame: those deserve a fresh start.
+        Err(if resumed { Failure::Again(reason) } else { Failure::Never(reason) })
     }
 
     /// Appends what the server at `address` sends, from where the part ends.
@@ -236,7 +245,8 @@ impl<'a> Part<'a> {
 
     /// Whether the part is the whole file, by length and digest.
     fn is_finished(&mut self) -> Result<bool, DataError> {
-        Ok(self.received == self.file.bytes && self.digest().map_err(|reason| self.unwritable(reason))? == self.file.sha256)
+        Ok(self.received == self.file.bytes
+            && self.digest().map_err(|reason| self.unwritable(reason))? == self.file.sha256)
     }
 
     fn digest(&mut self) -> io::Result<String> {
@@ -253,10 +263,6 @@ impl<'a> Part<'a> {
     fn truncate(&mut self) -> io::Result<()> {
         self.received = 0;
         self.handle.set_len(0)
-    }
-
-    fn restart(&mut self) -> Result<(), DataError> {
-        self.truncate().map_err(|reason| self.unwritable(reason))
     }
 
     /// Gives the finished part its name.

@@ -17,7 +17,9 @@ pub enum DataError {
         reason: io::Error,
     },
     /// A file cannot be written.
-    #[error("{path}: cannot be written: {reason}; nothing was written; check that the folder exists, that you may write there, and that there is space")]
+    #[error(
+        "{path}: cannot be written: {reason}; nothing was written; check that the folder exists, that you may write there, and that there is space"
+    )]
     Write {
         /// The file that was to appear.
         path: PathBuf,
@@ -59,7 +61,9 @@ pub enum DataError {
         found: u64,
     },
     /// A file holds more bytes than its header promises.
-    #[error("{path}: goes on after its data: {expected} bytes expected, more found; the header or the file is wrong: get it again")]
+    #[error(
+        "{path}: goes on after its data: {expected} bytes expected, more found; the header or the file is wrong: get it again"
+    )]
     TrailingBytes {
         /// The file.
         path: PathBuf,
@@ -217,7 +221,9 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A line of a pairs file is wrong.
-    #[error("{path}, line {line}: {why}; a pairs file starts with the line `x,y` and has one id of each on every further line")]
+    #[error(
+        "{path}, line {line}: {why}; a pairs file starts with the line `x,y` and has one id of each on every further line"
+    )]
     Pairs {
         /// The file.
         path: PathBuf,
@@ -227,7 +233,9 @@ pub enum DataError {
         why: String,
     },
     /// A pair names an id that is not among the latents.
-    #[error("pair {pair} (counted below the header): {side} id {id:?} is not among the {count} ids of {side}; remove the pair or add its latents")]
+    #[error(
+        "pair {pair} (counted below the header): {side} id {id:?} is not among the {count} ids of {side}; remove the pair or add its latents"
+    )]
     UnknownId {
         /// Which pair, from 1.
         pair: usize,
@@ -239,7 +247,9 @@ pub enum DataError {
         count: usize,
     },
     /// Two sets of ids have nothing in common.
-    #[error("no id is in both x and y (x has {x_count}, such as {x_example:?}; y has {y_count}, such as {y_example:?}); give a pairs file")]
+    #[error(
+        "no id is in both x and y (x has {x_count}, such as {x_example:?}; y has {y_count}, such as {y_example:?}); give a pairs file"
+    )]
     NoCommonIds {
         /// How many ids x has.
         x_count: usize,
@@ -269,7 +279,9 @@ pub enum DataError {
         cache: PathBuf,
     },
     /// The system names no cache folder.
-    #[error("no cache folder: the system names no home folder; pass --data DIR or set ZBRIDGE_DATA=DIR, a folder with the four MNIST files")]
+    #[error(
+        "no cache folder: the system names no home folder; pass --data DIR or set ZBRIDGE_DATA=DIR, a folder with the four MNIST files"
+    )]
     NoCacheFolder,
     /// No mirror gave the file.
     #[error("{file} could not be downloaded:\n  {}\nwithout a network, give the data in one of three ways:\n{}", reasons.join("\n  "), three_ways(cache))]

@@ -59,7 +59,8 @@ impl<R: Read> Source<'_, R> {
     fn array(mut self) -> Result<Idx, DataError> {
         let rank = self.rank()?;
         let sizes = self.take(4 * u64::from(rank))?;
-        let shape: Vec<usize> = sizes.chunks_exact(4).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize).collect();
+        let shape: Vec<usize> =
+            sizes.chunks_exact(4).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize).collect();
         let bytes = self.take(self.size(&shape)?)?;
         self.end()?;
         Ok(Idx { shape, bytes })
@@ -96,7 +97,11 @@ impl<R: Read> Source<'_, R> {
         outcome.map_err(|reason| self.damaged(reason))?;
         let (expected, found) = (self.taken + count, self.taken + bytes.len() as u64);
         self.taken = found;
-        if found == expected { Ok(bytes) } else { Err(DataError::Truncated { path: self.path.to_owned(), expected, found }) }
+        if found == expected {
+            Ok(bytes)
+        } else {
+            Err(DataError::Truncated { path: self.path.to_owned(), expected, found })
+        }
     }
 
     /// Reads past the last value, which also makes gzip check its sum.

@@ -101,7 +101,9 @@ impl MnistSource {
     ) -> Result<PathBuf, DataError> {
         match self.locate() {
             Err(DataError::NoDataset { cache }) => {
-                for file in self.files.iter().filter(|file| find_file(&cache, file.name.trim_end_matches(".gz")).is_none()) {
+                for file in
+                    self.files.iter().filter(|file| find_file(&cache, file.name.trim_end_matches(".gz")).is_none())
+                {
                     downloader.fetch(file, &cache, progress)?;
                 }
                 Ok(cache)
@@ -140,7 +142,8 @@ pub(crate) fn folder_with<const N: usize>(
     let mut missing: Vec<&str> = names.to_vec();
     for candidate in SUBFOLDERS.map(|subfolder| folder.join(subfolder)) {
         let found = names.map(|name| find_file(&candidate, name));
-        let lacking: Vec<&str> = names.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(&name, _)| name).collect();
+        let lacking: Vec<&str> =
+            names.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(&name, _)| name).collect();
         if lacking.is_empty() {
             return Ok(found.map(Option::unwrap_or_default));
         }

@@ -41,12 +41,7 @@ impl<'a> BridgeTarget<'a> {
     }
 
     fn sources_of(&self, row: usize) -> Result<&Latents, EvalError> {
-        EvalError::expect_count(
-            "rows of the bridge target, at least",
-            row + 1,
-            self.context_of_row.len().min(row + 1),
-        )?;
-        Ok(&self.sources[self.context_of_row[row]])
+        Ok(&self.sources[*EvalError::entry_of_row("the bridge target", &self.context_of_row, row)?])
     }
 }
 
@@ -138,6 +133,6 @@ mod tests {
             Some(EvalError::UnknownIndex { index: 2, .. })
         ));
         let target = BridgeTarget::new("q", &Mirror, &sources, vec![0]).unwrap();
-        assert!(target.log_prob(1, &Latents::filled(1, 2, 0.0)).is_err());
+        assert!(matches!(target.log_prob(1, &Latents::filled(1, 2, 0.0)), Err(EvalError::UnknownRow { row: 1, .. })));
     }
 }

@@ -61,7 +61,7 @@ impl ConfusionMatrix {
 /// `probabilities` `[n, classes]`, `labels` `[n]`.
 ///
 /// # Errors
-/// [`EvalError::Mismatch`] when the two differ in number or the observations are not classes, [`EvalError::Empty`]
+/// [`EvalError::NotClasses`] for images, [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`]
 /// without rows, [`EvalError::UnknownIndex`] for a label beyond the classes, [`EvalError::NotProbabilities`] naming the
 /// row.
 ///
@@ -86,9 +86,8 @@ pub fn classify(probabilities: &Observations, labels: &[u8]) -> Result<Classific
 
 /// How many classes there are, when everything belongs together.
 fn check(probabilities: &Observations, labels: &[u8]) -> Result<usize, EvalError> {
-    let size = probabilities.kind().size();
     let EventKind::Class { classes } = *probabilities.kind() else {
-        return Err(EvalError::Mismatch { what: "classes of observations that are images", expected: 0, found: size });
+        return Err(EvalError::NotClasses { found: probabilities.kind().clone() });
     };
     EvalError::expect_count("labels, one per row of probabilities", probabilities.rows(), labels.len())?;
     if labels.is_empty() {
@@ -159,7 +158,7 @@ mod tests {
         assert!(matches!(classify(&good, &[0]), Err(EvalError::Mismatch { expected: 2, found: 1, .. })));
         assert!(matches!(classify(&good, &[0, 3]), Err(EvalError::UnknownIndex { row: 1, index: 3, .. })));
         assert!(matches!(classify(&logits, &[0, 1]), Err(EvalError::NotProbabilities { row: 1, .. })));
-        assert!(matches!(classify(&images, &[0]), Err(EvalError::Mismatch { .. })));
+        assert!(matches!(classify(&images, &[0]), Err(EvalError::NotClasses { .. })));
         assert!(matches!(classify(&probabilities(&[]), &[]), Err(EvalError::Empty { .. })));
     }
 }

@@ -56,13 +56,7 @@ impl ConditionalTarget {
     }
 
     fn context_of(&self, row: usize) -> Result<&GaussianMixture, EvalError> {
-        let missing = EvalError::UnknownIndex {
-            what: "row of the conditional target",
-            row,
-            index: row,
-            available: self.context_of_row.len(),
-        };
-        Ok(&self.contexts[*self.context_of_row.get(row).ok_or(missing)?])
+        Ok(&self.contexts[*EvalError::entry_of_row("the conditional target", &self.context_of_row, row)?])
     }
 }
 
@@ -180,6 +174,9 @@ mod tests {
         assert!(matches!(build(&[DiagonalGaussian::standard(0, 2)], vec![0]), Err(EvalError::Empty { .. })));
         let target = ConditionalTarget::new("q", &[one(2)], vec![0]).unwrap();
         assert!(matches!(target.log_prob(0, &normal(1, 3, 1)), Err(EvalError::Mismatch { .. })));
-        assert!(matches!(target.log_prob(1, &normal(1, 2, 1)), Err(EvalError::UnknownIndex { .. })));
+        assert!(matches!(
+            target.log_prob(1, &normal(1, 2, 1)),
+            Err(EvalError::UnknownRow { row: 1, available: 1, .. })
+        ));
     }
 }

@@ -1,4 +1,4 @@
-use zbridge_core::ShapeError;
+use zbridge_core::{EventKind, ShapeError};
 
 /// Why an evaluation stopped; nothing is written by this crate, so nothing is left half done.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -67,6 +67,22 @@ pub enum EvalError {
         /// How many there are.
         available: usize,
     },
+    /// A target or sampler was built for fewer observations than it is asked about.
+    #[error("{what} has no row {row}: it was built for {available} observations; build it for all that are evaluated")]
+    UnknownRow {
+        /// What was asked.
+        what: &'static str,
+        /// The row, from 0.
+        row: usize,
+        /// For how many observations it was built.
+        available: usize,
+    },
+    /// Class probabilities are needed, but the observations are something else.
+    #[error("class probabilities are needed, but these observations are {found:?}")]
+    NotClasses {
+        /// What the observations are.
+        found: EventKind,
+    },
     /// A row of probabilities has a negative value or does not sum to one.
     #[error(
         "observation {row}: its class probabilities sum to {sum} with the smallest {smallest}; they must be ≥ 0 and sum to 1 (apply the softmax first)"
@@ -108,6 +124,11 @@ impl EvalError {
     /// Errors unless `found` is `expected`.
     pub(crate) fn expect_count(what: &'static str, expected: usize, found: usize) -> Result<(), Self> {
         if expected == found { Ok(()) } else { Err(Self::Mismatch { what, expected, found }) }
+    }
+
+    /// The entry of observation `row` in a list with one entry for each.
+    pub(crate) fn entry_of_row<'a, T>(what: &'static str, entries: &'a [T], row: usize) -> Result<&'a T, Self> {
+        entries.get(row).ok_or(Self::UnknownRow { what, row, available: entries.len() })
     }
 
     /// Errors unless each of `indices`, one per observation, is below `available`.

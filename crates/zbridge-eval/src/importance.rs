@@ -56,7 +56,7 @@ pub struct EffectiveSampleSize {
 /// `observations` `[n, event]`, `proposal` `[n, latent]`.
 ///
 /// # Errors
-/// [`EvalError::Setting`] for settings of 0, [`EvalError::Mismatch`] and [`EvalError::Row`] for shapes,
+/// [`EvalError::Setting`] for settings of 0, [`EvalError::Empty`] without observations or targets, [`EvalError::Mismatch`] and [`EvalError::Row`] for shapes,
 /// [`EvalError::NotALogDensity`] with the observation and draw at which the model or a target returned NaN or +∞.
 ///
 /// # Source
@@ -70,6 +70,9 @@ pub fn importance_sampled(
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<TargetEstimate>, EvalError> {
     settings.check()?;
+    if targets.is_empty() {
+        return Err(EvalError::Empty { what: "targets of importance sampling" });
+    }
     let questions = Questions::new(model, observations)?;
     EvalError::expect_count("proposals, one per observation", observations.rows(), proposal.rows())?;
     EvalError::expect_count("dimensions of the proposal", model.latent_dim(), proposal.dim())?;

@@ -10,7 +10,7 @@
 //! | log (1/K) Σ p(x\|z_k) with z_k ~ q(z\|context) | [`naive_monte_carlo`], `log_mean_likelihood` |
 //! | log p(x), log p(x\|y) by importance sampling | [`importance_sampled`] |
 //! | accuracy, log p(true class), calibration | [`classify`] |
-//! | coherence and diversity of what is generated | [`coherence`], [`diversity`] |
+//! | coherence and diversity of what is generated | [`coherence()`], [`diversity()`] |
 //!
 //! Every estimate carries its standard error; importance-sampled ones also carry the effective sample size, because a
 //! standard error that comes from a handful of weights is itself not to be believed.

@@ -276,9 +276,9 @@ mod tests {
         let images = model.observations(vec![0.0, 0.0, 0.0, 1.0, 1.0, 1.0]).unwrap();
         let z = Latents::new(vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0], 2).unwrap();
         let batch = model.log_likelihood_nats(&images, &z).unwrap();
-        for k in 0..4 {
-            let one = model.log_likelihood_nats(&images.select(&[k / 2]), &z.select(&[k])).unwrap();
-            assert_eq!(batch[k], one[0]);
+        for (k, in_batch) in batch.into_iter().enumerate() {
+            let alone = model.log_likelihood_nats(&images.select(&[k / 2]), &z.select(&[k])).unwrap();
+            assert_eq!(alone, [in_batch]);
         }
     }
 

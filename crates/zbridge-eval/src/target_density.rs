@@ -34,7 +34,9 @@ pub trait LatentSampler: Sync {
 /// Row `i` of the batch is the distribution of observation `i`.
 impl LatentSampler for DiagonalGaussian {
     fn draw(&self, row: usize, _first: usize, count: usize, stream: &mut RandomStream) -> Result<Latents, EvalError> {
-        EvalError::expect_indices("distribution", [row], self.rows())?;
+        if row >= self.rows() {
+            return Err(EvalError::UnknownRow { what: "a batch of Gaussians", row, available: self.rows() });
+        }
         Ok(self.select(&[row]).sample_each(count, stream))
     }
 }

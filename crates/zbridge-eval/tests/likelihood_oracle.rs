@@ -1,9 +1,9 @@
 //! Estimators against the linear-Gaussian model, whose likelihoods are exact.
+#![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentDistribution, LatentModel, Latents, Moments, Observations, Posterior,
-    RandomStream, ShapeError,
+    DiagonalGaussian, EventKind, LatentModel, Latents, Moments, Observations, Posterior, RandomStream, ShapeError,
 };
 use zbridge_eval::{
     ConditionalTarget, EvalError, ImportanceSettings, LatentSampler, LinearGaussianModel, LogWeights, PriorTarget,

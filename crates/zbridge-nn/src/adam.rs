@@ -30,6 +30,9 @@ impl Adam {
         const BLOCK: usize = 1 << 16;
         self.steps += 1;
         let (rate, second) = self.corrections(learning_rate);
+        if parameters.len() <= BLOCK {
+            return adam_update(parameters, gradients, &mut self.first, &mut self.second, rate, second);
+        }
         let blocks = parameters.par_chunks_mut(BLOCK).zip(gradients.par_chunks(BLOCK));
         let moments = self.first.par_chunks_mut(BLOCK).zip(self.second.par_chunks_mut(BLOCK));
         blocks.zip(moments).for_each(|((p, g), (m, v))| adam_update(p, g, m, v, rate, second));

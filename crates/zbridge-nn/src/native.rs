@@ -154,15 +154,28 @@ impl Network {
 
     /// Folds the batch statistics of the last training pass into the running ones (momentum 0.1, unbiased variance).
     pub fn update_running_statistics(&self, parameters: &mut [f32], tape: &Tape) {
+        let unbiased = tape.rows as f32 / (tape.rows as f32 - 1.0).max(1.0);
+        self.blend_running_statistics(parameters, tape, BATCH_NORM_MOMENTUM, unbiased);
+    }
+
+    /// Makes the batch statistics of the last training pass the running ones.
+    ///
+    /// # Source
+    /// "Precise" batch normalisation, Wu & Johnson 2021, section 3: after training, statistics of the whole data
+    /// under the final weights instead of an average over weights that were still moving.
+    pub fn adopt_batch_statistics(&self, parameters: &mut [f32], tape: &Tape) {
+        self.blend_running_statistics(parameters, tape, 1.0, 1.0);
+    }
+
+    fn blend_running_statistics(&self, parameters: &mut [f32], tape: &Tape, share: f32, unbiased: f32) {
         for (index, layer) in self.layers().iter().enumerate() {
             if let Layer::BatchNorm { .. } = layer {
                 let ranges: Vec<Range<usize>> = self.ranges(index).collect();
                 let statistics = &tape.statistics[index];
-                let unbiased = tape.rows as f32 / (tape.rows as f32 - 1.0).max(1.0);
                 let mean = parameters[ranges[2].clone()].iter_mut().zip(&statistics.mean);
-                mean.for_each(|(running, batch)| *running += BATCH_NORM_MOMENTUM * (batch - *running));
+                mean.for_each(|(running, batch)| *running += share * (batch - *running));
                 let variance = parameters[ranges[3].clone()].iter_mut().zip(&statistics.variance);
-                variance.for_each(|(running, batch)| *running += BATCH_NORM_MOMENTUM * (batch * unbiased - *running));
+                variance.for_each(|(running, batch)| *running += share * (batch * unbiased - *running));
             }
         }
     }

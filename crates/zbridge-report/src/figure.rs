@@ -68,7 +68,7 @@ impl Figure {
     /// Points without a place on their axes (not finite, or not positive on a logarithmic axis) are not drawn; a note
     /// below the figure says how many.
     pub fn to_svg(&self) -> String {
-        self.draw(Ink::Standalone)
+        self.draw(Ink::Standalone, &self.description())
     }
 
     /// The figure as a PNG file with `scale` pixels for each unit of the SVG; 2 suits most screens and papers.
@@ -80,13 +80,13 @@ impl Figure {
     }
 
     /// The figure for a page, whose style sheet brings fonts and colours.
-    pub(crate) fn to_page_svg(&self) -> String {
-        self.draw(Ink::Page)
+    pub(crate) fn to_page_svg(&self, alt: &str) -> String {
+        self.draw(Ink::Page, alt)
     }
 
-    fn draw(&self, ink: Ink) -> String {
+    fn draw(&self, ink: Ink, alt: &str) -> String {
         let layout = Layout::of(self);
-        let mut svg = Svg::new((layout.width, layout.height), ink, &self.description());
+        let mut svg = Svg::new((layout.width, layout.height), ink, alt);
         let mut y = MARGIN;
         for line in &layout.title {
             y += TITLE_SIZE * LINE_HEIGHT;

@@ -57,7 +57,6 @@ impl Svg {
         let (w, h, size) = (number(width), number(height), format!("0 0 {} {}", number(width), number(height)));
         let mut attributes = vec![
             ("xmlns", "http://www.w3.org/2000/svg"),
-            ("xmlns:xlink", "http://www.w3.org/1999/xlink"),
             ("viewBox", &size),
             ("width", &w),
             ("height", &h),
@@ -118,12 +117,6 @@ impl Svg {
         self.open("text", &attributes);
         self.text.push_str(&escape::xml(line.text));
         self.close("text");
-    }
-
-    /// A straight line.
-    pub(crate) fn stroke(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
-        let path = format!("M{} {}L{} {}", number(from.0), number(from.1), number(to.0), number(to.1));
-        self.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", &number(width)), ("fill", "none")]);
     }
 
     /// The whole document.

@@ -1,0 +1,51 @@
+use zbridge_core::ShapeError;
+use zbridge_nn::NnError;
+
+/// What can go wrong with a bridge.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BridgeError {
+    /// The two sides do not hold the same number of posteriors.
+    #[error("{x} posteriors of x and {y} of y: pairs need one of each; join them by id first")]
+    Unpaired {
+        /// Posteriors of x.
+        x: usize,
+        /// Posteriors of y.
+        y: usize,
+    },
+    /// Fewer pairs than the network's batch normalisation can work on.
+    #[error("{pairs} pairs: at least 2 are needed, since batch normalisation has no statistics of a single row")]
+    TooFewPairs {
+        /// Pairs that came.
+        pairs: usize,
+    },
+    /// A setting is outside its range.
+    #[error("bridge setting `{setting}` is {value}: {expected}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A name of a recipe or divergence that does not exist.
+    #[error("no {what} `{name}`; there are: {known}")]
+    Unknown {
+        /// `recipe` or `divergence`.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: &'static str,
+    },
+    /// Shapes do not belong together.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The network, its file or its training failed.
+    #[error(transparent)]
+    Network(#[from] NnError),
+    /// The caller asked to stop.
+    #[error("the fit was interrupted; nothing was written")]
+    Interrupted,
+}

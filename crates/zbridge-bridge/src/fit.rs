@@ -1,0 +1,196 @@
+//! Fitting one direction by mini-batches (paper, eq. 2–4).
+
+use crate::config::CheckedConfig;
+use crate::{BridgeError, GaussianDensity};
+use serde::{Deserialize, Serialize};
+use zbridge_core::{DiagonalGaussian, Latents, Posterior, RandomStream};
+use zbridge_nn::{
+    Adam, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan, Verdict, train,
+};
+
+/// The objective of one direction over its fit: what the paper's figure 1 shows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FitCurve {
+    /// Steps done at each point.
+    pub steps: Vec<usize>,
+    /// Mean divergence of a pair since the point before, in nats: L of equation 4 over N.
+    pub divergence_nats: Vec<f64>,
+}
+
+/// How far a fit is: (steps done, steps in all).
+pub type FitProgress = (usize, usize);
+
+/// q(target|source), fitted on the pairs; `observe` hears the progress and says whether to go on.
+pub(crate) fn fit(
+    source: &Posterior,
+    target: &Posterior,
+    config: &CheckedConfig,
+    name: &str,
+    observe: &mut dyn FnMut(FitProgress) -> bool,
+) -> Result<(GaussianDensity, FitCurve), BridgeError> {
+    let pairs = source.rows();
+    let streams = RandomStream::named(config.seed, name);
+    let density = GaussianDensity::initial(source.dim(), target.dim(), config, &mut streams.child(0))?;
+    let mut trainer = DensityTrainer::new(density, source, target.as_diagonal(), config);
+    let plan = plan(pairs, config, streams.child(1).below(usize::MAX) as u64);
+    let mut curve = Curve::over(config.steps);
+    let mut done = 0;
+    let outcome = train(&mut trainer, &plan, Position::default(), &mut |trainer, _| {
+        done += 1;
+        curve.push(done, trainer.last_nats);
+        let go_on = observe((done, config.steps)) && done < config.steps;
+        if go_on { Verdict::Continue } else { Verdict::Stop }
+    })?;
+    debug_assert!(outcome.position.epoch <= plan.epochs);
+    if done < config.steps {
+        return Err(BridgeError::Interrupted);
+    }
+    trainer.settle_statistics(&mut streams.child(2));
+    Ok((trainer.density, curve.finish()))
+}
+
+/// Enough epochs for the configured steps.
+fn plan(pairs: usize, config: &CheckedConfig, seed: u64) -> TrainingPlan {
+    let batch = config.batch.min(pairs);
+    let per_epoch = (pairs / batch).max(1);
+    let epochs = config.steps.div_ceil(per_epoch);
+    let schedule = Schedule::constant(config.learning_rate);
+    TrainingPlan { rows: pairs, batch, epochs, stop_after: epochs, schedule, seed }
+}
+
+/// A density in training, with the pairs it learns from and the buffers it keeps.
+struct DensityTrainer<'p> {
+    density: GaussianDensity,
+    source: &'p DiagonalGaussian,
+    source_deviations: Latents,
+    target: &'p DiagonalGaussian,
+    config: &'p CheckedConfig,
+    adam: Adam,
+    tape: Tape,
+    gradients: Vec<f32>,
+    draws: Vec<f32>,
+    output_gradient: Vec<f32>,
+    last_nats: f64,
+}
+
+impl<'p> DensityTrainer<'p> {
+    fn new(
+        density: GaussianDensity,
+        source: &'p Posterior,
+        target: &'p DiagonalGaussian,
+        config: &'p CheckedConfig,
+    ) -> Self {
+        let (source, parameters) = (source.as_diagonal(), density.parameters().len());
+        let deviations = source.log_var().values().iter().map(|v| (0.5 * v).exp().min(f32::MAX)).collect();
+        let dim = source.dim();
+        Self {
+            density,
+            source,
+            source_deviations: Latents::new(deviations, dim)
+                .unwrap_or_else(|_| Latents::filled(source.rows(), dim, 0.0)),
+            target,
+            config,
+            adam: Adam::new(parameters),
+            tape: Tape::default(),
+            gradients: vec![0.0; parameters],
+            draws: Vec::new(),
+            output_gradient: Vec::new(),
+            last_nats: f64::NAN,
+        }
+    }
+
+    /// Batch-normalisation statistics of all pairs under the final weights. The running averages lag behind
+    /// weights that move; where a hidden unit hardly varies, 1/√ε makes that lag a large error.
+    fn settle_statistics(&mut self, stream: &mut RandomStream) {
+        const ROWS: usize = 4096;
+        let pairs = self.source.rows();
+        let rows: Vec<usize> = (0..pairs * ROWS.div_ceil(pairs)).map(|i| i % pairs).collect();
+        self.draw_sources(&rows, stream);
+        let network = self.density.network().clone();
+        network.forward(self.density.parameters(), &self.draws, Mode::Training, &mut self.tape);
+        network.adopt_batch_statistics(self.density.parameters_mut(), &self.tape);
+    }
+
+    /// z_x,i ~ p(z_x|x_i), afresh at every step.
+    fn draw_sources(&mut self, rows: &[usize], stream: &mut RandomStream) {
+        let dim = self.source.dim();
+        self.draws.resize(rows.len() * dim, 0.0);
+        stream.fill_standard_normal(&mut self.draws);
+        for (draw, &row) in self.draws.chunks_exact_mut(dim).zip(rows) {
+            let parameters = self.source.mean().row(row).iter().zip(self.source_deviations.row(row));
+            for (value, (mean, deviation)) in draw.iter_mut().zip(parameters) {
+                *value = mean + deviation * *value;
+            }
+        }
+    }
+
+    /// Σ_i D(q_i ‖ p_i) over the rows, with its gradient times `scale` left in `output_gradient`.
+    fn divergence(&mut self, rows: &[usize], scale: f32) -> f64 {
+        let dim = self.target.dim();
+        self.output_gradient.clear();
+        self.output_gradient.extend_from_slice(self.tape.output_mut());
+        let mut total = 0.0;
+        for (q, &row) in self.output_gradient.chunks_exact_mut(2 * dim).zip(rows) {
+            let (means, log_vars) = q.split_at_mut(dim);
+            let target = self.target.mean().row(row).iter().zip(self.target.log_var().row(row));
+            let mut row_total = 0.0;
+            for ((mean, log_var), (&m, &v)) in means.iter_mut().zip(log_vars).zip(target) {
+                let (value, (by_mean, by_log_var)) = self.config.divergence.with_gradient((*mean, *log_var), (m, v));
+                row_total += value;
+                (*mean, *log_var) = (scale * by_mean, scale * by_log_var);
+            }
+            total += f64::from(row_total);
+        }
+        total
+    }
+}
+
+impl Trainee for DensityTrainer<'_> {
+    fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
+        self.draw_sources(rows, &mut context.stream);
+        let network = self.density.network().clone();
+        network.forward(self.density.parameters(), &self.draws, Mode::Training, &mut self.tape);
+        // Equation 4: L ≃ (N/M) Σ L_i.
+        let scale = self.source.rows() as f32 / rows.len() as f32;
+        self.last_nats = self.divergence(rows, scale) / rows.len() as f64;
+        self.gradients.fill(0.0);
+        let unused = InputGradient::Unused;
+        let (parameters, gradient) = (self.density.parameters(), &self.output_gradient);
+        network.backward(parameters, gradient, &mut self.gradients, unused, &mut self.tape);
+        network.update_running_statistics(self.density.parameters_mut(), &self.tape);
+        self.adam.step(self.density.parameters_mut(), &self.gradients, context.learning_rate);
+        Ok(self.last_nats)
+    }
+}
+
+/// Gathers about 200 points of a fit's objective.
+struct Curve {
+    every: usize,
+    total: f64,
+    count: usize,
+    curve: FitCurve,
+}
+
+impl Curve {
+    fn over(steps: usize) -> Self {
+        Self { every: steps.div_ceil(200), total: 0.0, count: 0, curve: FitCurve::default() }
+    }
+
+    fn push(&mut self, step: usize, nats: f64) {
+        self.total += nats;
+        self.count += 1;
+        if self.count == self.every {
+            self.close(step);
+        }
+    }
+
+    fn close(&mut self, step: usize) {
+        self.curve.steps.push(step);
+        self.curve.divergence_nats.push(self.total / self.count as f64);
+        (self.total, self.count) = (0.0, 0);
+    }
+
+    fn finish(self) -> FitCurve {
+        self.curve
+    }
+}

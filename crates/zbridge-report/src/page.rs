@@ -1,0 +1,209 @@
+use crate::{Figure, Grid, ReportError, Table};
+
+/// A report that can be read from top to bottom.
+///
+/// ```
+/// use zbridge_report::{Page, Section};
+///
+/// let page = Page {
+///     title: "Bridge between images and labels".into(),
+///     sections: vec![Section::new("Result").paragraph("It works with 256 pairs.").warning("One seed only.")],
+/// };
+/// assert!(page.to_html()?.contains("<p>It works with 256 pairs.</p>"));
+/// assert!(page.to_markdown(|id| format!("figures/{id}.png")).starts_with("# Bridge"));
+/// # Ok::<(), zbridge_report::ReportError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    /// What stands at the top and in the window's title.
+    pub title: String,
+    /// The parts, in order.
+    pub sections: Vec<Section>,
+}
+
+/// A heading and what belongs under it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Section {
+    /// The heading.
+    pub heading: String,
+    /// What stands below it.
+    pub blocks: Vec<Block>,
+}
+
+/// One thing on a page. All text is plain: nothing in it is read as markup.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Block {
+    /// Running text.
+    Paragraph(String),
+    /// A chart or a grid of images.
+    Illustration(Illustration),
+    /// A table.
+    Table(Table),
+    /// Something that a reader must not miss.
+    Warning(String),
+    /// Text in which spaces and line ends count: commands, settings.
+    Code(String),
+    /// Names and values, such as commit, seed and digests.
+    Facts(Vec<(String, String)>),
+    /// Blocks that are folded away under a line that says what they are.
+    Details {
+        /// The line that is always shown.
+        summary: String,
+        /// What is shown on demand.
+        blocks: Vec<Block>,
+    },
+}
+
+/// A figure with what is said about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Illustration {
+    /// Short name, unique on the page: the anchor in HTML and usually the file's name beside Markdown.
+    pub id: String,
+    /// What stands below.
+    pub caption: String,
+    /// What the figure shows, for those who cannot see it.
+    pub alt: String,
+    /// What is drawn.
+    pub drawing: Drawing,
+}
+
+/// What can be drawn.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Drawing {
+    /// Charts.
+    Chart(Figure),
+    /// Images.
+    Grid(Grid),
+}
+
+impl From<Figure> for Drawing {
+    fn from(figure: Figure) -> Self {
+        Self::Chart(figure)
+    }
+}
+
+impl From<Grid> for Drawing {
+    fn from(grid: Grid) -> Self {
+        Self::Grid(grid)
+    }
+}
+
+impl Drawing {
+    /// The drawing as an SVG file of its own.
+    ///
+    /// # Errors
+    /// As [`Grid::to_svg`].
+    pub fn to_svg(&self) -> Result<String, ReportError> {
+        match self {
+            Self::Chart(figure) => Ok(figure.to_svg()),
+            Self::Grid(grid) => grid.to_svg(),
+        }
+    }
+
+    /// The drawing as a PNG file: charts at two pixels a unit, grids at their own scale.
+    ///
+    /// # Errors
+    /// As [`Figure::to_png`] and [`Grid::to_png_bytes`].
+    pub fn to_png(&self) -> Result<Vec<u8>, ReportError> {
+        match self {
+            Self::Chart(figure) => figure.to_png(2.0),
+            Self::Grid(grid) => grid.to_png_bytes(),
+        }
+    }
+
+    pub(crate) fn to_page_svg(&self, alt: &str) -> Result<String, ReportError> {
+        match self {
+            Self::Chart(figure) => Ok(figure.to_page_svg(alt)),
+            Self::Grid(grid) => grid.to_page_svg(alt),
+        }
+    }
+}
+
+impl Page {
+    /// The page as one HTML file that needs nothing from outside.
+    ///
+    /// # Errors
+    /// As [`Grid::to_svg`].
+    pub fn to_html(&self) -> Result<String, ReportError> {
+        crate::page_html::render(self)
+    }
+
+    /// The page in Markdown; `figure_path` says where the picture of an illustration's id is.
+    pub fn to_markdown(&self, figure_path: impl Fn(&str) -> String) -> String {
+        crate::page_markdown::render(self, &figure_path)
+    }
+
+    /// Every illustration, also those inside details, in order.
+    pub fn illustrations(&self) -> Vec<&Illustration> {
+        self.sections.iter().flat_map(|section| illustrations(&section.blocks)).collect()
+    }
+}
+
+fn illustrations(blocks: &[Block]) -> Vec<&Illustration> {
+    blocks.iter().flat_map(illustrations_of).collect()
+}
+
+fn illustrations_of(block: &Block) -> Vec<&Illustration> {
+    match block {
+        Block::Illustration(illustration) => vec![illustration],
+        Block::Details { blocks, .. } => illustrations(blocks),
+        _ => Vec::new(),
+    }
+}
+
+impl Section {
+    /// A section without blocks.
+    pub fn new(heading: impl Into<String>) -> Self {
+        Self { heading: heading.into(), blocks: Vec::new() }
+    }
+
+    /// The section with one more block.
+    pub fn with(mut self, block: Block) -> Self {
+        self.blocks.push(block);
+        self
+    }
+
+    /// The section with one more paragraph.
+    pub fn paragraph(self, text: impl Into<String>) -> Self {
+        self.with(Block::Paragraph(text.into()))
+    }
+
+    /// The section with one more illustration; `alt` says what it shows to those who cannot see it.
+    pub fn illustration(
+        self,
+        id: impl Into<String>,
+        caption: impl Into<String>,
+        alt: impl Into<String>,
+        drawing: impl Into<Drawing>,
+    ) -> Self {
+        let (id, caption, alt, drawing) = (id.into(), caption.into(), alt.into(), drawing.into());
+        self.with(Block::Illustration(Illustration { id, caption, alt, drawing }))
+    }
+
+    /// The section with one more table.
+    pub fn table(self, table: Table) -> Self {
+        self.with(Block::Table(table))
+    }
+
+    /// The section with one more warning.
+    pub fn warning(self, text: impl Into<String>) -> Self {
+        self.with(Block::Warning(text.into()))
+    }
+
+    /// The section with one more block of code.
+    pub fn code(self, text: impl Into<String>) -> Self {
+        self.with(Block::Code(text.into()))
+    }
+
+    /// The section with one more list of names and values.
+    pub fn facts<K: Into<String>, V: Into<String>>(self, facts: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.with(Block::Facts(facts.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+    }
+
+    /// The section with blocks folded away under a line.
+    pub fn details(self, summary: impl Into<String>, blocks: Vec<Block>) -> Self {
+        self.with(Block::Details { summary: summary.into(), blocks })
+    }
+}
