@@ -20,7 +20,7 @@ const INK_LEVEL: f32 = 0.2;
 /// One digit, `[1, 1·28·28]` in 0..1, from the PNG file at `path`, of any size from 28×28 and either polarity.
 ///
 /// The image is made like MNIST's: grey, bright ink on dark ground (a bright border is inverted; transparent is white),
-/// the ink cropped, scaled so that its longer side has 20 pixels, and its centre of mass put in the middle of 28×28. An
+/// the ink cropped, scaled so that its longer side has 20 pixels, and its centre of mass put into pixel (14, 14) of 28×28. An
 /// image that already is 28×28 keeps its pixels, at most inverted.
 ///
 /// # Source
@@ -205,10 +205,12 @@ fn mean_between(row: &[f32], start: f32, end: f32) -> f32 {
     sum / weight
 }
 
-/// `ink` on 28×28, its centre of mass in the middle as far as it stays inside.
+/// `ink` on 28×28, its centre of mass within pixel 14 as far as it stays inside: MNIST counts pixels from 0 and calls
+/// 14 the middle, so its digits lie half a pixel right of and below the true one.
 fn centred(ink: &Grey) -> Vec<f32> {
     let (x_centre, y_centre) = ink.centre();
-    let offset = |centre: f32, side: usize| ((SIDE as f32 / 2.0 - centre).round().max(0.0) as usize).min(SIDE - side);
+    let offset =
+        |centre: f32, side: usize| ((SIDE as f32 / 2.0 + 0.5 - centre).round().max(0.0) as usize).min(SIDE - side);
     let (left, top) = (offset(x_centre, ink.width), offset(y_centre, ink.height()));
     let mut values = vec![0.0; SIDE * SIDE];
     for y in 0..ink.height() {
@@ -303,8 +305,8 @@ mod tests {
         let values = drawing(ColorType::Grayscale, BitDepth::Eight, |ink| vec![if ink { 255 } else { 0 }]);
         for (place, &value) in values.iter().enumerate() {
             let (x, y) = (place % 28, place / 28);
-            // 10×40 pixels of ink become 5×20; the centre of mass of 5 columns lies in the middle of a pixel.
-            let inside = (4..24).contains(&y) && (12..17).contains(&x);
+            // 10×40 pixels of ink become 5×20; their centre of mass goes into pixel (14, 14).
+            let inside = (5..25).contains(&y) && (12..17).contains(&x);
             assert_eq!(value, if inside { 1.0 } else { 0.0 }, "({x}, {y})");
         }
     }
@@ -394,5 +396,27 @@ mod tests {
         assert!(matches!(twice, Err(DataError::DuplicateId { first: 0, second: 1, .. })));
         let empty = tempfile::tempdir().unwrap();
         assert!(matches!(image_folder(empty.path()), Err(DataError::NoImages { .. })));
+    }
+
+    /// `digit` as ink on white paper, every pixel a 9×9 square, with a margin that pushes it off the middle.
+    fn enlarged(digit: &[u8]) -> Vec<u8> {
+        let pixel = |place: usize| (place % 300, place / 300);
+        let inside = |(x, y): (usize, usize)| (x < 252 && y < 252).then(|| digit[y / 9 * 28 + x / 9]);
+        (0..300 * 300).map(|place| 255 - inside(pixel(place)).unwrap_or(0)).collect()
+    }
+
+    #[test]
+    fn a_real_digit_enlarged_and_put_on_paper_comes_back() {
+        let Some(folder) = crate::mnist::tests::real_folder() else { return };
+        let digits = crate::Mnist::load(&folder, crate::Split::Test).unwrap().images;
+        let gap = |digit: &[u8]| {
+            let (_folder, path) = written((300, 300), ColorType::Grayscale, BitDepth::Eight, &enlarged(digit));
+            let read = read_image(&path).unwrap();
+            let gaps = read.values().iter().zip(digit).map(|(a, &b)| (a - f32::from(b) / 255.0).abs());
+            gaps.sum::<f32>() / 784.0
+        };
+        let gaps: Vec<f32> = digits.chunks_exact(784).take(50).map(gap).collect();
+        let mean = gaps.iter().sum::<f32>() / gaps.len() as f32;
+        assert!(mean < 1e-3, "{mean}: {gaps:?}");
     }
 }

@@ -129,7 +129,7 @@ fn wrong_shape(path: &Path, tensor: &str, expected: &str, found: Vec<usize>) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::fs;
     use std::path::PathBuf;
@@ -183,18 +183,20 @@ mod tests {
         assert_ne!(split.digest(), other.digest());
     }
 
-    fn real_folder() -> PathBuf {
+    /// The folder of the real digits, named by `ZBRIDGE_DATA` or beside the workspace; says so when there is none.
+    pub(crate) fn real_folder() -> Option<PathBuf> {
         let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/mnist");
-        std::env::var_os("ZBRIDGE_DATA").map_or_else(beside, PathBuf::from)
+        let folder = std::env::var_os("ZBRIDGE_DATA").map_or_else(beside, PathBuf::from);
+        if folder.is_dir() {
+            return Some(folder);
+        }
+        eprintln!("skipped: no MNIST at {}", folder.display());
+        None
     }
 
     #[test]
     fn the_real_digits_are_the_published_ones() {
-        let folder = real_folder();
-        if !folder.is_dir() {
-            eprintln!("skipped: no MNIST at {}", folder.display());
-            return;
-        }
+        let Some(folder) = real_folder() else { return };
         let mnist = Mnist::load_both(&folder).unwrap();
         assert_eq!((mnist.train.rows(), mnist.test.rows()), (60_000, 10_000));
         assert_eq!(mnist.train.labels()[..5], [5, 0, 4, 1, 9]);

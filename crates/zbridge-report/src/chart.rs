@@ -150,13 +150,6 @@ impl Panel {
         matches!(self, Self::Scatter(chart) if chart.equal_aspect)
     }
 
-    pub(crate) fn names(&self) -> Vec<&str> {
-        match self {
-            Self::Line(chart) => chart.series.iter().map(|series| series.name.as_str()).collect(),
-            Self::Scatter(chart) => chart.groups.iter().map(|group| group.name.as_str()).collect(),
-        }
-    }
-
     /// Whether the point has a place on this panel's axes.
     pub(crate) fn can_draw(&self, (x, y): (f64, f64)) -> bool {
         let (x_scale, y_scale) = self.scales();

@@ -173,7 +173,7 @@ impl<'a> Layout<'a> {
         let (columns, size) = (figure.columns(), plot_size(figure.columns()));
         let plots = figure.plots(size);
         let lefts = column_lefts(&plots, columns, size);
-        let width = lefts.last().map_or(size.0, |left| left + size.0) + MARGIN + GUTTER / 2.0;
+        let width = (lefts.last().map_or(size.0, |left| left + size.0) + MARGIN + GUTTER / 2.0).ceil();
         let title = typeface::wrap(&figure.title, TITLE_SIZE, true, width - 2.0 * MARGIN);
         let title_height = if title.is_empty() { 0.0 } else { title.len() as f64 * TITLE_SIZE * LINE_HEIGHT + 6.0 };
         let (tops, legend_top) = row_tops(&plots, columns, size, MARGIN + title_height);
@@ -187,6 +187,7 @@ impl<'a> Layout<'a> {
         let (legend, first_left) = (Legend::of(&figure.panels), lefts.first().copied().unwrap_or(MARGIN));
         let note = if figure.note().is_some() { TICK_SIZE * LINE_HEIGHT + 6.0 } else { 0.0 };
         let height = legend_top + legend.height(width - MARGIN - first_left) + note + MARGIN * 0.75;
+        let height = height.ceil();
         Self { title, plots, frames, legend, first_left, legend_top, width, height }
     }
 }
@@ -235,12 +236,12 @@ fn axes(panel: &Panel, spans: (Option<Span>, Option<Span>), (width, height): (f6
     {
         return equal_axes(x, y, (width, height), up);
     }
-    (fitting(width, |wanted| Axis::covering(spans.0, x_scale, wanted)), Axis::covering(spans.1, y_scale, up))
+    (fitting(width, 60.0, |wanted| Axis::covering(spans.0, x_scale, wanted)), Axis::covering(spans.1, y_scale, up))
 }
 
-/// The axis with the most ticks whose labels do not touch along `width` pixels.
-fn fitting(width: f64, axis: impl Fn(usize) -> Axis) -> Axis {
-    let most = ((width / 60.0) as usize).max(2);
+/// The axis with the most steps of at least `step` pixels whose labels do not touch along `width` pixels.
+fn fitting(width: f64, step: f64, axis: impl Fn(usize) -> Axis) -> Axis {
+    let most = ((width / step) as usize).max(2);
     (2..=most).rev().map(&axis).find(|axis| labels_fit(axis, width)).unwrap_or_else(|| axis(2))
 }
 
@@ -261,7 +262,7 @@ fn equal_axes(x: Span, y: Span, (width, height): (f64, f64), up: usize) -> (Axis
         (middle - length / 2.0, middle + length / 2.0)
     };
     let (x, y) = (around(x, across), around(y, across * height / width));
-    (fitting(width, |wanted| Axis::within(x.0, x.1, wanted)), Axis::within(y.0, y.1, up))
+    (fitting(width, 40.0, |wanted| Axis::within(x.0, x.1, wanted)), Axis::within(y.0, y.1, up))
 }
 
 fn reach(span: Span) -> f64 {

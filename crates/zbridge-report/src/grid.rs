@@ -5,7 +5,7 @@ use crate::raster::{self, Pixels};
 use crate::svg::{Anchor, Line, Svg};
 use crate::{ReportError, Tile, typeface};
 
-const SIZE: f64 = 13.0;
+const SIZE: f64 = 15.0;
 const LINE_HEIGHT: f64 = 1.3;
 const MARGIN: usize = 12;
 /// Between a caption and its tiles.

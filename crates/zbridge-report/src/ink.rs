@@ -1,4 +1,4 @@
-//! Colours, marker shapes and dashes: each alone tells ten things apart.
+//! Colours: ten that every eye tells apart, and those of text and grid.
 
 /// Where a drawing will stand, and so what its colours are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,17 +9,14 @@ pub(crate) enum Ink {
     Page,
 }
 
-/// Ten colours that stay apart for red-, green- and blue-blind eyes on white: Okabe and Ito's palette without black
-/// and yellow, and four of Paul Tol's.
+/// Ten colours, from the palettes of Okabe and Ito and of Paul Tol, moved until every pair is at least 20 units of
+/// CIE L\*a\*b\* apart for normal, red-, green- and blue-blind eyes; the test below holds them there.
 pub(crate) const LIGHT: [&str; 10] =
-    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#8a8a1f", "#332288", "#6b6b6b"];
+    ["#075ea2", "#e33e0f", "#06975b", "#bd8bbb", "#dfab00", "#56b3ff", "#67115e", "#76a647", "#231e8a", "#776372"];
 
 /// The same hues, lighter, for a dark page.
 pub(crate) const DARK: [&str; 10] =
-    ["#3d9be0", "#f0803c", "#2fbf94", "#e6a3c8", "#f2b632", "#8fd0fa", "#c8508a", "#b9b94a", "#8a7bf0", "#a8a8a8"];
-
-/// Dash patterns of lines, the most solid first.
-pub(crate) const DASHES: [&str; 5] = ["", "7 3", "2 2.5", "9 3 2 3", "4 2"];
+    ["#56a0fb", "#f2552e", "#50e1a0", "#c086bd", "#e4d031", "#b3effa", "#9f3aab", "#b8d973", "#705bf7", "#898d82"];
 
 impl Ink {
     /// Colour of text.
@@ -39,7 +36,12 @@ impl Ink {
 
     /// Colour behind everything, where the drawing brings its own.
     pub(crate) fn background(self) -> Option<&'static str> {
-        (self == Self::Standalone).then_some("#ffffff")
+        (self == Self::Standalone).then_some(self.paper())
+    }
+
+    /// Colour on which everything stands.
+    pub(crate) fn paper(self) -> &'static str {
+        self.pick("#ffffff", "var(--paper)")
     }
 
     /// Colour of the series or group at `place`.
@@ -57,11 +59,6 @@ impl Ink {
             Self::Page => page,
         }
     }
-}
-
-/// Dash pattern of the series at `place`; empty is solid.
-pub(crate) fn dash(place: usize) -> &'static str {
-    DASHES[place % DASHES.len()]
 }
 
 #[cfg(test)]
@@ -109,7 +106,7 @@ mod tests {
                 for b in &palette[first + 1..] {
                     for (eye, matrix) in EYES.into_iter().enumerate() {
                         let apart = distance(a, b, matrix);
-                        assert!(apart > 10.0, "{a} and {b} are {apart:.1} apart for eye {eye}");
+                        assert!(apart > 20.0, "{a} and {b} are {apart:.1} apart for eye {eye}");
                     }
                 }
             }

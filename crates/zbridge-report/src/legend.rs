@@ -1,13 +1,9 @@
 //! One legend for all panels: each name keeps its colour, shape and dash throughout.
 
 use crate::chart::Panel;
-use crate::ink;
 use crate::marker::{Marker, rounded};
 use crate::svg::{Anchor, Line, Svg, number};
 use crate::typeface;
-
-/// Lines of at most so many points show each of them.
-pub(crate) const MOST_MARKED: usize = 24;
 
 const SIZE: f64 = 13.0;
 const ROW: f64 = 22.0;
@@ -18,7 +14,6 @@ const ROOM_FOR_OTHER_FONTS: f64 = 1.06;
 struct Entry {
     name: String,
     line: bool,
-    marked: bool,
 }
 
 /// The names of a figure in order of their first appearance.
@@ -32,24 +27,20 @@ impl Legend {
         for panel in panels {
             match panel {
                 Panel::Line(chart) => {
-                    chart
-                        .series
-                        .iter()
-                        .for_each(|series| legend.add(&series.name, true, is_marked(series.points.len())));
+                    chart.series.iter().for_each(|series| legend.add(&series.name, true));
                 }
-                Panel::Scatter(chart) => chart.groups.iter().for_each(|group| legend.add(&group.name, false, true)),
+                Panel::Scatter(chart) => chart.groups.iter().for_each(|group| legend.add(&group.name, false)),
             }
         }
         legend
     }
 
-    fn add(&mut self, name: &str, line: bool, marked: bool) {
+    fn add(&mut self, name: &str, line: bool) {
         match self.entries.iter_mut().find(|entry| entry.name == name) {
             Some(entry) => {
                 entry.line |= line;
-                entry.marked |= marked;
             }
-            None => self.entries.push(Entry { name: name.to_owned(), line, marked }),
+            None => self.entries.push(Entry { name: name.to_owned(), line }),
         }
     }
 
@@ -79,14 +70,12 @@ impl Legend {
         let place = self.place(&entry.name);
         let colour = svg.ink().series(place);
         if entry.line {
-            draw_line_sample(svg, place, &colour, (x, y));
+            draw_line_sample(svg, &colour, (x, y));
         }
-        if entry.marked {
-            let centre = (x + entry.sample_width() / 2.0, y);
-            let mut path = String::new();
-            Marker::of(place, 4.5).draw_at((rounded(centre.0 * 10.0), rounded(centre.1 * 10.0)), &mut path);
-            svg.leaf("path", &[("transform", "scale(.1)"), ("d", &path), ("fill", &colour)]);
-        }
+        let centre = (x + entry.sample_width() / 2.0, y);
+        let mut path = String::new();
+        Marker::of(place, 4.5).draw_at((rounded(centre.0 * 10.0), rounded(centre.1 * 10.0)), &mut path);
+        svg.leaf("path", &[("transform", "scale(.1)"), ("d", &path), ("fill", &colour)]);
         let text = entry.text(limit);
         svg.line(&Line::new(&text, (x + entry.sample_width() + 7.0, y + 0.35 * SIZE), SIZE, Anchor::Start));
     }
@@ -131,16 +120,7 @@ impl Entry {
     }
 }
 
-/// Whether a line of so many points shows each of them.
-pub(crate) fn is_marked(points: usize) -> bool {
-    points <= MOST_MARKED
-}
-
-fn draw_line_sample(svg: &mut Svg, place: usize, colour: &str, (x, y): (f64, f64)) {
+fn draw_line_sample(svg: &mut Svg, colour: &str, (x, y): (f64, f64)) {
     let path = format!("M{} {}h30", number(x), number(y));
-    let mut attributes = vec![("d", path.as_str()), ("stroke", colour), ("stroke-width", "2.2"), ("fill", "none")];
-    if !ink::dash(place).is_empty() {
-        attributes.push(("stroke-dasharray", ink::dash(place)));
-    }
-    svg.leaf("path", &attributes);
+    svg.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", "2"), ("fill", "none")]);
 }

@@ -2,8 +2,7 @@
 
 use crate::axis::{Axis, Tick};
 use crate::chart::{Group, Panel, Series};
-use crate::ink;
-use crate::legend::{self, Legend};
+use crate::legend::Legend;
 use crate::marker::{Marker, rounded};
 use crate::svg::{Anchor, Line, Svg, number};
 use crate::typeface;
@@ -17,6 +16,10 @@ pub(crate) const LINE_HEIGHT: f64 = 1.3;
 const TICK_GAP: f64 = 7.0;
 /// Between the labels of the ticks and the label of the axis.
 const LABEL_GAP: f64 = 8.0;
+/// Lines of at most so many points mark each of them.
+const ALL_MARKED: usize = 24;
+/// How many points longer lines mark, so that they also differ in grey.
+const SOME_MARKED: usize = 8;
 /// Clouds larger than this are drawn in rounds, so that the last group does not hide the others.
 const ROUND: usize = 64;
 
@@ -164,6 +167,7 @@ impl Plot<'_> {
             Panel::Line(chart) => {
                 chart.series.iter().for_each(|series| self.draw_band(svg, frame, series, legend));
                 chart.series.iter().for_each(|series| self.draw_series(svg, frame, series, legend));
+                chart.series.iter().for_each(|series| self.mark_series(svg, frame, series, legend));
             }
             Panel::Scatter(chart) => self.draw_clouds(svg, frame, &chart.groups, legend),
         }
@@ -183,26 +187,25 @@ impl Plot<'_> {
     }
 
     fn draw_series(&self, svg: &mut Svg, frame: Frame, series: &Series, legend: &Legend) {
-        let places: Vec<Option<(f64, f64)>> =
-            series.points.iter().map(|&point| self.panel.can_draw(point).then(|| self.place(frame, point))).collect();
-        let (place, path) = (legend.place(&series.name), line_path(&thinned(&places)));
-        let colour = svg.ink().series(place);
-        let mut attributes = vec![
-            ("d", path.as_str()),
-            ("stroke", &colour),
-            ("stroke-width", "2"),
-            ("stroke-linejoin", "round"),
-            ("fill", "none"),
-        ];
-        if !ink::dash(place).is_empty() {
-            attributes.push(("stroke-dasharray", ink::dash(place)));
-        }
+        let places = self.places(frame, series);
+        let (colour, path) = (svg.ink().series(legend.place(&series.name)), line_path(&thinned(&places)));
+        let width = if places.len() <= ALL_MARKED { "2" } else { "1.4" };
+        let style = [("stroke", colour.as_str()), ("stroke-width", width), ("stroke-linejoin", "round")];
         if !path.is_empty() {
-            svg.leaf("path", &attributes);
+            svg.leaf("path", &[&[("d", path.as_str()), ("fill", "none")], &style[..]].concat());
         }
-        if legend::is_marked(series.points.len()) {
-            draw_markers(svg, &places.into_iter().flatten().collect::<Vec<_>>(), place, 3.6, "1");
-        }
+    }
+
+    fn mark_series(&self, svg: &mut Svg, frame: Frame, series: &Series, legend: &Legend) {
+        let (place, edge) = (legend.place(&series.name), svg.ink().paper());
+        let marks = marked(&self.places(frame, series), place);
+        draw_markers(svg, &marks, place, 4.2, &[("stroke", edge), ("stroke-width", "10")]);
+    }
+
+    /// Where the points of a line are; nothing for one without a place.
+    fn places(&self, frame: Frame, series: &Series) -> Vec<Option<(f64, f64)>> {
+        let place = |&point| self.panel.can_draw(point).then(|| self.place(frame, point));
+        series.points.iter().map(place).collect()
     }
 
     /// Clouds in rounds: a part of each group, then the next part of each.
@@ -215,7 +218,7 @@ impl Plot<'_> {
         for round in 0..largest.div_ceil(length) {
             for (place, cloud) in &clouds {
                 let part = cloud.chunks(length).nth(round).unwrap_or_default();
-                draw_markers(svg, part, *place, radius, "0.8");
+                draw_markers(svg, part, *place, radius, &[("fill-opacity", "0.8")]);
             }
         }
     }
@@ -245,14 +248,24 @@ fn strokes(axis: &Axis) -> impl Iterator<Item = (f64, u8)> {
     axis.ticks.iter().map(|tick| (tick.value, 5)).chain(axis.minor.iter().map(|&value| (value, 3)))
 }
 
-fn draw_markers(svg: &mut Svg, places: &[(f64, f64)], place: usize, radius: f64, opacity: &str) {
+/// Draws the marker of the series or group at `place` at each point; lengths in `style` are tenths of a pixel.
+fn draw_markers(svg: &mut Svg, places: &[(f64, f64)], place: usize, radius: f64, style: &[(&str, &str)]) {
     let (marker, mut path) = (Marker::of(place, radius), String::new());
     places.iter().for_each(|&at| marker.draw_at(tenths(at), &mut path));
     let colour = svg.ink().series(place);
     if !path.is_empty() {
-        let attributes = [("transform", "scale(.1)"), ("d", &path), ("fill", &colour), ("fill-opacity", opacity)];
-        svg.leaf("path", &attributes);
+        svg.leaf("path", &[&[("transform", "scale(.1)"), ("d", &path), ("fill", &colour)], style].concat());
     }
+}
+
+/// The places of a line that get a marker: all of a few, some of many, at another beat for each series.
+fn marked(places: &[Option<(f64, f64)>], series: usize) -> Vec<(f64, f64)> {
+    if places.len() <= ALL_MARKED {
+        return places.iter().copied().flatten().collect();
+    }
+    let beat = places.len() as f64 / SOME_MARKED as f64;
+    let at = |mark: usize| ((mark as f64 + 0.35 + 0.1 * (series % 5) as f64) * beat) as usize;
+    (0..SOME_MARKED).filter_map(|mark| places.get(at(mark)).copied().flatten()).collect()
 }
 
 fn tenths((x, y): (f64, f64)) -> (i64, i64) {

@@ -1,6 +1,6 @@
 //! From drawings to pixels, and from pixels to PNG.
 
-use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
 use crate::ReportError;
@@ -72,6 +72,7 @@ pub(crate) fn rasterise(svg: &str, scale: f32) -> Result<Pixels, ReportError> {
     check_size(width, height)?;
     let mut pixmap = Pixmap::new(width as u32, height as u32)
         .ok_or_else(|| ReportError::Raster { reason: format!("no room for {width} × {height} pixels") })?;
+    pixmap.fill(Color::WHITE);
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
     let bytes = pixmap.data().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
     Ok(Pixels { width, height, channels: 3, bytes })

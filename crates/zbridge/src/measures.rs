@@ -1,0 +1,158 @@
+//! The figures of a bridge between images and classes that demo, evaluate and reproduce share.
+
+use crate::Error;
+use crate::translation::{class_probabilities, generate, translate};
+use serde::{Deserialize, Serialize};
+use zbridge_bridge::GaussianDensity;
+use zbridge_core::{Estimate, LatentModel, Observations, Posterior, RandomStream};
+use zbridge_eval::{Accuracy, Coherence, LogWeights, classify, coherence, diversity};
+use zbridge_models::Classifier;
+
+/// Draws over which p(y|x) is averaged for each image.
+pub const PREDICTION_DRAWS: usize = 32;
+
+/// How well labels are told from images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageToLabel {
+    /// Share of images whose most probable label is the true one.
+    pub accuracy: f64,
+    /// Its 95 % interval (Wilson).
+    pub accuracy_interval: [f64; 2],
+    /// Mean log p(y|x) of the true label in nats: log of the mean of p(y|z_y) over the draws.
+    pub log_p_nats: f64,
+    /// Standard error of `log_p_nats` over images.
+    pub log_p_standard_error_nats: f64,
+    /// Expected calibration error of p(y|x), 15 bins.
+    pub expected_calibration_error: f64,
+    /// Images judged.
+    pub images: usize,
+}
+
+/// How well images are made from labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelToImage {
+    /// Share of generated images in which the judge reads their label.
+    pub coherence: f64,
+    /// Its 95 % interval (Wilson).
+    pub coherence_interval: [f64; 2],
+    /// The same for each label.
+    pub coherence_by_label: Vec<f64>,
+    /// Mean over labels and pixels of the standard deviation within a label: 0.139 for real digits.
+    pub pixel_sd: f64,
+    /// Images generated.
+    pub images: usize,
+}
+
+/// The image→label figures of `density` on held-out posteriors of images with these labels.
+///
+/// # Errors
+/// [`Error`] when shapes do not belong together.
+pub fn image_to_label(
+    density: &GaussianDensity,
+    images: &Posterior,
+    labels: &[u8],
+    label_model: &dyn LatentModel,
+    seed: u64,
+) -> Result<ImageToLabel, Error> {
+    let mut stream = RandomStream::named(seed, "measure/image→label");
+    let probabilities = class_probabilities(density, images, label_model, PREDICTION_DRAWS, &mut stream)?;
+    let classification = classify(&probabilities, labels)?;
+    let log_p = log_p_labels(density, images, labels, label_model, &mut stream)?;
+    Ok(ImageToLabel {
+        accuracy: classification.accuracy.share,
+        accuracy_interval: classification.accuracy.interval_95.into(),
+        log_p_nats: log_p.mean,
+        log_p_standard_error_nats: log_p.standard_error,
+        expected_calibration_error: classification.calibration.expected_calibration_error,
+        images: labels.len(),
+    })
+}
+
+/// log p(y_i|x_i) = log E p(y_i|z_y), averaged over images; in log space, so that a sure mistake costs what it costs.
+fn log_p_labels(
+    density: &GaussianDensity,
+    images: &Posterior,
+    labels: &[u8],
+    label_model: &dyn LatentModel,
+    stream: &mut RandomStream,
+) -> Result<Estimate, Error> {
+    let latents = translate(density, images, PREDICTION_DRAWS, stream)?;
+    let truth = Observations::one_hot(labels, label_model.event().size())?;
+    let nats = label_model.log_likelihood_nats(&truth, &latents)?;
+    let log_mean = |draws: &[f32]| {
+        let mut weights = LogWeights::default();
+        draws.iter().for_each(|&nats| weights.push(f64::from(nats)));
+        weights.log_mean()
+    };
+    Ok(Estimate::of(nats.chunks_exact(PREDICTION_DRAWS).map(log_mean)))
+}
+
+/// `per_label` images of each class, label by label, made through `density`; with their labels.
+///
+/// # Errors
+/// [`Error`] when shapes do not belong together.
+pub fn images_of_labels(
+    density: &GaussianDensity,
+    label_model: &dyn LatentModel,
+    image_model: &dyn LatentModel,
+    per_label: usize,
+    seed: u64,
+) -> Result<(Observations, Vec<u8>), Error> {
+    let classes = label_model.event().size();
+    let labels: Vec<u8> = (0..classes).map(|class| class as u8).collect();
+    let posterior = label_model.posterior(&Observations::one_hot(&labels, classes)?)?;
+    let mut stream = RandomStream::named(seed, "generate/label→image");
+    let images = generate(density, &posterior, image_model, per_label, &mut stream)?;
+    Ok((images, labels.into_iter().flat_map(|label| std::iter::repeat_n(label, per_label)).collect()))
+}
+
+/// The label→image figures of generated images, as the judge sees them.
+///
+/// # Errors
+/// [`Error`] when shapes do not belong together.
+pub fn label_to_image(images: &Observations, labels: &[u8], judge: &Judge) -> Result<LabelToImage, Error> {
+    let judged = judge.classifier.probabilities(images)?.argmax();
+    let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+    let judge_accuracy = Accuracy::from_counts(judge.correct, judge.count - judge.correct);
+    let Coherence { overall, per_condition, .. } = coherence(&judged, labels, classes, judge_accuracy)?;
+    Ok(LabelToImage {
+        coherence: overall.share,
+        coherence_interval: overall.interval_95.into(),
+        coherence_by_label: per_condition.iter().map(|condition| condition.accuracy.share).collect(),
+        pixel_sd: diversity(images, labels)?.within_condition_sd,
+        images: labels.len(),
+    })
+}
+
+/// The classifier that reads generated images, and how well it reads real ones.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    /// The classifier.
+    pub classifier: Classifier,
+    /// Test images that it reads right …
+    pub correct: usize,
+    /// … of so many.
+    pub count: usize,
+}
+
+impl Judge {
+    /// The embedded judge of MNIST digits, with the test accuracy recorded when it was trained.
+    ///
+    /// # Errors
+    /// [`Error`] when the asset is damaged, which a test excludes.
+    pub fn embedded() -> Result<Self, Error> {
+        let weights = crate::assets::MNIST_JUDGE.weights()?;
+        let path = std::path::Path::new("mnist-judge");
+        let accuracy: Accuracy = weights.parsed_metadata("accuracy", path)?;
+        Ok(Self {
+            classifier: Classifier::from_weights(&weights, path)?,
+            correct: accuracy.correct,
+            count: accuracy.count,
+        })
+    }
+
+    /// Its accuracy on real test images.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.count as f64
+    }
+}
