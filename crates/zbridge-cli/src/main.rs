@@ -1,2 +1,36 @@
-//! The binary `zbridge`.
-fn main() {}
+//! The binary `zbridge`: arguments → checked request → run → output.
+//!
+//! Data goes to standard output, everything else to standard error. The exit code is 0, or says what kind of
+//! failure it was: 1 in general, 2 wrong usage, 3 bad data, 4 a required figure missed, 130 interrupted.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod context;
+mod figures;
+mod fitting;
+mod interrupt;
+mod output;
+mod progress;
+
+use args::Cli;
+use clap::Parser;
+use context::Context;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Training allocates and frees large buffers at every step.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    match commands::run(&command, &Context::new(global)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With standard error gone there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(error.failure().exit_code())
+        }
+    }
+}

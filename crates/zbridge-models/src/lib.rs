@@ -9,9 +9,13 @@ mod error;
 pub mod recipes;
 mod tape_pool;
 mod vae;
+#[cfg(feature = "burn")]
+mod vae_on_burn;
 mod vae_training;
 
 pub use classifier::{Classifier, ClassifierTrainer};
 pub use error::ModelError;
 pub use vae::{Elbo, Vae, VaeArchitecture};
+#[cfg(feature = "burn")]
+pub use vae_on_burn::BurnVaeTrainer;
 pub use vae_training::{Objective, VaeTrainer};

@@ -1,13 +1,16 @@
 use crate::ModelError;
 use crate::tape_pool::TapePool;
+#[cfg(feature = "burn")]
+use crate::vae_on_burn::VaeOnBurn;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{
     DiagonalGaussian, Estimate, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream, ShapeError,
 };
-use zbridge_nn::{Likelihood, Mode, Network, WeightsFile};
+use zbridge_nn::{Device, Likelihood, Mode, Network, NnError, WeightsFile};
 
 /// What a variational auto-encoder is made of (Kingma & Welling 2013), without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,23 @@ pub struct Vae {
     encoder: Arc<[f32]>,
     decoder: Arc<[f32]>,
     tapes: Arc<TapePool>,
+    /// Where the networks run when not on the native engine.
+    device: Option<Arc<dyn VaeOnDevice>>,
+}
+
+/// The networks of a VAE on a device, over any number of rows.
+pub(crate) trait VaeOnDevice: fmt::Debug + Send + Sync {
+    /// Means and log-variances of the posteriors, `[rows, 2 · latent_dim]`.
+    fn encode(&self, observations: &[f32]) -> Result<Vec<f32>, NnError>;
+    /// Expected observations, `[rows, size]`.
+    fn decode(&self, latents: &[f32]) -> Result<Vec<f32>, NnError>;
+    /// log p(x|z) for `draws` latents of each observation, `[rows · draws]`.
+    fn log_likelihood_nats(
+        &self,
+        observations: &Observations,
+        latents: &[f32],
+        draws: usize,
+    ) -> Result<Vec<f32>, NnError>;
 }
 
 /// The two terms of the evidence lower bound, averaged over observations, in nats.
@@ -73,7 +93,7 @@ impl Vae {
     pub fn new(architecture: VaeArchitecture, encoder: Vec<f32>, decoder: Vec<f32>) -> Self {
         assert_eq!(encoder.len(), architecture.encoder.parameter_count(), "parameters of the encoder");
         assert_eq!(decoder.len(), architecture.decoder.parameter_count(), "parameters of the decoder");
-        Self { architecture, encoder: encoder.into(), decoder: decoder.into(), tapes: Arc::default() }
+        Self { architecture, encoder: encoder.into(), decoder: decoder.into(), tapes: Arc::default(), device: None }
     }
 
     /// The model in a weights file.
@@ -95,6 +115,22 @@ impl Vae {
         file.put_network("encoder", &self.architecture.encoder, &self.encoder);
         file.put_network("decoder", &self.architecture.decoder, &self.decoder);
         file
+    }
+
+    /// The same model with its networks on `device`. Work that the device fails at, for want of memory say, is
+    /// done by the native engine.
+    ///
+    /// # Errors
+    /// [`ModelError::Network`] when this build or this machine has no such device.
+    pub fn on(mut self, device: Device) -> Result<Self, ModelError> {
+        self.device = match device {
+            Device::Cpu => None,
+            #[cfg(feature = "burn")]
+            _ => Some(Arc::new(VaeOnBurn::new(&self.architecture, &self.encoder, &self.decoder, device)?)),
+            #[cfg(not(feature = "burn"))]
+            _ => return Err(device.not_built().into()),
+        };
+        Ok(self)
     }
 
     /// What it is made of.
@@ -136,6 +172,24 @@ impl Vae {
         Err(ShapeError::Mismatch { what: "latents for this model", expected: (rows, expected), found: (rows, found) })
     }
 
+    /// What `work` gives on the model's device; nothing when it has none or the device fails.
+    fn on_device(&self, work: impl FnOnce(&dyn VaeOnDevice) -> Result<Vec<f32>, NnError>) -> Option<Vec<f32>> {
+        self.device.as_deref().and_then(|device| work(device).ok())
+    }
+
+    /// The encoder's outputs by the native engine, `[rows, 2 · latent_dim]`.
+    fn encode(&self, observations: &[f32]) -> Vec<f32> {
+        let (network, size) = (&self.architecture.encoder, self.architecture.event.size());
+        let mut outputs = vec![0.0; observations.len() / size * network.outputs()];
+        let blocks = observations.par_chunks(ROWS_AT_ONCE * size);
+        blocks.zip(outputs.par_chunks_mut(ROWS_AT_ONCE * network.outputs())).for_each(|(block, outputs)| {
+            self.tapes.with(|tape| {
+                outputs.copy_from_slice(network.forward(&self.encoder, block, Mode::Inference, tape));
+            });
+        });
+        outputs
+    }
+
     /// The decoder's raw outputs for a few latents, handed to `read`.
     fn decode_block<R>(&self, latents: &[f32], read: impl FnOnce(&mut [f32]) -> R) -> R {
         let network = &self.architecture.decoder;
@@ -158,26 +212,20 @@ impl LatentModel for Vae {
 
     fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
         self.expect(observations)?;
-        let (dim, network) = (self.architecture.latent_dim, &self.architecture.encoder);
-        let (mut mean, mut log_var) = (vec![0.0; observations.rows() * dim], vec![0.0; observations.rows() * dim]);
-        let outputs = mean.par_chunks_mut(ROWS_AT_ONCE * dim).zip(log_var.par_chunks_mut(ROWS_AT_ONCE * dim));
-        let blocks = observations.values().par_chunks(ROWS_AT_ONCE * self.architecture.event.size());
-        blocks.zip(outputs).for_each(|(block, (mean, log_var))| {
-            self.tapes.with(|tape| {
-                let parameters = network.forward(&self.encoder, block, Mode::Inference, tape).chunks_exact(2 * dim);
-                for ((parameters, mean), log_var) in
-                    parameters.zip(mean.chunks_exact_mut(dim)).zip(log_var.chunks_exact_mut(dim))
-                {
-                    mean.copy_from_slice(&parameters[..dim]);
-                    log_var.copy_from_slice(&parameters[dim..]);
-                }
-            });
-        });
-        Ok(DiagonalGaussian::new(Latents::new(mean, dim)?, Latents::new(log_var, dim)?)?.into())
+        let dim = self.architecture.latent_dim;
+        let encoded = self.on_device(|device| device.encode(observations.values()));
+        let encoded = encoded.unwrap_or_else(|| self.encode(observations.values()));
+        let part = |start: usize| {
+            Latents::new(encoded.chunks_exact(2 * dim).flat_map(|row| &row[start..][..dim]).copied().collect(), dim)
+        };
+        Ok(DiagonalGaussian::new(part(0)?, part(dim)?)?.into())
     }
 
     fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
         self.expect_latents(latents)?;
+        if let Some(values) = self.on_device(|device| device.decode(latents.values())) {
+            return Observations::new(values, self.architecture.event.clone());
+        }
         let size = self.architecture.event.size();
         let mut values = vec![0.0; latents.rows() * size];
         let blocks = latents.values().par_chunks(ROWS_AT_ONCE * latents.dim());
@@ -197,6 +245,10 @@ impl LatentModel for Vae {
             return Err(ShapeError::Ragged { values: latents.rows(), dim: observations.rows() });
         }
         let draws = latents.rows() / observations.rows();
+        let on_device = self.on_device(|device| device.log_likelihood_nats(observations, latents.values(), draws));
+        if let Some(nats) = on_device {
+            return Ok(nats);
+        }
         let size = self.architecture.event.size();
         let mut nats = vec![0.0; latents.rows()];
         let blocks = latents.values().par_chunks(ROWS_AT_ONCE * latents.dim());

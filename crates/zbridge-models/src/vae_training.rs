@@ -26,7 +26,7 @@ impl Objective {
     }
 
     /// (KL weight, draws) when this share of the training is done.
-    fn at(&self, done: f32) -> (f32, usize) {
+    pub(crate) fn at(&self, done: f32) -> (f32, usize) {
         let risen = if self.kl_warm_up > 0.0 { (done / self.kl_warm_up).min(1.0) } else { 1.0 };
         (self.kl_weight * risen, if done >= self.importance_after { self.importance_draws } else { 1 })
     }
@@ -35,18 +35,18 @@ impl Objective {
 /// A VAE in training, with its optimiser and its data.
 #[derive(Debug)]
 pub struct VaeTrainer<'d> {
-    architecture: VaeArchitecture,
-    objective: Objective,
-    observations: &'d Observations,
+    pub(crate) architecture: VaeArchitecture,
+    pub(crate) objective: Objective,
+    pub(crate) observations: &'d Observations,
     /// The encoder's parameters, then the decoder's.
-    parameters: Vec<f32>,
+    pub(crate) parameters: Vec<f32>,
     gradients: Vec<f32>,
-    adam: Adam,
+    pub(crate) adam: Adam,
     shards: Vec<Shard>,
 }
 
 /// Rows of a batch that one core works on. Fixed, so that sums do not depend on the number of cores.
-const SHARD_ROWS: usize = 64;
+pub(crate) const SHARD_ROWS: usize = 64;
 
 impl<'d> VaeTrainer<'d> {
     /// A fresh model under `seed`.

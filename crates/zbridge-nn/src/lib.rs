@@ -2,6 +2,9 @@
 #![deny(unsafe_code)]
 
 mod adam;
+#[cfg(feature = "burn")]
+pub mod burn_engine;
+mod device;
 mod error;
 mod kernels;
 mod layer;
@@ -12,6 +15,7 @@ mod training;
 mod weights;
 
 pub use adam::Adam;
+pub use device::Device;
 pub use error::NnError;
 pub use layer::{Convolution, Layer};
 pub use likelihood::Likelihood;

@@ -1,10 +1,10 @@
 //! The demo: both directions from embedded models and pairs, without a file or a network.
 
+use crate::Error;
 use crate::assets::{MNIST_IMAGE, MNIST_LABEL, MNIST_LATENTS};
 use crate::measures::{ImageToLabel, Judge, LabelToImage, image_to_label, images_of_labels, label_to_image};
 use crate::pictures;
 use crate::translation::{class_probabilities, generate};
-use crate::Error;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -136,7 +136,7 @@ pub fn run(
         seed: request.seed,
         image_to_label: image_to_label(bridge.x_to_y(), &held_out, &truth, &label_model, request.seed)?,
         label_to_image: label_to_image(&images, &conditions, &judge)?,
-        judge_accuracy: judge.accuracy(),
+        judge_accuracy: judge.accuracy.share,
         image: answer,
         seconds: start.elapsed().as_secs_f64(),
         files,

@@ -48,6 +48,30 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A folder for output cannot be made.
+    #[error("{}: cannot make this folder: {reason}\nnothing was written; name another with --out", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// A given model that is neither embedded nor a file.
+    #[error(
+        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-label"
+    )]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+    },
+    /// An embedded file lacks what it should hold: the program was built from damaged assets.
+    #[error("the embedded file `{name}` has no {lacks}; build zbridge from an intact checkout")]
+    Asset {
+        /// The asset.
+        name: &'static str,
+        /// What it lacks.
+        lacks: &'static str,
+    },
     /// A figure that was required was not reached.
     #[error("{message}")]
     Missed {
@@ -97,6 +121,16 @@ impl Failure {
 }
 
 impl Error {
+    /// A wrong request, in words.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into() }
+    }
+
+    /// A file that does not hold what it should, in words.
+    pub fn bad_file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::BadFile { path: path.into(), reason: reason.into() }
+    }
+
     /// The kind of failure that this is.
     pub fn failure(&self) -> Failure {
         match self {
@@ -104,9 +138,9 @@ impl Error {
             Self::Network(error) => of_network(error),
             Self::Data(error) => of_data(error),
             Self::Bridge(error) => of_bridge(error),
-            Self::Eval(EvalError::Setting { .. }) | Self::Usage { .. } => Failure::Usage,
+            Self::Eval(EvalError::Setting { .. }) | Self::Usage { .. } | Self::UnknownModel { .. } => Failure::Usage,
             Self::Eval(_) | Self::Shape(_) | Self::BadFile { .. } => Failure::BadData,
-            Self::Report(_) | Self::Output { .. } => Failure::General,
+            Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => Failure::General,
             Self::Missed { .. } => Failure::Missed,
             Self::Interrupted { .. } => Failure::Interrupted,
         }

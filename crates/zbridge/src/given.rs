@@ -3,7 +3,7 @@ use crate::assets::{Asset, digest};
 use std::path::Path;
 use zbridge_core::{EventKind, LatentModel};
 use zbridge_models::Vae;
-use zbridge_nn::WeightsFile;
+use zbridge_nn::{Device, WeightsFile};
 
 /// A given model as a user named it, with the digest that says which one it really was.
 #[derive(Debug, Clone)]
@@ -17,20 +17,20 @@ pub struct Given {
 }
 
 impl Given {
-    /// The embedded model of this name, or the model in the weights file at this path.
+    /// The embedded model of this name, or the model in the weights file at this path, on `device`.
     ///
     /// # Errors
-    /// [`Error`] when there is neither, or the file is not a model.
-    pub fn open(name: &str) -> Result<Self, Error> {
+    /// [`Error`] when there is neither, the file is not a model, or there is no such device.
+    pub fn open(name: &str, device: Device) -> Result<Self, Error> {
         if let Some(asset) = Asset::model_named(name) {
-            return Ok(Self { name: name.into(), model: asset.vae()?, digest: asset.digest() });
+            return Ok(Self { name: name.into(), model: asset.vae()?.on(device)?, digest: asset.digest() });
         }
         let path = Path::new(name);
         if !path.exists() {
             return Err(Error::UnknownModel { name: name.into() });
         }
-        let bytes = std::fs::read(path).map_err(|source| Error::unreadable(path, source))?;
-        let model = Vae::from_weights(&WeightsFile::from_bytes(&bytes, path)?, path)?;
+        let bytes = std::fs::read(path).map_err(|reason| Error::bad_file(path, format!("cannot be read: {reason}")))?;
+        let model = Vae::from_weights(&WeightsFile::from_bytes(&bytes, path)?, path)?.on(device)?;
         Ok(Self { name: name.into(), model, digest: digest(&bytes) })
     }
 

@@ -1,6 +1,7 @@
 //! The figures of a bridge between images and classes that demo, evaluate and reproduce share.
 
 use crate::Error;
+use crate::training::HeldOut;
 use crate::translation::{class_probabilities, generate, translate};
 use serde::{Deserialize, Serialize};
 use zbridge_bridge::GaussianDensity;
@@ -113,8 +114,7 @@ pub fn images_of_labels(
 pub fn label_to_image(images: &Observations, labels: &[u8], judge: &Judge) -> Result<LabelToImage, Error> {
     let judged = judge.classifier.probabilities(images)?.argmax();
     let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
-    let judge_accuracy = Accuracy::from_counts(judge.correct, judge.count - judge.correct);
-    let Coherence { overall, per_condition, .. } = coherence(&judged, labels, classes, judge_accuracy)?;
+    let Coherence { overall, per_condition, .. } = coherence(&judged, labels, classes, judge.accuracy)?;
     Ok(LabelToImage {
         coherence: overall.share,
         coherence_interval: overall.interval_95.into(),
@@ -129,10 +129,8 @@ pub fn label_to_image(images: &Observations, labels: &[u8], judge: &Judge) -> Re
 pub struct Judge {
     /// The classifier.
     pub classifier: Classifier,
-    /// Test images that it reads right …
-    pub correct: usize,
-    /// … of so many.
-    pub count: usize,
+    /// Real test images that it reads right.
+    pub accuracy: Accuracy,
 }
 
 impl Judge {
@@ -143,16 +141,9 @@ impl Judge {
     pub fn embedded() -> Result<Self, Error> {
         let weights = crate::assets::MNIST_JUDGE.weights()?;
         let path = std::path::Path::new("mnist-judge");
-        let accuracy: Accuracy = weights.parsed_metadata("accuracy", path)?;
-        Ok(Self {
-            classifier: Classifier::from_weights(&weights, path)?,
-            correct: accuracy.correct,
-            count: accuracy.count,
-        })
-    }
-
-    /// Its accuracy on real test images.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.count as f64
+        let HeldOut::Judge { accuracy, .. } = weights.parsed_metadata("held_out", path)? else {
+            return Err(Error::Asset { name: crate::assets::MNIST_JUDGE.name, lacks: "accuracy" });
+        };
+        Ok(Self { classifier: Classifier::from_weights(&weights, path)?, accuracy })
     }
 }

@@ -1,0 +1,61 @@
+//! The arguments as they are typed.
+
+use crate::commands::demo::DemoArgs;
+use crate::commands::encode::EncodeArgs;
+use crate::commands::evaluate::EvaluateArgs;
+use crate::commands::fit::FitArgs;
+use crate::commands::generate::GenerateArgs;
+use crate::commands::train::TrainArgs;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use zbridge::Device;
+
+/// Join two pretrained generative models through their latents.
+#[derive(Debug, Parser)]
+#[command(name = "zbridge", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Print one JSON object on standard output in place of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Seed of everything random
+    #[arg(long, global = true, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Show no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Device to compute on: cpu, cuda, cuda:1, wgpu, wgpu:1 or flex
+    #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
+    pub device: Device,
+    /// File or folder to write
+    #[arg(long, short, global = true, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// See it work: labels → images and images → labels, no files needed
+    Demo(DemoArgs),
+    /// Observations → latents file, by a given model
+    Encode(EncodeArgs),
+    /// Two latents files → a bridge, both directions
+    Fit(FitArgs),
+    /// One modality → the other, across a bridge
+    Generate(GenerateArgs),
+    /// A bridge's figures on held-out pairs
+    Evaluate(EvaluateArgs),
+    /// Train a given model by its recipe
+    Train(TrainArgs),
+}

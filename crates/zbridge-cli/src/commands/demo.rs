@@ -1,0 +1,82 @@
+//! `zbridge demo`: both directions from what is embedded, without a file or a network.
+
+use crate::context::Context;
+use crate::figures::{files, percent};
+use crate::fitting::show_fit;
+use clap::Args;
+use std::path::PathBuf;
+use zbridge::Error;
+use zbridge::demo::{DemoReport, DemoRequest, ImageAnswer, run as run_demo};
+
+/// Arguments of `zbridge demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Pairs to fit on, 2 to 1024
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pairs: usize,
+    /// Also write 60 images of this label
+    #[arg(long, value_name = "0-9")]
+    label: Option<u8>,
+    /// Also tell the label of this image: PNG, 28×28 or larger, dark on light or light on dark
+    #[arg(long, value_name = "FILE.png")]
+    image: Option<PathBuf>,
+}
+
+/// Runs the demo and prints what it found.
+///
+/// # Errors
+/// Those of [`zbridge::demo::run`].
+pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
+    let request = DemoRequest {
+        pairs: args.pairs,
+        seed: context.seed,
+        out: context.out_or("zbridge-demo"),
+        label: args.label,
+        image: args.image.clone(),
+    };
+    let (display, interrupt) = (context.progress(), context.interrupt());
+    let report = run_demo(&request, &mut |direction, progress| {
+        show_fit(&display, direction, progress);
+        !interrupt.requested()
+    })?;
+    drop(display);
+    context.output.print(&report, as_text)
+}
+
+fn as_text(report: &DemoReport) -> String {
+    let (read, made) = (&report.image_to_label, &report.label_to_image);
+    let mut lines = vec![
+        format!("two given models, {} pairs, both directions (recipe paper, seed {})", report.pairs, report.seed),
+        String::new(),
+        format!(
+            "image → label   accuracy {} [{} to {}], log p(y|x) {:.3} ± {:.3} nats, on {} held-out images",
+            percent(read.accuracy),
+            percent(read.accuracy_interval[0]),
+            percent(read.accuracy_interval[1]),
+            read.log_p_nats,
+            read.log_p_standard_error_nats,
+            read.images,
+        ),
+        format!(
+            "label → image   coherence {} [{} to {}] in {} images (judge right on {} of real ones), pixel sd {:.3}",
+            percent(made.coherence),
+            percent(made.coherence_interval[0]),
+            percent(made.coherence_interval[1]),
+            made.images,
+            percent(report.judge_accuracy),
+            made.pixel_sd,
+        ),
+    ];
+    lines.extend(report.image.iter().map(answer));
+    lines.push(String::new());
+    lines.push(format!("{} in {:.1} s", files(&report.files), report.seconds));
+    lines.join("\n")
+}
+
+fn answer(answer: &ImageAnswer) -> String {
+    let mut ranked: Vec<(usize, f32)> = answer.probabilities.iter().copied().enumerate().collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let likely: Vec<String> =
+        ranked.iter().take(3).map(|(label, p)| format!("{label}: {}", percent(f64::from(*p)))).collect();
+    format!("{}   is a {} ({})", answer.file.display(), answer.label, likely.join(", "))
+}

@@ -1,0 +1,60 @@
+//! `zbridge encode`: observations → a latents file.
+
+use crate::context::Context;
+use crate::figures::files;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use zbridge::tasks::{EncodeReport, EncodeRequest, encode};
+use zbridge::{Error, Given, Split};
+
+/// Arguments of `zbridge encode`.
+#[derive(Debug, Args)]
+pub struct EncodeArgs {
+    /// mnist-image, mnist-image-3-epochs, mnist-label, or a weights file
+    #[arg(long, value_name = "MODEL")]
+    model: String,
+    /// MNIST's folder, a folder of PNG images, an .npy of images or class ids, or one PNG
+    #[arg(long, value_name = "DATA")]
+    data: PathBuf,
+    /// Which part of a dataset
+    #[arg(long, value_enum, default_value = "test")]
+    split: SplitName,
+    /// Only so many rows, drawn at random without replacement
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
+    /// Store 16-bit floats
+    #[arg(long)]
+    half: bool,
+}
+
+/// Parts of a dataset as they are typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SplitName {
+    Train,
+    Test,
+}
+
+/// Encodes and writes.
+///
+/// # Errors
+/// Those of [`encode`].
+pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
+    let report = encode(&EncodeRequest {
+        model: Given::open(&args.model, context.device)?,
+        data: args.data.clone(),
+        split: match args.split {
+            SplitName::Train => Split::Train,
+            SplitName::Test => Split::Test,
+        },
+        sample: args.sample,
+        seed: context.seed,
+        half: args.half,
+        out: context.out_or("latents.safetensors"),
+    })?;
+    context.output.print(&report, as_text)
+}
+
+fn as_text(report: &EncodeReport) -> String {
+    let EncodeReport { rows, dim, model, seconds, .. } = report;
+    format!("{rows} posteriors of {dim} dimensions by {model}\n{} in {seconds:.1} s", files(&report.files))
+}

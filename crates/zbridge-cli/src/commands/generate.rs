@@ -1,0 +1,60 @@
+//! `zbridge generate`: one modality → the other.
+
+use crate::context::Context;
+use crate::figures::files;
+use clap::Args;
+use std::path::PathBuf;
+use zbridge::Error;
+use zbridge::tasks::{GenerateReport, GenerateRequest, Side, generate};
+
+/// Arguments of `zbridge generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The bridge file
+    #[arg(long, value_name = "BRIDGE")]
+    bridge: PathBuf,
+    /// A label, an image file, a folder of images, or an .npy of images or class ids
+    #[arg(long, value_name = "INPUT")]
+    from: String,
+    /// The side to make
+    #[arg(long, value_name = "x|y")]
+    to: Side,
+    /// Outputs for each input, side by side
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    count: usize,
+    /// Model of x, where the bridge does not name it: mnist-image, mnist-label or a weights file
+    #[arg(long, value_name = "MODEL")]
+    x_model: Option<String>,
+    /// Model of y, likewise
+    #[arg(long, value_name = "MODEL")]
+    y_model: Option<String>,
+}
+
+/// Generates and writes.
+///
+/// # Errors
+/// Those of [`generate`].
+pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
+    let report = generate(&GenerateRequest {
+        bridge: args.bridge.clone(),
+        from: args.from.clone(),
+        to: args.to,
+        count: args.count,
+        x_model: args.x_model.clone(),
+        y_model: args.y_model.clone(),
+        seed: context.seed,
+        device: context.device,
+        out: context.out_or("generated.npy"),
+    })?;
+    context.output.print(&report, as_text)
+}
+
+fn as_text(report: &GenerateReport) -> String {
+    let GenerateReport { inputs, outputs, shape, seconds, .. } = report;
+    let mut lines = vec![format!("{outputs} outputs for {inputs} inputs, shape {shape:?}")];
+    lines.extend(
+        report.classes.as_ref().filter(|classes| classes.len() <= 20).map(|classes| format!("classes {classes:?}")),
+    );
+    lines.push(format!("{} in {seconds:.2} s", files(&report.files)));
+    lines.join("\n")
+}

@@ -1,0 +1,28 @@
+//! The commands, a file each: its arguments, and `run(args, context)`.
+
+pub mod demo;
+pub mod encode;
+pub mod evaluate;
+pub mod fit;
+pub mod generate;
+pub mod recipes;
+pub mod train;
+
+use crate::args::Command;
+use crate::context::Context;
+use zbridge::Error;
+
+/// Runs `command`.
+///
+/// # Errors
+/// Whatever stopped it.
+pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
+    match command {
+        Command::Demo(args) => demo::run(args, context),
+        Command::Encode(args) => encode::run(args, context),
+        Command::Fit(args) => fit::run(args, context),
+        Command::Generate(args) => generate::run(args, context),
+        Command::Evaluate(args) => evaluate::run(args, context),
+        Command::Train(args) => train::run(args, context),
+    }
+}

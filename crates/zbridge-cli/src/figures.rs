@@ -1,0 +1,82 @@
+//! Figures as people read them.
+
+use std::path::PathBuf;
+use zbridge::training::{Estimate, HeldOut};
+
+/// `−96.31 ± 0.12`.
+pub fn estimate(estimate: &Estimate) -> String {
+    format!("{} ± {:.2}", number(estimate.mean, 2), estimate.standard_error)
+}
+
+/// `value` with so many decimals and a true minus sign.
+pub fn number(value: f64, decimals: usize) -> String {
+    format!("{value:.decimals$}").replace('-', "−")
+}
+
+/// The held-out figure that matters most, in a few words.
+pub fn headline(held_out: &HeldOut) -> String {
+    match held_out {
+        HeldOut::Vae { elbo, .. } => format!("held-out ELBO {} nats", estimate(&elbo.elbo_nats)),
+        HeldOut::Judge { accuracy, .. } => format!("held-out accuracy {:.2} %", 100.0 * accuracy.share),
+    }
+}
+
+/// Every held-out figure, a line each.
+pub fn held_out(held_out: &HeldOut) -> Vec<String> {
+    match held_out {
+        HeldOut::Vae { elbo, log_p_x } => {
+            let mut lines = vec![
+                format!("held-out ELBO    {} nats, {} rows", estimate(&elbo.elbo_nats), elbo.elbo_nats.count),
+                format!("  reconstruction {} nats", estimate(&elbo.reconstruction_nats)),
+                format!("  KL to prior    {} nats", estimate(&elbo.kl_nats)),
+            ];
+            lines.extend(log_p_x.iter().map(|log_p_x| {
+                let (size, nats) = (log_p_x.effective_sample_size, log_p_x.nats);
+                format!(
+                    "held-out log p(x) {} nats, {} images × {} draws; effective sample size {:.0} in the median, below 10 for {:.1} %",
+                    estimate(&nats), nats.count, log_p_x.draws, size.median, 100.0 * size.low_ess_share
+                )
+            }));
+            lines
+        }
+        HeldOut::Judge { accuracy, log_p_true_class_nats } => {
+            let (low, high) = accuracy.interval_95;
+            vec![
+                format!(
+                    "held-out accuracy {:.2} % (95 % interval {:.2} … {:.2}), {} rows",
+                    100.0 * accuracy.share,
+                    100.0 * low,
+                    100.0 * high,
+                    accuracy.count
+                ),
+                format!("log p(true class) {} nats", estimate(log_p_true_class_nats)),
+            ]
+        }
+    }
+}
+
+/// `97.2 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// `wrote a.png and b.png`.
+pub fn files(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    match names.split_last() {
+        None => "wrote nothing".into(),
+        Some((only, [])) => format!("wrote {only}"),
+        Some((last, others)) => format!("wrote {} and {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_estimate_reads_with_its_error() {
+        let figure = Estimate { mean: -96.314, standard_error: 0.119, count: 10 };
+        assert_eq!(estimate(&figure), "−96.31 ± 0.12");
+    }
+}

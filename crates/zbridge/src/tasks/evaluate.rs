@@ -1,0 +1,139 @@
+use super::fit::paired_rows;
+use super::generate::model_of;
+use crate::measures::{ImageToLabel, Judge, LabelToImage, image_to_label, images_of_labels, label_to_image};
+use crate::{Error, Given};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+use zbridge_bridge::{Bridge, Direction, GaussianDensity};
+use zbridge_core::{Estimate, LatentDistribution, Posterior, RandomStream};
+use zbridge_data::LatentsFile;
+use zbridge_nn::Device;
+
+/// What is to be evaluated.
+#[derive(Debug, Clone)]
+pub struct EvaluateRequest {
+    /// The bridge file.
+    pub bridge: PathBuf,
+    /// Held-out latents of x.
+    pub x: PathBuf,
+    /// Held-out latents of y.
+    pub y: PathBuf,
+    /// CSV that pairs them; without it, equal ids are pairs.
+    pub pairs: Option<PathBuf>,
+    /// Model of x, where the bridge file does not name it.
+    pub x_model: Option<String>,
+    /// Model of y, likewise.
+    pub y_model: Option<String>,
+    /// Where the models run.
+    pub device: Device,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvaluateReport {
+    /// Held-out pairs.
+    pub pairs: usize,
+    /// Held-out figures of q(z_y|z_x), in latent space.
+    pub x_to_y: DirectionFigures,
+    /// Held-out figures of q(z_x|z_y).
+    pub y_to_x: DirectionFigures,
+    /// Where one side is images and the other classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_to_label: Option<ImageToLabel>,
+    /// Likewise, for MNIST images, which the embedded judge reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_to_image: Option<LabelToImage>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// What was written: nothing.
+    pub files: Vec<PathBuf>,
+}
+
+/// A direction's figures on held-out pairs, in latent space.
+#[derive(Debug, Clone, Serialize)]
+pub struct DirectionFigures {
+    /// Mean log q(z_target|z_source) of posterior draws, in nats.
+    pub log_density_nats: Estimate,
+    /// Mean divergence of the posteriors from q in nats, of the kind the bridge was fitted by: KL(q ‖ p).
+    pub reverse_kl_nats: Estimate,
+}
+
+/// Figures of a bridge on held-out pairs.
+///
+/// # Errors
+/// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
+pub fn evaluate(request: &EvaluateRequest) -> Result<EvaluateReport, Error> {
+    let start = Instant::now();
+    let bridge = Bridge::read(&request.bridge)?;
+    let (x, y) = (LatentsFile::read(&request.x)?, LatentsFile::read(&request.y)?);
+    let (x_rows, y_rows) = paired_rows(&x, &y, request.pairs.as_deref())?;
+    let (x_held, y_held) = (x.posterior.select(&x_rows), y.posterior.select(&y_rows));
+    let mut stream = RandomStream::named(request.seed, "evaluate/latents");
+    let x_to_y = direction_figures(bridge.x_to_y(), &x_held, &y_held, &mut stream)?;
+    let y_to_x = direction_figures(bridge.y_to_x(), &y_held, &x_held, &mut stream)?;
+    let labels = labels_of(&x, &x_rows).or_else(|| labels_of(&y, &y_rows));
+    let (image_to_label, label_to_image) = match (sides(request, &bridge), labels) {
+        (Some(sides), Some(labels)) => {
+            let images = if sides.images_are_x { &x_held } else { &y_held };
+            figures(&sides, &bridge, images, &labels, request.seed)?
+        }
+        _ => (None, None),
+    };
+    let (pairs, seconds) = (x_rows.len(), start.elapsed().as_secs_f64());
+    Ok(EvaluateReport { pairs, x_to_y, y_to_x, image_to_label, label_to_image, seconds, files: vec![] })
+}
+
+fn labels_of(file: &LatentsFile, rows: &[usize]) -> Option<Vec<u8>> {
+    file.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect())
+}
+
+fn direction_figures(
+    density: &GaussianDensity,
+    source: &Posterior,
+    target: &Posterior,
+    stream: &mut RandomStream,
+) -> Result<DirectionFigures, Error> {
+    let conditional = density.gaussians(&source.sample(stream))?;
+    Ok(DirectionFigures {
+        log_density_nats: Estimate::of(conditional.log_prob(&target.sample(stream))?),
+        reverse_kl_nats: Estimate::of(conditional.kl_divergence_nats(target.as_diagonal())?),
+    })
+}
+
+/// A bridge's models, when one is of images and the other of classes.
+struct Sides {
+    image: Given,
+    label: Given,
+    images_are_x: bool,
+}
+
+/// The models, if both are at hand and are images and classes; latents alone are fine too.
+fn sides(request: &EvaluateRequest, bridge: &Bridge) -> Option<Sides> {
+    let x = model_of(bridge, "x", request.x_model.as_deref(), request.device).ok()?;
+    let y = model_of(bridge, "y", request.y_model.as_deref(), request.device).ok()?;
+    match (x.is_image(), y.is_image()) {
+        (true, false) => Some(Sides { image: x, label: y, images_are_x: true }),
+        (false, true) => Some(Sides { image: y, label: x, images_are_x: false }),
+        _ => None,
+    }
+}
+
+fn figures(
+    sides: &Sides,
+    bridge: &Bridge,
+    images: &Posterior,
+    labels: &[u8],
+    seed: u64,
+) -> Result<(Option<ImageToLabel>, Option<LabelToImage>), Error> {
+    const IMAGES_PER_LABEL: usize = 100;
+    let (to_label, to_image) =
+        if sides.images_are_x { (Direction::XToY, Direction::YToX) } else { (Direction::YToX, Direction::XToY) };
+    let read = image_to_label(bridge.density(to_label), images, labels, &sides.label.model, seed)?;
+    let (made, conditions) =
+        images_of_labels(bridge.density(to_image), &sides.label.model, &sides.image.model, IMAGES_PER_LABEL, seed)?;
+    let drawn = label_to_image(&made, &conditions, &Judge::embedded()?)?;
+    Ok((Some(read), Some(drawn)))
+}

@@ -1,0 +1,193 @@
+use super::input::Input;
+use crate::translation::translate;
+use crate::{Error, Given, pictures};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Instant;
+use zbridge_bridge::{Bridge, Direction};
+use zbridge_core::{LatentModel, Observations, RandomStream};
+use zbridge_data::Split;
+use zbridge_nn::{Device, Precision, StoredTensor, WeightsFile};
+
+/// A side of a bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Modality x.
+    X,
+    /// Modality y.
+    Y,
+}
+
+impl FromStr for Side {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "x" => Ok(Self::X),
+            "y" => Ok(Self::Y),
+            _ => Err(Error::usage(format!("--to {name}: a bridge has the sides x and y"))),
+        }
+    }
+}
+
+/// What is to be generated.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// The bridge file.
+    pub bridge: PathBuf,
+    /// A label, an image file, or an `.npy` of images or class ids.
+    pub from: String,
+    /// The side to make.
+    pub to: Side,
+    /// Outputs for each input.
+    pub count: usize,
+    /// Model of x, where the bridge file does not name it.
+    pub x_model: Option<String>,
+    /// Model of y, likewise.
+    pub y_model: Option<String>,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Where the models run.
+    pub device: Device,
+    /// `.png`, `.npy` or `.safetensors`.
+    pub out: PathBuf,
+}
+
+/// What was generated.
+#[derive(Debug, Clone, Serialize)]
+pub struct GenerateReport {
+    /// Inputs read.
+    pub inputs: usize,
+    /// Observations written.
+    pub outputs: usize,
+    /// Shape of the raw array, `[outputs, event…]`.
+    pub shape: Vec<usize>,
+    /// The most probable class of each output, where the target is classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<usize>>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// What was written.
+    pub files: Vec<PathBuf>,
+}
+
+/// How an output file is written, by its extension.
+enum Format {
+    Picture,
+    Array,
+    Tensors,
+}
+
+/// Generates the other modality and writes it.
+///
+/// # Errors
+/// [`Error`] when an argument is off, a file cannot be read or written, or dimensions do not belong together.
+pub fn generate(request: &GenerateRequest) -> Result<GenerateReport, Error> {
+    let start = Instant::now();
+    let format = format_of(&request.out)?;
+    if request.count == 0 {
+        return Err(Error::usage("--count 0: at least one output for each input is needed"));
+    }
+    let bridge = Bridge::read(&request.bridge)?;
+    let (source, target) = models(request, &bridge)?;
+    if matches!(format, Format::Picture) && !target.is_image() {
+        return Err(Error::usage(".png needs images; write classes to .npy or .safetensors"));
+    }
+    let input = source_observations(&request.from, &source)?;
+    let direction = if request.to == Side::Y { Direction::XToY } else { Direction::YToX };
+    let posterior = source.model.posterior(&input)?;
+    let mut stream = RandomStream::named(request.seed, "generate");
+    let latents = translate(bridge.density(direction), &posterior, request.count, &mut stream)?;
+    let outputs = target.model.decode(&latents)?;
+    let files = write(&request.out, &format, &outputs, request.count)?;
+    let mut shape = vec![outputs.rows()];
+    shape.extend(outputs.kind().shape());
+    let classes = target.classes().map(|_| outputs.argmax());
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(GenerateReport { inputs: input.rows(), outputs: outputs.rows(), shape, classes, seconds, files })
+}
+
+fn format_of(out: &Path) -> Result<Format, Error> {
+    match out.extension().and_then(|extension| extension.to_str()) {
+        Some("png") => Ok(Format::Picture),
+        Some("npy") => Ok(Format::Array),
+        Some("safetensors") => Ok(Format::Tensors),
+        _ => Err(Error::usage(format!("--out {}: end it in .png, .npy or .safetensors", out.display()))),
+    }
+}
+
+/// (source model, target model): as asked for, else as the bridge file remembers.
+fn models(request: &GenerateRequest, bridge: &Bridge) -> Result<(Given, Given), Error> {
+    let open = |side: &str, asked: &Option<String>, dim: usize| {
+        let model = model_of(bridge, side, asked.as_deref(), request.device)?;
+        if model.model.latent_dim() == dim {
+            return Ok(model);
+        }
+        let found = model.model.latent_dim();
+        Err(Error::usage(format!("--{side}-model {}: has {found} latents, the bridge's {side} has {dim}", model.name)))
+    };
+    let (x_dim, y_dim) = bridge.dims();
+    let (x, y) = (open("x", &request.x_model, x_dim)?, open("y", &request.y_model, y_dim)?);
+    Ok(if request.to == Side::Y { (x, y) } else { (y, x) })
+}
+
+/// The model of a side: as asked for, else the one whose latents the bridge was fitted on, digest checked.
+pub(super) fn model_of(bridge: &Bridge, side: &str, asked: Option<&str>, device: Device) -> Result<Given, Error> {
+    let remembered = bridge.provenance().get(&format!("{side}.model")).map(String::as_str);
+    let Some(name) = asked.or(remembered) else {
+        return Err(Error::usage(format!(
+            "the bridge does not know its model of {side}: name it with --{side}-model (mnist-image, mnist-label, or a file)"
+        )));
+    };
+    let model = Given::open(name, device)?;
+    match bridge.provenance().get(&format!("{side}.model_digest")) {
+        Some(digest) if asked.is_none() && *digest != model.digest => Err(Error::usage(format!(
+            "model `{name}` is not the one this bridge was fitted with (its digest differs); say --{side}-model {name} to use it all the same"
+        ))),
+        _ => Ok(model),
+    }
+}
+
+/// One label, or whatever a file holds.
+fn source_observations(from: &str, model: &Given) -> Result<Observations, Error> {
+    if let (Some(classes), Ok(label)) = (model.classes(), from.parse::<u8>()) {
+        if usize::from(label) >= classes {
+            return Err(Error::usage(format!("--from {from}: the model has the classes 0 to {}", classes - 1)));
+        }
+        return Ok(Observations::one_hot(&[label], classes)?);
+    }
+    let path = Path::new(from);
+    if !path.exists() {
+        let expected = if model.is_image() {
+            "an image file, a folder of images or an .npy"
+        } else {
+            "a label or an .npy of class ids"
+        };
+        return Err(Error::bad_file(path, format!("does not exist; --from takes {expected}")));
+    }
+    Ok(Input::read(path, Split::Test, model)?.observations)
+}
+
+fn write(out: &Path, format: &Format, outputs: &Observations, count: usize) -> Result<Vec<PathBuf>, Error> {
+    let mut shape = vec![outputs.rows()];
+    shape.extend(outputs.kind().shape());
+    match format {
+        Format::Picture => {
+            let columns = if count > 1 { count.min(20) } else { 10.min(outputs.rows()) };
+            return Ok(vec![pictures::write_sheet(out, outputs, columns)?]);
+        }
+        Format::Array => zbridge_data::write_f32(out, &shape, outputs.values())?,
+        Format::Tensors => {
+            let mut file = WeightsFile::default();
+            let tensor = StoredTensor { shape, values: outputs.values().to_vec() };
+            file.tensors.insert("samples".into(), tensor);
+            if matches!(outputs.kind(), zbridge_core::EventKind::Class { .. }) {
+                let classes: Vec<f32> = outputs.argmax().into_iter().map(|class| class as f32).collect();
+                file.tensors.insert("classes".into(), StoredTensor { shape: vec![classes.len()], values: classes });
+            }
+            file.write(out, Precision::Single)?;
+        }
+    }
+    Ok(vec![out.to_owned()])
+}

@@ -1,0 +1,92 @@
+//! The kinds of model that a training can end in, under one contract.
+
+use super::held_out::{self, HeldOut, LikelihoodPlan, TestRows};
+use crate::Error;
+use std::path::Path;
+use zbridge_models::{Classifier, ClassifierTrainer, Vae, VaeTrainer};
+use zbridge_nn::{NnError, Trainee, WeightsFile};
+
+/// A model in training that can be put aside and examined.
+pub(super) trait Student: Trainee {
+    /// Weights and optimiser.
+    fn checkpoint(&self) -> WeightsFile;
+
+    /// Takes over what [`checkpoint`](Self::checkpoint) gave.
+    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError>;
+
+    /// The model as it is now, as a file that ships.
+    fn weights(&self) -> WeightsFile;
+
+    /// Its figures on rows that it was not trained on.
+    fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error>;
+
+    /// The figures of the model in `file`, log p(x) among them where there is one.
+    fn final_examination(
+        file: &WeightsFile,
+        path: &Path,
+        test: &TestRows,
+        plan: LikelihoodPlan,
+        observe: &mut dyn FnMut(usize, usize),
+    ) -> Result<HeldOut, Error>;
+}
+
+impl Student for VaeTrainer<'_> {
+    fn checkpoint(&self) -> WeightsFile {
+        self.checkpoint()
+    }
+
+    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+        self.restore(file, path)
+    }
+
+    fn weights(&self) -> WeightsFile {
+        self.model().to_weights()
+    }
+
+    fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
+        held_out::of_vae(&self.model(), test, seed)
+    }
+
+    fn final_examination(
+        file: &WeightsFile,
+        path: &Path,
+        test: &TestRows,
+        plan: LikelihoodPlan,
+        observe: &mut dyn FnMut(usize, usize),
+    ) -> Result<HeldOut, Error> {
+        let vae = Vae::from_weights(file, path)?;
+        let mut figures = held_out::of_vae(&vae, test, plan.seed)?;
+        if let HeldOut::Vae { log_p_x, .. } = &mut figures {
+            *log_p_x = held_out::log_marginal(&vae, test, plan, observe)?;
+        }
+        Ok(figures)
+    }
+}
+
+impl Student for ClassifierTrainer<'_> {
+    fn checkpoint(&self) -> WeightsFile {
+        self.checkpoint()
+    }
+
+    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+        self.restore(file, path)
+    }
+
+    fn weights(&self) -> WeightsFile {
+        self.model().to_weights()
+    }
+
+    fn examine(&self, test: &TestRows, _seed: u64) -> Result<HeldOut, Error> {
+        held_out::of_judge(&self.model(), test)
+    }
+
+    fn final_examination(
+        file: &WeightsFile,
+        path: &Path,
+        test: &TestRows,
+        _plan: LikelihoodPlan,
+        _observe: &mut dyn FnMut(usize, usize),
+    ) -> Result<HeldOut, Error> {
+        held_out::of_judge(&Classifier::from_weights(file, path)?, test)
+    }
+}
