@@ -5,6 +5,7 @@ use crate::commands::encode::EncodeArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::fit::FitArgs;
 use crate::commands::generate::GenerateArgs;
+use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// A bridge's figures on held-out pairs
     Evaluate(EvaluateArgs),
+    /// The paper's experiments: every figure and table, as a report
+    Reproduce(ReproduceArgs),
     /// Train a given model by its recipe
     Train(TrainArgs),
 }

@@ -50,9 +50,11 @@ impl OnDevice {
     ) -> Result<Vec<f32>, NnError> {
         let mut results = Vec::new();
         for (index, block) in values.chunks(self.rows_at_once * self.inputs).enumerate() {
-            let input = device.tensor(block.to_vec(), [block.len() / self.inputs, self.inputs]);
-            let outputs = self.network.forward(input, Mode::Inference);
-            results.extend(device.read(finish(outputs, index * self.rows_at_once))?);
+            let finished = device.attempt(|| {
+                let input = device.tensor(block.to_vec(), [block.len() / self.inputs, self.inputs]);
+                finish(self.network.forward(input, Mode::Inference), index * self.rows_at_once)
+            })?;
+            results.extend(device.read(finished)?);
         }
         Ok(results)
     }
@@ -187,6 +189,14 @@ impl<'d> BurnVaeTrainer<'d> {
         VaeTrainer::new(self.architecture.clone(), self.objective, self.observations, 0)
     }
 
+    /// The mean bound of these rows in nats, `[1]`.
+    fn objective(&self, rows: &[usize], context: &StepContext) -> Tensor<1> {
+        let (kl_weight, draws) = self.objective.at(context.done);
+        let x: Vec<f32> = rows.iter().flat_map(|&row| self.observations.row(row)).copied().collect();
+        let x = self.device.tensor(x, [rows.len(), self.architecture.event.size()]);
+        self.bounds(x, self.noise(rows.len(), draws, context), kl_weight).mean()
+    }
+
     /// Standard normal noise `[rows, draws, dim]`, number by number what the native engine's shards draw.
     fn noise(&self, rows: usize, draws: usize, context: &StepContext) -> Tensor<3> {
         let dim = self.architecture.latent_dim;
@@ -235,13 +245,13 @@ impl<'d> BurnVaeTrainer<'d> {
 
 impl Trainee for BurnVaeTrainer<'_> {
     fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError> {
-        let (kl_weight, draws) = self.objective.at(context.done);
-        let x: Vec<f32> = rows.iter().flat_map(|&row| self.observations.row(row)).copied().collect();
-        let x = self.device.tensor(x, [rows.len(), self.architecture.event.size()]);
-        let noise = self.noise(rows.len(), draws, &context);
-        let objective = self.bounds(x, noise, kl_weight).mean();
-        self.ascend(&objective, context.learning_rate);
-        Ok(self.device.read(objective.inner())?.iter().map(|&nats| f64::from(nats)).sum())
+        let device = self.device.clone();
+        let objective = device.attempt(|| {
+            let objective = self.objective(rows, &context);
+            self.ascend(&objective, context.learning_rate);
+            objective.inner()
+        })?;
+        Ok(device.read(objective)?.iter().map(|&nats| f64::from(nats)).sum())
     }
 }
 

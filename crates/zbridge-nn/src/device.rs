@@ -44,14 +44,13 @@ impl Device {
 
     /// The error for a device that this build was not compiled for.
     pub fn not_built(self) -> NnError {
-        let (engine, feature) = match self {
-            Self::Cpu => return self.unavailable("is the native engine's and needs none but that one".into()),
-            Self::Flex => ("flex", "flex"),
-            Self::Cuda(_) => ("CUDA", "cuda"),
-            Self::Wgpu(_) => ("wgpu", "wgpu"),
+        let feature = match self {
+            Self::Cpu | Self::Flex => "flex",
+            Self::Cuda(_) => "cuda",
+            Self::Wgpu(_) => "wgpu",
         };
         self.unavailable(format!(
-            "this build has no {engine}; build with `cargo build --release --features {feature}`, or use `cpu`"
+            "this build has no `{feature}`; build with `cargo build --release --features {feature}`, or use `cpu`"
         ))
     }
 

@@ -1,5 +1,6 @@
 //! The native engine against burn and its automatic derivatives: two independent readings of one network.
 #![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use zbridge_core::RandomStream;
 use zbridge_nn::burn_engine::{BurnAdam, BurnDevice, BurnNetwork, Tensor};
@@ -57,8 +58,12 @@ impl Case {
         Self { network, parameters, input, output_gradient }
     }
 
-    fn all() -> impl Iterator<Item = (&'static str, Self)> {
-        networks().into_iter().map(|(name, network)| (name, Self::new(name, network)))
+    /// Every case on every device, with a name for errors.
+    fn all() -> impl Iterator<Item = (String, Self, BurnDevice)> {
+        networks().into_iter().flat_map(|(name, network)| {
+            let named = move |device: BurnDevice| format!("{name} on {}", device.device());
+            devices().into_iter().map(move |device| (named(device.clone()), Self::new(name, network.clone()), device))
+        })
     }
 
     /// Gradients by the native engine, and the statistics of the batch folded into the running ones.
@@ -82,8 +87,10 @@ impl Case {
     }
 }
 
-fn flex() -> BurnDevice {
-    BurnDevice::open(Device::Flex).unwrap()
+/// Burn on the processor, and on whatever else this build and this machine have.
+fn devices() -> Vec<BurnDevice> {
+    let others = [Device::Cuda(0), Device::Wgpu(0)].into_iter().filter_map(|device| BurnDevice::open(device).ok());
+    std::iter::once(BurnDevice::open(Device::Flex).unwrap()).chain(others).collect()
 }
 
 /// Both within `tolerance` of each other, relative to the largest of the values.
@@ -97,8 +104,7 @@ fn assert_close(what: &str, native: &[f32], burn: &[f32], tolerance: f32) {
 
 #[test]
 fn outputs_agree() {
-    for (name, case) in Case::all() {
-        let device = flex();
+    for (name, case, device) in Case::all() {
         let network = BurnNetwork::new(&case.network, &case.parameters, &device);
         for mode in [Mode::Training, Mode::Inference] {
             let input = device.tensor(case.input.clone(), [ROWS, case.network.inputs()]);
@@ -112,8 +118,7 @@ fn outputs_agree() {
 
 #[test]
 fn gradients_agree() {
-    for (name, case) in Case::all() {
-        let device = flex();
+    for (name, case, device) in Case::all() {
         let mut network = BurnNetwork::new(&case.network, &case.parameters, &device).trainable();
         let burn = device.read(case.burn_step(&mut network, &device)).unwrap();
         let native = case.native_step(&mut case.parameters.clone(), &mut Tape::default());
@@ -127,8 +132,7 @@ fn gradients_agree() {
 
 #[test]
 fn five_steps_of_adam_agree() {
-    for (name, case) in Case::all() {
-        let device = flex();
+    for (name, case, device) in Case::all() {
         let mut network = BurnNetwork::new(&case.network, &case.parameters, &device).trainable();
         let mut native = case.parameters.clone();
         let (mut adam, mut tape) = (Adam::new(native.len()), Tape::default());
@@ -148,6 +152,8 @@ fn five_steps_of_adam_agree() {
     }
 }
 
+const LIKELIHOODS: [Likelihood; 2] = [Likelihood::Bernoulli, Likelihood::Categorical];
+
 #[test]
 fn likelihoods_agree() {
     let (rows, size) = (3, 5);
@@ -156,9 +162,8 @@ fn likelihoods_agree() {
     outputs[0] = 60.0;
     outputs[1] = -60.0;
     let observations: Vec<f32> = (0..rows * size).map(|i| (i % size) as f32 / 10.0).collect();
-    let device = flex();
-    let on_device = |values: &[f32]| device.tensor(values.to_vec(), [rows, size]);
-    for likelihood in [Likelihood::Bernoulli, Likelihood::Categorical] {
+    for (device, likelihood) in devices().into_iter().flat_map(|device| LIKELIHOODS.map(|l| (device.clone(), l))) {
+        let on_device = |values: &[f32]| device.tensor(values.to_vec(), [rows, size]);
         let burn = likelihood.log_likelihood_nats_of_rows(on_device(&outputs), on_device(&observations));
         let pairs = outputs.chunks(size).zip(observations.chunks(size));
         let native: Vec<f32> = pairs.map(|(outputs, x)| likelihood.log_likelihood_nats(outputs, x)).collect();

@@ -28,6 +28,7 @@ mod error;
 mod given;
 pub mod measures;
 pub mod pictures;
+pub mod reproduce;
 pub mod tasks;
 pub mod training;
 pub mod translation;

@@ -308,7 +308,7 @@ impl Training<'_> {
         observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
     ) -> Result<(Vec<u8>, HeldOut), Error> {
         let TrainRequest { out, seed, likelihood_images: images, likelihood_draws: draws, .. } = self.request;
-        let mut file = student.weights();
+        let mut file = student.weights()?;
         let stored = WeightsFile::from_bytes(&file.to_bytes(Precision::Half)?, out)?;
         let plan = LikelihoodPlan { images: *images, draws: *draws, seed: *seed };
         let held_out = S::final_examination(&stored, out, &self.test, plan, &mut |done, images| {

@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod generate;
 pub mod recipes;
+pub mod reproduce;
 pub mod train;
 
 use crate::args::Command;
@@ -23,6 +24,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
         Command::Fit(args) => fit::run(args, context),
         Command::Generate(args) => generate::run(args, context),
         Command::Evaluate(args) => evaluate::run(args, context),
+        Command::Reproduce(args) => reproduce::run(args, context),
         Command::Train(args) => train::run(args, context),
     }
 }

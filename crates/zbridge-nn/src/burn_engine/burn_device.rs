@@ -49,9 +49,20 @@ impl BurnDevice {
     /// # Errors
     /// [`NnError::Device`] when the device failed at what the tensor depends on.
     pub fn read<const D: usize>(&self, tensor: Tensor<D>) -> Result<Vec<f32>, NnError> {
-        let values = catch_unwind(AssertUnwindSafe(|| tensor.try_into_vec_as::<f32>()));
-        let failed = |reason: String| self.device.unavailable(format!("failed: {reason}"));
-        values.map_err(|panic| failed(message(&*panic)))?.map_err(|error| failed(error.to_string()))
+        let values = self.attempt(|| tensor.try_into_vec_as::<f32>())?;
+        values.map_err(|error| self.failed(&error.to_string()))
+    }
+
+    /// What `work` on tensors gives.
+    ///
+    /// # Errors
+    /// [`NnError::Device`] when burn panics, as it does when memory runs out.
+    pub fn attempt<R>(&self, work: impl FnOnce() -> R) -> Result<R, NnError> {
+        catch_unwind(AssertUnwindSafe(work)).map_err(|panic| self.failed(message(&*panic)))
+    }
+
+    fn failed(&self, reason: &str) -> NnError {
+        self.device.unavailable(format!("failed ({reason}); smaller batches need less memory, and `cpu` always works"))
     }
 }
 
@@ -107,7 +118,7 @@ fn listed(device: Device, index: usize, kind: tensor::DeviceType, hint: &str) ->
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("no reason given").to_owned()
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
 }

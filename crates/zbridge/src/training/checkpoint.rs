@@ -41,7 +41,7 @@ impl<'r> Checkpoint<'r> {
 
     /// Writes the file whole or not at all.
     pub(super) fn write(&self, student: &impl Student, position: Position) -> Result<(), Error> {
-        let mut file = student.checkpoint();
+        let mut file = student.checkpoint()?;
         file.metadata.extend(self.run.clone());
         file.metadata.insert("position".into(), serde_json::to_string(&position).unwrap_or_default());
         let bytes = file.to_bytes(Precision::Single)?;

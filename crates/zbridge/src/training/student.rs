@@ -9,13 +9,13 @@ use zbridge_nn::{NnError, Trainee, WeightsFile};
 /// A model in training that can be put aside and examined.
 pub(super) trait Student: Trainee {
     /// Weights and optimiser.
-    fn checkpoint(&self) -> WeightsFile;
+    fn checkpoint(&self) -> Result<WeightsFile, NnError>;
 
     /// Takes over what [`checkpoint`](Self::checkpoint) gave.
     fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError>;
 
     /// The model as it is now, as a file that ships.
-    fn weights(&self) -> WeightsFile;
+    fn weights(&self) -> Result<WeightsFile, NnError>;
 
     /// Its figures on rows that it was not trained on.
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error>;
@@ -31,16 +31,16 @@ pub(super) trait Student: Trainee {
 }
 
 impl Student for VaeTrainer<'_> {
-    fn checkpoint(&self) -> WeightsFile {
-        self.checkpoint()
+    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.checkpoint())
     }
 
     fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
         self.restore(file, path)
     }
 
-    fn weights(&self) -> WeightsFile {
-        self.model().to_weights()
+    fn weights(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.model().to_weights())
     }
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
@@ -64,16 +64,16 @@ impl Student for VaeTrainer<'_> {
 }
 
 impl Student for ClassifierTrainer<'_> {
-    fn checkpoint(&self) -> WeightsFile {
-        self.checkpoint()
+    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.checkpoint())
     }
 
     fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
         self.restore(file, path)
     }
 
-    fn weights(&self) -> WeightsFile {
-        self.model().to_weights()
+    fn weights(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.model().to_weights())
     }
 
     fn examine(&self, test: &TestRows, _seed: u64) -> Result<HeldOut, Error> {
