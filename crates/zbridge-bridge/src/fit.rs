@@ -80,7 +80,7 @@ impl<'p> DensityTrainer<'p> {
         target: &'p DiagonalGaussian,
         config: &'p CheckedConfig,
     ) -> Self {
-        let (source, parameters) = (source.as_diagonal(), density.parameters().len());
+        let (source, parameters) = (source.as_diagonal(), density.parameter_count());
         let deviations = source.log_var().values().iter().map(|v| (0.5 * v).exp().min(f32::MAX)).collect();
         let dim = source.dim();
         Self {
@@ -106,9 +106,9 @@ impl<'p> DensityTrainer<'p> {
         let pairs = self.source.rows();
         let rows: Vec<usize> = (0..pairs * ROWS.div_ceil(pairs)).map(|i| i % pairs).collect();
         self.draw_sources(&rows, stream);
-        let network = self.density.network().clone();
-        network.forward(self.density.parameters(), &self.draws, Mode::Training, &mut self.tape);
-        network.adopt_batch_statistics(self.density.parameters_mut(), &self.tape);
+        let (network, parameters) = self.density.parts_mut();
+        network.forward(parameters, &self.draws, Mode::Training, &mut self.tape);
+        network.adopt_batch_statistics(parameters, &self.tape);
     }
 
     /// z_x,i ~ p(z_x|x_i), afresh at every step.
@@ -148,17 +148,17 @@ impl<'p> DensityTrainer<'p> {
 impl Trainee for DensityTrainer<'_> {
     fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
         self.draw_sources(rows, &mut context.stream);
-        let network = self.density.network().clone();
-        network.forward(self.density.parameters(), &self.draws, Mode::Training, &mut self.tape);
+        let (network, parameters) = self.density.parts_mut();
+        network.forward(parameters, &self.draws, Mode::Training, &mut self.tape);
         // Equation 4: L ≃ (N/M) Σ L_i.
         let scale = self.source.rows() as f32 / rows.len() as f32;
         self.last_nats = self.divergence(rows, scale) / rows.len() as f64;
         self.gradients.fill(0.0);
+        let (network, parameters) = self.density.parts_mut();
         let unused = InputGradient::Unused;
-        let (parameters, gradient) = (self.density.parameters(), &self.output_gradient);
-        network.backward(parameters, gradient, &mut self.gradients, unused, &mut self.tape);
-        network.update_running_statistics(self.density.parameters_mut(), &self.tape);
-        self.adam.step(self.density.parameters_mut(), &self.gradients, context.learning_rate);
+        network.backward(parameters, &self.output_gradient, &mut self.gradients, unused, &mut self.tape);
+        network.update_running_statistics(parameters, &self.tape);
+        self.adam.step(parameters, &self.gradients, context.learning_rate);
         Ok(self.last_nats)
     }
 }

@@ -1,4 +1,5 @@
 use crate::{BridgeConfig, BridgeError};
+use rayon::prelude::*;
 use std::path::Path;
 use zbridge_core::{ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError};
 use zbridge_nn::{Layer, Mode, Network, Tape, WeightsFile};
@@ -44,28 +45,28 @@ impl GaussianDensity {
             let (expected, found) = ((source.rows(), inputs), (source.rows(), source.dim()));
             return Err(ShapeError::Mismatch { what: "source latents of the bridge", expected, found });
         }
-        let mut tape = Tape::default();
-        let (mut mean, mut log_var) = (Vec::new(), Vec::new());
-        for block in source.values().chunks(ROWS_AT_ONCE * inputs) {
-            let outputs = self.network.forward(&self.parameters, block, Mode::Inference, &mut tape);
-            for row in outputs.chunks_exact(2 * dim) {
-                mean.extend_from_slice(&row[..dim]);
-                log_var.extend_from_slice(&row[dim..]);
+        let (mut mean, mut log_var) = (vec![0.0; source.rows() * dim], vec![0.0; source.rows() * dim]);
+        let outputs = mean.par_chunks_mut(ROWS_AT_ONCE * dim).zip(log_var.par_chunks_mut(ROWS_AT_ONCE * dim));
+        let blocks = source.values().par_chunks(ROWS_AT_ONCE * inputs).zip(outputs);
+        blocks.for_each_init(Tape::default, |tape, (block, (mean, log_var))| {
+            let outputs = self.network.forward(&self.parameters, block, Mode::Inference, tape);
+            let rows = mean.chunks_exact_mut(dim).zip(log_var.chunks_exact_mut(dim));
+            for (row, (mean, log_var)) in outputs.chunks_exact(2 * dim).zip(rows) {
+                mean.copy_from_slice(&row[..dim]);
+                log_var.copy_from_slice(&row[dim..]);
             }
-        }
+        });
         DiagonalGaussian::new(Latents::new(mean, dim)?, Latents::new(log_var, dim)?)
     }
 
-    pub(crate) fn network(&self) -> &Network {
-        &self.network
+    /// The network, and its parameters to move.
+    pub(crate) fn parts_mut(&mut self) -> (&Network, &mut [f32]) {
+        (&self.network, &mut self.parameters)
     }
 
-    pub(crate) fn parameters(&self) -> &[f32] {
-        &self.parameters
-    }
-
-    pub(crate) fn parameters_mut(&mut self) -> &mut [f32] {
-        &mut self.parameters
+    /// How many numbers its parameters are.
+    pub(crate) fn parameter_count(&self) -> usize {
+        self.parameters.len()
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {

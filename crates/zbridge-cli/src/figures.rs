@@ -26,9 +26,9 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
     match held_out {
         HeldOut::Vae { elbo, log_p_x } => {
             let mut lines = vec![
-                format!("held-out ELBO    {} nats, {} rows", estimate(&elbo.elbo_nats), elbo.elbo_nats.count),
-                format!("  reconstruction {} nats", estimate(&elbo.reconstruction_nats)),
-                format!("  KL to prior    {} nats", estimate(&elbo.kl_nats)),
+                format!("held-out ELBO     {} nats, {} rows", estimate(&elbo.elbo_nats), elbo.elbo_nats.count),
+                format!("  reconstruction  {} nats", estimate(&elbo.reconstruction_nats)),
+                format!("  KL to prior     {} nats", estimate(&elbo.kl_nats)),
             ];
             lines.extend(log_p_x.iter().map(|log_p_x| {
                 let (size, nats) = (log_p_x.effective_sample_size, log_p_x.nats);

@@ -1,0 +1,161 @@
+//! demo, encode, fit, generate, evaluate: from files to files, and what is said when a file is at fault.
+#![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
+
+mod program;
+
+use program::{fails, folder_with_data, json, run, write_npy};
+use std::fs;
+use tempfile::TempDir;
+
+/// `folder_with_data` with `x.safetensors`, `y.safetensors` and `a.bridge` made from it.
+fn folder_with_bridge() -> TempDir {
+    let folder = folder_with_data();
+    json(&folder, &["encode", "--model", "mnist-image", "--data", "data", "--split", "train", "--out", "x.safetensors"]);
+    json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", "train", "--out", "y.safetensors"]);
+    let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--steps", "200", "--out", "a.bridge"];
+    let report = json(&folder, &fit);
+    assert_eq!((report["pairs"].as_u64(), report["dims"][0].as_u64()), (Some(300), Some(64)));
+    folder
+}
+
+fn files(folder: &TempDir) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_demo_makes_both_directions_and_is_repeatable() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = json(&folder, &["demo", "--out", "a", "--label", "7"]);
+    let figure = |report: &serde_json::Value, path: &str| report.pointer(path).unwrap().as_f64().unwrap();
+    // Chance is 0.1; a bridge that works is far above it, whatever the weights that ship.
+    assert!(figure(&report, "/image_to_label/accuracy") > 0.5);
+    assert!(figure(&report, "/label_to_image/coherence") > 0.7);
+    assert!(figure(&report, "/image_to_label/log_p_nats") < 0.0);
+    for file in report["files"].as_array().unwrap() {
+        assert_eq!(&fs::read(folder.path().join(file.as_str().unwrap())).unwrap()[1..4], b"PNG");
+    }
+    let again = json(&folder, &["demo", "--out", "b", "--label", "7"]);
+    assert_eq!(report["image_to_label"], again["image_to_label"]);
+    let picture = |name: &str| fs::read(folder.path().join(name).join("labels-to-images.png")).unwrap();
+    assert!(picture("a") == picture("b"));
+    let other = json(&folder, &["demo", "--out", "c", "--seed", "2"]);
+    assert_ne!(report["image_to_label"], other["image_to_label"]);
+}
+
+#[test]
+fn the_demo_reads_an_image_that_it_wrote() {
+    let folder = folder_with_bridge();
+    json(&folder, &["generate", "--bridge", "a.bridge", "--from", "3", "--to", "x", "--out", "three.png"]);
+    let report = json(&folder, &["demo", "--image", "three.png", "--out", "d"]);
+    assert_eq!(report["image"]["probabilities"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn the_demo_refuses_what_it_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fails(&folder, &["demo", "--pairs", "1025"], 2, &["1024"]);
+    fails(&folder, &["demo", "--label", "10"], 2, &["0 to 9"]);
+    fails(&folder, &["demo", "--image", "absent.png"], 3, &["absent.png"]);
+    fs::write(folder.path().join("bad.png"), b"not a picture").unwrap();
+    fails(&folder, &["demo", "--image", "bad.png"], 3, &["bad.png"]);
+    assert_eq!(files(&folder), ["bad.png"]);
+    fs::write(folder.path().join("file"), b"").unwrap();
+    fails(&folder, &["demo", "--out", "file/inside"], 1, &["file/inside", "--out"]);
+}
+
+#[test]
+fn generated_arrays_have_the_promised_shapes() {
+    let folder = folder_with_bridge();
+    let generate = |from: &str, to: &str, count: &str, out: &str| {
+        json(&folder, &["generate", "--bridge", "a.bridge", "--from", from, "--to", to, "--count", count, "--out", out])
+    };
+    assert_eq!(generate("7", "x", "3", "x.npy")["shape"], serde_json::json!([3, 1, 28, 28]));
+    write_npy(&folder.path().join("images.npy"), &[4, 28, 28], &vec![0.5; 4 * 784]);
+    let report = generate("images.npy", "y", "2", "y.npy");
+    assert_eq!(report["shape"], serde_json::json!([8, 10]));
+    assert_eq!(report["classes"].as_array().unwrap().len(), 8);
+    write_npy(&folder.path().join("ids.npy"), &[3], &[0.0, 5.0, 9.0]);
+    assert_eq!(generate("ids.npy", "x", "1", "grid.png")["outputs"], 3);
+    assert_eq!(generate("ids.npy", "x", "2", "x.safetensors2.safetensors")["shape"][0], 6);
+}
+
+#[test]
+fn evaluation_finds_more_in_true_pairs_than_in_shuffled_ones() {
+    let folder = folder_with_bridge();
+    let encode = |model: &str, out: &str| {
+        json(&folder, &["encode", "--model", model, "--data", "data", "--split", "test", "--out", out]);
+    };
+    encode("mnist-image", "hx.safetensors");
+    encode("mnist-label", "hy.safetensors");
+    let evaluate = |extra: &[&str]| {
+        let base = ["evaluate", "--bridge", "a.bridge", "--x", "hx.safetensors", "--y", "hy.safetensors"];
+        json(&folder, &[&base, extra].concat())
+    };
+    let report = evaluate(&[]);
+    assert_eq!(report["pairs"], 100);
+    assert!(report["image_to_label"]["accuracy"].as_f64().unwrap() > 0.9, "bars are easy to tell apart");
+    assert!(report["label_to_image"]["coherence"].is_number());
+    // Row i with row i + 1: every pair is of two different labels.
+    let shifted: String = (0..100).map(|row| format!("{row},{}\n", (row + 1) % 100)).collect();
+    fs::write(folder.path().join("shifted.csv"), format!("x,y\n{shifted}")).unwrap();
+    let wrong = evaluate(&["--pairs", "shifted.csv"]);
+    let density = |report: &serde_json::Value| report["x_to_y"]["log_density_nats"]["mean"].as_f64().unwrap();
+    assert!(density(&report) > density(&wrong) + 1.0, "{report} {wrong}");
+}
+
+#[test]
+fn files_at_fault_exit_with_3_and_leave_nothing() {
+    let folder = folder_with_bridge();
+    let before = files(&folder);
+    let at = |name: &str| folder.path().join(name);
+    let fit = |x: &'static str| ["fit", "--x", x, "--y", "y.safetensors", "--out", "new.bridge"];
+    fails(&folder, &fit("absent.safetensors"), 3, &["absent.safetensors"]);
+    let whole = fs::read(at("x.safetensors")).unwrap();
+    fs::write(at("cut.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    fails(&folder, &fit("cut.safetensors"), 3, &["cut.safetensors"]);
+    fs::write(at("text.safetensors"), "not tensors at all, but long enough").unwrap();
+    fails(&folder, &fit("text.safetensors"), 3, &["text.safetensors"]);
+    fs::write(at("pairs.csv"), "x,y\n0,0\n1,999999\n").unwrap();
+    let pairs = [&fit("x.safetensors")[..], &["--pairs", "pairs.csv"]].concat();
+    fails(&folder, &pairs, 3, &["999999"]);
+    write_npy(&at("nan.npy"), &[1, 28, 28], &vec![f32::NAN; 784]);
+    write_npy(&at("shape.npy"), &[1, 27, 27], &vec![0.0; 729]);
+    let generate = |from: &'static str| ["generate", "--bridge", "a.bridge", "--from", from, "--to", "y", "--out", "new.npy"];
+    fails(&folder, &generate("nan.npy"), 3, &["nan.npy", "row"]);
+    fails(&folder, &generate("shape.npy"), 3, &["shape.npy", "28"]);
+    fails(&folder, &generate("absent.npy"), 3, &["absent.npy"]);
+    fs::write(at("cut.bridge"), &fs::read(at("a.bridge")).unwrap()[..100]).unwrap();
+    let cut = ["generate", "--bridge", "cut.bridge", "--from", "3", "--to", "x", "--out", "new.npy"];
+    fails(&folder, &cut, 3, &["cut.bridge"]);
+    let made = ["cut.bridge", "cut.safetensors", "nan.npy", "pairs.csv", "shape.npy", "text.safetensors"];
+    let mut expected = [before, made.map(String::from).to_vec()].concat();
+    expected.sort();
+    assert_eq!(files(&folder), expected);
+}
+
+#[test]
+fn wrong_settings_exit_with_2() {
+    let folder = folder_with_bridge();
+    let fit = |extra: &'static [&'static str]| [&["fit", "--x", "x.safetensors", "--y", "y.safetensors"], extra].concat();
+    fails(&folder, &fit(&["--recipe", "papr"]), 2, &["paper"]);
+    fails(&folder, &fit(&["--divergence", "kl"]), 2, &["reverse-kl"]);
+    fails(&folder, &fit(&["--batch", "1"]), 2, &["batch", "at least 2"]);
+    let generate = |extra: &'static [&'static str]| [&["generate", "--bridge", "a.bridge"], extra].concat();
+    fails(&folder, &generate(&["--from", "7", "--to", "z"]), 2, &["x and y"]);
+    fails(&folder, &generate(&["--from", "7", "--to", "x", "--out", "a.jpg"]), 2, &[".png, .npy or .safetensors"]);
+    fails(&folder, &generate(&["--from", "10", "--to", "x"]), 2, &["0 to 9"]);
+    fails(&folder, &generate(&["--from", "7", "--to", "x", "--y-model", "nobody"]), 2, &["nobody", "mnist-label"]);
+    fails(&folder, &["encode", "--model", "mnist-image", "--data", "data", "--sample", "101"], 2, &["100 rows"]);
+}
+
+#[test]
+fn help_names_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, _) = run(&folder, &["--help"]);
+    for command in ["demo", "encode", "fit", "generate", "evaluate", "reproduce", "train"] {
+        assert!(code == 0 && out.contains(command), "{command}");
+    }
+}
