@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use zbridge_core::{ConditionalDensity, Posterior};
-use zbridge_nn::{Precision, WeightsFile};
+use zbridge_nn::{NnError, Precision, WeightsFile};
 
 /// Which conditional of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +142,11 @@ impl Bridge {
         let record = file.parsed_metadata("bridge", path)?;
         let x_to_y = GaussianDensity::from_file(&file, "x_to_y", path)?;
         let y_to_x = GaussianDensity::from_file(&file, "y_to_x", path)?;
+        let ((x, y), (y_back, x_back)) = (x_to_y.dims(), y_to_x.dims());
+        if (x, y) != (x_back, y_back) {
+            let reason = format!("its directions join {x} → {y} and {y_back} → {x_back} dimensions: not one bridge");
+            return Err(NnError::Weights { path: path.to_owned(), reason }.into());
+        }
         Ok(Self { x_to_y, y_to_x, record })
     }
 

@@ -39,8 +39,8 @@ impl BridgeConfig {
             hidden: vec![64, 128],
             negative_slope: 0.2,
             batch: 128,
-            steps: 1000,
-            learning_rate: 1e-3,
+            steps: 3000,
+            learning_rate: 3e-3,
             seed: 1,
         }
     }

@@ -10,8 +10,14 @@ use tempfile::TempDir;
 /// `folder_with_data` with `x.safetensors`, `y.safetensors` and `a.bridge` made from it.
 fn folder_with_bridge() -> TempDir {
     let folder = folder_with_data();
-    json(&folder, &["encode", "--model", "mnist-image", "--data", "data", "--split", "train", "--out", "x.safetensors"]);
-    json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", "train", "--out", "y.safetensors"]);
+    json(
+        &folder,
+        &["encode", "--model", "mnist-image", "--data", "data", "--split", "train", "--out", "x.safetensors"],
+    );
+    json(
+        &folder,
+        &["encode", "--model", "mnist-label", "--data", "data", "--split", "train", "--out", "y.safetensors"],
+    );
     let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--steps", "200", "--out", "a.bridge"];
     let report = json(&folder, &fit);
     assert_eq!((report["pairs"].as_u64(), report["dims"][0].as_u64()), (Some(300), Some(64)));
@@ -123,7 +129,8 @@ fn files_at_fault_exit_with_3_and_leave_nothing() {
     fails(&folder, &pairs, 3, &["999999"]);
     write_npy(&at("nan.npy"), &[1, 28, 28], &vec![f32::NAN; 784]);
     write_npy(&at("shape.npy"), &[1, 27, 27], &vec![0.0; 729]);
-    let generate = |from: &'static str| ["generate", "--bridge", "a.bridge", "--from", from, "--to", "y", "--out", "new.npy"];
+    let generate =
+        |from: &'static str| ["generate", "--bridge", "a.bridge", "--from", from, "--to", "y", "--out", "new.npy"];
     fails(&folder, &generate("nan.npy"), 3, &["nan.npy", "row"]);
     fails(&folder, &generate("shape.npy"), 3, &["shape.npy", "28"]);
     fails(&folder, &generate("absent.npy"), 3, &["absent.npy"]);
@@ -139,7 +146,8 @@ fn files_at_fault_exit_with_3_and_leave_nothing() {
 #[test]
 fn wrong_settings_exit_with_2() {
     let folder = folder_with_bridge();
-    let fit = |extra: &'static [&'static str]| [&["fit", "--x", "x.safetensors", "--y", "y.safetensors"], extra].concat();
+    let fit =
+        |extra: &'static [&'static str]| [&["fit", "--x", "x.safetensors", "--y", "y.safetensors"], extra].concat();
     fails(&folder, &fit(&["--recipe", "papr"]), 2, &["paper"]);
     fails(&folder, &fit(&["--divergence", "kl"]), 2, &["reverse-kl"]);
     fails(&folder, &fit(&["--batch", "1"]), 2, &["batch", "at least 2"]);

@@ -30,6 +30,16 @@ pub enum ShapeError {
         /// The offending value.
         value: f32,
     },
+    /// A class that does not exist.
+    #[error("row {row} is of class {class}, but there are {classes} classes, numbered from 0")]
+    UnknownClass {
+        /// Row, from 0.
+        row: usize,
+        /// The class named there.
+        class: usize,
+        /// How many there are.
+        classes: usize,
+    },
     /// A batch needs at least one row and one column here.
     #[error("{what} is empty: at least one row and one column are needed")]
     Empty {

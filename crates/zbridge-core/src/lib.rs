@@ -24,6 +24,7 @@ mod model;
 mod observations;
 mod posterior;
 mod random_stream;
+mod replace_file;
 
 pub use diagonal_gaussian::DiagonalGaussian;
 pub use error::ShapeError;
@@ -33,6 +34,7 @@ pub use model::{ConditionalDensity, LatentDistribution, LatentModel};
 pub use observations::{EventKind, Observations};
 pub use posterior::Posterior;
 pub use random_stream::RandomStream;
+pub use replace_file::replace_file;
 
 /// `ln(2π)`, the constant of every Gaussian log-density.
 pub const LN_TWO_PI: f64 = 1.837_877_066_409_345_5;

@@ -60,12 +60,12 @@ impl Observations {
     /// One-hot observations of known classes, `[batch, classes]`.
     ///
     /// # Errors
-    /// [`ShapeError::NotFinite`] never; [`ShapeError::Ragged`] when a class is not below `classes`.
+    /// [`ShapeError::UnknownClass`] with the first row whose class is not below `classes`.
     pub fn one_hot(labels: &[u8], classes: usize) -> Result<Self, ShapeError> {
         let mut values = vec![0.0; labels.len() * classes];
-        for (row, &label) in values.chunks_exact_mut(classes).zip(labels) {
-            let cell = row.get_mut(usize::from(label));
-            *cell.ok_or(ShapeError::Ragged { values: usize::from(label), dim: classes })? = 1.0;
+        for (row, (cells, &label)) in values.chunks_exact_mut(classes).zip(labels).enumerate() {
+            let class = usize::from(label);
+            *cells.get_mut(class).ok_or(ShapeError::UnknownClass { row, class, classes })? = 1.0;
         }
         Ok(Self { values, kind: EventKind::Class { classes } })
     }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{EventKind, Observations, RandomStream, ShapeError};
-use zbridge_nn::{Adam, InputGradient, Likelihood, Mode, Network, NnError, StepContext, StoredTensor, Tape, Trainee, WeightsFile};
+use zbridge_nn::{
+    Adam, InputGradient, Likelihood, Mode, Network, NnError, StepContext, StoredTensor, Tape, Trainee, WeightsFile,
+};
 
 /// A classifier of observations: the judge of generated images. Bridges never see it.
 #[derive(Debug, Clone)]
@@ -42,6 +44,11 @@ impl Classifier {
         file.metadata.insert("classifier".into(), serde_json::to_string(&description).unwrap_or_default());
         file.put_network("network", &self.network, &self.parameters);
         file
+    }
+
+    /// Whether it was trained on observations of this kind.
+    pub fn reads(&self, event: &EventKind) -> bool {
+        &self.event == event
     }
 
     /// p(class|x_i), `[batch, classes]`.

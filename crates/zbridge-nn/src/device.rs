@@ -121,6 +121,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_device_that_is_not_there_is_an_error_in_every_build() {
+        for device in [Device::Cuda(99), Device::Wgpu(99)] {
+            let error = device.available().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("device `{device}`: this ")), "{error}");
+        }
+    }
+
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn a_device_that_was_not_built_says_how_to_build_it() {

@@ -4,7 +4,6 @@ use crate::{Network, NnError};
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 /// How floating-point numbers are stored.
@@ -95,12 +94,7 @@ impl WeightsFile {
     /// [`NnError::Io`] when the folder cannot be written; [`NnError::Weights`] as in [`to_bytes`](Self::to_bytes).
     pub fn write(&self, path: &Path, precision: Precision) -> Result<(), NnError> {
         let bytes = self.to_bytes(precision)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io(path, "write beside it"))?;
-        file.write_all(&bytes).map_err(io(path, "write it"))?;
-        file.as_file().sync_all().map_err(io(path, "write it"))?;
-        file.persist(path).map_err(|error| io(path, "put it in place")(error.error))?;
-        Ok(())
+        zbridge_core::replace_file(path, |file| file.write_all(&bytes)).map_err(io(path, "write it"))
     }
 
     /// Adds every parameter of a network as `prefix.<name>`.

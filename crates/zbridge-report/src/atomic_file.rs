@@ -1,9 +1,6 @@
 //! Files that are either as they were or complete.
 
-use std::io::Write as _;
 use std::path::Path;
-
-use tempfile::NamedTempFile;
 
 use crate::ReportError;
 
@@ -21,23 +18,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), ReportError> 
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder).map_err(failed("making its folder"))?;
-    let mut file = temporary(folder).map_err(failed("making a temporary file beside it"))?;
-    file.write_all(content).map_err(failed("writing a temporary file beside it"))?;
-    file.as_file().sync_all().map_err(failed("flushing it to the disk"))?;
-    file.persist(path).map_err(|error| failed("giving it its name")(error.error))?;
-    Ok(())
-}
-
-/// A temporary file with the permissions of an ordinary one; tempfile's default is readable by its owner only.
-#[cfg(unix)]
-fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt as _;
-    tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder)
-}
-
-#[cfg(not(unix))]
-fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
-    NamedTempFile::new_in(folder)
+    zbridge_core::replace_file(path, |file| file.write_all(content)).map_err(failed("writing it"))
 }
 
 #[cfg(test)]

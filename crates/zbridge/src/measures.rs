@@ -38,7 +38,7 @@ pub struct LabelToImage {
     pub coherence_interval: [f64; 2],
     /// The same for each label.
     pub coherence_by_label: Vec<f64>,
-    /// Mean over labels and pixels of the standard deviation within a label: 0.139 for real digits.
+    /// Mean over labels and pixels of the standard deviation within a label.
     pub pixel_sd: f64,
     /// Images generated.
     pub images: usize,

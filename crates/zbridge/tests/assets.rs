@@ -1,4 +1,5 @@
 //! What is embedded is what was trained: its digests, its size, its recorded figures.
+#![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use std::path::{Path, PathBuf};
 use zbridge::assets::{ALL, Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};

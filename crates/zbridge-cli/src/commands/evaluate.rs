@@ -30,7 +30,7 @@ pub struct EvaluateArgs {
     y_model: Option<String>,
 }
 
-/// Evaluates and prints; writes nothing but the JSON that `--out` asks for.
+/// Evaluates and prints; writes nothing.
 ///
 /// # Errors
 /// Those of [`evaluate`].

@@ -88,27 +88,27 @@ pub fn reproduce(request: &ReproduceRequest, observe: &(dyn Fn(Stage<'_>) + Sync
     observe(("draw figures", 0.0));
     let page = page::page(&experiment, &results)?;
     results.seconds = start.elapsed().as_secs_f64();
-    results.files = write(request, &results, &page)?;
+    write(request, &mut results, &page)?;
     Ok(results)
 }
 
-fn write(request: &ReproduceRequest, results: &Results, page: &zbridge_report::Page) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    let mut put = |name: String, content: &[u8]| -> Result<(), Error> {
-        let path = request.out.join(name);
-        write_atomically(&path, content)?;
-        files.push(path);
-        Ok(())
-    };
-    put("report.html".into(), page.to_html()?.as_bytes())?;
-    put("report.md".into(), page.to_markdown(|id| format!("{id}.png")).as_bytes())?;
+/// Writes page, figures and results; `results.files` names them all, `report.html` first.
+fn write(request: &ReproduceRequest, results: &mut Results, page: &zbridge_report::Page) -> Result<(), Error> {
+    let mut contents: Vec<(String, Vec<u8>)> = vec![
+        ("report.html".into(), page.to_html()?.into_bytes()),
+        ("report.md".into(), page.to_markdown(|id| format!("{id}.png")).into_bytes()),
+    ];
     for shown in page.illustrations() {
-        put(format!("{}.png", shown.id), &shown.drawing.to_png()?)?;
-        put(format!("{}.svg", shown.id), shown.drawing.to_svg()?.as_bytes())?;
+        contents.push((format!("{}.png", shown.id), shown.drawing.to_png()?));
+        contents.push((format!("{}.svg", shown.id), shown.drawing.to_svg()?.into_bytes()));
     }
-    let json = serde_json::to_string_pretty(results).unwrap_or_default();
-    put("results.json".into(), json.as_bytes())?;
-    Ok(files)
+    let names = contents.iter().map(|(name, _)| name.as_str()).chain(["results.json"]);
+    results.files = names.map(|name| request.out.join(name)).collect();
+    contents.push(("results.json".into(), serde_json::to_string_pretty(results).unwrap_or_default().into_bytes()));
+    for (path, (_, content)) in results.files.iter().zip(&contents) {
+        write_atomically(path, content)?;
+    }
+    Ok(())
 }
 
 /// The reproduction's summary table as Markdown: what the README shows.

@@ -1,12 +1,12 @@
 use super::fit::paired_rows;
-use super::generate::model_of;
+use super::generate::known_model_of;
 use crate::measures::{ImageToLabel, Judge, LabelToImage, image_to_label, images_of_labels, label_to_image};
 use crate::{Error, Given};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_bridge::{Bridge, Direction, GaussianDensity};
-use zbridge_core::{Estimate, LatentDistribution, Posterior, RandomStream};
+use zbridge_core::{Estimate, LatentDistribution, LatentModel, Posterior, RandomStream};
 use zbridge_data::LatentsFile;
 use zbridge_nn::Device;
 
@@ -57,7 +57,7 @@ pub struct EvaluateReport {
 pub struct DirectionFigures {
     /// Mean log q(z_target|z_source) of posterior draws, in nats.
     pub log_density_nats: Estimate,
-    /// Mean divergence of the posteriors from q in nats, of the kind the bridge was fitted by: KL(q ‖ p).
+    /// Mean KL(q ‖ p) of q(z_target|z_source) from the target's posterior, in nats: the paper's objective.
     pub reverse_kl_nats: Estimate,
 }
 
@@ -75,7 +75,7 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<EvaluateReport, Error> {
     let x_to_y = direction_figures(bridge.x_to_y(), &x_held, &y_held, &mut stream)?;
     let y_to_x = direction_figures(bridge.y_to_x(), &y_held, &x_held, &mut stream)?;
     let labels = labels_of(&x, &x_rows).or_else(|| labels_of(&y, &y_rows));
-    let (image_to_label, label_to_image) = match (sides(request, &bridge), labels) {
+    let (image_to_label, label_to_image) = match (sides(request, &bridge)?, labels) {
         (Some(sides), Some(labels)) => {
             let images = if sides.images_are_x { &x_held } else { &y_held };
             figures(&sides, &bridge, images, &labels, request.seed)?
@@ -110,15 +110,18 @@ struct Sides {
     images_are_x: bool,
 }
 
-/// The models, if both are at hand and are images and classes; latents alone are fine too.
-fn sides(request: &EvaluateRequest, bridge: &Bridge) -> Option<Sides> {
-    let x = model_of(bridge, "x", request.x_model.as_deref(), request.device).ok()?;
-    let y = model_of(bridge, "y", request.y_model.as_deref(), request.device).ok()?;
-    match (x.is_image(), y.is_image()) {
+/// The models, if they are images and classes. Latents alone are fine too: a bridge that names no models, and a
+/// request that names none, has figures in latent space only.
+fn sides(request: &EvaluateRequest, bridge: &Bridge) -> Result<Option<Sides>, Error> {
+    let (x_dim, y_dim) = bridge.dims();
+    let x = known_model_of(bridge, "x", request.x_model.as_deref(), request.device, x_dim)?;
+    let y = known_model_of(bridge, "y", request.y_model.as_deref(), request.device, y_dim)?;
+    let (Some(x), Some(y)) = (x, y) else { return Ok(None) };
+    Ok(match (x.is_image(), y.is_image()) {
         (true, false) => Some(Sides { image: x, label: y, images_are_x: true }),
         (false, true) => Some(Sides { image: y, label: x, images_are_x: false }),
         _ => None,
-    }
+    })
 }
 
 fn figures(
@@ -132,8 +135,12 @@ fn figures(
     let (to_label, to_image) =
         if sides.images_are_x { (Direction::XToY, Direction::YToX) } else { (Direction::YToX, Direction::XToY) };
     let read = image_to_label(bridge.density(to_label), images, labels, &sides.label.model, seed)?;
+    let judge = Judge::embedded()?;
+    if !judge.classifier.reads(sides.image.model.event()) || sides.label.classes() != Some(10) {
+        return Ok((Some(read), None));
+    }
     let (made, conditions) =
         images_of_labels(bridge.density(to_image), &sides.label.model, &sides.image.model, IMAGES_PER_LABEL, seed)?;
-    let drawn = label_to_image(&made, &conditions, &Judge::embedded()?)?;
+    let drawn = label_to_image(&made, &conditions, &judge)?;
     Ok((Some(read), Some(drawn)))
 }

@@ -26,7 +26,7 @@ impl FromStr for Side {
         match name {
             "x" => Ok(Self::X),
             "y" => Ok(Self::Y),
-            _ => Err(Error::usage(format!("--to {name}: a bridge has the sides x and y"))),
+            _ => Err(Error::usage(format!("`{name}`: a bridge has the sides x and y"))),
         }
     }
 }
@@ -120,32 +120,39 @@ fn format_of(out: &Path) -> Result<Format, Error> {
 /// (source model, target model): as asked for, else as the bridge file remembers.
 fn models(request: &GenerateRequest, bridge: &Bridge) -> Result<(Given, Given), Error> {
     let open = |side: &str, asked: &Option<String>, dim: usize| {
-        let model = model_of(bridge, side, asked.as_deref(), request.device)?;
-        if model.model.latent_dim() == dim {
-            return Ok(model);
-        }
-        let found = model.model.latent_dim();
-        Err(Error::usage(format!("--{side}-model {}: has {found} latents, the bridge's {side} has {dim}", model.name)))
+        let known = known_model_of(bridge, side, asked.as_deref(), request.device, dim)?;
+        known.ok_or_else(|| {
+            Error::usage(format!(
+                "the bridge does not know its model of {side}: name it with --{side}-model (mnist-image, mnist-label, or a file)"
+            ))
+        })
     };
     let (x_dim, y_dim) = bridge.dims();
     let (x, y) = (open("x", &request.x_model, x_dim)?, open("y", &request.y_model, y_dim)?);
     Ok(if request.to == Side::Y { (x, y) } else { (y, x) })
 }
 
-/// The model of a side: as asked for, else the one whose latents the bridge was fitted on, digest checked.
-pub(super) fn model_of(bridge: &Bridge, side: &str, asked: Option<&str>, device: Device) -> Result<Given, Error> {
+/// The model of a side: as asked for, else the one whose latents the bridge was fitted on, digest checked; none when
+/// nobody names one.
+pub(super) fn known_model_of(
+    bridge: &Bridge,
+    side: &str,
+    asked: Option<&str>,
+    device: Device,
+    dim: usize,
+) -> Result<Option<Given>, Error> {
     let remembered = bridge.provenance().get(&format!("{side}.model")).map(String::as_str);
-    let Some(name) = asked.or(remembered) else {
-        return Err(Error::usage(format!(
-            "the bridge does not know its model of {side}: name it with --{side}-model (mnist-image, mnist-label, or a file)"
-        )));
-    };
+    let Some(name) = asked.or(remembered) else { return Ok(None) };
     let model = Given::open(name, device)?;
+    let found = model.model.latent_dim();
+    if found != dim {
+        return Err(Error::usage(format!("model `{name}` has {found} latents, the bridge's {side} has {dim}")));
+    }
     match bridge.provenance().get(&format!("{side}.model_digest")) {
         Some(digest) if asked.is_none() && *digest != model.digest => Err(Error::usage(format!(
             "model `{name}` is not the one this bridge was fitted with (its digest differs); say --{side}-model {name} to use it all the same"
         ))),
-        _ => Ok(model),
+        _ => Ok(Some(model)),
     }
 }
 

@@ -26,6 +26,7 @@ impl Input {
             "npy" => Self::array(data, model),
             "png" if model.is_image() => Ok(Self::numbered(read_image(data)?, None)),
             "png" => Err(Error::bad_file(data, "is an image, but the model reads classes")),
+            _ if !data.exists() => Err(Error::bad_file(data, "does not exist")),
             _ if !data.is_dir() => Err(Error::bad_file(
                 data,
                 "is neither a folder nor .npy nor .png: give MNIST's folder, a folder of .png, or one such file",
@@ -48,7 +49,9 @@ impl Input {
     }
 
     fn folder(data: &Path, split: Split, model: &Given) -> Result<Self, Error> {
-        match zbridge_data::locate(Some(data)) {
+        match zbridge_data::locate(Some(data))
+            .or_else(|error| Mnist::load(data, split).map(|_| data.to_owned()).map_err(|_| error))
+        {
             Ok(folder) => Self::mnist(&folder, split, model),
             Err(not_mnist) if model.is_image() => match image_folder(data) {
                 Ok((ids, observations)) => Ok(Self { ids, observations, labels: None, digest: None }),
@@ -70,27 +73,41 @@ impl Input {
     }
 }
 
-/// The images in an `.npy` of shape `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]` or `[n, 784]`, for a 28×28 model:
-/// values in 0..1, or 0..255 when they are integers.
+/// The images in an `.npy`.
 fn images_of(path: &Path, event: &EventKind) -> Result<Observations, Error> {
     let array = Array::read(path)?;
     array.expect_finite(path)?;
-    let size = event.size();
-    let event_shape = event.shape();
-    let tail: Vec<usize> = event_shape.iter().copied().skip_while(|&n| n == 1).collect();
-    let fits =
-        array.shape.ends_with(&tail) && array.values.len().is_multiple_of(size) || array.shape.last() == Some(&size);
-    if !fits || array.values.is_empty() {
-        let reason = format!("has shape {:?} where [n, {event_shape:?}] is needed", array.shape);
-        return Err(Error::bad_file(path, reason.replace("[n, [", "[n, ").replace("]]", "]")));
-    }
-    let largest = array.values.iter().copied().fold(0.0f32, f32::max);
-    let smallest = array.values.iter().copied().fold(0.0f32, f32::min);
-    let scale = if largest <= 1.0 { 1.0 } else { 1.0 / 255.0 };
-    if smallest < 0.0 || largest > 255.0 {
-        let reason = format!("holds pixels from {smallest} to {largest}; they must lie in 0..1 (or 0..255)");
+    if array.values.is_empty() || !holds(&array.shape, event) {
+        let reason = format!("has shape {:?} where [n, {}] is needed", array.shape, joined(&event.shape()));
         return Err(Error::bad_file(path, reason));
     }
+    let scale = 1.0 / brightest(path, &array.values)?;
     let values = array.values.iter().map(|value| value * scale).collect();
     Ok(Observations::new(values, event.clone())?)
+}
+
+/// Whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]` or `[n, 784]`.
+fn holds(shape: &[usize], event: &EventKind) -> bool {
+    let whole = event.shape();
+    let without_channel = whole.strip_prefix(&[1]).unwrap_or(&whole);
+    let of_one = |tail: &[usize]| shape == tail || (shape.len() == tail.len() + 1 && shape.ends_with(tail));
+    of_one(&whole) || of_one(without_channel) || (shape.len() == 2 && shape[1] == event.size())
+}
+
+fn joined(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The value of a white pixel: 1, or 255 where the pixels are whole numbers beyond 1.
+fn brightest(path: &Path, pixels: &[f32]) -> Result<f32, Error> {
+    let (low, high) = pixels.iter().fold((0.0f32, 0.0f32), |(low, high), &p| (low.min(p), high.max(p)));
+    let whole = || pixels.iter().all(|pixel| pixel.fract() == 0.0);
+    match () {
+        () if low >= 0.0 && high <= 1.0 => Ok(1.0),
+        () if low >= 0.0 && high <= 255.0 && whole() => Ok(255.0),
+        () => Err(Error::bad_file(
+            path,
+            format!("holds pixels from {low} to {high}; they must lie in 0..1, or be whole numbers in 0..255"),
+        )),
+    }
 }
