@@ -1,4 +1,5 @@
 //! Laws that a fitted bridge obeys.
+#![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Divergence};
 use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, Posterior, RandomStream};

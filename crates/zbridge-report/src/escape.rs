@@ -42,9 +42,14 @@ fn is_markup(line: &[char], place: usize) -> bool {
         '\\' | '`' | '*' | '|' | '<' | '[' | ']' | '&' | '~' | '$' => true,
         '_' => !is_inside_word(line, place),
         '#' | '+' | '-' | '=' | '>' => place == 0,
-        '.' | ')' => place > 0 && line[..place].iter().all(char::is_ascii_digit),
+        '.' | ')' => place > 0 && line[..place].iter().all(char::is_ascii_digit) && ends_a_word(line, place),
         _ => false,
     }
+}
+
+/// Whether a space or the line's end follows, as it must after the number of a list item.
+fn ends_a_word(line: &[char], place: usize) -> bool {
+    line.get(place + 1).is_none_or(|next| next.is_whitespace())
 }
 
 /// Whether letters or digits stand on both sides, where GitHub and CommonMark read `_` as itself.

@@ -28,8 +28,10 @@ pub use zbridge_core::Estimate;
 use zbridge_core::{EventKind, Observations};
 pub use zbridge_data::Progress as DownloadProgress;
 use zbridge_data::{DataError, Mnist, MnistSplit, locate_or_download, write_atomically};
+#[cfg(feature = "burn")]
+use zbridge_models::BurnVaeTrainer;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
-use zbridge_models::{ClassifierTrainer, VaeTrainer};
+use zbridge_models::{ClassifierTrainer, Objective, VaeArchitecture, VaeTrainer};
 use zbridge_nn::{Device, NnError, Precision, TrainingPlan, WeightsFile, train};
 pub use zbridge_nn::{Position, Progress, Verdict};
 
@@ -169,8 +171,8 @@ pub fn train_model(
     request: &TrainRequest,
     observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
 ) -> Result<TrainReport, Error> {
-    expect_native(request.device)?;
     let recipe = request.effective_recipe()?;
+    expect_device(request.device, &recipe)?;
     let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
         observer(TrainEvent::Download(progress));
     })?;
@@ -185,9 +187,7 @@ pub fn train_model(
     let plan = recipe.plan(split.rows(), request.seed);
     let training = Training { request, recipe: &recipe, plan: &plan, data_digest: split.digest(), test };
     match recipe.model.clone() {
-        RecipeModel::Vae(architecture, objective) => {
-            training.run(VaeTrainer::new(architecture, objective, &observations, request.seed), observer)
-        }
+        RecipeModel::Vae(architecture, objective) => training.run_vae(architecture, objective, &observations, observer),
         RecipeModel::Classifier(network) => {
             training.run(ClassifierTrainer::new(network, &observations, split.labels(), request.seed), observer)
         }
@@ -203,13 +203,15 @@ fn rows_of(split: &MnistSplit, event: &EventKind) -> Result<Observations, Error>
     }
 }
 
-fn expect_native(device: Device) -> Result<(), Error> {
-    if device == Device::Cpu {
-        return Ok(());
-    }
+fn expect_device(device: Device, recipe: &Recipe) -> Result<(), Error> {
     device.available()?;
-    let reason = "trainings run on `cpu` only; leave --device out".to_owned();
-    Err(NnError::Device { name: device.to_string(), reason }.into())
+    match &recipe.model {
+        RecipeModel::Classifier(_) if device != Device::Cpu => {
+            let reason = format!("`{}` is trained on `cpu` only; leave --device out", recipe.name);
+            Err(NnError::Device { name: device.to_string(), reason }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn expect_rows(folder: &Path, train: &MnistSplit, test: &MnistSplit) -> Result<(), Error> {
@@ -243,6 +245,24 @@ struct Training<'r> {
 }
 
 impl Training<'_> {
+    /// Trains a VAE by the engine of the device.
+    fn run_vae(
+        &self,
+        architecture: VaeArchitecture,
+        objective: Objective,
+        rows: &Observations,
+        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+    ) -> Result<TrainReport, Error> {
+        let TrainRequest { seed, device, .. } = *self.request;
+        match device {
+            Device::Cpu => self.run(VaeTrainer::new(architecture, objective, rows, seed), observer),
+            #[cfg(feature = "burn")]
+            _ => self.run(BurnVaeTrainer::new(architecture, objective, rows, seed, device)?, observer),
+            #[cfg(not(feature = "burn"))]
+            _ => Err(device.not_built().into()),
+        }
+    }
+
     fn run<S: Student>(
         &self,
         mut student: S,

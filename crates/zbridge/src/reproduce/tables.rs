@@ -10,15 +10,17 @@ const PAPER_TABLE_1: [f64; 4] = [-351.52, -354.59, -355.56, -89.99];
 /// Table 2 of the paper, in nats.
 const PAPER_TABLE_2: [f64; 4] = [-0.0456, -0.0456, -0.0457, -0.0456];
 
+/// An estimate with its standard error, where there is one.
 fn estimate(estimate: &Estimate, digits: usize) -> Cell {
+    if estimate.count < 2 {
+        return Cell::number(estimate.mean, digits);
+    }
     Cell::estimate(estimate.mean, estimate.standard_error, digits)
 }
 
 fn percent(estimate: &Estimate) -> Cell {
-    if estimate.count < 2 {
-        return Cell::number(100.0 * estimate.mean, 1);
-    }
-    Cell::estimate(100.0 * estimate.mean, 100.0 * estimate.standard_error, 1)
+    let Estimate { mean, standard_error, count } = *estimate;
+    self::estimate(&Estimate { mean: 100.0 * mean, standard_error: 100.0 * standard_error, count }, 1)
 }
 
 fn name(bridge: &BridgeResult) -> String {
@@ -200,7 +202,7 @@ pub(super) fn summary(results: &Results) -> Table {
         estimate(&results.image_vae.log_marginal.nats, 2),
     ]);
     let caption = format!(
-        "MNIST, recipe `paper`, likelihoods in nats; ± standard error over {} seeds, for likelihoods between {} held-out images.",
+        "MNIST, recipe “paper”, likelihoods in nats; ± standard error over {} seeds, for likelihoods between {} held-out images.",
         results.shuffled.by_seed.len(),
         results.importance_images
     );

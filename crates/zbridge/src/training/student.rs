@@ -3,6 +3,8 @@
 use super::held_out::{self, HeldOut, LikelihoodPlan, TestRows};
 use crate::Error;
 use std::path::Path;
+#[cfg(feature = "burn")]
+use zbridge_models::BurnVaeTrainer;
 use zbridge_models::{Classifier, ClassifierTrainer, Vae, VaeTrainer};
 use zbridge_nn::{NnError, Trainee, WeightsFile};
 
@@ -54,13 +56,52 @@ impl Student for VaeTrainer<'_> {
         plan: LikelihoodPlan,
         observe: &mut dyn FnMut(usize, usize),
     ) -> Result<HeldOut, Error> {
-        let vae = Vae::from_weights(file, path)?;
-        let mut figures = held_out::of_vae(&vae, test, plan.seed)?;
-        if let HeldOut::Vae { log_p_x, .. } = &mut figures {
-            *log_p_x = held_out::log_marginal(&vae, test, plan, observe)?;
-        }
-        Ok(figures)
+        examination_of_vae(file, path, test, plan, observe)
     }
+}
+
+#[cfg(feature = "burn")]
+impl Student for BurnVaeTrainer<'_> {
+    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
+        self.checkpoint()
+    }
+
+    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+        self.restore(file, path)
+    }
+
+    fn weights(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.model()?.to_weights())
+    }
+
+    fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
+        held_out::of_vae(&self.model()?, test, seed)
+    }
+
+    fn final_examination(
+        file: &WeightsFile,
+        path: &Path,
+        test: &TestRows,
+        plan: LikelihoodPlan,
+        observe: &mut dyn FnMut(usize, usize),
+    ) -> Result<HeldOut, Error> {
+        examination_of_vae(file, path, test, plan, observe)
+    }
+}
+
+fn examination_of_vae(
+    file: &WeightsFile,
+    path: &Path,
+    test: &TestRows,
+    plan: LikelihoodPlan,
+    observe: &mut dyn FnMut(usize, usize),
+) -> Result<HeldOut, Error> {
+    let vae = Vae::from_weights(file, path)?;
+    let mut figures = held_out::of_vae(&vae, test, plan.seed)?;
+    if let HeldOut::Vae { log_p_x, .. } = &mut figures {
+        *log_p_x = held_out::log_marginal(&vae, test, plan, observe)?;
+    }
+    Ok(figures)
 }
 
 impl Student for ClassifierTrainer<'_> {
