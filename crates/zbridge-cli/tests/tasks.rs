@@ -5,7 +5,10 @@ mod program;
 
 use program::{fails, folder_with_data, json, run, write_npy};
 use std::fs;
+use std::path::Path;
 use tempfile::TempDir;
+use zbridge::{DiagonalGaussian, Latents, RandomStream};
+use zbridge_data::{LatentsFile, Precision};
 
 /// `folder_with_data` with `x.safetensors`, `y.safetensors` and `a.bridge` made from it.
 fn folder_with_bridge() -> TempDir {
@@ -88,21 +91,39 @@ fn generated_arrays_have_the_promised_shapes() {
     assert_eq!(generate("ids.npy", "x", "2", "x.safetensors2.safetensors")["shape"][0], 6);
 }
 
+/// Latents of `rows` images, label after label: a cluster of its own for each label, in 64 dimensions.
+fn write_clusters(path: &Path, rows: usize, seed: u64) {
+    let labels: Vec<u8> = (0..rows).map(|row| (row % 10) as u8).collect();
+    let mut means = vec![0.0; rows * 64];
+    RandomStream::named(seed, "clusters").fill_standard_normal(&mut means);
+    for (mean, &label) in means.chunks_exact_mut(64).zip(&labels) {
+        mean.iter_mut().for_each(|value| *value *= 0.5);
+        mean[usize::from(label)] += 3.0;
+    }
+    let log_vars = Latents::filled(rows, 64, -3.0);
+    let posterior = DiagonalGaussian::new(Latents::new(means, 64).unwrap(), log_vars).unwrap().into();
+    let metadata = [("model".to_owned(), "mnist-image".to_owned())].into();
+    let file = LatentsFile { labels: Some(labels), metadata, ..LatentsFile::numbered(posterior) };
+    file.write(path, Precision::F32).unwrap();
+}
+
 #[test]
 fn evaluation_finds_more_in_true_pairs_than_in_shuffled_ones() {
-    let folder = folder_with_bridge();
-    let encode = |model: &str, out: &str| {
-        json(&folder, &["encode", "--model", model, "--data", "data", "--split", "test", "--out", out]);
-    };
-    encode("mnist-image", "hx.safetensors");
-    encode("mnist-label", "hy.safetensors");
+    let folder = folder_with_data();
+    for (split, x, y, rows) in
+        [("train", "x.safetensors", "y.safetensors", 300), ("test", "hx.safetensors", "hy.safetensors", 100)]
+    {
+        write_clusters(&folder.path().join(x), rows, rows as u64);
+        json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", split, "--out", y]);
+    }
+    json(&folder, &["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--steps", "500", "--out", "a.bridge"]);
     let evaluate = |extra: &[&str]| {
         let base = ["evaluate", "--bridge", "a.bridge", "--x", "hx.safetensors", "--y", "hy.safetensors"];
         json(&folder, &[&base, extra].concat())
     };
     let report = evaluate(&[]);
     assert_eq!(report["pairs"], 100);
-    assert!(report["image_to_label"]["accuracy"].as_f64().unwrap() > 0.9, "bars are easy to tell apart");
+    assert!(report["image_to_label"]["accuracy"].as_f64().unwrap() > 0.9, "clusters are easy to tell apart: {report}");
     assert!(report["label_to_image"]["coherence"].is_number());
     // Row i with row i + 1: every pair is of two different labels.
     let shifted: String = (0..100).map(|row| format!("{row},{}\n", (row + 1) % 100)).collect();

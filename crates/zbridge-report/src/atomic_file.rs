@@ -41,7 +41,7 @@ mod tests {
         let taken = folder.path().join("taken");
         std::fs::create_dir(&taken).unwrap();
         let message = write_atomically(&taken, b"x").unwrap_err().to_string();
-        assert!(message.contains("taken") && message.contains("giving it its name"), "{message}");
+        assert!(message.contains("taken") && message.contains("directory"), "{message}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
