@@ -103,7 +103,7 @@ fn mnist_image() -> Result<Recipe, ModelError> {
         encoder,
         decoder,
     };
-    // The importance-weighted bound costs five decoder passes a step and gains over a nat: it comes last.
+    // The importance-weighted bound costs five decoder passes a step: it comes last.
     let objective = Objective { importance_after: 0.75, importance_draws: 5, ..Objective::elbo() };
     Ok(Recipe {
         name: "mnist-image".into(),

@@ -1,7 +1,7 @@
 //! `zbridge demo`: both directions from what is embedded, without a file or a network.
 
 use crate::context::Context;
-use crate::figures::{files, percent};
+use crate::figures::{files, number, percent};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
@@ -49,11 +49,11 @@ fn as_text(report: &DemoReport) -> String {
         format!("two given models, {} pairs, both directions (recipe paper, seed {})", report.pairs, report.seed),
         String::new(),
         format!(
-            "image → label   accuracy {} [{} to {}], log p(y|x) {:.3} ± {:.3} nats, on {} held-out images",
+            "image → label   accuracy {} [{} to {}], log p(y|x) {} ± {:.3} nats, on {} held-out images",
             percent(read.accuracy),
             percent(read.accuracy_interval[0]),
             percent(read.accuracy_interval[1]),
-            read.log_p_nats,
+            number(read.log_p_nats, 3),
             read.log_p_standard_error_nats,
             read.images,
         ),

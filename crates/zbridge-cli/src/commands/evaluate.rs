@@ -1,7 +1,7 @@
 //! `zbridge evaluate`: a bridge on held-out pairs.
 
 use crate::context::Context;
-use crate::figures::percent;
+use crate::figures::{estimate, number, percent};
 use clap::Args;
 use std::path::PathBuf;
 use zbridge::Error;
@@ -54,9 +54,9 @@ fn as_text(report: &EvaluateReport) -> String {
     lines.push(direction("y → x", &report.y_to_x));
     lines.extend(report.image_to_label.as_ref().map(|read| {
         format!(
-            "image → label   accuracy {}, log p(y|x) {:.3} ± {:.3} nats, calibration error {:.3}",
+            "image → label   accuracy {}, log p(y|x) {} ± {:.3} nats, calibration error {:.3}",
             percent(read.accuracy),
-            read.log_p_nats,
+            number(read.log_p_nats, 3),
             read.log_p_standard_error_nats,
             read.expected_calibration_error,
         )
@@ -74,8 +74,5 @@ fn as_text(report: &EvaluateReport) -> String {
 
 fn direction(name: &str, figures: &DirectionFigures) -> String {
     let (density, divergence) = (figures.log_density_nats, figures.reverse_kl_nats);
-    format!(
-        "{name}   log q(z_target|z_source) {:.2} ± {:.2} nats, KL(q‖p) {:.2} ± {:.2} nats",
-        density.mean, density.standard_error, divergence.mean, divergence.standard_error
-    )
+    format!("{name}   log q(z_target|z_source) {} nats, KL(q‖p) {} nats", estimate(&density), estimate(&divergence))
 }
