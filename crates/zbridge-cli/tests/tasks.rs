@@ -67,6 +67,8 @@ fn the_demo_refuses_what_it_cannot_do() {
     let folder = tempfile::tempdir().unwrap();
     fails(&folder, &["demo", "--pairs", "1025"], 2, &["1024"]);
     fails(&folder, &["demo", "--label", "10"], 2, &["0 to 9"]);
+    // In a build without burn there is no such device; in one with it, no machine has a hundred cards.
+    fails(&folder, &["demo", "--device", "cuda:99"], 2, &["cuda:99"]);
     fails(&folder, &["demo", "--image", "absent.png"], 3, &["absent.png"]);
     fs::write(folder.path().join("bad.png"), b"not a picture").unwrap();
     fails(&folder, &["demo", "--image", "bad.png"], 3, &["bad.png"]);

@@ -11,6 +11,7 @@ use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig, CheckedConfig, Direction, FitProgress};
 use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
 use zbridge_models::Vae;
+use zbridge_nn::Device;
 
 /// What the demo is asked to do.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct DemoRequest {
     pub pairs: usize,
     /// Seed of the choice of pairs, the fit and the draws.
     pub seed: u64,
+    /// Where the given models run.
+    pub device: Device,
     /// Folder for what is written; made if absent.
     pub out: PathBuf,
     /// A label of which to write images.
@@ -113,8 +116,8 @@ pub fn run(
     let start = Instant::now();
     let config = check(request)?;
     let image = request.image.as_deref().map(zbridge_data::read_image).transpose()?;
+    let (image_model, label_model) = (MNIST_IMAGE.vae()?.on(request.device)?, MNIST_LABEL.vae()?.on(request.device)?);
     crate::make_folder(&request.out)?;
-    let (image_model, label_model) = (MNIST_IMAGE.vae()?, MNIST_LABEL.vae()?);
     let embedded = EmbeddedPairs::load()?;
     let (x, labels) = embedded.pairs(request.pairs, request.seed);
     let y = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;

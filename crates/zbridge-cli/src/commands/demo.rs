@@ -30,6 +30,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
     let request = DemoRequest {
         pairs: args.pairs,
         seed: context.seed,
+        device: context.device,
         out: context.out_or("zbridge-demo"),
         label: args.label,
         image: args.image.clone(),

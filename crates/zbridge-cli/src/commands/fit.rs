@@ -61,6 +61,7 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
         y: args.y.clone(),
         pairs: args.pairs.clone(),
         config: args.config(context.seed)?.check()?,
+        device: context.device,
         out: context.out_or("my.bridge"),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());

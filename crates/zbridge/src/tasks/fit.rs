@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge_bridge::{Bridge, CheckedConfig, Direction, FitProgress};
 use zbridge_data::{LatentsFile, join, join_by_id, read_pairs};
+use zbridge_nn::{Device, NnError};
 
 /// What is to be fitted.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct FitRequest {
     pub pairs: Option<PathBuf>,
     /// How.
     pub config: CheckedConfig,
+    /// Where to fit: the processor, which takes a second; anything else is refused.
+    pub device: Device,
     /// The bridge file to write.
     pub out: PathBuf,
 }
@@ -52,6 +55,7 @@ pub fn fit(
     observe: &mut (dyn FnMut(Direction, FitProgress) -> bool + Send),
 ) -> Result<FitReport, Error> {
     let start = Instant::now();
+    expect_processor(request.device)?;
     let (x, y) = (LatentsFile::read(&request.x)?, LatentsFile::read(&request.y)?);
     let (x_rows, y_rows) = paired_rows(&x, &y, request.pairs.as_deref())?;
     let (x_pairs, y_pairs) = (x.posterior.select(&x_rows), y.posterior.select(&y_rows));
@@ -76,6 +80,15 @@ pub fn fit(
         seconds: start.elapsed().as_secs_f64(),
         files: vec![request.out.clone()],
     })
+}
+
+fn expect_processor(device: Device) -> Result<(), Error> {
+    device.available()?;
+    if device == Device::Cpu {
+        return Ok(());
+    }
+    let reason = "fits run on `cpu` only; leave --device out".to_owned();
+    Err(NnError::Device { name: device.to_string(), reason }.into())
 }
 
 /// Rows of x and of y that are pairs: as the CSV says, else by equal ids.
