@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{EventKind, Observations, RandomStream, ShapeError};
-use zbridge_nn::{
-    Adam, InputGradient, Likelihood, Mode, Network, NnError, StepContext, StoredTensor, Tape, Trainee, WeightsFile,
-};
+use zbridge_nn::{Adam, InputGradient, Likelihood, Mode, Network, NnError, StepContext, Tape, Trainee, WeightsFile};
 
 /// A classifier of observations: the judge of generated images. Bridges never see it.
 #[derive(Debug, Clone)]
@@ -103,11 +101,7 @@ impl<'d> ClassifierTrainer<'d> {
     /// Weights and optimiser, for a checkpoint.
     pub fn checkpoint(&self) -> WeightsFile {
         let mut file = self.model().to_weights();
-        let (first, second, steps) = self.adam.state();
-        for (name, values) in [("adam.first", first), ("adam.second", second)] {
-            file.tensors.insert(name.into(), StoredTensor { shape: vec![values.len()], values: values.to_vec() });
-        }
-        file.metadata.insert("adam.steps".into(), steps.to_string());
+        file.put_adam(&self.adam);
         file
     }
 
@@ -117,10 +111,7 @@ impl<'d> ClassifierTrainer<'d> {
     /// [`NnError::Weights`] when the checkpoint belongs to another network or lacks a part.
     pub fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
         let parameters = file.network_parameters("network", &self.network, path)?;
-        let shape = [parameters.len()];
-        let first = file.tensor("adam.first", &shape, path)?.to_vec();
-        let second = file.tensor("adam.second", &shape, path)?.to_vec();
-        self.adam = Adam::with_state(first, second, file.parsed_metadata("adam.steps", path)?);
+        self.adam = file.adam(parameters.len(), path)?;
         self.parameters = parameters;
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::vae::{Vae, VaeArchitecture};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{Adam, InputGradient, Mode, NnError, StepContext, StoredTensor, Tape, Trainee, WeightsFile};
+use zbridge_nn::{Adam, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
 
 /// What a VAE is trained to maximise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -67,11 +67,7 @@ impl<'d> VaeTrainer<'d> {
     /// Weights and optimiser, for a checkpoint.
     pub fn checkpoint(&self) -> WeightsFile {
         let mut file = self.model().to_weights();
-        let (first, second, steps) = self.adam.state();
-        for (name, values) in [("adam.first", first), ("adam.second", second)] {
-            file.tensors.insert(name.into(), StoredTensor { shape: vec![values.len()], values: values.to_vec() });
-        }
-        file.metadata.insert("adam.steps".into(), steps.to_string());
+        file.put_adam(&self.adam);
         file
     }
 
@@ -82,10 +78,7 @@ impl<'d> VaeTrainer<'d> {
     pub fn restore(&mut self, file: &WeightsFile, path: &std::path::Path) -> Result<(), NnError> {
         let encoder = file.network_parameters("encoder", &self.architecture.encoder, path)?;
         let decoder = file.network_parameters("decoder", &self.architecture.decoder, path)?;
-        let shape = [self.parameters.len()];
-        let first = file.tensor("adam.first", &shape, path)?.to_vec();
-        let second = file.tensor("adam.second", &shape, path)?.to_vec();
-        self.adam = Adam::with_state(first, second, file.parsed_metadata("adam.steps", path)?);
+        self.adam = file.adam(self.parameters.len(), path)?;
         self.parameters = [encoder, decoder].concat();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Weights files: named tensors and metadata in safetensors, whole or half precision, written atomically.
 
-use crate::{Network, NnError};
+use crate::{Adam, Network, NnError};
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashMap};
@@ -117,6 +117,25 @@ impl WeightsFile {
             parameters[tensor.range.clone()].copy_from_slice(stored);
         }
         Ok(parameters)
+    }
+
+    /// Adds an optimiser's state: what a checkpoint must hold besides weights.
+    pub fn put_adam(&mut self, adam: &Adam) {
+        let (first, second, steps) = adam.state();
+        for (name, values) in [("adam.first", first), ("adam.second", second)] {
+            self.tensors.insert(name.into(), StoredTensor { shape: vec![values.len()], values: values.to_vec() });
+        }
+        self.metadata.insert("adam.steps".into(), steps.to_string());
+    }
+
+    /// The optimiser of `parameters` numbers that [`put_adam`](Self::put_adam) added; `path` names the file in errors.
+    ///
+    /// # Errors
+    /// [`NnError::Weights`] when a part is missing or has another size.
+    pub fn adam(&self, parameters: usize, path: &Path) -> Result<Adam, NnError> {
+        let first = self.tensor("adam.first", &[parameters], path)?.to_vec();
+        let second = self.tensor("adam.second", &[parameters], path)?.to_vec();
+        Ok(Adam::with_state(first, second, self.parsed_metadata("adam.steps", path)?))
     }
 
     /// The values of tensor `name`, which must have `shape` and be finite.
