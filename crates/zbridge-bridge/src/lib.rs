@@ -28,11 +28,12 @@ mod config;
 mod divergence;
 mod error;
 mod fit;
-mod gaussian_density;
+mod families;
+mod learner;
 
 pub use bridge::{Bridge, Direction};
 pub use config::{BridgeConfig, CheckedConfig};
 pub use divergence::Divergence;
 pub use error::BridgeError;
 pub use fit::{FitCurve, FitProgress};
-pub use gaussian_density::GaussianDensity;
+pub use families::GaussianDensity;
