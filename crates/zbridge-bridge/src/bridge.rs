@@ -1,11 +1,16 @@
-use crate::config::CheckedConfig;
-use crate::fit::{FitCurve, FitProgress, fit};
-use crate::{BridgeConfig, BridgeError, GaussianDensity};
+use crate::agreement::Agreement;
+use crate::auto::{self, FittedDirection};
+use crate::comparison::Comparison;
+use crate::config::{CheckedConfig, Recipe};
+use crate::curve::FitCurve;
+use crate::effort::Effort;
+use crate::{BridgeConfig, BridgeError, Conditional, DirectionGap, FitData, paper};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
-use zbridge_core::{ConditionalDensity, Posterior};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use zbridge_core::ConditionalDensity;
 use zbridge_nn::{NnError, Precision, WeightsFile};
 
 /// Which conditional of a bridge.
@@ -19,11 +24,25 @@ pub enum Direction {
     YToX,
 }
 
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub fn reverse(self) -> Self {
+        match self {
+            Self::XToY => Self::YToX,
+            Self::YToX => Self::XToY,
+        }
+    }
+}
+
+/// How far a fit is: (steps done, steps in all).
+pub type FitProgress = (usize, usize);
+
 /// Both conditionals between two latent spaces, and what is needed to make them again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bridge {
-    x_to_y: GaussianDensity,
-    y_to_x: GaussianDensity,
+    x_to_y: Conditional,
+    y_to_x: Conditional,
     record: Record,
 }
 
@@ -32,60 +51,81 @@ pub struct Bridge {
 struct Record {
     config: BridgeConfig,
     pairs: usize,
-    x_to_y: FitCurve,
-    y_to_x: FitCurve,
+    x_to_y: DirectionRecord,
+    y_to_x: DirectionRecord,
+    gap: Option<DirectionGap>,
     /// Where the pairs came from: models, files, digests, command.
     provenance: BTreeMap<String, String>,
 }
 
+/// What is remembered of the fit of one direction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct DirectionRecord {
+    curve: FitCurve,
+    comparison: Comparison,
+    /// Whether its draws are accepted by the other direction.
+    agreed: bool,
+}
+
 impl Bridge {
-    /// Both directions fitted on pairs of posteriors, side by side on two cores. `observe` hears each
-    /// direction's progress and says whether to go on.
-    ///
-    /// # Shapes
-    /// `x` and `y` have the same number of rows; row i of one belongs to row i of the other.
+    /// Both directions fitted, side by side on two cores. `observe` hears each direction's progress and says whether to
+    /// go on.
     ///
     /// # Errors
-    /// [`BridgeError::Unpaired`], [`BridgeError::TooFewPairs`], [`BridgeError::Network`] when the fit
-    /// diverges, [`BridgeError::Interrupted`] when `observe` says stop.
+    /// [`BridgeError::Unpaired`], [`BridgeError::UnpairedOfAnotherSpace`], [`BridgeError::TooFewPairs`],
+    /// [`BridgeError::SamplesOnly`], [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when
+    /// `observe` says stop.
     pub fn fit(
-        x: &Posterior,
-        y: &Posterior,
+        data: &FitData<'_>,
         config: &CheckedConfig,
         observe: &mut (dyn FnMut(Direction, FitProgress) -> bool + Send),
     ) -> Result<Self, BridgeError> {
-        if x.rows() != y.rows() {
-            return Err(BridgeError::Unpaired { x: x.rows(), y: y.rows() });
-        }
-        if x.rows() < 2 {
-            return Err(BridgeError::TooFewPairs { pairs: x.rows() });
-        }
-        let observer = Mutex::new(observe);
-        let run = |direction: Direction, source: &Posterior, target: &Posterior, name: &str| {
-            fit(source, target, config, name, &mut |progress| {
-                observer.lock().is_ok_and(|mut observe| (*observe)(direction, progress))
-            })
+        data.check()?;
+        let effort = match config.recipe {
+            Recipe::Of(family) => Effort::new(config.budget_seconds, Some(family)),
+            Recipe::Auto | Recipe::Paper => Effort::new(config.budget_seconds, None),
         };
-        let (forward, backward) =
-            rayon::join(|| run(Direction::XToY, x, y, "fit/x→y"), || run(Direction::YToX, y, x, "fit/y→x"));
-        let ((x_to_y, forward), (y_to_x, backward)) = (forward?, backward?);
+        let paper = config.recipe == Recipe::Paper;
+        let steps = if paper { config.steps } else { effort.planned_steps() };
+        let (observer, done) = (Mutex::new(observe), [AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let tell = |direction: Direction, more: usize| {
+            let done = done[direction as usize].fetch_add(more, Ordering::Relaxed) + more;
+            observer.lock().is_ok_and(|mut observe| (*observe)(direction, (done.min(steps), steps)))
+        };
+        let (x_to_y, y_to_x) =
+            if paper { paper_directions(data, config, &tell)? } else { auto::fit(data, &effort, config.seed, &tell)? };
         let config = BridgeConfig::clone(config);
-        let record = Record { config, pairs: x.rows(), x_to_y: forward, y_to_x: backward, provenance: BTreeMap::new() };
-        Ok(Self { x_to_y, y_to_x, record })
+        let record = |fitted: &FittedDirection| DirectionRecord {
+            curve: fitted.curve.clone(),
+            comparison: fitted.comparison.clone(),
+            agreed: fitted.conditional.critic.is_some(),
+        };
+        let (x_record, y_record, seed) = (record(&x_to_y), record(&y_to_x), config.seed);
+        let record = Record {
+            config,
+            pairs: data.x.rows(),
+            x_to_y: x_record,
+            y_to_x: y_record,
+            gap: None,
+            provenance: BTreeMap::new(),
+        };
+        let mut bridge = Self { x_to_y: x_to_y.conditional, y_to_x: y_to_x.conditional, record };
+        bridge.record.gap = Some(DirectionGap::on(&bridge, data.x, data.y, seed)?);
+        Ok(bridge)
     }
 
     /// q(z_y|z_x).
-    pub fn x_to_y(&self) -> &GaussianDensity {
+    pub fn x_to_y(&self) -> &Conditional {
         &self.x_to_y
     }
 
     /// q(z_x|z_y).
-    pub fn y_to_x(&self) -> &GaussianDensity {
+    pub fn y_to_x(&self) -> &Conditional {
         &self.y_to_x
     }
 
     /// The conditional of a direction.
-    pub fn density(&self, direction: Direction) -> &GaussianDensity {
+    pub fn density(&self, direction: Direction) -> &Conditional {
         match direction {
             Direction::XToY => &self.x_to_y,
             Direction::YToX => &self.y_to_x,
@@ -110,9 +150,22 @@ impl Bridge {
     /// The objective of a direction over its fit.
     pub fn curve(&self, direction: Direction) -> &FitCurve {
         match direction {
-            Direction::XToY => &self.record.x_to_y,
-            Direction::YToX => &self.record.y_to_x,
+            Direction::XToY => &self.record.x_to_y.curve,
+            Direction::YToX => &self.record.y_to_x.curve,
         }
+    }
+
+    /// What was compared for a direction, and what was taken; empty for the paper's recipe.
+    pub fn comparison(&self, direction: Direction) -> &Comparison {
+        match direction {
+            Direction::XToY => &self.record.x_to_y.comparison,
+            Direction::YToX => &self.record.y_to_x.comparison,
+        }
+    }
+
+    /// How far the joints of the two directions are apart, on the pairs it was fitted on.
+    pub fn gap(&self) -> Option<&DirectionGap> {
+        self.record.gap.as_ref()
     }
 
     /// Where the pairs came from.
@@ -139,13 +192,23 @@ impl Bridge {
     /// [`BridgeError::Network`] when it cannot be read or is not a bridge file.
     pub fn read(path: &Path) -> Result<Self, BridgeError> {
         let file = WeightsFile::read(path)?;
-        let record = file.parsed_metadata("bridge", path)?;
-        let x_to_y = GaussianDensity::from_file(&file, "x_to_y", path)?;
-        let y_to_x = GaussianDensity::from_file(&file, "y_to_x", path)?;
+        let record: Record = file.parsed_metadata("bridge", path)?;
+        let mut x_to_y = Conditional::from_file(&file, "x_to_y", path)?;
+        let mut y_to_x = Conditional::from_file(&file, "y_to_x", path)?;
         let ((x, y), (y_back, x_back)) = (x_to_y.dims(), y_to_x.dims());
         if (x, y) != (x_back, y_back) {
             let reason = format!("its directions join {x} → {y} and {y_back} → {x_back} dimensions: not one bridge");
             return Err(NnError::Weights { path: path.to_owned(), reason }.into());
+        }
+        let no_critic = || NnError::Weights {
+            path: path.to_owned(),
+            reason: "a direction's draws are to be accepted by the other one, which is no tied mixture".into(),
+        };
+        if record.x_to_y.agreed {
+            x_to_y.critic = Some(Arc::new(Agreement::of(&y_to_x).ok_or_else(no_critic)?));
+        }
+        if record.y_to_x.agreed {
+            y_to_x.critic = Some(Arc::new(Agreement::of(&x_to_y).ok_or_else(no_critic)?));
         }
         Ok(Self { x_to_y, y_to_x, record })
     }
@@ -157,4 +220,25 @@ impl Bridge {
         self.y_to_x.put_into(&mut file, "y_to_x");
         file
     }
+}
+
+/// Both directions by the paper's recipe.
+fn paper_directions(
+    data: &FitData<'_>,
+    config: &CheckedConfig,
+    tell: auto::Observer<'_>,
+) -> Result<(FittedDirection, FittedDirection), BridgeError> {
+    let (Some(x), Some(y)) = (data.x.as_diagonal(), data.y.as_diagonal()) else {
+        return Err(BridgeError::SamplesOnly);
+    };
+    let (forward, backward) = rayon::join(
+        || paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1)),
+        || paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1)),
+    );
+    let fitted = |(density, curve)| FittedDirection {
+        conditional: Conditional::plain(density),
+        curve,
+        comparison: Comparison::default(),
+    };
+    Ok((fitted(forward?), fitted(backward?)))
 }

@@ -1,14 +1,71 @@
-use crate::{BridgeError, Divergence};
+use crate::{BridgeError, Divergence, Family};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// What is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Recipe {
+    /// Whatever family held-out pairs say is best, with all that unpaired latents can teach.
+    Auto,
+    /// The paper's Gaussian under a closed-form divergence.
+    Paper,
+    /// One family, fitted as the automatic recipe fits it.
+    Of(Family),
+}
+
+impl Recipe {
+    /// Names as users type them.
+    pub const NAMES: &'static str =
+        "auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow, flow-matching";
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Paper => f.write_str("paper"),
+            Self::Of(family) => family.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Recipe {
+    type Err = BridgeError;
+
+    fn from_str(name: &str) -> Result<Self, BridgeError> {
+        let families = Family::FITTED.map(Self::Of);
+        let found = [Self::Auto, Self::Paper].into_iter().chain(families).find(|recipe| recipe.to_string() == name);
+        found.ok_or_else(|| BridgeError::Unknown { what: "recipe", name: name.into(), known: Self::NAMES })
+    }
+}
+
+impl TryFrom<String> for Recipe {
+    type Error = BridgeError;
+
+    fn try_from(name: String) -> Result<Self, BridgeError> {
+        name.parse()
+    }
+}
+
+impl From<Recipe> for String {
+    fn from(recipe: Recipe) -> Self {
+        recipe.to_string()
+    }
+}
 
 /// How a bridge is built and fitted; [`check`](Self::check) makes it runnable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BridgeConfig {
-    /// Name of the recipe these settings began as.
-    pub recipe: String,
-    /// D of equation 2.
+    /// What is fitted.
+    pub recipe: Recipe,
+    /// Seconds that a fit may take on two cores of a current machine; it is turned into steps by fixed constants, so
+    /// that the same budget gives the same bridge everywhere. The paper's recipe has its own number of steps.
+    pub budget_seconds: f64,
+    /// D of equation 2; the paper's recipe only.
     pub divergence: Divergence,
-    /// Units of the hidden layers, each Linear → BatchNorm → LeakyReLU.
+    /// Units of the hidden layers, each Linear → BatchNorm → LeakyReLU; the paper's recipe only, like the next four.
     pub hidden: Vec<usize>,
     /// LeakyReLU's slope on the negative side.
     pub negative_slope: f32,
@@ -27,14 +84,12 @@ pub struct BridgeConfig {
 pub struct CheckedConfig(BridgeConfig);
 
 impl BridgeConfig {
-    /// Recipes as users type them.
-    pub const RECIPES: &'static str = "paper";
-
     /// The paper's bridge (section 4.3): 64 and 128 units, slope 0.2, KL(q ‖ p). The paper leaves batch size,
     /// learning rate and steps open; ours are in `docs/decisions/0004-paper-recipe.md`.
     pub fn paper() -> Self {
         Self {
-            recipe: "paper".into(),
+            recipe: Recipe::Paper,
+            budget_seconds: Self::BUDGET_SECONDS,
             divergence: Divergence::ReverseKl,
             hidden: vec![64, 128],
             negative_slope: 0.2,
@@ -45,16 +100,18 @@ impl BridgeConfig {
         }
     }
 
-    /// The recipe `name`.
-    ///
-    /// # Errors
-    /// [`BridgeError::Unknown`], with the names there are.
-    pub fn recipe(name: &str) -> Result<Self, BridgeError> {
-        match name {
-            "paper" => Ok(Self::paper()),
-            _ => Err(BridgeError::Unknown { what: "recipe", name: name.into(), known: Self::RECIPES }),
-        }
+    /// The ladder of families, chosen from by held-out pairs.
+    pub fn auto() -> Self {
+        Self::of(Recipe::Auto)
     }
+
+    /// A recipe with the settings that it has by default.
+    pub fn of(recipe: Recipe) -> Self {
+        Self { recipe, ..Self::paper() }
+    }
+
+    /// The budget where none is asked for.
+    pub const BUDGET_SECONDS: f64 = 60.0;
 
     /// The configuration, once every setting is in range.
     ///
@@ -65,6 +122,8 @@ impl BridgeConfig {
             if holds { Ok(()) } else { Err(BridgeError::Setting { setting, value, expected }) }
         };
         let hidden = !self.hidden.is_empty() && self.hidden.iter().all(|&units| (1..=65_536).contains(&units));
+        let budget = self.budget_seconds.is_finite() && (1.0..=86_400.0).contains(&self.budget_seconds);
+        require(budget, "budget", self.budget_seconds.to_string(), "1 second to a day (86400 seconds)")?;
         require(hidden, "hidden", format!("{:?}", self.hidden), "one or more layers of 1 to 65536 units")?;
         require(self.batch >= 2, "batch", self.batch.to_string(), "at least 2, for batch statistics")?;
         require(self.steps >= 1, "steps", self.steps.to_string(), "at least 1")?;
@@ -102,6 +161,10 @@ mod tests {
             assert!(config.check().unwrap_err().to_string().contains(name));
         }
         assert!(paper().check().is_ok());
-        assert!(BridgeConfig::recipe("papers").unwrap_err().to_string().contains("there are: paper"));
+        assert!(BridgeConfig { budget_seconds: 0.0, ..paper() }.check().unwrap_err().to_string().contains("budget"));
+        assert!("papers".parse::<Recipe>().unwrap_err().to_string().contains("there are: auto, paper"));
+        for name in Recipe::NAMES.split(", ") {
+            assert_eq!(name.parse::<Recipe>().unwrap().to_string(), name);
+        }
     }
 }

@@ -13,8 +13,23 @@ pub enum BridgeError {
         /// Posteriors of y.
         y: usize,
     },
-    /// Fewer pairs than the network's batch normalisation can work on.
-    #[error("{pairs} pairs: at least 2 are needed, since batch normalisation has no statistics of a single row")]
+    /// Posteriors without partners come from another latent space than the pairs.
+    #[error(
+        "unpaired latents of {side} have {unpaired} dimensions, those of the pairs {pairs}: encode both with one model"
+    )]
+    UnpairedOfAnotherSpace {
+        /// `x` or `y`.
+        side: &'static str,
+        /// Dimensions of the pairs' latents.
+        pairs: usize,
+        /// Dimensions of the others.
+        unpaired: usize,
+    },
+    /// A closed-form divergence was asked for between posteriors that are known by samples only.
+    #[error("recipe `paper` needs Gaussian posteriors (means and log-variances); these are samples only: use `auto`")]
+    SamplesOnly,
+    /// Fewer pairs than any fit can work on.
+    #[error("{pairs} pairs: at least 2 are needed, since a single one shows no spread")]
     TooFewPairs {
         /// Pairs that came.
         pairs: usize,

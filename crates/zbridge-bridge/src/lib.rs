@@ -4,8 +4,8 @@
 //! ([`Bridge::fit`]). The given models never appear here: latents are the interface.
 //!
 //! ```
-//! use zbridge_bridge::{Bridge, BridgeConfig};
-//! use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+//! use zbridge_bridge::{Bridge, BridgeConfig, FitData};
+//! use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, RandomStream};
 //!
 //! // 64 pairs of posteriors; y's latent is twice x's.
 //! let mut means = vec![0.0; 64];
@@ -16,24 +16,44 @@
 //! let x = posterior(means.clone())?.into();
 //! let y = posterior(means.iter().map(|m| 2.0 * m).collect())?.into();
 //! let config = BridgeConfig { steps: 400, ..BridgeConfig::paper() };
-//! let bridge = Bridge::fit(&x, &y, &config.check()?, &mut |_, _| true)?;
-//! let guess = bridge.x_to_y().gaussians(&Latents::new(vec![0.5], 1)?)?;
-//! assert!((guess.mean().row(0)[0] - 1.0).abs() < 0.4);
+//! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config.check()?, &mut |_, _| true)?;
+//! let guesses = bridge.x_to_y().given(&Latents::new(vec![0.5], 1)?)?.sample_each(100, &mut RandomStream::named(2, "doc"));
+//! let mean = guesses.values().iter().sum::<f32>() / 100.0;
+//! assert!((mean - 1.0).abs() < 0.4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 
+mod agreement;
+mod auto;
 mod bridge;
+mod candidate;
+mod comparison;
+mod conditional;
 mod config;
+mod curve;
+mod density;
 mod divergence;
+mod effort;
 mod error;
-mod fit;
 mod families;
+mod fit_data;
+mod frame;
+mod gap;
+mod labelled;
 mod learner;
+mod maximum_likelihood;
+mod paper;
+mod refine;
 
-pub use bridge::{Bridge, Direction};
-pub use config::{BridgeConfig, CheckedConfig};
+pub use bridge::{Bridge, Direction, FitProgress};
+pub use comparison::{Comparison, Trial};
+pub use conditional::Conditional;
+pub use config::{BridgeConfig, CheckedConfig, Recipe};
+pub use curve::FitCurve;
+pub use density::Family;
 pub use divergence::Divergence;
 pub use error::BridgeError;
-pub use fit::{FitCurve, FitProgress};
 pub use families::GaussianDensity;
+pub use fit_data::FitData;
+pub use gap::DirectionGap;

@@ -1,7 +1,7 @@
 //! Laws that a fitted bridge obeys.
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
-use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Divergence};
+use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Divergence, FitData, Recipe};
 use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, Posterior, RandomStream};
 
 /// `rows` posteriors whose means are standard normal and whose log-variances vary.
@@ -20,7 +20,7 @@ fn one_source(rows: usize, dim: usize) -> Posterior {
 }
 
 fn fit(x: &Posterior, y: &Posterior, config: BridgeConfig) -> Result<Bridge, BridgeError> {
-    Bridge::fit(x, y, &config.check().unwrap(), &mut |_, _| true)
+    Bridge::fit(&FitData::pairs(x, y), &config.check().unwrap(), &mut |_, _| true)
 }
 
 /// What averaged divergences over many targets of one source are minimised by (column of means, of variances).
@@ -55,8 +55,8 @@ fn both_kls_land_on_their_closed_forms() {
         let config =
             BridgeConfig { divergence, batch: rows, steps: 4000, learning_rate: 3e-3, ..BridgeConfig::paper() };
         let bridge = fit(&one_source(rows, 2), &targets, config).unwrap();
-        let fitted = bridge.x_to_y().gaussians(&Latents::filled(1, 2, 0.7)).unwrap();
-        for (j, (mean, variance)) in closed_form(targets.as_diagonal(), divergence).into_iter().enumerate() {
+        let fitted = bridge.x_to_y().as_gaussian().unwrap().gaussians(&Latents::filled(1, 2, 0.7)).unwrap();
+        for (j, (mean, variance)) in closed_form(targets.as_diagonal().unwrap(), divergence).into_iter().enumerate() {
             let (m, v) = (f64::from(fitted.mean().row(0)[j]), f64::from(fitted.log_var().row(0)[j]).exp());
             assert!((m - mean).abs() < 0.02 * variance.sqrt(), "{divergence} mean {j}: {m} against {mean}");
             assert!((v / variance - 1.0).abs() < 0.03, "{divergence} variance {j}: {v} against {variance}");
@@ -70,7 +70,7 @@ fn jeffreys_lies_between_the_two() {
     let variance = |divergence| {
         let config = BridgeConfig { divergence, batch: 64, steps: 3000, learning_rate: 3e-3, ..BridgeConfig::paper() };
         let bridge = fit(&one_source(64, 1), &targets, config).unwrap();
-        bridge.x_to_y().gaussians(&Latents::filled(1, 1, 0.7)).unwrap().log_var().row(0)[0]
+        bridge.x_to_y().as_gaussian().unwrap().gaussians(&Latents::filled(1, 1, 0.7)).unwrap().log_var().row(0)[0]
     };
     let (reverse, forward) = (variance(Divergence::ReverseKl), variance(Divergence::ForwardKl));
     let jeffreys = variance(Divergence::Jeffreys);
@@ -95,7 +95,7 @@ fn constant_and_almost_certain_dimensions_are_survived() {
     let constant: Posterior =
         DiagonalGaussian::new(Latents::filled(40, 3, 2.0), Latents::filled(40, 3, -20.0)).unwrap().into();
     let bridge = fit(&constant, &posteriors(40, 2, "y"), BridgeConfig { steps: 50, ..BridgeConfig::paper() }).unwrap();
-    let back = bridge.y_to_x().gaussians(&Latents::filled(2, 2, 0.3)).unwrap();
+    let back = bridge.y_to_x().as_gaussian().unwrap().gaussians(&Latents::filled(2, 2, 0.3)).unwrap();
     assert!(back.mean().values().iter().all(|m| m.is_finite()));
 }
 
@@ -129,7 +129,7 @@ fn shuffled_pairs_bring_the_bridge_down_to_the_marginal() {
     let config = BridgeConfig { divergence: Divergence::ForwardKl, steps: 600, ..BridgeConfig::paper() };
     let last = |y: &Posterior| {
         let bridge = fit(&x, y, config.clone()).unwrap();
-        *bridge.curve(Direction::XToY).divergence_nats.last().unwrap()
+        *bridge.curve(Direction::XToY).objective_nats.last().unwrap()
     };
     let (paired, unpaired) = (last(&y), last(&shuffled));
     assert!(unpaired > paired + 0.5, "paired {paired}, shuffled {unpaired}");
@@ -139,7 +139,7 @@ fn shuffled_pairs_bring_the_bridge_down_to_the_marginal() {
 fn an_observer_can_stop_a_fit() {
     let (x, y) = (posteriors(50, 4, "x"), posteriors(50, 2, "y"));
     let config = BridgeConfig::paper().check().unwrap();
-    let stopped = Bridge::fit(&x, &y, &config, &mut |_, (done, _)| done < 5);
+    let stopped = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, (done, _)| done < 5);
     assert!(matches!(stopped, Err(BridgeError::Interrupted)));
 }
 
@@ -147,15 +147,15 @@ fn an_observer_can_stop_a_fit() {
 fn a_batch_equals_row_by_row() {
     let config = BridgeConfig { steps: 20, ..BridgeConfig::paper() };
     let bridge = fit(&posteriors(50, 4, "x"), &posteriors(50, 2, "y"), config).unwrap();
-    let source = posteriors(5, 4, "new").as_diagonal().mean().clone();
+    let source = posteriors(5, 4, "new").as_diagonal().unwrap().mean().clone();
     let batch = bridge.x_to_y().given(&source).unwrap();
     assert_eq!(batch.shape(), (5, 2));
-    let batch = bridge.x_to_y().gaussians(&source).unwrap();
+    let batch = bridge.x_to_y().as_gaussian().unwrap().gaussians(&source).unwrap();
     for row in 0..5 {
-        let alone = bridge.x_to_y().gaussians(&source.select(&[row])).unwrap();
+        let alone = bridge.x_to_y().as_gaussian().unwrap().gaussians(&source.select(&[row])).unwrap();
         for (a, b) in alone.mean().row(0).iter().zip(batch.mean().row(row)) {
             assert!((a - b).abs() < 1e-5);
         }
     }
-    assert!(bridge.x_to_y().gaussians(&Latents::filled(1, 3, 0.0)).is_err());
+    assert!(bridge.x_to_y().as_gaussian().unwrap().gaussians(&Latents::filled(1, 3, 0.0)).is_err());
 }

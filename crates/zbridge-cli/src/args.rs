@@ -5,6 +5,7 @@ use crate::commands::encode::EncodeArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::fit::FitArgs;
 use crate::commands::generate::GenerateArgs;
+use crate::commands::learning_curve::LearningCurveArgs;
 use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
 use clap::{Args, Parser, Subcommand};
@@ -57,6 +58,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// A bridge's figures on held-out pairs
     Evaluate(EvaluateArgs),
+    /// How a bridge gets better with pairs: every figure over N and seeds
+    LearningCurve(LearningCurveArgs),
     /// The paper's experiments: every figure and table, as a report
     Reproduce(ReproduceArgs),
     /// Train a given model by its recipe

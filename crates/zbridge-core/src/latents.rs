@@ -37,7 +37,11 @@ impl Latents {
 
     /// The batch with overflow pulled back to the largest finite value: for draws, whose scale can
     /// overflow in `exp` although every parameter is finite.
-    pub(crate) fn saturating(mut values: Vec<f32>, dim: usize) -> Self {
+    ///
+    /// # Panics
+    /// When `dim` is 0.
+    pub fn saturating(mut values: Vec<f32>, dim: usize) -> Self {
+        assert!(dim > 0, "a latent has at least one column");
         for value in &mut values {
             *value = if value.is_nan() { 0.0 } else { value.clamp(f32::MIN, f32::MAX) };
         }
@@ -57,6 +61,11 @@ impl Latents {
     /// All values, `[rows, dim]` row-major.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// The values, to be filled in within the crate by what keeps them finite.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
     }
 
     /// The values, given away.

@@ -32,7 +32,7 @@ pub use estimate::{Estimate, Moments};
 pub use latents::Latents;
 pub use model::{ConditionalDensity, LatentDistribution, LatentModel};
 pub use observations::{EventKind, Observations};
-pub use posterior::Posterior;
+pub use posterior::{Posterior, PosteriorSamples};
 pub use random_stream::RandomStream;
 pub use replace_file::replace_file;
 

@@ -35,6 +35,11 @@ impl RandomStream {
         }
     }
 
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.generator.random()
+    }
+
     /// A uniform draw from `0..bound`.
     ///
     /// # Panics

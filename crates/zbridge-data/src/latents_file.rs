@@ -74,7 +74,10 @@ impl LatentsFile {
 
     fn to_bytes(&self, path: &Path, precision: Precision) -> Result<Vec<u8>, DataError> {
         self.expect_belonging(path)?;
-        let gaussian = self.posterior.as_diagonal();
+        let gaussian = self.posterior.as_diagonal().ok_or_else(|| DataError::Unstorable {
+            path: path.to_owned(),
+            why: "a latents file holds means and log-variances; these posteriors are known by samples only".to_owned(),
+        })?;
         let mut tensors = vec![
             ("mean", Stored::floats(path, "mean", gaussian.mean(), precision)?),
             ("log_var", Stored::floats(path, "log_var", gaussian.log_var(), precision)?),

@@ -31,7 +31,7 @@
 //!
 //! let settings = ImportanceSettings { draws: 200, chunk: 50, seed: 7 };
 //! let estimates =
-//!     importance_sampled(&model, &images, posterior.as_diagonal(), &[&prior, &conditional], &settings, &|_| ())?;
+//!     importance_sampled(&model, &images, &posterior.moments(), &[&prior, &conditional], &settings, &|_| ())?;
 //! let exact = model.log_marginal_nats(&images)?;
 //! assert!((estimates[0].per_row[0].log_mean_nats - exact[0]).abs() < 1e-4);
 //! assert!(estimates[0].effective_sample_size.median > 199.0);    // the proposal is the exact posterior
@@ -47,6 +47,7 @@ mod coherence;
 mod conditional_target;
 mod diversity;
 mod error;
+mod frechet;
 mod gaussian_mixture;
 mod importance;
 mod linear_gaussian;
@@ -65,6 +66,7 @@ pub use coherence::{Coherence, ConditionCoherence, coherence};
 pub use conditional_target::ConditionalTarget;
 pub use diversity::{ConditionDiversity, Diversity, diversity};
 pub use error::EvalError;
+pub use frechet::frechet_distance;
 pub use importance::{
     EffectiveSampleSize, ImportanceSettings, LOW_EFFECTIVE_SAMPLE_SIZE, TargetEstimate, importance_sampled,
 };

@@ -3,7 +3,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
-use zbridge_core::{EventKind, Observations, RandomStream, ShapeError};
+use zbridge_core::{EventKind, Latents, Observations, RandomStream, ShapeError};
 use zbridge_nn::{Adam, InputGradient, Likelihood, Mode, Network, NnError, StepContext, Tape, Trainee, WeightsFile};
 
 /// A classifier of observations: the judge of generated images. Bridges never see it.
@@ -54,11 +54,8 @@ impl Classifier {
     /// # Errors
     /// [`ShapeError::Mismatch`] when the observations are of another kind than the classifier was trained on.
     pub fn probabilities(&self, observations: &Observations) -> Result<Observations, ShapeError> {
+        self.expect_event(observations)?;
         let (rows, size, classes) = (observations.rows(), self.event.size(), self.network.outputs());
-        if observations.kind() != &self.event {
-            let found = (rows, observations.kind().size());
-            return Err(ShapeError::Mismatch { what: "observations for the judge", expected: (rows, size), found });
-        }
         let mut values = vec![0.0; rows * classes];
         let blocks = observations.values().par_chunks(ROWS_AT_ONCE * size);
         blocks.zip(values.par_chunks_mut(ROWS_AT_ONCE * classes)).for_each(|(block, values)| {
@@ -69,6 +66,34 @@ impl Classifier {
             });
         });
         Observations::new(values, EventKind::Class { classes })
+    }
+
+    /// What the last layer sees of each observation, `[batch, features]`: the space of Fréchet distances.
+    ///
+    /// # Errors
+    /// Those of [`probabilities`](Self::probabilities).
+    pub fn features(&self, observations: &Observations) -> Result<Latents, ShapeError> {
+        self.expect_event(observations)?;
+        let (size, last) = (self.event.size(), self.network.layers().len() - 1);
+        let width = self.network.width_before(last);
+        let mut values = vec![0.0; observations.rows() * width];
+        let blocks = observations.values().par_chunks(ROWS_AT_ONCE * size);
+        blocks.zip(values.par_chunks_mut(ROWS_AT_ONCE * width)).for_each(|(block, values)| {
+            self.tapes.with(|tape| {
+                self.network.forward(&self.parameters, block, Mode::Inference, tape);
+                values.copy_from_slice(tape.input_of(last));
+            });
+        });
+        Latents::new(values, width)
+    }
+
+    fn expect_event(&self, observations: &Observations) -> Result<(), ShapeError> {
+        if observations.kind() == &self.event {
+            return Ok(());
+        }
+        let (rows, size) = (observations.rows(), self.event.size());
+        let found = (rows, observations.kind().size());
+        Err(ShapeError::Mismatch { what: "observations for the judge", expected: (rows, size), found })
     }
 }
 

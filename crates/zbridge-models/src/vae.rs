@@ -145,7 +145,7 @@ impl Vae {
     pub fn elbo(&self, observations: &Observations, stream: &mut RandomStream) -> Result<Elbo, ShapeError> {
         let posterior = self.posterior(observations)?;
         let prior = DiagonalGaussian::standard(posterior.rows(), posterior.dim());
-        let kl = posterior.as_diagonal().kl_divergence_nats(&prior)?;
+        let kl = posterior.moments().kl_divergence_nats(&prior)?;
         let reconstruction = self.log_likelihood_nats(observations, &posterior.sample(stream))?;
         let bound = reconstruction.iter().zip(&kl).map(|(&reconstruction, kl)| f64::from(reconstruction) - kl);
         Ok(Elbo {

@@ -28,6 +28,12 @@ pub enum Layer {
     },
     /// `x · sigmoid(x)` (Elfwing et al. 2018).
     Silu,
+    /// In training, each value is set to 0 with probability `rate` and scaled by 1/(1 − rate) otherwise (Srivastava
+    /// et al. 2014); at inference nothing happens.
+    Dropout {
+        /// Probability of a zero, in steps of 1/256.
+        rate: f32,
+    },
 }
 
 /// The shape of a convolution or of a transposed one.
@@ -66,7 +72,7 @@ impl Layer {
             Self::Linear { outputs, .. } => *outputs,
             Self::Conv(conv) => conv.output().iter().product(),
             Self::ConvTranspose(conv) => conv.transposed_output().iter().product(),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu => input,
+            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => input,
         }
     }
 
@@ -76,7 +82,7 @@ impl Layer {
             Self::Linear { inputs, .. } => Some(*inputs),
             Self::Conv(conv) | Self::ConvTranspose(conv) => Some(conv.input.iter().product()),
             Self::BatchNorm { width } => Some(*width),
-            Self::LeakyRelu { .. } | Self::Silu => None,
+            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => None,
         }
     }
 
@@ -96,7 +102,7 @@ impl Layer {
             Self::BatchNorm { width } => {
                 ["weight", "bias", "running_mean", "running_var"].map(|name| (name, vec![*width])).to_vec()
             }
-            Self::LeakyRelu { .. } | Self::Silu => vec![],
+            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => vec![],
         }
     }
 
@@ -106,7 +112,7 @@ impl Layer {
             Self::Linear { inputs, .. } => *inputs,
             Self::Conv(c) => c.kernel * c.kernel * c.input[2],
             Self::ConvTranspose(c) => (c.kernel * c.kernel * c.input[2]).div_ceil(c.stride * c.stride),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu => 1,
+            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => 1,
         }
     }
 }

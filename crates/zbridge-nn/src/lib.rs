@@ -17,6 +17,7 @@ mod weights;
 pub use adam::Adam;
 pub use device::Device;
 pub use error::NnError;
+pub use kernels::elementwise::{exponentials, silu_backward};
 pub use layer::{Convolution, Layer};
 pub use likelihood::Likelihood;
 pub use native::{InputGradient, Mode, Tape};

@@ -10,6 +10,7 @@ use crate::kernels::windows::Windows;
 use crate::layer::{Convolution, Layer};
 use crate::network::Network;
 use std::ops::Range;
+use zbridge_core::RandomStream;
 
 /// Whether batch normalisation uses the batch's own statistics or the running ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub struct Tape {
     gradient: Vec<f32>,
     next_gradient: Vec<f32>,
     rows: usize,
+    dropout: Option<RandomStream>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -45,6 +47,22 @@ impl Tape {
     /// The outputs of the last forward pass, `[rows, outputs]`, for a likelihood to turn into their gradient.
     pub fn output_mut(&mut self) -> &mut Vec<f32> {
         self.outputs.last_mut().unwrap_or(&mut self.input)
+    }
+
+    /// What layer `index` gave in the last forward pass, `[rows, its width]`: for what is read off a network's inside,
+    /// such as the derivative of its activations. Empty when there was no such layer.
+    pub fn layer_output(&self, index: usize) -> &[f32] {
+        self.outputs.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// What layer `index` saw in the last forward pass, `[rows, width]`.
+    pub fn input_of(&self, index: usize) -> &[f32] {
+        if index == 0 { &self.input } else { &self.outputs[index - 1] }
+    }
+
+    /// Where dropout draws from until it is told otherwise; without it, dropout in training is an identity.
+    pub fn draw_dropout_from(&mut self, stream: RandomStream) {
+        self.dropout = Some(stream);
     }
 }
 
@@ -83,6 +101,10 @@ impl Network {
                 }
                 Layer::LeakyRelu { slope } => elementwise::leaky_relu(source, *slope, output),
                 Layer::Silu => elementwise::silu(source, output),
+                Layer::Dropout { rate } => match (mode, &mut tape.dropout) {
+                    (Mode::Training, Some(stream)) => drop_out(source, *rate, stream, output),
+                    _ => output.copy_from_slice(source),
+                },
             }
         }
         tape.outputs.last_mut().unwrap_or(&mut tape.input)
@@ -142,6 +164,10 @@ impl Network {
                 }
                 Layer::Silu => {
                     elementwise::silu_backward(source, &mut tape.gradient);
+                    moved = false;
+                }
+                Layer::Dropout { .. } => {
+                    drop_out_backward(source, &tape.outputs[index], &mut tape.gradient);
                     moved = false;
                 }
             }
@@ -316,6 +342,23 @@ fn transposed_backward(
     }
 }
 
+/// `y ← x / (1 − rate)`, or 0 with probability `rate`; eight values for each 64 random bits.
+fn drop_out(x: &[f32], rate: f32, stream: &mut RandomStream, y: &mut [f32]) {
+    let (below, scale) = ((rate * 256.0) as u8, 1.0 / (1.0 - rate));
+    for (x, y) in x.chunks(8).zip(y.chunks_mut(8)) {
+        for ((y, x), byte) in y.iter_mut().zip(x).zip(stream.bits().to_le_bytes()) {
+            *y = if byte < below { 0.0 } else { scale * x };
+        }
+    }
+}
+
+/// The ratio of output to input is the factor that was applied; where the input was 0 it does not matter.
+fn drop_out_backward(x: &[f32], y: &[f32], gradient: &mut [f32]) {
+    for ((g, x), y) in gradient.iter_mut().zip(x).zip(y) {
+        *g = if *y == 0.0 { 0.0 } else { *g * (y / x) };
+    }
+}
+
 /// `total += Σ rows`: a bias's gradient.
 fn add_rows(rows: &[f32], total: &mut [f32]) {
     for row in rows.chunks_exact(total.len()) {
@@ -467,6 +510,27 @@ mod tests {
                 assert!(close, "input {i}: {} against {numeric}", input_gradient[i]);
             }
         }
+    }
+
+    #[test]
+    fn dropout_keeps_the_mean_in_training_and_is_an_identity_at_inference() {
+        let network = Network::new(vec![
+            Layer::Linear { inputs: 1, outputs: 1 },
+            Layer::Dropout { rate: 0.25 },
+            Layer::Linear { inputs: 1, outputs: 1 },
+        ]);
+        let (network, parameters, rows) = (network.unwrap(), [1.0, 0.0, 1.0, 0.0], 20_000);
+        let mut tape = Tape::default();
+        tape.draw_dropout_from(RandomStream::named(1, "dropout"));
+        let input = vec![1.0; rows];
+        assert!(network.forward(&parameters, &input, Mode::Inference, &mut tape).iter().all(|y| *y == 1.0));
+        let output = network.forward(&parameters, &input, Mode::Training, &mut tape).to_vec();
+        let zeros = output.iter().filter(|y| **y == 0.0).count() as f64 / rows as f64;
+        assert!((zeros - 0.25).abs() < 0.01, "{zeros} dropped");
+        assert!(output.iter().all(|y| *y == 0.0 || (y - 4.0 / 3.0).abs() < 1e-6));
+        let mut gradients = vec![0.0; 4];
+        let below = network.backward(&parameters, &vec![1.0; rows], &mut gradients, InputGradient::Wanted, &mut tape);
+        assert!(below.iter().zip(&output).all(|(g, y)| (g - y).abs() < 1e-6), "the mask on the way back");
     }
 
     #[test]

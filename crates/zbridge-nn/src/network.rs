@@ -65,6 +65,11 @@ impl Network {
         self.widths[self.layers.len()]
     }
 
+    /// Width of the input of layer `index`.
+    pub fn width_before(&self, index: usize) -> usize {
+        self.widths[index]
+    }
+
     /// Width of the output of layer `index`.
     pub(crate) fn width_after(&self, index: usize) -> usize {
         self.widths[index + 1]

@@ -69,7 +69,7 @@ fn importance_sampling(criterion: &mut Criterion) {
     group.bench_function("images × samples, VAE and one bridge", |bencher| {
         bencher.iter(|| {
             let targets: [&dyn zbridge_eval::TargetDensity; 2] = [&prior, &conditional];
-            importance_sampled(&model, &observations, posterior.as_diagonal(), &targets, &settings, &|_| ())
+            importance_sampled(&model, &observations, posterior.as_diagonal().unwrap(), &targets, &settings, &|_| ())
         });
     });
     group.finish();

@@ -33,8 +33,12 @@ pub const MNIST_JUDGE: Asset = asset!("mnist-judge");
 /// Image posteriors of 2,024 MNIST test images with their labels: 1,024 pairs, then 1,000 held out.
 pub const MNIST_LATENTS: Asset = asset!("mnist-latents");
 
+/// Image posteriors of 3,000 MNIST training images without their labels.
+pub const MNIST_UNPAIRED: Asset = asset!("mnist-unpaired");
+
 /// Every embedded file.
-pub const ALL: [Asset; 5] = [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE, MNIST_LATENTS];
+pub const ALL: [Asset; 6] =
+    [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE, MNIST_LATENTS, MNIST_UNPAIRED];
 
 impl Asset {
     /// The embedded given model of this name.

@@ -1,14 +1,14 @@
 //! The demo: both directions from embedded models and pairs, without a file or a network.
 
 use crate::Error;
-use crate::assets::{MNIST_IMAGE, MNIST_LABEL, MNIST_LATENTS};
+use crate::assets::{MNIST_IMAGE, MNIST_LABEL, MNIST_LATENTS, MNIST_UNPAIRED};
 use crate::measures::{ImageToLabel, Judge, LabelToImage, image_to_label, images_of_labels, label_to_image};
 use crate::pictures;
 use crate::translation::{class_probabilities, generate};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zbridge_bridge::{Bridge, BridgeConfig, CheckedConfig, Direction, FitProgress};
+use zbridge_bridge::{Bridge, BridgeConfig, CheckedConfig, Direction, FitData, FitProgress, Recipe};
 use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
 use zbridge_models::Vae;
 use zbridge_nn::Device;
@@ -16,10 +16,14 @@ use zbridge_nn::Device;
 /// What the demo is asked to do.
 #[derive(Debug, Clone)]
 pub struct DemoRequest {
-    /// Pairs to fit on, 2 to 1024.
+    /// Pairs to fit on, 4 to 1024.
     pub pairs: usize,
     /// Seed of the choice of pairs, the fit and the draws.
     pub seed: u64,
+    /// How the bridge is fitted.
+    pub recipe: Recipe,
+    /// Seconds for the fit; see [`BridgeConfig::budget_seconds`].
+    pub budget_seconds: f64,
     /// Where the given models run.
     pub device: Device,
     /// Folder for what is written; made if absent.
@@ -37,6 +41,16 @@ pub struct DemoReport {
     pub pairs: usize,
     /// Seed of everything.
     pub seed: u64,
+    /// Recipe of the fit.
+    pub recipe: String,
+    /// Image latents without labels that took part.
+    pub unpaired: usize,
+    /// How image → label was chosen, in one line; none for the paper's recipe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_to_label_choice: Option<String>,
+    /// How label → image was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_to_image_choice: Option<String>,
     /// Held-out image → label figures.
     pub image_to_label: ImageToLabel,
     /// Label → image figures.
@@ -121,7 +135,10 @@ pub fn run(
     let embedded = EmbeddedPairs::load()?;
     let (x, labels) = embedded.pairs(request.pairs, request.seed);
     let y = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
-    let bridge = Bridge::fit(&x, &y, &config, observe)?;
+    let unpaired = MNIST_UNPAIRED.latents()?.posterior;
+    let data = FitData::pairs(&x, &y).with_unpaired_x(Some(&unpaired));
+    let bridge = Bridge::fit(&data, &config, observe)?;
+    let choice = |direction| bridge.comparison(direction).taken().map(|_| bridge.comparison(direction).to_string());
     let (held_out, truth) = embedded.held_out();
     let judge = Judge::embedded()?;
     let (images, conditions) =
@@ -137,6 +154,10 @@ pub fn run(
     Ok(DemoReport {
         pairs: request.pairs,
         seed: request.seed,
+        recipe: request.recipe.to_string(),
+        unpaired: if request.recipe == Recipe::Paper { 0 } else { unpaired.rows() },
+        image_to_label_choice: choice(Direction::XToY),
+        label_to_image_choice: choice(Direction::YToX),
         image_to_label: image_to_label(bridge.x_to_y(), &held_out, &truth, &label_model, request.seed)?,
         label_to_image: label_to_image(&images, &conditions, &judge)?,
         judge_accuracy: judge.accuracy.share,
@@ -147,13 +168,17 @@ pub fn run(
 }
 
 fn check(request: &DemoRequest) -> Result<CheckedConfig, Error> {
-    if !(2..=EMBEDDED_PAIRS).contains(&request.pairs) {
-        return Err(Error::usage(format!("--pairs {}: the demo embeds 2 to {EMBEDDED_PAIRS} pairs", request.pairs)));
+    if !(4..=EMBEDDED_PAIRS).contains(&request.pairs) {
+        return Err(Error::usage(format!(
+            "--pairs {}: the demo takes 4 to {EMBEDDED_PAIRS} of its pairs",
+            request.pairs
+        )));
     }
     if let Some(label) = request.label.filter(|&label| label > 9) {
         return Err(Error::usage(format!("--label {label}: labels are 0 to 9")));
     }
-    Ok(BridgeConfig { seed: request.seed, ..BridgeConfig::paper() }.check()?)
+    let of_recipe = BridgeConfig::of(request.recipe);
+    Ok(BridgeConfig { seed: request.seed, budget_seconds: request.budget_seconds, ..of_recipe }.check()?)
 }
 
 fn images_of_one_label(

@@ -4,7 +4,7 @@
 //! pairs zbridge learns q(z_y|z_x) and q(z_x|z_y) between their latents; then x → z_x → z_y → y, and back.
 //!
 //! ```
-//! use zbridge::{Bridge, BridgeConfig, assets, demo::EmbeddedPairs, translation::generate};
+//! use zbridge::{Bridge, BridgeConfig, FitData, assets, demo::EmbeddedPairs, translation::generate};
 //! use zbridge_core::{LatentModel, Observations, RandomStream};
 //!
 //! let (image_model, label_model) = (assets::MNIST_IMAGE.vae()?, assets::MNIST_LABEL.vae()?);
@@ -12,7 +12,7 @@
 //! let y = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
 //!
 //! let config = BridgeConfig { steps: 50, ..BridgeConfig::paper() };
-//! let bridge = Bridge::fit(&x, &y, &config.check()?, &mut |_, _| true)?;
+//! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config.check()?, &mut |_, _| true)?;
 //!
 //! let seven = label_model.posterior(&Observations::one_hot(&[7], 10)?)?;
 //! let mut stream = RandomStream::named(1, "sevens");
@@ -26,6 +26,7 @@ pub mod assets;
 pub mod demo;
 mod error;
 mod given;
+pub mod learning_curve;
 pub mod measures;
 pub mod pictures;
 pub mod reproduce;
@@ -35,7 +36,10 @@ pub mod translation;
 
 pub use error::{Error, Failure};
 pub use given::Given;
-pub use zbridge_bridge::{Bridge, BridgeConfig, CheckedConfig, Direction, Divergence, FitProgress};
+pub use zbridge_bridge::{
+    Bridge, BridgeConfig, CheckedConfig, Comparison, Conditional, Direction, DirectionGap, Divergence, Family, FitData,
+    FitProgress, Recipe, Trial,
+};
 pub use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream};
 pub use zbridge_data::Split;
 pub use zbridge_nn::Device;

@@ -2,10 +2,9 @@
 
 use crate::Error;
 use crate::training::HeldOut;
-use crate::translation::{class_probabilities, generate, translate};
+use crate::translation::{generate, mean_probabilities, translate};
 use serde::{Deserialize, Serialize};
-use zbridge_bridge::GaussianDensity;
-use zbridge_core::{Estimate, LatentModel, Observations, Posterior, RandomStream};
+use zbridge_core::{ConditionalDensity, Estimate, LatentModel, Latents, Observations, Posterior, RandomStream};
 use zbridge_eval::{Accuracy, Coherence, LogWeights, classify, coherence, diversity};
 use zbridge_models::Classifier;
 
@@ -49,16 +48,17 @@ pub struct LabelToImage {
 /// # Errors
 /// [`Error`] when shapes do not belong together.
 pub fn image_to_label(
-    density: &GaussianDensity,
+    density: &dyn ConditionalDensity,
     images: &Posterior,
     labels: &[u8],
     label_model: &dyn LatentModel,
     seed: u64,
 ) -> Result<ImageToLabel, Error> {
     let mut stream = RandomStream::named(seed, "measure/image→label");
-    let probabilities = class_probabilities(density, images, label_model, PREDICTION_DRAWS, &mut stream)?;
+    let latents = translate(density, images, PREDICTION_DRAWS, &mut stream)?;
+    let probabilities = mean_probabilities(&label_model.decode(&latents)?, PREDICTION_DRAWS)?;
     let classification = classify(&probabilities, labels)?;
-    let log_p = log_p_labels(density, images, labels, label_model, &mut stream)?;
+    let log_p = log_p_labels(&latents, labels, label_model)?;
     Ok(ImageToLabel {
         accuracy: classification.accuracy.share,
         accuracy_interval: classification.accuracy.interval_95.into(),
@@ -70,16 +70,9 @@ pub fn image_to_label(
 }
 
 /// log p(y_i|x_i) = log E p(y_i|z_y), averaged over images; in log space, so that a sure mistake costs what it costs.
-fn log_p_labels(
-    density: &GaussianDensity,
-    images: &Posterior,
-    labels: &[u8],
-    label_model: &dyn LatentModel,
-    stream: &mut RandomStream,
-) -> Result<Estimate, Error> {
-    let latents = translate(density, images, PREDICTION_DRAWS, stream)?;
+fn log_p_labels(latents: &Latents, labels: &[u8], label_model: &dyn LatentModel) -> Result<Estimate, Error> {
     let truth = Observations::one_hot(labels, label_model.event().size())?;
-    let nats = label_model.log_likelihood_nats(&truth, &latents)?;
+    let nats = label_model.log_likelihood_nats(&truth, latents)?;
     let log_mean = |draws: &[f32]| {
         let mut weights = LogWeights::default();
         draws.iter().for_each(|&nats| weights.push(f64::from(nats)));
@@ -93,7 +86,7 @@ fn log_p_labels(
 /// # Errors
 /// [`Error`] when shapes do not belong together.
 pub fn images_of_labels(
-    density: &GaussianDensity,
+    density: &dyn ConditionalDensity,
     label_model: &dyn LatentModel,
     image_model: &dyn LatentModel,
     per_label: usize,
@@ -146,4 +139,9 @@ impl Judge {
         };
         Ok(Self { classifier: Classifier::from_weights(&weights, path)?, accuracy })
     }
+}
+
+/// The order of a test set's rows under a seed: the first N are pairs, the others are held out.
+pub(crate) fn row_order(seed: u64, rows: usize) -> Vec<usize> {
+    RandomStream::named(seed, "reproduce/rows").permutation(rows)
 }

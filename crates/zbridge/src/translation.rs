@@ -1,8 +1,7 @@
 //! From one modality to the other: the three sampling steps of the paper's section 3.1.
 
 use crate::Error;
-use zbridge_bridge::GaussianDensity;
-use zbridge_core::{LatentDistribution, LatentModel, Latents, Observations, Posterior, RandomStream};
+use zbridge_core::{ConditionalDensity, LatentModel, Latents, Observations, Posterior, RandomStream};
 
 /// Target latents for each source posterior, `[n · draws, target dim]`, draws side by side:
 /// z_source ~ p(z|source_i), then z_target ~ q(z_target|z_source).
@@ -10,13 +9,13 @@ use zbridge_core::{LatentDistribution, LatentModel, Latents, Observations, Poste
 /// # Errors
 /// [`Error::Shape`] when the posterior is not of the density's source dimension.
 pub fn translate(
-    density: &GaussianDensity,
+    density: &dyn ConditionalDensity,
     source: &Posterior,
     draws: usize,
     stream: &mut RandomStream,
 ) -> Result<Latents, Error> {
-    let sources = source.as_diagonal().sample_each(draws, stream);
-    Ok(density.gaussians(&sources)?.sample(stream))
+    let sources = source.sample_each(draws, stream);
+    Ok(density.given(&sources)?.sample_each(1, stream))
 }
 
 /// One generated observation for each source posterior and draw, `[n · draws]`.
@@ -24,7 +23,7 @@ pub fn translate(
 /// # Errors
 /// [`Error::Shape`] when dimensions do not belong together.
 pub fn generate(
-    density: &GaussianDensity,
+    density: &dyn ConditionalDensity,
     source: &Posterior,
     target: &dyn LatentModel,
     draws: usize,
@@ -38,13 +37,20 @@ pub fn generate(
 /// # Errors
 /// [`Error::Shape`] when dimensions do not belong together.
 pub fn class_probabilities(
-    density: &GaussianDensity,
+    density: &dyn ConditionalDensity,
     source: &Posterior,
     target: &dyn LatentModel,
     draws: usize,
     stream: &mut RandomStream,
 ) -> Result<Observations, Error> {
-    let each = generate(density, source, target, draws, stream)?;
+    mean_probabilities(&generate(density, source, target, draws, stream)?, draws)
+}
+
+/// The mean of each `draws` rows of class probabilities, `[n, classes]`.
+///
+/// # Errors
+/// [`Error::Shape`] when the observations are not classes.
+pub(crate) fn mean_probabilities(each: &Observations, draws: usize) -> Result<Observations, Error> {
     let classes = each.kind().size();
     let mean_of = |block: &[f32]| -> Vec<f32> {
         let mut mean = vec![0.0; classes];

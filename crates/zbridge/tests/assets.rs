@@ -86,7 +86,7 @@ fn the_image_models_likelihood_is_the_recorded_one() {
     let settings = ImportanceSettings { draws: 300, chunk: 100, seed: 5 };
     let target = PriorTarget::new("log p(x)");
     let estimates =
-        importance_sampled(&model, &images, posterior.as_diagonal(), &[&target], &settings, &|_| ()).unwrap();
+        importance_sampled(&model, &images, posterior.as_diagonal().unwrap(), &[&target], &settings, &|_| ()).unwrap();
     let HeldOut::Vae { log_p_x: Some(then), .. } = recorded(MNIST_IMAGE) else { panic!("no likelihood recorded") };
     let (now, allowed) = (estimates[0].mean, 4.0 * (estimates[0].mean.standard_error + then.nats.standard_error));
     assert!((now.mean - then.nats.mean).abs() < allowed, "{} then, {} now", then.nats.mean, now.mean);

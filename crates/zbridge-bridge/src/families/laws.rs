@@ -59,7 +59,11 @@ fn a_batch_is_its_rows(density: &dyn ConditionalDensity, sources: &Latents) {
     let together = batch.log_prob(&points).unwrap();
     for row in 0..3 {
         let alone = density.given(&sources.select(&[row])).unwrap().log_prob(&points.select(&[row])).unwrap()[0];
-        assert!((alone - together[row]).abs() < 1e-4 * alone.abs().max(1.0), "{alone} alone, {} together", together[row]);
+        assert!(
+            (alone - together[row]).abs() < 1e-4 * alone.abs().max(1.0),
+            "{alone} alone, {} together",
+            together[row]
+        );
     }
     let stream = || RandomStream::named(13, "laws/again");
     assert_eq!(batch.sample_each(4, &mut stream()), batch.sample_each(4, &mut stream()), "same stream, same draws");
@@ -91,6 +95,9 @@ pub(crate) fn gradients_are_exact<L: Learner>(learner: &L, step: f32, tolerance:
         let numeric = 0.5 * (at(centre + step) - at(centre - step)) / (2.0 * f64::from(step));
         moved.parameters_mut()[i] = centre;
         let found = f64::from(gradients[i]);
-        assert!((found - numeric).abs() < tolerance * numeric.abs().max(1.0), "parameter {i}: {found} against {numeric}");
+        assert!(
+            (found - numeric).abs() < tolerance * numeric.abs().max(1.0),
+            "parameter {i}: {found} against {numeric}"
+        );
     }
 }

@@ -1,19 +1,26 @@
 //! `zbridge demo`: both directions from what is embedded, without a file or a network.
 
+use crate::commands::fit::seconds;
 use crate::context::Context;
 use crate::figures::{files, number, percent};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::Error;
 use zbridge::demo::{DemoReport, DemoRequest, ImageAnswer, run as run_demo};
+use zbridge::{Error, Recipe};
 
 /// Arguments of `zbridge demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Pairs to fit on, 2 to 1024
+    /// Pairs to fit on, 4 to 1024
     #[arg(long, value_name = "N", default_value_t = 256)]
     pairs: usize,
+    /// As in fit: auto, paper or a family
+    #[arg(long, default_value_t = Recipe::Auto)]
+    recipe: Recipe,
+    /// As in fit: time for the bridge
+    #[arg(long, value_name = "SECONDS", default_value = "10s", value_parser = seconds)]
+    budget: f64,
     /// Also write 60 images of this label
     #[arg(long, value_name = "0-9")]
     label: Option<u8>,
@@ -30,6 +37,8 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
     let request = DemoRequest {
         pairs: args.pairs,
         seed: context.seed,
+        recipe: args.recipe,
+        budget_seconds: args.budget,
         device: context.device,
         out: context.out_or("zbridge-demo"),
         label: args.label,
@@ -47,7 +56,10 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
 fn as_text(report: &DemoReport) -> String {
     let (read, made) = (&report.image_to_label, &report.label_to_image);
     let mut lines = vec![
-        format!("two given models, {} pairs, both directions (recipe paper, seed {})", report.pairs, report.seed),
+        format!(
+            "two given models, {} pairs and {} images without labels, both directions (recipe {}, seed {})",
+            report.pairs, report.unpaired, report.recipe, report.seed
+        ),
         String::new(),
         format!(
             "image → label   accuracy {} [{} to {}], log p(y|x) {} ± {:.3} nats, on {} held-out images",

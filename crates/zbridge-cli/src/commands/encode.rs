@@ -22,6 +22,9 @@ pub struct EncodeArgs {
     /// Only so many rows, drawn at random without replacement
     #[arg(long, value_name = "N")]
     sample: Option<usize>,
+    /// Leave the labels out, where the data has some: for latents without partners
+    #[arg(long)]
+    without_labels: bool,
     /// Store 16-bit floats
     #[arg(long)]
     half: bool,
@@ -49,6 +52,7 @@ pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
         sample: args.sample,
         seed: context.seed,
         half: args.half,
+        without_labels: args.without_labels,
         out: context.out_or("latents.safetensors"),
     })?;
     context.output.print(&report, as_text)

@@ -52,6 +52,13 @@ fn as_text(report: &EvaluateReport) -> String {
     let mut lines = vec![format!("{} held-out pairs", report.pairs)];
     lines.push(direction("x → y", &report.x_to_y));
     lines.push(direction("y → x", &report.y_to_x));
+    let gap = &report.direction_gap;
+    lines.push(format!(
+        "direction gap   {:.2} nats a pair; x → y says a pair tells {} nats, y → x {}",
+        gap.gap_nats.mean,
+        number(gap.x_to_y_information_nats.mean, 2),
+        number(gap.y_to_x_information_nats.mean, 2),
+    ));
     lines.extend(report.image_to_label.as_ref().map(|read| {
         format!(
             "image → label   accuracy {}, log p(y|x) {} ± {:.3} nats, calibration error {:.3}",
@@ -73,6 +80,9 @@ fn as_text(report: &EvaluateReport) -> String {
 }
 
 fn direction(name: &str, figures: &DirectionFigures) -> String {
-    let (density, divergence) = (figures.log_density_nats, figures.reverse_kl_nats);
-    format!("{name}   log q(z_target|z_source) {} nats, KL(q‖p) {} nats", estimate(&density), estimate(&divergence))
+    let density = format!("{name}   log q(z_target|z_source) {} nats", estimate(&figures.log_density_nats));
+    match &figures.reverse_kl_nats {
+        Some(divergence) => format!("{density}, KL(q‖p) {} nats", estimate(divergence)),
+        None => density,
+    }
 }

@@ -1,12 +1,12 @@
 //! `zbridge fit`: two latents files → a bridge.
 
 use crate::context::Context;
-use crate::figures::files;
+use crate::figures::{files, number};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::tasks::{FitReport, FitRequest, fit};
-use zbridge::{BridgeConfig, Divergence, Error};
+use zbridge::tasks::{DirectionReport, FitReport, FitRequest, fit};
+use zbridge::{BridgeConfig, Divergence, Error, Recipe};
 
 /// Arguments of `zbridge fit`.
 #[derive(Debug, Args)]
@@ -20,26 +20,54 @@ pub struct FitArgs {
     /// CSV with the header x,y that pairs ids; without it, equal ids are pairs
     #[arg(long, value_name = "CSV")]
     pairs: Option<PathBuf>,
-    /// How to build and fit: paper
-    #[arg(long, default_value = "paper")]
-    recipe: String,
-    /// reverse-kl (the paper's), forward-kl or jeffreys, in place of the recipe's
+    /// Latents of x whose partners nobody knows: the given model's data without pairs
+    #[arg(long, value_name = "LATENTS")]
+    x_unpaired: Option<PathBuf>,
+    /// Latents of y whose partners nobody knows
+    #[arg(long, value_name = "LATENTS")]
+    y_unpaired: Option<PathBuf>,
+    /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow or flow-matching
+    #[arg(long, default_value_t = Recipe::Auto)]
+    recipe: Recipe,
+    /// Time for the fit on two cores of a current machine; turned into steps, so that it means the same everywhere
+    #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
+    budget: f64,
+    /// Recipe paper: reverse-kl (the paper's), forward-kl or jeffreys
     #[arg(long)]
     divergence: Option<Divergence>,
-    /// Optimiser steps of each direction, in place of the recipe's
+    /// Recipe paper: optimiser steps of each direction
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// Pairs of a mini-batch, in place of the recipe's
+    /// Recipe paper: pairs of a mini-batch
     #[arg(long, value_name = "M")]
     batch: Option<usize>,
-    /// Learning rate, in place of the recipe's
+    /// Recipe paper: learning rate
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f32>,
 }
 
+/// `60`, `60s` or `2min` in seconds.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix("min") {
+        Some(minutes) => (minutes, 60.0),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let value: f64 = number.trim().parse().map_err(|_| "give seconds, as in 60s, or minutes, as in 2min".to_owned())?;
+    Ok(unit * value)
+}
+
 impl FitArgs {
     fn config(&self, seed: u64) -> Result<BridgeConfig, Error> {
-        let recipe = BridgeConfig::recipe(&self.recipe)?;
+        let recipe = BridgeConfig { budget_seconds: self.budget, ..BridgeConfig::of(self.recipe) };
+        let of_paper = [
+            ("--divergence", self.divergence.is_some()),
+            ("--steps", self.steps.is_some()),
+            ("--batch", self.batch.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+        ];
+        if let Some((name, _)) = of_paper.into_iter().find(|(_, given)| *given && self.recipe != Recipe::Paper) {
+            return Err(Error::usage(format!("{name} belongs to --recipe paper; {} takes --budget", self.recipe)));
+        }
         Ok(BridgeConfig {
             divergence: self.divergence.unwrap_or(recipe.divergence),
             steps: self.steps.unwrap_or(recipe.steps),
@@ -60,6 +88,8 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
         x: args.x.clone(),
         y: args.y.clone(),
         pairs: args.pairs.clone(),
+        x_unpaired: args.x_unpaired.clone(),
+        y_unpaired: args.y_unpaired.clone(),
         config: args.config(context.seed)?.check()?,
         device: context.device,
         out: context.out_or("my.bridge"),
@@ -74,13 +104,33 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(report: &FitReport) -> String {
-    let FitReport { pairs, dims: (x, y), recipe, divergence, seconds, .. } = report;
-    format!(
-        "bridge between {x} and {y} dimensions from {pairs} pairs (recipe {recipe}, {divergence})\n\
-         divergence on these pairs: x → y {:.2} nats, y → x {:.2} nats; for held-out figures: zbridge evaluate\n\
-         {} in {seconds:.1} s",
-        report.x_to_y_divergence_nats,
-        report.y_to_x_divergence_nats,
-        files(&report.files)
-    )
+    let FitReport { pairs, dims: (x, y), recipe, seconds, unpaired: [x_more, y_more], .. } = report;
+    let more = match (x_more, y_more) {
+        (0, 0) => String::new(),
+        (x, 0) => format!(" and {x} latents of x without partners"),
+        (0, y) => format!(" and {y} latents of y without partners"),
+        (x, y) => format!(" and {x} latents of x and {y} of y without partners"),
+    };
+    let mut lines = vec![format!("bridge between {x} and {y} dimensions from {pairs} pairs{more}, recipe {recipe}")];
+    lines.push(format!("x → y   {}", direction(&report.x_to_y)));
+    lines.push(format!("y → x   {}", direction(&report.y_to_x)));
+    lines.extend(report.direction_gap.as_ref().map(|gap| {
+        format!(
+            "the latents of a pair tell {} nats of each other by x → y, {} by y → x; direction gap {:.2} nats a pair",
+            number(gap.x_to_y_information_nats.mean, 2),
+            number(gap.y_to_x_information_nats.mean, 2),
+            gap.gap_nats.mean,
+        )
+    }));
+    lines.push("for figures on held-out pairs: zbridge evaluate".into());
+    lines.push(format!("{} in {seconds:.1} s", files(&report.files)));
+    lines.join("\n")
+}
+
+fn direction(report: &DirectionReport) -> String {
+    match (&report.choice, report.objective_nats) {
+        (Some(choice), _) => choice.clone(),
+        (None, Some(nats)) => format!("divergence on these pairs {} nats", number(nats, 2)),
+        (None, None) => "no optimiser steps".into(),
+    }
 }

@@ -5,6 +5,7 @@ pub mod encode;
 pub mod evaluate;
 pub mod fit;
 pub mod generate;
+pub mod learning_curve;
 pub mod recipes;
 pub mod reproduce;
 pub mod train;
@@ -24,6 +25,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
         Command::Fit(args) => fit::run(args, context),
         Command::Generate(args) => generate::run(args, context),
         Command::Evaluate(args) => evaluate::run(args, context),
+        Command::LearningCurve(args) => learning_curve::run(args, context),
         Command::Reproduce(args) => reproduce::run(args, context),
         Command::Train(args) => train::run(args, context),
     }

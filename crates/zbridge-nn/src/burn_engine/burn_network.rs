@@ -4,7 +4,7 @@ use crate::{Mode, Network, NnError};
 use burn::tensor::activation::{leaky_relu, silu};
 use burn::tensor::module::{batch_norm, batch_norm_train, conv_transpose2d, conv2d, linear};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Distribution, Gradients, Tensor};
 
 /// A [`Network`] with its parameters on a device.
 #[derive(Debug, Clone)]
@@ -122,6 +122,8 @@ impl BurnNetwork {
                 }),
                 Layer::LeakyRelu { slope } => batch.map(Leaky(f64::from(*slope))),
                 Layer::Silu => batch.map(Silu),
+                Layer::Dropout { rate } if mode == Mode::Training => batch.map(Drop(f64::from(*rate))),
+                Layer::Dropout { .. } => batch,
             };
         }
         batch.rows()
@@ -182,6 +184,15 @@ struct Silu;
 impl Activation for Silu {
     fn of<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         silu(input)
+    }
+}
+
+struct Drop(f64);
+
+impl Activation for Drop {
+    fn of<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let kept = input.random_like(Distribution::Bernoulli(1.0 - self.0));
+        input * kept / (1.0 - self.0)
     }
 }
 

@@ -5,11 +5,11 @@ use super::results::{BridgeResult, GivenResult, Results, SeedFigures};
 use super::{Effort, ReproduceRequest, Sizes, Stage};
 use crate::Error;
 use crate::assets::{self, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
-use crate::measures::{Judge, LabelToImage, image_to_label, images_of_labels, label_to_image};
+use crate::measures::{Judge, LabelToImage, image_to_label, images_of_labels, label_to_image, row_order};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_bridge::{Bridge, BridgeConfig};
+use zbridge_bridge::{Bridge, BridgeConfig, FitData};
 use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
 use zbridge_data::MnistSplit;
 use zbridge_eval::diversity;
@@ -214,11 +214,6 @@ impl Experiment {
     }
 }
 
-/// The order of rows under a seed: the first N are pairs, the others are held out.
-fn row_order(seed: u64, rows: usize) -> Vec<usize> {
-    RandomStream::named(seed, "reproduce/rows").permutation(rows)
-}
-
 fn pair_rows(seed: u64, rows: usize, pairs: usize) -> Vec<usize> {
     let mut order = row_order(seed, rows);
     order.truncate(pairs);
@@ -234,5 +229,5 @@ fn fit_bridge(
 ) -> Result<Bridge, Error> {
     let config = BridgeConfig { seed, ..BridgeConfig::paper() }.check()?;
     let (x, y) = (given.posterior.select(x_rows), label_posterior.select(y_rows));
-    Ok(Bridge::fit(&x, &y, &config, &mut |_, _| true)?)
+    Ok(Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true)?)
 }

@@ -19,7 +19,7 @@ pub(super) fn objective(experiment: &Experiment) -> Figure {
     let panel = |title: &str, direction| {
         let series = PAIRS.iter().zip(&experiment.bridges).map(|(pairs, bridge)| {
             let curve = bridge.curve(direction);
-            let points = curve.steps.iter().zip(&curve.divergence_nats).map(|(&step, &nats)| (step as f64, nats));
+            let points = curve.steps.iter().zip(&curve.objective_nats).map(|(&step, &nats)| (step as f64, nats));
             Series::new(format!("N = {pairs}"), points.collect())
         });
         Panel::from(LineChart {

@@ -8,9 +8,7 @@ use crate::training::LogMarginal;
 use crate::translation::translate;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_bridge::Bridge;
-use zbridge_core::{
-    DiagonalGaussian, Estimate, LatentDistribution, LatentModel, Observations, Posterior, RandomStream,
-};
+use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Observations, Posterior, RandomStream};
 use zbridge_eval::{
     ConditionalTarget, EffectiveSampleSize, ImportanceSettings, LOW_EFFECTIVE_SAMPLE_SIZE, PriorTarget, RowEstimate,
     TargetDensity, TargetEstimate, importance_sampled, naive_monte_carlo,
@@ -52,7 +50,7 @@ pub(super) fn bridge_likelihoods(
     let targets: Vec<&dyn TargetDensity> =
         std::iter::once(&prior as &dyn TargetDensity).chain(conditionals.iter().map(|c| c as _)).collect();
     let done = AtomicUsize::new(0);
-    let estimates = importance_sampled(model, &images, posterior.as_diagonal(), &targets, &settings, &|images_done| {
+    let estimates = importance_sampled(model, &images, &posterior.moments(), &targets, &settings, &|images_done| {
         let done = done.fetch_max(images_done, Ordering::Relaxed).max(images_done);
         observe((given.name, done as f64 / given.rows.len() as f64));
     })?;
@@ -90,7 +88,7 @@ pub(super) fn given_marginal(
 ) -> Result<LogMarginal, Error> {
     let settings = ImportanceSettings { draws, chunk: CHUNK.min(draws), seed };
     let prior = PriorTarget::new("log p(y)");
-    let estimates = importance_sampled(model, observations, posterior.as_diagonal(), &[&prior], &settings, &|_| ())?;
+    let estimates = importance_sampled(model, observations, &posterior.moments(), &[&prior], &settings, &|_| ())?;
     Ok(over(&estimates[0], &(0..observations.rows()).collect::<Vec<_>>(), draws))
 }
 
@@ -99,8 +97,10 @@ fn conditional(experiment: &Experiment, bridge: &Bridge, labels: &[u8]) -> Resul
     let mut stream = RandomStream::named(experiment.seed, "reproduce/label-draws");
     let every_label: Vec<u8> = (0..10).collect();
     let posterior = experiment.label_vae.posterior(&Observations::one_hot(&every_label, 10)?)?;
-    let sources = posterior.as_diagonal().sample_each(SOURCE_DRAWS, &mut stream);
-    let gaussians = bridge.y_to_x().gaussians(&sources)?;
+    let sources = posterior.sample_each(SOURCE_DRAWS, &mut stream);
+    let density = bridge.y_to_x().as_gaussian();
+    let gaussians =
+        density.ok_or_else(|| Error::usage("the reproduction is of Gaussian bridges"))?.gaussians(&sources)?;
     let contexts: Vec<DiagonalGaussian> = (0..10)
         .map(|label| gaussians.select(&(label * SOURCE_DRAWS..(label + 1) * SOURCE_DRAWS).collect::<Vec<_>>()))
         .collect();

@@ -22,6 +22,8 @@ pub struct EncodeRequest {
     pub seed: u64,
     /// Half precision.
     pub half: bool,
+    /// Leave the labels out, where the data has some.
+    pub without_labels: bool,
     /// The latents file to write.
     pub out: PathBuf,
 }
@@ -57,7 +59,8 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
         ("data".to_owned(), request.data.display().to_string()),
     ]);
     metadata.extend(input.digest.map(|digest| ("data_digest".to_owned(), digest)));
-    let labels = input.labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
+    let labels = input.labels.filter(|_| !request.without_labels);
+    let labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
     let ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
     let precision = if request.half { Precision::F16 } else { Precision::F32 };
     LatentsFile { ids, posterior, labels, metadata }.write(&request.out, precision)?;

@@ -5,8 +5,8 @@ use crate::{Error, Given};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_bridge::{Bridge, Direction, GaussianDensity};
-use zbridge_core::{Estimate, LatentDistribution, LatentModel, Posterior, RandomStream};
+use zbridge_bridge::{Bridge, Conditional, Direction, DirectionGap};
+use zbridge_core::{ConditionalDensity, Estimate, LatentModel, Posterior, RandomStream};
 use zbridge_data::LatentsFile;
 use zbridge_nn::Device;
 
@@ -40,6 +40,8 @@ pub struct EvaluateReport {
     pub x_to_y: DirectionFigures,
     /// Held-out figures of q(z_x|z_y).
     pub y_to_x: DirectionFigures,
+    /// How far the joints of the two directions are apart on these pairs.
+    pub direction_gap: DirectionGap,
     /// Where one side is images and the other classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_to_label: Option<ImageToLabel>,
@@ -57,8 +59,10 @@ pub struct EvaluateReport {
 pub struct DirectionFigures {
     /// Mean log q(z_target|z_source) of posterior draws, in nats.
     pub log_density_nats: Estimate,
-    /// Mean KL(q ‖ p) of q(z_target|z_source) from the target's posterior, in nats: the paper's objective.
-    pub reverse_kl_nats: Estimate,
+    /// Mean KL(q ‖ p) of q(z_target|z_source) from the target's posterior, in nats: the paper's objective, where it has
+    /// a closed form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_kl_nats: Option<Estimate>,
 }
 
 /// Figures of a bridge on held-out pairs.
@@ -75,6 +79,7 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<EvaluateReport, Error> {
     let x_to_y = direction_figures(bridge.x_to_y(), &x_held, &y_held, &mut stream)?;
     let y_to_x = direction_figures(bridge.y_to_x(), &y_held, &x_held, &mut stream)?;
     let labels = labels_of(&x, &x_rows).or_else(|| labels_of(&y, &y_rows));
+    let direction_gap = DirectionGap::on(&bridge, &x_held, &y_held, request.seed)?;
     let (image_to_label, label_to_image) = match (sides(request, &bridge)?, labels) {
         (Some(sides), Some(labels)) => {
             let images = if sides.images_are_x { &x_held } else { &y_held };
@@ -83,7 +88,7 @@ pub fn evaluate(request: &EvaluateRequest) -> Result<EvaluateReport, Error> {
         _ => (None, None),
     };
     let (pairs, seconds) = (x_rows.len(), start.elapsed().as_secs_f64());
-    Ok(EvaluateReport { pairs, x_to_y, y_to_x, image_to_label, label_to_image, seconds, files: vec![] })
+    Ok(EvaluateReport { pairs, x_to_y, y_to_x, direction_gap, image_to_label, label_to_image, seconds, files: vec![] })
 }
 
 fn labels_of(file: &LatentsFile, rows: &[usize]) -> Option<Vec<u8>> {
@@ -91,15 +96,17 @@ fn labels_of(file: &LatentsFile, rows: &[usize]) -> Option<Vec<u8>> {
 }
 
 fn direction_figures(
-    density: &GaussianDensity,
+    density: &Conditional,
     source: &Posterior,
     target: &Posterior,
     stream: &mut RandomStream,
 ) -> Result<DirectionFigures, Error> {
-    let conditional = density.gaussians(&source.sample(stream))?;
+    let sources = source.sample(stream);
+    let closed_form = density.as_gaussian().zip(target.as_diagonal());
+    let reverse_kl = closed_form.map(|(density, target)| density.gaussians(&sources)?.kl_divergence_nats(target));
     Ok(DirectionFigures {
-        log_density_nats: Estimate::of(conditional.log_prob(&target.sample(stream))?),
-        reverse_kl_nats: Estimate::of(conditional.kl_divergence_nats(target.as_diagonal())?),
+        log_density_nats: Estimate::of(density.given(&sources)?.log_prob(&target.sample(stream))?),
+        reverse_kl_nats: reverse_kl.transpose()?.map(Estimate::of),
     })
 }
 

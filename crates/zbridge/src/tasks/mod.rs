@@ -8,5 +8,5 @@ mod input;
 
 pub use encode::{EncodeReport, EncodeRequest, encode};
 pub use evaluate::{DirectionFigures, EvaluateReport, EvaluateRequest, evaluate};
-pub use fit::{FitReport, FitRequest, fit};
+pub use fit::{DirectionReport, FitReport, FitRequest, fit};
 pub use generate::{GenerateReport, GenerateRequest, Side, generate};

@@ -104,7 +104,7 @@ fn estimate_log_marginal(
         let estimating = scope.spawn(|| {
             let tell = |done| sender.send(done).unwrap_or(());
             let prior = PriorTarget::new("log p(x)");
-            let estimate = importance_sampled(vae, images, posterior.as_diagonal(), &[&prior], &settings, &tell);
+            let estimate = importance_sampled(vae, images, &posterior.moments(), &[&prior], &settings, &tell);
             drop(sender);
             estimate
         });

@@ -1,44 +1,32 @@
-//! Fitting one direction by mini-batches (paper, eq. 2–4).
+//! The paper's own fit: one direction by mini-batches of a closed-form divergence (eq. 2–4).
 
 use crate::config::CheckedConfig;
+use crate::curve::{Curve, FitCurve};
 use crate::{BridgeError, GaussianDensity};
-use serde::{Deserialize, Serialize};
-use zbridge_core::{DiagonalGaussian, Latents, Posterior, RandomStream};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::{
     Adam, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan, Verdict, train,
 };
 
-/// The objective of one direction over its fit: what the paper's figure 1 shows.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct FitCurve {
-    /// Steps done at each point.
-    pub steps: Vec<usize>,
-    /// Mean divergence of a pair since the point before, in nats: L of equation 4 over N.
-    pub divergence_nats: Vec<f64>,
-}
-
-/// How far a fit is: (steps done, steps in all).
-pub type FitProgress = (usize, usize);
-
 /// q(target|source), fitted on the pairs; `observe` hears the progress and says whether to go on.
 pub(crate) fn fit(
-    source: &Posterior,
-    target: &Posterior,
+    source: &DiagonalGaussian,
+    target: &DiagonalGaussian,
     config: &CheckedConfig,
     name: &str,
-    observe: &mut dyn FnMut(FitProgress) -> bool,
+    observe: &mut dyn FnMut() -> bool,
 ) -> Result<(GaussianDensity, FitCurve), BridgeError> {
     let pairs = source.rows();
     let streams = RandomStream::named(config.seed, name);
     let density = GaussianDensity::initial(source.dim(), target.dim(), config, &mut streams.child(0))?;
-    let mut trainer = DensityTrainer::new(density, source, target.as_diagonal(), config);
+    let mut trainer = DensityTrainer::new(density, source, target, config);
     let plan = plan(pairs, config, streams.child(1).below(usize::MAX) as u64);
     let mut curve = Curve::over(config.steps);
     let mut done = 0;
     let outcome = train(&mut trainer, &plan, Position::default(), &mut |trainer, _| {
         done += 1;
         curve.push(done, trainer.last_nats);
-        let go_on = observe((done, config.steps)) && done < config.steps;
+        let go_on = observe() && done < config.steps;
         if go_on { Verdict::Continue } else { Verdict::Stop }
     })?;
     debug_assert!(outcome.position.epoch <= plan.epochs);
@@ -76,11 +64,11 @@ struct DensityTrainer<'p> {
 impl<'p> DensityTrainer<'p> {
     fn new(
         density: GaussianDensity,
-        source: &'p Posterior,
+        source: &'p DiagonalGaussian,
         target: &'p DiagonalGaussian,
         config: &'p CheckedConfig,
     ) -> Self {
-        let (source, parameters) = (source.as_diagonal(), density.parameter_count());
+        let parameters = density.parameter_count();
         let deviations = source.log_var().values().iter().map(|v| (0.5 * v).exp().min(f32::MAX)).collect();
         let dim = source.dim();
         Self {
@@ -160,37 +148,5 @@ impl Trainee for DensityTrainer<'_> {
         network.update_running_statistics(parameters, &self.tape);
         self.adam.step(parameters, &self.gradients, context.learning_rate);
         Ok(self.last_nats)
-    }
-}
-
-/// Gathers about 200 points of a fit's objective.
-struct Curve {
-    every: usize,
-    total: f64,
-    count: usize,
-    curve: FitCurve,
-}
-
-impl Curve {
-    fn over(steps: usize) -> Self {
-        Self { every: steps.div_ceil(200), total: 0.0, count: 0, curve: FitCurve::default() }
-    }
-
-    fn push(&mut self, step: usize, nats: f64) {
-        self.total += nats;
-        self.count += 1;
-        if self.count == self.every {
-            self.close(step);
-        }
-    }
-
-    fn close(&mut self, step: usize) {
-        self.curve.steps.push(step);
-        self.curve.divergence_nats.push(self.total / self.count as f64);
-        (self.total, self.count) = (0.0, 0);
-    }
-
-    fn finish(self) -> FitCurve {
-        self.curve
     }
 }

@@ -1,0 +1,491 @@
+//! The automatic recipe: try the ladder on pairs held out, let the informative direction label what has no partner, fit
+//! the other direction on that, and keep of all this what held-out pairs say is better.
+
+use crate::agreement::Agreement;
+use crate::bridge::Direction;
+use crate::candidate::{Candidate, Ground, aggregate_components};
+use crate::comparison::{Comparison, Trial, simplest_within_an_error};
+use crate::conditional::Conditional;
+use crate::curve::FitCurve;
+use crate::density::{Density, Family};
+use crate::effort::Effort;
+use crate::families::{Mixture, responsibilities};
+use crate::frame::{Frame, FramedPosterior};
+use crate::labelled::LabelledPairs;
+use crate::maximum_likelihood::PosteriorPairs;
+use crate::refine::refine;
+use crate::{BridgeError, FitData};
+use rayon::prelude::*;
+use std::sync::Arc;
+use zbridge_core::{DiagonalGaussian, Estimate, Latents, RandomStream};
+
+/// One direction as it was fitted.
+pub(crate) struct FittedDirection {
+    pub(crate) conditional: Conditional,
+    pub(crate) curve: FitCurve,
+    pub(crate) comparison: Comparison,
+}
+
+/// Hears of steps done in a direction, and says whether to go on.
+pub(crate) type Observer<'o> = &'o (dyn Fn(Direction, usize) -> bool + Sync);
+
+/// Both directions: (x→y, y→x).
+pub(crate) fn fit(
+    data: &FitData<'_>,
+    effort: &Effort,
+    seed: u64,
+    observe: Observer<'_>,
+) -> Result<(FittedDirection, FittedDirection), BridgeError> {
+    let fitter = Fitter::new(data, effort, seed, observe);
+    let mut directions = fitter.ladder()?;
+    if let Some(informative) = fitter.informative(&directions) {
+        fitter.learn_from_unpaired(informative, &mut directions)?;
+    }
+    fitter.finish(directions)
+}
+
+/// One latent space: its frame, the pairs' posteriors in it, and those without partners.
+struct Space {
+    frame: Frame,
+    pairs: FramedPosterior,
+    unpaired: Option<FramedPosterior>,
+}
+
+/// Pairs to fit on, and pairs to judge by.
+struct Split {
+    fit: Vec<usize>,
+    judge: Vec<usize>,
+}
+
+/// What is known of a direction before its last fit.
+struct Undecided {
+    direction: Direction,
+    candidates: Vec<Candidate>,
+    trials: Vec<Trial>,
+    /// log q of every judged pair, for each trial.
+    nats: Vec<Vec<f64>>,
+    chosen: usize,
+    /// How the last fit goes about.
+    route: Route,
+}
+
+/// How a direction is fitted in the end.
+enum Route {
+    /// On the pairs.
+    Pairs,
+    /// A tied mixture refined on unpaired posteriors of its source, with the sharpness that calibrates it.
+    Refined { sharpness: f32 },
+    /// On unpaired posteriors of its target that the other direction labels.
+    Labelled { agreed: bool },
+}
+
+struct Fitter<'f> {
+    x: Space,
+    y: Space,
+    splits: Vec<Split>,
+    effort: &'f Effort,
+    streams: RandomStream,
+    observe: Observer<'f>,
+}
+
+/// Inverse temperatures among which the one that calibrates a refined mixture is chosen.
+const SHARPNESSES: [f32; 6] = [0.7, 0.85, 1.0, 1.2, 1.5, 2.0];
+/// Draws of each judged pair over which its log density is averaged.
+const JUDGE_DRAWS: usize = 4;
+
+impl<'f> Fitter<'f> {
+    fn new(data: &FitData<'_>, effort: &'f Effort, seed: u64, observe: Observer<'f>) -> Self {
+        let space = |pairs: &zbridge_core::Posterior, unpaired: Option<&zbridge_core::Posterior>| {
+            let all: Vec<_> = std::iter::once(pairs).chain(unpaired).collect();
+            let frame = Frame::of(&all);
+            Space { pairs: frame.inside(pairs), unpaired: unpaired.map(|posterior| frame.inside(posterior)), frame }
+        };
+        let streams = RandomStream::named(seed, "fit/auto");
+        Self {
+            x: space(data.x, data.x_unpaired),
+            y: space(data.y, data.y_unpaired),
+            splits: splits(data.x.rows(), &mut streams.child(0)),
+            effort,
+            streams,
+            observe,
+        }
+    }
+
+    /// (source, target) of a direction.
+    fn spaces(&self, direction: Direction) -> (&Space, &Space) {
+        match direction {
+            Direction::XToY => (&self.x, &self.y),
+            Direction::YToX => (&self.y, &self.x),
+        }
+    }
+
+    fn stream(&self, direction: Direction, purpose: u64) -> RandomStream {
+        self.streams.child(1 + direction as u64).child(purpose)
+    }
+
+    /// Every candidate of both directions, fitted on a part of the pairs and judged on the others.
+    fn ladder(&self) -> Result<[Undecided; 2], BridgeError> {
+        let each = [Direction::XToY, Direction::YToX];
+        let jobs: Vec<(Direction, usize, Candidate, usize)> = each
+            .into_iter()
+            .flat_map(|direction| {
+                let candidates = self.effort.candidates(self.spaces(direction).1.frame.active());
+                let splits = 0..self.splits.len();
+                splits.flat_map(move |split| {
+                    let candidates = candidates.clone().into_iter().enumerate();
+                    candidates.map(move |(index, candidate)| (direction, index, candidate, split)).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let judged: Vec<Vec<f64>> = jobs
+            .par_iter()
+            .map(|&(direction, index, candidate, split)| {
+                let stream = self.stream(direction, 100 + (index * 8 + split) as u64);
+                let rows = &self.splits[split];
+                let fitted = self.fit_on_pairs(direction, candidate, &rows.fit, &stream)?;
+                self.judge(direction, &fitted.0, &rows.judge)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(each.map(|direction| {
+            let candidates = self.effort.candidates(self.spaces(direction).1.frame.active());
+            let mut nats = vec![Vec::new(); candidates.len()];
+            for ((of, index, ..), judged) in jobs.iter().zip(&judged) {
+                if *of == direction {
+                    nats[*index].extend(judged);
+                }
+            }
+            let chosen = self.effort.forced(&candidates).unwrap_or_else(|| simplest_within_an_error(&nats));
+            let trial = |(candidate, nats_of): (&Candidate, &Vec<f64>)| Trial {
+                family: candidate.family,
+                steps: candidate.steps,
+                unpaired: false,
+                agreed: false,
+                gain_nats: gain(nats_of, &nats[0]),
+            };
+            let trials = candidates.iter().zip(&nats).map(trial).collect();
+            Undecided { direction, candidates, trials, nats, chosen, route: Route::Pairs }
+        }))
+    }
+
+    /// A candidate of a direction, fitted on these pairs.
+    fn fit_on_pairs(
+        &self,
+        direction: Direction,
+        candidate: Candidate,
+        rows: &[usize],
+        stream: &RandomStream,
+    ) -> Result<(Conditional, FitCurve), BridgeError> {
+        let (source, target) = self.spaces(direction);
+        let pairs = PosteriorPairs { source: &source.pairs, target: &target.pairs, frame: &source.frame, rows };
+        let components = &self.components(target, rows, &mut stream.child(0));
+        let ground = Ground { pairs: &pairs, source: &source.frame, target: &target.frame, components };
+        let (density, curve) = candidate.fit(&ground, &stream.child(1), &mut || (self.observe)(direction, 1))?;
+        Ok((Conditional::new(source.frame.clone(), target.frame.clone(), vec![density]), curve))
+    }
+
+    /// Components of a target's aggregate posterior, from these pairs and whatever has no partner.
+    fn components(&self, target: &Space, rows: &[usize], stream: &mut RandomStream) -> (DiagonalGaussian, Vec<f32>) {
+        let unpaired_rows: Vec<usize> = (0..target.unpaired.as_ref().map_or(0, FramedPosterior::rows)).collect();
+        let mut parts: Vec<(&FramedPosterior, &[usize])> = vec![(&target.pairs, rows)];
+        parts.extend(target.unpaired.as_ref().map(|unpaired| (unpaired, unpaired_rows.as_slice())));
+        aggregate_components(&target.frame, &parts, stream)
+    }
+
+    /// log q(target|source) of pairs, each the mean over a few draws of both posteriors, in the coordinates of the frame.
+    fn judge(&self, direction: Direction, conditional: &Conditional, rows: &[usize]) -> Result<Vec<f64>, BridgeError> {
+        let (source, target) = self.spaces(direction);
+        let mut stream = self.stream(direction, 1);
+        let mut totals = vec![0.0; rows.len()];
+        for _ in 0..JUDGE_DRAWS {
+            let (mut points, mut sources) = (Vec::new(), Vec::new());
+            target.pairs.draw(rows, &mut stream, &mut points);
+            source.pairs.draw(rows, &mut stream, &mut sources);
+            let features = Latents::saturating(source.frame.features(sources), source.frame.feature_width());
+            let points = Latents::saturating(points, target.frame.active());
+            let nats = conditional.log_prob_judged(&features, &points)?;
+            totals.iter_mut().zip(nats).for_each(|(total, nats)| *total += nats / JUDGE_DRAWS as f64);
+        }
+        Ok(totals)
+    }
+
+    /// The summed Brier score of a tied mixture's weights for judged pairs, each averaged over draws of the source's
+    /// posterior, against the components that the target's draws belong to. A proper score, and a bounded one: a few
+    /// sure mistakes do not make every other reading less sure, as they do by likelihood.
+    fn misread(&self, direction: Direction, conditional: &Conditional, rows: &[usize]) -> Result<f64, BridgeError> {
+        let (source, target) = self.spaces(direction);
+        let Some(mixture) = conditional.members.first().and_then(Density::as_mixture) else { return Ok(0.0) };
+        let (mut stream, mut read, mut points) = (self.stream(direction, 2), Vec::new(), Vec::new());
+        for _ in 0..JUDGE_DRAWS {
+            source.pairs.draw(rows, &mut stream, &mut points);
+            let features = source.frame.features(std::mem::take(&mut points));
+            let features = Latents::saturating(features, source.frame.feature_width());
+            let log_weights = mixture.log_weights_given(&features)?;
+            read.resize(log_weights.values().len(), 0.0);
+            read.iter_mut().zip(log_weights.values()).for_each(|(read, nats)| *read += nats.exp() / JUDGE_DRAWS as f32);
+        }
+        target.pairs.draw(rows, &mut stream, &mut points);
+        let truth = responsibilities(mixture.components(), &points);
+        Ok(read.iter().zip(truth).map(|(read, truth)| f64::from((read - truth) * (read - truth))).sum())
+    }
+
+    /// The direction whose latents tell more, if it tells anything and its source has posteriors without partners.
+    fn informative(&self, directions: &[Undecided; 2]) -> Option<Direction> {
+        let tells = |undecided: &&Undecided| {
+            let Estimate { mean, standard_error, .. } = undecided.trials[undecided.chosen].gain_nats;
+            let unpaired = &self.spaces(undecided.direction).0.unpaired;
+            unpaired.as_ref().is_some_and(|unpaired| unpaired.rows() >= 2) && mean > 2.0 * standard_error
+        };
+        let gain = |undecided: &Undecided| undecided.trials[undecided.chosen].gain_nats.mean;
+        directions.iter().filter(tells).max_by(|a, b| gain(a).total_cmp(&gain(b))).map(|undecided| undecided.direction)
+    }
+
+    /// Tries refinement and labelling on the same splits as the ladder, and takes what is better there.
+    fn learn_from_unpaired(&self, informative: Direction, directions: &mut [Undecided; 2]) -> Result<(), BridgeError> {
+        let broad = informative.reverse();
+        let [a, b] = directions;
+        let (reader, painter) = if a.direction == informative { (a, b) } else { (b, a) };
+        let refinable = self.refinable(reader);
+        let rungs = self.effort.labelled_candidates(self.spaces(broad).1.frame.active());
+        let per_split = |(index, split): (usize, &Split)| -> Result<Tried, BridgeError> {
+            let stream = self.stream(informative, 200 + index as u64);
+            let refined = match refinable {
+                true => Some(
+                    self.refined(informative, &split.fit, self.effort.trial_refinement(split.fit.len()), &stream)?.0,
+                ),
+                false => None,
+            };
+            let at_sharpness = |refined: &Conditional| -> Result<Vec<Judged>, BridgeError> {
+                let each = SHARPNESSES.into_iter().map(|sharpness| refined.sharpened(sharpness));
+                each.map(|refined| {
+                    let misread = self.misread(informative, &refined, &split.judge)?;
+                    Ok(Judged { nats: self.judge(informative, &refined, &split.judge)?, misread })
+                })
+                .collect()
+            };
+            let refined_judged = refined.as_ref().map(at_sharpness).transpose()?;
+            let fallback = reader.candidates[reader.chosen];
+            let labeller = match refined {
+                Some(refined) => refined,
+                None => self.fit_on_pairs(informative, fallback, &split.fit, &stream.child(9))?.0,
+            };
+            let critic = Agreement::of(&labeller).map(Arc::new);
+            let mut painted = Vec::new();
+            for (rung, candidate) in rungs.iter().enumerate() {
+                let stream = self.stream(broad, 300 + (8 * rung + index) as u64);
+                let (mut fitted, _) = self.fit_on_labelled(broad, *candidate, &labeller, &split.fit, &stream)?;
+                painted.push(self.judge(broad, &fitted, &split.judge)?);
+                if critic.is_some() {
+                    fitted.critic.clone_from(&critic);
+                    painted.push(self.judge(broad, &fitted, &split.judge)?);
+                }
+            }
+            Ok(Tried { refined: refined_judged, painted, agreed: critic.is_some() })
+        };
+        let tried: Vec<Tried> = self.splits.par_iter().enumerate().map(per_split).collect::<Result<_, _>>()?;
+        let joined = |pick: &dyn Fn(&Tried) -> Option<&Vec<f64>>| -> Option<Vec<f64>> {
+            let parts: Option<Vec<&Vec<f64>>> = tried.iter().map(pick).collect();
+            parts.map(|parts| parts.into_iter().flatten().copied().collect())
+        };
+        let misread = |index: usize| -> f64 {
+            tried.iter().filter_map(|tried| Some(tried.refined.as_ref()?.get(index)?.misread)).sum()
+        };
+        let best = (0..SHARPNESSES.len()).min_by(|&a, &b| misread(a).total_cmp(&misread(b))).unwrap_or(0);
+        if let Some(nats) = joined(&|tried| Some(&tried.refined.as_ref()?.get(best)?.nats)) {
+            let steps = self.effort.refinement(self.x.pairs.rows()).ascent.steps;
+            let route = Route::Refined { sharpness: SHARPNESSES[best] };
+            reader.consider(Family::TiedMixture, steps, nats, (true, false), route);
+        }
+        let ways = if tried.iter().all(|tried| tried.agreed) { 2 } else { 1 };
+        for (rung, candidate) in rungs.iter().enumerate() {
+            for way in 0..ways {
+                if let Some(nats) = joined(&|tried| tried.painted.get(rung * ways + way)) {
+                    let agreed = way == 1;
+                    painter.consider(
+                        candidate.family,
+                        candidate.steps,
+                        nats,
+                        (true, agreed),
+                        Route::Labelled { agreed },
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether refinement is a candidate: the ladder took a tied mixture, or may have.
+    fn refinable(&self, reader: &Undecided) -> bool {
+        self.effort.allows(Family::TiedMixture)
+            && reader.candidates.iter().zip(&reader.trials).any(|(candidate, trial)| {
+                let best = reader.trials[reader.chosen].gain_nats;
+                candidate.family == Family::TiedMixture && trial.gain_nats.mean > 0.5 * best.mean
+            })
+    }
+
+    /// A tied mixture of the informative direction, refined on unpaired posteriors, and the objective on the pairs.
+    fn refined(
+        &self,
+        direction: Direction,
+        rows: &[usize],
+        refinement: crate::refine::Refinement,
+        stream: &RandomStream,
+    ) -> Result<(Conditional, FitCurve), BridgeError> {
+        let (source, target) = self.spaces(direction);
+        let Some(unpaired) = &source.unpaired else { return Err(BridgeError::Interrupted) };
+        let pairs = PosteriorPairs { source: &source.pairs, target: &target.pairs, frame: &source.frame, rows };
+        let (components, log_weights) = self.components(target, rows, &mut stream.child(0));
+        let inputs = source.frame.feature_width();
+        let hidden = self.effort.reader_hidden();
+        let dropout = self.effort.reader_dropout(rows.len());
+        let start = Mixture::initial(inputs, components, &log_weights, &hidden, dropout, false, &mut stream.child(1))?;
+        let observe = &mut || (self.observe)(direction, 1);
+        let (mixture, curve) =
+            refine(start, &pairs, (&source.frame, unpaired), &refinement, &stream.child(2), observe)?;
+        let members = vec![Density::Mixture(mixture)];
+        Ok((Conditional::new(source.frame.clone(), target.frame.clone(), members), curve))
+    }
+
+    /// A candidate of the broad direction, fitted on posteriors that `labeller` gives partners to, and on the pairs.
+    fn fit_on_labelled(
+        &self,
+        direction: Direction,
+        candidate: Candidate,
+        labeller: &Conditional,
+        rows: &[usize],
+        stream: &RandomStream,
+    ) -> Result<(Conditional, FitCurve), BridgeError> {
+        let (source, target) = self.spaces(direction);
+        let Some(unpaired) = &target.unpaired else { return Err(BridgeError::Interrupted) };
+        let pairs = PosteriorPairs { source: &source.pairs, target: &target.pairs, frame: &source.frame, rows };
+        let labelled = LabelledPairs::new(pairs, unpaired, labeller, &mut stream.child(3))?;
+        let components = &self.components(target, rows, &mut stream.child(0));
+        let ground = Ground { pairs: &labelled, source: &source.frame, target: &target.frame, components };
+        let (density, curve) = candidate.fit(&ground, &stream.child(1), &mut || (self.observe)(direction, 1))?;
+        Ok((Conditional::new(source.frame.clone(), target.frame.clone(), vec![density]), curve))
+    }
+
+    /// The last fits, on all pairs.
+    fn finish(&self, directions: [Undecided; 2]) -> Result<(FittedDirection, FittedDirection), BridgeError> {
+        let all: Vec<usize> = (0..self.x.pairs.rows()).collect();
+        // A labelled direction needs the finished other one; everything else has no order.
+        let [mut first, mut second] = directions;
+        if matches!(first.route, Route::Labelled { .. }) {
+            std::mem::swap(&mut first, &mut second);
+        }
+        let (first, second) = match second.route {
+            Route::Labelled { .. } => {
+                let first = self.last_fit(first, &all, None)?;
+                let second = self.last_fit(second, &all, Some(&first.conditional))?;
+                (first, second)
+            }
+            _ => {
+                let (first, second) =
+                    rayon::join(|| self.last_fit(first, &all, None), || self.last_fit(second, &all, None));
+                (first?, second?)
+            }
+        };
+        let x_first = first.conditional.source == self.x.frame && first.conditional.target == self.y.frame;
+        Ok(if x_first { (first, second) } else { (second, first) })
+    }
+
+    /// An ensemble of a direction on all pairs, its members side by side.
+    fn last_fit(
+        &self,
+        undecided: Undecided,
+        rows: &[usize],
+        labeller: Option<&Conditional>,
+    ) -> Result<FittedDirection, BridgeError> {
+        let direction = undecided.direction;
+        let trial = &undecided.trials[undecided.chosen];
+        let members = self.effort.members(trial.family);
+        let member = |index: usize| -> Result<(Conditional, FitCurve), BridgeError> {
+            let stream = self.stream(direction, 400 + index as u64);
+            match (&undecided.route, labeller) {
+                (Route::Refined { sharpness }, _) => {
+                    let refinement = self.effort.refinement(rows.len());
+                    let (refined, curve) = self.refined(direction, rows, refinement, &stream)?;
+                    Ok((refined.sharpened(*sharpness), curve))
+                }
+                (Route::Labelled { .. }, Some(labeller)) => {
+                    let candidate = self.effort.last_candidate(trial.family);
+                    self.fit_on_labelled(direction, candidate, labeller, rows, &stream)
+                }
+                _ => self.fit_on_pairs(direction, undecided.candidates[undecided.chosen], rows, &stream),
+            }
+        };
+        let fitted: Vec<_> = (0..members).into_par_iter().map(member).collect::<Result<_, _>>()?;
+        let curve = fitted.first().map(|(_, curve)| curve.clone()).unwrap_or_default();
+        let (source, target) = self.spaces(direction);
+        let densities = fitted.into_iter().flat_map(|(conditional, _)| conditional.members).collect();
+        let mut conditional = Conditional::new(source.frame.clone(), target.frame.clone(), densities);
+        if let (Route::Labelled { agreed: true }, Some(labeller)) = (&undecided.route, labeller) {
+            conditional.critic = Agreement::of(labeller).map(Arc::new);
+        }
+        let comparison = Comparison { trials: undecided.trials, chosen: undecided.chosen, members };
+        Ok(FittedDirection { conditional, curve, comparison })
+    }
+}
+
+/// What one split says of the ways to learn from unpaired posteriors.
+struct Tried {
+    /// The refined mixture at each sharpness.
+    refined: Option<Vec<Judged>>,
+    /// log q of the judged pairs for each candidate of the other direction, with and without agreement.
+    painted: Vec<Vec<f64>>,
+    agreed: bool,
+}
+
+/// A mixture on judged pairs.
+struct Judged {
+    nats: Vec<f64>,
+    /// Summed Brier score of its weights.
+    misread: f64,
+}
+
+impl Undecided {
+    /// Adds a trial, and takes it when it is better than what was taken by more than a standard error; where it only adds
+    /// the other direction's agreement, when it is not worse by more than that: of two densities that the pairs cannot
+    /// tell apart, the one on which both directions agree.
+    fn consider(
+        &mut self,
+        family: Family,
+        steps: usize,
+        nats: Vec<f64>,
+        (unpaired, agreed): (bool, bool),
+        route: Route,
+    ) {
+        let gain_nats = gain(&nats, &self.nats[0]);
+        let over_taken = Estimate::of(nats.iter().zip(&self.nats[self.chosen]).map(|(new, old)| new - old));
+        self.trials.push(Trial { family, steps, unpaired, agreed, gain_nats });
+        self.nats.push(nats);
+        let needed = if agreed && self.is_labelled() { -over_taken.standard_error } else { over_taken.standard_error };
+        if over_taken.mean > needed {
+            self.chosen = self.trials.len() - 1;
+            self.route = route;
+        }
+    }
+}
+
+impl Undecided {
+    fn is_labelled(&self) -> bool {
+        matches!(self.route, Route::Labelled { .. })
+    }
+}
+
+fn gain(nats: &[f64], independent: &[f64]) -> Estimate {
+    Estimate::of(nats.iter().zip(independent).map(|(nats, alone)| nats - alone))
+}
+
+/// Two ways to hold a quarter of the pairs out; one where there are plenty. Every split fits on at least two pairs.
+fn splits(pairs: usize, stream: &mut RandomStream) -> Vec<Split> {
+    const MOST_JUDGED: usize = 1024;
+    let order = stream.permutation(pairs);
+    let held = (pairs / 4).clamp(1, MOST_JUDGED);
+    let ways = if pairs >= 8192 { 1 } else { 2 };
+    let split = |way: usize| {
+        let judged = way * held..((way + 1) * held).min(pairs);
+        let fit = (0..pairs).filter(|place| !judged.contains(place)).map(|place| order[place]).collect();
+        Split { fit, judge: order[judged.clone()].to_vec() }
+    };
+    (0..ways).map(split).collect()
+}

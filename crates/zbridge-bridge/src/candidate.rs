@@ -1,0 +1,143 @@
+//! One family, fitted on pairs: the ladder's rungs.
+
+use crate::BridgeError;
+use crate::curve::FitCurve;
+use crate::density::{Density, Family};
+use crate::families::{
+    CouplingFlow, FlowMatching, FlowShape, FullGaussian, GaussianDensity, LinearGaussian, Mixture, fit_components,
+};
+use crate::frame::{Frame, FramedPosterior};
+use crate::maximum_likelihood::{Ascent, Pairs, maximise_likelihood};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+
+/// A family, and how long it is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) family: Family,
+    /// Optimiser steps; none where the fit has a closed form.
+    pub(crate) steps: usize,
+}
+
+/// Where a candidate is fitted: pairs to draw from, in the coordinates of two frames.
+pub(crate) struct Ground<'g> {
+    pub(crate) pairs: &'g dyn Pairs,
+    pub(crate) source: &'g Frame,
+    pub(crate) target: &'g Frame,
+    /// Components of the target's aggregate posterior, with their log weights: what mixtures begin as.
+    pub(crate) components: &'g (DiagonalGaussian, Vec<f32>),
+}
+
+/// Draws over which a closed-form fit takes its moments.
+const MOMENT_DRAWS: usize = 4096;
+
+impl Candidate {
+    /// The density fitted on all pairs of the ground, and its objective along the way.
+    pub(crate) fn fit(
+        &self,
+        ground: &Ground<'_>,
+        streams: &RandomStream,
+        observe: &mut dyn FnMut() -> bool,
+    ) -> Result<(Density, FitCurve), BridgeError> {
+        let (inputs, outputs) = (ground.source.feature_width(), ground.target.active());
+        let mut stream = streams.child(0);
+        let fitting = streams.child(1);
+        let few = ground.pairs.count() < 4096;
+        // Regularisation suited to few pairs: decay and dropout strong, networks small.
+        let (decay, dropout) = if few { (0.05, 0.3) } else { (0.01, 0.1) };
+        let ascent = |learning_rate: f32, weight_decay: f32| Ascent {
+            steps: self.steps,
+            batch: if few { 128 } else { 256 },
+            learning_rate,
+            weight_decay,
+        };
+        let (components, log_weights) = ground.components;
+        let (pairs, hidden) = (ground.pairs, if few { [128, 128] } else { [256, 256] });
+        Ok(match self.family {
+            Family::Independent => {
+                (Density::Mixture(Mixture::independent(inputs, components.clone(), log_weights)?), FitCurve::default())
+            }
+            Family::LinearGaussian => {
+                (Density::LinearGaussian(linear_gaussian(ground, &mut stream)?), FitCurve::default())
+            }
+            Family::Gaussian => {
+                let start = GaussianDensity::regularised(inputs, outputs, &hidden, dropout, &mut stream)?;
+                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                (Density::Gaussian(density), curve)
+            }
+            Family::FullGaussian => {
+                let start = FullGaussian::initial(inputs, outputs, &hidden, dropout, &mut stream)?;
+                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                (Density::FullGaussian(density), curve)
+            }
+            Family::TiedMixture | Family::Mixture => {
+                let moving = self.family == Family::Mixture;
+                let start =
+                    Mixture::initial(inputs, components.clone(), log_weights, &hidden, dropout, moving, &mut stream)?;
+                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                (Density::Mixture(density), curve)
+            }
+            Family::Flow => {
+                let shape = if few {
+                    FlowShape { couplings: 4, hidden: vec![32, 32], bins: 4 }
+                } else {
+                    FlowShape { couplings: 6, hidden: vec![96, 96], bins: 8 }
+                };
+                let start = CouplingFlow::initial(inputs, outputs, &shape, &mut stream)?;
+                let (density, curve) = maximise_likelihood(start, pairs, &ascent(3e-3, 0.01), &fitting, observe)?;
+                (Density::Flow(density), curve)
+            }
+            Family::FlowMatching => {
+                let start =
+                    FlowMatching::initial(inputs, outputs, if few { [64, 64] } else { [256, 256] }, &mut stream)?;
+                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, 0.01), &fitting, observe)?;
+                (Density::FlowMatching(density), curve)
+            }
+        })
+    }
+}
+
+fn linear_gaussian(ground: &Ground<'_>, stream: &mut RandomStream) -> Result<LinearGaussian, BridgeError> {
+    // Moments over draws, so that every kind of posterior will do; a closed form over means and variances would serve
+    // Gaussian posteriors only.
+    let count = ground.pairs.count();
+    let rows: Vec<usize> = (0..MOMENT_DRAWS.max(count)).map(|i| i % count).collect();
+    let (mut source, mut target) = (Vec::new(), Vec::new());
+    ground.pairs.draw(&rows, stream, &mut source, &mut target);
+    let as_points = |values: Vec<f32>, dim: usize| -> Result<DiagonalGaussian, BridgeError> {
+        let points = Latents::saturating(values, dim);
+        let log_var = Latents::filled(points.rows(), dim, -30.0);
+        Ok(DiagonalGaussian::new(points, log_var)?)
+    };
+    let source = as_points(source, ground.source.feature_width())?;
+    let target = as_points(target, ground.target.active())?;
+    Ok(LinearGaussian::fit(&source, &target, count, 1e-2))
+}
+
+/// Components of the aggregate of `posteriors` in the frame, with log weights: the distinct posteriors of a discrete
+/// modality, weighted by how often they come; otherwise a Gaussian mixture fitted to draws.
+pub(crate) fn aggregate_components(
+    frame: &Frame,
+    posteriors: &[(&FramedPosterior, &[usize])],
+    stream: &mut RandomStream,
+) -> (DiagonalGaussian, Vec<f32>) {
+    const MOST_COMPONENTS: usize = 32;
+    let mut points = Vec::new();
+    for (posterior, rows) in posteriors {
+        let mut draws = Vec::new();
+        posterior.draw(rows, stream, &mut draws);
+        points.extend(draws);
+    }
+    match frame.atoms() {
+        Some(atoms) => {
+            let codes = crate::families::responsibilities(&atoms, &points);
+            // One more of each, so that an atom that did not come is rare, not impossible.
+            let mut counts = vec![1.0f32; atoms.rows()];
+            for row in codes.chunks_exact(atoms.rows()) {
+                counts.iter_mut().zip(row).for_each(|(count, share)| *count += share);
+            }
+            let total: f32 = counts.iter().sum();
+            (atoms, counts.iter().map(|count| (count / total).ln()).collect())
+        }
+        None => fit_components(&Latents::saturating(points, frame.active()), MOST_COMPONENTS, stream),
+    }
+}

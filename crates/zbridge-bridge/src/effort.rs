@@ -1,0 +1,131 @@
+//! A time budget as numbers of steps.
+//!
+//! The same seed must give the same bridge on every machine, so a budget counts seconds of one reference machine (two
+//! cores of a 2023 server) and is turned into steps by constants measured there, never by a clock.
+
+use crate::candidate::Candidate;
+use crate::density::Family;
+use crate::maximum_likelihood::Ascent;
+use crate::refine::Refinement;
+
+/// How much work a fit may do, and which families it may choose from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Effort {
+    /// Budget over the one that the numbers below were set for.
+    share: f64,
+    /// The one family, where it is not to be chosen.
+    forced: Option<Family>,
+}
+
+/// The budget in seconds at which the numbers of steps below hold.
+const REFERENCE_BUDGET: f64 = 60.0;
+/// Dimensions up to which a full covariance is tried: its network gives their square over two numbers.
+const MOST_FULL_DIMENSIONS: usize = 48;
+
+impl Effort {
+    pub(crate) fn new(budget_seconds: f64, forced: Option<Family>) -> Self {
+        Self { share: budget_seconds / REFERENCE_BUDGET, forced }
+    }
+
+    fn steps(&self, at_reference: usize) -> usize {
+        ((at_reference as f64 * self.share) as usize).max(20)
+    }
+
+    pub(crate) fn allows(&self, family: Family) -> bool {
+        self.forced.is_none_or(|forced| forced == family)
+    }
+
+    /// The ladder for a target of `dim` active dimensions, from the simplest to the richest.
+    pub(crate) fn candidates(&self, dim: usize) -> Vec<Candidate> {
+        let (short, long) = (self.steps(100), self.steps(400));
+        let ladder = [
+            (Family::LinearGaussian, vec![0]),
+            (Family::TiedMixture, vec![short, long]),
+            (Family::Gaussian, vec![short, long]),
+            (Family::FullGaussian, vec![short]),
+            (Family::Mixture, vec![short, long]),
+            (Family::Flow, vec![short]),
+            (Family::FlowMatching, vec![long]),
+        ];
+        let possible =
+            |family: &Family| *family != Family::FullGaussian || dim <= MOST_FULL_DIMENSIONS || !self.chooses();
+        let independent = Candidate { family: Family::Independent, steps: 0 };
+        let rungs = ladder.into_iter().filter(|(family, _)| self.allows(*family) && possible(family));
+        let rungs = rungs.flat_map(|(family, steps)| steps.into_iter().map(move |steps| Candidate { family, steps }));
+        std::iter::once(independent).chain(rungs).collect()
+    }
+
+    fn chooses(&self) -> bool {
+        self.forced.is_none()
+    }
+
+    /// The last candidate of the forced family.
+    pub(crate) fn forced(&self, candidates: &[Candidate]) -> Option<usize> {
+        let forced = self.forced?;
+        candidates.iter().rposition(|candidate| candidate.family == forced)
+    }
+
+    /// What is tried on labelled posteriors, with short fits.
+    pub(crate) fn labelled_candidates(&self, dim: usize) -> Vec<Candidate> {
+        match self.forced {
+            // Flow matching is left out: it costs as much again and has lost every time (decision 0008).
+            None => vec![Candidate { family: Family::Flow, steps: self.steps(800) }],
+            Some(_) => self.candidates(dim).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect(),
+        }
+    }
+
+    /// The last fit of a family on labelled posteriors.
+    pub(crate) fn last_candidate(&self, family: Family) -> Candidate {
+        let steps = match family {
+            Family::Independent | Family::LinearGaussian => 0,
+            Family::Flow => self.steps(2500),
+            _ => self.steps(3000),
+        };
+        Candidate { family, steps }
+    }
+
+    /// Steps of a direction at most: what progress is measured against.
+    pub(crate) fn planned_steps(&self) -> usize {
+        const SPLITS: usize = 2;
+        let ladder: usize = self.candidates(1).iter().map(|candidate| candidate.steps).sum();
+        let labelled: usize = self.labelled_candidates(1).iter().map(|candidate| candidate.steps).sum();
+        SPLITS * (ladder + labelled) + 2 * self.last_candidate(Family::FlowMatching).steps
+    }
+
+    /// Members of the ensemble that is fitted in the end: one for each of two cores, where members differ.
+    pub(crate) fn members(&self, family: Family) -> usize {
+        match family {
+            Family::Independent | Family::LinearGaussian => 1,
+            _ => 2,
+        }
+    }
+
+    /// Hidden layers of a mixture that is refined.
+    pub(crate) fn reader_hidden(&self) -> [usize; 2] {
+        [256, 256]
+    }
+
+    /// The last refinement of the informative direction, from so many pairs. The more pairs there are, the less the
+    /// unpaired posteriors have to say: measured at 256 and at 8192 pairs, see `docs/decisions/0008-automatic-recipe.md`.
+    pub(crate) fn refinement(&self, pairs: usize) -> Refinement {
+        let scarcity = (512.0 / pairs as f32).sqrt().min(1.0);
+        Refinement {
+            ascent: Ascent { steps: self.steps(2400), batch: 128, learning_rate: 4e-3, weight_decay: 0.05 },
+            unpaired: 384,
+            strength: 4.0 * scarcity,
+            temperature: 0.35,
+            averaging: 0.99,
+        }
+    }
+
+    /// A short refinement, to see whether it is worth it.
+    pub(crate) fn trial_refinement(&self, pairs: usize) -> Refinement {
+        let whole = self.refinement(pairs);
+        Refinement { ascent: Ascent { steps: self.steps(1000), ..whole.ascent }, ..whole }
+    }
+
+    /// Dropout of a mixture that is refined.
+    pub(crate) fn reader_dropout(&self, pairs: usize) -> f32 {
+        if pairs < 4096 { 0.25 } else { 0.1 }
+    }
+}

@@ -1,0 +1,53 @@
+use crate::BridgeError;
+use zbridge_core::Posterior;
+
+/// What a bridge is fitted on.
+///
+/// # Shapes
+/// `x` and `y` have the same number of rows; row i of one belongs to row i of the other. Posteriors without partners
+/// may come in any number.
+#[derive(Debug, Clone, Copy)]
+pub struct FitData<'d> {
+    /// Posteriors of x, one for each pair.
+    pub x: &'d Posterior,
+    /// Posteriors of y, one for each pair.
+    pub y: &'d Posterior,
+    /// Posteriors of x whose partners nobody knows.
+    pub x_unpaired: Option<&'d Posterior>,
+    /// Posteriors of y whose partners nobody knows.
+    pub y_unpaired: Option<&'d Posterior>,
+}
+
+impl<'d> FitData<'d> {
+    /// Pairs and nothing else.
+    pub fn pairs(x: &'d Posterior, y: &'d Posterior) -> Self {
+        Self { x, y, x_unpaired: None, y_unpaired: None }
+    }
+
+    /// The same with posteriors of x that have no partner.
+    #[must_use]
+    pub fn with_unpaired_x(self, x: Option<&'d Posterior>) -> Self {
+        Self { x_unpaired: x, ..self }
+    }
+
+    /// The same with posteriors of y that have no partner.
+    #[must_use]
+    pub fn with_unpaired_y(self, y: Option<&'d Posterior>) -> Self {
+        Self { y_unpaired: y, ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), BridgeError> {
+        if self.x.rows() != self.y.rows() {
+            return Err(BridgeError::Unpaired { x: self.x.rows(), y: self.y.rows() });
+        }
+        if self.x.rows() < 2 {
+            return Err(BridgeError::TooFewPairs { pairs: self.x.rows() });
+        }
+        for (side, pairs, unpaired) in [("x", self.x, self.x_unpaired), ("y", self.y, self.y_unpaired)] {
+            if let Some(unpaired) = unpaired.filter(|unpaired| unpaired.dim() != pairs.dim()) {
+                return Err(BridgeError::UnpairedOfAnotherSpace { side, pairs: pairs.dim(), unpaired: unpaired.dim() });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! Standardised coordinates of a latent space: what makes a few hundred pairs enough.
+
+use crate::families::responsibilities;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use zbridge_core::{DiagonalGaussian, Latents, Posterior, PosteriorSamples, RandomStream, ShapeError};
+
+/// How a latent space is seen by a density: its active dimensions, centred and scaled by the aggregate posterior.
+///
+/// A dimension is active when the posteriors' means vary along it. Along the others the encoder says the same of every
+/// observation (a collapsed posterior, Lucas et al. 2019): they carry nothing about the other modality, so they are
+/// left out of a source, and drawn from their own Gaussian in a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Frame {
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+    active: Vec<usize>,
+    /// The few posteriors that there are, where the modality is discrete: means and log-variances of the active
+    /// dimensions, standardised.
+    atoms: Option<(Vec<f32>, Vec<f32>)>,
+}
+
+/// Share of an active dimension's variance that is carried by the posteriors' means.
+const LEAST_ACTIVE_SHARE: f64 = 0.02;
+/// Most distinct posteriors of a modality that counts as discrete.
+const MOST_ATOMS: usize = 256;
+
+impl Frame {
+    /// Coordinates as they are.
+    pub(crate) fn identity(dim: usize) -> Self {
+        Self { mean: vec![0.0; dim], deviation: vec![1.0; dim], active: (0..dim).collect(), atoms: None }
+    }
+
+    /// Coordinates standardised by the aggregate of these posteriors.
+    pub(crate) fn of(posteriors: &[&Posterior]) -> Self {
+        let moments: Vec<_> = posteriors.iter().map(|posterior| posterior.moments()).collect();
+        let dim = moments.first().map_or(0, |moments| moments.dim());
+        let rows = moments.iter().map(|moments| moments.rows()).sum::<usize>() as f64;
+        let (mut sums, mut squares, mut variances) = (vec![0.0f64; dim], vec![0.0f64; dim], vec![0.0f64; dim]);
+        for (means, log_vars) in moments.iter().flat_map(|moments| rows_of(moments)) {
+            for (column, (&mean, &log_var)) in means.iter().zip(log_vars).enumerate() {
+                sums[column] += f64::from(mean);
+                squares[column] += f64::from(mean) * f64::from(mean);
+                variances[column] += f64::from(log_var).exp();
+            }
+        }
+        let mean: Vec<f64> = sums.iter().map(|sum| sum / rows).collect();
+        let between: Vec<f64> = squares.iter().zip(&mean).map(|(square, m)| (square / rows - m * m).max(0.0)).collect();
+        let total: Vec<f64> = between.iter().zip(&variances).map(|(b, within)| b + within / rows).collect();
+        let mut active: Vec<usize> =
+            (0..dim).filter(|&column| between[column] > LEAST_ACTIVE_SHARE * total[column]).collect();
+        if active.is_empty() {
+            active = (0..dim).collect();
+        }
+        let mut frame = Self {
+            mean: mean.iter().map(|&m| m as f32).collect(),
+            deviation: total.iter().map(|variance| (variance.sqrt() as f32).max(1e-6)).collect(),
+            active,
+            atoms: None,
+        };
+        frame.atoms = frame.atoms_among(&moments);
+        frame
+    }
+
+    /// The distinct posteriors, if they are few and come again.
+    fn atoms_among(&self, moments: &[Cow<'_, DiagonalGaussian>]) -> Option<(Vec<f32>, Vec<f32>)> {
+        let bits = |(means, log_vars): &(&[f32], &[f32])| -> Vec<u32> {
+            means.iter().chain(*log_vars).map(|value| value.to_bits()).collect()
+        };
+        let mut seen = HashSet::new();
+        let all = moments.iter().flat_map(|moments| rows_of(moments));
+        let distinct: Vec<(&[f32], &[f32])> = all.filter(|row| seen.insert(bits(row))).take(MOST_ATOMS + 1).collect();
+        let rows: usize = moments.iter().map(|moments| moments.rows()).sum();
+        // Posteriors of a continuous modality never come twice; a quarter of repeats is no accident.
+        if distinct.len() > MOST_ATOMS || 4 * distinct.len() > 3 * rows {
+            return None;
+        }
+        let (mut means, mut log_vars) = (Vec::new(), Vec::new());
+        for (mean, log_var) in distinct {
+            for &column in &self.active {
+                means.push((mean[column] - self.mean[column]) / self.deviation[column]);
+                log_vars.push(log_var[column] - 2.0 * self.deviation[column].ln());
+            }
+        }
+        Some((means, log_vars))
+    }
+
+    /// Dimensions of the latent space.
+    pub(crate) fn dim(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Active dimensions: what a density over this space models.
+    pub(crate) fn active(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Width of [`features`](Self::features).
+    pub(crate) fn feature_width(&self) -> usize {
+        self.active() + self.atoms.as_ref().map_or(0, |(means, _)| means.len() / self.active())
+    }
+
+    /// The distinct posteriors of a discrete modality, standardised.
+    pub(crate) fn atoms(&self) -> Option<DiagonalGaussian> {
+        let (means, log_vars) = self.atoms.clone()?;
+        let wide = |values| Latents::new(values, self.active()).ok();
+        DiagonalGaussian::new(wide(means)?, wide(log_vars)?).ok()
+    }
+
+    /// Whether the file that this frame was read from tells of one latent space of `dim` dimensions.
+    pub(crate) fn is_sound(&self, dim: usize) -> bool {
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        let atoms = self.atoms.as_ref().is_none_or(|(means, log_vars)| {
+            !means.is_empty()
+                && means.len() == log_vars.len()
+                && means.len().is_multiple_of(self.active.len().max(1))
+                && finite(means)
+                && finite(log_vars)
+        });
+        self.mean.len() == dim
+            && self.deviation.len() == dim
+            && finite(&self.mean)
+            && self.deviation.iter().all(|deviation| deviation.is_finite() && *deviation > 0.0)
+            && !self.active.is_empty()
+            && self.active.windows(2).all(|pair| pair[0] < pair[1])
+            && self.active.last().is_some_and(|&last| last < dim)
+            && atoms
+    }
+
+    /// Points of the latent space, `[rows, dim]`, in the frame: `[rows, active]`.
+    pub(crate) fn standardised(&self, points: &[f32]) -> Vec<f32> {
+        let rows = points.chunks_exact(self.dim());
+        let active = |row: &[f32]| -> Vec<f32> {
+            self.active.iter().map(|&column| (row[column] - self.mean[column]) / self.deviation[column]).collect()
+        };
+        rows.flat_map(active).collect()
+    }
+
+    /// What a density is told of source points that lie in the frame, `[rows, active]`: the points, and the
+    /// probability of each atom, `[rows, features]`.
+    pub(crate) fn features(&self, standardised: Vec<f32>) -> Vec<f32> {
+        let Some(atoms) = self.atoms() else { return standardised };
+        let codes = responsibilities(&atoms, &standardised);
+        let rows = standardised.chunks_exact(self.active()).zip(codes.chunks_exact(atoms.rows()));
+        rows.flat_map(|(point, codes)| point.iter().chain(codes).copied()).collect()
+    }
+
+    /// Features of source points `[rows, dim]`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] when they are of another space.
+    pub(crate) fn features_of(&self, source: &Latents) -> Result<Latents, ShapeError> {
+        if source.dim() != self.dim() {
+            let (expected, found) = ((source.rows(), self.dim()), (source.rows(), source.dim()));
+            return Err(ShapeError::Mismatch { what: "source latents of the bridge", expected, found });
+        }
+        Ok(Latents::saturating(self.features(self.standardised(source.values())), self.feature_width()))
+    }
+
+    /// Points in the frame, `[rows, active]`, as points of the latent space: what the frame leaves out is drawn.
+    pub(crate) fn restored(&self, points: &[f32], stream: &mut RandomStream) -> Latents {
+        let rows = points.len() / self.active();
+        let mut values = vec![0.0; rows * self.dim()];
+        if self.active() < self.dim() {
+            stream.fill_standard_normal(&mut values);
+        }
+        for (row, point) in values.chunks_exact_mut(self.dim()).zip(points.chunks_exact(self.active())) {
+            for (&column, &value) in self.active.iter().zip(point) {
+                row[column] = value;
+            }
+            for ((value, mean), deviation) in row.iter_mut().zip(&self.mean).zip(&self.deviation) {
+                *value = mean + deviation * *value;
+            }
+        }
+        Latents::saturating(values, self.dim())
+    }
+
+    /// What the log density of a point of the latent space has beyond that of its place in the frame, in nats: the
+    /// scaling, and the dimensions that the frame leaves out.
+    pub(crate) fn log_density_outside(&self, point: &[f32]) -> f64 {
+        let mut nats = 0.0;
+        let mut active = self.active.iter().peekable();
+        for (column, ((&value, &mean), &deviation)) in point.iter().zip(&self.mean).zip(&self.deviation).enumerate() {
+            nats -= f64::from(deviation).ln();
+            if active.next_if(|&&next| next == column).is_none() {
+                let standard = f64::from(value - mean) / f64::from(deviation);
+                nats -= 0.5 * (standard * standard + zbridge_core::LN_TWO_PI);
+            }
+        }
+        nats
+    }
+
+    /// These posteriors inside the frame.
+    pub(crate) fn inside(&self, posterior: &Posterior) -> FramedPosterior {
+        let width = self.active();
+        match posterior {
+            Posterior::Samples(samples) => FramedPosterior {
+                width,
+                kind: Framed::Samples {
+                    points: self.standardised(PosteriorSamples::points(samples).values()),
+                    draws: samples.draws(),
+                },
+            },
+            other => {
+                let moments = other.moments();
+                let scales = self.active.iter().map(|&column| self.deviation[column]);
+                let scales: Vec<f32> = scales.collect();
+                let deviations = moments.log_var().values().chunks_exact(self.dim()).flat_map(|row| {
+                    let active = self.active.iter().zip(&scales);
+                    active.map(|(&column, scale)| ((0.5 * row[column]).exp() / scale).min(1e6)).collect::<Vec<f32>>()
+                });
+                let deviations = deviations.collect();
+                FramedPosterior {
+                    width,
+                    kind: Framed::Gaussian { means: self.standardised(moments.mean().values()), deviations },
+                }
+            }
+        }
+    }
+}
+
+/// (means, log-variances) of every row.
+fn rows_of(gaussian: &DiagonalGaussian) -> impl Iterator<Item = (&[f32], &[f32])> {
+    (0..gaussian.rows()).map(|row| (gaussian.mean().row(row), gaussian.log_var().row(row)))
+}
+
+/// A batch of posteriors in standardised coordinates, ready to be drawn from.
+#[derive(Debug, Clone)]
+pub(crate) struct FramedPosterior {
+    width: usize,
+    kind: Framed,
+}
+
+#[derive(Debug, Clone)]
+enum Framed {
+    Gaussian { means: Vec<f32>, deviations: Vec<f32> },
+    Samples { points: Vec<f32>, draws: usize },
+}
+
+impl FramedPosterior {
+    /// How many posteriors.
+    pub(crate) fn rows(&self) -> usize {
+        match &self.kind {
+            Framed::Gaussian { means, .. } => means.len() / self.width,
+            Framed::Samples { points, draws } => points.len() / self.width / draws,
+        }
+    }
+
+    /// One draw from each of `rows`, `[rows, active]`, in place of what `out` held.
+    pub(crate) fn draw(&self, rows: &[usize], stream: &mut RandomStream, out: &mut Vec<f32>) {
+        let width = self.width;
+        out.resize(rows.len() * width, 0.0);
+        match &self.kind {
+            Framed::Gaussian { means, deviations } => {
+                stream.fill_standard_normal(out);
+                for (draw, &row) in out.chunks_exact_mut(width).zip(rows) {
+                    let parameters = means[row * width..].iter().zip(&deviations[row * width..]);
+                    draw.iter_mut().zip(parameters).for_each(|(value, (m, deviation))| *value = m + deviation * *value);
+                }
+            }
+            Framed::Samples { points, draws } => {
+                for (draw, &row) in out.chunks_exact_mut(width).zip(rows) {
+                    let at = (row * draws + stream.below(*draws)) * width;
+                    draw.copy_from_slice(&points[at..at + width]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `zbridge learning-curve`: figures over the number of pairs.
+
+use crate::commands::fit::seconds;
+use crate::context::{Context, command_line};
+use clap::Args;
+use std::path::PathBuf;
+use zbridge::learning_curve::{Curve, LearningCurveRequest, learning_curve, summary_markdown};
+use zbridge::{BridgeConfig, Error, Recipe};
+
+/// Arguments of `zbridge learning-curve`.
+#[derive(Debug, Args)]
+pub struct LearningCurveArgs {
+    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when empty
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Numbers of pairs
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_values_t = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192])]
+    pairs: Vec<usize>,
+    /// Seeds for each, from --seed on
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    seeds: u64,
+    /// As in fit: auto, paper or a family
+    #[arg(long, default_value_t = Recipe::Auto)]
+    recipe: Recipe,
+    /// As in fit: time for each bridge
+    #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
+    budget: f64,
+    /// Training images to use without their labels
+    #[arg(long, value_name = "N", default_value_t = 60_000)]
+    unpaired: usize,
+    /// Leave the negative control out: fits on shuffled pairs
+    #[arg(long)]
+    no_shuffled: bool,
+    /// Held-out images of the importance sampling; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    images: usize,
+    /// Draws for each of them
+    #[arg(long, value_name = "K", default_value_t = 1000)]
+    draws: usize,
+}
+
+/// Measures the curve and writes tables, figures and pages.
+///
+/// # Errors
+/// Those of [`learning_curve`].
+pub fn run(args: &LearningCurveArgs, context: &Context) -> Result<(), Error> {
+    let request = LearningCurveRequest {
+        data: args.data.clone(),
+        out: context.out_or("zbridge-learning-curve"),
+        pairs: args.pairs.clone(),
+        seeds: args.seeds,
+        seed: context.seed,
+        config: BridgeConfig { budget_seconds: args.budget, ..BridgeConfig::of(args.recipe) },
+        unpaired: args.unpaired,
+        shuffled: !args.no_shuffled,
+        images: args.images,
+        draws: args.draws.max(1),
+        device: context.device,
+        command: command_line(),
+    };
+    let (display, interrupt) = (context.progress(), context.interrupt());
+    let shown = std::sync::Mutex::new(String::new());
+    let curve = learning_curve(&request, &|what, share| {
+        display.show("learning curve", share, what);
+        if let Ok(mut last) = shown.lock()
+            && *last != what
+        {
+            what.clone_into(&mut last);
+            display.line(what);
+        }
+        !interrupt.requested()
+    })?;
+    drop(display);
+    context.output.print(&curve, as_text)
+}
+
+fn as_text(curve: &Curve) -> String {
+    let page = curve.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+    format!("{}\n{page} and {} other files in {:.0} s", summary_markdown(curve), curve.files.len() - 1, curve.seconds)
+}

@@ -1,0 +1,135 @@
+//! How a bridge gets better with pairs: every figure over N and seeds, with shuffled pairs as the negative control.
+
+mod ground;
+mod page;
+mod results;
+
+pub use results::{Curve, Limits, Point, SeedPoint};
+
+use crate::Error;
+use ground::Ground;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use zbridge_bridge::BridgeConfig;
+use zbridge_data::{Mnist, Split, locate_or_download};
+use zbridge_nn::Device;
+use zbridge_report::write_atomically;
+
+/// What is to be measured.
+#[derive(Debug, Clone)]
+pub struct LearningCurveRequest {
+    /// MNIST's folder; without it the usual places, then a download.
+    pub data: Option<PathBuf>,
+    /// Folder for tables, figures and pages; made if absent. Points that lie there from an earlier run with the same
+    /// settings are taken over.
+    pub out: PathBuf,
+    /// Numbers of pairs, each at most 9,000 of the 10,000 test images.
+    pub pairs: Vec<usize>,
+    /// How many seeds, from `seed` on.
+    pub seeds: u64,
+    /// First seed.
+    pub seed: u64,
+    /// How bridges are fitted; the seed in it is replaced.
+    pub config: BridgeConfig,
+    /// Unpaired images: training images without their labels, at most so many.
+    pub unpaired: usize,
+    /// Also fit on shuffled pairs.
+    pub shuffled: bool,
+    /// Held-out images of the importance sampling; 0 leaves it out.
+    pub images: usize,
+    /// Draws for each.
+    pub draws: usize,
+    /// Where the given models run.
+    pub device: Device,
+    /// The command, for the record.
+    pub command: String,
+}
+
+/// Measures the curve and writes `learning-curve.json`, `report.html`, `report.md` and the figure as PNG and SVG.
+/// `observe` hears what is being done and the share done of the whole, and says whether to go on.
+///
+/// # Errors
+/// [`Error`] when MNIST cannot be read, a fit fails or is interrupted, or the folder cannot be written. Points that are
+/// finished by then stay in the folder.
+pub fn learning_curve(
+    request: &LearningCurveRequest,
+    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+) -> Result<Curve, Error> {
+    let start = Instant::now();
+    check(request)?;
+    crate::make_folder(&request.out.join("points"))?;
+    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
+        observe("download MNIST", progress.received as f64 / progress.total.max(1) as f64);
+    })?;
+    observe("read and encode MNIST", 0.0);
+    let (train, test) = (Mnist::load(&folder, Split::Train)?, Mnist::load(&folder, Split::Test)?);
+    let ground = Ground::prepare(&train, &test, request)?;
+    let kinds = if request.shuffled { vec![false, true] } else { vec![false] };
+    let seeds: Vec<u64> = (request.seed..request.seed + request.seeds).collect();
+    let total = (kinds.len() * request.pairs.len() * seeds.len()) as f64;
+    let mut done = 0.0;
+    let mut points = Vec::new();
+    for &shuffled in &kinds {
+        for &pairs in &request.pairs {
+            let mut by_seed = Vec::new();
+            for &seed in &seeds {
+                let what = format!("N = {pairs}{}, seed {seed}", if shuffled { " shuffled" } else { "" });
+                let tell = |share: f64| observe(&what, (done + share) / total);
+                by_seed.push(ground.remembered_or_measured(request, pairs, seed, shuffled, &tell)?);
+                done += 1.0;
+            }
+            points.push(Point { pairs, shuffled, by_seed });
+        }
+    }
+    let mut curve = Curve {
+        command: request.command.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        recipe: request.config.recipe.to_string(),
+        budget_seconds: request.config.budget_seconds,
+        unpaired: ground.unpaired_rows(),
+        images: request.images,
+        draws: request.draws,
+        limits: ground.limits()?,
+        points,
+        seconds: start.elapsed().as_secs_f64(),
+        files: vec![],
+    };
+    write(&request.out, &mut curve)?;
+    Ok(curve)
+}
+
+fn check(request: &LearningCurveRequest) -> Result<(), Error> {
+    const MOST_PAIRS: usize = 9000;
+    if let Some(pairs) = request.pairs.iter().find(|pairs| !(4..=MOST_PAIRS).contains(*pairs)) {
+        return Err(Error::usage(format!("--pairs {pairs}: 4 to {MOST_PAIRS} of the 10,000 test images can be pairs")));
+    }
+    if request.pairs.is_empty() || request.seeds == 0 {
+        return Err(Error::usage("a learning curve needs at least one number of pairs and one seed"));
+    }
+    request.config.clone().check()?;
+    Ok(())
+}
+
+fn write(folder: &Path, curve: &mut Curve) -> Result<(), Error> {
+    let page = page::page(curve);
+    let mut contents: Vec<(String, Vec<u8>)> = vec![
+        ("report.html".into(), page.to_html()?.into_bytes()),
+        ("report.md".into(), page.to_markdown(|id| format!("{id}.png")).into_bytes()),
+    ];
+    for shown in page.illustrations() {
+        contents.push((format!("{}.png", shown.id), shown.drawing.to_png()?));
+        contents.push((format!("{}.svg", shown.id), shown.drawing.to_svg()?.into_bytes()));
+    }
+    let names = contents.iter().map(|(name, _)| name.as_str()).chain(["learning-curve.json"]);
+    curve.files = names.map(|name| folder.join(name)).collect();
+    contents.push(("learning-curve.json".into(), serde_json::to_string_pretty(curve).unwrap_or_default().into_bytes()));
+    for (path, (_, content)) in curve.files.iter().zip(&contents) {
+        write_atomically(path, content)?;
+    }
+    Ok(())
+}
+
+/// The curve's main table as Markdown.
+pub fn summary_markdown(curve: &Curve) -> String {
+    page::table(curve, false).to_markdown()
+}

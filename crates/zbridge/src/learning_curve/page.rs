@@ -1,0 +1,182 @@
+//! The curve as tables and charts.
+
+use super::results::{Curve, Point, SeedPoint};
+use zbridge_core::Estimate;
+use zbridge_report::{Block, Cell, Column, Figure, LineChart, Page, Panel, Scale, Section, Series, Table};
+
+pub(super) fn page(curve: &Curve) -> Page {
+    let sections = vec![
+        Section::new("Verdict").paragraph(verdict(curve)),
+        Section::new("Figures over the number of pairs")
+            .illustration(
+                "learning-curve",
+                "Mean over seeds; bands are ± two standard errors. Dashed names: shuffled pairs, the negative control.",
+                "Six line charts over the number of pairs: accuracy, log p(y|x), calibration error, coherence, diversity and the gain in log p(x).",
+                figure(curve),
+            )
+            .table(table(curve, false)),
+        Section::new("What was chosen").table(choices(curve)),
+        provenance(curve),
+    ];
+    let shuffled = curve.points.iter().any(|point| point.shuffled);
+    let mut page = Page { title: "Learning curve: images ↔ labels across two given models".into(), sections };
+    if shuffled {
+        let section = Section::new("Negative control")
+            .paragraph("The same fits on shuffled pairs: chance is 10 %.")
+            .table(table(curve, true));
+        page.sections.insert(3, section);
+    }
+    page
+}
+
+fn verdict(curve: &Curve) -> String {
+    let real: Vec<&Point> = curve.points.iter().filter(|point| !point.shuffled).collect();
+    let percents = |figure: &dyn Fn(&SeedPoint) -> f64| -> String {
+        let each = real.iter().map(|point| format!("{:.1} %", 100.0 * point.over_seeds(figure).mean));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let pairs: Vec<String> = real.iter().map(|point| point.pairs.to_string()).collect();
+    format!(
+        "With {} pairs, {} of held-out images get their label, and a separate classifier (right on {:.1} % of real images) reads the right digit in {} of the images made from labels. The image VAE's own posterior draws of real images are read right in {:.1} %, which no bridge can be expected to exceed.",
+        pairs.join(", "),
+        percents(&|seed| seed.image_to_label.accuracy),
+        100.0 * curve.limits.judge_accuracy,
+        percents(&|seed| seed.label_to_image.coherence),
+        100.0 * curve.limits.posterior_draws.label_to_image.as_ref().map_or(f64::NAN, |drawn| drawn.coherence),
+    )
+}
+
+/// Every figure, a row for each number of pairs, and the given models' own in the last rows.
+pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
+    let columns = vec![
+        Column::words("pairs"),
+        Column::numbers("accuracy, %"),
+        Column::numbers("log p(y|x)"),
+        Column::numbers("calibration error"),
+        Column::numbers("log p(x|y) − log p(x)"),
+        Column::numbers("coherence, %"),
+        Column::numbers("pixel sd"),
+        Column::numbers("Fréchet distance"),
+        Column::numbers("direction gap"),
+        Column::numbers("fit, s"),
+    ];
+    let points = curve.points.iter().filter(|point| point.shuffled == shuffled);
+    let row = |point: &Point| -> Vec<Cell> {
+        let over = |figure: &dyn Fn(&SeedPoint) -> f64, digits| estimate(&point.over_seeds(figure), digits);
+        let gain = |seed: &SeedPoint| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean);
+        vec![
+            Cell::text(point.pairs.to_string()),
+            over(&|seed| 100.0 * seed.image_to_label.accuracy, 1),
+            over(&|seed| seed.image_to_label.log_p_nats, 3),
+            over(&|seed| seed.image_to_label.expected_calibration_error, 3),
+            if curve.images == 0 { Cell::missing() } else { over(&gain, 2) },
+            over(&|seed| 100.0 * seed.label_to_image.coherence, 1),
+            over(&|seed| seed.label_to_image.pixel_sd, 3),
+            over(&|seed| seed.frechet_distance, 2),
+            over(&|seed| seed.direction_gap.gap_nats.mean, 2),
+            over(&|seed| seed.fit_seconds, 0),
+        ]
+    };
+    let mut rows: Vec<Vec<Cell>> = points.map(row).collect();
+    if !shuffled {
+        let limits = &curve.limits;
+        let posterior = limits.posterior_draws.label_to_image.as_ref();
+        let given = |name: &str, coherence: Option<f64>, sd: Option<f64>, distance: Option<f64>| -> Vec<Cell> {
+            let cell = |value: Option<f64>, digits| value.map_or(Cell::missing(), |value| Cell::number(value, digits));
+            let mut row = vec![Cell::text(name)];
+            row.extend((0..4).map(|_| Cell::missing()));
+            row.extend([cell(coherence, 1), cell(sd, 3), cell(distance, 2), Cell::missing(), Cell::missing()]);
+            row
+        };
+        rows.push(given(
+            "VAE, posterior draws",
+            posterior.map(|drawn| 100.0 * drawn.coherence),
+            posterior.map(|drawn| drawn.pixel_sd),
+            Some(limits.posterior_draws.frechet_distance),
+        ));
+        rows.push(given("VAE, prior draws", None, None, Some(limits.prior_draws.frechet_distance)));
+        rows.push(given("real images", Some(100.0 * limits.judge_accuracy), Some(limits.real_pixel_sd), None));
+    }
+    let seeds = curve.points.first().map_or(0, |point| point.by_seed.len());
+    let caption = format!(
+        "MNIST, recipe “{}”, budget {:.0} s, {} unpaired images without labels{}; mean ± standard error over {seeds} seeds. Likelihoods in nats, importance-sampled on {} held-out images × {} draws; Fréchet distance of 5,000 images in the features of the judge.",
+        curve.recipe,
+        curve.budget_seconds,
+        curve.unpaired,
+        if shuffled { ", pairs shuffled" } else { "" },
+        curve.images,
+        curve.draws,
+    );
+    Table { caption, columns, rows }
+}
+
+fn estimate(estimate: &Estimate, digits: usize) -> Cell {
+    match estimate.count {
+        0 | 1 => Cell::number(estimate.mean, digits),
+        _ => Cell::estimate(estimate.mean, estimate.standard_error, digits),
+    }
+}
+
+fn figure(curve: &Curve) -> Figure {
+    let panel = |title: &str, unit: &str, figure: &dyn Fn(&SeedPoint) -> f64| {
+        let line = |shuffled: bool, name: &str| {
+            let points: Vec<(f64, Estimate)> = curve
+                .points
+                .iter()
+                .filter(|point| point.shuffled == shuffled)
+                .map(|point| (point.pairs as f64, point.over_seeds(figure)))
+                .collect();
+            let band = points.iter().map(|(n, found)| {
+                let error = if found.count > 1 { 2.0 * found.standard_error } else { 0.0 };
+                (*n, found.mean - error, found.mean + error)
+            });
+            Series::new(name, points.iter().map(|(n, found)| (*n, found.mean)).collect()).with_band(band.collect())
+        };
+        let mut series = vec![line(false, "pairs")];
+        if curve.points.iter().any(|point| point.shuffled) {
+            series.push(line(true, "shuffled pairs"));
+        }
+        Panel::from(LineChart {
+            title: title.into(),
+            x_label: "pairs".into(),
+            y_label: unit.into(),
+            series,
+            x_scale: Scale::Log,
+            ..LineChart::default()
+        })
+    };
+    let mut panels = vec![
+        panel("image → label: accuracy", "%", &|seed| 100.0 * seed.image_to_label.accuracy),
+        panel("image → label: log p(y|x)", "nats", &|seed| seed.image_to_label.log_p_nats),
+        panel("image → label: calibration error", "", &|seed| seed.image_to_label.expected_calibration_error),
+        panel("label → image: coherence", "%", &|seed| 100.0 * seed.label_to_image.coherence),
+        panel("label → image: pixel sd", "", &|seed| seed.label_to_image.pixel_sd),
+    ];
+    if curve.images > 0 {
+        let gain = |seed: &SeedPoint| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean);
+        panels.push(panel("log p(x|y) − log p(x)", "nats", &gain));
+    }
+    Figure { title: "Figures over the number of pairs".into(), panels, columns: 2, shared_axes: false }
+}
+
+fn choices(curve: &Curve) -> Table {
+    let columns = vec![Column::words("pairs"), Column::words("image → label"), Column::words("label → image")];
+    let row = |point: &Point| -> Option<Vec<Cell>> {
+        let first = point.by_seed.first()?;
+        let pairs = if point.shuffled { format!("{} shuffled", point.pairs) } else { point.pairs.to_string() };
+        let choices = [&first.image_to_label_choice, &first.label_to_image_choice];
+        Some(std::iter::once(pairs).chain(choices.map(ToString::to_string)).map(Cell::text).collect())
+    };
+    let caption = "What the first seed's fits chose and why, by pairs that the compared fits did not see.".into();
+    Table { caption, columns, rows: curve.points.iter().filter_map(row).collect() }
+}
+
+fn provenance(curve: &Curve) -> Section {
+    Section::new("How to make this again")
+        .code(curve.command.clone())
+        .paragraph("The first N rows of a seeded order of the 10,000 test images are pairs, all others are held out; unpaired images are training images, whose labels are never read.")
+        .with(Block::Facts(vec![
+            ("version".into(), format!("zbridge {}", curve.version)),
+            ("seconds".into(), format!("{:.0}", curve.seconds)),
+        ]))
+}
