@@ -88,8 +88,11 @@ struct Fitter<'f> {
     observe: Observer<'f>,
 }
 
-/// Inverse temperatures among which the one that calibrates a refined mixture is chosen.
-const SHARPNESSES: [f32; 6] = [0.7, 0.85, 1.0, 1.2, 1.5, 2.0];
+/// Inverse temperatures among which the one that calibrates a refined mixture is chosen. None is below 1: a trial knows
+/// fewer pairs than the last fit and is surer of more mistakes, so that it is believed only when it is too unsure.
+const SHARPNESSES: [f32; 4] = [1.0, 1.15, 1.3, 1.5];
+/// Inverse temperatures at which a refined mixture may be judged, for the same reason: by its best.
+const JUDGED_AT: [f32; 4] = [0.3, 0.5, 0.7, 1.0];
 /// Draws of each judged pair over which its log density is averaged.
 const JUDGE_DRAWS: usize = 4;
 
@@ -228,12 +231,12 @@ impl<'f> Fitter<'f> {
         Ok(read.iter().zip(truth).map(|(read, truth)| f64::from((read - truth) * (read - truth))).sum())
     }
 
-    /// The direction whose latents tell more, if it tells anything and its source has posteriors without partners.
+    /// The direction whose latents tell more, if they tell anything and its source has posteriors without partners.
     fn informative(&self, directions: &[Undecided; 2]) -> Option<Direction> {
         let tells = |undecided: &&Undecided| {
-            let Estimate { mean, standard_error, .. } = undecided.trials[undecided.chosen].gain_nats;
             let unpaired = &self.spaces(undecided.direction).0.unpaired;
-            unpaired.as_ref().is_some_and(|unpaired| unpaired.rows() >= 2) && mean > 2.0 * standard_error
+            let tells = undecided.trials[undecided.chosen].family != Family::Independent;
+            unpaired.as_ref().is_some_and(|unpaired| unpaired.rows() >= 2) && tells
         };
         let gain = |undecided: &Undecided| undecided.trials[undecided.chosen].gain_nats.mean;
         directions.iter().filter(tells).max_by(|a, b| gain(a).total_cmp(&gain(b))).map(|undecided| undecided.direction)
@@ -245,24 +248,31 @@ impl<'f> Fitter<'f> {
         let [a, b] = directions;
         let (reader, painter) = if a.direction == informative { (a, b) } else { (b, a) };
         let refinable = self.refinable(reader);
-        let rungs = self.effort.labelled_candidates(self.spaces(broad).1.frame.active());
+        let share = 2.0 / self.splits.len().max(2) as f64;
+        let rungs = self.effort.labelled_candidates(self.spaces(broad).1.frame.active(), share);
         let per_split = |(index, split): (usize, &Split)| -> Result<Tried, BridgeError> {
             let stream = self.stream(informative, 200 + index as u64);
             let refined = match refinable {
                 true => Some(
-                    self.refined(informative, &split.fit, self.effort.trial_refinement(split.fit.len()), &stream)?.0,
+                    self.refined(
+                        informative,
+                        &split.fit,
+                        self.effort.trial_refinement(split.fit.len(), share),
+                        &stream,
+                    )?
+                    .0,
                 ),
                 false => None,
             };
-            let at_sharpness = |refined: &Conditional| -> Result<Vec<Judged>, BridgeError> {
-                let each = SHARPNESSES.into_iter().map(|sharpness| refined.sharpened(sharpness));
-                each.map(|refined| {
-                    let misread = self.misread(informative, &refined, &split.judge)?;
-                    Ok(Judged { nats: self.judge(informative, &refined, &split.judge)?, misread })
+            let judged = |refined: &Conditional| -> Result<Judged, BridgeError> {
+                let nats = |s| self.judge(informative, &refined.sharpened(s), &split.judge);
+                let misread = |s| self.misread(informative, &refined.sharpened(s), &split.judge);
+                Ok(Judged {
+                    nats: JUDGED_AT.into_iter().map(nats).collect::<Result<_, _>>()?,
+                    misread: SHARPNESSES.into_iter().map(misread).collect::<Result<_, _>>()?,
                 })
-                .collect()
             };
-            let refined_judged = refined.as_ref().map(at_sharpness).transpose()?;
+            let refined_judged = refined.as_ref().map(judged).transpose()?;
             let fallback = reader.candidates[reader.chosen];
             let labeller = match refined {
                 Some(refined) => refined,
@@ -286,11 +296,12 @@ impl<'f> Fitter<'f> {
             let parts: Option<Vec<&Vec<f64>>> = tried.iter().map(pick).collect();
             parts.map(|parts| parts.into_iter().flatten().copied().collect())
         };
-        let misread = |index: usize| -> f64 {
-            tried.iter().filter_map(|tried| Some(tried.refined.as_ref()?.get(index)?.misread)).sum()
-        };
+        let misread =
+            |index: usize| -> f64 { tried.iter().filter_map(|tried| tried.refined.as_ref()?.misread.get(index)).sum() };
         let best = (0..SHARPNESSES.len()).min_by(|&a, &b| misread(a).total_cmp(&misread(b))).unwrap_or(0);
-        if let Some(nats) = joined(&|tried| Some(&tried.refined.as_ref()?.get(best)?.nats)) {
+        let total = |nats: &Vec<f64>| nats.iter().sum::<f64>();
+        let refined = (0..JUDGED_AT.len()).filter_map(|at| joined(&|tried| tried.refined.as_ref()?.nats.get(at)));
+        if let Some(nats) = refined.max_by(|a, b| total(a).total_cmp(&total(b))) {
             let steps = self.effort.refinement(self.x.pairs.rows()).ascent.steps;
             let route = Route::Refined { sharpness: SHARPNESSES[best] };
             reader.consider(Family::TiedMixture, steps, nats, (true, false), route);
@@ -428,24 +439,24 @@ impl<'f> Fitter<'f> {
 
 /// What one split says of the ways to learn from unpaired posteriors.
 struct Tried {
-    /// The refined mixture at each sharpness.
-    refined: Option<Vec<Judged>>,
+    refined: Option<Judged>,
     /// log q of the judged pairs for each candidate of the other direction, with and without agreement.
     painted: Vec<Vec<f64>>,
     agreed: bool,
 }
 
-/// A mixture on judged pairs.
+/// A refined mixture on judged pairs.
 struct Judged {
-    nats: Vec<f64>,
-    /// Summed Brier score of its weights.
-    misread: f64,
+    /// log q of each pair at each of [`JUDGED_AT`].
+    nats: Vec<Vec<f64>>,
+    /// Summed Brier score of its weights at each of [`SHARPNESSES`].
+    misread: Vec<f64>,
 }
 
 impl Undecided {
-    /// Adds a trial, and takes it when it is better than what was taken by more than a standard error; where it only adds
-    /// the other direction's agreement, when it is not worse by more than that: of two densities that the pairs cannot
-    /// tell apart, the one on which both directions agree.
+    /// Adds a trial, and takes it when it is better than what was taken; where it only adds the other direction's
+    /// agreement, unless it is worse by more than two standard errors: of two densities that the pairs cannot tell apart,
+    /// the one on which both directions agree.
     fn consider(
         &mut self,
         family: Family,
@@ -458,7 +469,7 @@ impl Undecided {
         let over_taken = Estimate::of(nats.iter().zip(&self.nats[self.chosen]).map(|(new, old)| new - old));
         self.trials.push(Trial { family, steps, unpaired, agreed, gain_nats });
         self.nats.push(nats);
-        let needed = if agreed && self.is_labelled() { -over_taken.standard_error } else { over_taken.standard_error };
+        let needed = if agreed && self.is_labelled() { -2.0 * over_taken.standard_error } else { 0.0 };
         if over_taken.mean > needed {
             self.chosen = self.trials.len() - 1;
             self.route = route;
@@ -476,12 +487,16 @@ fn gain(nats: &[f64], independent: &[f64]) -> Estimate {
     Estimate::of(nats.iter().zip(independent).map(|(nats, alone)| nats - alone))
 }
 
-/// Two ways to hold a quarter of the pairs out; one where there are plenty. Every split fits on at least two pairs.
+/// Ways to hold a quarter of the pairs out: every quarter once where pairs are few, one where there are plenty.
 fn splits(pairs: usize, stream: &mut RandomStream) -> Vec<Split> {
     const MOST_JUDGED: usize = 1024;
     let order = stream.permutation(pairs);
     let held = (pairs / 4).clamp(1, MOST_JUDGED);
-    let ways = if pairs >= 8192 { 1 } else { 2 };
+    let ways = match pairs {
+        0..128 => 4,
+        128..8192 => 2,
+        _ => 1,
+    };
     let split = |way: usize| {
         let judged = way * held..((way + 1) * held).min(pairs);
         let fit = (0..pairs).filter(|place| !judged.contains(place)).map(|place| order[place]).collect();

@@ -65,11 +65,11 @@ impl Effort {
         candidates.iter().rposition(|candidate| candidate.family == forced)
     }
 
-    /// What is tried on labelled posteriors, with short fits.
-    pub(crate) fn labelled_candidates(&self, dim: usize) -> Vec<Candidate> {
+    /// What is tried on labelled posteriors, with short fits; `share` of the steps of a trial.
+    pub(crate) fn labelled_candidates(&self, dim: usize, share: f64) -> Vec<Candidate> {
         match self.forced {
             // Flow matching is left out: it costs as much again and has lost every time (decision 0008).
-            None => vec![Candidate { family: Family::Flow, steps: self.steps(800) }],
+            None => vec![Candidate { family: Family::Flow, steps: self.steps((800.0 * share) as usize) }],
             Some(_) => self.candidates(dim).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect(),
         }
     }
@@ -88,7 +88,7 @@ impl Effort {
     pub(crate) fn planned_steps(&self) -> usize {
         const SPLITS: usize = 2;
         let ladder: usize = self.candidates(1).iter().map(|candidate| candidate.steps).sum();
-        let labelled: usize = self.labelled_candidates(1).iter().map(|candidate| candidate.steps).sum();
+        let labelled: usize = self.labelled_candidates(1, 1.0).iter().map(|candidate| candidate.steps).sum();
         SPLITS * (ladder + labelled) + 2 * self.last_candidate(Family::FlowMatching).steps
     }
 
@@ -118,10 +118,10 @@ impl Effort {
         }
     }
 
-    /// A short refinement, to see whether it is worth it.
-    pub(crate) fn trial_refinement(&self, pairs: usize) -> Refinement {
+    /// A short refinement, to see whether it is worth it; `share` of the steps of a trial.
+    pub(crate) fn trial_refinement(&self, pairs: usize, share: f64) -> Refinement {
         let whole = self.refinement(pairs);
-        Refinement { ascent: Ascent { steps: self.steps(1000), ..whole.ascent }, ..whole }
+        Refinement { ascent: Ascent { steps: self.steps((1000.0 * share) as usize), ..whole.ascent }, ..whole }
     }
 
     /// Dropout of a mixture that is refined.
