@@ -3,6 +3,7 @@
 use crate::conditional::Conditional;
 use crate::density::Density;
 use crate::families::{Mixture, responsibilities};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError};
 
@@ -102,7 +103,7 @@ impl Agreement {
         let codes = self.codes_of_sources(&points_of(features, broad.source.active()));
         let agreed = self.agreement(&codes, points.values())?;
         let normalisers = self.log_normalisers(broad, features)?;
-        Ok(agreed.iter().zip(normalisers).map(|(a, log_z)| f64::from(a.max(1e-30)).ln() - log_z).collect())
+        Ok(agreed.iter().zip(normalisers).map(|(a, log_z)| f64::from(*a).ln() - log_z).collect())
     }
 
     /// log Z(s) of each row, estimated once for each distinct source.
@@ -118,15 +119,15 @@ impl Agreement {
                 })
             })
             .collect();
-        let asked = features.select(&distinct).repeat_each(NORMALISER_DRAWS);
-        let drawn = broad.draw_inside(&asked, &mut RandomStream::named(0, "bridge/normaliser"))?;
-        let codes = self.codes_of_sources(&points_of(&asked, broad.source.active()));
-        let agreed = self.agreement(&codes, &drawn)?;
-        let log_mean = |block: &[f32]| {
-            let mean = block.iter().map(|&a| f64::from(a)).sum::<f64>() / NORMALISER_DRAWS as f64;
-            mean.max(1e-30).ln()
+        let log_normaliser = |&row: &usize| -> Result<f64, ShapeError> {
+            let asked = features.select(&[row]).repeat_each(NORMALISER_DRAWS);
+            // The same noise for every source, so that a row's density does not depend on its neighbours.
+            let drawn = broad.draw_inside(&asked, &mut RandomStream::named(0, "bridge/normaliser"))?;
+            let codes = self.codes_of_sources(&points_of(&asked, broad.source.active()));
+            let agreed = self.agreement(&codes, &drawn)?;
+            Ok((agreed.iter().map(|&a| f64::from(a)).sum::<f64>() / NORMALISER_DRAWS as f64).ln())
         };
-        let logs: Vec<f64> = agreed.chunks_exact(NORMALISER_DRAWS).map(log_mean).collect();
+        let logs: Vec<f64> = distinct.par_iter().map(log_normaliser).collect::<Result<_, _>>()?;
         Ok(places.into_iter().map(|place| logs[place]).collect())
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::agreement::Agreement;
 use crate::bridge::Direction;
-use crate::candidate::{Candidate, Ground, aggregate_components};
+use crate::candidate::{Aggregate, Candidate, Ground, aggregate_components};
 use crate::comparison::{Comparison, Trial, simplest_within_an_error};
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
@@ -13,11 +13,11 @@ use crate::families::{Mixture, responsibilities};
 use crate::frame::{Frame, FramedPosterior};
 use crate::labelled::LabelledPairs;
 use crate::maximum_likelihood::PosteriorPairs;
-use crate::refine::refine;
+use crate::refine::{Refinement, refine};
 use crate::{BridgeError, FitData};
 use rayon::prelude::*;
-use std::sync::Arc;
-use zbridge_core::{DiagonalGaussian, Estimate, Latents, RandomStream};
+use std::sync::{Arc, OnceLock};
+use zbridge_core::{Estimate, Latents, RandomStream};
 
 /// One direction as it was fitted.
 pub(crate) struct FittedDirection {
@@ -79,10 +79,17 @@ enum Route {
     Labelled { agreed: bool },
 }
 
+/// A part of the pairs: the number of a split, or the number of splits for all of them.
+type Part = usize;
+
 struct Fitter<'f> {
     x: Space,
     y: Space,
     splits: Vec<Split>,
+    /// Every pair: what the last fits are on.
+    all: Vec<usize>,
+    /// Components of each target's aggregate posterior, by direction, then by the part of the pairs they come from.
+    components: Vec<OnceLock<Aggregate>>,
     effort: &'f Effort,
     streams: RandomStream,
     observe: Observer<'f>,
@@ -104,10 +111,13 @@ impl<'f> Fitter<'f> {
             Space { pairs: frame.inside(pairs), unpaired: unpaired.map(|posterior| frame.inside(posterior)), frame }
         };
         let streams = RandomStream::named(seed, "fit/auto");
+        let splits = splits(data.x.rows(), &mut streams.child(0));
         Self {
             x: space(data.x, data.x_unpaired),
             y: space(data.y, data.y_unpaired),
-            splits: splits(data.x.rows(), &mut streams.child(0)),
+            all: (0..data.x.rows()).collect(),
+            components: (0..2 * (splits.len() + 1)).map(|_| OnceLock::new()).collect(),
+            splits,
             effort,
             streams,
             observe,
@@ -144,9 +154,8 @@ impl<'f> Fitter<'f> {
             .par_iter()
             .map(|&(direction, index, candidate, split)| {
                 let stream = self.stream(direction, 100 + (index * 8 + split) as u64);
-                let rows = &self.splits[split];
-                let fitted = self.fit_on_pairs(direction, candidate, &rows.fit, &stream)?;
-                self.judge(direction, &fitted.0, &rows.judge)
+                let fitted = self.fit_on_pairs(direction, candidate, split, &stream)?;
+                self.judge(direction, &fitted.0, &self.splits[split].judge)
             })
             .collect::<Result<_, _>>()?;
         Ok(each.map(|direction| {
@@ -175,23 +184,38 @@ impl<'f> Fitter<'f> {
         &self,
         direction: Direction,
         candidate: Candidate,
-        rows: &[usize],
+        part: Part,
         stream: &RandomStream,
     ) -> Result<(Conditional, FitCurve), BridgeError> {
         let (source, target) = self.spaces(direction);
-        let pairs = PosteriorPairs { source: &source.pairs, target: &target.pairs, frame: &source.frame, rows };
-        let components = &self.components(target, rows, &mut stream.child(0));
+        let pairs = self.pairs(direction, part);
+        let components = &|| self.components(direction, part);
         let ground = Ground { pairs: &pairs, source: &source.frame, target: &target.frame, components };
         let (density, curve) = candidate.fit(&ground, &stream.child(1), &mut || (self.observe)(direction, 1))?;
         Ok((Conditional::new(source.frame.clone(), target.frame.clone(), vec![density]), curve))
     }
 
-    /// Components of a target's aggregate posterior, from these pairs and whatever has no partner.
-    fn components(&self, target: &Space, rows: &[usize], stream: &mut RandomStream) -> (DiagonalGaussian, Vec<f32>) {
-        let unpaired_rows: Vec<usize> = (0..target.unpaired.as_ref().map_or(0, FramedPosterior::rows)).collect();
-        let mut parts: Vec<(&FramedPosterior, &[usize])> = vec![(&target.pairs, rows)];
-        parts.extend(target.unpaired.as_ref().map(|unpaired| (unpaired, unpaired_rows.as_slice())));
-        aggregate_components(&target.frame, &parts, stream)
+    fn pairs(&self, direction: Direction, part: Part) -> PosteriorPairs<'_> {
+        let (source, target) = self.spaces(direction);
+        let rows = self.part(part);
+        PosteriorPairs { source: &source.pairs, target: &target.pairs, frame: &source.frame, rows }
+    }
+
+    /// The pairs of a part: those that a split fits on, or all of them.
+    fn part(&self, part: Part) -> &[usize] {
+        self.splits.get(part).map_or(&self.all, |split| &split.fit)
+    }
+
+    /// Components of a direction's target, from a part of the pairs and whatever has no partner; found once.
+    fn components(&self, direction: Direction, part: Part) -> &Aggregate {
+        let place = direction as usize * (self.splits.len() + 1) + part;
+        self.components[place].get_or_init(|| {
+            let (_, target) = self.spaces(direction);
+            let every: Vec<usize> = (0..target.unpaired.as_ref().map_or(0, FramedPosterior::rows)).collect();
+            let mut parts: Vec<(&FramedPosterior, &[usize])> = vec![(&target.pairs, self.part(part))];
+            parts.extend(target.unpaired.as_ref().map(|unpaired| (unpaired, every.as_slice())));
+            aggregate_components(&target.frame, &parts, &mut self.stream(direction, 10 + part as u64))
+        })
     }
 
     /// log q(target|source) of pairs, each the mean over a few draws of both posteriors, in the coordinates of the frame.
@@ -254,13 +278,7 @@ impl<'f> Fitter<'f> {
             let stream = self.stream(informative, 200 + index as u64);
             let refined = match refinable {
                 true => Some(
-                    self.refined(
-                        informative,
-                        &split.fit,
-                        self.effort.trial_refinement(split.fit.len(), share),
-                        &stream,
-                    )?
-                    .0,
+                    self.refined(informative, index, self.effort.trial_refinement(split.fit.len(), share), &stream)?.0,
                 ),
                 false => None,
             };
@@ -276,13 +294,13 @@ impl<'f> Fitter<'f> {
             let fallback = reader.candidates[reader.chosen];
             let labeller = match refined {
                 Some(refined) => refined,
-                None => self.fit_on_pairs(informative, fallback, &split.fit, &stream.child(9))?.0,
+                None => self.fit_on_pairs(informative, fallback, index, &stream.child(9))?.0,
             };
             let critic = Agreement::of(&labeller).map(Arc::new);
             let mut painted = Vec::new();
             for (rung, candidate) in rungs.iter().enumerate() {
                 let stream = self.stream(broad, 300 + (8 * rung + index) as u64);
-                let (mut fitted, _) = self.fit_on_labelled(broad, *candidate, &labeller, &split.fit, &stream)?;
+                let (mut fitted, _) = self.fit_on_labelled(broad, *candidate, &labeller, index, &stream)?;
                 painted.push(self.judge(broad, &fitted, &split.judge)?);
                 if critic.is_some() {
                     fitted.critic.clone_from(&critic);
@@ -337,17 +355,17 @@ impl<'f> Fitter<'f> {
     fn refined(
         &self,
         direction: Direction,
-        rows: &[usize],
-        refinement: crate::refine::Refinement,
+        part: Part,
+        refinement: Refinement,
         stream: &RandomStream,
     ) -> Result<(Conditional, FitCurve), BridgeError> {
         let (source, target) = self.spaces(direction);
         let Some(unpaired) = &source.unpaired else { return Err(BridgeError::Interrupted) };
-        let pairs = PosteriorPairs { source: &source.pairs, target: &target.pairs, frame: &source.frame, rows };
-        let (components, log_weights) = self.components(target, rows, &mut stream.child(0));
+        let pairs = self.pairs(direction, part);
+        let (components, log_weights) = self.components(direction, part).clone();
         let inputs = source.frame.feature_width();
         let hidden = self.effort.reader_hidden();
-        let dropout = self.effort.reader_dropout(rows.len());
+        let dropout = self.effort.reader_dropout(self.part(part).len());
         let start = Mixture::initial(inputs, components, &log_weights, &hidden, dropout, false, &mut stream.child(1))?;
         let observe = &mut || (self.observe)(direction, 1);
         let (mixture, curve) =
@@ -362,14 +380,13 @@ impl<'f> Fitter<'f> {
         direction: Direction,
         candidate: Candidate,
         labeller: &Conditional,
-        rows: &[usize],
+        part: Part,
         stream: &RandomStream,
     ) -> Result<(Conditional, FitCurve), BridgeError> {
         let (source, target) = self.spaces(direction);
         let Some(unpaired) = &target.unpaired else { return Err(BridgeError::Interrupted) };
-        let pairs = PosteriorPairs { source: &source.pairs, target: &target.pairs, frame: &source.frame, rows };
-        let labelled = LabelledPairs::new(pairs, unpaired, labeller, &mut stream.child(3))?;
-        let components = &self.components(target, rows, &mut stream.child(0));
+        let labelled = LabelledPairs::new(self.pairs(direction, part), unpaired, labeller, &mut stream.child(3))?;
+        let components = &|| self.components(direction, part);
         let ground = Ground { pairs: &labelled, source: &source.frame, target: &target.frame, components };
         let (density, curve) = candidate.fit(&ground, &stream.child(1), &mut || (self.observe)(direction, 1))?;
         Ok((Conditional::new(source.frame.clone(), target.frame.clone(), vec![density]), curve))
@@ -377,7 +394,6 @@ impl<'f> Fitter<'f> {
 
     /// The last fits, on all pairs.
     fn finish(&self, directions: [Undecided; 2]) -> Result<(FittedDirection, FittedDirection), BridgeError> {
-        let all: Vec<usize> = (0..self.x.pairs.rows()).collect();
         // A labelled direction needs the finished other one; everything else has no order.
         let [mut first, mut second] = directions;
         if matches!(first.route, Route::Labelled { .. }) {
@@ -385,13 +401,12 @@ impl<'f> Fitter<'f> {
         }
         let (first, second) = match second.route {
             Route::Labelled { .. } => {
-                let first = self.last_fit(first, &all, None)?;
-                let second = self.last_fit(second, &all, Some(&first.conditional))?;
+                let first = self.last_fit(first, None)?;
+                let second = self.last_fit(second, Some(&first.conditional))?;
                 (first, second)
             }
             _ => {
-                let (first, second) =
-                    rayon::join(|| self.last_fit(first, &all, None), || self.last_fit(second, &all, None));
+                let (first, second) = rayon::join(|| self.last_fit(first, None), || self.last_fit(second, None));
                 (first?, second?)
             }
         };
@@ -400,28 +415,23 @@ impl<'f> Fitter<'f> {
     }
 
     /// An ensemble of a direction on all pairs, its members side by side.
-    fn last_fit(
-        &self,
-        undecided: Undecided,
-        rows: &[usize],
-        labeller: Option<&Conditional>,
-    ) -> Result<FittedDirection, BridgeError> {
-        let direction = undecided.direction;
+    fn last_fit(&self, undecided: Undecided, labeller: Option<&Conditional>) -> Result<FittedDirection, BridgeError> {
+        let (direction, part) = (undecided.direction, self.splits.len());
         let trial = &undecided.trials[undecided.chosen];
         let members = self.effort.members(trial.family);
         let member = |index: usize| -> Result<(Conditional, FitCurve), BridgeError> {
             let stream = self.stream(direction, 400 + index as u64);
             match (&undecided.route, labeller) {
                 (Route::Refined { sharpness }, _) => {
-                    let refinement = self.effort.refinement(rows.len());
-                    let (refined, curve) = self.refined(direction, rows, refinement, &stream)?;
+                    let refinement = self.effort.refinement(self.all.len());
+                    let (refined, curve) = self.refined(direction, part, refinement, &stream)?;
                     Ok((refined.sharpened(*sharpness), curve))
                 }
                 (Route::Labelled { .. }, Some(labeller)) => {
                     let candidate = self.effort.last_candidate(trial.family);
-                    self.fit_on_labelled(direction, candidate, labeller, rows, &stream)
+                    self.fit_on_labelled(direction, candidate, labeller, part, &stream)
                 }
-                _ => self.fit_on_pairs(direction, undecided.candidates[undecided.chosen], rows, &stream),
+                _ => self.fit_on_pairs(direction, undecided.candidates[undecided.chosen], part, &stream),
             }
         };
         let fitted: Vec<_> = (0..members).into_par_iter().map(member).collect::<Result<_, _>>()?;
@@ -497,6 +507,7 @@ fn splits(pairs: usize, stream: &mut RandomStream) -> Vec<Split> {
         128..8192 => 2,
         _ => 1,
     };
+    let ways = ways.min(pairs / held);
     let split = |way: usize| {
         let judged = way * held..((way + 1) * held).min(pairs);
         let fit = (0..pairs).filter(|place| !judged.contains(place)).map(|place| order[place]).collect();

@@ -35,7 +35,7 @@ impl Direction {
     }
 }
 
-/// How far a fit is: (steps done, steps in all).
+/// How far a fit is: (steps done, steps at most), of both directions together.
 pub type FitProgress = (usize, usize);
 
 /// Both conditionals between two latent spaces, and what is needed to make them again.
@@ -68,8 +68,8 @@ struct DirectionRecord {
 }
 
 impl Bridge {
-    /// Both directions fitted, side by side on two cores. `observe` hears each direction's progress and says whether to
-    /// go on.
+    /// Both directions fitted, side by side on two cores. `observe` hears which direction has done a step and how far
+    /// both are, and says whether to go on.
     ///
     /// # Errors
     /// [`BridgeError::Unpaired`], [`BridgeError::UnpairedOfAnotherSpace`], [`BridgeError::TooFewPairs`],
@@ -86,10 +86,10 @@ impl Bridge {
             Recipe::Auto | Recipe::Paper => Effort::new(config.budget_seconds, None),
         };
         let paper = config.recipe == Recipe::Paper;
-        let steps = if paper { config.steps } else { effort.planned_steps() };
-        let (observer, done) = (Mutex::new(observe), [AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let steps = 2 * if paper { config.steps } else { effort.planned_steps() };
+        let (observer, done) = (Mutex::new(observe), AtomicUsize::new(0));
         let tell = |direction: Direction, more: usize| {
-            let done = done[direction as usize].fetch_add(more, Ordering::Relaxed) + more;
+            let done = done.fetch_add(more, Ordering::Relaxed) + more;
             observer.lock().is_ok_and(|mut observe| (*observe)(direction, (done.min(steps), steps)))
         };
         let (x_to_y, y_to_x) =

@@ -23,9 +23,12 @@ pub(crate) struct Ground<'g> {
     pub(crate) pairs: &'g dyn Pairs,
     pub(crate) source: &'g Frame,
     pub(crate) target: &'g Frame,
-    /// Components of the target's aggregate posterior, with their log weights: what mixtures begin as.
-    pub(crate) components: &'g (DiagonalGaussian, Vec<f32>),
+    /// Components of the target's aggregate posterior: what mixtures begin as. Asked for by those only.
+    pub(crate) components: &'g dyn Fn() -> &'g Aggregate,
 }
+
+/// Components of an aggregate posterior, and their log weights.
+pub(crate) type Aggregate = (DiagonalGaussian, Vec<f32>);
 
 /// Draws over which a closed-form fit takes its moments.
 const MOMENT_DRAWS: usize = 4096;
@@ -50,10 +53,10 @@ impl Candidate {
             learning_rate,
             weight_decay,
         };
-        let (components, log_weights) = ground.components;
         let (pairs, hidden) = (ground.pairs, if few { [128, 128] } else { [256, 256] });
         Ok(match self.family {
             Family::Independent => {
+                let (components, log_weights) = (ground.components)();
                 (Density::Mixture(Mixture::independent(inputs, components.clone(), log_weights)?), FitCurve::default())
             }
             Family::LinearGaussian => {
@@ -71,6 +74,7 @@ impl Candidate {
             }
             Family::TiedMixture | Family::Mixture => {
                 let moving = self.family == Family::Mixture;
+                let (components, log_weights) = (ground.components)();
                 let start =
                     Mixture::initial(inputs, components.clone(), log_weights, &hidden, dropout, moving, &mut stream)?;
                 let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
@@ -119,7 +123,7 @@ pub(crate) fn aggregate_components(
     frame: &Frame,
     posteriors: &[(&FramedPosterior, &[usize])],
     stream: &mut RandomStream,
-) -> (DiagonalGaussian, Vec<f32>) {
+) -> Aggregate {
     const MOST_COMPONENTS: usize = 32;
     let mut points = Vec::new();
     for (posterior, rows) in posteriors {

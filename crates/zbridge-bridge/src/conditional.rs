@@ -179,3 +179,59 @@ impl LatentDistribution for Given<'_> {
         Ok(nats)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::families::{CouplingFlow, FlowShape, Mixture, laws};
+    use zbridge_core::{DiagonalGaussian, Posterior};
+
+    /// Posteriors in the plane, around the origin.
+    fn plane(name: &str) -> Posterior {
+        let mut mean = vec![0.0; 400];
+        RandomStream::named(3, name).fill_standard_normal(&mut mean);
+        DiagonalGaussian::new(Latents::new(mean, 2).unwrap(), Latents::filled(200, 2, -2.0)).unwrap().into()
+    }
+
+    fn flow(seed: u64) -> Density {
+        let mut stream = RandomStream::named(seed, "flow");
+        let shape = FlowShape { couplings: 2, hidden: vec![8], bins: 4 };
+        Density::Flow(CouplingFlow::initial(2, 2, &shape, &mut stream).unwrap())
+    }
+
+    fn reader() -> Conditional {
+        let components =
+            DiagonalGaussian::new(Latents::new(vec![-1.0, 0.0, 1.0, 0.0], 2).unwrap(), Latents::filled(2, 2, -1.0));
+        let mut stream = RandomStream::named(1, "reader");
+        let mut mixture =
+            Mixture::initial(2, components.unwrap(), &[-0.7, -0.7], &[8], 0.0, false, &mut stream).unwrap();
+        let mut noise = vec![0.0; crate::learner::Learner::parameters(&mixture).len()];
+        stream.fill_standard_normal(&mut noise);
+        let parameters = crate::learner::Learner::parameters_mut(&mut mixture).iter_mut();
+        parameters.zip(noise).for_each(|(parameter, noise)| *parameter += 0.5 * noise);
+        let frames = (Frame::of(&[&plane("target")]), Frame::of(&[&plane("source")]));
+        Conditional::new(frames.0, frames.1, vec![Density::Mixture(mixture)])
+    }
+
+    fn broad(members: Vec<Density>) -> Conditional {
+        Conditional::new(Frame::of(&[&plane("source")]), Frame::of(&[&plane("target")]), members)
+    }
+
+    #[test]
+    fn ensembles_in_frames_obey_the_laws() {
+        laws::hold_for(&broad(vec![flow(1), flow(2)]), 1e-2);
+        laws::hold_for(&reader(), 1e-3);
+    }
+
+    #[test]
+    fn agreement_obeys_the_laws_up_to_the_error_of_its_normaliser() {
+        let agreed = Conditional { critic: Agreement::of(&reader()).map(Arc::new), ..broad(vec![flow(1)]) };
+        assert!(agreed.critic.is_some());
+        laws::hold_for(&agreed, 0.08);
+    }
+
+    #[test]
+    fn only_tied_mixtures_can_be_asked_to_agree() {
+        assert!(Agreement::of(&broad(vec![flow(1)])).is_none());
+    }
+}

@@ -37,7 +37,9 @@ impl Effort {
 
     /// The ladder for a target of `dim` active dimensions, from the simplest to the richest.
     pub(crate) fn candidates(&self, dim: usize) -> Vec<Candidate> {
-        let (short, long) = (self.steps(100), self.steps(400));
+        // Small networks on few pairs cost next to nothing: only a budget below 10 s shortens them.
+        let of_ladder = |steps: f64| ((steps * (6.0 * self.share).min(1.0)) as usize).max(20);
+        let (short, long) = (of_ladder(100.0), of_ladder(400.0));
         let ladder = [
             (Family::LinearGaussian, vec![0]),
             (Family::TiedMixture, vec![short, long]),

@@ -268,3 +268,82 @@ impl FramedPosterior {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `rows` posteriors in three dimensions: the first varies, the second is collapsed, the third varies a little.
+    fn posterior(rows: usize) -> Posterior {
+        let mut mean = vec![0.0; rows * 3];
+        RandomStream::named(1, "frame").fill_standard_normal(&mut mean);
+        for row in mean.chunks_exact_mut(3) {
+            (row[0], row[1], row[2]) = (5.0 + 2.0 * row[0], 0.01 * row[1], 0.5 * row[2] - 1.0);
+        }
+        let log_var = (0..rows).flat_map(|_| [-2.0, 0.0, -3.0]).collect();
+        DiagonalGaussian::new(Latents::new(mean, 3).unwrap(), Latents::new(log_var, 3).unwrap()).unwrap().into()
+    }
+
+    #[test]
+    fn collapsed_dimensions_are_left_out_and_drawn_again() {
+        let posterior = posterior(2000);
+        let frame = Frame::of(&[&posterior]);
+        assert_eq!(frame.active, [0, 2]);
+        let mut stream = RandomStream::named(2, "frame");
+        let points = posterior.sample(&mut stream);
+        let inside = frame.standardised(points.values());
+        let (mean, square) = inside.iter().fold((0.0, 0.0), |(m, s), v| (m + v, s + v * v));
+        assert!((mean / inside.len() as f32).abs() < 0.05 && (square / inside.len() as f32 - 1.0).abs() < 0.05);
+        let back = frame.restored(&inside, &mut stream);
+        let spread: f32 = back.values().chunks_exact(3).map(|row| row[1] * row[1]).sum::<f32>() / 2000.0;
+        assert!((spread - 1.0).abs() < 0.15, "the collapsed dimension is drawn: {spread}");
+        for (before, after) in points.values().chunks_exact(3).zip(back.values().chunks_exact(3)) {
+            assert!((before[0] - after[0]).abs() < 1e-4 && (before[2] - after[2]).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn densities_count_the_scale_and_what_is_left_out() {
+        let frame = Frame::of(&[&posterior(2000)]);
+        let point = [5.0, 0.3, -1.0];
+        let expected = -f64::from(frame.deviation[0]).ln() - f64::from(frame.deviation[2]).ln()
+            + zbridge_core::LatentDistribution::log_prob(
+                &DiagonalGaussian::new(
+                    Latents::filled(1, 1, frame.mean[1]),
+                    Latents::filled(1, 1, 2.0 * frame.deviation[1].ln()),
+                )
+                .unwrap(),
+                &Latents::filled(1, 1, point[1]),
+            )
+            .unwrap()[0];
+        assert!((frame.log_density_outside(&point) - expected).abs() < 1e-5);
+    }
+
+    #[test]
+    fn posteriors_that_come_again_are_atoms_and_continuous_ones_are_not() {
+        let few = posterior(5);
+        let rows: Vec<usize> = (0..40).map(|row| row % 5).collect();
+        let frame = Frame::of(&[&few.select(&rows)]);
+        assert_eq!(frame.atoms().unwrap().rows(), 5);
+        assert_eq!(frame.feature_width(), frame.active() + 5);
+        assert!(Frame::of(&[&posterior(40)]).atoms().is_none());
+        // Unpaired posteriors count too.
+        assert_eq!(Frame::of(&[&few.select(&[0, 1]), &few.select(&rows)]).atoms().unwrap().rows(), 5);
+    }
+
+    #[test]
+    fn frames_that_contradict_themselves_are_not_sound() {
+        let frame = Frame::of(&[&posterior(50)]);
+        assert!(frame.is_sound(3) && !frame.is_sound(4));
+        for broken in [
+            Frame { deviation: vec![1.0, 0.0, 1.0], ..frame.clone() },
+            Frame { active: vec![], ..frame.clone() },
+            Frame { active: vec![0, 3], ..frame.clone() },
+            Frame { active: vec![2, 0], ..frame.clone() },
+            Frame { mean: vec![f32::NAN; 3], ..frame.clone() },
+            Frame { atoms: Some((vec![0.0; 4], vec![0.0; 2])), ..frame.clone() },
+        ] {
+            assert!(!broken.is_sound(3), "{broken:?}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Laws that a fitted bridge obeys.
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
-use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Divergence, FitData, Recipe};
+use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Divergence, FitData};
 use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, Posterior, RandomStream};
 
 /// `rows` posteriors whose means are standard normal and whose log-variances vary.

@@ -21,7 +21,8 @@ fn folder_with_bridge() -> TempDir {
         &folder,
         &["encode", "--model", "mnist-label", "--data", "data", "--split", "train", "--out", "y.safetensors"],
     );
-    let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--steps", "200", "--out", "a.bridge"];
+    let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--recipe", "paper", "--steps", "200", "--out"];
+    let fit = [&fit[..], &["a.bridge"]].concat();
     let report = json(&folder, &fit);
     assert_eq!((report["pairs"].as_u64(), report["dims"][0].as_u64()), (Some(300), Some(64)));
     folder
@@ -37,7 +38,7 @@ fn files(folder: &TempDir) -> Vec<String> {
 #[test]
 fn the_demo_makes_both_directions_and_is_repeatable() {
     let folder = tempfile::tempdir().unwrap();
-    let report = json(&folder, &["demo", "--out", "a", "--label", "7"]);
+    let report = json(&folder, &["demo", "--budget", "2", "--out", "a", "--label", "7"]);
     let figure = |report: &serde_json::Value, path: &str| report.pointer(path).unwrap().as_f64().unwrap();
     // Chance is 0.1; a bridge that works is far above it, whatever the weights that ship.
     assert!(figure(&report, "/image_to_label/accuracy") > 0.5);
@@ -46,11 +47,11 @@ fn the_demo_makes_both_directions_and_is_repeatable() {
     for file in report["files"].as_array().unwrap() {
         assert_eq!(&fs::read(folder.path().join(file.as_str().unwrap())).unwrap()[1..4], b"PNG");
     }
-    let again = json(&folder, &["demo", "--out", "b", "--label", "7"]);
+    let again = json(&folder, &["demo", "--budget", "2", "--out", "b", "--label", "7"]);
     assert_eq!(report["image_to_label"], again["image_to_label"]);
     let picture = |name: &str| fs::read(folder.path().join(name).join("labels-to-images.png")).unwrap();
     assert!(picture("a") == picture("b"));
-    let other = json(&folder, &["demo", "--out", "c", "--seed", "2"]);
+    let other = json(&folder, &["demo", "--recipe", "paper", "--out", "c"]);
     assert_ne!(report["image_to_label"], other["image_to_label"]);
 }
 
@@ -58,7 +59,7 @@ fn the_demo_makes_both_directions_and_is_repeatable() {
 fn the_demo_reads_an_image_that_it_wrote() {
     let folder = folder_with_bridge();
     json(&folder, &["generate", "--bridge", "a.bridge", "--from", "3", "--to", "x", "--out", "three.png"]);
-    let report = json(&folder, &["demo", "--image", "three.png", "--out", "d"]);
+    let report = json(&folder, &["demo", "--recipe", "paper", "--image", "three.png", "--out", "d"]);
     assert_eq!(report["image"]["probabilities"].as_array().unwrap().len(), 10);
 }
 
@@ -118,7 +119,7 @@ fn evaluation_finds_more_in_true_pairs_than_in_shuffled_ones() {
         write_clusters(&folder.path().join(x), rows, rows as u64);
         json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", split, "--out", y]);
     }
-    json(&folder, &["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--steps", "500", "--out", "a.bridge"]);
+    json(&folder, &["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--budget", "2", "--out", "a.bridge"]);
     let evaluate = |extra: &[&str]| {
         let base = ["evaluate", "--bridge", "a.bridge", "--x", "hx.safetensors", "--y", "hy.safetensors"];
         json(&folder, &[&base, extra].concat())
@@ -173,7 +174,12 @@ fn wrong_settings_exit_with_2() {
         |extra: &'static [&'static str]| [&["fit", "--x", "x.safetensors", "--y", "y.safetensors"], extra].concat();
     fails(&folder, &fit(&["--recipe", "papr"]), 2, &["paper"]);
     fails(&folder, &fit(&["--divergence", "kl"]), 2, &["reverse-kl"]);
-    fails(&folder, &fit(&["--batch", "1"]), 2, &["batch", "at least 2"]);
+    fails(&folder, &fit(&["--recipe", "paper", "--batch", "1"]), 2, &["batch", "at least 2"]);
+    fails(&folder, &fit(&["--steps", "10"]), 2, &["--steps", "--recipe paper", "--budget"]);
+    fails(&folder, &fit(&["--budget", "soon"]), 2, &["--budget", "60s"]);
+    fails(&folder, &fit(&["--budget", "0"]), 2, &["budget", "1 second"]);
+    fails(&folder, &fit(&["--x-unpaired", "y.safetensors"]), 2, &["unpaired latents of x have 2 dimensions", "64"]);
+    fails(&folder, &["learning-curve", "--data", "data", "--pairs", "3"], 2, &["--pairs 3"]);
     let generate = |extra: &'static [&'static str]| [&["generate", "--bridge", "a.bridge"], extra].concat();
     fails(&folder, &generate(&["--from", "7", "--to", "z"]), 2, &["x and y"]);
     fails(&folder, &generate(&["--from", "7", "--to", "x", "--out", "a.jpg"]), 2, &[".png, .npy or .safetensors"]);
@@ -186,7 +192,29 @@ fn wrong_settings_exit_with_2() {
 fn help_names_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, _) = run(&folder, &["--help"]);
-    for command in ["demo", "encode", "fit", "generate", "evaluate", "reproduce", "train"] {
+    for command in ["demo", "encode", "fit", "generate", "evaluate", "learning-curve", "reproduce", "train"] {
         assert!(code == 0 && out.contains(command), "{command}");
     }
+}
+
+/// What is known of unpaired latents must not reach the fit: not even their labels, were they in the file.
+#[test]
+fn shuffling_the_labels_of_unpaired_latents_changes_nothing() {
+    let folder = folder_with_data();
+    write_clusters(&folder.path().join("x.safetensors"), 100, 1);
+    json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", "test", "--out", "y.safetensors"]);
+    write_clusters(&folder.path().join("more.safetensors"), 200, 2);
+    let file = LatentsFile::read(&folder.path().join("more.safetensors")).unwrap();
+    let mut labels = file.labels.clone().unwrap();
+    labels.rotate_left(3);
+    let shuffled = LatentsFile { labels: Some(labels), ..file };
+    shuffled.write(&folder.path().join("shuffled.safetensors"), Precision::F32).unwrap();
+    let bridge = |unpaired: &str, out: &str| {
+        let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--budget", "1"];
+        let report = json(&folder, &[&fit[..], &["--x-unpaired", unpaired, "--out", out]].concat());
+        assert_eq!(report["unpaired"], serde_json::json!([200, 0]));
+        zbridge::Bridge::read(&folder.path().join(out)).unwrap()
+    };
+    let (a, b) = (bridge("more.safetensors", "a.bridge"), bridge("shuffled.safetensors", "b.bridge"));
+    assert_eq!((a.x_to_y(), a.y_to_x()), (b.x_to_y(), b.y_to_x()));
 }

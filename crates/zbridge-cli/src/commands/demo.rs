@@ -45,8 +45,8 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
         image: args.image.clone(),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());
-    let report = run_demo(&request, &mut |direction, progress| {
-        show_fit(&display, direction, progress);
+    let report = run_demo(&request, &mut |_, progress| {
+        show_fit(&display, progress);
         !interrupt.requested()
     })?;
     drop(display);

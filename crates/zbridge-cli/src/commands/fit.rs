@@ -95,8 +95,8 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
         out: context.out_or("my.bridge"),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());
-    let report = fit(&request, &mut |direction, progress| {
-        show_fit(&display, direction, progress);
+    let report = fit(&request, &mut |_, progress| {
+        show_fit(&display, progress);
         !interrupt.requested()
     })?;
     drop(display);
