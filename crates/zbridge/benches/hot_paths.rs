@@ -3,7 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use zbridge::assets::{MNIST_IMAGE, MNIST_LABEL};
-use zbridge::{Bridge, BridgeConfig, EventKind, LatentModel, Observations, Posterior, RandomStream};
+use zbridge::{Bridge, BridgeConfig, EventKind, FitData, LatentModel, Observations, Posterior, RandomStream};
 use zbridge_core::DiagonalGaussian;
 use zbridge_eval::{ConditionalTarget, ImportanceSettings, PriorTarget, importance_sampled};
 use zbridge_models::VaeTrainer;
@@ -48,7 +48,7 @@ fn bridge_fit(criterion: &mut Criterion) {
     for rows in [1024, 8192] {
         let (x, y) = pairs(rows);
         group.bench_with_input(BenchmarkId::from_parameter(format!("N = {rows}")), &rows, |bencher, _| {
-            bencher.iter(|| Bridge::fit(black_box(&x), &y, &config, &mut |_, _| true));
+            bencher.iter(|| Bridge::fit(black_box(&FitData::pairs(&x, &y)), &config, &mut |_, _| true));
         });
     }
     group.finish();
@@ -69,7 +69,7 @@ fn importance_sampling(criterion: &mut Criterion) {
     group.bench_function("images × samples, VAE and one bridge", |bencher| {
         bencher.iter(|| {
             let targets: [&dyn zbridge_eval::TargetDensity; 2] = [&prior, &conditional];
-            importance_sampled(&model, &observations, posterior.as_diagonal().unwrap(), &targets, &settings, &|_| ())
+            importance_sampled(&model, &observations, &posterior.moments(), &targets, &settings, &|_| ())
         });
     });
     group.finish();
@@ -82,7 +82,7 @@ fn generation(criterion: &mut Criterion) {
         (MNIST_IMAGE.vae().expect("an intact asset"), MNIST_LABEL.vae().expect("an intact asset"));
     let (x, y) = pairs(64);
     let config = BridgeConfig { steps: 10, ..BridgeConfig::paper() }.check().expect("valid settings");
-    let bridge = Bridge::fit(&x, &y, &config, &mut |_, _| true).expect("a fit");
+    let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true).expect("a fit");
     let label = Observations::one_hot(&[7], 10).expect("a label");
     let label = label_model.posterior(&label).expect("a label of the model");
     let mut group = criterion.benchmark_group("generation");

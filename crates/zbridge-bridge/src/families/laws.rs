@@ -57,13 +57,9 @@ fn a_batch_is_its_rows(density: &dyn ConditionalDensity, sources: &Latents) {
     let batch = density.given(sources).unwrap();
     assert_eq!(batch.shape(), (3, 2));
     let together = batch.log_prob(&points).unwrap();
-    for row in 0..3 {
+    for (row, &together) in together.iter().enumerate() {
         let alone = density.given(&sources.select(&[row])).unwrap().log_prob(&points.select(&[row])).unwrap()[0];
-        assert!(
-            (alone - together[row]).abs() < 1e-4 * alone.abs().max(1.0),
-            "{alone} alone, {} together",
-            together[row]
-        );
+        assert!((alone - together).abs() < 1e-4 * alone.abs().max(1.0), "{alone} alone, {together} together");
     }
     let stream = || RandomStream::named(13, "laws/again");
     assert_eq!(batch.sample_each(4, &mut stream()), batch.sample_each(4, &mut stream()), "same stream, same draws");
