@@ -70,7 +70,7 @@ impl Effort {
     /// What is tried on labelled posteriors, with short fits; `share` of the steps of a trial.
     pub(crate) fn labelled_candidates(&self, dim: usize, share: f64) -> Vec<Candidate> {
         match self.forced {
-            // Flow matching is left out: it costs as much again and has lost every time (decision 0008).
+            // Flow matching is left out: its density costs 40 times as much and it has lost every time (decision 0008).
             None => vec![Candidate { family: Family::Flow, steps: self.steps((800.0 * share) as usize) }],
             Some(_) => self.candidates(dim).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect(),
         }

@@ -175,7 +175,11 @@ fn of_data(error: &DataError) -> Failure {
 fn of_bridge(error: &BridgeError) -> Failure {
     match error {
         BridgeError::Setting { .. } | BridgeError::Unknown { .. } => Failure::Usage,
-        BridgeError::Unpaired { .. } | BridgeError::TooFewPairs { .. } | BridgeError::Shape(_) => Failure::BadData,
+        BridgeError::Unpaired { .. }
+        | BridgeError::UnpairedOfAnotherSpace { .. }
+        | BridgeError::SamplesOnly
+        | BridgeError::TooFewPairs { .. }
+        | BridgeError::Shape(_) => Failure::BadData,
         BridgeError::Network(error) => of_network(error),
         BridgeError::Interrupted => Failure::Interrupted,
         _ => Failure::General,

@@ -19,7 +19,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = Recipe::Auto)]
     recipe: Recipe,
     /// As in fit: time for the bridge
-    #[arg(long, value_name = "SECONDS", default_value = "10s", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "20s", value_parser = seconds)]
     budget: f64,
     /// Also write 60 images of this label
     #[arg(long, value_name = "0-9")]

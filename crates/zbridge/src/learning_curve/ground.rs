@@ -28,7 +28,7 @@ pub(super) struct Ground {
     labels: Vec<u8>,
     image_posterior: Posterior,
     label_posterior: Posterior,
-    /// Training images' posteriors; their labels are not even read.
+    /// Training images' posteriors; nothing here knows their labels.
     unpaired: Option<Posterior>,
     judge: Judge,
     seed: u64,

@@ -10,8 +10,8 @@ pub(super) fn page(curve: &Curve) -> Page {
         Section::new("Figures over the number of pairs")
             .illustration(
                 "learning-curve",
-                "Mean over seeds; bands are ± two standard errors. Dashed names: shuffled pairs, the negative control.",
-                "Six line charts over the number of pairs: accuracy, log p(y|x), calibration error, coherence, diversity and the gain in log p(x).",
+                "Mean over seeds; bands are ± two standard errors. Shuffled pairs are the negative control.",
+                "Line charts over the number of pairs: accuracy, log p(y|x), calibration error, coherence, diversity and the gain in log p(x).",
                 figure(curve),
             )
             .table(table(curve, false)),
@@ -174,7 +174,7 @@ fn choices(curve: &Curve) -> Table {
 fn provenance(curve: &Curve) -> Section {
     Section::new("How to make this again")
         .code(curve.command.clone())
-        .paragraph("The first N rows of a seeded order of the 10,000 test images are pairs, all others are held out; unpaired images are training images, whose labels are never read.")
+        .paragraph("The first N rows of a seeded order of the 10,000 test images are pairs, all others are held out; unpaired images are training images, whose labels are never used.")
         .with(Block::Facts(vec![
             ("version".into(), format!("zbridge {}", curve.version)),
             ("seconds".into(), format!("{:.0}", curve.seconds)),
