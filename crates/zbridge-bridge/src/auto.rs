@@ -324,10 +324,12 @@ impl<'f> Fitter<'f> {
             let route = Route::Refined { sharpness: SHARPNESSES[best] };
             reader.consider(Family::TiedMixture, steps, nats, (true, false), route);
         }
-        let ways = if tried.iter().all(|tried| tried.agreed) { 2 } else { 1 };
+        let stride = if tried.iter().all(|tried| tried.agreed) { 2 } else { 1 };
+        // Only a tied mixture can be asked to agree: if the informative direction ended as another family, nobody can.
+        let ways = if reader.trials[reader.chosen].family == Family::TiedMixture { stride } else { 1 };
         for (rung, candidate) in rungs.iter().enumerate() {
             for way in 0..ways {
-                if let Some(nats) = joined(&|tried| tried.painted.get(rung * ways + way)) {
+                if let Some(nats) = joined(&|tried| tried.painted.get(rung * stride + way)) {
                     let agreed = way == 1;
                     painter.consider(
                         candidate.family,

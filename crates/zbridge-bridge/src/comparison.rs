@@ -8,7 +8,7 @@ use zbridge_core::Estimate;
 pub struct Trial {
     /// Its family.
     pub family: Family,
-    /// Optimiser steps of its fit.
+    /// Optimiser steps of its fit: of the last one where the trial itself was shorter, but for flows on labelled latents.
     pub steps: usize,
     /// Whether posteriors without partners took part.
     pub unpaired: bool,
