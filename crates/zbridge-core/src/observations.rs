@@ -1,4 +1,4 @@
-use crate::ShapeError;
+use crate::{RandomStream, ShapeError};
 use serde::{Deserialize, Serialize};
 
 /// What the numbers of an observation mean.
@@ -94,6 +94,16 @@ impl Observations {
     /// The observations named by `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
         let values = rows.iter().flat_map(|&row| self.row(row).iter().copied()).collect();
+        Self { values, kind: self.kind.clone() }
+    }
+
+    /// The same with every value 1 or 0, drawn with itself as the probability of 1; row `i` from `stream.child(i)`, so
+    /// that an observation's draw does not depend on the others.
+    pub fn binarised(&self, stream: &RandomStream) -> Self {
+        let mut values = self.values.clone();
+        for (row, values) in values.chunks_exact_mut(self.kind.size()).enumerate() {
+            stream.child(row as u64).binarise(values);
+        }
         Self { values, kind: self.kind.clone() }
     }
 

@@ -53,6 +53,11 @@ impl RandomStream {
         self.generator.random()
     }
 
+    /// Makes each value 1 with itself as the probability, and 0 otherwise: grey pixels become black or white ones.
+    pub fn binarise(&mut self, values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value = f32::from(u8::from(self.uniform() < *value)));
+    }
+
     /// A uniformly random order of `0..n` (Fisher–Yates).
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();

@@ -58,7 +58,7 @@ impl Recipe {
             stop_after: 3,
             ..image.clone()
         };
-        Ok(vec![image, early, mnist_label()?, mnist_judge()?])
+        Ok(vec![image.clone(), early, black_and_white(image)?, mnist_label()?, mnist_judge()?])
     }
 
     /// The plan to train on `rows` rows under `seed`.
@@ -113,6 +113,23 @@ fn mnist_image() -> Result<Recipe, ModelError> {
         epochs: 80,
         stop_after: 80,
         schedule: Schedule { peak: 1e-3, warm_up_steps: 500, floor: 0.005 },
+    })
+}
+
+/// The image VAE of black and white images: the same networks, trained on a fresh draw of each image every time.
+fn black_and_white(grey: Recipe) -> Result<Recipe, ModelError> {
+    let RecipeModel::Vae(architecture, objective) = grey.model else { return mnist_image() };
+    let name = "mnist-image-binary";
+    Ok(Recipe {
+        name: name.into(),
+        about: "the same image VAE for black and white images, drawn from the grey ones".into(),
+        model: RecipeModel::Vae(
+            VaeArchitecture { name: name.into(), ..architecture },
+            Objective { binarised: true, ..objective },
+        ),
+        epochs: 60,
+        stop_after: 60,
+        ..grey
     })
 }
 

@@ -192,8 +192,12 @@ impl<'d> BurnVaeTrainer<'d> {
     /// The mean bound of these rows in nats, `[1]`.
     fn objective(&self, rows: &[usize], context: &StepContext) -> Tensor<1> {
         let (kl_weight, draws) = self.objective.at(context.done);
-        let x: Vec<f32> = rows.iter().flat_map(|&row| self.observations.row(row)).copied().collect();
-        let x = self.device.tensor(x, [rows.len(), self.architecture.event.size()]);
+        let size = self.architecture.event.size();
+        let mut x: Vec<f32> = rows.iter().flat_map(|&row| self.observations.row(row)).copied().collect();
+        for (shard, x) in x.chunks_mut(SHARD_ROWS * size).enumerate() {
+            self.objective.show(x, &context.stream.child(shard as u64));
+        }
+        let x = self.device.tensor(x, [rows.len(), size]);
         self.bounds(x, self.noise(rows.len(), draws, context), kl_weight).mean()
     }
 

@@ -17,12 +17,24 @@ pub struct Objective {
     pub importance_after: f32,
     /// Draws of the importance-weighted bound (Burda et al. 2016, eq. 8).
     pub importance_draws: usize,
+    /// Whether an observation is seen as a fresh draw of black and white pixels, with its grey values as probabilities,
+    /// each time that it comes (Salakhutdinov and Murray 2008).
+    #[serde(default)]
+    pub binarised: bool,
 }
 
 impl Objective {
     /// The evidence lower bound from beginning to end.
     pub fn elbo() -> Self {
-        Self { kl_weight: 1.0, kl_warm_up: 0.0, importance_after: 1.0, importance_draws: 1 }
+        Self { kl_weight: 1.0, kl_warm_up: 0.0, importance_after: 1.0, importance_draws: 1, binarised: false }
+    }
+
+    /// Makes of a shard's observations what the model sees of them in a step; `stream` is the shard's.
+    pub(crate) fn show(&self, x: &mut [f32], stream: &RandomStream) {
+        const PIXELS: u64 = 1;
+        if self.binarised {
+            stream.child(PIXELS).binarise(x);
+        }
     }
 
     /// (KL weight, draws) when this share of the training is done.
@@ -88,6 +100,7 @@ impl Trainee for VaeTrainer<'_> {
     fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError> {
         let (kl_weight, draws) = self.objective.at(context.done);
         let terms = Terms { kl_weight, draws, scale: 1.0 / rows.len() as f32 };
+        let objective = self.objective;
         let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
         self.shards.resize_with(parts.len().max(self.shards.len()), Shard::default);
         let (architecture, observations, parameters) = (&self.architecture, self.observations, &self.parameters);
@@ -97,7 +110,9 @@ impl Trainee for VaeTrainer<'_> {
             .enumerate()
             .map(|(index, (shard, rows))| {
                 let mut stream = context.stream.child(index as u64);
-                shard.run(architecture, parameters, observations, rows, terms, &mut stream)
+                shard.take(observations, rows);
+                objective.show(&mut shard.x, &stream);
+                shard.run(architecture, parameters, terms, &mut stream)
             })
             .collect();
         let shards = &self.shards[..parts.len()];
@@ -138,25 +153,28 @@ struct Shard {
 }
 
 impl Shard {
-    /// The summed objective of `rows` in nats; their gradients are left in the shard.
+    /// Copies `rows` into the shard.
+    fn take(&mut self, observations: &Observations, rows: &[usize]) {
+        self.x.clear();
+        rows.iter().for_each(|&row| self.x.extend_from_slice(observations.row(row)));
+    }
+
+    /// The summed objective in nats of the rows taken; their gradients are left in the shard.
     fn run(
         &mut self,
         architecture: &VaeArchitecture,
         parameters: &[f32],
-        observations: &Observations,
-        rows: &[usize],
         terms: Terms,
         stream: &mut RandomStream,
     ) -> f64 {
         let (encoder, decoder) = parameters.split_at(architecture.encoder.parameter_count());
         self.gradients.clear();
         self.gradients.resize(parameters.len(), 0.0);
-        self.x.clear();
-        rows.iter().for_each(|&row| self.x.extend_from_slice(observations.row(row)));
+        let rows = self.x.len() / architecture.event.size();
         let posterior = architecture.encoder.forward(encoder, &self.x, Mode::Training, &mut self.encoder_tape);
         self.posterior.clear();
         self.posterior.extend_from_slice(posterior);
-        self.draw(rows.len(), architecture.latent_dim, terms.draws, stream);
+        self.draw(rows, architecture.latent_dim, terms.draws, stream);
         architecture.decoder.forward(decoder, &self.z, Mode::Training, &mut self.decoder_tape);
         let total = if terms.draws == 1 {
             self.evidence_lower_bound(architecture, decoder, terms)

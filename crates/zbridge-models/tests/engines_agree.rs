@@ -56,9 +56,10 @@ fn observations(event: &EventKind) -> Observations {
     }
 }
 
-fn objectives() -> [Objective; 2] {
+fn objectives() -> [Objective; 3] {
     let warm_up = Objective { kl_weight: 0.5, kl_warm_up: 0.5, ..Objective::elbo() };
-    [warm_up, Objective { importance_after: 0.0, importance_draws: 5, ..Objective::elbo() }]
+    let binarised = Objective { binarised: true, ..Objective::elbo() };
+    [warm_up, Objective { importance_after: 0.0, importance_draws: 5, ..Objective::elbo() }, binarised]
 }
 
 fn context(step: usize) -> StepContext {

@@ -22,9 +22,25 @@ pub enum Cell {
         /// Digits after the point.
         digits: usize,
     },
+    /// An estimate with the interval in which it lies, all written with so many digits after the point.
+    Interval {
+        /// The estimate.
+        value: f64,
+        /// The interval's lower end.
+        low: f64,
+        /// The interval's upper end.
+        high: f64,
+        /// Digits after the point.
+        digits: usize,
+    },
+    /// A number as it came from a program, written with five significant digits.
+    Value(f64),
     /// Nothing was measured here; written as a dash.
     Missing,
 }
+
+/// What stands where nothing was measured.
+pub(crate) const DASH: &str = "–";
 
 impl Cell {
     /// Words.
@@ -47,6 +63,11 @@ impl Cell {
         Self::Estimate { value, standard_error, digits }
     }
 
+    /// An estimate and the interval in which it lies.
+    pub fn interval(value: f64, low: f64, high: f64, digits: usize) -> Self {
+        Self::Interval { value, low, high, digits }
+    }
+
     /// A dash for what was not measured.
     pub fn missing() -> Self {
         Self::Missing
@@ -57,29 +78,73 @@ impl Cell {
         match self {
             Self::Text(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
             Self::Number { value, digits } => written(*value, *digits),
+            Self::Estimate { value, standard_error, digits } if value.is_nan() || standard_error.is_nan() => {
+                written(*value, *digits)
+            }
             Self::Estimate { value, standard_error, digits } => {
                 format!("{} ± {}", written(*value, *digits), written(*standard_error, *digits))
             }
-            Self::Missing => "–".to_owned(),
+            Self::Interval { value, low, high, digits } if value.is_nan() || low.is_nan() || high.is_nan() => {
+                written(*value, *digits)
+            }
+            Self::Interval { value, low, high, digits } => {
+                format!("{} [{}, {}]", written(*value, *digits), written(*low, *digits), written(*high, *digits))
+            }
+            Self::Value(value) => significant(*value),
+            Self::Missing => DASH.to_owned(),
         }
     }
 
-    /// The cell as a program reads it, in full precision, and its standard error where it has one.
-    pub(crate) fn exact(&self) -> (String, String) {
+    /// The cell as a program reads it, in full precision; nothing where it is missing.
+    pub(crate) fn exact(&self) -> String {
         match self {
-            Self::Text(text) => (text.clone(), String::new()),
-            Self::Number { value, .. } => (value.to_string(), String::new()),
-            Self::Estimate { value, standard_error, .. } => (value.to_string(), standard_error.to_string()),
-            Self::Missing => (String::new(), String::new()),
+            Self::Text(text) => text.clone(),
+            Self::Number { value, .. }
+            | Self::Estimate { value, .. }
+            | Self::Interval { value, .. }
+            | Self::Value(value) => value.to_string(),
+            Self::Missing => String::new(),
+        }
+    }
+
+    /// The standard error as a program reads it.
+    pub(crate) fn exact_standard_error(&self) -> Option<String> {
+        match self {
+            Self::Estimate { standard_error, .. } => Some(standard_error.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The interval's ends as a program reads them.
+    pub(crate) fn exact_interval(&self) -> Option<[String; 2]> {
+        match self {
+            Self::Interval { low, high, .. } => Some([low.to_string(), high.to_string()]),
+            _ => None,
         }
     }
 }
 
-fn written(value: f64, digits: usize) -> String {
+/// The number with so many digits after the point; a dash where it is none.
+pub(crate) fn written(value: f64, digits: usize) -> String {
+    if value.is_nan() {
+        return DASH.to_owned();
+    }
     if value.is_infinite() {
         return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
     }
     with_minus(&format!("{value:.digits$}"))
+}
+
+/// The number with five significant digits; whole numbers as they are.
+fn significant(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() || (value.fract() == 0.0 && size < 1e15) {
+        return written(value, 0);
+    }
+    if !(1e-4..1e6).contains(&size) {
+        return with_minus(&format!("{value:.4e}"));
+    }
+    written(value, (4.0 - size.log10().floor()).max(0.0) as usize)
 }
 
 #[cfg(test)]
@@ -92,8 +157,25 @@ mod tests {
         assert_eq!(Cell::estimate(-0.04561, 0.00012, 4).written(), "−0.0456 ± 0.0001");
         assert_eq!(Cell::number(-0.001, 1).written(), "0.0");
         assert_eq!(Cell::number(f64::NEG_INFINITY, 1).written(), "−∞");
-        assert_eq!(Cell::number(f64::NAN, 1).written(), "NaN");
         assert_eq!(Cell::missing().written(), "–");
-        assert_eq!(Cell::estimate(-0.5, 0.25, 1).exact(), ("-0.5".into(), "0.25".into()));
+        assert_eq!(Cell::interval(-0.5, -0.75, 0.25, 1).written(), "−0.5 [−0.8, 0.2]");
+        assert_eq!(Cell::estimate(-0.5, 0.25, 1).exact(), "-0.5");
+        assert_eq!(Cell::estimate(-0.5, 0.25, 1).exact_standard_error(), Some("0.25".into()));
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_missing() {
+        assert_eq!(Cell::number(f64::NAN, 1).written(), "–");
+        assert_eq!(Cell::estimate(f64::NAN, 0.1, 1).written(), "–");
+        assert_eq!(Cell::estimate(0.5, f64::NAN, 1).written(), "0.5");
+        assert_eq!(Cell::interval(f64::NAN, 0.0, 1.0, 1).written(), "–");
+        assert_eq!(Cell::interval(0.5, f64::NEG_INFINITY, 1.0, 1).written(), "0.5 [−∞, 1.0]");
+    }
+
+    #[test]
+    fn values_of_programs_keep_five_digits() {
+        let written: Vec<String> =
+            [1.0 / 3.0, 12_345.678, -4.0, 0.0, 1e-9, f64::NAN].map(|value| Cell::Value(value).written()).into();
+        assert_eq!(written, ["0.33333", "12346", "−4", "0", "1.0000e-9", "–"]);
     }
 }

@@ -1,5 +1,5 @@
-use crate::axis::{Scale, Span};
-use crate::{Figure, ReportError};
+use crate::axis::Scale;
+use crate::{Figure, Reference, ReportError};
 
 /// A named line, with a band around it where there is an uncertainty to show.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,6 +39,8 @@ pub struct LineChart {
     pub x_scale: Scale,
     /// How the vertical axis is divided.
     pub y_scale: Scale,
+    /// Values to compare the lines with, drawn dashed all the way across.
+    pub references: Vec<Reference>,
 }
 
 impl LineChart {
@@ -63,12 +65,21 @@ pub struct Group {
     pub name: String,
     /// Places `(x, y)`.
     pub points: Vec<(f64, f64)>,
+    /// For points that are only there to compare others with: what they are. They are drawn small and pale behind the
+    /// others, and the legend says once what small and pale means.
+    pub backdrop: Option<String>,
 }
 
 impl Group {
     /// A cloud of points.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points }
+        Self { name: name.into(), points, backdrop: None }
+    }
+
+    /// A cloud behind the others in the colour of the group `name`, grey where that is empty; `what` says for the
+    /// legend what all pale points are, such as “the label VAE's own latents”.
+    pub fn backdrop(name: impl Into<String>, what: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { backdrop: Some(what.into()), ..Self::new(name, points) }
     }
 }
 
@@ -100,83 +111,4 @@ impl Scatter {
     pub fn to_png(&self, scale: f32) -> Result<Vec<u8>, ReportError> {
         Figure::from(self.clone()).to_png(scale)
     }
-}
-
-/// One chart of a figure.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Panel {
-    /// Lines.
-    Line(LineChart),
-    /// Clouds of points.
-    Scatter(Scatter),
-}
-
-impl From<LineChart> for Panel {
-    fn from(chart: LineChart) -> Self {
-        Self::Line(chart)
-    }
-}
-
-impl From<Scatter> for Panel {
-    fn from(chart: Scatter) -> Self {
-        Self::Scatter(chart)
-    }
-}
-
-impl Panel {
-    pub(crate) fn title(&self) -> &str {
-        match self {
-            Self::Line(chart) => &chart.title,
-            Self::Scatter(chart) => &chart.title,
-        }
-    }
-
-    pub(crate) fn labels(&self) -> (&str, &str) {
-        match self {
-            Self::Line(chart) => (&chart.x_label, &chart.y_label),
-            Self::Scatter(chart) => (&chart.x_label, &chart.y_label),
-        }
-    }
-
-    pub(crate) fn scales(&self) -> (Scale, Scale) {
-        match self {
-            Self::Line(chart) => (chart.x_scale, chart.y_scale),
-            Self::Scatter(_) => (Scale::Linear, Scale::Linear),
-        }
-    }
-
-    pub(crate) fn has_equal_aspect(&self) -> bool {
-        matches!(self, Self::Scatter(chart) if chart.equal_aspect)
-    }
-
-    /// Whether the point has a place on this panel's axes.
-    pub(crate) fn can_draw(&self, (x, y): (f64, f64)) -> bool {
-        let (x_scale, y_scale) = self.scales();
-        x_scale.can_draw(x) && y_scale.can_draw(y)
-    }
-
-    /// How many points have no place on the axes.
-    pub(crate) fn omitted(&self) -> usize {
-        self.points().into_iter().filter(|&point| !self.can_draw(point)).count()
-    }
-
-    /// Ranges of what is drawn, across and up.
-    pub(crate) fn spans(&self) -> (Option<Span>, Option<Span>) {
-        let drawn: Vec<_> = self.points().into_iter().filter(|&point| self.can_draw(point)).collect();
-        (Span::of(drawn.iter().map(|point| point.0)), Span::of(drawn.iter().map(|point| point.1)))
-    }
-
-    /// Every point of lines, bands and clouds.
-    fn points(&self) -> Vec<(f64, f64)> {
-        match self {
-            Self::Line(chart) => chart.series.iter().flat_map(series_points).collect(),
-            Self::Scatter(chart) => chart.groups.iter().flat_map(|group| group.points.iter().copied()).collect(),
-        }
-    }
-}
-
-fn series_points(series: &Series) -> impl Iterator<Item = (f64, f64)> {
-    let edges = series.band.iter().flatten().flat_map(|&(x, low, high)| [(x, low), (x, high)]);
-    series.points.iter().copied().chain(edges)
 }

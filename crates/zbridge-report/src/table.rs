@@ -1,4 +1,4 @@
-use crate::{Cell, escape};
+use crate::{Cell, csv_text, escape};
 
 /// On which side the entries of a column stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,17 +20,38 @@ pub struct Column {
     pub name: String,
     /// On which side its entries stand.
     pub align: Align,
+    /// In what its entries are measured; may be empty.
+    pub unit: String,
 }
 
 impl Column {
     /// A column of words.
     pub fn words(name: impl Into<String>) -> Self {
-        Self { name: name.into(), align: Align::Left }
+        Self { name: name.into(), align: Align::Left, unit: String::new() }
     }
 
     /// A column of numbers.
     pub fn numbers(name: impl Into<String>) -> Self {
-        Self { name: name.into(), align: Align::Right }
+        Self { name: name.into(), align: Align::Right, unit: String::new() }
+    }
+
+    /// The same column with the unit of its entries, which stands behind the name.
+    pub fn with_unit(self, unit: impl Into<String>) -> Self {
+        Self { unit: unit.into(), ..self }
+    }
+
+    /// Name and unit on one line.
+    fn heading(&self) -> String {
+        if self.unit.is_empty() { self.name.clone() } else { format!("{}, {}", self.name, self.unit) }
+    }
+
+    /// Name and unit as HTML, the unit less loud.
+    fn html_heading(&self) -> String {
+        let name = escape::xml(&self.name);
+        if self.unit.is_empty() {
+            return name;
+        }
+        format!("{name} <span class=\"unit\">{}</span>", escape::xml(&self.unit))
     }
 }
 
@@ -86,30 +107,24 @@ impl Table {
         if !self.caption.trim().is_empty() {
             html.push_str(&format!("<caption>{}</caption>\n", escape::xml(&self.caption)));
         }
-        for (place, line) in self.lines(escape::xml).iter().enumerate() {
-            html.push_str(["<thead>\n", "<tbody>\n", ""][place.min(2)]);
-            html.push_str(&self.html_row(line, place == 0));
-            html.push_str(if place == 0 { "</thead>\n" } else { "" });
-        }
-        html.push_str(if self.rows.is_empty() { "</table>\n" } else { "</tbody>\n</table>\n" });
-        html
+        html.push_str(&format!("<thead>\n{}</thead>\n", self.html_header()));
+        let rows: String = self.lines(escape::xml).iter().skip(1).map(|line| self.html_row(line)).collect();
+        html.push_str(&if rows.is_empty() { rows } else { format!("<tbody>\n{rows}</tbody>\n") });
+        html + "</table>\n"
     }
 
     /// The table as comma-separated values in full precision, for programs.
     ///
-    /// A column that holds an estimate is followed by one for its standard errors; a missing entry is empty.
+    /// A column that holds an estimate is followed by one for its standard errors, and one that holds intervals by two
+    /// for their ends; a missing entry is empty.
     pub fn to_csv(&self) -> String {
-        let estimates: Vec<bool> = (0..self.columns.len()).map(|column| self.has_estimate(column)).collect();
-        let mut fields = Vec::new();
-        for (column, estimate) in self.columns.iter().zip(&estimates) {
-            fields.push(csv_field(&column.name));
-            fields.extend(estimate.then(|| csv_field(&format!("{} standard error", column.name))));
-        }
-        let mut text = fields.join(",") + "\n";
-        for row in &self.rows {
-            text.push_str(&(csv_row(row, &estimates).join(",") + "\n"));
-        }
-        text
+        let parts: Vec<Parts> = (0..self.columns.len()).map(|column| self.parts(column)).collect();
+        let header = self.columns.iter().zip(&parts).flat_map(|(column, parts)| parts.names(&column.heading()));
+        let rows = self.rows.iter().map(|row| {
+            let cells = parts.iter().enumerate().map(|(at, parts)| (row.get(at).unwrap_or(&Cell::Missing), parts));
+            cells.flat_map(|(cell, parts)| parts.values(cell)).collect()
+        });
+        csv_text::of(std::iter::once(header.collect()).chain(rows))
     }
 
     /// The table for a terminal.
@@ -131,7 +146,7 @@ impl Table {
 
     /// Header and rows as escaped text, one entry for each column.
     fn lines(&self, escape: fn(&str) -> String) -> Vec<Vec<String>> {
-        let header = self.columns.iter().map(|column| escape(&column.name)).collect();
+        let header = self.columns.iter().map(|column| escape(&column.heading())).collect();
         let rows = self.rows.iter().map(|row| {
             (0..self.columns.len()).map(|at| escape(&row.get(at).unwrap_or(&Cell::Missing).written())).collect()
         });
@@ -153,16 +168,47 @@ impl Table {
         line.iter().zip(widths).zip(&self.columns).map(pad).collect()
     }
 
-    fn html_row(&self, line: &[String], is_header: bool) -> String {
-        let cells = line.iter().zip(&self.columns).map(|(text, column)| {
-            let side = html_class(column.align);
-            if is_header { format!("<th scope=\"col\"{side}>{text}</th>") } else { format!("<td{side}>{text}</td>") }
-        });
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    fn html_header(&self) -> String {
+        let cell = |column: &Column| {
+            format!("<th scope=\"col\"{}>{}</th>", html_class(column.align), column.html_heading())
+        };
+        format!("<tr>{}</tr>\n", self.columns.iter().map(cell).collect::<String>())
     }
 
-    fn has_estimate(&self, column: usize) -> bool {
-        self.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Estimate { .. })))
+    fn html_row(&self, line: &[String]) -> String {
+        let cell = |(text, column): (&String, &Column)| format!("<td{}>{text}</td>", html_class(column.align));
+        format!("<tr>{}</tr>\n", line.iter().zip(&self.columns).map(cell).collect::<String>())
+    }
+
+    /// What the entries of a column are made of.
+    fn parts(&self, column: usize) -> Parts {
+        let cells = || self.rows.iter().filter_map(|row| row.get(column));
+        Parts {
+            standard_error: cells().any(|cell| cell.exact_standard_error().is_some()),
+            interval: cells().any(|cell| cell.exact_interval().is_some()),
+        }
+    }
+}
+
+/// What the entries of a column are made of besides their values.
+struct Parts {
+    standard_error: bool,
+    interval: bool,
+}
+
+impl Parts {
+    fn names(&self, name: &str) -> Vec<String> {
+        let mut names = vec![name.to_owned()];
+        names.extend(self.standard_error.then(|| format!("{name} standard error")));
+        names.extend([" low", " high"].into_iter().filter(|_| self.interval).map(|end| name.to_owned() + end));
+        names
+    }
+
+    fn values(&self, cell: &Cell) -> Vec<String> {
+        let mut values = vec![cell.exact()];
+        values.extend(self.standard_error.then(|| cell.exact_standard_error().unwrap_or_default()));
+        values.extend(cell.exact_interval().unwrap_or_default().into_iter().filter(|_| self.interval));
+        values
     }
 }
 
@@ -180,21 +226,6 @@ fn html_class(align: Align) -> &'static str {
         Align::Right => " class=\"right\"",
         Align::Centre => " class=\"centre\"",
     }
-}
-
-fn csv_row(row: &[Cell], estimates: &[bool]) -> Vec<String> {
-    let mut fields = Vec::new();
-    for (column, estimate) in estimates.iter().enumerate() {
-        let (value, standard_error) = row.get(column).unwrap_or(&Cell::Missing).exact();
-        fields.push(csv_field(&value));
-        fields.extend(estimate.then_some(standard_error));
-    }
-    fields
-}
-
-/// A field in quotes where RFC 4180 asks for them.
-fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -241,6 +272,18 @@ mod tests {
         let expected = "model,nats,nats standard error,\"pairs, N\"\n\
             \"bridge \"\"a\"\", b|c\",-0.045612,0.000123,256\n<label VAE>,-2.5,,\n";
         assert_eq!(sample().to_csv(), expected);
+    }
+
+    #[test]
+    fn intervals_get_columns_for_their_ends_and_units_stand_behind_names() {
+        let table = Table {
+            columns: vec![Column::numbers("accuracy").with_unit("%")],
+            rows: vec![vec![Cell::interval(97.25, 96.8, 97.5, 1)], vec![Cell::missing()]],
+            ..Table::default()
+        };
+        assert_eq!(table.to_csv(), "\"accuracy, %\",\"accuracy, % low\",\"accuracy, % high\"\n97.25,96.8,97.5\n,,\n");
+        assert!(table.to_html().contains("accuracy <span class=\"unit\">%</span></th>"));
+        assert!(table.to_text().contains("97.2 [96.8, 97.5]"));
     }
 
     #[test]

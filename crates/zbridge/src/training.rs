@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use student::Student;
 pub use zbridge_core::Estimate;
-use zbridge_core::{EventKind, Observations};
+use zbridge_core::{EventKind, Observations, RandomStream};
 pub use zbridge_data::Progress as DownloadProgress;
 use zbridge_data::{DataError, Mnist, MnistSplit, locate_or_download, write_atomically};
 #[cfg(feature = "burn")]
@@ -183,7 +183,11 @@ pub fn train_model(
         RecipeModel::Classifier(_) => &IMAGE,
     };
     let observations = rows_of(&split, event)?;
-    let test = TestRows { observations: rows_of(&test, event)?, labels: test.labels };
+    let mut seen = rows_of(&test, event)?;
+    if matches!(&recipe.model, RecipeModel::Vae(_, Objective { binarised: true, .. })) {
+        seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"));
+    }
+    let test = TestRows { observations: seen, labels: test.labels };
     let plan = recipe.plan(split.rows(), request.seed);
     let training = Training { request, recipe: &recipe, plan: &plan, data_digest: split.digest(), test };
     match recipe.model.clone() {

@@ -25,6 +25,9 @@ pub struct EncodeArgs {
     /// Leave the labels out, where the data has some: for latents without partners
     #[arg(long)]
     without_labels: bool,
+    /// Draw each pixel black or white, with its grey value as the probability: for mnist-image-binary
+    #[arg(long)]
+    binarise: bool,
     /// Store 16-bit floats
     #[arg(long)]
     half: bool,
@@ -51,6 +54,7 @@ pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
         },
         sample: args.sample,
         seed: context.seed,
+        binarise: args.binarise,
         half: args.half,
         without_labels: args.without_labels,
         out: context.out_or("latents.safetensors"),

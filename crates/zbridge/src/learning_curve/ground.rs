@@ -5,6 +5,7 @@ use super::results::{Generated, Limits, SeedPoint};
 use crate::Error;
 use crate::assets::{MNIST_IMAGE, MNIST_LABEL};
 use crate::measures::{Judge, image_to_label, images_of_labels, label_to_image, row_order};
+use cpu_time::ProcessTime;
 use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap, FitData, FitProgress};
 use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Posterior, RandomStream};
@@ -106,9 +107,9 @@ impl Ground {
             let order = RandomStream::named(seed, "learning-curve/shuffled").permutation(pairs);
             partners = order.into_iter().map(|place| rows[place]).collect();
         }
-        let start = Instant::now();
+        let (start, processor) = (Instant::now(), ProcessTime::now());
         let bridge = self.fit(config, rows, &partners, tell)?;
-        let fit_seconds = start.elapsed().as_secs_f64();
+        let (fit_seconds, fit_core_seconds) = (start.elapsed().as_secs_f64(), processor.elapsed().as_secs_f64());
         let truth: Vec<u8> = held_out.iter().map(|&row| self.labels[row]).collect();
         let held_posterior = self.image_posterior.select(held_out);
         let (made, conditions) =
@@ -131,6 +132,7 @@ impl Ground {
             image_to_label_choice: bridge.comparison(Direction::XToY).clone(),
             label_to_image_choice: bridge.comparison(Direction::YToX).clone(),
             fit_seconds,
+            fit_core_seconds,
         })
     }
 

@@ -58,7 +58,7 @@ pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
         Column::numbers("pixel sd"),
         Column::numbers("Fréchet distance"),
         Column::numbers("direction gap"),
-        Column::numbers("fit, s"),
+        Column::numbers("fit, core-s"),
     ];
     let points = curve.points.iter().filter(|point| point.shuffled == shuffled);
     let row = |point: &Point| -> Vec<Cell> {
@@ -74,7 +74,7 @@ pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
             over(&|seed| seed.label_to_image.pixel_sd, 3),
             over(&|seed| seed.frechet_distance, 2),
             over(&|seed| seed.direction_gap.gap_nats.mean, 2),
-            over(&|seed| seed.fit_seconds, 0),
+            over(&|seed| seed.fit_core_seconds, 0),
         ]
     };
     let mut rows: Vec<Vec<Cell>> = points.map(row).collect();

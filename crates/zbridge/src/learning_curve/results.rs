@@ -90,6 +90,8 @@ pub struct SeedPoint {
     pub image_to_label_choice: Comparison,
     /// How label → image was chosen.
     pub label_to_image_choice: Comparison,
-    /// Seconds of the fit.
+    /// Wall-clock seconds of the fit: longer where the machine had other work.
     pub fit_seconds: f64,
+    /// Processor seconds of the fit, over all cores: what it costs, whatever else the machine did.
+    pub fit_core_seconds: f64,
 }

@@ -20,6 +20,8 @@ pub struct EncodeRequest {
     pub sample: Option<usize>,
     /// Seed of that draw.
     pub seed: u64,
+    /// Draw each pixel black or white, with its grey value as the probability of white.
+    pub binarise: bool,
     /// Half precision.
     pub half: bool,
     /// Leave the labels out, where the data has some.
@@ -51,7 +53,12 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
     let start = Instant::now();
     let input = Input::read(&request.data, request.split, &request.model)?;
     let rows = chosen_rows(request, input.observations.rows())?;
-    let posterior = request.model.model.posterior(&input.observations.select(&rows))?;
+    let mut observations = input.observations;
+    if request.binarise {
+        expect_images(&request.model)?;
+        observations = observations.binarised(&RandomStream::named(request.seed, "encode/binarise"));
+    }
+    let posterior = request.model.model.posterior(&observations.select(&rows))?;
     let (count, dim) = (posterior.rows(), posterior.dim());
     let mut metadata = BTreeMap::from([
         ("model".to_owned(), request.model.name.clone()),
@@ -71,6 +78,13 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
         seconds: start.elapsed().as_secs_f64(),
         files: vec![request.out.clone()],
     })
+}
+
+fn expect_images(model: &Given) -> Result<(), Error> {
+    match model.is_image() {
+        true => Ok(()),
+        false => Err(Error::usage(format!("--binarise draws pixels, but {} is not a model of images", model.name))),
+    }
 }
 
 fn chosen_rows(request: &EncodeRequest, available: usize) -> Result<Vec<usize>, Error> {

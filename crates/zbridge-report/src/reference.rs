@@ -1,0 +1,15 @@
+/// A value with which others are compared, drawn as a dashed line.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reference {
+    /// What it is.
+    pub name: String,
+    /// Where it lies.
+    pub value: f64,
+}
+
+impl Reference {
+    /// A named value.
+    pub fn new(name: impl Into<String>, value: f64) -> Self {
+        Self { name: name.into(), value }
+    }
+}
