@@ -14,10 +14,10 @@ use crate::frame::{Frame, FramedPosterior};
 use crate::labelled::LabelledPairs;
 use crate::maximum_likelihood::PosteriorPairs;
 use crate::refine::{Refinement, refine};
-use crate::{BridgeError, FitData};
+use crate::{BridgeError, FitData, Views};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
-use zbridge_core::{Estimate, Latents, RandomStream};
+use zbridge_core::{Estimate, Latents, Posterior, RandomStream};
 
 /// One direction as it was fitted.
 pub(crate) struct FittedDirection {
@@ -105,16 +105,20 @@ const JUDGE_DRAWS: usize = 4;
 
 impl<'f> Fitter<'f> {
     fn new(data: &FitData<'_>, effort: &'f Effort, seed: u64, observe: Observer<'f>) -> Self {
-        let space = |pairs: &zbridge_core::Posterior, unpaired: Option<&zbridge_core::Posterior>| {
+        let space = |pairs: &Posterior, unpaired: Option<&Posterior>, views: Views<'_>| {
             let all: Vec<_> = std::iter::once(pairs).chain(unpaired).collect();
             let frame = Frame::of(&all);
-            Space { pairs: frame.inside(pairs), unpaired: unpaired.map(|posterior| frame.inside(posterior)), frame }
+            let inside = |posterior: &Posterior, views: Option<&Posterior>| {
+                frame.inside(posterior).with_views(views.map(|views| frame.inside(views)))
+            };
+            let unpaired = unpaired.map(|posterior| inside(posterior, views.unpaired));
+            Space { pairs: inside(pairs, views.pairs), unpaired, frame }
         };
         let streams = RandomStream::named(seed, "fit/auto");
         let splits = splits(data.x.rows(), &mut streams.child(0));
         Self {
-            x: space(data.x, data.x_unpaired),
-            y: space(data.y, data.y_unpaired),
+            x: space(data.x, data.x_unpaired, data.x_views),
+            y: space(data.y, data.y_unpaired, data.y_views),
             all: (0..data.x.rows()).collect(),
             components: (0..2 * (splits.len() + 1)).map(|_| OnceLock::new()).collect(),
             splits,
@@ -132,6 +136,12 @@ impl<'f> Fitter<'f> {
         }
     }
 
+    /// The ladder of a direction.
+    fn candidates(&self, direction: Direction) -> Vec<Candidate> {
+        let (source, target) = self.spaces(direction);
+        self.effort.candidates(target.frame.active(), source.pairs.has_views())
+    }
+
     fn stream(&self, direction: Direction, purpose: u64) -> RandomStream {
         self.streams.child(1 + direction as u64).child(purpose)
     }
@@ -142,7 +152,7 @@ impl<'f> Fitter<'f> {
         let jobs: Vec<(Direction, usize, Candidate, usize)> = each
             .into_iter()
             .flat_map(|direction| {
-                let candidates = self.effort.candidates(self.spaces(direction).1.frame.active());
+                let candidates = self.candidates(direction);
                 let splits = 0..self.splits.len();
                 splits.flat_map(move |split| {
                     let candidates = candidates.clone().into_iter().enumerate();
@@ -159,7 +169,7 @@ impl<'f> Fitter<'f> {
             })
             .collect::<Result<_, _>>()?;
         Ok(each.map(|direction| {
-            let candidates = self.effort.candidates(self.spaces(direction).1.frame.active());
+            let candidates = self.candidates(direction);
             let mut nats = vec![Vec::new(); candidates.len()];
             for ((of, index, ..), judged) in jobs.iter().zip(&judged) {
                 if *of == direction {

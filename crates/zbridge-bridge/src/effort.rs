@@ -35,17 +35,22 @@ impl Effort {
         self.forced.is_none_or(|forced| forced == family)
     }
 
-    /// The ladder for a target of `dim` active dimensions, from the simplest to the richest.
-    pub(crate) fn candidates(&self, dim: usize) -> Vec<Candidate> {
+    /// The ladder for a target of `dim` active dimensions, from the simplest to the richest. A source that is seen in
+    /// other ways too is not learned by heart as soon, and gets a longer rung.
+    pub(crate) fn candidates(&self, dim: usize, seen_in_other_ways: bool) -> Vec<Candidate> {
         // Small networks on few pairs cost next to nothing: only a budget below 10 s shortens them.
         let of_ladder = |steps: f64| ((steps * (6.0 * self.share).min(1.0)) as usize).max(20);
         let (short, long) = (of_ladder(100.0), of_ladder(400.0));
+        let mut lengths = vec![short, long];
+        if seen_in_other_ways {
+            lengths.push(of_ladder(1600.0));
+        }
         let ladder = [
             (Family::LinearGaussian, vec![0]),
-            (Family::TiedMixture, vec![short, long]),
-            (Family::Gaussian, vec![short, long]),
+            (Family::TiedMixture, lengths.clone()),
+            (Family::Gaussian, lengths.clone()),
             (Family::FullGaussian, vec![short]),
-            (Family::Mixture, vec![short, long]),
+            (Family::Mixture, lengths),
             (Family::Flow, vec![short]),
             (Family::FlowMatching, vec![long]),
         ];
@@ -72,7 +77,7 @@ impl Effort {
         match self.forced {
             // Flow matching is left out: its density costs 40 times as much and it has lost every time (decision 0008).
             None => vec![Candidate { family: Family::Flow, steps: self.steps((800.0 * share) as usize) }],
-            Some(_) => self.candidates(dim).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect(),
+            Some(_) => self.candidates(dim, false).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect(),
         }
     }
 
@@ -89,7 +94,7 @@ impl Effort {
     /// Steps of a direction at most: what progress is measured against.
     pub(crate) fn planned_steps(&self) -> usize {
         const SPLITS: usize = 2;
-        let ladder: usize = self.candidates(1).iter().map(|candidate| candidate.steps).sum();
+        let ladder: usize = self.candidates(1, false).iter().map(|candidate| candidate.steps).sum();
         let labelled: usize = self.labelled_candidates(1, 1.0).iter().map(|candidate| candidate.steps).sum();
         SPLITS * (ladder + labelled) + 2 * self.last_candidate(Family::FlowMatching).steps
     }

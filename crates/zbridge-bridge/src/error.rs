@@ -25,6 +25,19 @@ pub enum BridgeError {
         /// Dimensions of the others.
         unpaired: usize,
     },
+    /// Posteriors of augmented observations do not go with those of the observations.
+    #[error(
+        "views of {side} are [{}, {}], the latents that they are views of [{}, {}]: give the same number of views of each row",
+        views.0, views.1, owners.0, owners.1
+    )]
+    ViewsOfOthers {
+        /// `x` or `y`.
+        side: &'static str,
+        /// Their shape.
+        views: (usize, usize),
+        /// The shape of the latents that they are views of.
+        owners: (usize, usize),
+    },
     /// A closed-form divergence was asked for between posteriors that are known by samples only.
     #[error("recipe `paper` needs Gaussian posteriors (means and log-variances); these are samples only: use `auto`")]
     SamplesOnly,

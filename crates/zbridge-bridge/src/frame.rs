@@ -197,6 +197,7 @@ impl Frame {
         match posterior {
             Posterior::Samples(samples) => FramedPosterior {
                 width,
+                views: None,
                 kind: Framed::Samples {
                     points: self.standardised(PosteriorSamples::points(samples).values()),
                     draws: samples.draws(),
@@ -213,6 +214,7 @@ impl Frame {
                 let deviations = deviations.collect();
                 FramedPosterior {
                     width,
+                    views: None,
                     kind: Framed::Gaussian { means: self.standardised(moments.mean().values()), deviations },
                 }
             }
@@ -230,6 +232,8 @@ fn rows_of(gaussian: &DiagonalGaussian) -> impl Iterator<Item = (&[f32], &[f32])
 pub(crate) struct FramedPosterior {
     width: usize,
     kind: Framed,
+    /// Posteriors of augmented observations, so many of each row.
+    views: Option<Box<FramedPosterior>>,
 }
 
 #[derive(Debug, Clone)]
@@ -244,6 +248,32 @@ impl FramedPosterior {
         match &self.kind {
             Framed::Gaussian { means, .. } => means.len() / self.width,
             Framed::Samples { points, draws } => points.len() / self.width / draws,
+        }
+    }
+
+    /// The same, seen in other ways too.
+    pub(crate) fn with_views(self, views: Option<FramedPosterior>) -> Self {
+        Self { views: views.map(Box::new), ..self }
+    }
+
+    /// Whether there are other looks at what these are posteriors of.
+    pub(crate) fn has_views(&self) -> bool {
+        self.views.is_some()
+    }
+
+    /// One draw from each of `rows` as a source in training: of the observation itself, or of one of the other looks
+    /// at it, each equally often.
+    pub(crate) fn draw_seen(&self, rows: &[usize], stream: &mut RandomStream, out: &mut Vec<f32>) {
+        let Some(views) = &self.views else { return self.draw(rows, stream, out) };
+        let each = views.rows() / self.rows();
+        let looks: Vec<usize> = rows.iter().map(|_| stream.below(each + 1)).collect();
+        self.draw(rows, stream, out);
+        let others: Vec<usize> = (0..rows.len()).filter(|&place| looks[place] > 0).collect();
+        let view_rows: Vec<usize> = others.iter().map(|&place| rows[place] * each + looks[place] - 1).collect();
+        let mut seen = Vec::new();
+        views.draw(&view_rows, stream, &mut seen);
+        for (place, point) in others.iter().zip(seen.chunks_exact(self.width)) {
+            out[place * self.width..(place + 1) * self.width].copy_from_slice(point);
         }
     }
 
@@ -329,6 +359,25 @@ mod tests {
         assert!(Frame::of(&[&posterior(40)]).atoms().is_none());
         // Unpaired posteriors count too.
         assert_eq!(Frame::of(&[&few.select(&[0, 1]), &few.select(&rows)]).atoms().unwrap().rows(), 5);
+    }
+
+    #[test]
+    fn views_are_seen_as_often_as_the_observation_itself() {
+        let at = |values: &[f32]| -> Posterior {
+            let (mean, log_var) =
+                (Latents::new(values.to_vec(), 1).unwrap(), Latents::filled(values.len(), 1, -20.0));
+            DiagonalGaussian::new(mean, log_var).unwrap().into()
+        };
+        let frame = Frame::identity(1);
+        let own = frame.inside(&at(&[0.0, 10.0])).with_views(Some(frame.inside(&at(&[1.0, 2.0, 11.0, 12.0]))));
+        let (mut stream, mut seen, rows) = (RandomStream::named(1, "views"), Vec::new(), [0, 1].repeat(3000));
+        own.draw_seen(&rows, &mut stream, &mut seen);
+        for expected in [0.0, 1.0, 2.0, 10.0, 11.0, 12.0] {
+            let count = seen.iter().filter(|value| (*value - expected).abs() < 0.1).count();
+            assert!((850..1150).contains(&count), "{expected} came {count} times");
+        }
+        own.draw(&rows, &mut stream, &mut seen);
+        assert!(seen.iter().zip(&rows).all(|(value, &row)| (value - 10.0 * row as f32).abs() < 0.1));
     }
 
     #[test]

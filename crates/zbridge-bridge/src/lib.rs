@@ -55,5 +55,5 @@ pub use density::Family;
 pub use divergence::Divergence;
 pub use error::BridgeError;
 pub use families::GaussianDensity;
-pub use fit_data::FitData;
+pub use fit_data::{FitData, Views};
 pub use gap::DirectionGap;

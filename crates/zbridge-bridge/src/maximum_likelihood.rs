@@ -36,7 +36,7 @@ impl Pairs for PosteriorPairs<'_> {
     fn draw(&self, rows: &[usize], stream: &mut RandomStream, source: &mut Vec<f32>, target: &mut Vec<f32>) {
         let rows: Vec<usize> = rows.iter().map(|&row| self.rows[row]).collect();
         self.target.draw(&rows, stream, target);
-        self.source.draw(&rows, stream, source);
+        self.source.draw_seen(&rows, stream, source);
         *source = self.frame.features(std::mem::take(source));
     }
 }

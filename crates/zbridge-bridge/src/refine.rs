@@ -64,11 +64,11 @@ pub(crate) fn refine(
         let strength = refinement.strength * ramp(step as f32 / ascent.steps as f32);
         if strength > 0.0 {
             let rows = unpaired_order.next(refinement.unpaired);
-            unpaired.draw(&rows, &mut stream, &mut source);
+            unpaired.draw_seen(&rows, &mut stream, &mut source);
             let taught = frame.features(std::mem::take(&mut source));
             let mut lesson = teacher.weights(&taught, &mut teacher_tape).to_vec();
             sharpen(&mut lesson, teacher.components().rows(), refinement.temperature);
-            unpaired.draw(&rows, &mut stream, &mut source);
+            unpaired.draw_seen(&rows, &mut stream, &mut source);
             let seen = frame.features(std::mem::take(&mut source));
             let scale = strength / rows.len() as f32;
             let weights = student.weights_in_training(&seen, &mut stream, &mut tape);

@@ -23,13 +23,16 @@ pub enum Precision {
 /// Posteriors of many observations, with the ids that pair them and, where known, their classes.
 ///
 /// On the disk: a safetensors file with the tensors `mean` and `log_var`, `[n, d]`, optionally `labels` (u8, `[n]`), and
-/// the ids as the tensor `ids` (i64, `[n]`) or, when they are no integers, as lines of the metadata key `ids`.
+/// the ids as the tensor `ids` (i64, `[n]`) or, when they are no integers, as lines of the metadata key `ids`. Posteriors
+/// of augmented observations stand in `view_mean` and `view_log_var`, `[n, views, d]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LatentsFile {
     /// The id of each row, all different.
     pub ids: Vec<String>,
     /// p(z|x) of each row, `[n, d]`.
     pub posterior: Posterior,
+    /// p(z|x′) of other looks x′ at each row's observation, `[n · views, d]`, those of a row side by side.
+    pub views: Option<Posterior>,
     /// The class of each row, if known.
     pub labels: Option<Vec<u8>>,
     /// What else is said about the file: the model, the data's digest; all keys but `ids`.
@@ -39,7 +42,16 @@ pub struct LatentsFile {
 impl LatentsFile {
     /// The posteriors with their row numbers as ids, without labels or metadata.
     pub fn numbered(posterior: Posterior) -> Self {
-        Self { ids: row_numbers(posterior.rows()), posterior, labels: None, metadata: BTreeMap::new() }
+        let ids = row_numbers(posterior.rows());
+        Self { ids, posterior, views: None, labels: None, metadata: BTreeMap::new() }
+    }
+
+    /// The views of the rows named, in that order.
+    pub fn views_of(&self, rows: &[usize]) -> Option<Posterior> {
+        let views = self.views.as_ref()?;
+        let each = views.rows() / self.posterior.rows().max(1);
+        let of_row = |row: &usize| row * each..(row + 1) * each;
+        Some(views.select(&rows.iter().flat_map(of_row).collect::<Vec<_>>()))
     }
 
     /// The contents of the safetensors file at `path`.
@@ -74,14 +86,11 @@ impl LatentsFile {
 
     fn to_bytes(&self, path: &Path, precision: Precision) -> Result<Vec<u8>, DataError> {
         self.expect_belonging(path)?;
-        let gaussian = self.posterior.as_diagonal().ok_or_else(|| DataError::Unstorable {
-            path: path.to_owned(),
-            why: "a latents file holds means and log-variances; these posteriors are known by samples only".to_owned(),
-        })?;
-        let mut tensors = vec![
-            ("mean", Stored::floats(path, "mean", gaussian.mean(), precision)?),
-            ("log_var", Stored::floats(path, "log_var", gaussian.log_var(), precision)?),
-        ];
+        let mut tensors = Stored::gaussian(path, ["mean", "log_var"], &self.posterior, precision)?.to_vec();
+        if let Some(views) = &self.views {
+            let stored = Stored::gaussian(path, ["view_mean", "view_log_var"], views, precision)?;
+            tensors.extend(stored.map(|(name, stored)| (name, stored.in_groups(self.posterior.rows()))));
+        }
         let mut metadata = self.metadata.clone();
         metadata.remove(IDS);
         match integers(&self.ids) {
@@ -100,6 +109,12 @@ impl LatentsFile {
         expect_different(path, &self.ids)?;
         let expected = self.posterior.rows();
         let labels = self.labels.as_ref().map_or(expected, Vec::len);
+        let each = self.views.as_ref().map_or(0, |views| views.rows().div_ceil(expected.max(1)));
+        let views = self.views.as_ref().map_or(0, Posterior::rows);
+        if views != each * expected {
+            let (path, what) = (path.to_owned(), "views");
+            return Err(DataError::CountMismatch { path, what, expected: each * expected, found: views });
+        }
         for (what, found) in [("ids", self.ids.len()), ("labels", labels)] {
             if found != expected {
                 return Err(DataError::CountMismatch { path: path.to_owned(), what, expected, found });
@@ -140,6 +155,7 @@ fn joined(path: &Path, ids: &[String]) -> Result<String, DataError> {
 }
 
 /// A tensor on its way to the disk.
+#[derive(Clone)]
 struct Stored {
     dtype: Dtype,
     shape: Vec<usize>,
@@ -147,6 +163,30 @@ struct Stored {
 }
 
 impl Stored {
+    /// Means and log-variances under these names.
+    fn gaussian<'n>(
+        path: &Path,
+        [mean, log_var]: [&'n str; 2],
+        posterior: &Posterior,
+        precision: Precision,
+    ) -> Result<[(&'n str, Self); 2], DataError> {
+        let gaussian = posterior.as_diagonal().ok_or_else(|| DataError::Unstorable {
+            path: path.to_owned(),
+            why: "a latents file holds means and log-variances; these posteriors are known by samples only".to_owned(),
+        })?;
+        Ok([
+            (mean, Self::floats(path, mean, gaussian.mean(), precision)?),
+            (log_var, Self::floats(path, log_var, gaussian.log_var(), precision)?),
+        ])
+    }
+
+    /// The same numbers as `[groups, rows / groups, dim]`.
+    fn in_groups(mut self, groups: usize) -> Self {
+        let (rows, dim) = (self.shape[0], self.shape[1]);
+        self.shape = vec![groups, rows / groups.max(1), dim];
+        self
+    }
+
     fn floats(path: &Path, tensor: &str, latents: &Latents, precision: Precision) -> Result<Self, DataError> {
         let shape = vec![latents.rows(), latents.dim()];
         let values = latents.values();
@@ -212,10 +252,33 @@ impl<'a> Contents<'a> {
 
     fn latents(mut self) -> Result<LatentsFile, DataError> {
         let posterior = self.posterior()?;
+        let views = self.views(posterior.rows(), posterior.dim())?;
         let labels = self.labels(posterior.rows())?;
         let ids = self.ids(posterior.rows())?;
         self.metadata.remove(IDS);
-        Ok(LatentsFile { ids, posterior, labels, metadata: self.metadata })
+        Ok(LatentsFile { ids, posterior, views, labels, metadata: self.metadata })
+    }
+
+    /// The posteriors of augmented observations: `view_mean` and `view_log_var`, both or neither.
+    fn views(&self, rows: usize, dim: usize) -> Result<Option<Posterior>, DataError> {
+        let (mean_name, log_var_name) = ("view_mean", "view_log_var");
+        if self.tensor(mean_name).is_none() && self.tensor(log_var_name).is_none() {
+            return Ok(None);
+        }
+        let (_, mean) = self.first_of(&[mean_name], "tensor `view_mean`, the means of augmented observations")?;
+        let (_, log_var) = self.first_of(&[log_var_name], "tensor `view_log_var`, beside `view_mean`")?;
+        let expected = format!("[{rows}, views, {dim}]: so many views of each row");
+        if !matches!(mean.shape(), [n, _, d] if (*n, *d) == (rows, dim)) {
+            return Err(self.wrong_shape(mean_name, expected, mean.shape()));
+        }
+        if log_var.shape() != mean.shape() {
+            let expected = format!("{:?}, that of `{mean_name}`", mean.shape());
+            return Err(self.wrong_shape(log_var_name, expected, log_var.shape()));
+        }
+        let batch = |name: &str, tensor| self.batch(name, self.floats(name, tensor)?, dim);
+        let (mean, log_var) = (batch(mean_name, &mean)?, batch(log_var_name, &log_var)?);
+        let gaussian = DiagonalGaussian::new(mean, log_var).map_err(|reason| self.wrong_value(log_var_name, reason))?;
+        Ok(Some(gaussian.into()))
     }
 
     fn posterior(&self) -> Result<Posterior, DataError> {
@@ -410,6 +473,26 @@ mod tests {
         LatentsFile::from_bytes(&foreign(&[&sound[..], &[(name, dtype, shape, data)]].concat(), None))
     }
 
+    #[test]
+    fn views_belong_to_their_rows() {
+        let views = posterior((0..8).map(|i| i as f32).collect(), vec![-1.0; 8], 2);
+        let file = LatentsFile { views: Some(views), ..small() };
+        let back = round_trip(&file, Precision::F32);
+        assert_eq!(back, file);
+        let of_second = back.views_of(&[1]).unwrap();
+        assert_eq!(of_second.as_diagonal().unwrap().mean().values(), [4.0, 5.0, 6.0, 7.0]);
+        assert!(small().views_of(&[0]).is_none());
+        let error = with("view_mean", Dtype::F32, &[2, 2, 2], f32s(&[0.0; 8])).unwrap_err();
+        assert!(error.to_string().contains("view_log_var"), "{error}");
+        let error = with("view_log_var", Dtype::F32, &[2, 2, 2], f32s(&[0.0; 8])).unwrap_err();
+        assert!(error.to_string().contains("view_mean"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latents.safetensors");
+        let odd = LatentsFile { views: Some(posterior(vec![0.0; 6], vec![0.0; 6], 2)), ..small() };
+        assert!(matches!(odd.write(&path, Precision::F32), Err(DataError::CountMismatch { what: "views", .. })));
+        assert!(!path.exists());
+    }
+
     fn round_trip(file: &LatentsFile, precision: Precision) -> LatentsFile {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latents.safetensors");
@@ -426,7 +509,7 @@ mod tests {
             metadata in prop::collection::btree_map("[a-h]{1,4}", "\\PC{0,8}", 0..5),
             dim in Just(dim),
         ) -> LatentsFile {
-            LatentsFile { ids: names.into_iter().collect(), posterior: posterior(mean, log_var, dim), labels, metadata }
+            LatentsFile { ids: names.into_iter().collect(), posterior: posterior(mean, log_var, dim), views: None, labels, metadata }
         }
     }
 

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod atomic;
+mod augment;
 mod download;
 mod error;
 mod idx;
@@ -31,6 +32,7 @@ mod npy;
 mod pairs;
 
 pub use atomic::write_atomically;
+pub use augment::augmented;
 pub use download::{Downloader, Progress, RemoteFile};
 pub use error::DataError;
 pub use idx::Idx;

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The 97.5 % point of the standard normal.
-const NORMAL_975: f64 = 1.959_963_984_540_054;
+pub(crate) const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// A share of right answers with its Wilson interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl Accuracy {
 ///
 /// # Source
 /// Wilson (1927), *Probable inference, the law of succession, and statistical inference*.
-fn wilson_interval(share: f64, count: usize) -> (f64, f64) {
+pub(crate) fn wilson_interval(share: f64, count: usize) -> (f64, f64) {
     if count == 0 {
         return (0.0, 1.0);
     }

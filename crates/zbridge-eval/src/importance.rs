@@ -1,9 +1,8 @@
-use crate::prior_target::standard_normal_log_prob;
 use crate::row_estimate::LogLikelihoodMoments;
 use crate::rows::{Questions, expect_log_densities};
-use crate::{EvalError, LogWeights, RowEstimate, TargetDensity};
+use crate::{EstimateWarning, EvalError, LikelihoodSummary, LogWeights, Proposal, RowEstimate, RowProposal, TargetDensity};
 use serde::{Deserialize, Serialize};
-use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Latents, Observations, RandomStream};
+use zbridge_core::{Estimate, LatentModel, Observations, RandomStream};
 
 /// Below this effective sample size an estimate rests on so few draws that its standard error means little.
 pub const LOW_EFFECTIVE_SAMPLE_SIZE: f64 = 10.0;
@@ -25,6 +24,8 @@ pub struct ImportanceSettings {
 pub struct TargetEstimate {
     /// The target's name.
     pub name: String,
+    /// K, draws (or chains of annealing) for each observation.
+    pub draws: usize,
     /// One estimate for each observation, in their order.
     pub per_row: Vec<RowEstimate>,
     /// Mean over the observations in nats; its standard error is that between observations, which already holds the
@@ -49,14 +50,19 @@ pub struct EffectiveSampleSize {
 /// target this is log p(x); with a bridge's q(z_x|z_y) it is log p(x|y). All targets share the draws and the one
 /// decoder evaluation of each, so that differences between targets have less noise than each of them.
 ///
-/// Observations are worked on in parallel, each with the stream `("importance", seed).child(i)`; the result depends
+/// `proposal` is a [`DiagonalGaussian`](zbridge_core::DiagonalGaussian), row `i` being p(z|x_i), or a
+/// [`MixtureProposal`](crate::MixtureProposal) where that one misses what a target holds. 1/K Σ w is unbiased for
+/// p_t(x_i); its logarithm is too low by about half a row's squared standard error (Jensen).
+///
+/// Memory does not grow with K: weights are summed as they come. Observations are worked on in parallel, each with the stream `("importance", seed).child(i)`; the result depends
 /// neither on the number of threads nor on the size of chunks. `progress` hears how many observations are done.
 ///
 /// # Shapes
 /// `observations` `[n, event]`, `proposal` `[n, latent]`.
 ///
 /// # Errors
-/// [`EvalError::Setting`] for settings of 0, [`EvalError::Empty`] without observations or targets, [`EvalError::Mismatch`] and [`EvalError::Row`] for shapes,
+/// [`EvalError::Setting`] for settings of 0, [`EvalError::Empty`] without observations or targets,
+/// [`EvalError::Mismatch`] and [`EvalError::Row`] for shapes,
 /// [`EvalError::NotALogDensity`] with the observation and draw at which the model or a target returned NaN or +∞.
 ///
 /// # Source
@@ -64,7 +70,7 @@ pub struct EffectiveSampleSize {
 pub fn importance_sampled(
     model: &(dyn LatentModel + Sync),
     observations: &Observations,
-    proposal: &DiagonalGaussian,
+    proposal: &dyn Proposal,
     targets: &[&dyn TargetDensity],
     settings: &ImportanceSettings,
     progress: &(dyn Fn(usize) + Sync),
@@ -74,31 +80,56 @@ pub fn importance_sampled(
         return Err(EvalError::Empty { what: "targets of importance sampling" });
     }
     let questions = Questions::new(model, observations)?;
-    EvalError::expect_count("proposals, one per observation", observations.rows(), proposal.rows())?;
-    EvalError::expect_count("dimensions of the proposal", model.latent_dim(), proposal.dim())?;
+    let ((rows, dim), (proposals, proposal_dim)) = (questions.extent(), proposal.extent());
+    EvalError::expect_count("proposals, one per observation", rows, proposals)?;
+    EvalError::expect_count("dimensions of the proposal", dim, proposal_dim)?;
     let stream = RandomStream::named(settings.seed, "importance");
-    let weights = questions.each_row(progress, |row| {
-        let sampler = RowSampler { questions, row, proposal: Proposal::new(proposal, row), targets };
-        sampler.weights(settings, stream.child(row as u64))
+    let per_row = questions.each_row(progress, |row| {
+        let draws = proposal.of_row(row, settings.draws, stream.child(row as u64))?;
+        RowSampler { questions, row, targets }.estimates(settings, draws)
     })?;
-    Ok((0..targets.len()).map(|t| TargetEstimate::new(targets[t].name(), weights.iter().map(|row| &row[t]))).collect())
+    let of_target = |t: usize| per_row.iter().map(move |row: &Vec<RowEstimate>| row[t]).collect();
+    Ok((0..targets.len()).map(|t| TargetEstimate::new(targets[t].name(), settings.draws, of_target(t))).collect())
 }
 
 impl TargetEstimate {
-    fn new<'a>(name: &str, weights: impl Iterator<Item = &'a LogWeights>) -> Self {
-        let per_row: Vec<RowEstimate> = weights.map(RowEstimate::from).collect();
+    /// From at least one row, each of `draws` draws.
+    pub(crate) fn new(name: &str, draws: usize, per_row: Vec<RowEstimate>) -> Self {
         Self {
             name: name.to_owned(),
+            draws,
             mean: LogLikelihoodMoments::of(per_row.iter().map(|row| row.log_mean_nats)).estimate(),
             effective_sample_size: EffectiveSampleSize::over(&per_row),
             per_row,
         }
     }
+
+    /// The same estimates over these observations only.
+    ///
+    /// # Errors
+    /// [`EvalError::Empty`] without rows, [`EvalError::UnknownRow`] for one that is not there.
+    pub fn select(&self, rows: &[usize]) -> Result<Self, EvalError> {
+        if rows.is_empty() {
+            return Err(EvalError::Empty { what: "observations of an estimate" });
+        }
+        let of_row = |&row: &usize| EvalError::entry_of_row("the estimate", &self.per_row, row).copied();
+        Ok(Self::new(&self.name, self.draws, rows.iter().map(of_row).collect::<Result<_, _>>()?))
+    }
+
+    /// The number of draws, mean, interval, effective sample size and warning, for tables and JSON.
+    pub fn summary(&self) -> LikelihoodSummary {
+        LikelihoodSummary::of(self)
+    }
+
+    /// What makes this estimate not to be believed, if anything does.
+    pub fn warning(&self) -> Option<EstimateWarning> {
+        self.summary().warning
+    }
 }
 
 impl EffectiveSampleSize {
     /// Over at least one row.
-    fn over(rows: &[RowEstimate]) -> Self {
+    pub(crate) fn over(rows: &[RowEstimate]) -> Self {
         let mut sizes: Vec<f64> = rows.iter().map(|row| row.effective_sample_size).collect();
         sizes.sort_unstable_by(f64::total_cmp);
         let low = sizes.partition_point(|&size| size < LOW_EFFECTIVE_SAMPLE_SIZE);
@@ -106,56 +137,25 @@ impl EffectiveSampleSize {
     }
 }
 
-/// r(z|x_i) = N(mean, diag(sd²)) of one observation.
-struct Proposal<'a> {
-    mean: &'a [f32],
-    sd: Vec<f32>,
-    /// Σ log sd: what the change from noise to z takes off the noise's log density.
-    log_volume: f64,
-}
-
-impl<'a> Proposal<'a> {
-    fn new(proposal: &'a DiagonalGaussian, row: usize) -> Self {
-        let log_var = proposal.log_var().row(row);
-        Self {
-            mean: proposal.mean().row(row),
-            sd: log_var.iter().map(|v| (0.5 * v).exp()).collect(),
-            log_volume: 0.5 * log_var.iter().map(|&v| f64::from(v)).sum::<f64>(),
-        }
-    }
-
-    /// `count` draws z = mean + sd·ε, and their log densities −½ Σ (ε² + log sd² + ln 2π) straight from the noise.
-    fn draw(&self, count: usize, stream: &mut RandomStream) -> (Vec<f32>, Vec<f64>) {
-        let dim = self.mean.len();
-        let mut values = vec![0.0; count * dim];
-        stream.fill_standard_normal(&mut values);
-        let log_densities =
-            values.chunks_exact(dim).map(|noise| standard_normal_log_prob(noise) - self.log_volume).collect();
-        for draw in values.chunks_exact_mut(dim) {
-            for ((value, mean), sd) in draw.iter_mut().zip(self.mean).zip(&self.sd) {
-                *value = mean + sd * *value;
-            }
-        }
-        (values, log_densities)
-    }
-}
-
 /// Everything that the draws of one observation need.
 struct RowSampler<'a> {
     questions: Questions<'a>,
     row: usize,
-    proposal: Proposal<'a>,
     targets: &'a [&'a dyn TargetDensity],
 }
 
 impl RowSampler<'_> {
-    /// The weights of all draws, one stream of them for each target.
-    fn weights(&self, settings: &ImportanceSettings, mut stream: RandomStream) -> Result<Vec<LogWeights>, EvalError> {
-        let mut weights = vec![LogWeights::default(); self.targets.len()];
+    /// The estimate of each target, from one stream of weights for each target and stratum.
+    fn estimates(
+        &self,
+        settings: &ImportanceSettings,
+        mut draws: Box<dyn RowProposal + '_>,
+    ) -> Result<Vec<RowEstimate>, EvalError> {
+        let mut weights = vec![vec![LogWeights::default(); draws.strata()]; self.targets.len()];
         for (first, count) in settings.chunks() {
-            self.take_chunk(first, count, &mut stream, &mut weights)?;
+            self.take_chunk(first, count, draws.as_mut(), &mut weights)?;
         }
-        Ok(weights)
+        Ok(weights.iter().map(|strata| RowEstimate::of_strata(strata)).collect())
     }
 
     /// log w = log p(x|z) − log r(z|x) + log p_t(z|context), the first two shared by all targets.
@@ -163,17 +163,17 @@ impl RowSampler<'_> {
         &self,
         first: usize,
         count: usize,
-        stream: &mut RandomStream,
-        weights: &mut [LogWeights],
+        draws: &mut dyn RowProposal,
+        weights: &mut [Vec<LogWeights>],
     ) -> Result<(), EvalError> {
-        let (values, log_proposal) = self.proposal.draw(count, stream);
-        let points = Latents::new(values, self.proposal.mean.len()).map_err(EvalError::at_row(self.row))?;
-        let log_likelihoods = self.questions.log_likelihoods(self.row, first, &points)?;
+        let drawn = draws.draw(count)?;
+        let log_likelihoods = self.questions.log_likelihoods(self.row, first, &drawn.points)?;
         for (target, weights) in self.targets.iter().zip(weights) {
-            let log_targets = target.log_prob(self.row, &points)?;
+            let log_targets = target.log_prob(self.row, &drawn.points)?;
             let log_targets = expect_log_densities(target.name(), self.row, first, count, log_targets)?;
-            for ((likelihood, target), proposal) in log_likelihoods.iter().zip(log_targets).zip(&log_proposal) {
-                weights.push(likelihood + target - proposal);
+            let log_weights = log_likelihoods.iter().zip(log_targets).zip(&drawn.log_densities_nats);
+            for (((likelihood, target), proposal), stratum) in log_weights.zip(&drawn.strata) {
+                weights[*stratum].push(likelihood + target - proposal);
             }
         }
         Ok(())

@@ -56,6 +56,11 @@ impl LogWeights {
         }
     }
 
+    /// log Σ w_k in nats; −∞ when every weight is zero or there are none.
+    pub fn log_sum(&self) -> f64 {
+        if self.count == 0 { f64::NEG_INFINITY } else { self.greatest + self.sum.ln() }
+    }
+
     /// (Σ w)² / Σ w²: of how many equal weights these have the precision, 1 … K; 0 when every weight is zero.
     ///
     /// # Source

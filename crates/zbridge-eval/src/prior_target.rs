@@ -1,5 +1,5 @@
-use crate::{EvalError, TargetDensity};
-use zbridge_core::{LN_TWO_PI, Latents};
+use crate::{EvalError, LatentSampler, TargetDensity};
+use zbridge_core::{LN_TWO_PI, Latents, RandomStream};
 
 /// The standard normal prior of a VAE, p(z) = N(0, I): the target whose estimate is log p(x).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,37 @@ impl PriorTarget {
     /// The prior, called `name` in reports.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
+    }
+
+    /// The same prior over `dim` dimensions, from which draws can be taken.
+    pub fn drawable(self, dim: usize) -> DrawablePrior {
+        DrawablePrior { prior: self, dim }
+    }
+}
+
+/// The standard normal prior with its number of dimensions: a density and its draws.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrawablePrior {
+    prior: PriorTarget,
+    dim: usize,
+}
+
+impl TargetDensity for DrawablePrior {
+    fn name(&self) -> &str {
+        self.prior.name()
+    }
+
+    fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
+        EvalError::expect_count("dimensions of the points under the prior", self.dim, points.dim())?;
+        self.prior.log_prob(row, points)
+    }
+}
+
+impl LatentSampler for DrawablePrior {
+    fn draw(&self, row: usize, _first: usize, count: usize, stream: &mut RandomStream) -> Result<Latents, EvalError> {
+        let mut values = vec![0.0; count * self.dim];
+        stream.fill_standard_normal(&mut values);
+        Latents::new(values, self.dim).map_err(EvalError::at_row(row))
     }
 }
 
@@ -32,7 +63,7 @@ pub(crate) fn standard_normal_log_prob(point: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zbridge_core::{DiagonalGaussian, LatentDistribution, RandomStream};
+    use zbridge_core::{DiagonalGaussian, LatentDistribution};
 
     #[test]
     fn agrees_with_the_standard_gaussian() {
@@ -41,5 +72,12 @@ mod tests {
         let ours = PriorTarget::new("p").log_prob(0, &points).unwrap();
         let theirs = standard.log_prob(&points).unwrap();
         assert!(ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-10));
+    }
+
+    #[test]
+    fn draws_are_those_of_the_standard_gaussian() {
+        let drawn = PriorTarget::new("p").drawable(3).draw(0, 0, 4, &mut RandomStream::named(1, "x")).unwrap();
+        let expected = DiagonalGaussian::standard(1, 3).sample_each(4, &mut RandomStream::named(1, "x"));
+        assert_eq!(drawn, expected);
     }
 }

@@ -31,13 +31,12 @@ impl<'a> Questions<'a> {
         progress: &(dyn Fn(usize) + Sync),
         work: impl Fn(usize) -> Result<T, EvalError> + Sync,
     ) -> Result<Vec<T>, EvalError> {
-        let done = AtomicUsize::new(0);
-        let one = |row| {
-            let result = work(row)?;
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-            Ok(result)
-        };
-        (0..self.observations.rows()).into_par_iter().map(one).collect()
+        each_row(self.observations.rows(), progress, work)
+    }
+
+    /// Observations and dimensions of the latent space that a proposal must have.
+    pub(crate) fn extent(&self) -> (usize, usize) {
+        (self.observations.rows(), self.model.latent_dim())
     }
 
     /// log p(x_row|z_k) in nats for each of `points`; `first` is the number of the first of them.
@@ -47,6 +46,35 @@ impl<'a> Questions<'a> {
         let values = values.into_iter().map(f64::from).collect();
         expect_log_densities("log p(x|z)", row, first, points.rows(), values)
     }
+}
+
+/// `work(row)` for each of `rows`, in parallel and in their order; `progress` hears how many are done.
+///
+/// # Errors
+/// That of a row that failed; where several fail, which of them is not determined.
+pub(crate) fn each_row<T: Send>(
+    rows: usize,
+    progress: &(dyn Fn(usize) + Sync),
+    work: impl Fn(usize) -> Result<T, EvalError> + Sync,
+) -> Result<Vec<T>, EvalError> {
+    let done = AtomicUsize::new(0);
+    let one = |row| {
+        let result = work(row)?;
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+        Ok(result)
+    };
+    (0..rows).into_par_iter().map(one).collect()
+}
+
+/// (number of the first, how many) of each chunk of `total`.
+pub(crate) fn chunks(total: usize, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..total).step_by(chunk).map(move |first| (first, chunk.min(total - first)))
+}
+
+/// Errors unless a count that was set is at least `least`.
+pub(crate) fn expect_at_least(name: &'static str, least: usize, value: usize) -> Result<(), EvalError> {
+    let range = if least == 1 { "at least 1 is needed" } else { "at least 2 are needed" };
+    if value >= least { Ok(()) } else { Err(EvalError::Setting { name, value: value as f64, range }) }
 }
 
 /// `values`, when there are `count` and none of them is NaN or +∞.
@@ -69,16 +97,12 @@ pub(crate) fn expect_log_densities(
 impl ImportanceSettings {
     /// Errors unless at least one draw is asked for and taken at once.
     pub(crate) fn check(&self) -> Result<(), EvalError> {
-        let range = "at least 1 is needed";
-        match (self.draws, self.chunk) {
-            (0, _) => Err(EvalError::Setting { name: "draws", value: 0.0, range }),
-            (_, 0) => Err(EvalError::Setting { name: "chunk", value: 0.0, range }),
-            _ => Ok(()),
-        }
+        expect_at_least("draws", 1, self.draws)?;
+        expect_at_least("chunk", 1, self.chunk)
     }
 
     /// (number of the first draw, how many) of each chunk.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.draws).step_by(self.chunk).map(|first| (first, self.chunk.min(self.draws - first)))
+        chunks(self.draws, self.chunk)
     }
 }

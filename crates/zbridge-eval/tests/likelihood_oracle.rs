@@ -1,6 +1,9 @@
 //! Estimators against the linear-Gaussian model, whose likelihoods are exact.
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
+mod oracle;
+
+use oracle::{images, model, wider};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_core::{
     DiagonalGaussian, EventKind, LatentModel, Latents, Moments, Observations, Posterior, RandomStream, ShapeError,
@@ -9,27 +12,6 @@ use zbridge_eval::{
     ConditionalTarget, EvalError, ImportanceSettings, LatentSampler, LinearGaussianModel, LogWeights, PriorTarget,
     TargetDensity, TargetEstimate, elbo, importance_sampled, kl_to_prior_nats, naive_monte_carlo, reconstruction_term,
 };
-
-/// Three latents, five pixels.
-fn model() -> LinearGaussianModel {
-    let columns = [[1.0, 1.0, 0.0, 0.0, 0.5], [1.0, -1.0, 0.7, 0.0, 0.0], [0.0, 0.0, 0.0, 1.5, 0.0]];
-    LinearGaussianModel::new(columns.concat(), vec![0.1, 0.0, -0.2, 0.3, 0.0], 0.6).unwrap()
-}
-
-/// `n` observations drawn from the model.
-fn images(model: &LinearGaussianModel, n: usize) -> Observations {
-    let mut stream = RandomStream::named(11, "images");
-    let clean = model.decode(&DiagonalGaussian::standard(n, 3).sample(&mut stream)).unwrap();
-    let mut noise = vec![0.0; clean.values().len()];
-    stream.fill_standard_normal(&mut noise);
-    model.observations(clean.values().iter().zip(noise).map(|(x, e)| x + 0.6 * e).collect()).unwrap()
-}
-
-/// The posterior with `factor` times its standard deviation: a proposal that is known to be wrong.
-fn wider(posterior: &DiagonalGaussian, factor: f32) -> DiagonalGaussian {
-    let log_var = posterior.log_var().values().iter().map(|v| v + 2.0 * factor.ln()).collect();
-    DiagonalGaussian::new(posterior.mean().clone(), Latents::new(log_var, posterior.dim()).unwrap()).unwrap()
-}
 
 fn settings(draws: usize, chunk: usize, seed: u64) -> ImportanceSettings {
     ImportanceSettings { draws, chunk, seed }

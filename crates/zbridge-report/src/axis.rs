@@ -97,6 +97,18 @@ impl Axis {
         Self { scale: Scale::Linear, low, high, ticks: linear_ticks(first, last, step), minor: Vec::new() }
     }
 
+    /// An axis with so many places from top to bottom, the first at 0, the next at −1.
+    pub(crate) fn of_rows(rows: usize) -> Self {
+        let ticks = (0..rows).map(|row| Tick { value: -(row as f64), label: String::new() }).collect();
+        let low = 0.5 - rows.max(1) as f64;
+        Self { scale: Scale::Linear, low, high: 0.5, ticks, minor: Vec::new() }
+    }
+
+    /// Whether the value has a place on this axis.
+    pub(crate) fn can_draw(&self, value: f64) -> bool {
+        self.scale.can_draw(value)
+    }
+
     /// Position of the value, 0 at the low end and 1 at the high end.
     pub(crate) fn fraction(&self, value: f64) -> f64 {
         match self.scale {
@@ -181,7 +193,7 @@ fn label(value: f64, step: f64, reach: f64) -> String {
 }
 
 /// Thousands of five and more digits set apart by commas.
-fn grouped(number: &str) -> String {
+pub(crate) fn grouped(number: &str) -> String {
     let (whole, rest) = number.split_at(number.find('.').unwrap_or(number.len()));
     let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
     if digits.len() < 5 {

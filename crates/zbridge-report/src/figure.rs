@@ -1,16 +1,19 @@
 use crate::axis::{Axis, Scale, Span};
-use crate::chart::{LineChart, Panel, Scatter};
+use crate::chart::{LineChart, Scatter};
 use crate::ink::Ink;
 use crate::legend::Legend;
-use crate::plot::{Frame, LABEL_SIZE, LINE_HEIGHT, Plot, TICK_SIZE};
+use crate::panel::Panel;
+use crate::plot::{Frame, LABEL_SIZE, LINE_HEIGHT, Plot, TICK_SIZE, intervals_height};
 use crate::raster;
 use crate::svg::{Anchor, Line, Svg};
-use crate::{ReportError, typeface};
+use crate::{Histogram, IntervalPlot, ReliabilityDiagram, ReportError, Table, chart_data, typeface};
 
 const TITLE_SIZE: f64 = 17.0;
 const MARGIN: f64 = 16.0;
 /// Between panels, wide enough for half of a tick's label on both sides.
 const GUTTER: f64 = 26.0;
+/// A figure is at least so wide, so that notes fit below it.
+const NARROWEST: f64 = 480.0;
 
 /// Charts side by side under one title and above one legend.
 ///
@@ -62,7 +65,32 @@ impl From<Scatter> for Figure {
     }
 }
 
+impl From<Histogram> for Figure {
+    fn from(chart: Histogram) -> Self {
+        Panel::from(chart).into()
+    }
+}
+
+impl From<ReliabilityDiagram> for Figure {
+    fn from(chart: ReliabilityDiagram) -> Self {
+        Panel::from(chart).into()
+    }
+}
+
+impl From<IntervalPlot> for Figure {
+    fn from(chart: IntervalPlot) -> Self {
+        Panel::from(chart).into()
+    }
+}
+
 impl Figure {
+    /// Every number that the figure shows: a table for each kind of chart in it, its panels below one another.
+    ///
+    /// [`Table::to_csv`] writes them in full precision.
+    pub fn data(&self) -> Vec<Table> {
+        chart_data::of(&self.panels)
+    }
+
     /// The figure as an SVG file: dark on white, without anything from outside.
     ///
     /// Points without a place on their axes (not finite, or not positive on a logarithmic axis) are not drawn; a note
@@ -131,7 +159,8 @@ impl Figure {
     /// Whether all panels divide their axes alike, across and up, so that ranges can be shared.
     fn shares(&self) -> (bool, bool) {
         let alike = |of: fn(&Panel) -> Scale| self.panels.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
-        (self.shared_axes && alike(|panel| panel.scales().0), self.shared_axes && alike(|panel| panel.scales().1))
+        let (x, y) = (alike(|panel| panel.scales().0), alike(|panel| panel.scales().1));
+        (self.shared_axes && x, self.shared_axes && y && self.panels.iter().all(Panel::can_share_y))
     }
 
     /// Ranges for each panel: its own, or everybody's.
@@ -142,17 +171,23 @@ impl Figure {
         own.into_iter().map(|own| (if x { all.0 } else { own.0 }, if y { all.1 } else { own.1 })).collect()
     }
 
-    fn plots(&self, size: (f64, f64)) -> Vec<Plot<'_>> {
-        let (shared_x, shared_y) = self.shares();
-        let axes = self.panels.iter().zip(self.spans()).map(|(panel, spans)| axes(panel, spans, size));
-        let place = |(place, (panel, (x, y))): (usize, (_, _))| Plot {
-            panel,
-            x,
-            y,
-            writes_x: !shared_x || !self.has_below(place),
-            writes_y: !shared_y || place % self.columns() == 0,
+    /// Widths of the columns and heights of the rows in which every panel finds the room it wants.
+    fn cells(&self) -> (Vec<f64>, Vec<f64>) {
+        let columns = self.columns();
+        let wanted: Vec<(f64, f64)> = self.panels.iter().map(|panel| wanted_size(panel, columns)).collect();
+        let widest = |column: usize| wanted.iter().skip(column).step_by(columns).map(|size| size.0).fold(0.0, f64::max);
+        let tallest = |row: &[(f64, f64)]| row.iter().map(|size| size.1).fold(0.0, f64::max);
+        ((0..columns).map(widest).collect(), wanted.chunks(columns).map(tallest).collect())
+    }
+
+    fn plots(&self, widths: &[f64], heights: &[f64]) -> Vec<Plot<'_>> {
+        let (columns, (shared_x, shared_y)) = (self.columns(), self.shares());
+        let plot = |(place, (panel, spans)): (usize, (_, _))| {
+            let (x, y) = axes(panel, spans, (widths[place % columns], heights[place / columns]));
+            let (writes_x, writes_y) = (!shared_x || !self.has_below(place), !shared_y || place % columns == 0);
+            Plot { panel, x, y, writes_x, writes_y, is_alone: columns == 1 }
         };
-        self.panels.iter().zip(axes).enumerate().map(place).collect()
+        self.panels.iter().zip(self.spans()).enumerate().map(plot).collect()
     }
 }
 
@@ -170,25 +205,44 @@ struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     fn of(figure: &'a Figure) -> Self {
-        let (columns, size) = (figure.columns(), plot_size(figure.columns()));
-        let plots = figure.plots(size);
-        let lefts = column_lefts(&plots, columns, size);
-        let width = (lefts.last().map_or(size.0, |left| left + size.0) + MARGIN + GUTTER / 2.0).ceil();
+        let (widths, heights) = figure.cells();
+        let plots = figure.plots(&widths, &heights);
+        let (lefts, right) = column_lefts(&plots, &widths, &heights);
+        let width = (right + MARGIN + GUTTER / 2.0).max(NARROWEST).ceil();
         let title = typeface::wrap(&figure.title, TITLE_SIZE, true, width - 2.0 * MARGIN);
         let title_height = if title.is_empty() { 0.0 } else { title.len() as f64 * TITLE_SIZE * LINE_HEIGHT + 6.0 };
-        let (tops, legend_top) = row_tops(&plots, columns, size, MARGIN + title_height);
+        let (tops, legend_top) = row_tops(&plots, &widths, &heights, MARGIN + title_height);
+        let columns = widths.len();
         let frames = (0..plots.len()).map(|place| Frame {
             left: lefts[place % columns],
             top: tops[place / columns],
-            width: size.0,
-            height: size.1,
+            width: widths[place % columns],
+            height: heights[place / columns],
         });
         let frames = frames.collect();
-        let (legend, first_left) = (Legend::of(&figure.panels), lefts.first().copied().unwrap_or(MARGIN));
+        let (legend, first_left) = (Legend::of(&figure.panels), legend_left(&lefts, width));
         let note = if figure.note().is_some() { TICK_SIZE * LINE_HEIGHT + 6.0 } else { 0.0 };
         let height = legend_top + legend.height(width - MARGIN - first_left) + note + MARGIN * 0.75;
         let height = height.ceil();
         Self { title, plots, frames, legend, first_left, legend_top, width, height }
+    }
+}
+
+/// Where the legend begins: below the first frame, or further left where long names would leave it little room.
+fn legend_left(lefts: &[f64], width: f64) -> f64 {
+    lefts.first().copied().filter(|&left| left < 0.25 * width).unwrap_or(MARGIN)
+}
+
+/// Width and height that a panel's data wants where so many stand in a row.
+fn wanted_size(panel: &Panel, columns: usize) -> (f64, f64) {
+    let (width, height) = plot_size(columns);
+    match panel {
+        Panel::Intervals(chart) if columns == 1 => (460.0, intervals_height(chart, true)),
+        Panel::Intervals(chart) => (0.75 * width, intervals_height(chart, false)),
+        Panel::Reliability(_) if columns == 1 => (400.0, 360.0),
+        Panel::Reliability(_) => (width.min(1.1 * height), height),
+        Panel::Scatter(chart) if columns == 1 && chart.equal_aspect => (560.0, 460.0),
+        _ => (width, height),
     }
 }
 
@@ -203,24 +257,27 @@ fn plot_size(columns: usize) -> (f64, f64) {
     }
 }
 
-/// Left edges of the columns' frames.
-fn column_lefts(plots: &[Plot<'_>], columns: usize, (width, height): (f64, f64)) -> Vec<f64> {
-    let mut x = MARGIN - GUTTER;
+/// Left edges of the columns' frames, and the right end of the last column.
+fn column_lefts(plots: &[Plot<'_>], widths: &[f64], heights: &[f64]) -> (Vec<f64>, f64) {
+    let (columns, mut x) = (widths.len(), MARGIN - GUTTER);
     let mut lefts = Vec::with_capacity(columns);
-    for column in 0..columns {
-        let room = plots.iter().skip(column).step_by(columns).map(|plot| plot.room_left(height)).fold(0.0, f64::max);
-        lefts.push(x + GUTTER + room);
-        x += GUTTER + room + width;
+    for (column, width) in widths.iter().enumerate() {
+        let below = || plots.iter().enumerate().skip(column).step_by(columns);
+        let before = below().map(|(place, plot)| plot.room_left(heights[place / columns])).fold(0.0, f64::max);
+        let behind = below().map(|(_, plot)| plot.room_right()).fold(0.0, f64::max);
+        lefts.push(x + GUTTER + before);
+        x += GUTTER + before + width + behind;
     }
-    lefts
+    (lefts, x)
 }
 
 /// Upper edges of the rows' frames, and the lower end of the last row.
-fn row_tops(plots: &[Plot<'_>], columns: usize, (width, height): (f64, f64), from: f64) -> (Vec<f64>, f64) {
+fn row_tops(plots: &[Plot<'_>], widths: &[f64], heights: &[f64], from: f64) -> (Vec<f64>, f64) {
     let (mut y, mut tops) = (from, Vec::new());
-    for row in plots.chunks(columns) {
-        let above = row.iter().map(|plot| plot.room_above(width)).fold(0.0, f64::max);
-        let below = row.iter().map(|plot| plot.room_below(width)).fold(0.0, f64::max);
+    for (row, height) in plots.chunks(widths.len()).zip(heights) {
+        let each = || row.iter().zip(widths);
+        let above = each().map(|(plot, &width)| plot.room_above(width)).fold(0.0, f64::max);
+        let below = each().map(|(plot, &width)| plot.room_below(width)).fold(0.0, f64::max);
         tops.push(y + above);
         y += above + height + below + 12.0;
     }
@@ -231,12 +288,18 @@ fn row_tops(plots: &[Plot<'_>], columns: usize, (width, height): (f64, f64), fro
 fn axes(panel: &Panel, spans: (Option<Span>, Option<Span>), (width, height): (f64, f64)) -> (Axis, Axis) {
     let (x_scale, y_scale) = panel.scales();
     let up = ((height / 52.0) as usize).max(2);
+    let across = || fitting(width, 60.0, |wanted| Axis::covering(spans.0, x_scale, wanted));
+    match panel {
+        Panel::Intervals(chart) => return (across(), Axis::of_rows(chart.rows.len())),
+        Panel::Reliability(_) => return (Axis::within(0.0, 1.0, 5), Axis::within(0.0, 1.0, 5)),
+        _ => {}
+    }
     if panel.has_equal_aspect()
         && let (Some(x), Some(y)) = spans
     {
         return equal_axes(x, y, (width, height), up);
     }
-    (fitting(width, 60.0, |wanted| Axis::covering(spans.0, x_scale, wanted)), Axis::covering(spans.1, y_scale, up))
+    (across(), Axis::covering(spans.1, y_scale, up))
 }
 
 /// The axis with the most steps of at least `step` pixels whose labels do not touch along `width` pixels.

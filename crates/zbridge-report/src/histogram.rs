@@ -70,6 +70,9 @@ impl Histogram {
     /// Heights from zero to the highest of bars and band, and at least one.
     pub(crate) fn heights(&self, drawn: Option<Span>) -> Option<Span> {
         let band = self.band.as_ref().map(|band| band.high).filter(|high| high.is_finite());
-        drawn.map(|span| Span { low: span.low.min(0.0), high: span.high.max(band.unwrap_or(0.0)).max(f64::MIN_POSITIVE) })
+        drawn.map(|span| Span {
+            low: span.low.min(0.0),
+            high: span.high.max(band.unwrap_or(0.0)).max(f64::MIN_POSITIVE),
+        })
     }
 }

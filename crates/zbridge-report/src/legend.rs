@@ -1,46 +1,100 @@
 //! One legend for all panels: each name keeps its colour, shape and dash throughout.
 
-use crate::chart::Panel;
+use crate::chart::Group;
 use crate::marker::{Marker, rounded};
+use crate::panel::Panel;
+use crate::plot::{BACKDROP_RADIUS, draw_dots};
 use crate::svg::{Anchor, Line, Svg, number};
 use crate::typeface;
 
 const SIZE: f64 = 13.0;
 const ROW: f64 = 22.0;
 const GAP: f64 = 20.0;
+/// Length of a line in the legend.
+const SAMPLE: f64 = 30.0;
 const ROOM_FOR_OTHER_FONTS: f64 = 1.06;
 
-/// What a name looks like.
+/// What stands before a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sample {
+    /// A line with a marker, in the colour of the name's place.
+    Line,
+    /// A marker, in the colour of the name's place.
+    Marker,
+    /// A bar, in the colour of the name's place.
+    Bar,
+    /// A dashed line in grey, the dashes of that reference.
+    Dashed(usize),
+    /// A grey band.
+    Band,
+    /// Small pale dots.
+    Backdrop,
+}
+
+/// A name and what it looks like.
 struct Entry {
     name: String,
-    line: bool,
+    sample: Sample,
 }
 
 /// The names of a figure in order of their first appearance.
 pub(crate) struct Legend {
+    /// Those with a colour of their own.
     entries: Vec<Entry>,
+    /// Those in grey, which explain lines, bands and backdrops.
+    notes: Vec<Entry>,
 }
 
 impl Legend {
     pub(crate) fn of(panels: &[Panel]) -> Self {
-        let mut legend = Self { entries: Vec::new() };
-        for panel in panels {
-            match panel {
-                Panel::Line(chart) => {
-                    chart.series.iter().for_each(|series| legend.add(&series.name, true));
-                }
-                Panel::Scatter(chart) => chart.groups.iter().for_each(|group| legend.add(&group.name, false)),
-            }
-        }
+        let mut legend = Self { entries: Vec::new(), notes: Vec::new() };
+        panels.iter().for_each(|panel| legend.add_panel(panel));
         legend
     }
 
-    fn add(&mut self, name: &str, line: bool) {
-        match self.entries.iter_mut().find(|entry| entry.name == name) {
-            Some(entry) => {
-                entry.line |= line;
+    fn add_panel(&mut self, panel: &Panel) {
+        match panel {
+            Panel::Line(chart) => {
+                chart.series.iter().for_each(|series| self.add(&series.name, Sample::Line));
+                let lines = chart.references.iter().enumerate();
+                lines.for_each(|(place, line)| self.note(&line.name, Sample::Dashed(place)));
             }
-            None => self.entries.push(Entry { name: name.to_owned(), line }),
+            Panel::Scatter(chart) => chart.groups.iter().for_each(|group| self.add_group(group)),
+            Panel::Histogram(chart) => {
+                self.add(&chart.name, Sample::Bar);
+                chart.band.iter().for_each(|band| self.note(&band.name, Sample::Band));
+            }
+            Panel::Reliability(chart) => {
+                self.add(&chart.name, Sample::Marker);
+                self.note("as sure as right", Sample::Dashed(0));
+            }
+            Panel::Intervals(chart) => chart.rows.iter().for_each(|row| self.add(&row.group, Sample::Line)),
+        }
+    }
+
+    fn add_group(&mut self, group: &Group) {
+        match &group.backdrop {
+            None => self.add(&group.name, Sample::Marker),
+            Some(what) => {
+                self.note(what, Sample::Backdrop);
+                if !group.name.is_empty() {
+                    self.add(&group.name, Sample::Marker);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, name: &str, sample: Sample) {
+        match self.entries.iter_mut().find(|entry| entry.name == name) {
+            Some(entry) if sample == Sample::Line => entry.sample = sample,
+            Some(_) => {}
+            None => self.entries.push(Entry { name: name.to_owned(), sample }),
+        }
+    }
+
+    fn note(&mut self, name: &str, sample: Sample) {
+        if self.notes.iter().all(|entry| entry.name != name) {
+            self.notes.push(Entry { name: name.to_owned(), sample });
         }
     }
 
@@ -68,14 +122,21 @@ impl Legend {
 
     fn draw_entry(&self, svg: &mut Svg, entry: &Entry, (x, y): (f64, f64), limit: f64) {
         let place = self.place(&entry.name);
-        let colour = svg.ink().series(place);
-        if entry.line {
-            draw_line_sample(svg, &colour, (x, y));
+        let (colour, muted) = (svg.ink().series(place), svg.ink().muted());
+        match entry.sample {
+            Sample::Line => {
+                draw_line(svg, &colour, (x, y));
+                draw_marker(svg, place, &colour, (x + SAMPLE / 2.0, y));
+            }
+            Sample::Marker => draw_marker(svg, place, &colour, (x + 5.0, y)),
+            Sample::Bar => draw_box(svg, (x, y), 14.0, &colour, "0.8"),
+            Sample::Dashed(dashes) => svg.dashed(&format!("M{} {}h{SAMPLE}", number(x), number(y)), dashes),
+            Sample::Band => draw_box(svg, (x, y), SAMPLE, muted, "0.3"),
+            Sample::Backdrop => {
+                let dots = [(2.0, 1.5), (8.0, -3.0), (13.0, 2.5)].map(|(dx, dy)| (x + dx, y + dy));
+                draw_dots(svg, &dots, BACKDROP_RADIUS, muted, "0.6");
+            }
         }
-        let centre = (x + entry.sample_width() / 2.0, y);
-        let mut path = String::new();
-        Marker::of(place, 4.5).draw_at((rounded(centre.0 * 10.0), rounded(centre.1 * 10.0)), &mut path);
-        svg.leaf("path", &[("transform", "scale(.1)"), ("d", &path), ("fill", &colour)]);
         let text = entry.text(limit);
         svg.line(&Line::new(&text, (x + entry.sample_width() + 7.0, y + 0.35 * SIZE), SIZE, Anchor::Start));
     }
@@ -84,7 +145,7 @@ impl Legend {
     fn rows(&self, limit: f64) -> Vec<Vec<&Entry>> {
         let mut rows: Vec<Vec<&Entry>> = Vec::new();
         let mut used = f64::INFINITY;
-        for entry in self.entries.iter().filter(|entry| !entry.name.is_empty()) {
+        for entry in self.entries.iter().chain(&self.notes).filter(|entry| !entry.name.is_empty()) {
             let width = entry.width(limit) + GAP;
             if used + width > limit + GAP {
                 rows.push(Vec::new());
@@ -101,7 +162,11 @@ impl Legend {
 
 impl Entry {
     fn sample_width(&self) -> f64 {
-        if self.line { 30.0 } else { 10.0 }
+        match self.sample {
+            Sample::Line | Sample::Dashed(_) | Sample::Band => SAMPLE,
+            Sample::Marker => 10.0,
+            Sample::Bar | Sample::Backdrop => 15.0,
+        }
     }
 
     fn width(&self, limit: f64) -> f64 {
@@ -111,16 +176,22 @@ impl Entry {
     /// The name, cut with an ellipsis where one entry alone would not fit.
     fn text(&self, limit: f64) -> String {
         let room = (limit - self.sample_width() - 7.0) / ROOM_FOR_OTHER_FONTS;
-        if typeface::width(&self.name, SIZE, false) <= room {
-            return self.name.clone();
-        }
-        let mut cut = self.name.clone();
-        while typeface::width(&cut, SIZE, false) > room - SIZE && cut.pop().is_some() {}
-        cut + "…"
+        typeface::cut(&self.name, SIZE, false, room)
     }
 }
 
-fn draw_line_sample(svg: &mut Svg, colour: &str, (x, y): (f64, f64)) {
-    let path = format!("M{} {}h30", number(x), number(y));
+fn draw_line(svg: &mut Svg, colour: &str, (x, y): (f64, f64)) {
+    let path = format!("M{} {}h{SAMPLE}", number(x), number(y));
     svg.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", "2"), ("fill", "none")]);
+}
+
+fn draw_marker(svg: &mut Svg, place: usize, colour: &str, (x, y): (f64, f64)) {
+    let mut path = String::new();
+    Marker::of(place, 4.5).draw_at((rounded(x * 10.0), rounded(y * 10.0)), &mut path);
+    svg.leaf("path", &[("transform", "scale(.1)"), ("d", &path), ("fill", colour)]);
+}
+
+fn draw_box(svg: &mut Svg, (x, y): (f64, f64), width: f64, colour: &str, opacity: &str) {
+    let path = format!("M{} {}h{width}v10h-{width}z", number(x), number(y - 5.0));
+    svg.leaf("path", &[("d", &path), ("fill", colour), ("fill-opacity", opacity)]);
 }

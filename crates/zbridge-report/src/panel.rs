@@ -88,6 +88,9 @@ impl Panel {
 
     /// Whether the point has a place on this panel's axes.
     pub(crate) fn can_draw(&self, (x, y): (f64, f64)) -> bool {
+        if matches!(self, Self::Reliability(_)) {
+            return (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y);
+        }
         let (x_scale, y_scale) = self.scales();
         x_scale.can_draw(x) && y_scale.can_draw(y)
     }
@@ -96,9 +99,11 @@ impl Panel {
     pub(crate) fn omitted(&self) -> usize {
         match self {
             Self::Intervals(_) => 0,
-            Self::Histogram(chart) => {
-                chart.bins.iter().filter(|bin| !self.can_draw((bin.low, bin.count)) || !self.can_draw((bin.high, 0.0))).count()
-            }
+            Self::Histogram(chart) => chart
+                .bins
+                .iter()
+                .filter(|bin| !self.can_draw((bin.low, bin.count)) || !self.can_draw((bin.high, 0.0)))
+                .count(),
             _ => self.points().into_iter().filter(|&point| !self.can_draw(point)).count(),
         }
     }

@@ -4,6 +4,9 @@ use crate::escape;
 use crate::ink::Ink;
 use crate::typeface;
 
+/// Lengths of strokes and gaps of dashed lines.
+const DASHES: [&str; 4] = ["6 4", "2 3", "9 3 2 3", "12 5"];
+
 /// A growing SVG document.
 pub(crate) struct Svg {
     text: String,
@@ -117,6 +120,16 @@ impl Svg {
         self.open("text", &attributes);
         self.text.push_str(&escape::xml(line.text));
         self.close("text");
+    }
+
+    /// A dashed line in the colour of quiet text; each `place` has dashes of its own.
+    pub(crate) fn dashed(&mut self, path: &str, place: usize) {
+        let colour = self.ink.muted();
+        let dashes = DASHES[place % DASHES.len()];
+        self.leaf(
+            "path",
+            &[("d", path), ("stroke", colour), ("stroke-width", "1.5"), ("stroke-dasharray", dashes), ("fill", "none")],
+        );
     }
 
     /// The whole document.

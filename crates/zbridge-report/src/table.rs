@@ -169,9 +169,8 @@ impl Table {
     }
 
     fn html_header(&self) -> String {
-        let cell = |column: &Column| {
-            format!("<th scope=\"col\"{}>{}</th>", html_class(column.align), column.html_heading())
-        };
+        let cell =
+            |column: &Column| format!("<th scope=\"col\"{}>{}</th>", html_class(column.align), column.html_heading());
         format!("<tr>{}</tr>\n", self.columns.iter().map(cell).collect::<String>())
     }
 

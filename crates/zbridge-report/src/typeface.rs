@@ -84,6 +84,16 @@ pub(crate) fn wrap(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String>
     lines
 }
 
+/// The text, with an ellipsis instead of its end where it is wider than `limit` pixels.
+pub(crate) fn cut(text: &str, size: f64, bold: bool, limit: f64) -> String {
+    if width(text, size, bold) <= limit {
+        return text.to_owned();
+    }
+    let mut cut = text.to_owned();
+    while width(&cut, size, bold) > limit - size && cut.pop().is_some() {}
+    cut + "…"
+}
+
 /// The word in pieces no wider than `limit`; at least one letter each.
 fn break_word(word: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
     let mut pieces = vec![String::new()];

@@ -3,8 +3,9 @@
 use crate::context::Context;
 use crate::figures::files;
 use clap::{Args, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use zbridge::tasks::{EncodeReport, EncodeRequest, encode};
+use zbridge::tasks::{EncodeReport, EncodeRequest, EncodeSource, encode};
 use zbridge::{Error, Given, Split};
 
 /// Arguments of `zbridge encode`.
@@ -14,8 +15,14 @@ pub struct EncodeArgs {
     #[arg(long, value_name = "MODEL")]
     model: String,
     /// MNIST's folder, a folder of PNG images, an .npy of images or class ids, or one PNG
-    #[arg(long, value_name = "DATA")]
-    data: PathBuf,
+    #[arg(long, value_name = "DATA", required_unless_present = "prior")]
+    data: Option<PathBuf>,
+    /// In place of data, so many observations of the model's own making: latents without partners where there are none
+    #[arg(long, value_name = "N", conflicts_with_all = ["data", "split", "sample"])]
+    prior: Option<NonZeroUsize>,
+    /// Also encode so many other looks at each image: shifted, turned, scaled, with thicker or thinner strokes
+    #[arg(long, value_name = "VIEWS", default_value_t = 0)]
+    augment: usize,
     /// Which part of a dataset
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
@@ -40,6 +47,19 @@ enum SplitName {
     Test,
 }
 
+impl EncodeArgs {
+    fn source(&self) -> EncodeSource {
+        let split = match self.split {
+            SplitName::Train => Split::Train,
+            SplitName::Test => Split::Test,
+        };
+        match (self.prior, &self.data) {
+            (Some(count), _) => EncodeSource::Prior(count.get()),
+            (None, data) => EncodeSource::Data(data.clone().unwrap_or_default(), split),
+        }
+    }
+}
+
 /// Encodes and writes.
 ///
 /// # Errors
@@ -47,11 +67,8 @@ enum SplitName {
 pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
     let report = encode(&EncodeRequest {
         model: Given::open(&args.model, context.device)?,
-        data: args.data.clone(),
-        split: match args.split {
-            SplitName::Train => Split::Train,
-            SplitName::Test => Split::Test,
-        },
+        source: args.source(),
+        augment: args.augment,
         sample: args.sample,
         seed: context.seed,
         binarise: args.binarise,

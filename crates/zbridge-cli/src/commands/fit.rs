@@ -5,7 +5,7 @@ use crate::figures::{files, number};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::tasks::{DirectionReport, FitReport, FitRequest, fit};
+use zbridge::tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 use zbridge::{BridgeConfig, Divergence, Error, Recipe};
 
 /// Arguments of `zbridge fit`.
@@ -26,6 +26,9 @@ pub struct FitArgs {
     /// Latents of y whose partners nobody knows
     #[arg(long, value_name = "LATENTS")]
     y_unpaired: Option<PathBuf>,
+    /// Where a side of images has no latents without partners: so many draws from its model, if zbridge can open it
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    prior_draws: usize,
     /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow or flow-matching
     #[arg(long, default_value_t = Recipe::Auto)]
     recipe: Recipe,
@@ -90,6 +93,7 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
         pairs: args.pairs.clone(),
         x_unpaired: args.x_unpaired.clone(),
         y_unpaired: args.y_unpaired.clone(),
+        prior_draws: args.prior_draws,
         config: args.config(context.seed)?.check()?,
         device: context.device,
         out: context.out_or("my.bridge"),
@@ -105,12 +109,12 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
 
 fn as_text(report: &FitReport) -> String {
     let FitReport { pairs, dims: (x, y), recipe, seconds, unpaired: [x_more, y_more], .. } = report;
-    let more = match (x_more, y_more) {
-        (0, 0) => String::new(),
-        (x, 0) => format!(" and {x} latents of x without partners"),
-        (0, y) => format!(" and {y} latents of y without partners"),
-        (x, y) => format!(" and {x} latents of x and {y} of y without partners"),
+    let of_side = |side: &str, Unpaired { rows, imagined }: Unpaired| match (rows, imagined) {
+        (0, _) => String::new(),
+        (_, true) => format!(" and {rows} draws from the model of {side}"),
+        (_, false) => format!(" and {rows} latents of {side} without partners"),
     };
+    let more = of_side("x", *x_more) + &of_side("y", *y_more);
     let mut lines = vec![format!("bridge between {x} and {y} dimensions from {pairs} pairs{more}, recipe {recipe}")];
     lines.push(format!("x → y   {}", direction(&report.x_to_y)));
     lines.push(format!("y → x   {}", direction(&report.y_to_x)));
@@ -122,6 +126,7 @@ fn as_text(report: &FitReport) -> String {
             gap.gap_nats.mean,
         )
     }));
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines.push("for figures on held-out pairs: zbridge evaluate".into());
     lines.push(format!("{} in {seconds:.1} s", files(&report.files)));
     lines.join("\n")

@@ -1,21 +1,21 @@
 use super::input::Input;
+use crate::given::imagined;
 use crate::{Error, Given};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_core::{LatentModel, RandomStream};
-use zbridge_data::{LatentsFile, Precision, Split};
+use zbridge_core::{DiagonalGaussian, LatentModel, Latents, Observations, Posterior, RandomStream};
+use zbridge_data::{LatentsFile, Precision, Split, augmented};
 
 /// What is to be encoded.
 #[derive(Debug, Clone)]
 pub struct EncodeRequest {
     /// The given model.
     pub model: Given,
-    /// A dataset folder, a folder of images, an `.npy`, or one image.
-    pub data: PathBuf,
-    /// Which part of a dataset.
-    pub split: Split,
+    /// What.
+    pub source: EncodeSource,
     /// Only so many rows, drawn at random without replacement.
     pub sample: Option<usize>,
     /// Seed of that draw.
@@ -26,8 +26,19 @@ pub struct EncodeRequest {
     pub half: bool,
     /// Leave the labels out, where the data has some.
     pub without_labels: bool,
+    /// So many other looks at each image: shifted, turned, scaled, with thicker or thinner strokes.
+    pub augment: usize,
     /// The latents file to write.
     pub out: PathBuf,
+}
+
+/// Where observations to encode come from.
+#[derive(Debug, Clone)]
+pub enum EncodeSource {
+    /// A dataset folder with the part of it, a folder of images, an `.npy`, or one image.
+    Data(PathBuf, Split),
+    /// So many draws from the model itself: z from its prior, x from p(x|z). Observations that nobody took.
+    Prior(usize),
 }
 
 /// What was encoded.
@@ -51,26 +62,31 @@ pub struct EncodeReport {
 /// [`Error`] when the data cannot be read or the file not written.
 pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
     let start = Instant::now();
-    let input = Input::read(&request.data, request.split, &request.model)?;
+    let input = match &request.source {
+        EncodeSource::Data(path, split) => Input::read(path, *split, &request.model)?,
+        EncodeSource::Prior(count) => Input::numbered(imagined(&request.model, *count, request.seed)?, None),
+    };
     let rows = chosen_rows(request, input.observations.rows())?;
     let mut observations = input.observations;
     if request.binarise {
-        expect_images(&request.model)?;
+        expect_images(&request.model, "--binarise draws pixels")?;
         observations = observations.binarised(&RandomStream::named(request.seed, "encode/binarise"));
     }
-    let posterior = request.model.model.posterior(&observations.select(&rows))?;
+    let observations = observations.select(&rows);
+    let posterior = request.model.model.posterior(&observations)?;
+    let views = views(request, &observations)?;
     let (count, dim) = (posterior.rows(), posterior.dim());
     let mut metadata = BTreeMap::from([
         ("model".to_owned(), request.model.name.clone()),
         ("model_digest".to_owned(), request.model.digest.clone()),
-        ("data".to_owned(), request.data.display().to_string()),
+        ("data".to_owned(), request.source.to_string()),
     ]);
     metadata.extend(input.digest.map(|digest| ("data_digest".to_owned(), digest)));
     let labels = input.labels.filter(|_| !request.without_labels);
     let labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
     let ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
     let precision = if request.half { Precision::F16 } else { Precision::F32 };
-    LatentsFile { ids, posterior, labels, metadata }.write(&request.out, precision)?;
+    LatentsFile { ids, posterior, views, labels, metadata }.write(&request.out, precision)?;
     Ok(EncodeReport {
         rows: count,
         dim,
@@ -80,10 +96,41 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
     })
 }
 
-fn expect_images(model: &Given) -> Result<(), Error> {
+/// Posteriors of other looks at each image, the looks of one side by side.
+fn views(request: &EncodeRequest, observations: &Observations) -> Result<Option<Posterior>, Error> {
+    if request.augment == 0 {
+        return Ok(None);
+    }
+    expect_images(&request.model, "--augment turns and shifts images")?;
+    let stream = RandomStream::named(request.seed, "encode/augment");
+    // Block by block: ten thousand images with sixteen looks each are half a gigabyte of pixels.
+    const ROWS_AT_ONCE: usize = 512;
+    let (mut means, mut log_vars) = (Vec::new(), Vec::new());
+    let dim = request.model.model.latent_dim();
+    for first in (0..observations.rows()).step_by(ROWS_AT_ONCE) {
+        let rows: Vec<usize> = (first..observations.rows().min(first + ROWS_AT_ONCE)).collect();
+        let looks = augmented(&observations.select(&rows), request.augment, &stream.child(first as u64));
+        let posterior = request.model.model.posterior(&looks)?;
+        let moments = posterior.moments();
+        means.extend_from_slice(moments.mean().values());
+        log_vars.extend_from_slice(moments.log_var().values());
+    }
+    Ok(Some(DiagonalGaussian::new(Latents::new(means, dim)?, Latents::new(log_vars, dim)?)?.into()))
+}
+
+fn expect_images(model: &Given, what: &str) -> Result<(), Error> {
     match model.is_image() {
         true => Ok(()),
-        false => Err(Error::usage(format!("--binarise draws pixels, but {} is not a model of images", model.name))),
+        false => Err(Error::usage(format!("{what}, but {} is not a model of images", model.name))),
+    }
+}
+
+impl fmt::Display for EncodeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(path, _) => write!(f, "{}", path.display()),
+            Self::Prior(count) => write!(f, "{count} draws from the model's prior"),
+        }
     }
 }
 

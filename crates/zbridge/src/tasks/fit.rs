@@ -1,8 +1,10 @@
-use crate::Error;
+use crate::given::imagined_posteriors;
+use crate::{Error, Given};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zbridge_bridge::{Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, FitProgress, Recipe};
+use zbridge_bridge::{Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, FitProgress, Recipe, Views};
 use zbridge_core::Posterior;
 use zbridge_data::{LatentsFile, join, join_by_id, read_pairs};
 use zbridge_nn::{Device, NnError};
@@ -20,6 +22,8 @@ pub struct FitRequest {
     pub x_unpaired: Option<PathBuf>,
     /// Latents of y whose partners nobody knows.
     pub y_unpaired: Option<PathBuf>,
+    /// Where a side of images has no latents without partners: so many draws from its model, if zbridge can open it.
+    pub prior_draws: usize,
     /// How.
     pub config: CheckedConfig,
     /// Where to fit: the processor, which takes a second; anything else is refused.
@@ -34,7 +38,10 @@ pub struct FitReport {
     /// Pairs it was fitted on.
     pub pairs: usize,
     /// Latents without partners that took part, of x and of y.
-    pub unpaired: [usize; 2],
+    pub unpaired: [Unpaired; 2],
+    /// What was handed in and not used, each in a sentence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// (dimensions of x's latents, of y's).
     pub dims: (usize, usize),
     /// Recipe.
@@ -54,6 +61,15 @@ pub struct FitReport {
     pub seconds: f64,
     /// What was written.
     pub files: Vec<PathBuf>,
+}
+
+/// Latents without partners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Unpaired {
+    /// How many.
+    pub rows: usize,
+    /// Whether they are of observations that the given model made itself, from its prior.
+    pub imagined: bool,
 }
 
 /// How one direction was fitted.
@@ -88,16 +104,18 @@ pub fn fit(
     expect_processor(request.device)?;
     let (x, y) = (LatentsFile::read(&request.x)?, LatentsFile::read(&request.y)?);
     let (x_rows, y_rows) = paired_rows(&x, &y, request.pairs.as_deref())?;
-    let (x_pairs, y_pairs) = (x.posterior.select(&x_rows), y.posterior.select(&y_rows));
-    let unpaired = |path: &Option<PathBuf>| path.as_deref().map(LatentsFile::read).transpose();
-    let (x_unpaired, y_unpaired) = (unpaired(&request.x_unpaired)?, unpaired(&request.y_unpaired)?);
-    let posterior = |file: &Option<LatentsFile>| -> Option<Posterior> { file.as_ref().map(|f| f.posterior.clone()) };
-    let (x_more, y_more) = (posterior(&x_unpaired), posterior(&y_unpaired));
-    let data = FitData::pairs(&x_pairs, &y_pairs).with_unpaired_x(x_more.as_ref()).with_unpaired_y(y_more.as_ref());
+    let x_side = Paired::new(&x, &x_rows, unpaired(request, &request.x_unpaired, &x)?);
+    let y_side = Paired::new(&y, &y_rows, unpaired(request, &request.y_unpaired, &y)?);
+    let data = FitData::pairs(&x_side.pairs, &y_side.pairs)
+        .with_unpaired_x(x_side.unpaired())
+        .with_unpaired_y(y_side.unpaired())
+        .with_views(x_side.views(), y_side.views());
     let mut bridge = Bridge::fit(&data, &request.config, observe)?;
-    for (side, path) in [("x", &request.x_unpaired), ("y", &request.y_unpaired)] {
-        if let Some(path) = path {
-            bridge.record_provenance(&format!("{side}.unpaired_latents"), path.display().to_string());
+    for (side, path, paired) in [("x", &request.x_unpaired, &x_side), ("y", &request.y_unpaired, &y_side)] {
+        let Unpaired { rows, imagined } = paired.unpaired_rows();
+        let of_prior = imagined.then(|| format!("{rows} draws from the model's prior"));
+        if let Some(origin) = path.as_ref().map(|path| path.display().to_string()).or(of_prior) {
+            bridge.record_provenance(&format!("{side}.unpaired_latents"), origin);
         }
     }
     for (side, file, path) in [("x", &x, &request.x), ("y", &y, &request.y)] {
@@ -106,13 +124,15 @@ pub fn fit(
             bridge.record_provenance(&format!("{side}.{key}"), value);
         }
     }
+    let notes = notes(request, [&x_side, &y_side]);
     bridge.record_provenance("version", env!("CARGO_PKG_VERSION"));
     bridge.write(&request.out)?;
     let last = |direction| bridge.curve(direction).objective_nats.last().copied();
     Ok(FitReport {
         pairs: bridge.pairs(),
         dims: bridge.dims(),
-        unpaired: [x_unpaired, y_unpaired].map(|file| file.map_or(0, |file| file.posterior.rows())),
+        unpaired: [&x_side, &y_side].map(Paired::unpaired_rows),
+        notes,
         recipe: request.config.recipe.to_string(),
         divergence: (request.config.recipe == Recipe::Paper).then(|| request.config.divergence.to_string()),
         seed: request.config.seed,
@@ -122,6 +142,76 @@ pub fn fit(
         seconds: start.elapsed().as_secs_f64(),
         files: vec![request.out.clone()],
     })
+}
+
+/// What one side brings to a fit.
+struct Paired {
+    /// Posteriors of the pairs, in their order.
+    pairs: Posterior,
+    pair_views: Option<Posterior>,
+    unpaired: Option<LatentsFile>,
+}
+
+impl Paired {
+    fn new(file: &LatentsFile, rows: &[usize], unpaired: Option<LatentsFile>) -> Self {
+        Self { pairs: file.posterior.select(rows), pair_views: file.views_of(rows), unpaired }
+    }
+
+    fn unpaired(&self) -> Option<&Posterior> {
+        self.unpaired.as_ref().map(|file| &file.posterior)
+    }
+
+    fn views(&self) -> Views<'_> {
+        Views { pairs: self.pair_views.as_ref(), unpaired: self.unpaired.as_ref().and_then(|file| file.views.as_ref()) }
+    }
+
+    /// How many latents without partners there are, and whether they are of the model's own making.
+    fn unpaired_rows(&self) -> Unpaired {
+        let imagined = self.unpaired.as_ref().is_some_and(|file| file.metadata.contains_key(PRIOR));
+        Unpaired { rows: self.unpaired().map_or(0, Posterior::rows), imagined }
+    }
+
+    fn has_views(&self) -> bool {
+        self.views().pairs.or(self.views().unpaired).is_some()
+    }
+}
+
+/// The latents without partners of a side: those of the file, or else the side's own model's.
+fn unpaired(request: &FitRequest, path: &Option<PathBuf>, pairs: &LatentsFile) -> Result<Option<LatentsFile>, Error> {
+    if let Some(path) = path {
+        return Ok(Some(LatentsFile::read(path)?));
+    }
+    if request.prior_draws == 0 || request.config.recipe == Recipe::Paper {
+        return Ok(None);
+    }
+    let given = pairs.metadata.get("model").and_then(|name| Given::open(name, request.device).ok());
+    let recorded = pairs.metadata.get("model_digest");
+    // Classes are few and all known; another model than the one that encoded the pairs would only mislead.
+    match given.filter(|given| given.is_image() && recorded.is_none_or(|digest| *digest == given.digest)) {
+        Some(given) => {
+            let posterior = imagined_posteriors(&given, request.prior_draws, request.config.seed)?;
+            let metadata = BTreeMap::from([(PRIOR.to_owned(), given.name)]);
+            Ok(Some(LatentsFile { metadata, ..LatentsFile::numbered(posterior) }))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The metadata key that tells latents of a model's own making from others.
+const PRIOR: &str = "prior_of";
+
+/// What was handed in and not used, each in a sentence.
+fn notes(request: &FitRequest, sides: [&Paired; 2]) -> Vec<String> {
+    let mut notes = vec![];
+    if request.config.recipe == Recipe::Paper {
+        if sides.iter().any(|side| side.unpaired.is_some()) {
+            notes.push("the recipe paper makes no use of latents without partners".to_owned());
+        }
+        if sides.iter().any(|side| side.has_views()) {
+            notes.push("the recipe paper makes no use of augmented views".to_owned());
+        }
+    }
+    notes
 }
 
 fn expect_processor(device: Device) -> Result<(), Error> {

@@ -35,7 +35,7 @@ impl Input {
         }
     }
 
-    fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {
+    pub(super) fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {
         let ids = (0..observations.rows()).map(|row| row.to_string()).collect();
         Self { ids, observations, labels, digest: None }
     }

@@ -6,7 +6,7 @@ mod fit;
 mod generate;
 mod input;
 
-pub use encode::{EncodeReport, EncodeRequest, encode};
+pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
 pub use evaluate::{DirectionFigures, EvaluateReport, EvaluateRequest, evaluate};
-pub use fit::{DirectionReport, FitReport, FitRequest, fit};
+pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 pub use generate::{GenerateReport, GenerateRequest, Side, generate};
