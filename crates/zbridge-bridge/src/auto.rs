@@ -61,6 +61,8 @@ struct Split {
 struct Undecided {
     direction: Direction,
     candidates: Vec<Candidate>,
+    /// The inverse temperature that suits each candidate.
+    sharpness: Vec<f32>,
     trials: Vec<Trial>,
     /// log q of every judged pair, for each trial.
     nats: Vec<Vec<f64>>,
@@ -100,6 +102,10 @@ struct Fitter<'f> {
 const SHARPNESSES: [f32; 4] = [1.0, 1.15, 1.3, 1.5];
 /// Inverse temperatures at which a refined mixture may be judged, for the same reason: by its best.
 const JUDGED_AT: [f32; 4] = [0.3, 0.5, 0.7, 1.0];
+/// The same where pairs are too few for anybody to be sure.
+const SHARPNESSES_OF_FEW: [f32; 7] = [0.3, 0.5, 0.7, 1.0, 1.15, 1.3, 1.5];
+/// Fewer pairs than these are few.
+const FEW_PAIRS: usize = 128;
 /// Draws of each judged pair over which its log density is averaged.
 const JUDGE_DRAWS: usize = 4;
 
@@ -160,21 +166,27 @@ impl<'f> Fitter<'f> {
                 })
             })
             .collect();
-        let judged: Vec<Vec<f64>> = jobs
+        let judged: Vec<Vec<Vec<f64>>> = jobs
             .par_iter()
             .map(|&(direction, index, candidate, split)| {
                 let stream = self.stream(direction, 100 + (index * 8 + split) as u64);
-                let fitted = self.fit_on_pairs(direction, candidate, split, &stream)?;
-                self.judge(direction, &fitted.0, &self.splits[split].judge)
+                let (fitted, _) = self.fit_on_pairs(direction, candidate, split, &stream)?;
+                let at = |&s: &f32| self.judge(direction, &fitted.sharpened(s), &self.splits[split].judge);
+                self.ladder_sharpnesses(candidate.family).iter().map(at).collect()
             })
             .collect::<Result<_, _>>()?;
         Ok(each.map(|direction| {
             let candidates = self.candidates(direction);
-            let mut nats = vec![Vec::new(); candidates.len()];
-            for ((of, index, ..), judged) in jobs.iter().zip(&judged) {
-                if *of == direction {
-                    nats[*index].extend(judged);
-                }
+            let (mut nats, mut sharpness) = (Vec::new(), Vec::new());
+            for (index, candidate) in candidates.iter().enumerate() {
+                let of = jobs.iter().zip(&judged).filter(|((of, place, ..), _)| (*of, *place) == (direction, index));
+                let splits: Vec<&Vec<Vec<f64>>> = of.map(|(_, judged)| judged).collect();
+                let joined = |at: usize| splits.iter().flat_map(|split| &split[at]).copied().collect::<Vec<f64>>();
+                let choices = self.ladder_sharpnesses(candidate.family);
+                let each = choices.iter().enumerate().map(|(at, &sharpness)| (joined(at), sharpness));
+                let best = each.max_by(|(a, _), (b, _)| total(a).total_cmp(&total(b))).unwrap_or_default();
+                nats.push(best.0);
+                sharpness.push(best.1);
             }
             let chosen = self.effort.forced(&candidates).unwrap_or_else(|| simplest_within_an_error(&nats));
             let trial = |(candidate, nats_of): (&Candidate, &Vec<f64>)| Trial {
@@ -185,8 +197,20 @@ impl<'f> Fitter<'f> {
                 gain_nats: gain(nats_of, &nats[0]),
             };
             let trials = candidates.iter().zip(&nats).map(trial).collect();
-            Undecided { direction, candidates, trials, nats, chosen, route: Route::Pairs }
+            Undecided { direction, candidates, sharpness, trials, nats, chosen, route: Route::Pairs }
         }))
+    }
+
+    /// Inverse temperatures at which the ladder judges a family, to take the best. A mixture that read a dozen pairs is
+    /// too sure of itself, and would lose against no bridge at all although it knows a lot.
+    fn ladder_sharpnesses(&self, family: Family) -> &'static [f32] {
+        let few = self.all.len() < FEW_PAIRS && matches!(family, Family::TiedMixture | Family::Mixture);
+        if few { &JUDGED_AT } else { &[1.0] }
+    }
+
+    /// Inverse temperatures among which the one that calibrates a refined mixture is chosen.
+    fn refined_sharpnesses(&self) -> &'static [f32] {
+        if self.all.len() < FEW_PAIRS { &SHARPNESSES_OF_FEW } else { &SHARPNESSES }
     }
 
     /// A candidate of a direction, fitted on these pairs.
@@ -297,14 +321,14 @@ impl<'f> Fitter<'f> {
                 let misread = |s| self.misread(informative, &refined.sharpened(s), &split.judge);
                 Ok(Judged {
                     nats: JUDGED_AT.into_iter().map(nats).collect::<Result<_, _>>()?,
-                    misread: SHARPNESSES.into_iter().map(misread).collect::<Result<_, _>>()?,
+                    misread: self.refined_sharpnesses().iter().copied().map(misread).collect::<Result<_, _>>()?,
                 })
             };
             let refined_judged = refined.as_ref().map(judged).transpose()?;
-            let fallback = reader.candidates[reader.chosen];
+            let (fallback, sharpness) = (reader.candidates[reader.chosen], reader.sharpness[reader.chosen]);
             let labeller = match refined {
                 Some(refined) => refined,
-                None => self.fit_on_pairs(informative, fallback, index, &stream.child(9))?.0,
+                None => self.fit_on_pairs(informative, fallback, index, &stream.child(9))?.0.sharpened(sharpness),
             };
             let critic = Agreement::of(&labeller).map(Arc::new);
             let mut painted = Vec::new();
@@ -326,12 +350,12 @@ impl<'f> Fitter<'f> {
         };
         let misread =
             |index: usize| -> f64 { tried.iter().filter_map(|tried| tried.refined.as_ref()?.misread.get(index)).sum() };
-        let best = (0..SHARPNESSES.len()).min_by(|&a, &b| misread(a).total_cmp(&misread(b))).unwrap_or(0);
-        let total = |nats: &Vec<f64>| nats.iter().sum::<f64>();
+        let sharpnesses = self.refined_sharpnesses();
+        let best = (0..sharpnesses.len()).min_by(|&a, &b| misread(a).total_cmp(&misread(b))).unwrap_or(0);
         let refined = (0..JUDGED_AT.len()).filter_map(|at| joined(&|tried| tried.refined.as_ref()?.nats.get(at)));
         if let Some(nats) = refined.max_by(|a, b| total(a).total_cmp(&total(b))) {
             let steps = self.effort.refinement(self.x.pairs.rows()).ascent.steps;
-            let route = Route::Refined { sharpness: SHARPNESSES[best] };
+            let route = Route::Refined { sharpness: sharpnesses[best] };
             reader.consider(Family::TiedMixture, steps, nats, (true, false), route);
         }
         let stride = if tried.iter().all(|tried| tried.agreed) { 2 } else { 1 };
@@ -443,7 +467,11 @@ impl<'f> Fitter<'f> {
                     let candidate = self.effort.last_candidate(trial.family);
                     self.fit_on_labelled(direction, candidate, labeller, part, &stream)
                 }
-                _ => self.fit_on_pairs(direction, undecided.candidates[undecided.chosen], part, &stream),
+                _ => {
+                    let candidate = undecided.candidates[undecided.chosen];
+                    let (fitted, curve) = self.fit_on_pairs(direction, candidate, part, &stream)?;
+                    Ok((fitted.sharpened(undecided.sharpness[undecided.chosen]), curve))
+                }
             }
         };
         let fitted: Vec<_> = (0..members).into_par_iter().map(member).collect::<Result<_, _>>()?;
@@ -471,7 +499,7 @@ struct Tried {
 struct Judged {
     /// log q of each pair at each of [`JUDGED_AT`].
     nats: Vec<Vec<f64>>,
-    /// Summed Brier score of its weights at each of [`SHARPNESSES`].
+    /// Summed Brier score of its weights at each sharpness that it may get.
     misread: Vec<f64>,
 }
 
@@ -503,6 +531,10 @@ impl Undecided {
     fn is_labelled(&self) -> bool {
         matches!(self.route, Route::Labelled { .. })
     }
+}
+
+fn total(nats: &Vec<f64>) -> f64 {
+    nats.iter().sum()
 }
 
 fn gain(nats: &[f64], independent: &[f64]) -> Estimate {
