@@ -1,5 +1,6 @@
 //! The arguments as they are typed.
 
+use crate::commands::compare::CompareArgs;
 use crate::commands::demo::DemoArgs;
 use crate::commands::encode::EncodeArgs;
 use crate::commands::evaluate::EvaluateArgs;
@@ -60,6 +61,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// How a bridge gets better with pairs: every figure over N and seeds
     LearningCurve(LearningCurveArgs),
+    /// Beside published figures: likelihoods of images given labels, labels told from images
+    Compare(CompareArgs),
     /// The paper's experiments: every figure and table, as a report
     Reproduce(ReproduceArgs),
     /// Train a given model by its recipe

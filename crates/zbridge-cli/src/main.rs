@@ -9,9 +9,11 @@ mod commands;
 mod context;
 mod figures;
 mod fitting;
+mod held_out;
 mod interrupt;
 mod output;
 mod progress;
+mod split;
 
 use args::Cli;
 use clap::Parser;

@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Steps of the bar: finer than any terminal is wide.
@@ -38,12 +39,36 @@ impl ProgressDisplay {
         }
     }
 
+    /// A display of work in named stages, heard of from several threads.
+    pub fn stages(&self) -> Stages<'_> {
+        Stages { display: self, last: Mutex::new(String::new()) }
+    }
+
     /// Prints a line that stays.
     pub fn line(&self, line: impl AsRef<str>) {
         match self {
             Self::Quiet => {}
             Self::Lines => writeln!(std::io::stderr(), "{}", line.as_ref()).unwrap_or(()),
             Self::Bar(bar) => bar.println(line),
+        }
+    }
+}
+
+/// Stages of a long piece of work: a line when one begins, the bar while it lasts.
+pub struct Stages<'d> {
+    display: &'d ProgressDisplay,
+    last: Mutex<String>,
+}
+
+impl Stages<'_> {
+    /// Says that `what` is being done, and which share of the whole is.
+    pub fn show(&self, label: &str, share: f64, what: &str) {
+        self.display.show(label, share, what);
+        if let Ok(mut last) = self.last.lock()
+            && *last != what
+        {
+            what.clone_into(&mut last);
+            self.display.line(what);
         }
     }
 }

@@ -23,12 +23,17 @@
 #![forbid(unsafe_code)]
 
 pub mod assets;
+pub mod compare;
 pub mod demo;
+mod digits;
 mod error;
+pub mod evaluation;
 mod given;
 pub mod learning_curve;
 pub mod measures;
+mod pages;
 pub mod pictures;
+mod points;
 pub mod reproduce;
 pub mod tasks;
 pub mod training;

@@ -5,7 +5,7 @@ use crate::training::HeldOut;
 use crate::translation::{generate, mean_probabilities, translate};
 use serde::{Deserialize, Serialize};
 use zbridge_core::{ConditionalDensity, Estimate, LatentModel, Latents, Observations, Posterior, RandomStream};
-use zbridge_eval::{Accuracy, Coherence, LogWeights, classify, coherence, diversity};
+use zbridge_eval::{Accuracy, Classification, Coherence, LogWeights, classify, coherence, diversity};
 use zbridge_models::Classifier;
 
 /// Draws over which p(y|x) is averaged for each image.
@@ -24,8 +24,20 @@ pub struct ImageToLabel {
     pub log_p_standard_error_nats: f64,
     /// Expected calibration error of p(y|x), 15 bins.
     pub expected_calibration_error: f64,
+    /// Mean Brier score, 0 (sure and right) to 2 (sure and wrong).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brier_score: Option<Estimate>,
     /// Images judged.
     pub images: usize,
+}
+
+/// Labels told from images, image by image.
+#[derive(Debug, Clone)]
+pub(crate) struct LabelReadings {
+    /// p(y|x), `[images, classes]`.
+    pub(crate) probabilities: Observations,
+    /// How they compare with the true labels.
+    pub(crate) classification: Classification,
 }
 
 /// How well images are made from labels.
@@ -54,19 +66,35 @@ pub fn image_to_label(
     label_model: &dyn LatentModel,
     seed: u64,
 ) -> Result<ImageToLabel, Error> {
+    Ok(image_to_label_readings(density, images, labels, label_model, seed)?.0)
+}
+
+/// The same with what they were taken from.
+///
+/// # Errors
+/// As [`image_to_label`].
+pub(crate) fn image_to_label_readings(
+    density: &dyn ConditionalDensity,
+    images: &Posterior,
+    labels: &[u8],
+    label_model: &dyn LatentModel,
+    seed: u64,
+) -> Result<(ImageToLabel, LabelReadings), Error> {
     let mut stream = RandomStream::named(seed, "measure/image→label");
     let latents = translate(density, images, PREDICTION_DRAWS, &mut stream)?;
     let probabilities = mean_probabilities(&label_model.decode(&latents)?, PREDICTION_DRAWS)?;
     let classification = classify(&probabilities, labels)?;
     let log_p = log_p_labels(&latents, labels, label_model)?;
-    Ok(ImageToLabel {
+    let figures = ImageToLabel {
         accuracy: classification.accuracy.share,
         accuracy_interval: classification.accuracy.interval_95.into(),
         log_p_nats: log_p.mean,
         log_p_standard_error_nats: log_p.standard_error,
         expected_calibration_error: classification.calibration.expected_calibration_error,
+        brier_score: Some(classification.brier_score),
         images: labels.len(),
-    })
+    };
+    Ok((figures, LabelReadings { probabilities, classification }))
 }
 
 /// log p(y_i|x_i) = log E p(y_i|z_y), averaged over images; in log space, so that a sure mistake costs what it costs.

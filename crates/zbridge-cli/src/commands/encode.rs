@@ -2,11 +2,12 @@
 
 use crate::context::Context;
 use crate::figures::files;
-use clap::{Args, ValueEnum};
+use crate::split::SplitName;
+use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use zbridge::tasks::{EncodeReport, EncodeRequest, EncodeSource, encode};
-use zbridge::{Error, Given, Split};
+use zbridge::{Error, Given};
 
 /// Arguments of `zbridge encode`.
 #[derive(Debug, Args)]
@@ -40,19 +41,9 @@ pub struct EncodeArgs {
     half: bool,
 }
 
-/// Parts of a dataset as they are typed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SplitName {
-    Train,
-    Test,
-}
-
 impl EncodeArgs {
     fn source(&self) -> EncodeSource {
-        let split = match self.split {
-            SplitName::Train => Split::Train,
-            SplitName::Test => Split::Test,
-        };
+        let split = self.split.into();
         match (self.prior, &self.data) {
             (Some(count), _) => EncodeSource::Prior(count.get()),
             (None, data) => EncodeSource::Data(data.clone().unwrap_or_default(), split),

@@ -2,56 +2,42 @@
 
 use crate::context::Context;
 use crate::figures::{estimate, number, percent};
+use crate::held_out::HeldOutArgs;
 use clap::Args;
-use std::path::PathBuf;
 use zbridge::Error;
-use zbridge::tasks::{DirectionFigures, EvaluateReport, EvaluateRequest, evaluate};
+use zbridge::evaluation::{DirectionFigures, Generated, Likelihoods, Requirement};
+use zbridge::tasks::{EvaluateReport, EvaluateRequest, evaluate};
 
 /// Arguments of `zbridge evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// The bridge file
-    #[arg(long, value_name = "BRIDGE")]
-    bridge: PathBuf,
-    /// Held-out latents of x
-    #[arg(long, value_name = "LATENTS")]
-    x: PathBuf,
-    /// Held-out latents of y
-    #[arg(long, value_name = "LATENTS")]
-    y: PathBuf,
-    /// CSV with the header x,y that pairs ids; without it, equal ids are pairs
-    #[arg(long, value_name = "CSV")]
-    pairs: Option<PathBuf>,
-    /// Model of x, where the bridge does not name it
-    #[arg(long, value_name = "MODEL")]
-    x_model: Option<String>,
-    /// Model of y, likewise
-    #[arg(long, value_name = "MODEL")]
-    y_model: Option<String>,
+    #[command(flatten)]
+    held_out: HeldOutArgs,
+    /// A bound that a figure must meet, as in 'accuracy>=0.95'; may come again; missed ones lead to exit code 4
+    #[arg(long, value_name = "BOUND")]
+    require: Vec<Requirement>,
 }
 
 /// Evaluates and prints; writes nothing.
 ///
 /// # Errors
-/// Those of [`evaluate`].
+/// Those of [`evaluate`]; [`Error::Missed`] when a requirement is not met, after the figures are printed.
 pub fn run(args: &EvaluateArgs, context: &Context) -> Result<(), Error> {
-    let report = evaluate(&EvaluateRequest {
-        bridge: args.bridge.clone(),
-        x: args.x.clone(),
-        y: args.y.clone(),
-        pairs: args.pairs.clone(),
-        x_model: args.x_model.clone(),
-        y_model: args.y_model.clone(),
-        seed: context.seed,
-        device: context.device,
-    })?;
-    context.output.print(&report, as_text)
+    let display = context.progress();
+    let stages = display.stages();
+    let request = EvaluateRequest { requirements: args.require.clone(), ..args.held_out.request(context) };
+    let report = evaluate(&request, &|what, share| stages.show("evaluate", share, what))?;
+    drop(stages);
+    drop(display);
+    context.output.print(&report, as_text)?;
+    report.missed()
 }
 
-fn as_text(report: &EvaluateReport) -> String {
+/// The figures, a line each.
+pub fn as_text(report: &EvaluateReport) -> String {
     let mut lines = vec![format!("{} held-out pairs", report.pairs)];
-    lines.push(direction("x → y", &report.x_to_y));
-    lines.push(direction("y → x", &report.y_to_x));
+    lines.extend(direction("x → y", &report.x_to_y));
+    lines.extend(direction("y → x", &report.y_to_x));
     let gap = &report.direction_gap;
     lines.push(format!(
         "direction gap   {:.2} nats a pair; x → y says a pair tells {} nats, y → x {}",
@@ -61,28 +47,100 @@ fn as_text(report: &EvaluateReport) -> String {
     ));
     lines.extend(report.image_to_label.as_ref().map(|read| {
         format!(
-            "image → label   accuracy {}, log p(y|x) {} ± {:.3} nats, calibration error {:.3}",
+            "image → label   accuracy {} [{} to {}], log p(y|x) {} ± {:.3} nats, calibration error {:.3}{}",
             percent(read.accuracy),
+            percent(read.accuracy_interval[0]),
+            percent(read.accuracy_interval[1]),
             number(read.log_p_nats, 3),
             read.log_p_standard_error_nats,
             read.expected_calibration_error,
+            read.brier_score.map_or(String::new(), |brier| format!(", Brier score {:.3}", brier.mean)),
         )
     }));
-    lines.extend(report.label_to_image.as_ref().map(|made| {
-        format!(
-            "label → image   coherence {} in {} images, pixel sd {:.3}",
-            percent(made.coherence),
-            made.images,
-            made.pixel_sd
-        )
+    lines.extend(report.label_to_image.iter().flat_map(generated));
+    lines.extend(report.likelihoods.iter().flat_map(likelihoods));
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(report.requirements.iter().map(|outcome| {
+        let met = if outcome.met { "met" } else { "MISSED" };
+        format!("{met}: {} ({} = {:.4})", outcome.requirement, outcome.figure, outcome.value)
     }));
     lines.join("\n")
 }
 
-fn direction(name: &str, figures: &DirectionFigures) -> String {
-    let density = format!("{name}   log q(z_target|z_source) {} nats", estimate(&figures.log_density_nats));
-    match &figures.reverse_kl_nats {
+fn direction(name: &str, figures: &DirectionFigures) -> [String; 2] {
+    let gain = &figures.gain_over_marginal_nats;
+    let density = format!(
+        "{name}   log q(z_target|z_source) {} nats, {} over its own marginal",
+        estimate(&figures.log_density_nats),
+        estimate(gain)
+    );
+    let density = match &figures.reverse_kl_nats {
         Some(divergence) => format!("{density}, KL(q‖p) {} nats", estimate(divergence)),
         None => density,
+    };
+    let (found, placed) = (&figures.retrieval, &figures.calibration.highest_density);
+    let rank = format!(
+        "        true target at median rank {:.0} of {} (chance {:.0}); level among own draws {:.2} (0.50 is right; distance from uniform {:.2})",
+        found.median_rank, found.candidates, found.chance_median_rank, placed.mean, placed.ks_distance
+    );
+    [density, rank]
+}
+
+fn generated(made: &Generated) -> Vec<String> {
+    let figures = &made.figures;
+    let own = made.given_model.as_ref();
+    let mut lines = vec![format!(
+        "label → image   coherence {} in {} images (the given model's own {}, judge {}), pixel sd {:.3}{}",
+        percent(figures.coherence),
+        figures.images,
+        own.map_or("–".into(), |own| percent(own.coherence)),
+        percent(made.judge_accuracy),
+        figures.pixel_sd,
+        own.map_or(String::new(), |own| format!(" (its own {:.3})", own.pixel_sd)),
+    )];
+    if let (Some(distance), Some(found)) = (made.frechet_distance, &made.precision_recall) {
+        lines.push(format!(
+            "        Fréchet distance {distance:.2}; precision {}, recall {}, coverage {} of {} images in the judge's features",
+            percent(found.precision.mean),
+            percent(found.recall.mean),
+            percent(found.coverage.mean),
+            found.count
+        ));
     }
+    lines.extend(made.nearest_training.as_ref().map(|nearest| {
+        format!(
+            "        {} of generated images are closer to an image of the fitted pairs than 99 % of held-out ones are (1 % is to be expected), {} exact copies",
+            percent(nearest.close_share),
+            nearest.exact_copies
+        )
+    }));
+    lines
+}
+
+fn likelihoods(found: &Likelihoods) -> [String; 3] {
+    let interval = |(low, high): (f64, f64)| format!("[{}, {}]", number(low, 2), number(high, 2));
+    let side = |marginal: &str, conditional: &str, summaries: [&zbridge::evaluation::LikelihoodSummary; 2], gain| {
+        let [own, given] = summaries;
+        format!(
+            "{marginal} {} {}, {conditional} {} {}, gain {} nats; {} pairs × {} draws, median ESS {:.0}",
+            estimate(&own.log_likelihood_nats),
+            interval(own.interval_95_nats),
+            estimate(&given.log_likelihood_nats),
+            interval(given.interval_95_nats),
+            estimate(gain),
+            own.log_likelihood_nats.count,
+            own.draws,
+            given.effective_sample_size.median,
+        )
+    };
+    [
+        side("log p(x)", "log p(x|y)", [&found.x, &found.x_given_y], &found.x_gain_nats),
+        side("log p(y)", "log p(y|x)", [&found.y, &found.y_given_x], &found.y_gain_nats),
+        format!(
+            "log p(x, y) {} by x first, {} by y first; gap {} nats",
+            estimate(&found.joint.by_x_first_nats),
+            estimate(&found.joint.by_y_first_nats),
+            estimate(&found.joint.gap_nats)
+        ),
+    ]
 }

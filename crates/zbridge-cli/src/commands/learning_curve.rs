@@ -59,15 +59,9 @@ pub fn run(args: &LearningCurveArgs, context: &Context) -> Result<(), Error> {
         command: command_line(),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());
-    let shown = std::sync::Mutex::new(String::new());
+    let stages = display.stages();
     let curve = learning_curve(&request, &|what, share| {
-        display.show("learning curve", share, what);
-        if let Ok(mut last) = shown.lock()
-            && *last != what
-        {
-            what.clone_into(&mut last);
-            display.line(what);
-        }
+        stages.show("learning curve", share, what);
         !interrupt.requested()
     })?;
     drop(display);

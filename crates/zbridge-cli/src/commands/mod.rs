@@ -1,5 +1,6 @@
 //! The commands, a file each: its arguments, and `run(args, context)`.
 
+pub mod compare;
 pub mod demo;
 pub mod encode;
 pub mod evaluate;
@@ -20,6 +21,7 @@ use zbridge::Error;
 /// Whatever stopped it.
 pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
     match command {
+        Command::Compare(args) => compare::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Encode(args) => encode::run(args, context),
         Command::Fit(args) => fit::run(args, context),

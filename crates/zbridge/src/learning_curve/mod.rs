@@ -111,22 +111,11 @@ fn check(request: &LearningCurveRequest) -> Result<(), Error> {
 }
 
 fn write(folder: &Path, curve: &mut Curve) -> Result<(), Error> {
-    let page = page::page(curve);
-    let mut contents: Vec<(String, Vec<u8>)> = vec![
-        ("report.html".into(), page.to_html()?.into_bytes()),
-        ("report.md".into(), page.to_markdown(|id| format!("{id}.png")).into_bytes()),
-    ];
-    for shown in page.illustrations() {
-        contents.push((format!("{}.png", shown.id), shown.drawing.to_png()?));
-        contents.push((format!("{}.svg", shown.id), shown.drawing.to_svg()?.into_bytes()));
-    }
-    let names = contents.iter().map(|(name, _)| name.as_str()).chain(["learning-curve.json"]);
-    curve.files = names.map(|name| folder.join(name)).collect();
-    contents.push(("learning-curve.json".into(), serde_json::to_string_pretty(curve).unwrap_or_default().into_bytes()));
-    for (path, (_, content)) in curve.files.iter().zip(&contents) {
-        write_atomically(path, content)?;
-    }
-    Ok(())
+    let json = folder.join("learning-curve.json");
+    curve.files = crate::pages::write(folder, &page::page(curve))?;
+    curve.files.push(json.clone());
+    let text = serde_json::to_string_pretty(curve).unwrap_or_default();
+    Ok(write_atomically(&json, text.as_bytes())?)
 }
 
 /// The curve's main table as Markdown.

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_bridge::Bridge;
 use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Observations, Posterior, RandomStream};
 use zbridge_eval::{
-    ConditionalTarget, EffectiveSampleSize, ImportanceSettings, LOW_EFFECTIVE_SAMPLE_SIZE, PriorTarget, RowEstimate,
-    TargetDensity, TargetEstimate, importance_sampled, naive_monte_carlo,
+    ConditionalTarget, ImportanceSettings, PriorTarget, TargetDensity, importance_sampled, naive_monte_carlo,
 };
 
 /// Draws of z_y ~ p(z_y|y) over which q(z_x|z_y) is averaged for each label.
@@ -66,7 +65,7 @@ pub(super) fn bridge_likelihoods(
         likelihoods.push(Likelihoods {
             naive_log_likelihood_nats: rows(&|place| naive.per_row[place].mean_log_likelihood.mean),
             naive_log_mean_nats: rows(&|place| naive.per_row[place].log_mean_likelihood.log_mean_nats),
-            log_p_x_given_y: over(estimate, &at.held_out, sizes.draws),
+            log_p_x_given_y: LogMarginal::over(estimate, &at.held_out)?,
             gain_over_prior_nats: rows(&|place| {
                 estimate.per_row[place].log_mean_nats - marginal.per_row[place].log_mean_nats
             }),
@@ -74,8 +73,7 @@ pub(super) fn bridge_likelihoods(
         });
     }
     let elbo = model.elbo(&images, &mut RandomStream::named(seed, "reproduce/elbo"))?;
-    let all: Vec<usize> = (0..given.rows.len()).collect();
-    Ok((GivenResult { elbo, log_marginal: over(marginal, &all, sizes.draws) }, likelihoods))
+    Ok((GivenResult { elbo, log_marginal: LogMarginal::of(marginal) }, likelihoods))
 }
 
 /// log p of observations under a given model, by importance sampling from its own posterior.
@@ -89,7 +87,7 @@ pub(super) fn given_marginal(
     let settings = ImportanceSettings { draws, chunk: CHUNK.min(draws), seed };
     let prior = PriorTarget::new("log p(y)");
     let estimates = importance_sampled(model, observations, &posterior.moments(), &[&prior], &settings, &|_| ())?;
-    Ok(over(&estimates[0], &(0..observations.rows()).collect::<Vec<_>>(), draws))
+    Ok(LogMarginal::of(&estimates[0]))
 }
 
 /// q(z_x|y) of every label: the mixture of q(z_x|z_y) over draws of z_y ~ p(z_y|y).
@@ -120,23 +118,4 @@ fn label_log_likelihood(
     let nats = experiment.label_vae.log_likelihood_nats(&Observations::one_hot(labels, 10)?, &latents)?;
     let mean = |draws: &[f32]| draws.iter().map(|&nats| f64::from(nats)).sum::<f64>() / DRAWS as f64;
     Ok(Estimate::of(nats.chunks_exact(DRAWS).map(mean)))
-}
-
-/// An estimate over some of its rows only.
-fn over(estimate: &TargetEstimate, rows: &[usize], draws: usize) -> LogMarginal {
-    let mut sizes: Vec<f64> = rows.iter().map(|&row| estimate.per_row[row].effective_sample_size).collect();
-    sizes.sort_by(f64::total_cmp);
-    let low = sizes.iter().filter(|&&size| size < LOW_EFFECTIVE_SAMPLE_SIZE).count();
-    let nats = |row: &usize| -> f64 {
-        let RowEstimate { log_mean_nats, .. } = estimate.per_row[*row];
-        log_mean_nats
-    };
-    LogMarginal {
-        draws,
-        nats: Estimate::of(rows.iter().map(nats)),
-        effective_sample_size: EffectiveSampleSize {
-            median: sizes.get(sizes.len() / 2).copied().unwrap_or(f64::NAN),
-            low_ess_share: low as f64 / sizes.len().max(1) as f64,
-        },
-    }
 }

@@ -94,21 +94,11 @@ pub fn reproduce(request: &ReproduceRequest, observe: &(dyn Fn(Stage<'_>) + Sync
 
 /// Writes page, figures and results; `results.files` names them all, `report.html` first.
 fn write(request: &ReproduceRequest, results: &mut Results, page: &zbridge_report::Page) -> Result<(), Error> {
-    let mut contents: Vec<(String, Vec<u8>)> = vec![
-        ("report.html".into(), page.to_html()?.into_bytes()),
-        ("report.md".into(), page.to_markdown(|id| format!("{id}.png")).into_bytes()),
-    ];
-    for shown in page.illustrations() {
-        contents.push((format!("{}.png", shown.id), shown.drawing.to_png()?));
-        contents.push((format!("{}.svg", shown.id), shown.drawing.to_svg()?.into_bytes()));
-    }
-    let names = contents.iter().map(|(name, _)| name.as_str()).chain(["results.json"]);
-    results.files = names.map(|name| request.out.join(name)).collect();
-    contents.push(("results.json".into(), serde_json::to_string_pretty(results).unwrap_or_default().into_bytes()));
-    for (path, (_, content)) in results.files.iter().zip(&contents) {
-        write_atomically(path, content)?;
-    }
-    Ok(())
+    let json = request.out.join("results.json");
+    results.files = crate::pages::write(&request.out, page)?;
+    results.files.push(json.clone());
+    let text = serde_json::to_string_pretty(results).unwrap_or_default();
+    Ok(write_atomically(&json, text.as_bytes())?)
 }
 
 /// The reproduction's summary table as Markdown: what the README shows.

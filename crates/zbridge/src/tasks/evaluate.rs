@@ -1,32 +1,24 @@
-use super::fit::paired_rows;
-use super::generate::known_model_of;
-use crate::measures::{ImageToLabel, Judge, LabelToImage, image_to_label, images_of_labels, label_to_image};
-use crate::{Error, Given};
+use crate::Error;
+use crate::evaluation::{
+    DirectionFigures, Generated, GeneratedImages, HeldOutPairs, HeldOutSource, Likelihoods, Outcome, Requirement,
+};
+use crate::measures::{ImageToLabel, LabelReadings, image_to_label_readings};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_bridge::{Bridge, Conditional, Direction, DirectionGap};
-use zbridge_core::{ConditionalDensity, Estimate, LatentModel, Posterior, RandomStream};
-use zbridge_data::LatentsFile;
-use zbridge_nn::Device;
+use zbridge_bridge::{Direction, DirectionGap};
 
 /// What is to be evaluated.
 #[derive(Debug, Clone)]
 pub struct EvaluateRequest {
-    /// The bridge file.
-    pub bridge: PathBuf,
-    /// Held-out latents of x.
-    pub x: PathBuf,
-    /// Held-out latents of y.
-    pub y: PathBuf,
-    /// CSV that pairs them; without it, equal ids are pairs.
-    pub pairs: Option<PathBuf>,
-    /// Model of x, where the bridge file does not name it.
-    pub x_model: Option<String>,
-    /// Model of y, likewise.
-    pub y_model: Option<String>,
-    /// Where the models run.
-    pub device: Device,
+    /// Bridge and held-out pairs.
+    pub held_out: HeldOutSource,
+    /// Pairs whose likelihoods are estimated, where both models and both sides' data are at hand; 0 leaves them out.
+    pub likelihood_pairs: usize,
+    /// Draws for each of them.
+    pub draws: usize,
+    /// Bounds that figures must meet.
+    pub requirements: Vec<Requirement>,
     /// Seed of the draws.
     pub seed: u64,
 }
@@ -47,107 +39,138 @@ pub struct EvaluateReport {
     pub image_to_label: Option<ImageToLabel>,
     /// Likewise, for MNIST images, which the embedded judge reads.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub label_to_image: Option<LabelToImage>,
+    pub label_to_image: Option<Generated>,
+    /// Where both models and both sides' data are at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likelihoods: Option<Likelihoods>,
+    /// What a reader must not miss.
+    pub warnings: Vec<String>,
+    /// Bounds that were asked for, and whether they are met.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<Outcome>,
     /// Wall-clock seconds.
     pub seconds: f64,
     /// What was written: nothing.
     pub files: Vec<PathBuf>,
 }
 
-/// A direction's figures on held-out pairs, in latent space.
-#[derive(Debug, Clone, Serialize)]
-pub struct DirectionFigures {
-    /// Mean log q(z_target|z_source) of posterior draws, in nats.
-    pub log_density_nats: Estimate,
-    /// Mean KL(q ‖ p) of q(z_target|z_source) from the target's posterior, in nats: the paper's objective, where it has
-    /// a closed form.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reverse_kl_nats: Option<Estimate>,
+/// What pictures are made of, beside the figures.
+pub(crate) struct Evaluated {
+    pub(crate) pairs: HeldOutPairs,
+    pub(crate) report: EvaluateReport,
+    pub(crate) readings: Option<LabelReadings>,
+    pub(crate) generated: Option<GeneratedImages>,
 }
 
-/// Figures of a bridge on held-out pairs.
+/// Figures of a bridge on held-out pairs. `observe` hears what is being done and the share done of it.
 ///
 /// # Errors
-/// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
-pub fn evaluate(request: &EvaluateRequest) -> Result<EvaluateReport, Error> {
-    let start = Instant::now();
-    let bridge = Bridge::read(&request.bridge)?;
-    let (x, y) = (LatentsFile::read(&request.x)?, LatentsFile::read(&request.y)?);
-    let (x_rows, y_rows) = paired_rows(&x, &y, request.pairs.as_deref())?;
-    let (x_held, y_held) = (x.posterior.select(&x_rows), y.posterior.select(&y_rows));
-    let mut stream = RandomStream::named(request.seed, "evaluate/latents");
-    let x_to_y = direction_figures(bridge.x_to_y(), &x_held, &y_held, &mut stream)?;
-    let y_to_x = direction_figures(bridge.y_to_x(), &y_held, &x_held, &mut stream)?;
-    let labels = labels_of(&x, &x_rows).or_else(|| labels_of(&y, &y_rows));
-    let direction_gap = DirectionGap::on(&bridge, &x_held, &y_held, request.seed)?;
-    let (image_to_label, label_to_image) = match (sides(request, &bridge)?, labels) {
-        (Some(sides), Some(labels)) => {
-            let images = if sides.images_are_x { &x_held } else { &y_held };
-            figures(&sides, &bridge, images, &labels, request.seed)?
-        }
-        _ => (None, None),
+/// [`Error`] when a file cannot be read, ids do not join, dimensions do not belong together, or a requirement names no
+/// figure. That a requirement is not met is no error here: see [`EvaluateReport::missed`].
+pub fn evaluate(
+    request: &EvaluateRequest,
+    observe: &(dyn Fn(&str, f64) + Sync),
+) -> Result<EvaluateReport, Error> {
+    Ok(evaluated(request, observe)?.report)
+}
+
+pub(crate) fn evaluated(
+    request: &EvaluateRequest,
+    observe: &(dyn Fn(&str, f64) + Sync),
+) -> Result<Evaluated, Error> {
+    let (start, seed) = (Instant::now(), request.seed);
+    observe("read", 0.0);
+    let pairs = HeldOutPairs::read(&request.held_out)?;
+    let (bridge, x, y) = (&pairs.bridge, &pairs.x.posterior, &pairs.y.posterior);
+    observe("figures in latent space", 0.0);
+    let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed)?;
+    observe("figures in latent space", 0.5);
+    let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed)?;
+    let direction_gap = DirectionGap::on(bridge, x, y, seed)?;
+    observe("labels from images, images from labels", 0.0);
+    let (read, readings) = labels_from_images(&pairs, seed)?.unzip();
+    let (made, generated) = Generated::of(&pairs, seed)?.unzip();
+    let likelihoods = Likelihoods::of(&pairs, (request.likelihood_pairs, request.draws), seed, &|share| {
+        observe("likelihoods", share);
+    })?;
+    let mut report = EvaluateReport {
+        pairs: pairs.count(),
+        x_to_y,
+        y_to_x,
+        direction_gap,
+        image_to_label: read,
+        label_to_image: made,
+        warnings: vec![],
+        likelihoods,
+        requirements: vec![],
+        seconds: start.elapsed().as_secs_f64(),
+        files: vec![],
     };
-    let (pairs, seconds) = (x_rows.len(), start.elapsed().as_secs_f64());
-    Ok(EvaluateReport { pairs, x_to_y, y_to_x, direction_gap, image_to_label, label_to_image, seconds, files: vec![] })
+    report.warnings = report.causes_for_doubt();
+    let outcomes = request.requirements.iter().map(|requirement| requirement.outcome(&report));
+    report.requirements = outcomes.collect::<Result<_, _>>()?;
+    Ok(Evaluated { pairs, report, readings, generated })
 }
 
-fn labels_of(file: &LatentsFile, rows: &[usize]) -> Option<Vec<u8>> {
-    file.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect())
+fn labels_from_images(pairs: &HeldOutPairs, seed: u64) -> Result<Option<(ImageToLabel, LabelReadings)>, Error> {
+    let (Some(direction), Some(labels)) = (pairs.image_to_class(), &pairs.labels) else { return Ok(None) };
+    let (images, classes) = pairs.sides(direction);
+    let Some(model) = &classes.given else { return Ok(None) };
+    let density = pairs.bridge.density(direction);
+    Ok(Some(image_to_label_readings(density, &images.posterior, labels, &model.model, seed)?))
 }
 
-fn direction_figures(
-    density: &Conditional,
-    source: &Posterior,
-    target: &Posterior,
-    stream: &mut RandomStream,
-) -> Result<DirectionFigures, Error> {
-    let sources = source.sample(stream);
-    let closed_form = density.as_gaussian().zip(target.as_diagonal());
-    let reverse_kl = closed_form.map(|(density, target)| density.gaussians(&sources)?.kl_divergence_nats(target));
-    Ok(DirectionFigures {
-        log_density_nats: Estimate::of(density.given(&sources)?.log_prob(&target.sample(stream))?),
-        reverse_kl_nats: reverse_kl.transpose()?.map(Estimate::of),
-    })
-}
+/// Held-out pairs below which intervals are so wide that figures say little.
+const FEW_PAIRS: usize = 100;
+/// Probability below which uniform transforms are not believed to be uniform.
+const SURELY_MISPLACED: f64 = 0.001;
 
-/// A bridge's models, when one is of images and the other of classes.
-struct Sides {
-    image: Given,
-    label: Given,
-    images_are_x: bool,
-}
-
-/// The models, if they are images and classes. Latents alone are fine too: a bridge that names no models, and a
-/// request that names none, has figures in latent space only.
-fn sides(request: &EvaluateRequest, bridge: &Bridge) -> Result<Option<Sides>, Error> {
-    let (x_dim, y_dim) = bridge.dims();
-    let x = known_model_of(bridge, "x", request.x_model.as_deref(), request.device, x_dim)?;
-    let y = known_model_of(bridge, "y", request.y_model.as_deref(), request.device, y_dim)?;
-    let (Some(x), Some(y)) = (x, y) else { return Ok(None) };
-    Ok(match (x.is_image(), y.is_image()) {
-        (true, false) => Some(Sides { image: x, label: y, images_are_x: true }),
-        (false, true) => Some(Sides { image: y, label: x, images_are_x: false }),
-        _ => None,
-    })
-}
-
-fn figures(
-    sides: &Sides,
-    bridge: &Bridge,
-    images: &Posterior,
-    labels: &[u8],
-    seed: u64,
-) -> Result<(Option<ImageToLabel>, Option<LabelToImage>), Error> {
-    const IMAGES_PER_LABEL: usize = 100;
-    let (to_label, to_image) =
-        if sides.images_are_x { (Direction::XToY, Direction::YToX) } else { (Direction::YToX, Direction::XToY) };
-    let read = image_to_label(bridge.density(to_label), images, labels, &sides.label.model, seed)?;
-    let judge = Judge::embedded()?;
-    if !judge.classifier.reads(sides.image.model.event()) || sides.label.classes() != Some(10) {
-        return Ok((Some(read), None));
+impl EvaluateReport {
+    /// [`Error::Missed`] with what was required and what was found, when a requirement is not met.
+    ///
+    /// # Errors
+    /// That one.
+    pub fn missed(&self) -> Result<(), Error> {
+        let missed: Vec<String> = self
+            .requirements
+            .iter()
+            .filter(|outcome| !outcome.met)
+            .map(|outcome| format!("required {}, found {} = {:.4}", outcome.requirement, outcome.figure, outcome.value))
+            .collect();
+        if missed.is_empty() { Ok(()) } else { Err(Error::Missed { message: missed.join("\n") }) }
     }
-    let (made, conditions) =
-        images_of_labels(bridge.density(to_image), &sides.label.model, &sides.image.model, IMAGES_PER_LABEL, seed)?;
-    let drawn = label_to_image(&made, &conditions, &judge)?;
-    Ok((Some(read), Some(drawn)))
+
+    /// The estimate that says most of a direction's worth without any given model.
+    pub(crate) fn direction(&self, direction: Direction) -> &DirectionFigures {
+        match direction {
+            Direction::XToY => &self.x_to_y,
+            Direction::YToX => &self.y_to_x,
+        }
+    }
+
+    fn causes_for_doubt(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        if self.pairs < FEW_PAIRS {
+            causes.push(format!("{} held-out pairs: intervals are wide; hold out {FEW_PAIRS} or more", self.pairs));
+        }
+        for (name, figures) in [("x → y", &self.x_to_y), ("y → x", &self.y_to_x)] {
+            let gain = figures.gain_over_marginal_nats;
+            if gain.interval().1 <= 0.0 {
+                causes.push(format!(
+                    "{name}: knowing the source makes held-out targets less probable ({:+.2} ± {:.2} nats); the bridge has learned pairs that are none, or these are none",
+                    gain.mean, gain.standard_error
+                ));
+            }
+            let level = &figures.calibration.highest_density;
+            if level.ks_p_value < SURELY_MISPLACED && level.ks_distance > 0.1 {
+                let how = if level.mean < 0.5 { "too narrow or misplaced" } else { "too wide" };
+                causes.push(format!(
+                    "{name}: the density is {how}: held-out targets stand at a mean level of {:.2} among its own draws, where 0.50 is right (distance from uniform {:.2})",
+                    level.mean, level.ks_distance
+                ));
+            }
+        }
+        causes.extend(self.likelihoods.iter().flat_map(Likelihoods::warnings));
+        causes
+    }
 }

@@ -224,7 +224,7 @@ fn expect_processor(device: Device) -> Result<(), Error> {
 }
 
 /// Rows of x and of y that are pairs: as the CSV says, else by equal ids.
-pub(super) fn paired_rows(
+pub(crate) fn paired_rows(
     x: &LatentsFile,
     y: &LatentsFile,
     pairs: Option<&Path>,

@@ -134,7 +134,7 @@ fn models(request: &GenerateRequest, bridge: &Bridge) -> Result<(Given, Given), 
 
 /// The model of a side: as asked for, else the one whose latents the bridge was fitted on, digest checked; none when
 /// nobody names one.
-pub(super) fn known_model_of(
+pub(crate) fn known_model_of(
     bridge: &Bridge,
     side: &str,
     asked: Option<&str>,

@@ -6,12 +6,12 @@ use zbridge_core::{EventKind, Observations};
 use zbridge_data::{Array, DataError, Mnist, Split, image_folder, read_class_ids, read_image};
 
 /// Observations with the id of each and, where known, its class.
-pub(super) struct Input {
-    pub(super) ids: Vec<String>,
-    pub(super) observations: Observations,
-    pub(super) labels: Option<Vec<u8>>,
+pub(crate) struct Input {
+    pub(crate) ids: Vec<String>,
+    pub(crate) observations: Observations,
+    pub(crate) labels: Option<Vec<u8>>,
     /// SHA-256 of the data, where the reader knows one.
-    pub(super) digest: Option<String>,
+    pub(crate) digest: Option<String>,
 }
 
 impl Input {
@@ -20,7 +20,7 @@ impl Input {
     ///
     /// # Errors
     /// [`Error`] with the file and what is wrong with it.
-    pub(super) fn read(data: &Path, split: Split, model: &Given) -> Result<Self, Error> {
+    pub(crate) fn read(data: &Path, split: Split, model: &Given) -> Result<Self, Error> {
         let extension = data.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         match extension.as_str() {
             "npy" => Self::array(data, model),
@@ -35,7 +35,7 @@ impl Input {
         }
     }
 
-    pub(super) fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {
+    pub(crate) fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {
         let ids = (0..observations.rows()).map(|row| row.to_string()).collect();
         Self { ids, observations, labels, digest: None }
     }

@@ -7,6 +7,9 @@ mod generate;
 mod input;
 
 pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
-pub use evaluate::{DirectionFigures, EvaluateReport, EvaluateRequest, evaluate};
+pub use evaluate::{EvaluateReport, EvaluateRequest, evaluate};
+pub(crate) use fit::paired_rows;
+pub(crate) use generate::known_model_of;
+pub(crate) use input::Input;
 pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 pub use generate::{GenerateReport, GenerateRequest, Side, generate};

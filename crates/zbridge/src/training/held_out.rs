@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::mpsc;
 use zbridge_core::{Estimate, EventKind, LatentModel, Observations, RandomStream};
 use zbridge_eval::{
-    Accuracy, EffectiveSampleSize, ImportanceSettings, PriorTarget, TargetEstimate, classify, importance_sampled,
+    Accuracy, EffectiveSampleSize, ImportanceSettings, EvalError, PriorTarget, TargetEstimate, classify, importance_sampled,
 };
 use zbridge_models::{Classifier, Elbo, Vae};
 
@@ -40,6 +40,21 @@ pub struct LogMarginal {
     pub nats: Estimate,
     /// How many of the draws carried it.
     pub effective_sample_size: EffectiveSampleSize,
+}
+
+impl LogMarginal {
+    /// An estimate over all of its rows.
+    pub(crate) fn of(estimate: &TargetEstimate) -> Self {
+        Self { draws: estimate.draws, nats: estimate.mean, effective_sample_size: estimate.effective_sample_size }
+    }
+
+    /// An estimate over some of its rows only.
+    ///
+    /// # Errors
+    /// [`EvalError`] without rows.
+    pub(crate) fn over(estimate: &TargetEstimate, rows: &[usize]) -> Result<Self, EvalError> {
+        Ok(Self::of(&estimate.select(rows)?))
+    }
 }
 
 /// Rows that no training sees.
@@ -83,11 +98,7 @@ pub(super) fn log_marginal(
     let mut rows = RandomStream::named(plan.seed, "held-out/images").permutation(test.observations.rows());
     rows.truncate(plan.images);
     let estimate = estimate_log_marginal(vae, &test.observations.select(&rows), plan, observe)?;
-    Ok(estimate.first().map(|estimate| LogMarginal {
-        draws: plan.draws,
-        nats: estimate.mean,
-        effective_sample_size: estimate.effective_sample_size,
-    }))
+    Ok(estimate.first().map(LogMarginal::of))
 }
 
 /// The estimator runs on a thread of its own, so that the observer hears of it on the caller's.

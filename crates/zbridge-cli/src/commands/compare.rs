@@ -1,0 +1,63 @@
+//! `zbridge compare`: beside published figures.
+
+use crate::commands::fit::seconds;
+use crate::context::{Context, command_line};
+use clap::Args;
+use std::path::PathBuf;
+use zbridge::compare::{CompareRequest, Standing, compare, summary_markdown};
+use zbridge::{BridgeConfig, Error, Recipe};
+
+/// Arguments of `zbridge compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when empty
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Seeds over which accuracies are averaged, from --seed on
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    seeds: u64,
+    /// As in fit: time for each bridge
+    #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
+    budget: f64,
+    /// Training images to use without their labels
+    #[arg(long, value_name = "N", default_value_t = 60_000)]
+    unpaired: usize,
+    /// Held-out images of the likelihoods, 1808 at most: those that no bridge was fitted on
+    #[arg(long, value_name = "N", default_value_t = 1808)]
+    images: usize,
+    /// Draws for each of them
+    #[arg(long, value_name = "K", default_value_t = 1000)]
+    draws: usize,
+}
+
+/// Fits, measures and writes tables and pages.
+///
+/// # Errors
+/// Those of [`compare`].
+pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
+    let request = CompareRequest {
+        data: args.data.clone(),
+        out: context.out_or("zbridge-standing"),
+        seeds: args.seeds.max(1),
+        config: BridgeConfig { seed: context.seed, budget_seconds: args.budget, ..BridgeConfig::of(Recipe::Auto) },
+        unpaired: args.unpaired,
+        images: args.images.max(2),
+        draws: args.draws.max(1),
+        device: context.device,
+        command: command_line(),
+    };
+    let (display, interrupt) = (context.progress(), context.interrupt());
+    let stages = display.stages();
+    let standing = compare(&request, &|what, share| {
+        stages.show("compare", share, what);
+        !interrupt.requested()
+    })?;
+    drop(display);
+    context.output.print(&standing, as_text)
+}
+
+fn as_text(standing: &Standing) -> String {
+    let page = standing.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+    let others = standing.files.len().saturating_sub(1);
+    format!("{}\n{page} and {others} other files in {:.0} s", summary_markdown(standing), standing.seconds)
+}

@@ -1,0 +1,148 @@
+//! The standing as tables.
+
+use super::published::{BINARY, GREY, M1_TSVM, Published};
+use super::results::{BridgeLikelihood, ImageLikelihoods, Standing};
+use crate::training::LogMarginal;
+use zbridge_core::Estimate;
+use zbridge_report::{Block, Cell, Column, Page, Section, Table};
+
+pub(super) fn page(standing: &Standing) -> Page {
+    let mut likely = Section::new("Likelihood of images given labels")
+        .paragraph("log p(x|label) of test images in nats; higher is better. The others were trained on 60,000 pairs; zbridge joins an image VAE and a label VAE that never saw a pair, with the pairs that the table says. Its images are held out of everything, theirs are the 10,000 test images.")
+        .table(likelihoods(standing))
+        .paragraph("Grey values count as fractional outcomes of Bernoulli distributions, as in the published figures. Black and white images are one fixed draw of each image with its grey values as probabilities; the image VAE of that column was trained on fresh draws of its training images. What others drew may differ, so that the last tenth of a nat means nothing.");
+    for warning in warnings(standing) {
+        likely = likely.warning(warning);
+    }
+    let read = Section::new("Labels told from images")
+        .paragraph("Test images that get their label, by the number of labelled images. M1+TSVM is a transductive support vector machine on the latents of a VAE that is given, so the nearest relative of a bridge; it, too, saw all training images without labels. Its labelled images are balanced over the ten digits and come from the training half, ours are drawn at random from the test half and the other test images are judged.")
+        .table(labels(standing));
+    let sections = vec![Section::new("Verdict").paragraph(verdict(standing)), likely, read, provenance(standing)];
+    Page { title: "zbridge beside published figures".into(), sections }
+}
+
+/// log p(x|label) of everybody.
+pub(super) fn likelihoods(standing: &Standing) -> Table {
+    let columns = vec![
+        Column::words("system"),
+        Column::numbers("pairs"),
+        Column::numbers("grey"),
+        Column::numbers("gain over log p(x)"),
+        Column::numbers("black and white"),
+        Column::numbers("gain over log p(x)"),
+    ];
+    let ours = standing.grey.bridges.iter().zip(&standing.binary.bridges);
+    let mut rows: Vec<Vec<Cell>> = ours
+        .map(|(grey, binary)| {
+            let mut row = vec![Cell::text("zbridge"), Cell::count(grey.pairs)];
+            for found in [grey, binary] {
+                row.push(nats(&found.log_p_x_given_y.nats));
+                row.push(nats(&found.gain_over_prior_nats));
+            }
+            row
+        })
+        .collect();
+    let given = |found: &ImageLikelihoods| nats(&found.log_p_x.nats);
+    let (grey, binary) = (given(&standing.grey), given(&standing.binary));
+    let name = Cell::text("zbridge's given image VAEs: log p(x)");
+    rows.push(vec![name, Cell::count(0), grey, Cell::missing(), binary, Cell::missing()]);
+    rows.extend(GREY.iter().zip(&BINARY).map(|(grey, binary)| {
+        let figure = |published: &Published| Cell::number(published.figure, 2);
+        let (name, pairs) = (Cell::text(grey.system), Cell::count(grey.pairs));
+        vec![name, pairs, figure(grey), Cell::missing(), figure(binary), Cell::missing()]
+    }));
+    let LogMarginal { draws, nats: Estimate { count, .. }, .. } = standing.grey.log_p_x;
+    let caption = format!(
+        "log p(x|label) in nats, importance-sampled with K = {draws} on {count} held-out images, ± standard error between images; a gain is the mean of log p(x|y) − log p(x) over the same images and draws. CVAE, MVAE and JMVAE: Wu and Goodman (2018), table 2."
+    );
+    Table { caption, columns, rows }
+}
+
+/// Accuracies beside those of M1+TSVM.
+pub(super) fn labels(standing: &Standing) -> Table {
+    let columns = vec![
+        Column::numbers("labelled images"),
+        Column::numbers("zbridge, %"),
+        Column::numbers("M1+TSVM, %"),
+        Column::numbers("log p(y|x)"),
+        Column::numbers("calibration error"),
+    ];
+    let rows = standing.labels.iter().zip(&M1_TSVM).map(|(point, published)| {
+        let over = |figure: &dyn Fn(&crate::measures::ImageToLabel) -> f64| Estimate::of(point.by_seed.iter().map(figure));
+        vec![
+            Cell::count(point.pairs),
+            estimate(&over(&|found| 100.0 * found.accuracy), 1),
+            Cell::number(100.0 * published.figure, 1),
+            estimate(&over(&|found| found.log_p_nats), 3),
+            estimate(&over(&|found| found.expected_calibration_error), 3),
+        ]
+    });
+    let seeds = standing.labels.first().map_or(0, |point| point.by_seed.len());
+    let caption = format!(
+        "Held-out images that get their label; mean ± standard error over {seeds} seeds, {} training images without labels. M1+TSVM: Kingma et al. (2014), table 1.",
+        standing.unpaired
+    );
+    Table { caption, columns, rows: rows.collect() }
+}
+
+fn nats(found: &Estimate) -> Cell {
+    estimate(found, 2)
+}
+
+fn estimate(found: &Estimate, digits: usize) -> Cell {
+    match found.count {
+        0 | 1 => Cell::number(found.mean, digits),
+        _ => Cell::estimate(found.mean, found.standard_error, digits),
+    }
+}
+
+fn verdict(standing: &Standing) -> String {
+    let first = |found: &ImageLikelihoods| found.bridges.first().map(|bridge| bridge.log_p_x_given_y.nats);
+    let of = |name: &str, found: &ImageLikelihoods, published: &[Published]| -> String {
+        let Some(ours) = first(found) else { return String::new() };
+        let ahead: Vec<&str> =
+            published.iter().filter(|other| ours.interval().0 > other.figure).map(|other| other.system).collect();
+        let standing = match ahead.len() {
+            0 => "behind or level with all of the published systems".to_owned(),
+            n if n == published.len() => "ahead of every published system beyond its 95 % interval".to_owned(),
+            _ => format!("ahead of {} beyond its 95 % interval", ahead.join(" and ")),
+        };
+        format!("On {name} images, 256 pairs give log p(x|label) = {} nats: {standing}.", shown(&ours))
+    };
+    format!("{} {}", of("grey", &standing.grey, &GREY), of("black and white", &standing.binary, &BINARY))
+}
+
+fn shown(found: &Estimate) -> String {
+    format!("{:.2} ± {:.2}", found.mean, found.standard_error).replace('-', "−")
+}
+
+fn warnings(standing: &Standing) -> Vec<String> {
+    let low = |what: &str, found: &LogMarginal| -> Option<String> {
+        let share = found.effective_sample_size.low_ess_share;
+        (share > 0.05).then(|| {
+            format!(
+                "{what}: for {:.0} % of the images fewer than ten of the {} draws carry the estimate (median {:.0}). Such estimates are too low on average, so the true figure is, if anything, higher.",
+                100.0 * share,
+                found.draws,
+                found.effective_sample_size.median
+            )
+        })
+    };
+    let of = |name: &str, found: &ImageLikelihoods| -> Vec<String> {
+        let bridge = |bridge: &BridgeLikelihood| {
+            low(&format!("{name}, log p(x|y) with {} pairs", bridge.pairs), &bridge.log_p_x_given_y)
+        };
+        let given = low(&format!("{name}, log p(x)"), &found.log_p_x);
+        given.into_iter().chain(found.bridges.first().and_then(bridge)).collect()
+    };
+    [of("Grey", &standing.grey), of("Black and white", &standing.binary)].concat()
+}
+
+fn provenance(standing: &Standing) -> Section {
+    Section::new("How to make this again").code(standing.command.clone()).with(Block::Facts(vec![
+        ("version".into(), format!("zbridge {}", standing.version)),
+        ("first seed".into(), standing.seed.to_string()),
+        ("budget of a fit".into(), format!("{:.0} s", standing.budget_seconds)),
+        ("training images without labels".into(), standing.unpaired.to_string()),
+    ]))
+}

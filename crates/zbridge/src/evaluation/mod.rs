@@ -1,0 +1,16 @@
+//! A bridge on held-out pairs: each quantity under its own name, with its uncertainty.
+
+mod generated;
+mod latent;
+mod likelihoods;
+mod pairs;
+mod requirement;
+
+pub use generated::Generated;
+pub use latent::DirectionFigures;
+pub use likelihoods::{Joint, Likelihoods};
+pub(crate) use generated::GeneratedImages;
+pub use pairs::HeldOutSource;
+pub(crate) use pairs::HeldOutPairs;
+pub use requirement::{Outcome, Requirement};
+pub use zbridge_eval::LikelihoodSummary;
