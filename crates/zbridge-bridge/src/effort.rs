@@ -77,7 +77,9 @@ impl Effort {
         match self.forced {
             // Flow matching is left out: its density costs 40 times as much and it has lost every time (decision 0008).
             None => vec![Candidate { family: Family::Flow, steps: self.steps((800.0 * share) as usize) }],
-            Some(_) => self.candidates(dim, false).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect(),
+            Some(_) => {
+                self.candidates(dim, false).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect()
+            }
         }
     }
 

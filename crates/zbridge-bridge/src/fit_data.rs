@@ -80,7 +80,11 @@ impl<'d> FitData<'d> {
             let Some(views) = views else { continue };
             let (rows, dim) = owners.map_or((0, views.dim()), |owners| (owners.rows(), owners.dim()));
             if rows == 0 || !views.rows().is_multiple_of(rows) || views.dim() != dim {
-                return Err(BridgeError::ViewsOfOthers { side, views: (views.rows(), views.dim()), owners: (rows, dim) });
+                return Err(BridgeError::ViewsOfOthers {
+                    side,
+                    views: (views.rows(), views.dim()),
+                    owners: (rows, dim),
+                });
             }
         }
         Ok(())

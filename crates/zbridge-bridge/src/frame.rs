@@ -364,8 +364,7 @@ mod tests {
     #[test]
     fn views_are_seen_as_often_as_the_observation_itself() {
         let at = |values: &[f32]| -> Posterior {
-            let (mean, log_var) =
-                (Latents::new(values.to_vec(), 1).unwrap(), Latents::filled(values.len(), 1, -20.0));
+            let (mean, log_var) = (Latents::new(values.to_vec(), 1).unwrap(), Latents::filled(values.len(), 1, -20.0));
             DiagonalGaussian::new(mean, log_var).unwrap().into()
         };
         let frame = Frame::identity(1);

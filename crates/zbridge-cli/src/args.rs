@@ -7,6 +7,7 @@ use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::fit::FitArgs;
 use crate::commands::generate::GenerateArgs;
 use crate::commands::learning_curve::LearningCurveArgs;
+use crate::commands::report::ReportArgs;
 use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
 use clap::{Args, Parser, Subcommand};
@@ -59,6 +60,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// A bridge's figures on held-out pairs
     Evaluate(EvaluateArgs),
+    /// The same with pictures, as one page that opens offline
+    Report(ReportArgs),
     /// How a bridge gets better with pairs: every figure over N and seeds
     LearningCurve(LearningCurveArgs),
     /// Beside published figures: likelihoods of images given labels, labels told from images

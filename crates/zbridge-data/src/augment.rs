@@ -45,11 +45,7 @@ impl Look {
         let mut within = |most: f32| (2.0 * stream.uniform() - 1.0) * most;
         let (angle, scale) = (within(ROTATION), within(SCALE).exp());
         let (sin, cos) = (angle.sin() / scale, angle.cos() / scale);
-        Self {
-            matrix: [[cos, -sin], [sin, cos]],
-            shift: [within(SHIFT), within(SHIFT)],
-            thickness: within(THICKNESS),
-        }
+        Self { matrix: [[cos, -sin], [sin, cos]], shift: [within(SHIFT), within(SHIFT)], thickness: within(THICKNESS) }
     }
 
     fn at(&self, plane: &[f32], (height, width): (usize, usize), view: &mut [f32]) {
@@ -100,7 +96,8 @@ mod tests {
 
     /// A bright square in the middle.
     fn square() -> Observations {
-        let values = (0..784).map(|i| f32::from(u8::from((10..18).contains(&(i / 28)) && (10..18).contains(&(i % 28)))));
+        let values =
+            (0..784).map(|i| f32::from(u8::from((10..18).contains(&(i / 28)) && (10..18).contains(&(i % 28)))));
         Observations::new(values.collect(), KIND).unwrap()
     }
 

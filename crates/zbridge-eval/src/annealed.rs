@@ -1,16 +1,13 @@
+use crate::annealing_move::{Move, Pilot};
 use crate::open_uniform::open_uniform;
 use crate::rows::{Questions, chunks, expect_at_least, expect_log_densities};
-use crate::{DrawableDensity, EvalError, LogWeights, RowEstimate, TargetDensity, TargetEstimate};
+use crate::{
+    DrawableDensity, EstimateWarning, EvalError, LikelihoodSummary, LogWeights, RowEstimate, TargetDensity,
+    TargetEstimate,
+};
 use serde::{Deserialize, Serialize};
-use zbridge_core::{LatentModel, Latents, Moments, Observations, RandomStream};
+use zbridge_core::{LatentModel, Latents, Observations, RandomStream};
 
-/// Share of proposals that a well-scaled random walk accepts in more than a few dimensions (Roberts, Gelman, Gilks 1997,
-/// say 0.234 in the limit; a little more costs nothing and mixes better in few dimensions).
-const DESIRED_ACCEPTANCE: f64 = 0.3;
-/// How fast the pilot's step follows its acceptance rate.
-const STEP_GAIN: f64 = 0.7;
-/// How much a transition of the pilot adds to what it knows of the spread of each dimension.
-const SPREAD_GAIN: f64 = 0.15;
 /// How steep the schedule is: 4 puts most temperatures near both ends (Wu et al. 2017, section 5).
 const SCHEDULE_STEEPNESS: f64 = 4.0;
 
@@ -21,9 +18,9 @@ pub struct AnnealingSettings {
     pub chains: usize,
     /// Steps of the path from the start to the target: more make the weights more even. Hundreds to thousands.
     pub temperatures: usize,
-    /// Metropolis transitions at each temperature.
+    /// Metropolis transitions at each temperature, random walks and pulls in turn; at least 2 give both.
     pub transitions: usize,
-    /// Chains of the burn-in that finds the scales of the random walk and is then thrown away; at least 2, 16 do.
+    /// Chains of the burn-in that finds where and how far to move and is then thrown away; at least 2, 16 do.
     pub pilot_chains: usize,
     /// Chains that go through the decoder at once: memory and speed, never the result.
     pub chunk: usize,
@@ -51,8 +48,9 @@ pub struct AnnealedEstimate {
 /// target itself (the usual path, from the prior to the posterior) or p(z|x) of an encoder, which is a shorter way.
 ///
 /// **Bias**: 1/K Σ w is unbiased for p_t(x), however badly the chains mix; so the logarithm is too low on average, a
-/// stochastic lower bound. The random walk's scales, one for each dimension and temperature, come from pilot chains
-/// with draws of their own, and are fixed for the chains that count: adapting those would void the guarantee.
+/// stochastic lower bound. Transitions are random walks and pulls towards a Gaussian, whose means, spreads and steps at
+/// each temperature come from pilot chains with draws of their own and are fixed for the chains that count: adapting
+/// those would void the guarantee.
 ///
 /// It asks the model for likelihoods only (no gradients), about
 /// `temperatures · transitions · (chains + pilot_chains)` of them for each observation. Observation `i` has the stream
@@ -69,7 +67,8 @@ pub struct AnnealedEstimate {
 ///
 /// # Source
 /// Neal (2001), *Annealed importance sampling*, eqs. 2–6; Wu, Burda, Salakhutdinov, Grosse (2017), *On the quantitative
-/// analysis of decoder-based generative models*.
+/// analysis of decoder-based generative models*. The pulls: Rudolf & Sprungk (2018), *On a generalization of the
+/// preconditioned Crank–Nicolson Metropolis algorithm*.
 pub fn annealed(
     model: &(dyn LatentModel + Sync),
     observations: &Observations,
@@ -114,6 +113,30 @@ impl AnnealingSettings {
     }
 }
 
+/// Below this share of accepted transitions chains count as stuck.
+const STUCK_ACCEPTANCE: f64 = 0.02;
+
+impl AnnealedEstimate {
+    /// The number of chains, mean, interval, effective sample size and warning, for tables and JSON.
+    pub fn summary(&self) -> LikelihoodSummary {
+        LikelihoodSummary { warning: self.warning(), ..self.estimate.summary() }
+    }
+
+    /// What makes this estimate not to be believed, if anything does, with the remedies that chains have.
+    pub fn warning(&self) -> Option<EstimateWarning> {
+        let (name, least_acceptance) = (self.estimate.name.clone(), self.least_acceptance);
+        match self.estimate.warning() {
+            Some(EstimateWarning::LowEffectiveSampleSize { name, low, observations, median, draws }) => {
+                Some(EstimateWarning::UnevenChains { name, low, observations, median, chains: draws })
+            }
+            None if least_acceptance < STUCK_ACCEPTANCE => {
+                Some(EstimateWarning::StuckChains { name, least_acceptance })
+            }
+            other => other,
+        }
+    }
+}
+
 /// The way of one observation from the start to the target.
 struct Path<'a> {
     questions: Questions<'a>,
@@ -149,45 +172,46 @@ impl Ends {
 impl Path<'_> {
     /// The estimate over all chains, and the share of transitions that were accepted.
     fn estimate(&self, settings: &AnnealingSettings, stream: &RandomStream) -> Result<(RowEstimate, f64), EvalError> {
-        let scales = self.scales(settings.pilot_chains, &stream.child(0))?;
+        let moves = self.moves(settings.pilot_chains, &stream.child(0))?;
         let (mut weights, mut accepted) = (LogWeights::default(), 0);
         for (first, count) in chunks(settings.chains, settings.chunk) {
             let mut chains = Chains::start(self, first, (first..first + count).map(|c| stream.child(c as u64 + 1)))?;
-            accepted += self.run(&mut chains, |step| &scales[step - 1])?;
+            accepted += self.run(&mut chains, &moves)?;
             chains.log_weights.iter().for_each(|&log_weight| weights.push(log_weight));
         }
-        let proposed = settings.chains * self.transitions * scales.len();
+        let proposed = settings.chains * self.transitions * moves.len();
         let acceptance = if proposed == 0 { 1.0 } else { accepted as f64 / proposed as f64 };
         Ok((RowEstimate::from(&weights), acceptance))
     }
 
     /// Takes chains along the whole path; how many transitions were accepted.
-    fn run<'s>(&self, chains: &mut Chains, scales: impl Fn(usize) -> &'s Vec<f32>) -> Result<usize, EvalError> {
+    fn run(&self, chains: &mut Chains, moves: &[[Move; 2]]) -> Result<usize, EvalError> {
         let mut accepted = 0;
-        for step in 1..self.schedule.len() {
-            chains.weigh(self.schedule[step] - self.schedule[step - 1]);
-            if step + 1 < self.schedule.len() {
-                for _ in 0..self.transitions {
-                    accepted += chains.transition(self, self.schedule[step], scales(step))?;
+        for (step, pair) in self.schedule.windows(2).enumerate() {
+            chains.weigh(pair[1] - pair[0]);
+            // No transition follows the last weight: nobody looks at where the chains end.
+            if let Some(moves) = moves.get(step) {
+                for number in 0..self.transitions {
+                    accepted += chains.transition(self, pair[1], &moves[number % 2])?;
                 }
             }
         }
         Ok(accepted)
     }
 
-    /// The random walk's standard deviation in each dimension at β_1 … β_T−1, from chains that count for nothing else.
-    fn scales(&self, chains: usize, stream: &RandomStream) -> Result<Vec<Vec<f32>>, EvalError> {
+    /// A random walk and a pull for each of β_1 … β_T−1, learnt from chains that count for nothing else.
+    fn moves(&self, chains: usize, stream: &RandomStream) -> Result<Vec<[Move; 2]>, EvalError> {
         let mut chains = Chains::start(self, 0, (0..chains).map(|c| stream.child(c as u64)))?;
-        let mut pilot = Pilot::new(&chains);
-        let mut scales = Vec::with_capacity(self.schedule.len());
+        let mut pilot = Pilot::new(&chains.points);
+        let mut moves = Vec::with_capacity(self.schedule.len());
         for &beta in &self.schedule[1..self.schedule.len() - 1] {
-            for _ in 0..self.transitions {
-                let accepted = chains.transition(self, beta, &pilot.scales())?;
-                pilot.learn(accepted as f64 / chains.streams.len() as f64, &chains);
+            for number in 0..self.transitions {
+                let accepted = chains.transition(self, beta, &pilot.moves()[number % 2])?;
+                pilot.learn(number % 2, accepted as f64 / chains.streams.len() as f64, &chains.points);
             }
-            scales.push(pilot.scales());
+            moves.push(pilot.moves());
         }
-        Ok(scales)
+        Ok(moves)
     }
 
     /// Both ends at each point; `first` is the number of the first chain.
@@ -202,41 +226,6 @@ impl Path<'_> {
     }
 }
 
-/// What the pilot knows of how far to step.
-struct Pilot {
-    log_step: f64,
-    variances: Vec<f64>,
-}
-
-impl Pilot {
-    /// From the spread of the start; 2.38/√dim is the best step for a Gaussian (Roberts, Gelman, Gilks 1997).
-    fn new(chains: &Chains) -> Self {
-        let dim = chains.points.dim();
-        Self { log_step: (2.38 / (dim as f64).sqrt()).ln(), variances: variances(&chains.points) }
-    }
-
-    fn learn(&mut self, acceptance: f64, chains: &Chains) {
-        self.log_step += STEP_GAIN * (acceptance - DESIRED_ACCEPTANCE);
-        for (known, seen) in self.variances.iter_mut().zip(variances(&chains.points)) {
-            *known += SPREAD_GAIN * (seen - *known);
-        }
-    }
-
-    fn scales(&self) -> Vec<f32> {
-        let scale = |variance: &f64| (self.log_step.exp() * variance.sqrt()) as f32;
-        self.variances.iter().map(scale).collect()
-    }
-}
-
-/// Variance of each dimension over points.
-fn variances(points: &Latents) -> Vec<f64> {
-    let mut moments = vec![Moments::default(); points.dim()];
-    for point in points.values().chunks_exact(points.dim()) {
-        moments.iter_mut().zip(point).for_each(|(moments, &z)| moments.push(f64::from(z)));
-    }
-    moments.iter().map(Moments::variance).collect()
-}
-
 /// Chains of one observation that go through the decoder together, each with its own stream.
 struct Chains {
     first: usize,
@@ -248,11 +237,7 @@ struct Chains {
 
 impl Chains {
     /// One draw from the start for each stream.
-    fn start(
-        path: &Path<'_>,
-        first: usize,
-        streams: impl Iterator<Item = RandomStream>,
-    ) -> Result<Self, EvalError> {
+    fn start(path: &Path<'_>, first: usize, streams: impl Iterator<Item = RandomStream>) -> Result<Self, EvalError> {
         let (mut streams, mut values): (Vec<_>, _) = (streams.collect(), Vec::new());
         for (number, stream) in streams.iter_mut().enumerate() {
             values.extend(path.start.draw(path.row, first + number, 1, stream)?.into_values());
@@ -269,37 +254,26 @@ impl Chains {
         weights.for_each(|(log_weight, ends)| *log_weight += growth_of_beta * ends.log_ratio());
     }
 
-    /// One Metropolis transition of each chain, which leaves π_β as it is; how many were accepted.
-    fn transition(&mut self, path: &Path<'_>, beta: f64, scales: &[f32]) -> Result<usize, EvalError> {
+    /// One Metropolis–Hastings transition of each chain, which leaves π_β as it is; how many were accepted.
+    fn transition(&mut self, path: &Path<'_>, beta: f64, step: &Move) -> Result<usize, EvalError> {
         let dim = self.points.dim();
-        let proposals = self.walk(scales);
+        let proposals = step.propose(&self.points, &mut self.streams);
         let proposed = path.ends(self.first, &proposals)?;
         let mut values = std::mem::replace(&mut self.points, Latents::filled(0, dim, 0.0)).into_values();
         let mut accepted = 0;
         for (chain, ends) in proposed.into_iter().enumerate() {
-            let log_ratio = ends.log_density(beta) - self.ends[chain].log_density(beta);
+            let (own, other) = (&mut values[chain * dim..(chain + 1) * dim], proposals.row(chain));
+            let log_ratio =
+                ends.log_density(beta) - self.ends[chain].log_density(beta) + step.log_asymmetry(own, other);
             // NaN (both impossible) compares as false: the chain stays.
             if open_uniform(&mut self.streams[chain]).ln() < log_ratio {
-                values[chain * dim..(chain + 1) * dim].copy_from_slice(proposals.row(chain));
+                own.copy_from_slice(other);
                 self.ends[chain] = ends;
                 accepted += 1;
             }
         }
         self.points = Latents::saturating(values, dim);
         Ok(accepted)
-    }
-
-    /// Each point moved by N(0, diag(scales²)).
-    fn walk(&mut self, scales: &[f32]) -> Latents {
-        let dim = self.points.dim();
-        let mut values = vec![0.0; self.points.values().len()];
-        for (chain, (cells, stream)) in values.chunks_exact_mut(dim).zip(&mut self.streams).enumerate() {
-            stream.fill_standard_normal(cells);
-            for ((cell, scale), point) in cells.iter_mut().zip(scales).zip(self.points.row(chain)) {
-                *cell = point + scale * *cell;
-            }
-        }
-        Latents::saturating(values, dim)
     }
 }
 

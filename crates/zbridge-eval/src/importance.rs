@@ -1,6 +1,8 @@
 use crate::row_estimate::LogLikelihoodMoments;
 use crate::rows::{Questions, expect_log_densities};
-use crate::{EstimateWarning, EvalError, LikelihoodSummary, LogWeights, Proposal, RowEstimate, RowProposal, TargetDensity};
+use crate::{
+    EstimateWarning, EvalError, LikelihoodSummary, LogWeights, Proposal, RowEstimate, RowProposal, TargetDensity,
+};
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Estimate, LatentModel, Observations, RandomStream};
 

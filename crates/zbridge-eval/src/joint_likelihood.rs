@@ -95,13 +95,15 @@ mod tests {
     use crate::RowEstimate;
 
     fn estimate(values: &[f64]) -> TargetEstimate {
-        let row = |&log_mean_nats: &f64| RowEstimate { log_mean_nats, standard_error: 0.1, effective_sample_size: 50.0 };
+        let row =
+            |&log_mean_nats: &f64| RowEstimate { log_mean_nats, standard_error: 0.1, effective_sample_size: 50.0 };
         TargetEstimate::new("log p", 100, values.iter().map(row).collect())
     }
 
     #[test]
     fn two_pairs_worked_out_by_hand() {
-        let [x, y_given_x, y, x_given_y] = [[-5.0, -6.0], [-1.0, -2.0], [-2.0, -2.5], [-4.5, -4.5]].map(|v| estimate(&v));
+        let [x, y_given_x, y, x_given_y] =
+            [[-5.0, -6.0], [-1.0, -2.0], [-2.0, -2.5], [-4.5, -4.5]].map(|v| estimate(&v));
         let joint = JointLikelihood::of(&JointFactors { x: &x, y_given_x: &y_given_x, y: &y, x_given_y: &x_given_y });
         let joint = joint.unwrap();
         assert_eq!((joint.by_x_first_nats.mean, joint.by_y_first_nats.mean), (-7.0, -6.75));

@@ -54,6 +54,7 @@
 
 mod accuracy;
 mod annealed;
+mod annealing_move;
 mod bridge_target;
 mod calibration;
 mod classification;
@@ -80,6 +81,7 @@ mod open_uniform;
 mod pit_calibration;
 mod posterior_density;
 mod precision_recall;
+mod principal_plane;
 mod prior_target;
 mod proposal;
 mod retrieval;
@@ -106,9 +108,7 @@ pub use importance::{
 pub use joint_likelihood::{JointFactors, JointLikelihood, JointRow};
 pub use latent_gain::LatentGain;
 pub use latent_pairs::LatentPairs;
-pub use likelihood_summary::{
-    EffectiveSampleSizeRange, EstimateWarning, LOW_SHARE_WORTH_A_WARNING, LikelihoodSummary,
-};
+pub use likelihood_summary::{EffectiveSampleSizeRange, EstimateWarning, LOW_SHARE_WORTH_A_WARNING, LikelihoodSummary};
 pub use linear_gaussian::LinearGaussianModel;
 pub use log_weights::{LogWeights, log_sum_exp};
 pub use mixture_proposal::MixtureProposal;
@@ -117,6 +117,7 @@ pub use nearest_training::{CLOSE_QUANTILE, DistanceQuantile, NearestPair, Neares
 pub use pit_calibration::{PitCalibration, PitSettings};
 pub use posterior_density::PosteriorDensity;
 pub use precision_recall::{DEFAULT_NEIGHBOURS, PrecisionRecall, precision_recall};
+pub use principal_plane::PrincipalPlane;
 pub use prior_target::{DrawablePrior, PriorTarget};
 pub use proposal::{DrawableDensity, Proposal, Proposed, RowProposal};
 pub use retrieval::{RecallAt, Retrieval};

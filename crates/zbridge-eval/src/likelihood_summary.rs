@@ -61,6 +61,26 @@ pub enum EstimateWarning {
         /// K.
         draws: usize,
     },
+    /// The weights of annealed chains are too uneven for too many observations.
+    UnevenChains {
+        /// The estimate's name.
+        name: String,
+        /// How many observations are below [`LOW_EFFECTIVE_SAMPLE_SIZE`].
+        low: usize,
+        /// Of how many.
+        observations: usize,
+        /// Median over all observations.
+        median: f64,
+        /// K.
+        chains: usize,
+    },
+    /// Annealed chains hardly moved on some observation.
+    StuckChains {
+        /// The estimate's name.
+        name: String,
+        /// The smallest share of accepted transitions of an observation.
+        least_acceptance: f64,
+    },
     /// Observations whose every weight is zero: their estimate is −∞.
     NoWeight {
         /// The estimate's name.
@@ -81,6 +101,20 @@ impl fmt::Display for EstimateWarning {
                  {LOW_EFFECTIVE_SAMPLE_SIZE} of {draws} draws (median {median:.1}); their estimates rest on a handful \
                  of draws, are most likely too low, and their standard errors cannot be believed; take more draws, \
                  draw a share from the target itself (mixture proposal), or anneal"
+            ),
+            Self::UnevenChains { name, low, observations, median, chains } => write!(
+                f,
+                "{name}: {low} of {observations} observations have an effective sample size below \
+                 {LOW_EFFECTIVE_SAMPLE_SIZE} of {chains} annealed chains (median {median:.1}); their estimates rest on a \
+                 handful of chains and are most likely too low; take more temperatures or transitions, start nearer to \
+                 the posterior, or take more chains"
+            ),
+            Self::StuckChains { name, least_acceptance } => write!(
+                f,
+                "{name}: on some observation annealed chains accepted only {:.1} % of their transitions; a chain that \
+                 stays where it began gives a naive estimate, which is most likely too low; take more temperatures, \
+                 transitions or pilot chains",
+                100.0 * least_acceptance
             ),
             Self::NoWeight { name, rows, observations } => write!(
                 f,
@@ -182,6 +216,22 @@ mod tests {
         let mut sizes = vec![100.0; 100];
         sizes[0] = 1.0;
         assert_eq!(estimate(&sizes).warning(), None);
+    }
+
+    #[test]
+    fn annealed_chains_have_remedies_of_their_own() {
+        let annealed = |estimate, acceptance: f64| crate::AnnealedEstimate {
+            estimate,
+            acceptance_per_row: vec![acceptance],
+            mean_acceptance: acceptance,
+            least_acceptance: acceptance,
+        };
+        let warning = annealed(estimate(&[2.0]), 0.3).summary().warning.unwrap();
+        assert!(matches!(warning, EstimateWarning::UnevenChains { low: 1, chains: 1000, .. }));
+        assert!(warning.to_string().contains("take more temperatures"), "{warning}");
+        let warning = annealed(estimate(&[200.0]), 0.011).warning().unwrap();
+        assert!(warning.to_string().contains("only 1.1 % of their transitions"), "{warning}");
+        assert_eq!(annealed(estimate(&[200.0]), 0.3).warning(), None);
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl Allocation {
         for _ in 0..count {
             let number = (self.taken.iter().sum::<usize>() + 1) as f64;
             let behind = |part: usize| self.shares[part] * number - self.taken[part] as f64;
-            let next = (1..self.shares.len()).fold(0, |best, part| if behind(part) > behind(best) { part } else { best });
+            let next =
+                (1..self.shares.len()).fold(0, |best, part| if behind(part) > behind(best) { part } else { best });
             self.taken[next] += 1;
         }
     }

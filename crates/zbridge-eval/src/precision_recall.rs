@@ -57,11 +57,7 @@ pub struct PrecisionRecall {
 /// Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019), *Improved precision and recall metric for assessing generative
 /// models*, eqs. 1–3; Naeem, Oh, Uh, Choi, Yoo (2020), *Reliable fidelity and diversity metrics for generative models*,
 /// eqs. 3 and 5, lemma 1.
-pub fn precision_recall(
-    real: &Latents,
-    generated: &Latents,
-    neighbours: usize,
-) -> Result<PrecisionRecall, EvalError> {
+pub fn precision_recall(real: &Latents, generated: &Latents, neighbours: usize) -> Result<PrecisionRecall, EvalError> {
     let count = real.rows();
     EvalError::expect_count("features of the generated set", real.dim(), generated.dim())?;
     EvalError::expect_count("generated observations, as many as real ones", count, generated.rows())?;

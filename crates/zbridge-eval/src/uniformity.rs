@@ -56,7 +56,8 @@ fn kolmogorov_tail(lambda: f64) -> f64 {
         return 1.0;
     }
     if lambda < 1.0 {
-        let term = |j: i32| (-f64::from((2 * j - 1).pow(2)) * std::f64::consts::PI.powi(2) / (8.0 * lambda * lambda)).exp();
+        let term =
+            |j: i32| (-f64::from((2 * j - 1).pow(2)) * std::f64::consts::PI.powi(2) / (8.0 * lambda * lambda)).exp();
         return 1.0 - (2.0 * std::f64::consts::PI).sqrt() / lambda * (1..=TERMS).map(term).sum::<f64>();
     }
     let term = |j: i32| (-2.0 * f64::from(j * j) * lambda * lambda).exp() * if j % 2 == 1 { 1.0 } else { -1.0 };

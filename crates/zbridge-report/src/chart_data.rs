@@ -21,7 +21,7 @@ pub(crate) fn of(panels: &[Panel]) -> Vec<Table> {
     if panels.len() < 2 {
         tables.iter_mut().for_each(without_panel);
     }
-    tables.iter_mut().for_each(|table| align_words(table));
+    tables.iter_mut().for_each(align_words);
     tables
 }
 

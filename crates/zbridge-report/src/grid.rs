@@ -12,6 +12,10 @@ const MARGIN: usize = 12;
 const CAPTION_GAP: f64 = 8.0;
 /// Between columns that belong to different captions.
 const GROUP_GAP: usize = 18;
+/// Size of the words below a tile.
+const SMALL: f64 = 12.0;
+/// Room that the words below a row of tiles take.
+const TILE_CAPTION: usize = 26;
 /// Tiles are enlarged as far as a row stays within this.
 const COMFORTABLE_WIDTH: usize = 900;
 const LARGEST_SCALE: usize = 4;
@@ -47,6 +51,10 @@ pub struct Grid {
     pub row_captions: Vec<String>,
     /// What stands above the columns, from the left; where a caption spans several, the groups are set apart.
     pub column_captions: Vec<ColumnCaption>,
+    /// What stands in bold above the captions of columns, from the left, counted in columns like them.
+    pub headings: Vec<ColumnCaption>,
+    /// What stands below each tile, row by row; may be shorter than the tiles, or empty.
+    pub tile_captions: Vec<Vec<String>>,
     /// How many pixels a side a tile's pixel becomes; the edges stay crisp.
     pub scale: usize,
     /// Pixels between tiles.
@@ -58,7 +66,15 @@ impl Grid {
     pub fn new(tiles: Vec<Vec<Tile>>) -> Self {
         let (columns, width) = (longest(&tiles), tiles.iter().flatten().map(Tile::width).max().unwrap_or(1));
         let scale = (COMFORTABLE_WIDTH / (columns * width).max(1)).clamp(1, LARGEST_SCALE);
-        Self { tiles, row_captions: Vec::new(), column_captions: Vec::new(), scale, gap: 4 }
+        Self {
+            tiles,
+            row_captions: Vec::new(),
+            column_captions: Vec::new(),
+            headings: Vec::new(),
+            tile_captions: Vec::new(),
+            scale,
+            gap: 4,
+        }
     }
 
     /// The same grid with a caption above each column.
@@ -119,7 +135,11 @@ impl Grid {
             );
         }
         self.write_row_captions(layout, &mut svg);
-        self.write_column_captions(layout, &mut svg);
+        self.outline_tiles(layout, &mut svg);
+        write_captions(layout, &layout.captions, layout.top as f64 - CAPTION_GAP, false, &mut svg);
+        let above_captions = layout.top as f64 - CAPTION_GAP - layout.captions_height;
+        write_captions(layout, &layout.headings, above_captions, true, &mut svg);
+        self.write_tile_captions(layout, &mut svg);
         if layout.is_empty() {
             let place = (layout.width as f64 / 2.0, layout.height as f64 / 2.0);
             svg.line(&Line::new("no images", place, SIZE, Anchor::Middle).muted());
@@ -129,20 +149,40 @@ impl Grid {
 
     fn write_row_captions(&self, layout: &Layout, svg: &mut Svg) {
         for (row, caption) in self.row_captions.iter().take(self.tiles.len()).enumerate() {
-            let middle = (layout.top + layout.row_top(row)) as f64 + layout.cell.1 as f64 / 2.0;
+            let middle = (layout.top + layout.row_tops[row]) as f64 + layout.cell.1 as f64 / 2.0;
             let place = (layout.left as f64 - CAPTION_GAP, middle + 0.36 * SIZE);
             svg.line(&Line::new(caption, place, SIZE, Anchor::End));
         }
     }
 
-    fn write_column_captions(&self, layout: &Layout, svg: &mut Svg) {
-        for (lines, (from, to)) in layout.captions.iter().zip(&layout.caption_edges) {
-            let mut y = layout.top as f64 - CAPTION_GAP - (lines.len().max(1) - 1) as f64 * SIZE * LINE_HEIGHT;
-            for line in lines {
-                let middle = layout.left as f64 + (from + to) as f64 / 2.0;
-                svg.line(&Line::new(line, (middle, y), SIZE, Anchor::Middle));
-                y += SIZE * LINE_HEIGHT;
+    /// Words below tiles, cut where they are wider than their tile and the gap beside it.
+    fn write_tile_captions(&self, layout: &Layout, svg: &mut Svg) {
+        for (row, tiles) in self.tiles.iter().enumerate() {
+            let captions = self.tile_captions.get(row).map_or(&[][..], Vec::as_slice);
+            for (column, caption) in captions.iter().take(tiles.len()).enumerate() {
+                let room = (layout.cell.0 + self.gap) as f64 - 2.0;
+                let text = typeface::cut(caption, SMALL, false, room);
+                let x = (layout.left + layout.columns[column]) as f64 + layout.cell.0 as f64 / 2.0;
+                let y = (layout.top + layout.row_tops[row] + layout.cell.1) as f64 + SMALL + 2.0;
+                svg.line(&Line::new(&text, (x, y), SMALL, Anchor::Middle).muted());
             }
+        }
+    }
+
+    /// A hair line around each tile, so that a black one shows on a dark page and a white one on a light page.
+    fn outline_tiles(&self, layout: &Layout, svg: &mut Svg) {
+        let mut path = String::new();
+        for (row, tiles) in self.tiles.iter().enumerate() {
+            for (column, tile) in tiles.iter().enumerate().filter(|(_, tile)| tile.width() * tile.height() > 0) {
+                let (x, y) = layout.corner(row, column, tile);
+                let (width, height) = (tile.width() * layout.scale + 1, tile.height() * layout.scale + 1);
+                let (x, y) = ((layout.left + x) as f64 - 0.5, (layout.top + y) as f64 - 0.5);
+                path.push_str(&format!("M{x} {y}h{width}v{height}h-{width}z"));
+            }
+        }
+        if !path.is_empty() && svg.ink() == Ink::Page {
+            let colour = svg.ink().grid();
+            svg.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", "1"), ("fill", "none")]);
         }
     }
 
@@ -150,10 +190,22 @@ impl Grid {
     fn paint(&self, layout: &Layout, (left, top): (usize, usize), pixels: &mut Pixels) {
         for (row, tiles) in self.tiles.iter().enumerate() {
             for (column, tile) in tiles.iter().enumerate() {
-                let x = left + layout.columns[column] + (layout.cell.0 - tile.width() * layout.scale) / 2;
-                let y = top + layout.row_top(row) + (layout.cell.1 - tile.height() * layout.scale) / 2;
-                paint_tile(tile, layout.scale, (x, y), pixels);
+                let (x, y) = layout.corner(row, column, tile);
+                paint_tile(tile, layout.scale, (left + x, top + y), pixels);
             }
+        }
+    }
+}
+
+/// Writes captions so that their last lines stand at `baseline`.
+fn write_captions(layout: &Layout, captions: &[Caption], baseline: f64, bold: bool, svg: &mut Svg) {
+    for caption in captions {
+        let mut y = baseline - (caption.lines.len().max(1) - 1) as f64 * SIZE * LINE_HEIGHT;
+        for text in &caption.lines {
+            let middle = layout.left as f64 + (caption.from + caption.to) as f64 / 2.0;
+            let line = Line::new(text, (middle, y), SIZE, Anchor::Middle);
+            svg.line(&if bold { line.bold() } else { line });
+            y += SIZE * LINE_HEIGHT;
         }
     }
 }
@@ -170,16 +222,26 @@ fn longest(tiles: &[Vec<Tile>]) -> usize {
     tiles.iter().map(Vec::len).max().unwrap_or(0)
 }
 
+/// A caption's words, and the edges of the columns that it stands above.
+struct Caption {
+    lines: Vec<String>,
+    from: usize,
+    to: usize,
+}
+
 /// Where everything stands, in pixels.
 struct Layout {
     /// Left edges of the columns, from the first.
     columns: Vec<usize>,
-    rows: usize,
+    /// Upper edges of the rows, from the first.
+    row_tops: Vec<usize>,
+    /// Lower end of the last row and of the words below it.
+    rows_height: usize,
     cell: (usize, usize),
     scale: usize,
-    gap: usize,
-    captions: Vec<Vec<String>>,
-    caption_edges: Vec<(usize, usize)>,
+    captions: Vec<Caption>,
+    captions_height: f64,
+    headings: Vec<Caption>,
     left: usize,
     top: usize,
     width: usize,
@@ -189,14 +251,16 @@ struct Layout {
 impl Layout {
     fn of(grid: &Grid) -> Self {
         let mut layout = Self::of_tiles(grid);
-        layout.place_captions(&grid.column_captions);
+        layout.captions = layout.captions_of(&grid.column_captions, grid.gap, false);
+        layout.headings = layout.captions_of(&grid.headings, grid.gap, true);
+        layout.captions_height = height_of(&layout.captions);
         let captions = grid.row_captions.iter().take(grid.tiles.len());
         let widest = captions.map(|text| typeface::width(text, SIZE, false)).fold(0.0, f64::max);
         layout.left = MARGIN + if widest > 0.0 { (widest + CAPTION_GAP).ceil() as usize } else { 0 };
-        let lines = layout.captions.iter().map(Vec::len).max().unwrap_or(0) as f64;
-        layout.top = MARGIN + if lines > 0.0 { (lines * SIZE * LINE_HEIGHT + CAPTION_GAP).ceil() as usize } else { 0 };
+        let words = layout.captions_height + height_of(&layout.headings);
+        layout.top = MARGIN + if words > 0.0 { (words + CAPTION_GAP).ceil() as usize } else { 0 };
         layout.width = (layout.left + layout.tiles_width() + MARGIN).max(100);
-        layout.height = (layout.top + layout.tiles_height() + MARGIN).max(40);
+        layout.height = (layout.top + layout.rows_height + MARGIN).max(40);
         layout
     }
 
@@ -204,18 +268,21 @@ impl Layout {
         let scale = grid.scale.max(1);
         let largest = |side: fn(&Tile) -> usize| grid.tiles.iter().flatten().map(side).max().unwrap_or(0) * scale;
         let cell = (largest(Tile::width), largest(Tile::height));
-        let breaks = group_breaks(&grid.column_captions);
+        let breaks: std::collections::BTreeSet<usize> =
+            [&grid.column_captions, &grid.headings].into_iter().flat_map(|captions| group_breaks(captions)).collect();
         let columns = (0..longest(&grid.tiles)).map(|column| {
             column * (cell.0 + grid.gap) + GROUP_GAP * breaks.iter().filter(|&&first| first <= column).count()
         });
+        let (row_tops, rows_height) = row_tops(grid, cell.1);
         Self {
             columns: columns.collect(),
-            rows: grid.tiles.len(),
+            row_tops,
+            rows_height,
             cell,
             scale,
-            gap: grid.gap,
             captions: Vec::new(),
-            caption_edges: Vec::new(),
+            captions_height: 0.0,
+            headings: Vec::new(),
             left: 0,
             top: 0,
             width: 0,
@@ -223,18 +290,24 @@ impl Layout {
         }
     }
 
-    /// Breaks the captions into lines as wide as their columns.
-    fn place_captions(&mut self, captions: &[ColumnCaption]) {
-        let mut first = 0;
+    /// Captions in lines as wide as their columns.
+    fn captions_of(&self, captions: &[ColumnCaption], gap: usize, bold: bool) -> Vec<Caption> {
+        let (mut first, mut placed) = (0, Vec::new());
         for caption in captions {
             let last = (first + caption.columns.max(1) - 1).min(self.columns.len().wrapping_sub(1));
             if let (Some(&from), Some(&to)) = (self.columns.get(first), self.columns.get(last)) {
-                let (to, room) = (to + self.cell.0, to + self.cell.0 + self.gap - from);
-                self.captions.push(typeface::wrap(&caption.text, SIZE, false, room as f64));
-                self.caption_edges.push((from, to));
+                let (to, room) = (to + self.cell.0, to + self.cell.0 + gap - from);
+                placed.push(Caption { lines: typeface::wrap(&caption.text, SIZE, bold, room as f64), from, to });
             }
             first += caption.columns.max(1);
         }
+        placed
+    }
+
+    /// Where a tile's corner is; small tiles stand in the middle of their cell.
+    fn corner(&self, row: usize, column: usize, tile: &Tile) -> (usize, usize) {
+        let x = self.columns[column] + (self.cell.0 - tile.width() * self.scale) / 2;
+        (x, self.row_tops[row] + (self.cell.1 - tile.height() * self.scale) / 2)
     }
 
     fn is_empty(&self) -> bool {
@@ -246,12 +319,25 @@ impl Layout {
     }
 
     fn tiles_height(&self) -> usize {
-        self.rows.checked_sub(1).map_or(0, |last| self.row_top(last) + self.cell.1)
+        self.row_tops.last().map_or(0, |top| top + self.cell.1)
     }
+}
 
-    fn row_top(&self, row: usize) -> usize {
-        row * (self.cell.1 + self.gap)
+/// Upper edges of the rows, and the lower end of the last; words below a row push the next one down.
+fn row_tops(grid: &Grid, height: usize) -> (Vec<usize>, usize) {
+    let (mut y, mut end, mut tops) = (0, 0, Vec::with_capacity(grid.tiles.len()));
+    for row in 0..grid.tiles.len() {
+        let has_words = grid.tile_captions.get(row).is_some_and(|words| words.iter().any(|text| !text.is_empty()));
+        tops.push(y);
+        end = y + height + if has_words { TILE_CAPTION } else { 0 };
+        y = end + grid.gap;
     }
+    (tops, end)
+}
+
+/// Height of the most lines that a caption has.
+fn height_of(captions: &[Caption]) -> f64 {
+    captions.iter().map(|caption| caption.lines.len()).max().unwrap_or(0) as f64 * SIZE * LINE_HEIGHT
 }
 
 /// First columns of all groups but the first, where captions span groups.

@@ -67,12 +67,11 @@ impl Histogram {
         self.bins.iter().flat_map(|bin| [(bin.low, bin.count), (bin.high, bin.count)]).collect()
     }
 
-    /// Heights from zero to the highest of bars and band, and at least one.
+    /// Heights from zero to the highest of bars and band; up to one where all are zero.
     pub(crate) fn heights(&self, drawn: Option<Span>) -> Option<Span> {
-        let band = self.band.as_ref().map(|band| band.high).filter(|high| high.is_finite());
-        drawn.map(|span| Span {
-            low: span.low.min(0.0),
-            high: span.high.max(band.unwrap_or(0.0)).max(f64::MIN_POSITIVE),
-        })
+        let span = drawn?;
+        let band = self.band.as_ref().map_or(0.0, |band| band.high);
+        let high = span.high.max(if band.is_finite() { band } else { 0.0 });
+        Some(Span { low: span.low.min(0.0), high: if high > 0.0 { high } else { 1.0 } })
     }
 }

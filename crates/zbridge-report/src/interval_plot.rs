@@ -52,7 +52,7 @@ impl IntervalRow {
 ///     digits: 1,
 ///     ..IntervalPlot::default()
 /// };
-/// assert!(plot.table().to_markdown().contains("−84.6 [−85.1, −84.1]"));
+/// assert!(plot.table().to_text().contains("−84.6 [−85.1, −84.1]"));
 /// assert!(Figure::from(plot).to_svg().contains("shuffled pairs"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]

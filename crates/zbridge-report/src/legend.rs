@@ -12,7 +12,6 @@ const ROW: f64 = 22.0;
 const GAP: f64 = 20.0;
 /// Length of a line in the legend.
 const SAMPLE: f64 = 30.0;
-const ROOM_FOR_OTHER_FONTS: f64 = 1.06;
 
 /// What stands before a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,12 +169,12 @@ impl Entry {
     }
 
     fn width(&self, limit: f64) -> f64 {
-        self.sample_width() + 7.0 + typeface::width(&self.text(limit), SIZE, false) * ROOM_FOR_OTHER_FONTS
+        self.sample_width() + 7.0 + typeface::width(&self.text(limit), SIZE, false) * typeface::ROOM_FOR_OTHERS
     }
 
     /// The name, cut with an ellipsis where one entry alone would not fit.
     fn text(&self, limit: f64) -> String {
-        let room = (limit - self.sample_width() - 7.0) / ROOM_FOR_OTHER_FONTS;
+        let room = (limit - self.sample_width() - 7.0) / typeface::ROOM_FOR_OTHERS;
         typeface::cut(&self.name, SIZE, false, room)
     }
 }

@@ -4,11 +4,26 @@
 //! cannot be drawn is said to be missing. The same input gives the same bytes on every machine; letters come from a
 //! typeface inside the program, so pictures are legible where no font is installed.
 //!
-//! - [`LineChart`] and [`Scatter`], side by side in a [`Figure`], as SVG and PNG;
-//! - a [`Grid`] of small images, as PNG and SVG;
-//! - a [`Table`] for Markdown, HTML, CSV and the terminal;
-//! - a [`Page`] of all of these, as one HTML file or as Markdown;
-//! - [`write_atomically`], through which every file goes.
+//! | what | type |
+//! |---|---|
+//! | a page, as one HTML file or as Markdown | [`Page`] of [`Section`]s of [`Block`]s |
+//! | what it comes to | [`Verdict`] with [`KeyFigure`]s |
+//! | charts side by side, as SVG and PNG | [`Figure`] of [`Panel`]s |
+//! | lines with bands | [`LineChart`] of [`Series`] |
+//! | points in a plane, before others | [`Scatter`] of [`Group`]s |
+//! | counts, and the band in which they should end | [`Histogram`] of [`Bin`]s with an [`ExpectedBand`] |
+//! | accuracy over confidence | [`ReliabilityDiagram`] of [`ConfidenceBin`]s |
+//! | estimates with intervals below one another | [`IntervalPlot`] of [`IntervalRow`]s |
+//! | small images in rows and columns, with captions | [`Grid`] of [`Tile`]s |
+//! | grids side by side | [`Gallery`] |
+//! | generated images above their nearest training images | [`Grid::of_neighbours`] |
+//! | a table for Markdown, HTML, CSV and the terminal | [`Table`] of [`Cell`]s |
+//! | a file that is whole or absent | [`write_atomically`] |
+//!
+//! A page needs nothing from outside and runs nothing: no script, no font, no picture is loaded. It follows the
+//! reader's choice of light or dark, fits a phone, and prints with a section a page. It opens with the first section
+//! where that has a [`Verdict`] or no heading; a list of contents follows where there are more than four others. Below
+//! each chart and table a fold holds the numbers as CSV in full precision ([`Figure::data`], [`Table::to_csv`]).
 //!
 //! ```
 //! use zbridge_report::{Cell, Column, LineChart, Page, Scale, Section, Series, Table};
@@ -42,19 +57,24 @@ mod cell;
 mod chart;
 mod chart_data;
 mod csv_text;
+mod download;
 mod error;
 mod escape;
 mod figure;
+mod gallery;
 mod grid;
 mod histogram;
 mod ink;
 mod interval_plot;
+mod layout;
 mod legend;
 mod marker;
+mod neighbours;
 mod page;
 mod page_html;
 mod page_markdown;
 mod panel;
+mod panel_axes;
 mod plot;
 mod raster;
 mod reference;
@@ -63,6 +83,7 @@ mod svg;
 mod table;
 mod tile;
 mod typeface;
+mod verdict;
 
 pub use atomic_file::write_atomically;
 pub use axis::Scale;
@@ -70,12 +91,15 @@ pub use cell::Cell;
 pub use chart::{Group, LineChart, Scatter, Series};
 pub use error::ReportError;
 pub use figure::Figure;
+pub use gallery::Gallery;
 pub use grid::{ColumnCaption, Grid};
 pub use histogram::{Bin, ExpectedBand, Histogram};
 pub use interval_plot::{IntervalPlot, IntervalRow};
+pub use neighbours::Neighbour;
 pub use page::{Block, Drawing, Illustration, Page, Section};
 pub use panel::Panel;
 pub use reference::Reference;
 pub use reliability::{ConfidenceBin, ReliabilityDiagram};
 pub use table::{Align, Column, Table};
 pub use tile::Tile;
+pub use verdict::{KeyFigure, Verdict};

@@ -1,4 +1,4 @@
-use crate::{Figure, Grid, ReportError, Table};
+use crate::{Figure, Gallery, Grid, Panel, ReportError, Table, Verdict};
 
 /// A report that can be read from top to bottom.
 ///
@@ -34,6 +34,10 @@ pub struct Section {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Block {
+    /// What the report comes to; in the first section it opens the page, before the list of contents.
+    Verdict(Verdict),
+    /// A heading inside a section.
+    Subheading(String),
     /// Running text.
     Paragraph(String),
     /// A chart or a grid of images.
@@ -44,6 +48,8 @@ pub enum Block {
     Warning(String),
     /// Text in which spaces and line ends count: commands, settings.
     Code(String),
+    /// A command to run; on a page, one click selects all of it.
+    Command(String),
     /// Names and values, such as commit, seed and digests.
     Facts(Vec<(String, String)>),
     /// Blocks that are folded away under a line that says what they are.
@@ -76,6 +82,8 @@ pub enum Drawing {
     Chart(Figure),
     /// Images.
     Grid(Grid),
+    /// Several grids of images side by side.
+    Gallery(Gallery),
 }
 
 impl From<Figure> for Drawing {
@@ -90,6 +98,12 @@ impl From<Grid> for Drawing {
     }
 }
 
+impl From<Gallery> for Drawing {
+    fn from(gallery: Gallery) -> Self {
+        Self::Gallery(gallery)
+    }
+}
+
 impl Drawing {
     /// The drawing as an SVG file of its own.
     ///
@@ -99,6 +113,7 @@ impl Drawing {
         match self {
             Self::Chart(figure) => Ok(figure.to_svg()),
             Self::Grid(grid) => grid.to_svg(),
+            Self::Gallery(gallery) => gallery.to_grid().to_svg(),
         }
     }
 
@@ -110,15 +125,44 @@ impl Drawing {
         match self {
             Self::Chart(figure) => figure.to_png(2.0),
             Self::Grid(grid) => grid.to_png_bytes(),
+            Self::Gallery(gallery) => gallery.to_grid().to_png_bytes(),
         }
     }
 
-    pub(crate) fn to_page_svg(&self, alt: &str) -> Result<String, ReportError> {
+    /// The numbers that the drawing shows, as tables; images have none.
+    pub fn data(&self) -> Vec<Table> {
         match self {
-            Self::Chart(figure) => Ok(figure.to_page_svg(alt)),
-            Self::Grid(grid) => grid.to_page_svg(alt),
+            Self::Chart(figure) => figure.data(),
+            Self::Grid(_) | Self::Gallery(_) => Vec::new(),
         }
     }
+
+    /// Tables that say the same where a page cannot show the drawing's numbers beside it, as Markdown.
+    pub(crate) fn spoken(&self) -> Vec<Table> {
+        let panels = match self {
+            Self::Chart(figure) => &figure.panels[..],
+            Self::Grid(_) | Self::Gallery(_) => &[],
+        };
+        let table = |panel: &Panel| match panel {
+            Panel::Intervals(chart) => Some(chart.table()),
+            _ => None,
+        };
+        panels.iter().filter_map(table).collect()
+    }
+
+    /// The drawing as part of a page, whose style sheet brings fonts and colours.
+    pub(crate) fn to_page_html(&self, alt: &str) -> Result<String, ReportError> {
+        match self {
+            Self::Chart(figure) => Ok(scrolling(&figure.to_page_svg(alt))),
+            Self::Grid(grid) => Ok(scrolling(&grid.to_page_svg(alt)?)),
+            Self::Gallery(gallery) => gallery.to_page_html(alt),
+        }
+    }
+}
+
+/// The drawing in a box that scrolls where it is too wide.
+fn scrolling(drawing: &str) -> String {
+    format!("<div class=\"wide\">\n{drawing}</div>\n")
 }
 
 impl Page {
@@ -163,6 +207,21 @@ impl Section {
     pub fn with(mut self, block: Block) -> Self {
         self.blocks.push(block);
         self
+    }
+
+    /// The section with a verdict; in the first section it opens the page.
+    pub fn verdict(self, verdict: Verdict) -> Self {
+        self.with(Block::Verdict(verdict))
+    }
+
+    /// The section with a heading inside it.
+    pub fn subheading(self, text: impl Into<String>) -> Self {
+        self.with(Block::Subheading(text.into()))
+    }
+
+    /// The section with one more command.
+    pub fn command(self, text: impl Into<String>) -> Self {
+        self.with(Block::Command(text.into()))
     }
 
     /// The section with one more paragraph.

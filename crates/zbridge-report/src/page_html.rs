@@ -1,8 +1,10 @@
 //! A page as one HTML file.
 
+use crate::download::{self, Preview};
 use crate::escape::xml;
 use crate::ink::{DARK, LIGHT};
 use crate::page::{Block, Illustration, Page, Section};
+use crate::verdict::{KeyFigure, Verdict};
 use crate::{ReportError, Table};
 
 const STYLE: &str = include_str!("page.css");
@@ -11,21 +13,38 @@ const STYLE: &str = include_str!("page.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// Pages with more sections than this get a list of them.
-const SECTIONS_AT_A_GLANCE: usize = 3;
+const SECTIONS_AT_A_GLANCE: usize = 4;
+
+/// A triangle with an exclamation mark.
+const WARNING_SIGN: &str = "<svg viewBox=\"0 0 20 20\" width=\"18\" height=\"18\" aria-hidden=\"true\">\
+    <path d=\"M10 1.8 19 18H1z\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.8\" stroke-linejoin=\"round\"/>\
+    <path d=\"M10 7.5v5M10 14.6v1.4\" stroke=\"currentColor\" stroke-width=\"1.9\"/></svg>";
 
 pub(crate) fn render(page: &Page) -> Result<String, ReportError> {
     let mut html = head(&page.title);
-    html.push_str(&contents(&page.sections));
+    let opening = usize::from(page.sections.first().is_some_and(opens));
     for (place, section) in page.sections.iter().enumerate() {
-        html.push_str(&format!("<section id=\"section-{}\">\n", place + 1));
-        if !section.heading.is_empty() {
-            html.push_str(&format!("<h2>{}</h2>\n", xml(&section.heading)));
+        if place == opening {
+            html.push_str(&contents(&page.sections, opening));
         }
-        html.push_str(&blocks(&section.blocks)?);
-        html.push_str("</section>\n");
+        html.push_str(&self::section(place, section, place < opening)?);
     }
     html.push_str("</main>\n</body>\n</html>\n");
     Ok(html)
+}
+
+/// Whether the section stands before the list of contents.
+fn opens(section: &Section) -> bool {
+    section.heading.is_empty() || section.blocks.iter().any(|block| matches!(block, Block::Verdict(_)))
+}
+
+fn section(place: usize, section: &Section, opens: bool) -> Result<String, ReportError> {
+    let class = if opens { " class=\"opening\"" } else { "" };
+    let heading = match section.heading.as_str() {
+        "" => String::new(),
+        heading => format!("<h2>{}</h2>\n", xml(heading)),
+    };
+    Ok(format!("<section id=\"section-{}\"{class}>\n{heading}{}</section>\n", place + 1, blocks(&section.blocks)?))
 }
 
 fn head(title: &str) -> String {
@@ -48,14 +67,18 @@ fn series_colours() -> String {
     format!(":root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n", list(LIGHT), list(DARK))
 }
 
-fn contents(sections: &[Section]) -> String {
-    if sections.len() <= SECTIONS_AT_A_GLANCE {
+/// A list of the sections from place `first`.
+fn contents(sections: &[Section], first: usize) -> String {
+    let named: Vec<_> =
+        sections.iter().enumerate().skip(first).filter(|(_, section)| !section.heading.is_empty()).collect();
+    if named.len() <= SECTIONS_AT_A_GLANCE {
         return String::new();
     }
-    let links = sections.iter().enumerate().filter(|(_, section)| !section.heading.is_empty());
-    let links = links
-        .map(|(place, section)| format!("<li><a href=\"#section-{}\">{}</a></li>\n", place + 1, xml(&section.heading)));
-    format!("<nav aria-label=\"Contents\">\n<ol>\n{}</ol>\n</nav>\n", links.collect::<String>())
+    let link = |(place, section): (usize, &Section)| {
+        format!("<li><a href=\"#section-{}\">{}</a></li>\n", place + 1, xml(&section.heading))
+    };
+    let links: String = named.into_iter().map(link).collect();
+    format!("<nav aria-label=\"Contents\">\n<p class=\"heading\">Contents</p>\n<ol>\n{links}</ol>\n</nav>\n")
 }
 
 fn blocks(blocks: &[Block]) -> Result<String, ReportError> {
@@ -64,13 +87,20 @@ fn blocks(blocks: &[Block]) -> Result<String, ReportError> {
 
 fn block(block: &Block) -> Result<String, ReportError> {
     Ok(match block {
+        Block::Verdict(shown) => verdict(shown),
+        Block::Subheading(text) => format!("<h3>{}</h3>\n", xml(text)),
         Block::Paragraph(text) => format!("<p>{}</p>\n", xml(text)),
         Block::Illustration(shown) => illustration(shown)?,
         Block::Table(shown) => table(shown),
         Block::Warning(text) => {
-            format!("<aside class=\"warning\" role=\"note\"><strong>Warning</strong> {}</aside>\n", xml(text))
+            let sign = format!("<strong>{WARNING_SIGN} Warning</strong>");
+            format!("<aside class=\"warning\" role=\"note\">{sign} {}</aside>\n", xml(text))
         }
         Block::Code(text) => format!("<pre><code>{}</code></pre>\n", xml(text)),
+        Block::Command(text) => format!(
+            "<div class=\"command\">\n<pre><code>{}</code></pre>\n<p class=\"hint\">One click selects the command.</p>\n</div>\n",
+            xml(text.trim_end())
+        ),
         Block::Facts(pairs) => facts(pairs),
         Block::Details { summary, blocks: folded } => {
             format!("<details>\n<summary>{}</summary>\n{}</details>\n", xml(summary), blocks(folded)?)
@@ -78,17 +108,48 @@ fn block(block: &Block) -> Result<String, ReportError> {
     })
 }
 
+fn verdict(shown: &Verdict) -> String {
+    let paragraph = |class: &str, text: &str| match text.trim() {
+        "" => String::new(),
+        text => format!("<p class=\"{class}\">{}</p>\n", xml(text)),
+    };
+    let figures = match shown.figures.iter().map(key_figure).collect::<String>() {
+        figures if figures.is_empty() => figures,
+        figures => format!("<ul class=\"key-figures\">\n{figures}</ul>\n"),
+    };
+    let (headline, text) = (paragraph("headline", &shown.headline), paragraph("more", &shown.text));
+    format!("<div class=\"verdict\" role=\"group\" aria-label=\"Verdict\">\n{headline}{text}{figures}</div>\n")
+}
+
+fn key_figure(figure: &KeyFigure) -> String {
+    let span = |class: &str, text: &str| match text {
+        "" => String::new(),
+        text => format!("<span class=\"{class}\">{}</span> ", xml(text)),
+    };
+    let unit =
+        figure.shown_unit().map(|unit| format!("<span class=\"unit\"> {}</span>", xml(unit))).unwrap_or_default();
+    format!(
+        "<li>{}<span class=\"value\">{}{unit}</span> {}{}</li>\n",
+        span("name", &figure.name),
+        xml(&figure.number()),
+        span("interval", &figure.bracket().unwrap_or_default()),
+        span("reading", &figure.reading),
+    )
+}
+
 fn illustration(shown: &Illustration) -> Result<String, ReportError> {
-    let drawing = shown.drawing.to_page_svg(&shown.alt)?;
+    let drawing = shown.drawing.to_page_html(&shown.alt)?;
     let caption = match shown.caption.trim() {
         "" => String::new(),
         caption => format!("<figcaption>{}</figcaption>\n", xml(caption)),
     };
-    Ok(format!("<figure id=\"{}\">\n<div class=\"wide\">\n{drawing}</div>\n{caption}</figure>\n", xml(&shown.id)))
+    let data = download::details(&shown.id, &shown.drawing.data(), Preview::FirstRows);
+    Ok(format!("<figure id=\"{}\">\n{drawing}{caption}{data}</figure>\n", xml(&shown.id)))
 }
 
 fn table(shown: &Table) -> String {
-    format!("<div class=\"wide\">\n{}</div>\n", shown.to_html())
+    let data = download::details(&shown.caption, std::slice::from_ref(shown), Preview::None);
+    format!("<div class=\"table\">\n<div class=\"wide\">\n{}</div>\n{data}</div>\n", shown.to_html())
 }
 
 fn facts(pairs: &[(String, String)]) -> String {

@@ -2,6 +2,7 @@
 
 use crate::escape::{self, markdown};
 use crate::page::{Block, Illustration, Page};
+use crate::verdict::{KeyFigure, Verdict};
 
 pub(crate) fn render(page: &Page, figure_path: &dyn Fn(&str) -> String) -> String {
     let mut parts = vec![format!("# {}", markdown(&page.title))];
@@ -16,22 +17,44 @@ pub(crate) fn render(page: &Page, figure_path: &dyn Fn(&str) -> String) -> Strin
 
 fn block(block: &Block, figure_path: &dyn Fn(&str) -> String) -> String {
     match block {
+        Block::Verdict(shown) => verdict(shown),
+        Block::Subheading(text) => format!("### {}", markdown(text)),
         Block::Paragraph(text) => markdown(text),
         Block::Illustration(shown) => illustration(shown, figure_path),
         Block::Table(table) => table.to_markdown().trim_end().to_owned(),
         Block::Warning(text) => format!("> [!WARNING]\n> {}", markdown(text)),
-        Block::Code(text) => code(text),
+        Block::Code(text) | Block::Command(text) => code(text),
         Block::Facts(pairs) => facts(pairs),
         Block::Details { summary, blocks } => details(summary, blocks, figure_path),
     }
 }
 
+/// The headline in bold, and the key figures as a list.
+fn verdict(shown: &Verdict) -> String {
+    let headline = match shown.headline.trim() {
+        "" => String::new(),
+        headline => format!("**{}**", markdown(headline)),
+    };
+    let figures = shown.figures.iter().map(key_figure).collect::<Vec<_>>().join("\n");
+    let parts = [headline, markdown(&shown.text), figures];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+fn key_figure(figure: &KeyFigure) -> String {
+    let unit = figure.shown_unit().map(|unit| format!(" {unit}")).unwrap_or_default();
+    let name = if figure.name.is_empty() { String::new() } else { format!("{}: ", figure.name) };
+    let number = format!("- **{}**", markdown(&format!("{name}{}{unit}", figure.number())));
+    let rest = [figure.bracket().unwrap_or_default(), figure.reading.clone()];
+    let rest = rest.iter().filter(|text| !text.is_empty()).map(|text| format!(" {}", markdown(text)));
+    number + &rest.collect::<String>()
+}
+
 fn illustration(shown: &Illustration, figure_path: &dyn Fn(&str) -> String) -> String {
-    let picture = format!("![{}]({})", markdown(&shown.alt), destination(&figure_path(&shown.id)));
-    match shown.caption.trim() {
-        "" => picture,
-        caption => format!("{picture}\n\n*{}*", markdown(caption)),
-    }
+    let mut parts = vec![format!("![{}]({})", markdown(&shown.alt), destination(&figure_path(&shown.id)))];
+    parts
+        .extend(Some(shown.caption.trim()).filter(|text| !text.is_empty()).map(|text| format!("*{}*", markdown(text))));
+    parts.extend(shown.drawing.spoken().iter().map(|table| table.to_markdown().trim_end().to_owned()));
+    parts.join("\n\n")
 }
 
 /// The path as the target of a link, without characters that would end it.

@@ -31,12 +31,13 @@ pub(crate) struct Line<'a> {
     pub(crate) bold: bool,
     pub(crate) muted: bool,
     pub(crate) upright: bool,
+    pub(crate) halo: bool,
 }
 
 impl<'a> Line<'a> {
     /// A line in the usual weight and colour.
     pub(crate) fn new(text: &'a str, (x, y): (f64, f64), size: f64, anchor: Anchor) -> Self {
-        Self { text, x, y, size, anchor, bold: false, muted: false, upright: false }
+        Self { text, x, y, size, anchor, bold: false, muted: false, upright: false, halo: false }
     }
 
     pub(crate) fn bold(self) -> Self {
@@ -50,6 +51,11 @@ impl<'a> Line<'a> {
     /// Turned to read from bottom to top.
     pub(crate) fn upright(self) -> Self {
         Self { upright: true, ..self }
+    }
+
+    /// Legible where it stands on lines.
+    pub(crate) fn with_halo(self) -> Self {
+        Self { halo: true, ..self }
     }
 }
 
@@ -67,6 +73,10 @@ impl Svg {
         ];
         if ink == Ink::Standalone {
             attributes.push(("font-family", typeface::FAMILIES));
+        }
+        let natural = format!("--width:{w}px");
+        if ink == Ink::Page {
+            attributes.push(("style", &natural));
         }
         if !label.is_empty() {
             attributes.push(("aria-label", label));
@@ -113,6 +123,10 @@ impl Svg {
         }
         if line.bold {
             attributes.push(("font-weight", "bold"));
+        }
+        if line.halo {
+            let halo = [("stroke", self.ink.paper()), ("stroke-width", "4"), ("stroke-linejoin", "round")];
+            attributes.extend(halo.into_iter().chain([("paint-order", "stroke")]));
         }
         if line.upright {
             attributes.push(("transform", &turn));

@@ -29,6 +29,11 @@ impl Tile {
         Ok(Self { width, height, colours: values.chunks_exact(channels).map(colour).collect() })
     }
 
+    /// A tile without pixels, which keeps a place free.
+    pub(crate) fn empty() -> Self {
+        Self { width: 0, height: 0, colours: Vec::new() }
+    }
+
     /// Pixels across.
     pub fn width(&self) -> usize {
         self.width

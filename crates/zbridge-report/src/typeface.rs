@@ -14,6 +14,9 @@ pub(crate) const FAMILIES: &str = "'DejaVu Sans Condensed', 'Helvetica Neue', Ar
 /// The family name under which the embedded face is registered.
 pub(crate) const EMBEDDED_FAMILY: &str = "DejaVu Sans";
 
+/// By how much a browser's own typeface may be wider, where words must not run into what stands beside them.
+pub(crate) const ROOM_FOR_OTHERS: f64 = 1.12;
+
 /// Share of the size that an unknown letter takes.
 const UNKNOWN_ADVANCE: f64 = 0.8;
 

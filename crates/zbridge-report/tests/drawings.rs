@@ -3,8 +3,9 @@
 
 use roxmltree::Document;
 use zbridge_report::{
-    Block, Cell, Column, ColumnCaption, Figure, Grid, Group, LineChart, Page, Panel, ReportError, Scale, Scatter,
-    Section, Series, Table, Tile,
+    Bin, Block, Cell, Column, ColumnCaption, ConfidenceBin, ExpectedBand, Figure, Gallery, Grid, Group, Histogram,
+    IntervalPlot, IntervalRow, KeyFigure, LineChart, Neighbour, Page, Panel, Reference, ReliabilityDiagram,
+    ReportError, Scale, Scatter, Section, Series, Table, Tile, Verdict,
 };
 
 const NASTY: &str = "<b>&\"quotes\" 'and' ]]> \u{1} | `ψ`";
@@ -40,6 +41,40 @@ fn hard_points() -> Vec<Vec<(f64, f64)>> {
     ]
 }
 
+fn bars(points: &[(f64, f64)]) -> Histogram {
+    let bins = points.iter().map(|&(x, count)| Bin { low: x, high: x + 1.0, count }).collect();
+    let (low, high) = points.first().copied().unwrap_or((0.0, 1.0));
+    let band = Some(ExpectedBand { name: NASTY.into(), expected: low, low, high });
+    Histogram { title: NASTY.into(), bins, band, ..Histogram::default() }
+}
+
+fn reliability(points: &[(f64, f64)]) -> ReliabilityDiagram {
+    let bins = points.iter().map(|&(x, y)| ConfidenceBin {
+        low: x,
+        high: y,
+        confidence: x,
+        accuracy: y,
+        interval: Some((y, x)),
+        count: 1,
+    });
+    ReliabilityDiagram { title: NASTY.into(), bins: bins.collect(), ..ReliabilityDiagram::default() }
+}
+
+fn intervals(points: &[(f64, f64)]) -> IntervalPlot {
+    let row = |&(x, y): &(f64, f64)| IntervalRow::new(NASTY, x).with_interval(y, x).of_group(NASTY);
+    let references = points.iter().map(|&(_, y)| Reference::new(NASTY, y)).collect();
+    IntervalPlot { title: NASTY.into(), rows: points.iter().map(row).collect(), references, ..IntervalPlot::default() }
+}
+
+fn before_others(points: &[(f64, f64)]) -> Scatter {
+    let groups = vec![
+        Group::backdrop("", NASTY, points.to_vec()),
+        Group::backdrop("0", "pale", points.to_vec()),
+        Group::new("0", points.to_vec()),
+    ];
+    Scatter { groups, ..Scatter::default() }
+}
+
 fn hard_figures() -> Vec<Figure> {
     let mut figures = vec![Figure::default()];
     for points in hard_points() {
@@ -47,8 +82,20 @@ fn hard_figures() -> Vec<Figure> {
         let band = points.iter().map(|&(x, y)| (x, y - 1.0, y + 1.0)).collect();
         let banded =
             LineChart { series: vec![Series::new("", points.clone()).with_band(band)], ..LineChart::default() };
-        let panels: Vec<Panel> =
-            vec![line(points.clone()).into(), logarithmic.into(), banded.into(), cloud(points).into()];
+        let compared = LineChart { references: vec![Reference::new(NASTY, f64::NAN)], ..logarithmic.clone() };
+        let logarithmic_rows = IntervalPlot { x_scale: Scale::Log, ..intervals(&points) };
+        let panels: Vec<Panel> = vec![
+            line(points.clone()).into(),
+            logarithmic.into(),
+            banded.into(),
+            compared.into(),
+            bars(&points).into(),
+            reliability(&points).into(),
+            intervals(&points).into(),
+            logarithmic_rows.into(),
+            before_others(&points).into(),
+            cloud(points).into(),
+        ];
         for shared_axes in [false, true] {
             figures.push(Figure { title: NASTY.into(), panels: panels.clone(), columns: 3, shared_axes });
         }
@@ -155,6 +202,68 @@ fn ten_thousand_points_stay_small() {
 }
 
 #[test]
+fn a_large_cloud_before_a_larger_one_stays_small() {
+    let points = |seed: usize, n| (0..n).map(|at| ((at * 37 % 9973) as f64, (at * seed % 9967) as f64)).collect();
+    let groups = (0..10).flat_map(|digit| {
+        let name = digit.to_string();
+        [Group::backdrop(&name, "own", points(41 + digit, 2000)), Group::new(&name, points(61 + digit, 1000))]
+    });
+    let svg = Scatter { groups: groups.collect(), ..Scatter::default() }.to_svg();
+    assert!(svg.len() < 450_000, "{} bytes", svg.len());
+}
+
+#[test]
+fn rows_that_were_not_measured_say_so() {
+    let rows = [f64::NAN, f64::NEG_INFINITY, 2.0].map(|value| IntervalRow::new("row", value));
+    let svg = Figure::from(IntervalPlot { rows: rows.into(), ..IntervalPlot::default() }).to_svg();
+    let written = texts(&svg);
+    assert_eq!(written.iter().filter(|text| *text == "row").count(), 3);
+    assert_eq!(written.iter().filter(|text| *text == "–").count(), 2, "in the row and beside it");
+    assert_eq!(written.iter().filter(|text| *text == "−∞").count(), 2);
+    assert!(!written.iter().any(|text| text.starts_with("Not drawn")));
+}
+
+#[test]
+fn names_of_references_do_not_touch() {
+    let references = (0..4).map(|at| Reference::new("a name of some length", 1.0 + f64::from(at) / 1000.0));
+    let rows = vec![IntervalRow::new("row", 0.0), IntervalRow::new("row", 2.0)];
+    let svg = Figure::from(IntervalPlot { rows, references: references.collect(), ..IntervalPlot::default() }).to_svg();
+    let document = Document::parse(&svg).unwrap();
+    let named = document.descendants().filter(|node| node.text() == Some("a name of some length"));
+    let heights: std::collections::BTreeSet<&str> =
+        named.filter(|node| node.has_tag_name("text")).map(|node| node.attribute("y").unwrap()).collect();
+    assert_eq!(heights.len(), 4);
+}
+
+#[test]
+fn all_that_a_figure_shows_is_in_its_data() {
+    let figure = Figure {
+        panels: vec![
+            line(vec![(1.0, 1.0 / 3.0), (f64::NAN, 2.0)]).into(),
+            bars(&[(0.0, 3.0)]).into(),
+            line(vec![(4.0, f64::NEG_INFINITY)]).into(),
+        ],
+        columns: 2,
+        ..Figure::default()
+    };
+    let tables = figure.data();
+    assert_eq!(tables.iter().map(|table| table.rows.len()).collect::<Vec<_>>(), [3, 1]);
+    let csv = tables[0].to_csv();
+    assert!(csv.contains("0.3333333333333333") && csv.contains("-inf"), "{csv}");
+    let alone = Figure::from(IntervalPlot {
+        x_label: "nats".into(),
+        rows: vec![IntervalRow::new("bridge", -1.5).with_interval(-2.0, -1.0)],
+        references: vec![Reference::new("chance", -2.3)],
+        ..IntervalPlot::default()
+    });
+    let expected = "row,group,nats,low,high\nbridge,,-1.5,-2,-1\nchance,reference,-2.3,,\n";
+    assert_eq!(alone.data()[0].to_csv(), expected);
+    let banded = Series::new("a", vec![(1.0, 2.0)]).with_band(vec![(1.0, 1.5, 2.5)]);
+    let chart = LineChart { series: vec![banded], ..LineChart::default() };
+    assert_eq!(Figure::from(chart).data()[0].to_csv(), "series,x,y,low,high\na,1,2,1.5,2.5\n");
+}
+
+#[test]
 fn text_around_png_letters_is_drawn() {
     let named = Scatter { title: "Title".into(), ..cloud(vec![(0.0, 0.0)]) }.to_png(1.0).unwrap();
     let bare = Scatter { title: " ".into(), ..cloud(vec![(0.0, 0.0)]) }.to_png(1.0).unwrap();
@@ -201,6 +310,30 @@ fn a_grid_without_tiles_says_so() {
     }
 }
 
+#[test]
+fn grids_side_by_side_become_one_picture() {
+    let part =
+        |columns| Grid { scale: 3, ..Grid::new(vec![vec![Tile::new(4, 4, 1, &[0.5; 16]).unwrap(); columns]; 2]) };
+    let ragged = Grid::new(vec![vec![Tile::new(4, 4, 1, &[1.0; 16]).unwrap()]]);
+    let gallery = Gallery::default().with("a", part(2)).with("b", ragged).with("c", part(3));
+    let merged = gallery.to_grid();
+    assert_eq!(merged.tiles.iter().map(Vec::len).collect::<Vec<_>>(), [6, 6]);
+    assert_eq!(merged.headings.iter().map(|caption| caption.columns).collect::<Vec<_>>(), [2, 1, 3]);
+    check_svg(&merged.to_svg().unwrap());
+    assert!(texts(&merged.to_svg().unwrap()).contains(&"c".to_owned()));
+    assert!(texts(&Gallery::default().to_grid().to_svg().unwrap()).contains(&"no images".to_owned()));
+}
+
+#[test]
+fn neighbours_stand_in_pairs_with_their_distance_below() {
+    let tile = |value| Tile::new(4, 4, 1, &[value; 16]).unwrap();
+    let pairs: Vec<Neighbour> = (0..13).map(|at| Neighbour::new(tile(0.2), tile(0.3), format!("{at}.5"))).collect();
+    let grid = Grid::of_neighbours(&pairs);
+    assert_eq!(grid.tiles.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 3, 3]);
+    let written = texts(&grid.to_svg().unwrap());
+    assert!(written.contains(&"0.5".to_owned()) && written.iter().filter(|text| *text == "generated").count() == 2);
+}
+
 fn page() -> Page {
     let table = Table {
         caption: NASTY.into(),
@@ -223,7 +356,80 @@ fn page() -> Page {
                 drawing: grid().into(),
             })],
         );
-    Page { title: NASTY.into(), sections: vec![section; 4] }
+    Page { title: NASTY.into(), sections: vec![section; 5] }
+}
+
+#[test]
+fn a_page_opens_with_its_verdict_and_folds_its_data() {
+    let verdict = Verdict::new(NASTY)
+        .with_text(NASTY)
+        .figure(KeyFigure::new(NASTY, 97.25, 1).with_unit("%").with_interval(96.8, 97.5).with_reading(NASTY))
+        .figure(KeyFigure::new("missing", f64::NAN, 1).with_unit("nats"));
+    let gallery = Gallery::default().with(NASTY, grid()).with("real", grid());
+    let mut page = page();
+    page.sections.insert(0, Section::new("").verdict(verdict).warning("beware").command("zbridge report"));
+    page.sections[1] = page.sections[1].clone().subheading("inside").illustration("gallery", NASTY, NASTY, gallery);
+    let html = page.to_html().unwrap();
+    let options = roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() };
+    let document = Document::parse_with_options(&html, options).unwrap();
+    let place = |wanted: &str| html.find(wanted).unwrap_or_else(|| panic!("no {wanted}"));
+    assert!(place("class=\"verdict\"") < place("class=\"warning\""));
+    assert!(place("class=\"warning\"") < place("<nav") && place("<nav") < place("<h2>"));
+    let of_class = |class: &str| {
+        document.descendants().filter(|node| node.attribute("class") == Some(class)).map(|node| node.text()).collect()
+    };
+    let (intervals, values): (Vec<_>, Vec<_>) = (of_class("interval"), of_class("value"));
+    assert_eq!((intervals, values), (vec![Some("[96.8 – 97.5]")], vec![Some("97.2"), Some("–")]));
+    let links = document.descendants().filter(|node| node.has_attribute("download"));
+    let links: Vec<_> = links.map(|node| node.attribute("href").unwrap()).collect();
+    assert_eq!(links.len(), 10, "a chart and a table in each of five sections");
+    assert!(links.iter().all(|link| link.starts_with("data:text/csv;charset=utf-8,")));
+    let headings = document.descendants().filter(|node| node.attribute("class") == Some("heading"));
+    assert!(headings.filter_map(|node| node.text()).any(|text| text == "real"));
+    let markdown = page.to_markdown(str::to_owned);
+    assert!(markdown.contains(": 97.2 %** \\[96.8 – 97.5\\] "), "{markdown}");
+    assert!(markdown.contains("- **missing: –**\n") && markdown.contains("```\nzbridge report\n```"));
+}
+
+#[test]
+fn in_markdown_an_interval_plot_is_also_a_table() {
+    let plot = IntervalPlot {
+        rows: vec![IntervalRow::new("bridge", -1.5).with_interval(-2.0, -1.0)],
+        digits: 1,
+        ..IntervalPlot::default()
+    };
+    let section = Section::new("").illustration("plot", "Caption.", "A plot.", Figure::from(plot));
+    let markdown = Page { title: "t".into(), sections: vec![section] }.to_markdown(|id| format!("{id}.png"));
+    assert!(markdown.contains("![A plot.](plot.png)\n\n*Caption.*\n\n|"), "{markdown}");
+    assert!(markdown.contains("−1.5 \\[−2.0, −1.0\\]"), "{markdown}");
+}
+
+/// Relative luminance after WCAG 2.
+fn luminance(hex: &str) -> f64 {
+    let linear = [1, 3, 5].map(|at| {
+        let value = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    });
+    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+}
+
+#[test]
+fn words_stand_out_from_what_is_behind_them_in_light_and_dark() {
+    let style = include_str!("../src/page.css");
+    let dark = style.find("prefers-color-scheme: dark").unwrap();
+    for theme in [&style[..dark], &style[dark..]] {
+        let colour = |name: &str| {
+            let from = theme.find(&format!("--{name}: #")).unwrap() + name.len() + 4;
+            luminance(&theme[from..from + 7])
+        };
+        let pairs = [("ink", "paper"), ("ink-muted", "paper"), ("ink-muted", "surface"), ("link", "paper")];
+        let warnings = [("warning", "warning-surface"), ("ink", "warning-surface")];
+        for (front, behind) in pairs.into_iter().chain(warnings) {
+            let (a, b) = (colour(front), colour(behind));
+            let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+            assert!(contrast >= 4.5, "{front} on {behind}: {contrast:.2}");
+        }
+    }
 }
 
 #[test]

@@ -39,20 +39,15 @@ pub const MNIST_LATENTS: Asset = asset!("mnist-latents");
 pub const MNIST_UNPAIRED: Asset = asset!("mnist-unpaired");
 
 /// Every embedded file.
-pub const ALL: [Asset; 7] = [
-    MNIST_IMAGE,
-    MNIST_IMAGE_3_EPOCHS,
-    MNIST_IMAGE_BINARY,
-    MNIST_LABEL,
-    MNIST_JUDGE,
-    MNIST_LATENTS,
-    MNIST_UNPAIRED,
-];
+pub const ALL: [Asset; 7] =
+    [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_IMAGE_BINARY, MNIST_LABEL, MNIST_JUDGE, MNIST_LATENTS, MNIST_UNPAIRED];
 
 impl Asset {
     /// The embedded given model of this name.
     pub fn model_named(name: &str) -> Option<Self> {
-        [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_IMAGE_BINARY, MNIST_LABEL].into_iter().find(|asset| asset.name == name)
+        [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_IMAGE_BINARY, MNIST_LABEL]
+            .into_iter()
+            .find(|asset| asset.name == name)
     }
 
     /// SHA-256 of its bytes, hexadecimal.

@@ -34,6 +34,7 @@ pub mod measures;
 mod pages;
 pub mod pictures;
 mod points;
+pub mod report;
 pub mod reproduce;
 pub mod tasks;
 pub mod training;

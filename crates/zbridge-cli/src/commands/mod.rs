@@ -8,6 +8,7 @@ pub mod fit;
 pub mod generate;
 pub mod learning_curve;
 pub mod recipes;
+pub mod report;
 pub mod reproduce;
 pub mod train;
 
@@ -28,6 +29,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
         Command::Generate(args) => generate::run(args, context),
         Command::Evaluate(args) => evaluate::run(args, context),
         Command::LearningCurve(args) => learning_curve::run(args, context),
+        Command::Report(args) => report::run(args, context),
         Command::Reproduce(args) => reproduce::run(args, context),
         Command::Train(args) => train::run(args, context),
     }

@@ -30,13 +30,13 @@ pub(crate) fn height(chart: &IntervalPlot, is_alone: bool) -> f64 {
 /// Width of the widest name.
 pub(super) fn names_width(chart: &IntervalPlot, is_alone: bool) -> f64 {
     let lines = chart.rows.iter().flat_map(|row| name_lines(row, is_alone));
-    lines.map(|line| typeface::width(&line, LABEL_SIZE, false)).fold(0.0, f64::max)
+    lines.map(|line| typeface::width(&line, LABEL_SIZE, false) * typeface::ROOM_FOR_OTHERS).fold(0.0, f64::max)
 }
 
 /// Width of the widest number, with the gap before it.
 pub(super) fn numbers_width(chart: &IntervalPlot) -> f64 {
     let numbers = chart.rows.iter().map(|row| typeface::width(&chart.cell(row).written(), TICK_SIZE, false));
-    NUMBER_GAP + numbers.fold(0.0, f64::max)
+    NUMBER_GAP + typeface::ROOM_FOR_OTHERS * numbers.fold(0.0, f64::max)
 }
 
 fn name_lines(row: &IntervalRow, is_alone: bool) -> Vec<String> {
@@ -95,12 +95,15 @@ impl Plot<'_> {
     }
 
     fn draw_reference_lines(&self, svg: &mut Svg, frame: Frame) {
-        for (place, name) in self.reference_names(frame.width).iter().enumerate() {
-            let foot = frame.top - 4.0 - name.level as f64 * REFERENCE_LINE;
-            let path = format!("M{} {}V{}", number(frame.left + name.line), number(foot), number(frame.bottom()));
-            svg.dashed(&path, place);
-            let at = (frame.left + name.left, foot - 4.0);
-            svg.line(&Line::new(&name.text, at, TICK_SIZE, Anchor::Start).muted());
+        let names = self.reference_names(frame.width);
+        let foot = |name: &ReferenceName| frame.top - 4.0 - name.level as f64 * REFERENCE_LINE;
+        for (place, name) in names.iter().enumerate() {
+            let x = number(frame.left + name.line);
+            svg.dashed(&format!("M{x} {}V{}", number(foot(name)), number(frame.bottom())), place);
+        }
+        for name in &names {
+            let at = (frame.left + name.left, foot(name) - 4.0);
+            svg.line(&Line::new(&name.text, at, TICK_SIZE, Anchor::Start).muted().with_halo());
         }
     }
 
@@ -120,7 +123,7 @@ impl Plot<'_> {
     /// Where an interval ends and what stands there: a short stroke, or nothing where it goes on beyond the frame.
     fn end(&self, frame: Frame, value: f64, y: f64) -> (f64, String) {
         if !self.x.can_draw(value) {
-            let edge = if value > 0.0 && value > f64::MIN_POSITIVE { frame.right() } else { frame.left };
+            let edge = if value == f64::INFINITY { frame.right() } else { frame.left };
             return (edge, String::new());
         }
         let x = self.x_at(frame, value);

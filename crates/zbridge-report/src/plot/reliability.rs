@@ -1,6 +1,6 @@
 //! Accuracy over confidence, and below it how many answers were how sure.
 
-use super::{Frame, LABEL_SIZE, Plot, TICK_GAP, TICK_SIZE, draw_markers};
+use super::{Frame, Plot, TICK_GAP, TICK_SIZE, draw_markers};
 use crate::axis::grouped;
 use crate::legend::Legend;
 use crate::panel::Panel;
@@ -93,7 +93,7 @@ impl Plot<'_> {
             let text = grouped(&count.to_string());
             svg.line(&Line::new(&text, (x, y + 0.36 * TICK_SIZE), TICK_SIZE, Anchor::End).muted());
         }
-        let middle = ((head + foot) / 2.0 + 0.36 * TICK_SIZE, LABEL_SIZE);
-        svg.line(&Line::new("answers", (x, middle.0), TICK_SIZE, Anchor::End).muted());
+        let middle = (head + foot) / 2.0 + 0.36 * TICK_SIZE;
+        svg.line(&Line::new("answers", (x, middle), TICK_SIZE, Anchor::End).muted());
     }
 }

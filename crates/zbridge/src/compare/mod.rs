@@ -55,10 +55,7 @@ const PAIRS: [usize; 3] = [256, 1024, 8192];
 /// # Errors
 /// [`Error`] when MNIST cannot be read, a fit fails or is interrupted, or the folder cannot be written. What is finished
 /// by then stays in the folder.
-pub fn compare(
-    request: &CompareRequest,
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
-) -> Result<Standing, Error> {
+pub fn compare(request: &CompareRequest, observe: &(dyn Fn(&str, f64) -> bool + Sync)) -> Result<Standing, Error> {
     let start = Instant::now();
     request.config.clone().check()?;
     crate::make_folder(&request.out.join("points"))?;
@@ -127,7 +124,8 @@ impl Comparing<'_> {
     fn likelihoods(&self, name: &str, pixels: Pixels) -> Result<ImageLikelihoods, Error> {
         let CompareRequest { out, images, draws, unpaired, config, .. } = self.request;
         let settings = (config, unpaired, images, draws);
-        let path = out.join(format!("points/likelihoods-{}.json", if pixels == Pixels::Grey { "grey" } else { "binary" }));
+        let path =
+            out.join(format!("points/likelihoods-{}.json", if pixels == Pixels::Grey { "grey" } else { "binary" }));
         remembered_or(&path, &settings, || {
             let digits = self.digits(pixels)?;
             let bridges: Vec<Bridge> =
@@ -135,7 +133,8 @@ impl Comparing<'_> {
             let order = row_order(config.seed, digits.labels.len());
             let unseen = &order[PAIRS[PAIRS.len() - 1]..];
             let rows = &unseen[unseen.len().saturating_sub(*images)..];
-            let progress = |done: usize| _ = self.tell(&format!("{name}, likelihoods"), done as f64 / rows.len() as f64);
+            let progress =
+                |done: usize| _ = self.tell(&format!("{name}, likelihoods"), done as f64 / rows.len() as f64);
             let bridges: Vec<&Bridge> = bridges.iter().collect();
             let estimates = digits.likelihoods(&bridges, rows, (*draws, config.seed), &progress)?;
             self.done.fetch_add(1, Ordering::Relaxed);
@@ -144,7 +143,11 @@ impl Comparing<'_> {
                 pairs,
                 log_p_x_given_y: LogMarginal::of(found),
                 gain_over_prior_nats: Estimate::of(
-                    found.per_row.iter().zip(&prior.per_row).map(|(own, prior)| own.log_mean_nats - prior.log_mean_nats),
+                    found
+                        .per_row
+                        .iter()
+                        .zip(&prior.per_row)
+                        .map(|(own, prior)| own.log_mean_nats - prior.log_mean_nats),
                 ),
             };
             let bridges = PAIRS.iter().zip(conditionals).map(bridge).collect();

@@ -68,7 +68,8 @@ pub(super) fn labels(standing: &Standing) -> Table {
         Column::numbers("calibration error"),
     ];
     let rows = standing.labels.iter().zip(&M1_TSVM).map(|(point, published)| {
-        let over = |figure: &dyn Fn(&crate::measures::ImageToLabel) -> f64| Estimate::of(point.by_seed.iter().map(figure));
+        let over =
+            |figure: &dyn Fn(&crate::measures::ImageToLabel) -> f64| Estimate::of(point.by_seed.iter().map(figure));
         vec![
             Cell::count(point.pairs),
             estimate(&over(&|found| 100.0 * found.accuracy), 1),

@@ -72,7 +72,8 @@ impl Likelihoods {
         };
         let (x_marginal, x_conditional) = sampling(Direction::YToX, &y, &x, 0.0)?;
         let (y_marginal, y_conditional) = sampling(Direction::XToY, &x, &y, 0.5)?;
-        let factors = JointFactors { x: &x_marginal, y_given_x: &y_conditional, y: &y_marginal, x_given_y: &x_conditional };
+        let factors =
+            JointFactors { x: &x_marginal, y_given_x: &y_conditional, y: &y_marginal, x_given_y: &x_conditional };
         let joint = JointLikelihood::of(&factors)?;
         Ok(Some(Self {
             x_gain_nats: gain(&x_conditional, &x_marginal),

@@ -64,7 +64,14 @@ impl HeldOutPairs {
         let x_given = known_model_of(&bridge, "x", source.x_model.as_deref(), source.device, x_dim)?;
         let y_given = known_model_of(&bridge, "y", source.y_model.as_deref(), source.device, y_dim)?;
         let side = |name: &str, file: &LatentsFile, rows: &[usize], given: Option<Given>, data: Option<&PathBuf>| {
-            SideOfPairs::read(&bridge, name, (file, rows), given, (data.map(PathBuf::as_path), source.split), labels.as_deref())
+            SideOfPairs::read(
+                &bridge,
+                name,
+                (file, rows),
+                given,
+                (data.map(PathBuf::as_path), source.split),
+                labels.as_deref(),
+            )
         };
         let x = side("x", &x_file, &x_rows, x_given, source.x_data.as_ref())?;
         let y = side("y", &y_file, &y_rows, y_given, source.y_data.as_ref())?;

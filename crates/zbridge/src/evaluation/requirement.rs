@@ -43,7 +43,9 @@ impl FromStr for Requirement {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = || {
-            Error::usage(format!("--require {text:?}: write a figure, a relation (>=, <=, > or <) and a number, as in 'accuracy>=0.95'"))
+            Error::usage(format!(
+                "--require {text:?}: write a figure, a relation (>=, <=, > or <) and a number, as in 'accuracy>=0.95'"
+            ))
         };
         let (sign, relation) = RELATIONS.into_iter().find(|(sign, _)| text.contains(sign)).ok_or_else(wrong)?;
         let (figure, bound) = text.split_once(sign).ok_or_else(wrong)?;

@@ -67,17 +67,11 @@ pub(crate) struct Evaluated {
 /// # Errors
 /// [`Error`] when a file cannot be read, ids do not join, dimensions do not belong together, or a requirement names no
 /// figure. That a requirement is not met is no error here: see [`EvaluateReport::missed`].
-pub fn evaluate(
-    request: &EvaluateRequest,
-    observe: &(dyn Fn(&str, f64) + Sync),
-) -> Result<EvaluateReport, Error> {
+pub fn evaluate(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> Result<EvaluateReport, Error> {
     Ok(evaluated(request, observe)?.report)
 }
 
-pub(crate) fn evaluated(
-    request: &EvaluateRequest,
-    observe: &(dyn Fn(&str, f64) + Sync),
-) -> Result<Evaluated, Error> {
+pub(crate) fn evaluated(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> Result<Evaluated, Error> {
     let (start, seed) = (Instant::now(), request.seed);
     observe("read", 0.0);
     let pairs = HeldOutPairs::read(&request.held_out)?;

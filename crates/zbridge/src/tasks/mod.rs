@@ -8,8 +8,9 @@ mod input;
 
 pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
 pub use evaluate::{EvaluateReport, EvaluateRequest, evaluate};
+pub(crate) use evaluate::{Evaluated, evaluated};
 pub(crate) use fit::paired_rows;
-pub(crate) use generate::known_model_of;
-pub(crate) use input::Input;
 pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
+pub(crate) use generate::known_model_of;
 pub use generate::{GenerateReport, GenerateRequest, Side, generate};
+pub(crate) use input::Input;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::mpsc;
 use zbridge_core::{Estimate, EventKind, LatentModel, Observations, RandomStream};
 use zbridge_eval::{
-    Accuracy, EffectiveSampleSize, ImportanceSettings, EvalError, PriorTarget, TargetEstimate, classify, importance_sampled,
+    Accuracy, EffectiveSampleSize, EvalError, ImportanceSettings, PriorTarget, TargetEstimate, classify,
+    importance_sampled,
 };
 use zbridge_models::{Classifier, Elbo, Vae};
 
