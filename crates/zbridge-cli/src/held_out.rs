@@ -46,7 +46,7 @@ pub struct HeldOutArgs {
 }
 
 impl HeldOutArgs {
-    /// The request to evaluate them, without requirements.
+    /// The request to evaluate them.
     pub fn request(&self, context: &Context) -> EvaluateRequest {
         EvaluateRequest {
             held_out: HeldOutSource {
@@ -63,7 +63,6 @@ impl HeldOutArgs {
             },
             likelihood_pairs: self.likelihood_pairs,
             draws: self.draws,
-            requirements: vec![],
             seed: context.seed,
         }
     }

@@ -14,11 +14,11 @@ pub struct CrossDensities {
 }
 
 impl CrossDensities {
-    /// The densities of these pairs, target by target in parallel; `progress` hears how many targets are done.
+    /// The densities of these pairs, source by source in parallel; `progress` hears how many sources are done.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] when the pairs lie in other latent spaces, [`EvalError::NotALogDensity`] naming the target
-    /// (as observation) and the source (as draw) at which the density is NaN or +∞.
+    /// [`EvalError::Mismatch`] when the pairs lie in other latent spaces, [`EvalError::NotALogDensity`] naming the source
+    /// (as observation) and the target (as draw) at which the density is NaN or +∞.
     pub fn of(
         density: &(dyn ConditionalDensity + Sync),
         pairs: &LatentPairs,
@@ -26,12 +26,14 @@ impl CrossDensities {
     ) -> Result<Self, EvalError> {
         pairs.expect_dims(density.dims())?;
         let count = pairs.count();
-        let rows = each_row(count, progress, |row| {
-            let target = pairs.targets().select(&vec![row; count]);
-            let nats = density.given(pairs.sources()).and_then(|q| q.log_prob(&target));
-            expect_log_densities("log q(target|source)", row, 0, count, nats.map_err(EvalError::at_row(row))?)
+        // Source by source: what a density has to find out about a source, it then finds out once.
+        let by_source = each_row(count, progress, |source| {
+            let same_source = pairs.sources().select(&vec![source; count]);
+            let nats = density.given(&same_source).and_then(|q| q.log_prob(pairs.targets()));
+            expect_log_densities("log q(target|source)", source, 0, count, nats.map_err(EvalError::at_row(source))?)
         })?;
-        Ok(Self { nats: rows.concat(), count })
+        let of_target = |target: usize| by_source.iter().map(move |nats: &Vec<f64>| nats[target]);
+        Ok(Self { nats: (0..count).flat_map(of_target).collect(), count })
     }
 
     /// From values that are known, `[count, count]`: row `i` holds log q(t_i|s_j) over `j`.

@@ -66,4 +66,14 @@ pub enum ReportError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// An event file could not be made or continued.
+    #[error("could not write events to {}: {source} (while {step}); events before it are kept", path.display())]
+    EventFile {
+        /// The file, or its folder.
+        path: PathBuf,
+        /// What was being done.
+        step: &'static str,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
 }

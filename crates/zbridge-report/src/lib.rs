@@ -19,6 +19,7 @@
 //! | generated images above their nearest training images | [`Grid::of_neighbours`] |
 //! | a table for Markdown, HTML, CSV and the terminal | [`Table`] of [`Cell`]s |
 //! | a file that is whole or absent | [`write_atomically`] |
+//! | curves that TensorBoard shows while they grow | [`EventFile`] |
 //!
 //! A page needs nothing from outside and runs nothing: no script, no font, no picture is loaded. It follows the
 //! reader's choice of light or dark, fits a phone, and prints with a section a page. It opens with the first section
@@ -60,6 +61,7 @@ mod csv_text;
 mod download;
 mod error;
 mod escape;
+mod event_file;
 mod figure;
 mod gallery;
 mod grid;
@@ -90,6 +92,7 @@ pub use axis::Scale;
 pub use cell::Cell;
 pub use chart::{Group, LineChart, Scatter, Series};
 pub use error::ReportError;
+pub use event_file::EventFile;
 pub use figure::Figure;
 pub use gallery::Gallery;
 pub use grid::{ColumnCaption, Grid};

@@ -6,7 +6,7 @@ use crate::held_out::HeldOutArgs;
 use clap::Args;
 use zbridge::Error;
 use zbridge::evaluation::{DirectionFigures, Generated, Likelihoods, Requirement};
-use zbridge::tasks::{EvaluateReport, EvaluateRequest, evaluate};
+use zbridge::tasks::{EvaluateReport, evaluate};
 
 /// Arguments of `zbridge evaluate`.
 #[derive(Debug, Args)]
@@ -25,11 +25,13 @@ pub struct EvaluateArgs {
 pub fn run(args: &EvaluateArgs, context: &Context) -> Result<(), Error> {
     let display = context.progress();
     let stages = display.stages();
-    let request = EvaluateRequest { requirements: args.require.clone(), ..args.held_out.request(context) };
-    let report = evaluate(&request, &|what, share| stages.show("evaluate", share, what))?;
+    let mut report = evaluate(&args.held_out.request(context), &|what, share| stages.show("evaluate", share, what))?;
     drop(stages);
     drop(display);
+    // Figures that took minutes are shown even if a requirement turns out to be about none of them.
+    let required = report.require(&args.require);
     context.output.print(&report, as_text)?;
+    required?;
     report.missed()
 }
 

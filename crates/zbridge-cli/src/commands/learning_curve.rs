@@ -28,7 +28,10 @@ pub struct LearningCurveArgs {
     /// Training images to use without their labels
     #[arg(long, value_name = "N", default_value_t = 60_000)]
     unpaired: usize,
-    /// Leave the negative control out: fits on shuffled pairs
+    /// Numbers of pairs that are also fitted shuffled, as the negative control [default: those of --pairs]
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', conflicts_with = "no_shuffled")]
+    shuffled_pairs: Option<Vec<usize>>,
+    /// Leave the negative control out
     #[arg(long)]
     no_shuffled: bool,
     /// Held-out images of the importance sampling; 0 leaves it out
@@ -37,6 +40,16 @@ pub struct LearningCurveArgs {
     /// Draws for each of them
     #[arg(long, value_name = "K", default_value_t = 1000)]
     draws: usize,
+}
+
+impl LearningCurveArgs {
+    fn shuffled(&self) -> Vec<usize> {
+        match (&self.shuffled_pairs, self.no_shuffled) {
+            (_, true) => vec![],
+            (Some(numbers), false) => numbers.clone(),
+            (None, false) => self.pairs.clone(),
+        }
+    }
 }
 
 /// Measures the curve and writes tables, figures and pages.
@@ -52,7 +65,7 @@ pub fn run(args: &LearningCurveArgs, context: &Context) -> Result<(), Error> {
         seed: context.seed,
         config: BridgeConfig { budget_seconds: args.budget, ..BridgeConfig::of(args.recipe) },
         unpaired: args.unpaired,
-        shuffled: !args.no_shuffled,
+        shuffled: args.shuffled(),
         images: args.images,
         draws: args.draws.max(1),
         device: context.device,

@@ -1,14 +1,20 @@
 //! `zbridge train`: a given model by its recipe.
 
+mod training_curves;
+
 use crate::commands::recipes;
 use crate::context::{Context, command_line};
 use crate::figures;
+use crate::interrupt::Interrupt;
 use crate::progress::{ProgressDisplay, in_words};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use training_curves::TrainingCurves;
 use zbridge::Error;
-use zbridge::training::{DownloadProgress, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, train_model};
+use zbridge::training::{
+    DownloadProgress, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, Verdict, train_model,
+};
 
 /// Arguments of `zbridge train`.
 #[derive(Debug, Args)]
@@ -40,6 +46,9 @@ pub struct TrainArgs {
     /// Draws for each of them
     #[arg(long, value_name = "K", default_value = "1000")]
     likelihood_draws: NonZeroUsize,
+    /// Folder for curves that TensorBoard shows while the training runs
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
 }
 
 impl TrainArgs {
@@ -66,17 +75,39 @@ impl TrainArgs {
 /// Trains the model, or lists the recipes.
 ///
 /// # Errors
-/// Those of [`train_model`].
+/// Those of [`train_model`]; that of curves that cannot be written, when the model is there or its checkpoint is kept.
 pub fn run(args: &TrainArgs, context: &Context) -> Result<(), Error> {
     let Some(recipe) = args.recipe.as_deref().filter(|_| !args.list) else { return recipes::run(context) };
     let request = args.request(recipe, context)?;
-    let (display, interrupt) = (context.progress(), context.interrupt());
-    let report = train_model(&request, &mut |event| {
-        show(&display, &event);
-        interrupt.verdict()
-    })?;
+    let mut curves = args.tensorboard.as_deref().map(|folder| TrainingCurves::create(folder, &request)).transpose()?;
+    let display = context.progress();
+    let outcome = train(&request, curves.as_mut(), &display, context.interrupt());
+    let written = curves.map_or(Ok(()), |curves| curves.end(outcome.as_ref().ok()));
+    if let (Err(stopped), Err(_)) = (&outcome, &written) {
+        display.line(stopped.to_string());
+        return Ok(written?);
+    }
     drop(display);
-    context.output.print(&report, as_text)
+    context.output.print(&outcome?, as_text)?;
+    Ok(written?)
+}
+
+fn train(
+    request: &TrainRequest,
+    mut curves: Option<&mut TrainingCurves>,
+    display: &ProgressDisplay,
+    interrupt: &Interrupt,
+) -> Result<TrainReport, Error> {
+    if let Some(curves) = &curves {
+        display.line(format!("curves for TensorBoard go to {}", curves.path().display()));
+    }
+    train_model(request, &mut |event| {
+        show(display, &event);
+        match curves.as_mut().map(|curves| curves.observe(&event)) {
+            Some(Verdict::Stop) => Verdict::Stop,
+            _ => interrupt.verdict(),
+        }
+    })
 }
 
 fn show(display: &ProgressDisplay, event: &TrainEvent<'_>) {

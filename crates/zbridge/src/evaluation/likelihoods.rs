@@ -5,8 +5,8 @@ use serde::Serialize;
 use zbridge_bridge::{Conditional, Direction};
 use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Latents, Observations, RandomStream};
 use zbridge_eval::{
-    BridgeTarget, ImportanceSettings, JointFactors, JointLikelihood, LikelihoodSummary, MixtureProposal, PriorTarget,
-    TargetEstimate, importance_sampled,
+    BridgeTarget, EstimateWarning, ImportanceSettings, JointFactors, JointLikelihood, LOW_EFFECTIVE_SAMPLE_SIZE,
+    LikelihoodSummary, MixtureProposal, PriorTarget, TargetEstimate, importance_sampled,
 };
 
 /// Draws of the source's posterior over which q(z_target|z_source) is averaged for each pair.
@@ -94,7 +94,23 @@ impl Likelihoods {
     /// What makes some of these not to be believed, in words.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let all = [&self.x, &self.x_given_y, &self.y, &self.y_given_x];
-        all.into_iter().filter_map(|summary| summary.warning.as_ref().map(ToString::to_string)).collect()
+        let (few, others): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .filter_map(|summary| summary.warning.as_ref().map(|warning| (summary, warning)))
+            .partition(|(_, warning)| matches!(warning, EstimateWarning::LowEffectiveSampleSize { .. }));
+        let mut warnings: Vec<String> = others.iter().map(|(_, warning)| warning.to_string()).collect();
+        if let Some((first, _)) = few.first() {
+            let named = |(summary, _): &(&LikelihoodSummary, _)| {
+                let size = &summary.effective_sample_size;
+                format!("{} ({:.0} % of the pairs; median {:.0})", summary.name, 100.0 * size.low_share, size.median)
+            };
+            warnings.push(format!(
+                "fewer than {LOW_EFFECTIVE_SAMPLE_SIZE} of {} draws carry the estimate of {}: those are most likely too low, and their standard errors cannot be believed; take more --draws",
+                first.draws,
+                few.iter().map(named).collect::<Vec<_>>().join(" and ")
+            ));
+        }
+        warnings
     }
 }
 

@@ -67,8 +67,9 @@ impl fmt::Display for Requirement {
 }
 
 impl Requirement {
-    /// Whether `report` meets it. Figures have the names that `--json` gives them, with dots between levels; the end of
-    /// a name will do where it is unique, and so will the name of an estimate for its mean.
+    /// Whether `report` meets it. Figures have the names that `--json` gives them, with dots between levels. The end of a
+    /// name will do where only one has it, or one has fewer levels than the others; the name of an estimate stands for
+    /// its mean.
     ///
     /// # Errors
     /// [`Error::Usage`] when there is no such figure or more than one, with those there are.
@@ -90,9 +91,12 @@ impl Requirement {
             return Ok((name, *value));
         }
         let ends = |name: &str| names.iter().any(|wanted| name.ends_with(&format!(".{wanted}")));
+        let levels = |name: &str| name.split('.').count();
         let found: Vec<(&String, &f64)> = figures.iter().filter(|(name, _)| ends(name)).collect();
-        match found[..] {
-            [(name, value)] => Ok((name, *value)),
+        let least = found.iter().map(|(name, _)| levels(name)).min();
+        let nearest: Vec<&(&String, &f64)> = found.iter().filter(|(name, _)| Some(levels(name)) == least).collect();
+        match nearest[..] {
+            [(name, value)] => Ok((name, **value)),
             [] => Err(Error::usage(format!(
                 "--require {self}: there is no figure `{}`; there are: {}",
                 self.figure,
@@ -101,7 +105,7 @@ impl Requirement {
             _ => Err(Error::usage(format!(
                 "--require {self}: `{}` may mean {}; write one of these",
                 self.figure,
-                found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+                nearest.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
             ))),
         }
     }
@@ -139,7 +143,7 @@ mod tests {
             "pairs": 10,
             "read": {"accuracy": 0.93, "log_p": {"mean": -0.5, "standard_error": 0.1}},
             "made": {"coherence": 0.9, "sd": null},
-            "x": {"gain": 1.0}, "y": {"gain": 2.0},
+            "x": {"gain": 1.0}, "y": {"gain": 2.0}, "own": {"read": {"accuracy": 0.97}},
         });
         text.parse::<Requirement>()?.outcome(&report)
     }

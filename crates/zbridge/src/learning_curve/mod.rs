@@ -33,8 +33,8 @@ pub struct LearningCurveRequest {
     pub config: BridgeConfig,
     /// Unpaired images: training images without their labels, at most so many.
     pub unpaired: usize,
-    /// Also fit on shuffled pairs.
-    pub shuffled: bool,
+    /// Numbers of pairs that are also fitted shuffled: the negative control.
+    pub shuffled: Vec<usize>,
     /// Held-out images of the importance sampling; 0 leaves it out.
     pub images: usize,
     /// Draws for each.
@@ -64,13 +64,13 @@ pub fn learning_curve(
     observe("read and encode MNIST", 0.0);
     let (train, test) = (Mnist::load(&folder, Split::Train)?, Mnist::load(&folder, Split::Test)?);
     let ground = Ground::prepare(&train, &test, request)?;
-    let kinds = if request.shuffled { vec![false, true] } else { vec![false] };
+    let kinds = [(false, &request.pairs), (true, &request.shuffled)];
     let seeds: Vec<u64> = (request.seed..request.seed + request.seeds).collect();
-    let total = (kinds.len() * request.pairs.len() * seeds.len()) as f64;
+    let total = ((request.pairs.len() + request.shuffled.len()) * seeds.len()) as f64;
     let mut done = 0.0;
     let mut points = Vec::new();
-    for &shuffled in &kinds {
-        for &pairs in &request.pairs {
+    for (shuffled, numbers) in kinds {
+        for &pairs in numbers {
             let mut by_seed = Vec::new();
             for &seed in &seeds {
                 let what = format!("N = {pairs}{}, seed {seed}", if shuffled { " shuffled" } else { "" });
@@ -100,7 +100,8 @@ pub fn learning_curve(
 
 fn check(request: &LearningCurveRequest) -> Result<(), Error> {
     const MOST_PAIRS: usize = 9000;
-    if let Some(pairs) = request.pairs.iter().find(|pairs| !(4..=MOST_PAIRS).contains(*pairs)) {
+    let mut numbers = request.pairs.iter().chain(&request.shuffled);
+    if let Some(pairs) = numbers.find(|pairs| !(4..=MOST_PAIRS).contains(*pairs)) {
         return Err(Error::usage(format!("--pairs {pairs}: 4 to {MOST_PAIRS} of the 10,000 test images can be pairs")));
     }
     if request.pairs.is_empty() || request.seeds == 0 {

@@ -576,7 +576,7 @@ fn provenance(evaluated: &Evaluated, request: &ReportRequest) -> Section {
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
+    format!("{:.1}\u{a0}%", 100.0 * share)
 }
 
 /// A number with a true minus sign.

@@ -10,10 +10,10 @@ use zbridge_report::{Gallery, Grid, Neighbour, Tile};
 /// Images of a label in each part of the gallery.
 const IN_A_ROW: usize = 6;
 /// Images that are read, in a row and in all.
-const READ_IN_A_ROW: usize = 12;
-const READ: usize = 24;
+const READ_IN_A_ROW: usize = 8;
+const READ: usize = 16;
 /// Mistakes that are shown.
-const MISTAKES: usize = 12;
+const MISTAKES: usize = 16;
 
 /// Images made from each label, beside the given model's own draws for held-out images of the label, and these.
 pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, Error> {

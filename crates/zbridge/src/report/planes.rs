@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::evaluation::HeldOutPairs;
 use crate::translation::translate;
+use std::collections::BTreeMap;
 use zbridge_bridge::Direction;
 use zbridge_core::{Latents, RandomStream};
 use zbridge_eval::PrincipalPlane;
@@ -29,12 +30,14 @@ fn panel(pairs: &HeldOutPairs, direction: Direction, seed: u64) -> Result<Option
         return Ok(None);
     }
     let rows: Vec<usize> = (0..pairs.count().min(POINTS)).collect();
-    let mut stream = RandomStream::named(seed, "report/planes");
-    let own = target.posterior.select(&rows).sample(&mut stream);
-    let told = translate(pairs.bridge.density(direction), &source.posterior.select(&rows), 1, &mut stream)?;
-    let (places, axes) = Places::of(&own)?;
-    let (own, told) = (places.of_points(&own)?, places.of_points(&told)?);
     let labels = pairs.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<u8>>());
+    let labels = labels.filter(|labels| labels.iter().max().is_some_and(|&most| usize::from(most) < MOST_CLASSES));
+    let posterior = target.posterior.select(&rows);
+    let (places, axes) = Places::of(posterior.moments().mean(), labels.as_deref())?;
+    let mut stream = RandomStream::named(seed, "report/planes");
+    let own = posterior.sample(&mut stream);
+    let told = translate(pairs.bridge.density(direction), &source.posterior.select(&rows), 1, &mut stream)?;
+    let (own, told) = (places.of_points(&own)?, places.of_points(&told)?);
     let names = ["y told from x", "x told from y"];
     let groups = match labels.filter(|labels| labels.iter().max().is_some_and(|&most| usize::from(most) < MOST_CLASSES))
     {
@@ -68,15 +71,20 @@ enum Places {
 }
 
 impl Places {
-    /// The places, and what the axes are called.
-    fn of(points: &Latents) -> Result<(Self, [String; 2]), Error> {
-        if points.dim() == 2 {
+    /// The places, and what the axes are called: two dimensions as they are; where there are classes, the plane in which
+    /// their means differ most; else that in which the means of the posteriors do.
+    fn of(means: &Latents, labels: Option<&[u8]>) -> Result<(Self, [String; 2]), Error> {
+        if means.dim() == 2 {
             return Ok((Self::Themselves, ["latent 1".into(), "latent 2".into()]));
         }
-        let plane = PrincipalPlane::of(points)?;
+        let of_classes = labels.map(|labels| class_means(means, labels)).filter(|classes| classes.rows() > 2);
+        let (plane, of_what) = match of_classes {
+            Some(classes) => (PrincipalPlane::of(&classes)?, "the classes' means"),
+            None => (PrincipalPlane::of(means)?, "the posteriors' means"),
+        };
         let name = |axis: usize| {
             let share = 100.0 * plane.explained[axis];
-            format!("principal component {} ({share:.0} % of the variance)", axis + 1)
+            format!("principal component {} of {of_what} ({share:.0} %)", axis + 1)
         };
         let names = [name(0), name(1)];
         Ok((Self::Principal(plane), names))
@@ -90,4 +98,16 @@ impl Places {
             Self::Principal(plane) => Ok(plane.coordinates(points)?),
         }
     }
+}
+
+/// The mean of each class that there is, `[classes, dim]`.
+fn class_means(points: &Latents, labels: &[u8]) -> Latents {
+    let mut sums: BTreeMap<u8, (Vec<f32>, f32)> = BTreeMap::new();
+    for (row, &label) in labels.iter().enumerate() {
+        let (sum, count) = sums.entry(label).or_insert_with(|| (vec![0.0; points.dim()], 0.0));
+        sum.iter_mut().zip(points.row(row)).for_each(|(sum, value)| *sum += value);
+        *count += 1.0;
+    }
+    let means = sums.into_values().flat_map(|(sum, count)| sum.into_iter().map(move |sum| sum / count));
+    Latents::saturating(means.collect(), points.dim())
 }

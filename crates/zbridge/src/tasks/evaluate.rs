@@ -17,8 +17,6 @@ pub struct EvaluateRequest {
     pub likelihood_pairs: usize,
     /// Draws for each of them.
     pub draws: usize,
-    /// Bounds that figures must meet.
-    pub requirements: Vec<Requirement>,
     /// Seed of the draws.
     pub seed: u64,
 }
@@ -65,8 +63,7 @@ pub(crate) struct Evaluated {
 /// Figures of a bridge on held-out pairs. `observe` hears what is being done and the share done of it.
 ///
 /// # Errors
-/// [`Error`] when a file cannot be read, ids do not join, dimensions do not belong together, or a requirement names no
-/// figure. That a requirement is not met is no error here: see [`EvaluateReport::missed`].
+/// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
 pub fn evaluate(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> Result<EvaluateReport, Error> {
     Ok(evaluated(request, observe)?.report)
 }
@@ -101,8 +98,6 @@ pub(crate) fn evaluated(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) 
         files: vec![],
     };
     report.warnings = report.causes_for_doubt();
-    let outcomes = request.requirements.iter().map(|requirement| requirement.outcome(&report));
-    report.requirements = outcomes.collect::<Result<_, _>>()?;
     Ok(Evaluated { pairs, report, readings, generated })
 }
 
@@ -120,6 +115,16 @@ const FEW_PAIRS: usize = 100;
 const SURELY_MISPLACED: f64 = 0.001;
 
 impl EvaluateReport {
+    /// Notes whether these requirements are met.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when one of them names no figure, or may mean several.
+    pub fn require(&mut self, requirements: &[Requirement]) -> Result<(), Error> {
+        let outcomes = requirements.iter().map(|requirement| requirement.outcome(self));
+        self.requirements = outcomes.collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
     /// [`Error::Missed`] with what was required and what was found, when a requirement is not met.
     ///
     /// # Errors
