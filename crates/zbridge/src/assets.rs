@@ -26,8 +26,6 @@ macro_rules! asset {
 pub const MNIST_IMAGE: Asset = asset!("mnist-image");
 /// The same, stopped after 3 epochs (section 5.4).
 pub const MNIST_IMAGE_3_EPOCHS: Asset = asset!("mnist-image-3-epochs");
-/// The same for black and white images.
-pub const MNIST_IMAGE_BINARY: Asset = asset!("mnist-image-binary");
 /// Label VAE of the ten digits, 2 latents.
 pub const MNIST_LABEL: Asset = asset!("mnist-label");
 /// Classifier that judges generated images.
@@ -39,15 +37,13 @@ pub const MNIST_LATENTS: Asset = asset!("mnist-latents");
 pub const MNIST_UNPAIRED: Asset = asset!("mnist-unpaired");
 
 /// Every embedded file.
-pub const ALL: [Asset; 7] =
-    [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_IMAGE_BINARY, MNIST_LABEL, MNIST_JUDGE, MNIST_LATENTS, MNIST_UNPAIRED];
+pub const ALL: [Asset; 6] =
+    [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE, MNIST_LATENTS, MNIST_UNPAIRED];
 
 impl Asset {
     /// The embedded given model of this name.
     pub fn model_named(name: &str) -> Option<Self> {
-        [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_IMAGE_BINARY, MNIST_LABEL]
-            .into_iter()
-            .find(|asset| asset.name == name)
+        [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL].into_iter().find(|asset| asset.name == name)
     }
 
     /// SHA-256 of its bytes, hexadecimal.

@@ -1,7 +1,7 @@
 //! MNIST across its two given models: what every experiment on it starts from.
 
 use crate::Error;
-use crate::assets::{Asset, MNIST_LABEL};
+use crate::assets::MNIST_LABEL;
 use crate::measures::Judge;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
 use zbridge_core::{LatentModel, Latents, Observations, Posterior, RandomStream};
@@ -47,11 +47,11 @@ impl Digits {
     /// [`Error`] when a model cannot be opened on the device.
     pub(crate) fn prepare(
         (train, test): (&MnistSplit, &MnistSplit),
-        (image_model, pixels): (Asset, Pixels),
+        (image_model, pixels): (Vae, Pixels),
         unpaired: usize,
         device: Device,
     ) -> Result<Self, Error> {
-        let (image_model, label_model) = (image_model.vae()?.on(device)?, MNIST_LABEL.vae()?.on(device)?);
+        let (image_model, label_model) = (image_model.on(device)?, MNIST_LABEL.vae()?.on(device)?);
         let rows: Vec<usize> = (0..unpaired.min(train.rows())).collect();
         let unpaired = match rows.len() {
             0 => None,

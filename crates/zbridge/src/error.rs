@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// A given model that is neither embedded nor a file.
     #[error(
-        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-image-binary, mnist-label"
+        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-label"
     )]
     UnknownModel {
         /// What was asked for.

@@ -16,6 +16,9 @@ pub struct CompareArgs {
     /// Seeds over which accuracies are averaged, from --seed on
     #[arg(long, value_name = "N", default_value_t = 3)]
     seeds: u64,
+    /// Weights of the VAE of black and white images (`zbridge train mnist-image-binary`); without it these are left out
+    #[arg(long, value_name = "MODEL")]
+    binary_model: Option<PathBuf>,
     /// As in fit: time for each bridge
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
     budget: f64,
@@ -43,6 +46,7 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
         unpaired: args.unpaired,
         images: args.images.max(2),
         draws: args.draws.max(1),
+        binary_model: args.binary_model.clone(),
         device: context.device,
         command: command_line(),
     };

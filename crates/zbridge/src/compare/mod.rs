@@ -7,12 +7,12 @@ mod results;
 
 pub use results::{BridgeLikelihood, ImageLikelihoods, LabelPoint, Standing};
 
-use crate::Error;
-use crate::assets::{MNIST_IMAGE, MNIST_IMAGE_BINARY};
+use crate::assets::MNIST_IMAGE;
 use crate::digits::{Digits, Pixels};
 use crate::measures::{ImageToLabel, image_to_label, row_order};
 use crate::points::remembered_or;
 use crate::training::LogMarginal;
+use crate::{Error, Given};
 use published::M1_TSVM;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +20,7 @@ use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig};
 use zbridge_core::Estimate;
 use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
+use zbridge_models::Vae;
 use zbridge_nn::Device;
 
 /// What is to be compared, and how thoroughly.
@@ -40,6 +41,9 @@ pub struct CompareRequest {
     pub images: usize,
     /// Draws for each.
     pub draws: usize,
+    /// Weights file of the VAE of black and white images, as `zbridge train mnist-image-binary` makes it; without it
+    /// those figures are left out.
+    pub binary_model: Option<PathBuf>,
     /// Where the given models run.
     pub device: Device,
     /// The command, for the record.
@@ -68,11 +72,16 @@ pub fn compare(request: &CompareRequest, observe: &(dyn Fn(&str, f64) -> bool + 
         train: Mnist::load(&folder, Split::Train)?,
         test: Mnist::load(&folder, Split::Test)?,
         observe,
-        total: 2 * (PAIRS.len() + 1) + M1_TSVM.len() * request.seeds as usize,
+        total: (1 + usize::from(request.binary_model.is_some())) * (PAIRS.len() + 1)
+            + M1_TSVM.len() * request.seeds as usize,
         done: AtomicUsize::new(0),
     };
-    let binary = comparison.likelihoods("black and white", Pixels::Binary)?;
-    let grey = comparison.likelihoods("grey", Pixels::Grey)?;
+    let binary = request.binary_model.as_ref().map(|path| {
+        let given = Given::open(&path.display().to_string(), request.device)?;
+        comparison.likelihoods("black and white", Pixels::Binary, given.model, &given.digest)
+    });
+    let binary = binary.transpose()?;
+    let grey = comparison.likelihoods("grey", Pixels::Grey, MNIST_IMAGE.vae()?, &MNIST_IMAGE.digest())?;
     let labels = comparison.labels()?;
     let mut standing = Standing {
         command: request.command.clone(),
@@ -105,8 +114,7 @@ impl Comparing<'_> {
         (self.observe)(what, (self.done.load(Ordering::Relaxed) as f64 + share) / self.total as f64)
     }
 
-    fn digits(&self, pixels: Pixels) -> Result<Digits, Error> {
-        let model = if pixels == Pixels::Grey { MNIST_IMAGE } else { MNIST_IMAGE_BINARY };
+    fn digits(&self, model: Vae, pixels: Pixels) -> Result<Digits, Error> {
         Digits::prepare((&self.train, &self.test), (model, pixels), self.request.unpaired, self.request.device)
     }
 
@@ -121,13 +129,13 @@ impl Comparing<'_> {
     }
 
     /// log p(x) and log p(x|y) of images that none of the bridges has seen.
-    fn likelihoods(&self, name: &str, pixels: Pixels) -> Result<ImageLikelihoods, Error> {
+    fn likelihoods(&self, name: &str, pixels: Pixels, model: Vae, digest: &str) -> Result<ImageLikelihoods, Error> {
         let CompareRequest { out, images, draws, unpaired, config, .. } = self.request;
-        let settings = (config, unpaired, images, draws);
+        let settings = (config, unpaired, images, draws, digest);
         let path =
             out.join(format!("points/likelihoods-{}.json", if pixels == Pixels::Grey { "grey" } else { "binary" }));
         remembered_or(&path, &settings, || {
-            let digits = self.digits(pixels)?;
+            let digits = self.digits(model, pixels)?;
             let bridges: Vec<Bridge> =
                 PAIRS.iter().map(|&pairs| self.fit(&digits, pairs, config.seed, name)).collect::<Result<_, _>>()?;
             let order = row_order(config.seed, digits.labels.len());
@@ -156,7 +164,7 @@ impl Comparing<'_> {
     }
 
     fn labels(&self) -> Result<Vec<LabelPoint>, Error> {
-        let digits = self.digits(Pixels::Grey)?;
+        let digits = self.digits(MNIST_IMAGE.vae()?, Pixels::Grey)?;
         let first = self.request.config.seed;
         let point = |pairs: usize| -> Result<LabelPoint, Error> {
             let each = (first..first + self.request.seeds).map(|seed| self.label_figures(&digits, pairs, seed));

@@ -1,14 +1,21 @@
 //! The standing as tables.
 
+use super::PAIRS;
 use super::published::{BINARY, GREY, M1_TSVM, Published};
 use super::results::{BridgeLikelihood, ImageLikelihoods, Standing};
 use crate::training::LogMarginal;
 use zbridge_core::Estimate;
-use zbridge_report::{Block, Cell, Column, Page, Section, Table};
+use zbridge_report::{Block, Cell, Column, Figure, IntervalPlot, IntervalRow, Page, Panel, Reference, Section, Table};
 
 pub(super) fn page(standing: &Standing) -> Page {
     let mut likely = Section::new("Likelihood of images given labels")
         .paragraph("log p(x|label) of test images in nats; higher is better. The others were trained on 60,000 pairs; zbridge joins an image VAE and a label VAE that never saw a pair, with the pairs that the table says. Its images are held out of everything, theirs are the 10,000 test images.")
+        .illustration(
+            "standing",
+            "Likelihood of images given their label, with 95 % intervals where the images are ours.",
+            "Estimates with intervals below one another.",
+            plots(standing),
+        )
         .table(likelihoods(standing))
         .paragraph("Grey values count as fractional outcomes of Bernoulli distributions, as in the published figures. Black and white images are one fixed draw of each image with its grey values as probabilities; the image VAE of that column was trained on fresh draws of its training images. What others drew may differ, so that the last tenth of a nat means nothing.");
     for warning in warnings(standing) {
@@ -23,39 +30,59 @@ pub(super) fn page(standing: &Standing) -> Page {
 
 /// log p(x|label) of everybody.
 pub(super) fn likelihoods(standing: &Standing) -> Table {
-    let columns = vec![
-        Column::words("system"),
-        Column::numbers("pairs"),
-        Column::numbers("grey"),
-        Column::numbers("gain over log p(x)"),
-        Column::numbers("black and white"),
-        Column::numbers("gain over log p(x)"),
-    ];
-    let ours = standing.grey.bridges.iter().zip(&standing.binary.bridges);
-    let mut rows: Vec<Vec<Cell>> = ours
-        .map(|(grey, binary)| {
-            let mut row = vec![Cell::text("zbridge"), Cell::count(grey.pairs)];
-            for found in [grey, binary] {
-                row.push(nats(&found.log_p_x_given_y.nats));
-                row.push(nats(&found.gain_over_prior_nats));
-            }
-            row
-        })
+    let mut columns = vec![Column::words("system"), Column::numbers("pairs")];
+    let mut rows: Vec<Vec<Cell>> = PAIRS
+        .iter()
+        .map(|&pairs| vec![Cell::text("zbridge"), Cell::count(pairs)])
+        .chain([vec![Cell::text("zbridge's given image VAE: log p(x)"), Cell::count(0)]])
+        .chain(GREY.iter().map(|other| vec![Cell::text(other.system), Cell::count(other.pairs)]))
         .collect();
-    let given = |found: &ImageLikelihoods| nats(&found.log_p_x.nats);
-    let (grey, binary) = (given(&standing.grey), given(&standing.binary));
-    let name = Cell::text("zbridge's given image VAEs: log p(x)");
-    rows.push(vec![name, Cell::count(0), grey, Cell::missing(), binary, Cell::missing()]);
-    rows.extend(GREY.iter().zip(&BINARY).map(|(grey, binary)| {
-        let figure = |published: &Published| Cell::number(published.figure, 2);
-        let (name, pairs) = (Cell::text(grey.system), Cell::count(grey.pairs));
-        vec![name, pairs, figure(grey), Cell::missing(), figure(binary), Cell::missing()]
-    }));
+    for (name, found, published) in kinds(standing) {
+        columns.extend([Column::numbers(name), Column::numbers("gain over log p(x)")]);
+        let ours =
+            found.bridges.iter().map(|bridge| [&bridge.log_p_x_given_y.nats, &bridge.gain_over_prior_nats].map(nats));
+        let given = [nats(&found.log_p_x.nats), Cell::missing()];
+        let others = published.iter().map(|other| [Cell::number(other.figure, 2), Cell::missing()]);
+        for (row, cells) in rows.iter_mut().zip(ours.chain([given]).chain(others)) {
+            row.extend(cells);
+        }
+    }
     let LogMarginal { draws, nats: Estimate { count, .. }, .. } = standing.grey.log_p_x;
     let caption = format!(
         "log p(x|label) in nats, importance-sampled with K = {draws} on {count} held-out images, ± standard error between images; a gain is the mean of log p(x|y) − log p(x) over the same images and draws. CVAE, MVAE and JMVAE: Wu and Goodman (2018), table 2."
     );
     Table { caption, columns, rows }
+}
+
+/// Every kind of image that there are figures for: its name, ours, theirs.
+fn kinds(standing: &Standing) -> Vec<(&'static str, &ImageLikelihoods, &'static [Published])> {
+    let binary = standing.binary.iter().map(|found| ("black and white", found, &BINARY[..]));
+    [("grey", &standing.grey, &GREY[..])].into_iter().chain(binary).collect()
+}
+
+/// A plot for each kind of image: ours with intervals, theirs without.
+fn plots(standing: &Standing) -> Figure {
+    let panel = |(name, found, published): (&str, &ImageLikelihoods, &[Published])| {
+        let ours = found.bridges.iter().map(|bridge| {
+            let (low, high) = bridge.log_p_x_given_y.nats.interval();
+            IntervalRow::new(format!("zbridge, {} pairs", bridge.pairs), bridge.log_p_x_given_y.nats.mean)
+                .with_interval(low, high)
+                .of_group("zbridge")
+        });
+        let theirs = published.iter().map(|other| {
+            IntervalRow::new(format!("{}, {} pairs", other.system, other.pairs), other.figure).of_group("published")
+        });
+        Panel::from(IntervalPlot {
+            title: format!("{name} images"),
+            x_label: "log p(x|label), nats".into(),
+            rows: ours.chain(theirs).collect(),
+            references: vec![Reference::new("log p(x) of the given VAE", found.log_p_x.nats.mean)],
+            digits: 2,
+            ..IntervalPlot::default()
+        })
+    };
+    let panels: Vec<Panel> = kinds(standing).into_iter().map(panel).collect();
+    Figure { title: "Likelihood of images given labels".into(), panels, columns: 1, shared_axes: false }
 }
 
 /// Accuracies beside those of M1+TSVM.
@@ -110,7 +137,8 @@ fn verdict(standing: &Standing) -> String {
         };
         format!("On {name} images, 256 pairs give log p(x|label) = {} nats: {standing}.", shown(&ours))
     };
-    format!("{} {}", of("grey", &standing.grey, &GREY), of("black and white", &standing.binary, &BINARY))
+    let each = kinds(standing).into_iter().map(|(name, found, published)| of(name, found, published));
+    each.collect::<Vec<_>>().join(" ")
 }
 
 fn shown(found: &Estimate) -> String {
@@ -136,7 +164,7 @@ fn warnings(standing: &Standing) -> Vec<String> {
         let given = low(&format!("{name}, log p(x)"), &found.log_p_x);
         given.into_iter().chain(found.bridges.first().and_then(bridge)).collect()
     };
-    [of("Grey", &standing.grey), of("Black and white", &standing.binary)].concat()
+    kinds(standing).into_iter().flat_map(|(name, found, _)| of(name, found)).collect()
 }
 
 fn provenance(standing: &Standing) -> Section {

@@ -19,8 +19,8 @@ pub struct Standing {
     pub unpaired: usize,
     /// Likelihoods of grey images.
     pub grey: ImageLikelihoods,
-    /// Likelihoods of black and white images.
-    pub binary: ImageLikelihoods,
+    /// Likelihoods of black and white images, where their VAE was given.
+    pub binary: Option<ImageLikelihoods>,
     /// Labels told from images, by the number of pairs.
     pub labels: Vec<LabelPoint>,
     /// Wall-clock seconds of this run.

@@ -28,7 +28,8 @@ impl Ground {
         test: &MnistSplit,
         request: &LearningCurveRequest,
     ) -> Result<Self, Error> {
-        let digits = Digits::prepare((train, test), (MNIST_IMAGE, Pixels::Grey), request.unpaired, request.device)?;
+        let digits =
+            Digits::prepare((train, test), (MNIST_IMAGE.vae()?, Pixels::Grey), request.unpaired, request.device)?;
         Ok(Self { digits, seed: request.seed })
     }
 
