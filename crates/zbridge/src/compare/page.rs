@@ -5,7 +5,9 @@ use super::published::{BINARY, GREY, M1_TSVM, Published};
 use super::results::{BridgeLikelihood, ImageLikelihoods, Standing};
 use crate::training::LogMarginal;
 use zbridge_core::Estimate;
-use zbridge_report::{Block, Cell, Column, Figure, IntervalPlot, IntervalRow, Page, Panel, Reference, Section, Table};
+use zbridge_report::{
+    Block, Cell, Column, Figure, IntervalPlot, IntervalRow, KeyFigure, Page, Panel, Reference, Section, Table, Verdict,
+};
 
 pub(super) fn page(standing: &Standing) -> Page {
     let mut likely = Section::new("Likelihood of images given labels")
@@ -24,7 +26,7 @@ pub(super) fn page(standing: &Standing) -> Page {
     let read = Section::new("Labels told from images")
         .paragraph("Test images that get their label, by the number of labelled images. M1+TSVM is a transductive support vector machine on the latents of a VAE that is given, so the nearest relative of a bridge; it, too, saw all training images without labels. Its labelled images are balanced over the ten digits and come from the training half, ours are drawn at random from the test half and the other test images are judged.")
         .table(labels(standing));
-    let sections = vec![Section::new("Verdict").paragraph(verdict(standing)), likely, read, provenance(standing)];
+    let sections = vec![Section::new("Verdict").verdict(verdict(standing)), likely, read, provenance(standing)];
     Page { title: "zbridge beside published figures".into(), sections }
 }
 
@@ -124,7 +126,7 @@ fn estimate(found: &Estimate, digits: usize) -> Cell {
     }
 }
 
-fn verdict(standing: &Standing) -> String {
+fn verdict(standing: &Standing) -> Verdict {
     let first = |found: &ImageLikelihoods| found.bridges.first().map(|bridge| bridge.log_p_x_given_y.nats);
     let of = |name: &str, found: &ImageLikelihoods, published: &[Published]| -> String {
         let Some(ours) = first(found) else { return String::new() };
@@ -138,7 +140,20 @@ fn verdict(standing: &Standing) -> String {
         format!("On {name} images, 256 pairs give log p(x|label) = {} nats: {standing}.", shown(&ours))
     };
     let each = kinds(standing).into_iter().map(|(name, found, published)| of(name, found, published));
-    each.collect::<Vec<_>>().join(" ")
+    let figures = kinds(standing).into_iter().filter_map(|(name, found, _)| {
+        let ours = first(found)?;
+        let (low, high) = ours.interval();
+        let key = KeyFigure::new(format!("log p(x|label), {name}"), ours.mean, 2).with_unit("nats");
+        Some(key.with_interval(low, high).with_reading("from 256 pairs; the published systems had 60,000"))
+    });
+    let read = standing.labels.first().map(|point| {
+        let found = Estimate::of(point.by_seed.iter().map(|found| 100.0 * found.accuracy));
+        let (low, high) = found.interval();
+        let key = KeyFigure::new(format!("image → label, {} labels", point.pairs), found.mean, 1).with_unit("%");
+        let key = if found.count > 1 { key.with_interval(low, high) } else { key };
+        key.with_reading(format!("of held-out images; M1+TSVM {:.1} %", 100.0 * M1_TSVM[0].figure))
+    });
+    figures.chain(read).fold(Verdict::new(each.collect::<Vec<_>>().join(" ")), Verdict::figure)
 }
 
 fn shown(found: &Estimate) -> String {

@@ -2,11 +2,13 @@
 
 use super::results::{Curve, Point, SeedPoint};
 use zbridge_core::Estimate;
-use zbridge_report::{Block, Cell, Column, Figure, LineChart, Page, Panel, Scale, Section, Series, Table};
+use zbridge_report::{
+    Block, Cell, Column, Figure, KeyFigure, LineChart, Page, Panel, Scale, Section, Series, Table, Verdict,
+};
 
 pub(super) fn page(curve: &Curve) -> Page {
     let sections = vec![
-        Section::new("Verdict").paragraph(verdict(curve)),
+        Section::new("Verdict").verdict(verdict(curve)),
         Section::new("Figures over the number of pairs")
             .illustration(
                 "learning-curve",
@@ -29,21 +31,52 @@ pub(super) fn page(curve: &Curve) -> Page {
     page
 }
 
-fn verdict(curve: &Curve) -> String {
+fn verdict(curve: &Curve) -> Verdict {
     let real: Vec<&Point> = curve.points.iter().filter(|point| !point.shuffled).collect();
-    let percents = |figure: &dyn Fn(&SeedPoint) -> f64| -> String {
-        let each = real.iter().map(|point| format!("{:.1} %", 100.0 * point.over_seeds(figure).mean));
-        each.collect::<Vec<_>>().join(", ")
-    };
-    let pairs: Vec<String> = real.iter().map(|point| point.pairs.to_string()).collect();
-    format!(
-        "With {} pairs, {} of held-out images get their label, and a separate classifier (right on {:.1} % of real images) reads the right digit in {} of the images made from labels. The image VAE's own posterior draws of real images are read right in {:.1} %, which no bridge can be expected to exceed.",
-        pairs.join(", "),
-        percents(&|seed| seed.image_to_label.accuracy),
+    let own = curve.limits.posterior_draws.label_to_image.as_ref().map_or(f64::NAN, |drawn| drawn.coherence);
+    let text = format!(
+        "The judge of images made from labels is right on {:.1} % of real ones, and on {:.1} % of the image VAE's own draws for real images, which no bridge can be expected to exceed.",
         100.0 * curve.limits.judge_accuracy,
-        percents(&|seed| seed.label_to_image.coherence),
-        100.0 * curve.limits.posterior_draws.label_to_image.as_ref().map_or(f64::NAN, |drawn| drawn.coherence),
-    )
+        100.0 * own
+    );
+    let headline = match (real.iter().min_by_key(|point| point.pairs), real.iter().max_by_key(|point| point.pairs)) {
+        (Some(few), Some(many)) => {
+            let read = |point: &Point| 100.0 * point.over_seeds(|seed| seed.image_to_label.accuracy).mean;
+            format!(
+                "From {} to {} pairs, labels told rightly from held-out images rise from {:.1} to {:.1} %.",
+                few.pairs,
+                many.pairs,
+                read(few),
+                read(many)
+            )
+        }
+        _ => "Nothing was measured.".to_owned(),
+    };
+    // The number of pairs that a user is likely to have.
+    let usual = real.iter().find(|point| point.pairs == 256).or(real.first());
+    let figures = usual.into_iter().flat_map(|point| {
+        let key = |name: &str, found: Estimate, (unit, digits, reading): (&str, usize, &str)| {
+            let key = KeyFigure::new(format!("{name}, {} pairs", point.pairs), found.mean, digits).with_unit(unit);
+            let (low, high) = found.interval();
+            let key = if found.count > 1 { key.with_interval(low, high) } else { key };
+            key.with_reading(reading)
+        };
+        let gain = point.over_seeds(|seed| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean));
+        [
+            key(
+                "image → label",
+                point.over_seeds(|seed| 100.0 * seed.image_to_label.accuracy),
+                ("%", 1, "of held-out images get their label"),
+            ),
+            key(
+                "label → image",
+                point.over_seeds(|seed| 100.0 * seed.label_to_image.coherence),
+                ("%", 1, "of images made from labels are read as theirs"),
+            ),
+            key("log p(x|y) − log p(x)", gain, ("nats", 2, "gained by knowing the label")),
+        ]
+    });
+    figures.fold(Verdict::new(headline).with_text(text), Verdict::figure)
 }
 
 /// Every figure, a row for each number of pairs, and the given models' own in the last rows.
