@@ -533,7 +533,7 @@ impl Undecided {
     }
 }
 
-fn total(nats: &Vec<f64>) -> f64 {
+fn total(nats: &[f64]) -> f64 {
     nats.iter().sum()
 }
 

@@ -70,7 +70,7 @@ fn the_judge_tells_its_accuracy_and_the_image_model_its_likelihood() {
 #[test]
 fn curves_change_no_number_of_the_model() {
     let folder = folder_with_data();
-    let mut figures = |arguments| json(&folder, arguments)["held_out"].take();
+    let figures = |arguments: &[&str]| json(&folder, arguments)["held_out"].take();
     assert_eq!(figures(TINY), figures(&TINY[..TINY.len() - 2]));
 }
 
@@ -217,7 +217,8 @@ fn event_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn curves_in(folder: &Path) -> Curves {
-    event_files(folder).iter().map(|file| curves(&events(file))).reduce(|_, _| panic!("one file")).unwrap()
+    let [file] = &event_files(folder)[..] else { panic!("one file") };
+    curves(&events(file))
 }
 
 fn curves(events: &[Event]) -> Curves {
