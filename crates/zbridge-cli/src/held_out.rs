@@ -38,7 +38,7 @@ pub struct HeldOutArgs {
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
     /// Pairs whose likelihoods are estimated, where data is given; 0 leaves them out
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 100)]
     likelihood_pairs: usize,
     /// Draws for each of them
     #[arg(long, value_name = "K", default_value_t = 1000)]

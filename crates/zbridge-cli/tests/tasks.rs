@@ -154,10 +154,27 @@ fn evaluation_finds_more_in_true_pairs_than_in_shuffled_ones() {
     assert!(code == 2 && out.is_empty() && err.contains("accuracy>=0.95"), "{code} {out} {err}");
 }
 
+/// Some rows of a latents file as one of their own.
+fn write_rows(folder: &TempDir, from: &str, rows: std::ops::Range<usize>, to: &str) {
+    let file = LatentsFile::read(&folder.path().join(from)).unwrap();
+    let every: Vec<usize> = rows.clone().collect();
+    let part = LatentsFile {
+        ids: file.ids[rows.clone()].to_vec(),
+        posterior: file.posterior.select(&every),
+        labels: file.labels.as_ref().map(|labels| labels[rows].to_vec()),
+        ..file
+    };
+    part.write(&folder.path().join(to), Precision::F32).unwrap();
+}
+
 #[test]
 fn a_report_is_one_page_with_its_figures_beside_it() {
     let folder = folder_with_bridge();
-    let held_out = ["--x", "x.safetensors", "--y", "y.safetensors", "--likelihood-pairs", "4", "--draws", "50"];
+    write_rows(&folder, "x.safetensors", 0..200, "fx.safetensors");
+    write_rows(&folder, "x.safetensors", 200..300, "hx.safetensors");
+    let fit = ["fit", "--x", "fx.safetensors", "--y", "y.safetensors", "--recipe", "paper", "--steps", "200", "--out"];
+    json(&folder, &[&fit[..], &["a.bridge"]].concat());
+    let held_out = ["--x", "hx.safetensors", "--y", "y.safetensors", "--likelihood-pairs", "4", "--draws", "50"];
     let report = |extra: &[&str]| [&["report", "--bridge", "a.bridge"], &held_out[..], extra].concat();
     let data = ["--x-data", "data", "--split", "train", "--out", "page.html"];
     let reported = json(&folder, &report(&data));
@@ -272,7 +289,7 @@ fn wrong_settings_exit_with_2() {
     fails(&folder, &fit(&["--budget", "soon"]), 2, &["--budget", "60s"]);
     fails(&folder, &fit(&["--budget", "0"]), 2, &["budget", "1 second"]);
     fails(&folder, &fit(&["--x-unpaired", "y.safetensors"]), 3, &["unpaired latents of x have 2 dimensions", "64"]);
-    fails(&folder, &["learning-curve", "--data", "data", "--pairs", "3"], 2, &["--pairs 3"]);
+    fails(&folder, &["learning-curve", "--data", "data", "--pairs", "3"], 2, &["3 pairs"]);
     let generate = |extra: &'static [&'static str]| [&["generate", "--bridge", "a.bridge"], extra].concat();
     fails(&folder, &generate(&["--from", "7", "--to", "z"]), 2, &["x and y"]);
     fails(&folder, &generate(&["--from", "7", "--to", "x", "--out", "a.jpg"]), 2, &[".png, .npy or .safetensors"]);

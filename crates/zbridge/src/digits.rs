@@ -10,8 +10,6 @@ use zbridge_eval::{BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate
 use zbridge_models::Vae;
 use zbridge_nn::Device;
 
-/// Draws of z_y ~ p(z_y|y) over which q(z_x|z_y) is averaged for each label.
-const SOURCE_DRAWS: usize = 8;
 /// Draws that go through a decoder at once.
 const CHUNK: usize = 250;
 /// Seed of the one draw of black and white pixels that stands for an image ever after.
@@ -31,6 +29,16 @@ pub(crate) struct Digits {
     /// Posteriors of training images.
     pub(crate) unpaired: Option<Posterior>,
     pub(crate) judge: Judge,
+}
+
+/// How much an estimate draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Draws {
+    /// From p(z|x), for each image.
+    pub(crate) draws: usize,
+    /// z_y ~ p(z_y|y) for each label, over which q(z_x|z_y) is averaged. Images of a label share them.
+    pub(crate) source_draws: usize,
+    pub(crate) seed: u64,
 }
 
 /// How pixels are seen.
@@ -106,14 +114,14 @@ impl Digits {
         &self,
         bridges: &[&Bridge],
         rows: &[usize],
-        (draws, seed): (usize, u64),
+        Draws { draws, source_draws, seed }: Draws,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<TargetEstimate>, Error> {
         let every_label: Vec<u8> = (0..10).collect();
         let label_posterior = self.label_model.posterior(&Observations::one_hot(&every_label, 10)?)?;
         let mut stream = RandomStream::named(seed, "learning-curve/label-draws");
-        let sources = label_posterior.sample_each(SOURCE_DRAWS, &mut stream);
-        let of_label = |label: usize| (label * SOURCE_DRAWS..(label + 1) * SOURCE_DRAWS).collect::<Vec<_>>();
+        let sources = label_posterior.sample_each(source_draws, &mut stream);
+        let of_label = |label: usize| (label * source_draws..(label + 1) * source_draws).collect::<Vec<_>>();
         let contexts: Vec<Latents> = (0..10).map(|label| sources.select(&of_label(label))).collect();
         let context_of_row: Vec<usize> = rows.iter().map(|&row| self.labels[row].into()).collect();
         let prior = PriorTarget::new("log p(x)");

@@ -25,9 +25,12 @@ pub struct CompareArgs {
     /// Training images to use without their labels
     #[arg(long, value_name = "N", default_value_t = 60_000)]
     unpaired: usize,
-    /// Held-out images of the likelihoods, 1808 at most: those that no bridge was fitted on
+    /// Held-out images of log p(x), 1808 at most: those that no bridge was fitted on
     #[arg(long, value_name = "N", default_value_t = 1808)]
     images: usize,
+    /// How many of them the gain log p(x|y) − log p(x) is measured on
+    #[arg(long, value_name = "N", default_value_t = 250)]
+    gain_images: usize,
     /// Draws for each of them
     #[arg(long, value_name = "K", default_value_t = 1000)]
     draws: usize,
@@ -44,7 +47,8 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
         seeds: args.seeds.max(1),
         config: BridgeConfig { seed: context.seed, budget_seconds: args.budget, ..BridgeConfig::of(Recipe::Auto) },
         unpaired: args.unpaired,
-        images: args.images.max(2),
+        images: args.images,
+        gain_images: args.gain_images,
         draws: args.draws.max(1),
         binary_model: args.binary_model.clone(),
         device: context.device,

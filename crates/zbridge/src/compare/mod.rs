@@ -8,7 +8,7 @@ mod results;
 pub use results::{BridgeLikelihood, ImageLikelihoods, LabelPoint, Standing};
 
 use crate::assets::MNIST_IMAGE;
-use crate::digits::{Digits, Pixels};
+use crate::digits::{Digits, Draws, Pixels};
 use crate::measures::{ImageToLabel, image_to_label, row_order};
 use crate::points::remembered_or;
 use crate::training::LogMarginal;
@@ -20,6 +20,7 @@ use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig};
 use zbridge_core::Estimate;
 use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
+use zbridge_eval::TargetEstimate;
 use zbridge_models::Vae;
 use zbridge_nn::Device;
 
@@ -37,8 +38,10 @@ pub struct CompareRequest {
     pub config: BridgeConfig,
     /// Training images to use without their labels.
     pub unpaired: usize,
-    /// Held-out images of the likelihoods, at most 1,808: those that no number of pairs uses.
+    /// Held-out images of log p(x), at most 1,808: those that no number of pairs uses.
     pub images: usize,
+    /// How many of them the gain log p(x|y) − log p(x) is measured on: it varies little between images, and costs far more.
+    pub gain_images: usize,
     /// Draws for each.
     pub draws: usize,
     /// Weights file of the VAE of black and white images, as `zbridge train mnist-image-binary` makes it; without it
@@ -52,6 +55,10 @@ pub struct CompareRequest {
 
 /// Numbers of pairs of the likelihoods.
 const PAIRS: [usize; 3] = [256, 1024, 8192];
+/// Test images that none of the bridges sees.
+const UNSEEN: usize = 10_000 - PAIRS[PAIRS.len() - 1];
+/// Draws of z_y for each label.
+const SOURCE_DRAWS: usize = 4;
 
 /// Fits, measures and writes `standing.json`, `report.html`, `report.md` and the figures. `observe` hears what is being
 /// done and the share done of the whole, and says whether to go on.
@@ -62,6 +69,12 @@ const PAIRS: [usize; 3] = [256, 1024, 8192];
 pub fn compare(request: &CompareRequest, observe: &(dyn Fn(&str, f64) -> bool + Sync)) -> Result<Standing, Error> {
     let start = Instant::now();
     request.config.clone().check()?;
+    if !(2..=UNSEEN).contains(&request.images) || request.gain_images < 2 {
+        return Err(Error::usage(format!(
+            "--images {}, --gain-images {}: 2 to {UNSEEN} images are held out from every bridge",
+            request.images, request.gain_images
+        )));
+    }
     crate::make_folder(&request.out.join("points"))?;
     let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
         observe("download MNIST", progress.received as f64 / progress.total.max(1) as f64);
@@ -130,8 +143,8 @@ impl Comparing<'_> {
 
     /// log p(x) and log p(x|y) of images that none of the bridges has seen.
     fn likelihoods(&self, name: &str, pixels: Pixels, model: Vae, digest: &str) -> Result<ImageLikelihoods, Error> {
-        let CompareRequest { out, images, draws, unpaired, config, .. } = self.request;
-        let settings = (config, unpaired, images, draws, digest);
+        let CompareRequest { out, images, gain_images, draws, unpaired, config, .. } = self.request;
+        let settings = (config, unpaired, (images, gain_images, draws), digest);
         let path =
             out.join(format!("points/likelihoods-{}.json", if pixels == Pixels::Grey { "grey" } else { "binary" }));
         remembered_or(&path, &settings, || {
@@ -144,22 +157,16 @@ impl Comparing<'_> {
             let progress =
                 |done: usize| _ = self.tell(&format!("{name}, likelihoods"), done as f64 / rows.len() as f64);
             let bridges: Vec<&Bridge> = bridges.iter().collect();
-            let estimates = digits.likelihoods(&bridges, rows, (*draws, config.seed), &progress)?;
+            let settings = Draws { draws: *draws, source_draws: SOURCE_DRAWS, seed: config.seed };
+            let marginal = LogMarginal::of(&digits.likelihoods(&[], rows, settings, &progress)?[0]);
+            let few = &rows[..rows.len().min(*gain_images)];
+            let progress = |done: usize| _ = self.tell(&format!("{name}, gains"), done as f64 / few.len() as f64);
+            let estimates = digits.likelihoods(&bridges, few, settings, &progress)?;
             self.done.fetch_add(1, Ordering::Relaxed);
-            let (prior, conditionals) = (&estimates[0], &estimates[1..]);
-            let bridge = |(&pairs, found): (&usize, &zbridge_eval::TargetEstimate)| BridgeLikelihood {
-                pairs,
-                log_p_x_given_y: LogMarginal::of(found),
-                gain_over_prior_nats: Estimate::of(
-                    found
-                        .per_row
-                        .iter()
-                        .zip(&prior.per_row)
-                        .map(|(own, prior)| own.log_mean_nats - prior.log_mean_nats),
-                ),
-            };
-            let bridges = PAIRS.iter().zip(conditionals).map(bridge).collect();
-            Ok(ImageLikelihoods { log_p_x: LogMarginal::of(prior), bridges })
+            let bridges = PAIRS.iter().zip(&estimates[1..]);
+            let bridges =
+                bridges.map(|(&pairs, found)| BridgeLikelihood::new(pairs, &marginal, (found, &estimates[0])));
+            Ok(ImageLikelihoods { bridges: bridges.collect(), log_p_x: marginal })
         })
     }
 
@@ -183,6 +190,21 @@ impl Comparing<'_> {
             let images = digits.image_posterior.select(&held_out);
             image_to_label(bridge.x_to_y(), &images, &digits.labels_of(&held_out), &digits.label_model, seed)
         })
+    }
+}
+
+impl BridgeLikelihood {
+    /// From log p(x) over all images, and both estimates over some of them.
+    fn new(pairs: usize, marginal: &LogMarginal, (found, prior): (&TargetEstimate, &TargetEstimate)) -> Self {
+        let each = found.per_row.iter().zip(&prior.per_row);
+        let gain = Estimate::of(each.map(|(own, prior)| own.log_mean_nats - prior.log_mean_nats));
+        let log_p_x_given_y_nats = Estimate {
+            mean: marginal.nats.mean + gain.mean,
+            standard_error: marginal.nats.standard_error.hypot(gain.standard_error),
+            count: marginal.nats.count,
+        };
+        let effective_sample_size = found.effective_sample_size;
+        Self { pairs, log_p_x_given_y_nats, gain_over_prior_nats: gain, effective_sample_size }
     }
 }
 

@@ -3,6 +3,7 @@ use crate::training::LogMarginal;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use zbridge_core::Estimate;
+use zbridge_eval::EffectiveSampleSize;
 
 /// zbridge beside published figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,10 +44,13 @@ pub struct ImageLikelihoods {
 pub struct BridgeLikelihood {
     /// Pairs that it was fitted on.
     pub pairs: usize,
-    /// log p(x|y).
-    pub log_p_x_given_y: LogMarginal,
-    /// log p(x|y) − log p(x), image by image, in nats.
+    /// log p(x|y) in nats: log p(x) over all images, and the gain over those that it was measured on; the two errors as if
+    /// they were independent.
+    pub log_p_x_given_y_nats: Estimate,
+    /// log p(x|y) − log p(x), image by image, over some of them, in nats.
     pub gain_over_prior_nats: Estimate,
+    /// How many of the draws carried log p(x|y).
+    pub effective_sample_size: EffectiveSampleSize,
 }
 
 /// Labels told from held-out images with so many pairs.

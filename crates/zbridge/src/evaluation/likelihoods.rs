@@ -10,7 +10,7 @@ use zbridge_eval::{
 };
 
 /// Draws of the source's posterior over which q(z_target|z_source) is averaged for each pair.
-const SOURCE_DRAWS: usize = 8;
+const SOURCE_DRAWS: usize = 4;
 /// Draws that go through a decoder at once.
 const CHUNK: usize = 250;
 /// Share of the draws that a bridge's own density gives where p(z|target) is the other proposal.

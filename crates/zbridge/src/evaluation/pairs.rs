@@ -1,6 +1,6 @@
-use crate::tasks::{Input, known_model_of, paired_rows};
+use crate::tasks::{BINARISED, Input, binarised, known_model_of, paired_rows};
 use crate::{Error, Given};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::{Observations, Posterior};
@@ -114,11 +114,14 @@ impl SideOfPairs {
         let posterior = file.posterior.select(rows);
         let (observations, fitted) = match (&given, data) {
             (Some(given), Some(data)) => {
-                let input = Input::read(data, split, given)?;
+                let mut input = Input::read(data, split, given)?;
+                if let Some(seed) = file.metadata.get(BINARISED).and_then(|seed| seed.parse().ok()) {
+                    input.observations = binarised(&input.observations, seed);
+                }
                 let ids: Vec<&String> = rows.iter().map(|&row| &file.ids[row]).collect();
                 let held_out = observed(&input, data, &ids)?;
                 expect_encoded(given, &held_out, &posterior, data)?;
-                (Some(held_out), fitted(bridge, name, file, &input))
+                (Some(held_out), fitted(bridge, name, (file, rows), &input))
             }
             // The class itself is what a model of classes observes.
             (Some(given), None) => match (given.classes(), labels) {
@@ -168,18 +171,27 @@ fn expect_encoded(given: &Given, observations: &Observations, posterior: &Poster
     Err(Error::bad_file(path, reason))
 }
 
-/// Observations that the bridge was fitted on, when the latents it was fitted on are still where they were and came from
-/// the same data.
-fn fitted(bridge: &Bridge, side: &str, held_out: &LatentsFile, input: &Input) -> Option<Observations> {
-    let remembered = |key: &str| bridge.provenance().get(&format!("{side}.{key}"));
-    let of_data = |key: &str| held_out.metadata.get(key);
-    if remembered("data_digest") != of_data("data_digest") || remembered("data") != of_data("data") {
+/// Observations of the pairs that the bridge was fitted on: when the latents it was fitted on are still where they were,
+/// came from the same data, and are those of its pairs and of nothing else, held-out rows left out.
+fn fitted(
+    bridge: &Bridge,
+    side: &str,
+    (held_out, rows): (&LatentsFile, &[usize]),
+    input: &Input,
+) -> Option<Observations> {
+    let same = |key: &str| {
+        let remembered = bridge.provenance().get(&format!("{side}.{key}"));
+        remembered.is_some() && remembered == held_out.metadata.get(key)
+    };
+    if !same("data_digest") || !same("data") {
         return None;
     }
-    let file = LatentsFile::read(Path::new(remembered("latents")?)).ok()?;
+    let file = LatentsFile::read(Path::new(bridge.provenance().get(&format!("{side}.latents"))?)).ok()?;
+    let held_out: HashSet<&String> = rows.iter().map(|&row| &held_out.ids[row]).collect();
     let place: HashMap<&String, usize> = input.ids.iter().enumerate().map(|(row, id)| (id, row)).collect();
-    let rows: Option<Vec<usize>> = file.ids.iter().map(|id| place.get(id).copied()).collect();
-    Some(input.observations.select(&rows?))
+    let seen = file.ids.iter().filter(|id| !held_out.contains(id));
+    let rows: Vec<usize> = seen.map(|id| place.get(id).copied()).collect::<Option<_>>()?;
+    (rows.len() == bridge.pairs()).then(|| input.observations.select(&rows))
 }
 
 fn labels_of(file: &LatentsFile, rows: &[usize]) -> Option<Vec<u8>> {

@@ -4,7 +4,7 @@ use super::LearningCurveRequest;
 use super::results::{Generated, Limits, SeedPoint};
 use crate::Error;
 use crate::assets::MNIST_IMAGE;
-use crate::digits::{Digits, Pixels};
+use crate::digits::{Digits, Draws, Pixels};
 use crate::measures::{image_to_label, images_of_labels, label_to_image, row_order};
 use crate::points::remembered_or;
 use cpu_time::ProcessTime;
@@ -16,6 +16,8 @@ use zbridge_eval::{diversity, frechet_distance};
 
 /// Generated images of each label.
 const IMAGES_PER_LABEL: usize = 500;
+/// Draws of z_y for each label in likelihoods.
+const SOURCE_DRAWS: usize = 8;
 
 pub(super) struct Ground {
     digits: Digits,
@@ -100,7 +102,8 @@ impl Ground {
 
     /// log p(x|y) − log p(x) of test images, from the same decoder evaluations.
     fn gain_over_prior(&self, bridge: &Bridge, rows: &[usize], draws: usize, seed: u64) -> Result<Estimate, Error> {
-        let estimates = self.digits.likelihoods(&[bridge], rows, (draws, seed), &|_| ())?;
+        let estimates =
+            self.digits.likelihoods(&[bridge], rows, Draws { draws, source_draws: SOURCE_DRAWS, seed }, &|_| ())?;
         let each = estimates[0].per_row.iter().zip(&estimates[1].per_row);
         Ok(Estimate::of(each.map(|(prior, bridge)| bridge.log_mean_nats - prior.log_mean_nats)))
     }

@@ -102,7 +102,7 @@ fn check(request: &LearningCurveRequest) -> Result<(), Error> {
     const MOST_PAIRS: usize = 9000;
     let mut numbers = request.pairs.iter().chain(&request.shuffled);
     if let Some(pairs) = numbers.find(|pairs| !(4..=MOST_PAIRS).contains(*pairs)) {
-        return Err(Error::usage(format!("--pairs {pairs}: 4 to {MOST_PAIRS} of the 10,000 test images can be pairs")));
+        return Err(Error::usage(format!("{pairs} pairs: 4 to {MOST_PAIRS} of the 10,000 test images can be pairs")));
     }
     if request.pairs.is_empty() || request.seeds == 0 {
         return Err(Error::usage("a learning curve needs at least one number of pairs and one seed"));

@@ -70,7 +70,7 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
     let mut observations = input.observations;
     if request.binarise {
         expect_images(&request.model, "--binarise draws pixels")?;
-        observations = observations.binarised(&RandomStream::named(request.seed, "encode/binarise"));
+        observations = binarised(&observations, request.seed);
     }
     let observations = observations.select(&rows);
     let posterior = request.model.model.posterior(&observations)?;
@@ -81,6 +81,9 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
         ("model_digest".to_owned(), request.model.digest.clone()),
         ("data".to_owned(), request.source.to_string()),
     ]);
+    if request.binarise {
+        metadata.insert(BINARISED.to_owned(), request.seed.to_string());
+    }
     metadata.extend(input.digest.map(|digest| ("data_digest".to_owned(), digest)));
     let labels = input.labels.filter(|_| !request.without_labels);
     let labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
@@ -94,6 +97,14 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
         seconds: start.elapsed().as_secs_f64(),
         files: vec![request.out.clone()],
     })
+}
+
+/// The metadata key of latents of black and white images: the seed of their draw.
+pub(crate) const BINARISED: &str = "binarised";
+
+/// Black and white images, one draw for each row under a seed.
+pub(crate) fn binarised(images: &Observations, seed: u64) -> Observations {
+    images.binarised(&RandomStream::named(seed, "encode/binarise"))
 }
 
 /// Posteriors of other looks at each image, the looks of one side by side.

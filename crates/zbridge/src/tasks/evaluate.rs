@@ -154,7 +154,7 @@ impl EvaluateReport {
         }
         for (name, figures) in [("x → y", &self.x_to_y), ("y → x", &self.y_to_x)] {
             let gain = figures.gain_over_marginal_nats;
-            if gain.interval().1 <= 0.0 {
+            if gain.interval().1 < 0.0 {
                 causes.push(format!(
                     "{name}: knowing the source makes held-out targets less probable ({:+.2} ± {:.2} nats); the bridge has learned pairs that are none, or these are none",
                     gain.mean, gain.standard_error

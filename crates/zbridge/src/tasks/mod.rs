@@ -6,6 +6,7 @@ mod fit;
 mod generate;
 mod input;
 
+pub(crate) use encode::{BINARISED, binarised};
 pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
 pub use evaluate::{EvaluateReport, EvaluateRequest, evaluate};
 pub(crate) use evaluate::{Evaluated, evaluated};
