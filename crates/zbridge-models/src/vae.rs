@@ -10,7 +10,7 @@ use std::sync::Arc;
 use zbridge_core::{
     DiagonalGaussian, Estimate, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream, ShapeError,
 };
-use zbridge_nn::{Device, Likelihood, Mode, Network, NnError, WeightsFile};
+use zbridge_nn::{Device, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace};
 
 /// What a variational auto-encoder is made of (Kingma & Welling 2013), without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,9 +35,17 @@ pub struct Vae {
     architecture: VaeArchitecture,
     encoder: Arc<[f32]>,
     decoder: Arc<[f32]>,
-    tapes: Arc<TapePool>,
+    /// The networks of the native engine, with those parameters.
+    networks: Arc<FixedNetworks>,
+    workspaces: Arc<TapePool<Workspace>>,
     /// Where the networks run when not on the native engine.
     device: Option<Arc<dyn VaeOnDevice>>,
+}
+
+#[derive(Debug)]
+struct FixedNetworks {
+    encoder: FixedNetwork,
+    decoder: FixedNetwork,
 }
 
 /// The networks of a VAE on a device, over any number of rows.
@@ -66,8 +74,8 @@ pub struct Elbo {
     pub elbo_nats: Estimate,
 }
 
-/// Rows that pass through a network at once: few enough for the activations to stay in cache.
-const ROWS_AT_ONCE: usize = 64;
+/// Rows that a core takes at once: they fill the vectors, and their activations stay in its cache.
+const ROWS_AT_ONCE: usize = FixedNetwork::ROWS_AT_ONCE;
 
 impl VaeArchitecture {
     /// The architecture, once its parts fit each other.
@@ -93,7 +101,12 @@ impl Vae {
     pub fn new(architecture: VaeArchitecture, encoder: Vec<f32>, decoder: Vec<f32>) -> Self {
         assert_eq!(encoder.len(), architecture.encoder.parameter_count(), "parameters of the encoder");
         assert_eq!(decoder.len(), architecture.decoder.parameter_count(), "parameters of the decoder");
-        Self { architecture, encoder: encoder.into(), decoder: decoder.into(), tapes: Arc::default(), device: None }
+        let networks = Arc::new(FixedNetworks {
+            encoder: FixedNetwork::new(&architecture.encoder, &encoder),
+            decoder: FixedNetwork::new(&architecture.decoder, &decoder),
+        });
+        let (encoder, decoder, workspaces) = (encoder.into(), decoder.into(), Arc::default());
+        Self { architecture, encoder, decoder, networks, workspaces, device: None }
     }
 
     /// The model in a weights file.
@@ -179,21 +192,18 @@ impl Vae {
 
     /// The encoder's outputs by the native engine, `[rows, 2 · latent_dim]`.
     fn encode(&self, observations: &[f32]) -> Vec<f32> {
-        let (network, size) = (&self.architecture.encoder, self.architecture.event.size());
-        let mut outputs = vec![0.0; observations.len() / size * network.outputs()];
+        let (size, width) = (self.architecture.event.size(), 2 * self.architecture.latent_dim);
+        let mut outputs = vec![0.0; observations.len() / size * width];
         let blocks = observations.par_chunks(ROWS_AT_ONCE * size);
-        blocks.zip(outputs.par_chunks_mut(ROWS_AT_ONCE * network.outputs())).for_each(|(block, outputs)| {
-            self.tapes.with(|tape| {
-                outputs.copy_from_slice(network.forward(&self.encoder, block, Mode::Inference, tape));
-            });
+        blocks.zip(outputs.par_chunks_mut(ROWS_AT_ONCE * width)).for_each(|(block, outputs)| {
+            self.workspaces.with(|space| outputs.copy_from_slice(self.networks.encoder.forward(block, space)));
         });
         outputs
     }
 
     /// The decoder's raw outputs for a few latents, handed to `read`.
     fn decode_block<R>(&self, latents: &[f32], read: impl FnOnce(&mut [f32]) -> R) -> R {
-        let network = &self.architecture.decoder;
-        self.tapes.with(|tape| read(network.forward(&self.decoder, latents, Mode::Inference, tape)))
+        self.workspaces.with(|space| read(self.networks.decoder.forward(latents, space)))
     }
 }
 
@@ -261,5 +271,61 @@ impl LatentModel for Vae {
             });
         });
         Ok(nats)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipes::{Recipe, RecipeModel};
+    use zbridge_nn::{Mode, Tape};
+
+    /// The image VAE with its initial parameters.
+    fn untrained() -> Vae {
+        let RecipeModel::Vae(architecture, _) = Recipe::named("mnist-image").unwrap().model else { unreachable!() };
+        let mut stream = RandomStream::named(1, "vae");
+        let encoder = architecture.encoder.initial_parameters(&mut stream);
+        let decoder = architecture.decoder.initial_parameters(&mut stream);
+        Vae::new(architecture, encoder, decoder)
+    }
+
+    fn latents(rows: usize) -> Latents {
+        DiagonalGaussian::standard(rows, 64).sample(&mut RandomStream::named(2, "latents"))
+    }
+
+    /// Two observations share a block of rows here, which draws of one observation never do in importance sampling.
+    #[test]
+    fn log_likelihoods_are_those_of_the_plain_layers() {
+        let (vae, draws) = (untrained(), 19);
+        let (x, z) = (vae.decode(&latents(2)).unwrap(), latents(2 * draws));
+        let nats = vae.log_likelihood_nats(&x, &z).unwrap();
+        let (network, mut tape) = (&vae.architecture.decoder, Tape::default());
+        let outputs = network.forward(&vae.decoder, z.values(), Mode::Inference, &mut tape);
+        for (i, (nats, row)) in nats.iter().zip(outputs.chunks_exact(784)).enumerate() {
+            let plain = Likelihood::Bernoulli.log_likelihood_nats(row, x.row(i / draws));
+            assert!((nats - plain).abs() < 1e-6 * plain.abs(), "draw {i}: {nats} for {plain}");
+        }
+    }
+
+    #[test]
+    fn posteriors_are_those_of_the_plain_layers() {
+        let vae = untrained();
+        let x = vae.decode(&latents(33)).unwrap();
+        let posterior = vae.posterior(&x).unwrap();
+        let means = posterior.moments().mean().clone();
+        let (network, mut tape) = (&vae.architecture.encoder, Tape::default());
+        let outputs = network.forward(&vae.encoder, x.values(), Mode::Inference, &mut tape);
+        for (row, plain) in outputs.chunks_exact(128).enumerate() {
+            let mut pairs = means.row(row).iter().zip(plain);
+            assert!(pairs.all(|(mean, plain)| (mean - plain).abs() < 1e-5), "row {row}");
+        }
+    }
+
+    #[test]
+    fn no_rows_give_no_rows() {
+        let vae = untrained();
+        let nothing = vae.decode(&Latents::new(vec![], 64).unwrap()).unwrap();
+        assert_eq!(nothing.rows(), 0);
+        assert_eq!(vae.posterior(&nothing).unwrap().rows(), 0);
     }
 }

@@ -40,7 +40,7 @@ struct BatchStatistics {
     variance: Vec<f32>,
 }
 
-const BATCH_NORM_EPSILON: f32 = 1e-5;
+pub(crate) const BATCH_NORM_EPSILON: f32 = 1e-5;
 const BATCH_NORM_MOMENTUM: f32 = 0.1;
 
 impl Tape {

@@ -8,19 +8,25 @@ use multiversion::multiversion;
 /// `e^x` to about 1e-7 relative, for x in [-87, 88] (clamped), without a branch: Cephes' polynomial.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
+    exp_with(|a, b, c| a * b + c, x)
+}
+
+/// The same with `multiply_add(a, b, c)` for every `a · b + c`.
+#[inline(always)]
+pub(crate) fn exp_with(multiply_add: impl Fn(f32, f32, f32) -> f32, x: f32) -> f32 {
     // Adding 1.5·2²³ rounds to an integer; 127 more makes the low bits the exponent of 2ⁿ.
     const MAGIC: f32 = 12_582_912.0 + 127.0;
     let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + MAGIC;
+    let shifted = multiply_add(x, std::f32::consts::LOG2_E, MAGIC);
     let n = shifted - MAGIC;
-    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
+    let r = multiply_add(n, 2.121_944_4e-4, multiply_add(n, -0.693_359_4, x));
     let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 0.5;
-    let e = p * r * r + r + 1.0;
+    let p = multiply_add(p, r, 1.398_199_9e-3);
+    let p = multiply_add(p, r, 8.333_452e-3);
+    let p = multiply_add(p, r, 4.166_579_6e-2);
+    let p = multiply_add(p, r, 1.666_666_5e-1);
+    let p = multiply_add(p, r, 0.5);
+    let e = multiply_add(p * r, r, r) + 1.0;
     e * f32::from_bits(shifted.to_bits() << 23)
 }
 
