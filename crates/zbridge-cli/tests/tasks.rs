@@ -175,7 +175,7 @@ fn a_report_is_one_page_with_its_figures_beside_it() {
     let fit = ["fit", "--x", "fx.safetensors", "--y", "y.safetensors", "--recipe", "paper", "--steps", "200", "--out"];
     json(&folder, &[&fit[..], &["a.bridge"]].concat());
     let held_out = ["--x", "hx.safetensors", "--y", "y.safetensors", "--likelihood-pairs", "4", "--draws", "50"];
-    let report = |extra: &[&str]| [&["report", "--bridge", "a.bridge"], &held_out[..], extra].concat();
+    let report = |extra: &[&'static str]| [&["report", "--bridge", "a.bridge"], &held_out[..], extra].concat();
     let data = ["--x-data", "data", "--split", "train", "--out", "page.html"];
     let reported = json(&folder, &report(&data));
     assert_eq!(reported["files"], serde_json::json!(["page.html", "page.json"]));
