@@ -115,7 +115,7 @@ fn a_checkpoint_of_either_engine_continues_on_the_other() {
     let (architecture, path) = (images(), Path::new("checkpoint"));
     let data = observations(&architecture.event);
     let rows: Vec<usize> = (0..ROWS).collect();
-    let [_, objective] = objectives();
+    let [_, objective, _] = objectives();
     let mut native = VaeTrainer::new(architecture.clone(), objective, &data, 1);
     let mut burn = BurnVaeTrainer::new(architecture, objective, &data, 2, Device::Flex).unwrap();
     native.step(&rows, context(0)).unwrap();
