@@ -39,6 +39,7 @@ pub mod reproduce;
 pub mod tasks;
 pub mod training;
 pub mod translation;
+mod words;
 
 pub use error::{Error, Failure};
 pub use given::Given;

@@ -4,6 +4,7 @@ use super::PAIRS;
 use super::published::{BINARY, GREY, M1_TSVM, Published};
 use super::results::{ImageLikelihoods, Standing};
 use crate::training::LogMarginal;
+use crate::words::estimate;
 use zbridge_core::Estimate;
 use zbridge_report::{
     Block, Cell, Column, Figure, IntervalPlot, IntervalRow, KeyFigure, Page, Panel, Reference, Section, Table, Verdict,
@@ -118,13 +119,6 @@ pub(super) fn labels(standing: &Standing) -> Table {
 
 fn nats(found: &Estimate) -> Cell {
     estimate(found, 2)
-}
-
-fn estimate(found: &Estimate, digits: usize) -> Cell {
-    match found.count {
-        0 | 1 => Cell::number(found.mean, digits),
-        _ => Cell::estimate(found.mean, found.standard_error, digits),
-    }
 }
 
 fn verdict(standing: &Standing) -> Verdict {

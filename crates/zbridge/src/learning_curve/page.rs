@@ -1,6 +1,7 @@
 //! The curve as tables and charts.
 
 use super::results::{Curve, Point, SeedPoint};
+use crate::words::estimate;
 use zbridge_core::Estimate;
 use zbridge_report::{
     Block, Cell, Column, Figure, KeyFigure, LineChart, Page, Panel, Scale, Section, Series, Table, Verdict,
@@ -141,13 +142,6 @@ pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
         curve.draws,
     );
     Table { caption, columns, rows }
-}
-
-fn estimate(estimate: &Estimate, digits: usize) -> Cell {
-    match estimate.count {
-        0 | 1 => Cell::number(estimate.mean, digits),
-        _ => Cell::estimate(estimate.mean, estimate.standard_error, digits),
-    }
 }
 
 fn figure(curve: &Curve) -> Figure {

@@ -1,5 +1,10 @@
 //! A bridge's report: one page that opens offline, with everything that its held-out pairs say.
 
+mod fit;
+mod images_made;
+mod labels_read;
+mod latents;
+mod likelihoods;
 mod page;
 mod pictures;
 mod planes;

@@ -4,6 +4,7 @@ use super::experiment::Experiment;
 use super::results::{BridgeResult, Results};
 use super::{figures, tables};
 use crate::Error;
+use crate::words::nats;
 use zbridge_core::Estimate;
 use zbridge_report::{Block, KeyFigure, Page, Section, Verdict};
 
@@ -110,11 +111,6 @@ fn effective_draws(results: &Results) -> String {
         results.importance_draws,
         share(&results.image_vae.log_marginal),
     )
-}
-
-/// A figure in nats with a true minus sign.
-fn nats(value: f64, decimals: usize) -> String {
-    format!("{value:.decimals$}").replace('-', "−")
 }
 
 fn early_verdict(results: &Results) -> String {

@@ -2,6 +2,7 @@
 
 use super::results::{BridgeResult, GivenResult, Likelihoods, Results};
 use crate::training::LogMarginal;
+use crate::words::estimate;
 use zbridge_core::Estimate;
 use zbridge_report::{Cell, Column, Table};
 
@@ -10,17 +11,9 @@ const PAPER_TABLE_1: [f64; 4] = [-351.52, -354.59, -355.56, -89.99];
 /// Table 2 of the paper, in nats.
 const PAPER_TABLE_2: [f64; 4] = [-0.0456, -0.0456, -0.0457, -0.0456];
 
-/// An estimate with its standard error, where there is one.
-fn estimate(estimate: &Estimate, digits: usize) -> Cell {
-    if estimate.count < 2 {
-        return Cell::number(estimate.mean, digits);
-    }
-    Cell::estimate(estimate.mean, estimate.standard_error, digits)
-}
-
-fn percent(estimate: &Estimate) -> Cell {
-    let Estimate { mean, standard_error, count } = *estimate;
-    self::estimate(&Estimate { mean: 100.0 * mean, standard_error: 100.0 * standard_error, count }, 1)
+fn percent(share: &Estimate) -> Cell {
+    let Estimate { mean, standard_error, count } = *share;
+    estimate(&Estimate { mean: 100.0 * mean, standard_error: 100.0 * standard_error, count }, 1)
 }
 
 fn name(bridge: &BridgeResult) -> String {
