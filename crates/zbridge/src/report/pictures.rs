@@ -29,7 +29,8 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
     let grid = |images: &Observations, labels: &[u8]| -> Result<Grid, Error> {
         let row = |class: u8| tiles(&images.select(&of_class(labels, class)));
         let rows: Vec<Vec<Tile>> = (0..classes).map(row).collect::<Result<_, _>>()?;
-        Ok(Grid { row_captions: (0..classes).map(|class| class.to_string()).collect(), ..Grid::new(rows) })
+        // Three grids share the width of a page: a larger scale would be shrunk again, and the captions with it.
+        Ok(Grid { row_captions: (0..classes).map(|class| class.to_string()).collect(), scale: 2, ..Grid::new(rows) })
     };
     let mut gallery = Gallery::default().with("made from labels", grid(&generated.images, &generated.labels)?);
     if let Some(labels) = &evaluated.pairs.labels {

@@ -84,7 +84,7 @@ impl Places {
         };
         let name = |axis: usize| {
             let share = 100.0 * plane.explained[axis];
-            format!("principal component {} of {of_what} ({share:.0} %)", axis + 1)
+            format!("component {} of {of_what} ({share:.0} %)", axis + 1)
         };
         let names = [name(0), name(1)];
         Ok((Self::Principal(plane), names))
