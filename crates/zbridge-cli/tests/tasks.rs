@@ -208,6 +208,8 @@ fn a_report_is_one_page_with_its_figures_beside_it() {
     let before = files(&folder);
     fails(&folder, &report(&["--quiet", "--out", "page.pdf"]), 2, &[".html"]);
     fails(&folder, &report(&["--quiet", "--x-data", "absent", "--out", "b.html"]), 3, &["absent"]);
+    let mixed = ["evaluate", "--quiet", "--bridge", "a.bridge", "--x", "y.safetensors", "--y", "hx.safetensors"];
+    fails(&folder, &mixed, 3, &["y.safetensors", "2 dimensions", "64", "mixed up"]);
     // The test half has other images under the same ids.
     fails(&folder, &report(&["--quiet", "--x-data", "data", "--out", "b.html"]), 3, &["data", "--split"]);
     assert_eq!(files(&folder), before);

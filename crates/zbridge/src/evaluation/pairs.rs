@@ -59,6 +59,8 @@ impl HeldOutPairs {
         let bridge = Bridge::read(&source.bridge)?;
         let (x_file, y_file) = (LatentsFile::read(&source.x)?, LatentsFile::read(&source.y)?);
         let (x_rows, y_rows) = paired_rows(&x_file, &y_file, source.pairs.as_deref())?;
+        expect_dim(&source.x, "x", &x_file, bridge.dims().0)?;
+        expect_dim(&source.y, "y", &y_file, bridge.dims().1)?;
         let labels = labels_of(&x_file, &x_rows).or_else(|| labels_of(&y_file, &y_rows));
         let (x_dim, y_dim) = bridge.dims();
         let x_given = known_model_of(&bridge, "x", source.x_model.as_deref(), source.device, x_dim)?;
@@ -136,6 +138,17 @@ impl SideOfPairs {
         };
         Ok(Self { posterior, given, observations, fitted })
     }
+}
+
+fn expect_dim(path: &Path, side: &str, file: &LatentsFile, expected: usize) -> Result<(), Error> {
+    let found = file.posterior.dim();
+    if found == expected {
+        return Ok(());
+    }
+    let reason = format!(
+        "holds latents of {found} dimensions, where the bridge's {side} has {expected}: are x and y mixed up, or is it another model's?"
+    );
+    Err(Error::bad_file(path, reason))
 }
 
 /// The observations of these ids, in their order.
