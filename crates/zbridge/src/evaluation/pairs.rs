@@ -151,9 +151,14 @@ fn expect_dim(path: &Path, side: &str, file: &LatentsFile, expected: usize) -> R
     Err(Error::bad_file(path, reason))
 }
 
+/// The row of each id.
+fn places(ids: &[String]) -> HashMap<&String, usize> {
+    ids.iter().enumerate().map(|(row, id)| (id, row)).collect()
+}
+
 /// The observations of these ids, in their order.
 fn observed(input: &Input, path: &Path, ids: &[&String]) -> Result<Observations, Error> {
-    let place: HashMap<&String, usize> = input.ids.iter().enumerate().map(|(row, id)| (id, row)).collect();
+    let place = places(&input.ids);
     let row = |id: &&String| {
         place.get(id).copied().ok_or_else(|| {
             let reason = format!("has no observation with the id {id:?} of the held-out latents; give what they were encoded from (and the right --split)");
@@ -201,7 +206,7 @@ fn fitted(
     }
     let file = LatentsFile::read(Path::new(bridge.provenance().get(&format!("{side}.latents"))?)).ok()?;
     let held_out: HashSet<&String> = rows.iter().map(|&row| &held_out.ids[row]).collect();
-    let place: HashMap<&String, usize> = input.ids.iter().enumerate().map(|(row, id)| (id, row)).collect();
+    let place = places(&input.ids);
     let seen = file.ids.iter().filter(|id| !held_out.contains(id));
     let rows: Vec<usize> = seen.map(|id| place.get(id).copied()).collect::<Option<_>>()?;
     (rows.len() == bridge.pairs()).then(|| input.observations.select(&rows))
