@@ -31,7 +31,7 @@ pub use error::ShapeError;
 pub use estimate::{Estimate, Moments};
 pub use latents::Latents;
 pub use model::{ConditionalDensity, LatentDistribution, LatentModel};
-pub use observations::{EventKind, Observations};
+pub use observations::{EventKind, Observations, Spectrogram};
 pub use posterior::{Posterior, PosteriorSamples};
 pub use random_stream::RandomStream;
 pub use replace_file::replace_file;

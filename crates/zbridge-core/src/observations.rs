@@ -1,7 +1,7 @@
 use crate::{RandomStream, ShapeError};
 use serde::{Deserialize, Serialize};
 
-/// What the numbers of an observation mean.
+/// What the numbers of an observation mean: all that is needed to show, hear or read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
@@ -20,23 +20,87 @@ pub enum EventKind {
         /// How many classes.
         classes: usize,
     },
+    /// A sound of one length as the logarithms of its energies, `[bands, frames]`, values in 0..1.
+    Sound(Spectrogram),
+    /// A text as a row of symbols, `[length, symbols]`, each one-hot or a symbol's probabilities.
+    Text {
+        /// Symbols of a text, those that fill it up among them.
+        length: usize,
+        /// What the symbols stand for, words or characters; the first fills up behind the end.
+        vocabulary: Vec<String>,
+    },
+    /// Numbers of which nothing more is known, as a foreign model takes them.
+    Array {
+        /// The shape of one observation.
+        shape: Vec<usize>,
+    },
+}
+
+/// How a sound became a log-mel spectrogram, and so how it becomes a sound again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spectrogram {
+    /// Samples a second.
+    pub sample_rate: usize,
+    /// Samples under a window.
+    pub window: usize,
+    /// Samples from one window to the next.
+    pub hop: usize,
+    /// Bands of the mel scale, from 0 Hz to half the sample rate.
+    pub bands: usize,
+    /// Windows of a sound: shorter ones are followed by silence.
+    pub frames: usize,
+    /// How many decibels below the loudest band of a sound the value 0 stands for; 1 stands for the loudest.
+    pub decibels: usize,
 }
 
 impl EventKind {
     /// How many numbers one observation has.
     pub fn size(&self) -> usize {
-        match *self {
+        match self {
             Self::Image { channels, height, width } => channels * height * width,
-            Self::Class { classes } => classes,
+            Self::Class { classes } => *classes,
+            Self::Sound(Spectrogram { bands, frames, .. }) => bands * frames,
+            Self::Text { length, vocabulary } => length * vocabulary.len(),
+            Self::Array { shape } => shape.iter().product(),
         }
     }
 
     /// The shape of one observation, as an array file stores it.
     pub fn shape(&self) -> Vec<usize> {
-        match *self {
-            Self::Image { channels, height, width } => vec![channels, height, width],
-            Self::Class { classes } => vec![classes],
+        match self {
+            Self::Image { channels, height, width } => vec![*channels, *height, *width],
+            Self::Class { classes } => vec![*classes],
+            Self::Sound(Spectrogram { bands, frames, .. }) => vec![*bands, *frames],
+            Self::Text { length, vocabulary } => vec![*length, vocabulary.len()],
+            Self::Array { shape } => shape.clone(),
         }
+    }
+
+    /// What it is in a word or two, as users read it: "images of 28 × 28".
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Image { channels: 1, height, width } => format!("grey images of {height} × {width}"),
+            Self::Image { channels: 3, height, width } => format!("colour images of {height} × {width}"),
+            Self::Image { channels, height, width } => format!("images of {channels} channels, {height} × {width}"),
+            Self::Class { classes } => format!("{classes} classes"),
+            Self::Sound(sound) => format!("sounds of {:.2} s at {} Hz", sound.seconds(), sound.sample_rate),
+            Self::Text { length, vocabulary } => {
+                format!("texts of up to {length} symbols out of {}", vocabulary.len())
+            }
+            Self::Array { shape } => format!("arrays of shape {shape:?}"),
+        }
+    }
+}
+
+impl Spectrogram {
+    /// How long the sounds are, in samples.
+    pub fn samples(&self) -> usize {
+        self.frames * self.hop
+    }
+
+    /// How long the sounds are, in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.samples() as f64 / self.sample_rate as f64
     }
 }
 

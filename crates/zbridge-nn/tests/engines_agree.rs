@@ -152,11 +152,17 @@ fn five_steps_of_adam_agree() {
     }
 }
 
-const LIKELIHOODS: [Likelihood; 2] = [Likelihood::Bernoulli, Likelihood::Categorical];
+const LIKELIHOODS: [Likelihood; 5] = [
+    Likelihood::Bernoulli,
+    Likelihood::Categorical,
+    Likelihood::Categoricals { classes: 3 },
+    Likelihood::Gaussian { sd: 0.4 },
+    Likelihood::DiscretisedLogistic { scale: 0.3, levels: 11 },
+];
 
 #[test]
 fn likelihoods_agree() {
-    let (rows, size) = (3, 5);
+    let (rows, size) = (3, 6);
     let mut outputs = vec![0.0; rows * size];
     RandomStream::named(12, "outputs").fill_standard_normal(&mut outputs);
     outputs[0] = 60.0;
