@@ -46,4 +46,22 @@ pub enum ShapeError {
         /// Which quantity.
         what: &'static str,
     },
+    /// A model that has no density of observations was asked for one, or one without a part was asked to use it.
+    #[error("the model `{model}` has no {part}: {reason}")]
+    Absent {
+        /// The model's name.
+        model: String,
+        /// `likelihood`, `encoder` or `decoder`.
+        part: &'static str,
+        /// Why it has none, and what that means.
+        reason: String,
+    },
+    /// A foreign model failed at its work.
+    #[error("the model `{model}` failed: {reason}")]
+    Failed {
+        /// The model's name.
+        model: String,
+        /// What its engine said.
+        reason: String,
+    },
 }

@@ -1,78 +1,23 @@
-//! How the given models are made: architecture, objective and schedule of each, by name.
+//! MNIST: images, their labels, and the judge of images.
 
+use super::{Dataset, Recipe, RecipeModel, conv};
 use crate::{ModelError, Objective, VaeArchitecture};
-use serde::{Deserialize, Serialize};
 use zbridge_core::EventKind;
-use zbridge_nn::{Convolution, Layer, Likelihood, Network, Schedule, TrainingPlan};
+use zbridge_nn::{Layer, Likelihood, Network, Schedule};
 
-/// A named way to train a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Recipe {
-    /// What users type.
-    pub name: String,
-    /// What it makes, in one line.
-    pub about: String,
-    /// The model.
-    pub model: RecipeModel,
-    /// Rows of a batch.
-    pub batch: usize,
-    /// Epochs of the schedule.
-    pub epochs: usize,
-    /// Epochs that are run.
-    pub stop_after: usize,
-    /// Learning rate.
-    pub schedule: Schedule,
-}
-
-/// What a recipe trains.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecipeModel {
-    /// A variational auto-encoder of one modality of the data.
-    Vae(VaeArchitecture, Objective),
-    /// A classifier of images.
-    Classifier(Network),
-}
-
-impl Recipe {
-    /// The recipe `name`.
-    ///
-    /// # Errors
-    /// [`ModelError::UnknownRecipe`], with the names there are.
-    pub fn named(name: &str) -> Result<Self, ModelError> {
-        let all = Self::all()?;
-        let known = all.iter().map(|recipe| recipe.name.clone()).collect::<Vec<_>>().join(", ");
-        let found = all.into_iter().find(|recipe| recipe.name == name);
-        found.ok_or_else(|| ModelError::UnknownRecipe { name: name.into(), known })
-    }
-
-    /// Every recipe.
-    ///
-    /// # Errors
-    /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
-    pub fn all() -> Result<Vec<Self>, ModelError> {
-        let image = mnist_image()?;
-        let early = Self {
-            name: "mnist-image-3-epochs".into(),
-            about: "the same image VAE, stopped after 3 epochs (section 5.4)".into(),
-            stop_after: 3,
-            ..image.clone()
-        };
-        Ok(vec![image.clone(), early, black_and_white(image)?, mnist_label()?, mnist_judge()?])
-    }
-
-    /// The plan to train on `rows` rows under `seed`.
-    pub fn plan(&self, rows: usize, seed: u64) -> TrainingPlan {
-        let Self { batch, epochs, stop_after, schedule, .. } = *self;
-        TrainingPlan { rows, batch, epochs, stop_after, schedule, seed }
-    }
+/// Every recipe on MNIST.
+pub(super) fn recipes() -> Result<Vec<Recipe>, ModelError> {
+    let image = mnist_image()?;
+    let early = Recipe {
+        name: "mnist-image-3-epochs".into(),
+        about: "the same image VAE, stopped after 3 epochs (section 5.4)".into(),
+        stop_after: 3,
+        ..image.clone()
+    };
+    Ok(vec![image.clone(), early, black_and_white(image)?, mnist_label()?, mnist_judge()?])
 }
 
 const MNIST: EventKind = EventKind::Image { channels: 1, height: 28, width: 28 };
-
-fn conv(input: [usize; 3], channels: usize, kernel: usize, stride: usize, padding: usize) -> Convolution {
-    Convolution { input, channels, kernel, stride, padding }
-}
 
 fn mnist_image() -> Result<Recipe, ModelError> {
     let encoder = Network::new(vec![
@@ -109,6 +54,7 @@ fn mnist_image() -> Result<Recipe, ModelError> {
         name: "mnist-image".into(),
         about: "convolutional VAE of grey MNIST images, 64 latents".into(),
         model: RecipeModel::Vae(architecture.checked()?, objective),
+        data: Dataset::Mnist,
         batch: 128,
         epochs: 80,
         stop_after: 80,
@@ -161,6 +107,7 @@ fn mnist_label() -> Result<Recipe, ModelError> {
         name: "mnist-label".into(),
         about: "VAE of the ten labels, 2 latents".into(),
         model: RecipeModel::Vae(architecture.checked()?, objective),
+        data: Dataset::Mnist,
         batch: 256,
         epochs: 20,
         stop_after: 20,
@@ -185,22 +132,10 @@ fn mnist_judge() -> Result<Recipe, ModelError> {
         name: "mnist-judge".into(),
         about: "convolutional classifier of MNIST images, the judge of coherence".into(),
         model: RecipeModel::Classifier(network),
+        data: Dataset::Mnist,
         batch: 128,
         epochs: 12,
         stop_after: 12,
         schedule: Schedule { peak: 2e-3, warm_up_steps: 100, floor: 0.01 },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_recipe_builds_and_is_found_by_its_name() {
-        for recipe in Recipe::all().unwrap() {
-            assert_eq!(Recipe::named(&recipe.name).unwrap(), recipe);
-        }
-        assert!(Recipe::named("mnist-imago").unwrap_err().to_string().contains("mnist-image, "));
-    }
 }
