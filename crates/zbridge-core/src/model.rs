@@ -15,8 +15,9 @@ pub trait LatentDistribution {
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError>;
 }
 
-/// A given generative model of one modality: trained elsewhere, never changed here.
-pub trait LatentModel {
+/// A given generative model of one modality: trained elsewhere, never changed here. Estimators work on it from several
+/// cores.
+pub trait LatentModel: Send + Sync {
     /// What users call it.
     fn name(&self) -> &str;
 

@@ -70,7 +70,7 @@ pub struct AnnealedEstimate {
 /// analysis of decoder-based generative models*. The pulls: Rudolf & Sprungk (2018), *On a generalization of the
 /// preconditioned Crank–Nicolson Metropolis algorithm*.
 pub fn annealed(
-    model: &(dyn LatentModel + Sync),
+    model: &dyn LatentModel,
     observations: &Observations,
     start: &dyn DrawableDensity,
     target: &dyn TargetDensity,

@@ -70,7 +70,7 @@ pub struct EffectiveSampleSize {
 /// # Source
 /// Rezende, Mohamed, Wierstra (2014), appendix D; Burda, Grosse, Salakhutdinov (2016), eq. 8.
 pub fn importance_sampled(
-    model: &(dyn LatentModel + Sync),
+    model: &dyn LatentModel,
     observations: &Observations,
     proposal: &dyn Proposal,
     targets: &[&dyn TargetDensity],

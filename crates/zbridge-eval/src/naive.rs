@@ -50,7 +50,7 @@ pub struct Elbo {
 /// [`EvalError::Setting`] for settings of 0, the sampler's errors, [`EvalError::Row`] for shapes, and
 /// [`EvalError::NotALogDensity`] with the observation and draw at which the model returned NaN or +∞.
 pub fn naive_monte_carlo(
-    model: &(dyn LatentModel + Sync),
+    model: &dyn LatentModel,
     observations: &Observations,
     sampler: &dyn LatentSampler,
     settings: &ImportanceSettings,
@@ -77,7 +77,7 @@ pub fn naive_monte_carlo(
 /// # Errors
 /// Those of [`naive_monte_carlo`]; [`EvalError::Mismatch`] unless there is one posterior per observation.
 pub fn reconstruction_term(
-    model: &(dyn LatentModel + Sync),
+    model: &dyn LatentModel,
     observations: &Observations,
     posterior: &DiagonalGaussian,
     settings: &ImportanceSettings,
@@ -103,7 +103,7 @@ pub fn kl_to_prior_nats(posterior: &DiagonalGaussian) -> Result<Vec<f64>, EvalEr
 /// # Errors
 /// Those of [`reconstruction_term`].
 pub fn elbo(
-    model: &(dyn LatentModel + Sync),
+    model: &dyn LatentModel,
     observations: &Observations,
     posterior: &DiagonalGaussian,
     settings: &ImportanceSettings,
@@ -121,7 +121,7 @@ pub fn elbo(
 
 /// (1/K) Σ log p(x_i|z_ik), z_ik ~ p(z|x_i), for each observation.
 fn reconstruction_terms(
-    model: &(dyn LatentModel + Sync),
+    model: &dyn LatentModel,
     observations: &Observations,
     posterior: &DiagonalGaussian,
     settings: &ImportanceSettings,

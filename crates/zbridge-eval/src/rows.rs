@@ -8,14 +8,14 @@ use zbridge_core::{LatentModel, Latents, Observations};
 /// A model and the observations that it is asked about.
 #[derive(Clone, Copy)]
 pub(crate) struct Questions<'a> {
-    model: &'a (dyn LatentModel + Sync),
+    model: &'a dyn LatentModel,
     observations: &'a Observations,
 }
 
 impl<'a> Questions<'a> {
     /// # Errors
     /// [`EvalError::Empty`] without observations.
-    pub(crate) fn new(model: &'a (dyn LatentModel + Sync), observations: &'a Observations) -> Result<Self, EvalError> {
+    pub(crate) fn new(model: &'a dyn LatentModel, observations: &'a Observations) -> Result<Self, EvalError> {
         match observations.rows() {
             0 => Err(EvalError::Empty { what: "observations to evaluate" }),
             _ => Ok(Self { model, observations }),

@@ -3,11 +3,11 @@
 use crate::Error;
 use crate::assets::MNIST_LABEL;
 use crate::measures::Judge;
+use std::sync::Arc;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
 use zbridge_core::{LatentModel, Latents, Observations, Posterior, RandomStream};
 use zbridge_data::MnistSplit;
 use zbridge_eval::{BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled};
-use zbridge_models::Vae;
 use zbridge_nn::Device;
 
 /// Draws that go through a decoder at once.
@@ -18,8 +18,8 @@ const BINARISATION: u64 = 1;
 /// The 10,000 test images, on which no given model was trained, with what the models say of them; and posteriors of
 /// training images, whose labels nothing here knows.
 pub(crate) struct Digits {
-    pub(crate) image_model: Vae,
-    pub(crate) label_model: Vae,
+    pub(crate) image_model: Arc<dyn LatentModel>,
+    pub(crate) label_model: Arc<dyn LatentModel>,
     /// Test images.
     pub(crate) images: Observations,
     /// Their labels.
@@ -52,14 +52,14 @@ pub(crate) enum Pixels {
 
 impl Digits {
     /// # Errors
-    /// [`Error`] when a model cannot be opened on the device.
+    /// [`Error`] when the label model cannot be opened on the device.
     pub(crate) fn prepare(
         (train, test): (&MnistSplit, &MnistSplit),
-        (image_model, pixels): (Vae, Pixels),
+        (image_model, pixels): (Arc<dyn LatentModel>, Pixels),
         unpaired: usize,
         device: Device,
     ) -> Result<Self, Error> {
-        let (image_model, label_model) = (image_model.on(device)?, MNIST_LABEL.vae()?.on(device)?);
+        let label_model: Arc<dyn LatentModel> = Arc::new(MNIST_LABEL.vae()?.on(device)?);
         let rows: Vec<usize> = (0..unpaired.min(train.rows())).collect();
         let unpaired = match rows.len() {
             0 => None,
@@ -132,7 +132,7 @@ impl Digits {
         let targets: Vec<_> = std::iter::once(&prior as _).chain(conditionals.iter().map(|c| c as _)).collect();
         let settings = ImportanceSettings { draws, chunk: CHUNK.min(draws), seed };
         let (images, posterior) = (self.images.select(rows), self.image_posterior.select(rows));
-        Ok(importance_sampled(&self.image_model, &images, &posterior.moments(), &targets, &settings, progress)?)
+        Ok(importance_sampled(&*self.image_model, &images, &posterior.moments(), &targets, &settings, progress)?)
     }
 }
 

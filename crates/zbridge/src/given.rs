@@ -1,17 +1,19 @@
 use crate::Error;
 use crate::assets::{Asset, digest};
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Observations, Posterior, RandomStream};
 use zbridge_models::Vae;
 use zbridge_nn::{Device, WeightsFile};
 
 /// A given model as a user named it, with the digest that says which one it really was.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Given {
     /// An embedded name or a path, as typed.
     pub name: String,
     /// The model.
-    pub model: Vae,
+    pub model: Arc<dyn LatentModel>,
     /// SHA-256 of its file.
     pub digest: String,
 }
@@ -23,7 +25,7 @@ impl Given {
     /// [`Error`] when there is neither, the file is not a model, or there is no such device.
     pub fn open(name: &str, device: Device) -> Result<Self, Error> {
         if let Some(asset) = Asset::model_named(name) {
-            return Ok(Self { name: name.into(), model: asset.vae()?.on(device)?, digest: asset.digest() });
+            return Ok(Self { name: name.into(), model: Arc::new(asset.vae()?.on(device)?), digest: asset.digest() });
         }
         let path = Path::new(name);
         if !path.exists() {
@@ -31,7 +33,7 @@ impl Given {
         }
         let bytes = std::fs::read(path).map_err(|reason| Error::bad_file(path, format!("cannot be read: {reason}")))?;
         let model = Vae::from_weights(&WeightsFile::from_bytes(&bytes, path)?, path)?.on(device)?;
-        Ok(Self { name: name.into(), model, digest: digest(&bytes) })
+        Ok(Self { name: name.into(), model: Arc::new(model), digest: digest(&bytes) })
     }
 
     /// Whether it models images.
@@ -45,6 +47,12 @@ impl Given {
             EventKind::Class { classes } => Some(*classes),
             _ => None,
         }
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
     }
 }
 

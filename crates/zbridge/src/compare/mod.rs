@@ -15,13 +15,13 @@ use crate::training::LogMarginal;
 use crate::{Error, Given};
 use published::M1_TSVM;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig};
-use zbridge_core::Estimate;
+use zbridge_core::{Estimate, LatentModel};
 use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
 use zbridge_eval::TargetEstimate;
-use zbridge_models::Vae;
 use zbridge_nn::Device;
 
 /// What is to be compared, and how thoroughly.
@@ -94,7 +94,7 @@ pub fn compare(request: &CompareRequest, observe: &(dyn Fn(&str, f64) -> bool + 
         comparison.likelihoods("black and white", Pixels::Binary, given.model, &given.digest)
     });
     let binary = binary.transpose()?;
-    let grey = comparison.likelihoods("grey", Pixels::Grey, MNIST_IMAGE.vae()?, &MNIST_IMAGE.digest())?;
+    let grey = comparison.likelihoods("grey", Pixels::Grey, comparison.grey()?, &MNIST_IMAGE.digest())?;
     let labels = comparison.labels()?;
     let mut standing = Standing {
         command: request.command.clone(),
@@ -127,7 +127,11 @@ impl Comparing<'_> {
         (self.observe)(what, (self.done.load(Ordering::Relaxed) as f64 + share) / self.total as f64)
     }
 
-    fn digits(&self, model: Vae, pixels: Pixels) -> Result<Digits, Error> {
+    fn grey(&self) -> Result<Arc<dyn LatentModel>, Error> {
+        Ok(Given::open(MNIST_IMAGE.name, self.request.device)?.model)
+    }
+
+    fn digits(&self, model: Arc<dyn LatentModel>, pixels: Pixels) -> Result<Digits, Error> {
         Digits::prepare((&self.train, &self.test), (model, pixels), self.request.unpaired, self.request.device)
     }
 
@@ -142,7 +146,13 @@ impl Comparing<'_> {
     }
 
     /// log p(x) and log p(x|y) of images that none of the bridges has seen.
-    fn likelihoods(&self, name: &str, pixels: Pixels, model: Vae, digest: &str) -> Result<ImageLikelihoods, Error> {
+    fn likelihoods(
+        &self,
+        name: &str,
+        pixels: Pixels,
+        model: Arc<dyn LatentModel>,
+        digest: &str,
+    ) -> Result<ImageLikelihoods, Error> {
         let CompareRequest { out, images, gain_images, draws, unpaired, config, .. } = self.request;
         let settings = (config, unpaired, (images, gain_images, draws), digest);
         let path =
@@ -171,7 +181,7 @@ impl Comparing<'_> {
     }
 
     fn labels(&self) -> Result<Vec<LabelPoint>, Error> {
-        let digits = self.digits(MNIST_IMAGE.vae()?, Pixels::Grey)?;
+        let digits = self.digits(self.grey()?, Pixels::Grey)?;
         let first = self.request.config.seed;
         let point = |pairs: usize| -> Result<LabelPoint, Error> {
             let each = (first..first + self.request.seeds).map(|seed| self.label_figures(&digits, pairs, seed));
@@ -188,7 +198,7 @@ impl Comparing<'_> {
             let bridge = self.fit(digits, pairs, seed, "labels from images")?;
             let held_out = row_order(seed, digits.labels.len()).split_off(pairs);
             let images = digits.image_posterior.select(&held_out);
-            image_to_label(bridge.x_to_y(), &images, &digits.labels_of(&held_out), &digits.label_model, seed)
+            image_to_label(bridge.x_to_y(), &images, &digits.labels_of(&held_out), &*digits.label_model, seed)
         })
     }
 }

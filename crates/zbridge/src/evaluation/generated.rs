@@ -2,7 +2,7 @@ use super::HeldOutPairs;
 use crate::Error;
 use crate::measures::{Judge, LabelToImage, images_of_labels, label_to_image};
 use serde::Serialize;
-use zbridge_core::{LatentModel, Latents, Observations, RandomStream};
+use zbridge_core::{Latents, Observations, RandomStream};
 use zbridge_eval::{
     DEFAULT_NEIGHBOURS, FeatureDiversity, NearestTraining, PrecisionRecall, feature_diversity, frechet_distance,
     nearest_training, precision_recall,
@@ -59,7 +59,7 @@ impl Generated {
             return Ok(None);
         }
         let density = pairs.bridge.density(to_label.reverse());
-        let (images, labels) = images_of_labels(density, &label.model, &image.model, IMAGES_PER_LABEL, seed)?;
+        let (images, labels) = images_of_labels(density, &*label.model, &*image.model, IMAGES_PER_LABEL, seed)?;
         let mut generated = Self {
             figures: label_to_image(&images, &labels, &judge)?,
             judge_accuracy: judge.accuracy.share,

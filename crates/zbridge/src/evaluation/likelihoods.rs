@@ -125,7 +125,7 @@ fn gain(conditional: &TargetEstimate, marginal: &TargetEstimate) -> Estimate {
 
 /// A side whose observations can be scored.
 struct Observed<'p> {
-    model: &'p (dyn LatentModel + Sync),
+    model: &'p dyn LatentModel,
     observations: Observations,
     posterior: DiagonalGaussian,
 }
@@ -134,7 +134,7 @@ impl<'p> Observed<'p> {
     fn of(side: &'p SideOfPairs, rows: &[usize]) -> Option<Self> {
         let (given, observations) = (side.given.as_ref()?, side.observations.as_ref()?);
         let posterior = side.posterior.select(rows).moments().into_owned();
-        Some(Self { model: &given.model, observations: observations.select(rows), posterior })
+        Some(Self { model: &*given.model, observations: observations.select(rows), posterior })
     }
 }
 

@@ -171,7 +171,6 @@ fn observed(input: &Input, path: &Path, ids: &[&String]) -> Result<Observations,
 /// Errors when the observations are not those that the latents were encoded from: the first few are encoded again.
 fn expect_encoded(given: &Given, observations: &Observations, posterior: &Posterior, path: &Path) -> Result<(), Error> {
     const LOOKED_AT: usize = 16;
-    use zbridge_core::LatentModel;
     let rows: Vec<usize> = (0..observations.rows().min(LOOKED_AT)).collect();
     let again = given.model.posterior(&observations.select(&rows))?;
     let (again, before) = (again.moments().into_owned(), posterior.select(&rows).moments().into_owned());

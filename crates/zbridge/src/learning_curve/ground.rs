@@ -2,15 +2,15 @@
 
 use super::LearningCurveRequest;
 use super::results::{Generated, Limits, SeedPoint};
-use crate::Error;
 use crate::assets::MNIST_IMAGE;
 use crate::digits::{Digits, Draws, Pixels};
 use crate::measures::{image_to_label, images_of_labels, label_to_image, row_order};
 use crate::points::remembered_or;
+use crate::{Error, Given};
 use cpu_time::ProcessTime;
 use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap};
-use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Observations, RandomStream};
+use zbridge_core::{DiagonalGaussian, Estimate, Observations, RandomStream};
 use zbridge_data::MnistSplit;
 use zbridge_eval::{diversity, frechet_distance};
 
@@ -30,8 +30,8 @@ impl Ground {
         test: &MnistSplit,
         request: &LearningCurveRequest,
     ) -> Result<Self, Error> {
-        let digits =
-            Digits::prepare((train, test), (MNIST_IMAGE.vae()?, Pixels::Grey), request.unpaired, request.device)?;
+        let model = Given::open(MNIST_IMAGE.name, request.device)?.model;
+        let digits = Digits::prepare((train, test), (model, Pixels::Grey), request.unpaired, request.device)?;
         Ok(Self { digits, seed: request.seed })
     }
 
@@ -77,7 +77,7 @@ impl Ground {
         let truth = digits.labels_of(held_out);
         let held_posterior = digits.image_posterior.select(held_out);
         let (made, conditions) =
-            images_of_labels(bridge.y_to_x(), &digits.label_model, &digits.image_model, IMAGES_PER_LABEL, seed)?;
+            images_of_labels(bridge.y_to_x(), &*digits.label_model, &*digits.image_model, IMAGES_PER_LABEL, seed)?;
         let real = digits.judge.classifier.features(&digits.images.select(held_out))?;
         let gain = match request.images {
             0 => None,
@@ -88,7 +88,7 @@ impl Ground {
         };
         Ok(SeedPoint {
             seed,
-            image_to_label: image_to_label(bridge.x_to_y(), &held_posterior, &truth, &digits.label_model, seed)?,
+            image_to_label: image_to_label(bridge.x_to_y(), &held_posterior, &truth, &*digits.label_model, seed)?,
             label_to_image: label_to_image(&made, &conditions, &digits.judge)?,
             frechet_distance: frechet_distance(&digits.judge.classifier.features(&made)?, &real)?,
             gain_over_prior_nats: gain,

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::pictures::tiles;
 use crate::tasks::Evaluated;
-use zbridge_core::{LatentModel, Observations, RandomStream};
+use zbridge_core::{Observations, RandomStream};
 use zbridge_eval::NearestTraining;
 use zbridge_report::{Gallery, Grid, Neighbour, Tile};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_core::{DiagonalGaussian, LatentModel, Latents, Observations, Posterior, RandomStream};
+use zbridge_core::{DiagonalGaussian, Latents, Observations, Posterior, RandomStream};
 use zbridge_data::{LatentsFile, Precision, Split, augmented};
 
 /// What is to be encoded.

@@ -106,7 +106,7 @@ fn labels_from_images(pairs: &HeldOutPairs, seed: u64) -> Result<Option<(ImageTo
     let (images, classes) = pairs.sides(direction);
     let Some(model) = &classes.given else { return Ok(None) };
     let density = pairs.bridge.density(direction);
-    Ok(Some(image_to_label_readings(density, &images.posterior, labels, &model.model, seed)?))
+    Ok(Some(image_to_label_readings(density, &images.posterior, labels, &*model.model, seed)?))
 }
 
 /// Held-out pairs below which intervals are so wide that figures say little.

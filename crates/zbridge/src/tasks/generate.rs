@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 use zbridge_bridge::{Bridge, Direction};
-use zbridge_core::{LatentModel, Observations, RandomStream};
+use zbridge_core::{Observations, RandomStream};
 use zbridge_data::Split;
 use zbridge_nn::{Device, Precision, StoredTensor, WeightsFile};
 

@@ -45,7 +45,7 @@ impl Input {
             let labels = read_class_ids(data, classes)?;
             return Ok(Self::numbered(Observations::one_hot(&labels, classes)?, Some(labels)));
         }
-        Ok(Self::numbered(images_of(data, zbridge_core::LatentModel::event(&model.model))?, None))
+        Ok(Self::numbered(images_of(data, model.model.event())?, None))
     }
 
     fn folder(data: &Path, split: Split, model: &Given) -> Result<Self, Error> {
