@@ -208,6 +208,18 @@ pub enum DataError {
         /// Rows of pixels.
         height: usize,
     },
+    /// A picture is smaller than the model's, or of another shape.
+    #[error(
+        "{path}: {} × {} pixels (width × height), where the model sees {} × {}\nhint: a larger picture of the same shape will do; it is averaged down", found.0, found.1, expected.0, expected.1
+    )]
+    PictureShape {
+        /// The file.
+        path: PathBuf,
+        /// Width and height of the model's images.
+        expected: (usize, usize),
+        /// Width and height of the picture.
+        found: (usize, usize),
+    },
     /// An image shows nothing.
     #[error("{path}: no ink: all pixels have nearly the same brightness (transparent pixels count as white)")]
     BlankImage {

@@ -1,17 +1,14 @@
-use crate::{DataError, read_bytes};
-use png::{ColorType, Decoder, Transformations};
-use std::collections::HashMap;
-use std::io::Cursor;
+use crate::DataError;
+use crate::picture_file::mean_between;
+use crate::png_file::{PngFile, png_files, stems};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zbridge_core::{EventKind, Observations};
 
 /// Pixels of a side of a digit.
 const SIDE: usize = 28;
 /// Pixels of the longer side of the ink.
 const INK_SIDE: usize = 20;
-/// No digit needs a longer side; a header that claims one is not believed.
-const LONGEST_SIDE: usize = 8192;
 /// Less contrast than this is no ink.
 const LEAST_CONTRAST: f32 = 0.1;
 /// The box around the ink goes round pixels darker than this part of the darkest.
@@ -51,32 +48,6 @@ pub fn image_folder(folder: &Path) -> Result<(Vec<String>, Observations), DataEr
 fn observations(values: Vec<f32>) -> Result<Observations, DataError> {
     let kind = EventKind::Image { channels: 1, height: SIDE, width: SIDE };
     Ok(Observations::new(values, kind).expect("brightness is finite and rows are whole"))
-}
-
-fn png_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let unreadable = |reason| DataError::Read { path: folder.to_owned(), reason };
-    let is_png = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if is_png(&path) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    if paths.is_empty() { Err(DataError::NoImages { path: folder.to_owned() }) } else { Ok(paths) }
-}
-
-fn stems(folder: &Path, paths: &[PathBuf]) -> Result<Vec<String>, DataError> {
-    let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let ids: Vec<String> = paths.iter().map(stem).collect();
-    let mut seen = HashMap::new();
-    for (second, id) in ids.iter().enumerate() {
-        if let Some(first) = seen.insert(id, second) {
-            return Err(DataError::DuplicateId { path: folder.to_owned(), id: id.clone(), first, second });
-        }
-    }
-    Ok(ids)
 }
 
 fn digit(path: &Path) -> Result<Vec<f32>, DataError> {
@@ -193,18 +164,6 @@ fn extent(count: usize, has_ink: impl Fn(usize) -> bool) -> Range<usize> {
     first..last + 1
 }
 
-/// The mean of the step function `row` over `start..end`.
-fn mean_between(row: &[f32], start: f32, end: f32) -> f32 {
-    let pixels = start as usize..(end.ceil() as usize).min(row.len());
-    let (mut sum, mut weight) = (0.0, 0.0);
-    for x in pixels {
-        let covered = (end.min((x + 1) as f32) - start.max(x as f32)).max(0.0);
-        sum += covered * row[x];
-        weight += covered;
-    }
-    sum / weight
-}
-
 /// `ink` on 28×28, its centre of mass within pixel 14 as far as it stays inside: MNIST counts pixels from 0 and calls
 /// 14 the middle, so its digits lie half a pixel right of and below the true one.
 fn centred(ink: &Grey) -> Vec<f32> {
@@ -222,52 +181,18 @@ fn centred(ink: &Grey) -> Vec<f32> {
 
 /// The PNG file at `path` in grey, on white where it is transparent.
 fn decode(path: &Path) -> Result<Grey, DataError> {
-    let bytes = read_bytes(path)?;
-    let undecodable = |why: String| DataError::Image { path: path.to_owned(), why };
-    let mut decoder = Decoder::new(Cursor::new(bytes.as_slice()));
-    decoder.set_transformations(Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().map_err(|error| undecodable(not_png(&bytes, &error)))?;
-    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-    if width.min(height) < SIDE || width.max(height) > LONGEST_SIDE {
-        return Err(DataError::ImageSize { path: path.to_owned(), width, height });
+    let file = PngFile::read(path)?;
+    if file.width.min(file.height) < SIDE {
+        return Err(DataError::ImageSize { path: path.to_owned(), width: file.width, height: file.height });
     }
-    let size = reader.output_buffer_size().ok_or_else(|| undecodable("its size is beyond memory".to_owned()))?;
-    let mut pixels = vec![0; size];
-    let frame = reader.next_frame(&mut pixels).map_err(|error| undecodable(error.to_string()))?;
-    Ok(Grey { width, values: luminance(&pixels[..frame.buffer_size()], frame.color_type) })
-}
-
-fn not_png(bytes: &[u8], error: &png::DecodingError) -> String {
-    match bytes {
-        [0xff, 0xd8, ..] => "this is a JPEG".to_owned(),
-        [b'G', b'I', b'F', ..] => "this is a GIF".to_owned(),
-        [0x89, b'P', b'N', b'G', ..] => error.to_string(),
-        _ => "this is not a PNG file".to_owned(),
-    }
-}
-
-/// Brightness in 0..1 of 8-bit pixels, with the weights of Rec. 601, as Pillow's mode `L`.
-fn luminance(pixels: &[u8], color: ColorType) -> Vec<f32> {
-    let mix = |r: u8, g: u8, b: u8| (0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)) / 255.0;
-    let grey = |value: u8| f32::from(value) / 255.0;
-    let pixel = |p: &[u8]| match *p {
-        [value, alpha] => on_white(grey(value), alpha),
-        [r, g, b] => mix(r, g, b),
-        [r, g, b, alpha] => on_white(mix(r, g, b), alpha),
-        _ => grey(p[0]),
-    };
-    pixels.chunks_exact(color.samples()).map(pixel).collect()
-}
-
-fn on_white(brightness: f32, alpha: u8) -> f32 {
-    let alpha = f32::from(alpha) / 255.0;
-    alpha * brightness + (1.0 - alpha)
+    Ok(Grey { width: file.width, values: file.grey() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use png::{BitDepth, Encoder};
+    use png::{BitDepth, ColorType, Encoder};
+    use std::path::PathBuf;
     use tempfile::TempDir;
 
     fn save(path: &Path, (width, height): (usize, usize), color: ColorType, depth: BitDepth, data: &[u8]) {

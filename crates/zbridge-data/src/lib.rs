@@ -30,6 +30,8 @@ mod mnist;
 mod mnist_source;
 mod npy;
 mod pairs;
+mod picture_file;
+mod png_file;
 
 pub use atomic::write_atomically;
 pub use augment::augmented;
@@ -42,6 +44,7 @@ pub use mnist::{Mnist, MnistSplit, Split};
 pub use mnist_source::{MnistSource, locate, locate_or_download};
 pub use npy::{Array, read_class_ids, read_integers, write_f32, write_i64};
 pub use pairs::{join, join_by_id, read_pairs};
+pub use picture_file::{picture_folder, read_picture};
 
 use std::path::Path;
 
