@@ -28,6 +28,7 @@ pub mod demo;
 mod digits;
 mod error;
 pub mod evaluation;
+pub mod experiments;
 mod given;
 pub mod learning_curve;
 pub mod measures;

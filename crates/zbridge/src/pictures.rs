@@ -13,7 +13,14 @@ pub fn tiles(images: &Observations) -> Result<Vec<Tile>, Error> {
     let &EventKind::Image { channels, height, width } = images.kind() else {
         return Err(Error::usage("a picture needs images; write classes to .npy or .safetensors"));
     };
-    (0..images.rows()).map(|row| Ok(Tile::new(width, height, channels, images.row(row))?)).collect()
+    let tile = |row| Ok(Tile::new(width, height, channels, &channels_last(images.row(row), channels))?);
+    (0..images.rows()).map(tile).collect()
+}
+
+/// `[channels, pixels]` → `[pixels, channels]`.
+fn channels_last(image: &[f32], channels: usize) -> Vec<f32> {
+    let pixels = image.len() / channels;
+    (0..pixels).flat_map(|pixel| (0..channels).map(move |channel| image[channel * pixels + pixel])).collect()
 }
 
 /// Writes `labels-to-images.png` into `folder`: ten images a row, rows = labels; comes back with its path.
