@@ -38,6 +38,8 @@ enum Step {
     Activation(Activation),
     /// `x · factor + offset`: a batch normalisation by its running statistics.
     Affine(Vec<(f32, f32)>),
+    /// A matrix of so many rows and columns, transposed.
+    Transpose(usize, usize),
 }
 
 impl FixedNetwork {
@@ -87,6 +89,7 @@ fn push(steps: &mut Vec<Step>, layer: &Layer, parts: &[&[f32]]) {
         Layer::ConvTranspose(conv) => return steps.push(Step::Stencil(Stencil::transposed(conv, parts[0], parts[1]))),
         Layer::BatchNorm { .. } => return steps.push(Step::Affine(affine(parts))),
         Layer::Dropout { .. } => return,
+        Layer::Transpose { rows, columns } => return steps.push(Step::Transpose(*rows, *columns)),
         Layer::Silu => Activation::Silu,
         Layer::LeakyRelu { slope } => Activation::LeakyRelu(*slope),
     };
@@ -112,6 +115,15 @@ impl Step {
                 std::mem::swap(now, next);
             }
             Self::Activation(activation) => activate(*activation, now),
+            Self::Transpose(rows, columns) => {
+                next.clear();
+                next.extend(
+                    (0..*columns)
+                        .flat_map(|column| (0..*rows).map(move |row| row * columns + column))
+                        .map(|place| now[place]),
+                );
+                std::mem::swap(now, next);
+            }
             Self::Affine(columns) => {
                 for (lanes, (factor, offset)) in now.iter_mut().zip(columns) {
                     lanes.0.iter_mut().for_each(|x| *x = *x * factor + offset);
@@ -176,7 +188,13 @@ mod tests {
             Layer::Silu,
             Layer::ConvTranspose(conv([6, 6, 8], 1, 6, 2, 2)),
         ];
-        alone.chain([dense, decoder]).map(|layers| Network::new(layers).unwrap()).collect()
+        let colour = vec![
+            Layer::Transpose { rows: 3, columns: 30 },
+            Layer::Conv(conv([6, 5, 3], 2, 3, 1, 1)),
+            Layer::Silu,
+            Layer::Transpose { rows: 30, columns: 2 },
+        ];
+        alone.chain([dense, decoder, colour]).map(|layers| Network::new(layers).unwrap()).collect()
     }
 
     /// A network, parameters of which no running statistic is trivial, and `rows` rows.

@@ -34,6 +34,14 @@ pub enum Layer {
         /// Probability of a zero, in steps of 1/256.
         rate: f32,
     },
+    /// Each row as a matrix, transposed: from the order of observations, `[channels, height · width]`, to that of grids,
+    /// `[height · width, channels]`, and back.
+    Transpose {
+        /// Rows of the matrix before.
+        rows: usize,
+        /// Columns of the matrix before.
+        columns: usize,
+    },
 }
 
 /// The shape of a convolution or of a transposed one.
@@ -72,7 +80,8 @@ impl Layer {
             Self::Linear { outputs, .. } => *outputs,
             Self::Conv(conv) => conv.output().iter().product(),
             Self::ConvTranspose(conv) => conv.transposed_output().iter().product(),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => input,
+            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu => input,
+            Self::Dropout { .. } | Self::Transpose { .. } => input,
         }
     }
 
@@ -82,6 +91,7 @@ impl Layer {
             Self::Linear { inputs, .. } => Some(*inputs),
             Self::Conv(conv) | Self::ConvTranspose(conv) => Some(conv.input.iter().product()),
             Self::BatchNorm { width } => Some(*width),
+            Self::Transpose { rows, columns } => Some(rows * columns),
             Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => None,
         }
     }
@@ -102,7 +112,7 @@ impl Layer {
             Self::BatchNorm { width } => {
                 ["weight", "bias", "running_mean", "running_var"].map(|name| (name, vec![*width])).to_vec()
             }
-            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => vec![],
+            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } | Self::Transpose { .. } => vec![],
         }
     }
 
@@ -112,7 +122,8 @@ impl Layer {
             Self::Linear { inputs, .. } => *inputs,
             Self::Conv(c) => c.kernel * c.kernel * c.input[2],
             Self::ConvTranspose(c) => (c.kernel * c.kernel * c.input[2]).div_ceil(c.stride * c.stride),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => 1,
+            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu => 1,
+            Self::Dropout { .. } | Self::Transpose { .. } => 1,
         }
     }
 }

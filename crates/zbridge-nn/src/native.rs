@@ -105,6 +105,7 @@ impl Network {
                     (Mode::Training, Some(stream)) => drop_out(source, *rate, stream, output),
                     _ => output.copy_from_slice(source),
                 },
+                Layer::Transpose { rows, columns } => transpose(source, *rows, *columns, output),
             }
         }
         tape.outputs.last_mut().unwrap_or(&mut tape.input)
@@ -165,6 +166,11 @@ impl Network {
                 Layer::Silu => {
                     elementwise::silu_backward(source, &mut tape.gradient);
                     moved = false;
+                }
+                Layer::Transpose { rows, columns } => {
+                    if let Some(below) = below {
+                        transpose(&tape.gradient, *columns, *rows, below);
+                    }
                 }
                 Layer::Dropout { .. } => {
                     drop_out_backward(source, &tape.outputs[index], &mut tape.gradient);
@@ -359,6 +365,15 @@ fn drop_out_backward(x: &[f32], y: &[f32], gradient: &mut [f32]) {
     }
 }
 
+/// Each `[rows, columns]` of `x` becomes `[columns, rows]` in `y`.
+fn transpose(x: &[f32], rows: usize, columns: usize, y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(rows * columns).zip(y.chunks_exact_mut(rows * columns)) {
+        for (row, x) in x.chunks_exact(columns).enumerate() {
+            x.iter().enumerate().for_each(|(column, x)| y[column * rows + row] = *x);
+        }
+    }
+}
+
 /// `total += Σ rows`: a bias's gradient.
 fn add_rows(rows: &[f32], total: &mut [f32]) {
     for row in rows.chunks_exact(total.len()) {
@@ -458,6 +473,11 @@ mod tests {
                 Layer::BatchNorm { width: 6 },
                 Layer::LeakyRelu { slope: 0.2 },
                 Layer::Linear { inputs: 6, outputs: 2 },
+            ],
+            vec![
+                Layer::Transpose { rows: 2, columns: 36 },
+                Layer::Conv(conv),
+                Layer::Transpose { rows: 9, columns: 3 },
             ],
         ];
         layers.into_iter().map(|layers| Network::new(layers).unwrap()).collect()

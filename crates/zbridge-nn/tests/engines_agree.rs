@@ -35,7 +35,14 @@ fn networks() -> Vec<(&'static str, Network)> {
         Layer::ConvTranspose(conv([2, 2, 3], 2, 6, 2, 2)),
     ];
     let network = |layers| Network::new(layers).unwrap();
-    vec![("dense", network(dense)), ("grids", network(grids))]
+    let turned = vec![
+        Layer::Transpose { rows: 2, columns: 48 },
+        Layer::Conv(conv([8, 6, 2], 5, 4, 2, 1)),
+        Layer::Silu,
+        Layer::Transpose { rows: 12, columns: 5 },
+        Layer::Linear { inputs: 60, outputs: 3 },
+    ];
+    vec![("dense", network(dense)), ("grids", network(grids)), ("turned", network(turned))]
 }
 
 /// A network's parameters, a batch, and the output gradient c of the objective Σ c·y.
