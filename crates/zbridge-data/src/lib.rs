@@ -32,7 +32,6 @@ mod npy;
 mod pairs;
 mod picture_file;
 mod png_file;
-pub mod scenes;
 
 pub use atomic::write_atomically;
 pub use augment::augmented;
