@@ -1,5 +1,5 @@
 //! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays in `.npy`,
-//! images in PNG, latents in safetensors, pairs in CSV, and the download of MNIST.
+//! images in PNG, latents in safetensors, pairs in CSV, and the download of MNIST. [`scenes`] it draws itself.
 //!
 //! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes, finiteness, ids —
 //! and hands out the value types of [`zbridge_core`]; nothing behind the door checks again. A header that lies cannot
@@ -30,6 +30,7 @@ mod mnist;
 mod mnist_source;
 mod npy;
 mod pairs;
+pub mod scenes;
 
 pub use atomic::write_atomically;
 pub use augment::augmented;
