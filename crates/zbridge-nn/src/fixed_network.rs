@@ -1,4 +1,5 @@
 use crate::kernels::lanes::{Activation, Lanes, ROWS, activate};
+use crate::kernels::transpose::transpose;
 use crate::layer::Layer;
 use crate::native::BATCH_NORM_EPSILON;
 use crate::network::Network;
@@ -38,6 +39,8 @@ enum Step {
     Activation(Activation),
     /// `x · factor + offset`: a batch normalisation by its running statistics.
     Affine(Vec<(f32, f32)>),
+    /// Each row a matrix `[rows, columns]`, which is turned over.
+    Transpose(usize, usize),
 }
 
 impl FixedNetwork {
@@ -87,6 +90,7 @@ fn push(steps: &mut Vec<Step>, layer: &Layer, parts: &[&[f32]]) {
         Layer::ConvTranspose(conv) => return steps.push(Step::Stencil(Stencil::transposed(conv, parts[0], parts[1]))),
         Layer::BatchNorm { .. } => return steps.push(Step::Affine(affine(parts))),
         Layer::Dropout { .. } => return,
+        Layer::Transpose { rows, columns } => return steps.push(Step::Transpose(*rows, *columns)),
         Layer::Silu => Activation::Silu,
         Layer::LeakyRelu { slope } => Activation::LeakyRelu(*slope),
     };
@@ -116,6 +120,11 @@ impl Step {
                 for (lanes, (factor, offset)) in now.iter_mut().zip(columns) {
                     lanes.0.iter_mut().for_each(|x| *x = *x * factor + offset);
                 }
+            }
+            Self::Transpose(rows, columns) => {
+                next.resize(now.len(), Lanes::ZERO);
+                transpose(now, *rows, *columns, next);
+                std::mem::swap(now, next);
             }
         }
     }
@@ -176,7 +185,13 @@ mod tests {
             Layer::Silu,
             Layer::ConvTranspose(conv([6, 6, 8], 1, 6, 2, 2)),
         ];
-        alone.chain([dense, decoder]).map(|layers| Network::new(layers).unwrap()).collect()
+        let colours = vec![
+            Layer::Transpose { rows: 3, columns: 35 },
+            Layer::Conv(conv([7, 5, 3], 2, 3, 1, 1)),
+            Layer::Transpose { rows: 35, columns: 2 },
+            Layer::Silu,
+        ];
+        alone.chain([dense, decoder, colours]).map(|layers| Network::new(layers).unwrap()).collect()
     }
 
     /// A network, parameters of which no running statistic is trivial, and `rows` rows.

@@ -34,6 +34,14 @@ pub enum Layer {
         /// Probability of a zero, in steps of 1/256.
         rate: f32,
     },
+    /// Each row of the batch is a matrix, which is transposed: an image `[channels, height · width]` becomes a grid,
+    /// or a grid becomes an image.
+    Transpose {
+        /// Rows of the matrix that comes in.
+        rows: usize,
+        /// Columns of the matrix that comes in.
+        columns: usize,
+    },
 }
 
 /// The shape of a convolution or of a transposed one.
@@ -73,6 +81,7 @@ impl Layer {
             Self::Conv(conv) => conv.output().iter().product(),
             Self::ConvTranspose(conv) => conv.transposed_output().iter().product(),
             Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => input,
+            Self::Transpose { rows, columns } => rows * columns,
         }
     }
 
@@ -82,6 +91,7 @@ impl Layer {
             Self::Linear { inputs, .. } => Some(*inputs),
             Self::Conv(conv) | Self::ConvTranspose(conv) => Some(conv.input.iter().product()),
             Self::BatchNorm { width } => Some(*width),
+            Self::Transpose { rows, columns } => Some(rows * columns),
             Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => None,
         }
     }
@@ -102,7 +112,7 @@ impl Layer {
             Self::BatchNorm { width } => {
                 ["weight", "bias", "running_mean", "running_var"].map(|name| (name, vec![*width])).to_vec()
             }
-            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => vec![],
+            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } | Self::Transpose { .. } => vec![],
         }
     }
 
@@ -112,7 +122,7 @@ impl Layer {
             Self::Linear { inputs, .. } => *inputs,
             Self::Conv(c) => c.kernel * c.kernel * c.input[2],
             Self::ConvTranspose(c) => (c.kernel * c.kernel * c.input[2]).div_ceil(c.stride * c.stride),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => 1,
+            _ => 1,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::kernels::elementwise;
 use crate::kernels::matmul::{Into, Matrix, multiply};
+use crate::kernels::transpose::transpose;
 use crate::kernels::windows::Windows;
 use crate::layer::{Convolution, Layer};
 use crate::network::Network;
@@ -105,6 +106,7 @@ impl Network {
                     (Mode::Training, Some(stream)) => drop_out(source, *rate, stream, output),
                     _ => output.copy_from_slice(source),
                 },
+                Layer::Transpose { rows, columns } => transpose(source, *rows, *columns, output),
             }
         }
         tape.outputs.last_mut().unwrap_or(&mut tape.input)
@@ -169,6 +171,11 @@ impl Network {
                 Layer::Dropout { .. } => {
                     drop_out_backward(source, &tape.outputs[index], &mut tape.gradient);
                     moved = false;
+                }
+                Layer::Transpose { rows, columns } => {
+                    if let Some(below) = below {
+                        transpose(&tape.gradient, *columns, *rows, below);
+                    }
                 }
             }
             if moved && wanted {
@@ -458,6 +465,12 @@ mod tests {
                 Layer::BatchNorm { width: 6 },
                 Layer::LeakyRelu { slope: 0.2 },
                 Layer::Linear { inputs: 6, outputs: 2 },
+            ],
+            vec![
+                Layer::Transpose { rows: 2, columns: 36 },
+                Layer::Conv(conv),
+                Layer::Silu,
+                Layer::Transpose { rows: 9, columns: 3 },
             ],
         ];
         layers.into_iter().map(|layers| Network::new(layers).unwrap()).collect()

@@ -124,6 +124,7 @@ impl BurnNetwork {
                 Layer::Silu => batch.map(Silu),
                 Layer::Dropout { rate } if mode == Mode::Training => batch.map(Drop(f64::from(*rate))),
                 Layer::Dropout { .. } => batch,
+                Layer::Transpose { rows, columns } => Batch::Rows(transposed(batch.rows(), *rows, *columns)),
             };
         }
         batch.rows()
@@ -194,6 +195,12 @@ impl Activation for Drop {
         let kept = input.random_like(Distribution::Bernoulli(1.0 - self.0));
         input * kept / (1.0 - self.0)
     }
+}
+
+/// Each row, read as a matrix `[rows, columns]`, transposed.
+fn transposed(input: Tensor<2>, rows: usize, columns: usize) -> Tensor<2> {
+    let count = input.dims()[0];
+    input.reshape([count, rows, columns]).swap_dims(1, 2).flatten(1, 2)
 }
 
 fn affine(input: Tensor<2>, parts: &[Tensor<1>], inputs: usize, outputs: usize) -> Tensor<2> {
