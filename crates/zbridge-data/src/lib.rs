@@ -1,5 +1,5 @@
 //! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays in `.npy`,
-//! images in PNG, latents in safetensors, pairs in CSV, and the download of MNIST.
+//! images in PNG, latents in safetensors, pairs in CSV, and the download of MNIST. [`scenes`] it draws itself.
 //!
 //! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes, finiteness, ids —
 //! and hands out the value types of [`zbridge_core`]; nothing behind the door checks again. A header that lies cannot
@@ -32,6 +32,7 @@ mod npy;
 mod pairs;
 mod picture_file;
 mod png_file;
+pub mod scenes;
 
 pub use atomic::write_atomically;
 pub use augment::augmented;

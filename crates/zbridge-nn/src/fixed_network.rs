@@ -1,4 +1,5 @@
 use crate::kernels::lanes::{Activation, Lanes, ROWS, activate};
+use crate::kernels::transpose::transpose;
 use crate::layer::Layer;
 use crate::native::BATCH_NORM_EPSILON;
 use crate::network::Network;
@@ -38,7 +39,7 @@ enum Step {
     Activation(Activation),
     /// `x · factor + offset`: a batch normalisation by its running statistics.
     Affine(Vec<(f32, f32)>),
-    /// A matrix of so many rows and columns, transposed.
+    /// Each row a matrix `[rows, columns]`, which is turned over.
     Transpose(usize, usize),
 }
 
@@ -115,19 +116,15 @@ impl Step {
                 std::mem::swap(now, next);
             }
             Self::Activation(activation) => activate(*activation, now),
-            Self::Transpose(rows, columns) => {
-                next.clear();
-                next.extend(
-                    (0..*columns)
-                        .flat_map(|column| (0..*rows).map(move |row| row * columns + column))
-                        .map(|place| now[place]),
-                );
-                std::mem::swap(now, next);
-            }
             Self::Affine(columns) => {
                 for (lanes, (factor, offset)) in now.iter_mut().zip(columns) {
                     lanes.0.iter_mut().for_each(|x| *x = *x * factor + offset);
                 }
+            }
+            Self::Transpose(rows, columns) => {
+                next.resize(now.len(), Lanes::ZERO);
+                transpose(now, *rows, *columns, next);
+                std::mem::swap(now, next);
             }
         }
     }
@@ -188,13 +185,13 @@ mod tests {
             Layer::Silu,
             Layer::ConvTranspose(conv([6, 6, 8], 1, 6, 2, 2)),
         ];
-        let colour = vec![
-            Layer::Transpose { rows: 3, columns: 30 },
-            Layer::Conv(conv([6, 5, 3], 2, 3, 1, 1)),
+        let colours = vec![
+            Layer::Transpose { rows: 3, columns: 35 },
+            Layer::Conv(conv([7, 5, 3], 2, 3, 1, 1)),
+            Layer::Transpose { rows: 35, columns: 2 },
             Layer::Silu,
-            Layer::Transpose { rows: 30, columns: 2 },
         ];
-        alone.chain([dense, decoder, colour]).map(|layers| Network::new(layers).unwrap()).collect()
+        alone.chain([dense, decoder, colours]).map(|layers| Network::new(layers).unwrap()).collect()
     }
 
     /// A network, parameters of which no running statistic is trivial, and `rows` rows.

@@ -34,12 +34,12 @@ pub enum Layer {
         /// Probability of a zero, in steps of 1/256.
         rate: f32,
     },
-    /// Each row as a matrix, transposed: from the order of observations, `[channels, height · width]`, to that of grids,
-    /// `[height · width, channels]`, and back.
+    /// Each row of the batch is a matrix, which is transposed: an image `[channels, height · width]` becomes a grid,
+    /// or a grid becomes an image.
     Transpose {
-        /// Rows of the matrix before.
+        /// Rows of the matrix that comes in.
         rows: usize,
-        /// Columns of the matrix before.
+        /// Columns of the matrix that comes in.
         columns: usize,
     },
 }
@@ -80,8 +80,8 @@ impl Layer {
             Self::Linear { outputs, .. } => *outputs,
             Self::Conv(conv) => conv.output().iter().product(),
             Self::ConvTranspose(conv) => conv.transposed_output().iter().product(),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu => input,
-            Self::Dropout { .. } | Self::Transpose { .. } => input,
+            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => input,
+            Self::Transpose { rows, columns } => rows * columns,
         }
     }
 
@@ -122,8 +122,7 @@ impl Layer {
             Self::Linear { inputs, .. } => *inputs,
             Self::Conv(c) => c.kernel * c.kernel * c.input[2],
             Self::ConvTranspose(c) => (c.kernel * c.kernel * c.input[2]).div_ceil(c.stride * c.stride),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu => 1,
-            Self::Dropout { .. } | Self::Transpose { .. } => 1,
+            _ => 1,
         }
     }
 }

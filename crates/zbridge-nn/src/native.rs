@@ -6,6 +6,7 @@
 
 use crate::kernels::elementwise;
 use crate::kernels::matmul::{Into, Matrix, multiply};
+use crate::kernels::transpose::transpose;
 use crate::kernels::windows::Windows;
 use crate::layer::{Convolution, Layer};
 use crate::network::Network;
@@ -167,14 +168,14 @@ impl Network {
                     elementwise::silu_backward(source, &mut tape.gradient);
                     moved = false;
                 }
+                Layer::Dropout { .. } => {
+                    drop_out_backward(source, &tape.outputs[index], &mut tape.gradient);
+                    moved = false;
+                }
                 Layer::Transpose { rows, columns } => {
                     if let Some(below) = below {
                         transpose(&tape.gradient, *columns, *rows, below);
                     }
-                }
-                Layer::Dropout { .. } => {
-                    drop_out_backward(source, &tape.outputs[index], &mut tape.gradient);
-                    moved = false;
                 }
             }
             if moved && wanted {
@@ -365,15 +366,6 @@ fn drop_out_backward(x: &[f32], y: &[f32], gradient: &mut [f32]) {
     }
 }
 
-/// Each `[rows, columns]` of `x` becomes `[columns, rows]` in `y`.
-fn transpose(x: &[f32], rows: usize, columns: usize, y: &mut [f32]) {
-    for (x, y) in x.chunks_exact(rows * columns).zip(y.chunks_exact_mut(rows * columns)) {
-        for (row, x) in x.chunks_exact(columns).enumerate() {
-            x.iter().enumerate().for_each(|(column, x)| y[column * rows + row] = *x);
-        }
-    }
-}
-
 /// `total += Σ rows`: a bias's gradient.
 fn add_rows(rows: &[f32], total: &mut [f32]) {
     for row in rows.chunks_exact(total.len()) {
@@ -477,6 +469,7 @@ mod tests {
             vec![
                 Layer::Transpose { rows: 2, columns: 36 },
                 Layer::Conv(conv),
+                Layer::Silu,
                 Layer::Transpose { rows: 9, columns: 3 },
             ],
         ];

@@ -34,15 +34,14 @@ fn networks() -> Vec<(&'static str, Network)> {
         // The twelve numbers read as another grid than the one before.
         Layer::ConvTranspose(conv([2, 2, 3], 2, 6, 2, 2)),
     ];
-    let network = |layers| Network::new(layers).unwrap();
-    let turned = vec![
-        Layer::Transpose { rows: 2, columns: 48 },
-        Layer::Conv(conv([8, 6, 2], 5, 4, 2, 1)),
+    let colours = vec![
+        Layer::Transpose { rows: 3, columns: 30 },
+        Layer::Conv(conv([6, 5, 3], 4, 3, 1, 1)),
         Layer::Silu,
-        Layer::Transpose { rows: 12, columns: 5 },
-        Layer::Linear { inputs: 60, outputs: 3 },
+        Layer::Transpose { rows: 30, columns: 4 },
     ];
-    vec![("dense", network(dense)), ("grids", network(grids)), ("turned", network(turned))]
+    let network = |layers| Network::new(layers).unwrap();
+    vec![("dense", network(dense)), ("grids", network(grids)), ("colours", network(colours))]
 }
 
 /// A network's parameters, a batch, and the output gradient c of the objective Σ c·y.

@@ -1,6 +1,7 @@
 //! How the given models are made: architecture, objective and schedule of each, by name.
 
 mod mnist;
+mod scenes;
 mod speech;
 
 pub use speech::SPEECH;
@@ -74,7 +75,7 @@ impl Recipe {
     /// # Errors
     /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
     pub fn all() -> Result<Vec<Self>, ModelError> {
-        Ok([mnist::recipes()?, speech::recipes()?].concat())
+        Ok([mnist::recipes()?, speech::recipes()?, scenes::recipes()?].concat())
     }
 
     /// The plan to train on `rows` rows under `seed`.

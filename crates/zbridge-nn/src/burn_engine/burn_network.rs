@@ -197,10 +197,10 @@ impl Activation for Drop {
     }
 }
 
-/// Each row as a matrix `[rows, columns]`, transposed.
+/// Each row, read as a matrix `[rows, columns]`, transposed.
 fn transposed(input: Tensor<2>, rows: usize, columns: usize) -> Tensor<2> {
-    let [count, width] = input.dims();
-    input.reshape([count, rows, columns]).swap_dims(1, 2).reshape([count, width])
+    let count = input.dims()[0];
+    input.reshape([count, rows, columns]).swap_dims(1, 2).flatten(1, 2)
 }
 
 fn affine(input: Tensor<2>, parts: &[Tensor<1>], inputs: usize, outputs: usize) -> Tensor<2> {

@@ -3,4 +3,5 @@
 pub(crate) mod elementwise;
 pub(crate) mod lanes;
 pub(crate) mod matmul;
+pub(crate) mod transpose;
 pub(crate) mod windows;
