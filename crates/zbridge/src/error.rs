@@ -6,6 +6,7 @@ use zbridge_eval::EvalError;
 use zbridge_models::ModelError;
 use zbridge_nn::NnError;
 use zbridge_report::ReportError;
+use zbridge_sound::SoundError;
 
 /// What can go wrong anywhere in zbridge.
 ///
@@ -22,6 +23,9 @@ pub enum Error {
     /// Data could not be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Sounds could not be read or written.
+    #[error(transparent)]
+    Sound(#[from] SoundError),
     /// A bridge failed.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
@@ -141,6 +145,13 @@ impl Error {
             Self::Eval(EvalError::Setting { .. }) | Self::Usage { .. } | Self::UnknownModel { .. } => Failure::Usage,
             Self::Eval(_) | Self::Shape(_) | Self::BadFile { .. } => Failure::BadData,
             Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => Failure::General,
+            Self::Sound(error) => {
+                if error.is_bad_input() {
+                    Failure::BadData
+                } else {
+                    Failure::General
+                }
+            }
             Self::Missed { .. } => Failure::Missed,
             Self::Interrupted { .. } => Failure::Interrupted,
         }

@@ -14,20 +14,22 @@
 
 mod checkpoint;
 mod held_out;
+mod rows;
 mod student;
 
 use crate::Error;
 use checkpoint::Checkpoint;
 pub use held_out::{HeldOut, LogMarginal};
 use held_out::{LikelihoodPlan, TestRows};
+use rows::TrainingRows;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use student::Student;
 pub use zbridge_core::Estimate;
-use zbridge_core::{EventKind, Observations, RandomStream};
+use zbridge_core::Observations;
 pub use zbridge_data::Progress as DownloadProgress;
-use zbridge_data::{DataError, Mnist, MnistSplit, locate_or_download, write_atomically};
+use zbridge_data::{DataError, write_atomically};
 #[cfg(feature = "burn")]
 use zbridge_models::BurnVaeTrainer;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
@@ -40,7 +42,8 @@ pub use zbridge_nn::{Position, Progress, Verdict};
 pub struct TrainRequest {
     /// How the model is made.
     pub recipe: Recipe,
-    /// The folder with MNIST; without it, `ZBRIDGE_DATA` or the cache, which is filled when it is empty.
+    /// The folder with the data; for MNIST, without it, `ZBRIDGE_DATA` or the cache, which is filled when it is empty.
+    /// Scenes need none.
     pub data: Option<PathBuf>,
     /// Seed of everything random.
     pub seed: u64,
@@ -173,37 +176,14 @@ pub fn train_model(
 ) -> Result<TrainReport, Error> {
     let recipe = request.effective_recipe()?;
     expect_device(request.device, &recipe)?;
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observer(TrainEvent::Download(progress));
-    })?;
-    let Mnist { train: split, test } = Mnist::load_both(&folder)?;
-    expect_rows(&folder, &split, &test)?;
-    let event = match &recipe.model {
-        RecipeModel::Vae(architecture, _) => &architecture.event,
-        RecipeModel::Classifier(_) => &IMAGE,
-    };
-    let observations = rows_of(&split, event)?;
-    let mut seen = rows_of(&test, event)?;
-    if matches!(&recipe.model, RecipeModel::Vae(_, Objective { binarised: true, .. })) {
-        seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"));
-    }
-    let test = TestRows { observations: seen, labels: test.labels };
-    let plan = recipe.plan(split.rows(), request.seed);
-    let training = Training { request, recipe: &recipe, plan: &plan, data_digest: split.digest(), test };
+    let TrainingRows { observations, labels, digest, test } = TrainingRows::read(request, &recipe, observer)?;
+    let plan = recipe.plan(observations.rows(), request.seed);
+    let training = Training { request, recipe: &recipe, plan: &plan, data_digest: digest, test };
     match recipe.model.clone() {
         RecipeModel::Vae(architecture, objective) => training.run_vae(architecture, objective, &observations, observer),
         RecipeModel::Classifier(network) => {
-            training.run(ClassifierTrainer::new(network, &observations, split.labels(), request.seed), observer)
+            training.run(ClassifierTrainer::new(network, &observations, &labels, request.seed), observer)
         }
-    }
-}
-
-const IMAGE: EventKind = EventKind::Image { channels: 1, height: 28, width: 28 };
-
-fn rows_of(split: &MnistSplit, event: &EventKind) -> Result<Observations, Error> {
-    match *event {
-        EventKind::Class { classes } => Ok(Observations::one_hot(split.labels(), classes)?),
-        _ => Ok(split.images_observations()),
     }
 }
 
@@ -216,15 +196,6 @@ fn expect_device(device: Device, recipe: &Recipe) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-fn expect_rows(folder: &Path, train: &MnistSplit, test: &MnistSplit) -> Result<(), Error> {
-    if train.rows() >= 2 && test.rows() >= 1 {
-        return Ok(());
-    }
-    let (train, test) = (train.rows(), test.rows());
-    let reason = format!("holds {train} rows to train on and {test} to test on; at least 2 and 1 are needed");
-    Err(Error::BadFile { path: folder.to_owned(), reason })
 }
 
 /// Errors when no file can appear at `out`, as far as that shows without writing one.

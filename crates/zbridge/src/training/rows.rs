@@ -1,0 +1,133 @@
+//! What a training sees: the rows of a dataset as the model takes them, and the test half.
+
+use super::held_out::TestRows;
+use super::{TrainEvent, TrainRequest, Verdict};
+use crate::Error;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use zbridge_core::{EventKind, Observations, RandomStream};
+use zbridge_data::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
+use zbridge_data::{Mnist, MnistSplit, locate_or_download};
+use zbridge_models::Objective;
+use zbridge_models::recipes::{Dataset, Recipe, RecipeModel};
+use zbridge_sound::SpokenDigits;
+
+/// Rows to train on, and others.
+pub(super) struct TrainingRows {
+    pub(super) observations: Observations,
+    /// The class of each row; none where the data has no classes.
+    pub(super) labels: Vec<u8>,
+    /// SHA-256 of the rows to train on.
+    pub(super) digest: String,
+    pub(super) test: TestRows,
+}
+
+/// Scenes to train on, and to test on.
+const SCENES: [usize; 2] = [40_000, 2_000];
+
+impl TrainingRows {
+    /// # Errors
+    /// [`Error`] when the data cannot be found or read, or has too few rows.
+    pub(super) fn read(
+        request: &TrainRequest,
+        recipe: &Recipe,
+        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+    ) -> Result<Self, Error> {
+        match recipe.data {
+            Dataset::Mnist => Self::mnist(request, recipe, observer),
+            Dataset::SpokenDigits => Self::spoken_digits(request, recipe),
+            Dataset::Scenes => Self::scenes(recipe),
+            _ => Err(Error::usage(format!("`{}`: zbridge cannot read what it is trained on", recipe.name))),
+        }
+    }
+
+    fn mnist(
+        request: &TrainRequest,
+        recipe: &Recipe,
+        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+    ) -> Result<Self, Error> {
+        let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
+            observer(TrainEvent::Download(progress));
+        })?;
+        let Mnist { train, test } = Mnist::load_both(&folder)?;
+        expect_rows(&folder, train.rows(), test.rows())?;
+        let mut seen = digits(&test, recipe)?;
+        if matches!(&recipe.model, RecipeModel::Vae(_, Objective { binarised: true, .. })) {
+            seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"));
+        }
+        Ok(Self {
+            observations: digits(&train, recipe)?,
+            labels: train.labels().to_vec(),
+            digest: train.digest(),
+            test: TestRows { observations: seen, labels: test.labels().to_vec() },
+        })
+    }
+
+    fn spoken_digits(request: &TrainRequest, recipe: &Recipe) -> Result<Self, Error> {
+        let Some(folder) = &request.data else {
+            let message = format!("`{}` is trained on spoken digits: name their folder with --data", recipe.name);
+            return Err(Error::usage(message));
+        };
+        let digits = SpokenDigits::read(folder, &zbridge_models::recipes::SPEECH)?;
+        let [train, test] = [false, true].map(|test| digits.rows(test));
+        expect_rows(folder, train.len(), test.len())?;
+        let sounds = &digits.recordings.sounds;
+        Ok(Self {
+            observations: sounds.select(&train),
+            labels: digits.labels_of(&train),
+            digest: digits.digest(),
+            test: TestRows { observations: sounds.select(&test), labels: digits.labels_of(&test) },
+        })
+    }
+
+    /// Scenes are drawn, always the same ones: there is nothing to read.
+    fn scenes(recipe: &Recipe) -> Result<Self, Error> {
+        let streams = ["scenes/train", "scenes/test"].map(|name| RandomStream::named(1, name));
+        let mut halves = Vec::new();
+        for (count, stream) in SCENES.into_iter().zip(&streams) {
+            halves.push(match attribute_of(recipe) {
+                Some(attribute) => examples(attribute, count, stream)?,
+                None => (of_scenes(&mixed_scenes(count, stream), recipe)?, vec![0; count]),
+            });
+        }
+        let [(observations, labels), (seen, seen_labels)] = halves.try_into().expect("two halves");
+        let digest = digest_of(&observations);
+        Ok(Self { observations, labels, digest, test: TestRows { observations: seen, labels: seen_labels } })
+    }
+}
+
+fn digits(split: &MnistSplit, recipe: &Recipe) -> Result<Observations, Error> {
+    match &recipe.model {
+        RecipeModel::Vae(architecture, _) => match architecture.event {
+            EventKind::Class { classes } => Ok(Observations::one_hot(split.labels(), classes)?),
+            _ => Ok(split.images_observations()),
+        },
+        _ => Ok(split.images_observations()),
+    }
+}
+
+/// The attribute that a recipe's judge reads, by its name: `scene-judge-colour`.
+fn attribute_of(recipe: &Recipe) -> Option<Attribute> {
+    recipe.name.strip_prefix("scene-judge-").and_then(Attribute::named)
+}
+
+fn of_scenes(scenes: &[Scene], recipe: &Recipe) -> Result<Observations, Error> {
+    match &recipe.model {
+        RecipeModel::Vae(..) => Ok(pictures(scenes)?),
+        _ => Ok(captions(scenes)?),
+    }
+}
+
+fn digest_of(observations: &Observations) -> String {
+    let mut hash = Sha256::new();
+    observations.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn expect_rows(folder: &Path, train: usize, test: usize) -> Result<(), Error> {
+    if train >= 2 && test >= 1 {
+        return Ok(());
+    }
+    let reason = format!("holds {train} rows to train on and {test} to test on; at least 2 and 1 are needed");
+    Err(Error::BadFile { path: PathBuf::from(folder), reason })
+}
