@@ -28,6 +28,8 @@ pub struct Gru {
 #[derive(Debug, Default, Clone)]
 pub struct GruTape {
     rows: usize,
+    /// Numbers of the states of all rows at one step.
+    state: usize,
     inputs: Vec<f32>,
     /// Gates of each step; on the way back their gradients.
     gates: Vec<f32>,
@@ -196,14 +198,19 @@ struct Parts<'p> {
 }
 
 impl GruTape {
+    /// The states behind each step of the last forward pass, `[steps, rows, units]`.
+    pub fn states(&self) -> &[f32] {
+        &self.states[self.state..]
+    }
+
     fn prepare(&mut self, inputs: &[f32], rows: usize, steps: usize, units: usize) {
-        self.rows = rows;
+        (self.rows, self.state) = (rows, rows * units);
         self.inputs.clear();
         self.inputs.extend_from_slice(inputs);
         self.gates.resize(steps * rows * 3 * units, 0.0);
         self.from_state.resize(steps * rows * 3 * units, 0.0);
         self.states.resize((steps + 1) * rows * units, 0.0);
-        self.states[..rows * units].fill(0.0);
+        self.states[..self.state].fill(0.0);
     }
 }
 
