@@ -40,6 +40,34 @@ pub enum ShapeError {
         /// How many there are.
         classes: usize,
     },
+    /// A list of symbols is no vocabulary of texts.
+    #[error("symbol {place} of the vocabulary, {symbol:?}, {reason}")]
+    Vocabulary {
+        /// Which symbol, from 0.
+        place: usize,
+        /// The symbol.
+        symbol: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A text holds something that is not in its vocabulary.
+    #[error("column {column}: {symbol:?} is not in the vocabulary{}", near(nearest.as_deref()))]
+    UnknownSymbol {
+        /// Column in characters, from 1, as editors count.
+        column: usize,
+        /// The word or character.
+        symbol: String,
+        /// The symbol of the vocabulary that is most like it.
+        nearest: Option<String>,
+    },
+    /// A text has more symbols than there is room for.
+    #[error("{symbols} symbols, but there is room for {length}: shorten the text, or use a model of longer ones")]
+    TextTooLong {
+        /// How many it has.
+        symbols: usize,
+        /// How many there may be.
+        length: usize,
+    },
     /// A batch needs at least one row and one column here.
     #[error("{what} is empty: at least one row and one column are needed")]
     Empty {
@@ -64,4 +92,9 @@ pub enum ShapeError {
         /// What its engine said.
         reason: String,
     },
+}
+
+fn near(nearest: Option<&str>) -> String {
+    let hint = |known: &str| format!("; did you mean {known:?}?");
+    nearest.map_or_else(|| ", and nothing in it is like it: use other words".to_owned(), hint)
 }

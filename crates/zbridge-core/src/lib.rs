@@ -25,6 +25,7 @@ mod observations;
 mod posterior;
 mod random_stream;
 mod replace_file;
+mod text;
 
 pub use diagonal_gaussian::DiagonalGaussian;
 pub use error::ShapeError;
@@ -35,6 +36,7 @@ pub use observations::{EventKind, Observations, Spectrogram};
 pub use posterior::{Posterior, PosteriorSamples};
 pub use random_stream::RandomStream;
 pub use replace_file::replace_file;
+pub use text::{TextUnit, Vocabulary};
 
 /// `ln(2π)`, the constant of every Gaussian log-density.
 pub const LN_TWO_PI: f64 = 1.837_877_066_409_345_5;

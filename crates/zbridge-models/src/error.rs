@@ -28,6 +28,16 @@ pub enum ModelError {
         /// Outputs that the network has.
         found: usize,
     },
+    /// A model is to be of other observations than it can be.
+    #[error("model `{model}` is of {expected}, but the data are {found}: choose data or recipe anew")]
+    Event {
+        /// The model's name.
+        model: String,
+        /// What it can be of.
+        expected: &'static str,
+        /// What it was to be of.
+        found: String,
+    },
     /// A recipe that does not exist was asked for.
     #[error("no recipe `{name}`; there are: {known}")]
     UnknownRecipe {

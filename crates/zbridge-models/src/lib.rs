@@ -1,4 +1,4 @@
-//! Given generative models: VAEs of images and labels, and the judge that reads generated images.
+//! Given generative models: VAEs of images, labels and texts, and the judge that reads generated images.
 //!
 //! A given model is trained once, by one of the [`recipes`], and never changed afterwards: bridges and
 //! estimators see it through [`LatentModel`](zbridge_core::LatentModel).
@@ -8,6 +8,7 @@ mod classifier;
 mod error;
 pub mod recipes;
 mod tape_pool;
+mod text;
 mod vae;
 #[cfg(feature = "burn")]
 mod vae_on_burn;
@@ -15,6 +16,7 @@ mod vae_training;
 
 pub use classifier::{Classifier, ClassifierTrainer};
 pub use error::ModelError;
+pub use text::{TextFigures, TextObjective, TextVae, TextVaeArchitecture, TextVaeConfig, TextVaeTrainer};
 pub use vae::{Elbo, Vae, VaeArchitecture};
 #[cfg(feature = "burn")]
 pub use vae_on_burn::BurnVaeTrainer;

@@ -77,6 +77,29 @@ pub struct Elbo {
 /// Rows that a core takes at once: they fill the vectors, and their activations stay in its cache.
 const ROWS_AT_ONCE: usize = FixedNetwork::ROWS_AT_ONCE;
 
+impl Elbo {
+    /// The bound of `model` over `observations`, one posterior draw each.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when the observations are not of the model's event.
+    pub fn of(
+        model: &dyn LatentModel,
+        observations: &Observations,
+        stream: &mut RandomStream,
+    ) -> Result<Self, ShapeError> {
+        let posterior = model.posterior(observations)?;
+        let prior = DiagonalGaussian::standard(posterior.rows(), posterior.dim());
+        let kl = posterior.moments().kl_divergence_nats(&prior)?;
+        let reconstruction = model.log_likelihood_nats(observations, &posterior.sample(stream))?;
+        let bound = reconstruction.iter().zip(&kl).map(|(&reconstruction, kl)| f64::from(reconstruction) - kl);
+        Ok(Self {
+            reconstruction_nats: Estimate::of(reconstruction.iter().map(|&value| f64::from(value))),
+            kl_nats: Estimate::of(kl.iter().copied()),
+            elbo_nats: Estimate::of(bound),
+        })
+    }
+}
+
 impl VaeArchitecture {
     /// The architecture, once its parts fit each other.
     ///
@@ -156,16 +179,7 @@ impl Vae {
     /// # Errors
     /// [`ShapeError`] when the observations are not of the model's event.
     pub fn elbo(&self, observations: &Observations, stream: &mut RandomStream) -> Result<Elbo, ShapeError> {
-        let posterior = self.posterior(observations)?;
-        let prior = DiagonalGaussian::standard(posterior.rows(), posterior.dim());
-        let kl = posterior.moments().kl_divergence_nats(&prior)?;
-        let reconstruction = self.log_likelihood_nats(observations, &posterior.sample(stream))?;
-        let bound = reconstruction.iter().zip(&kl).map(|(&reconstruction, kl)| f64::from(reconstruction) - kl);
-        Ok(Elbo {
-            reconstruction_nats: Estimate::of(reconstruction.iter().map(|&value| f64::from(value))),
-            kl_nats: Estimate::of(kl.iter().copied()),
-            elbo_nats: Estimate::of(bound),
-        })
+        Elbo::of(self, observations, stream)
     }
 
     fn expect(&self, observations: &Observations) -> Result<(), ShapeError> {

@@ -228,7 +228,7 @@ fn split_gradients<'g>(gradients: &'g mut [f32], ranges: &[Range<usize>]) -> (&'
     gradients[ranges[0].start..ranges[1].end].split_at_mut(ranges[0].len())
 }
 
-fn linear(x: &[f32], inputs: usize, outputs: usize, weight: &[f32], bias: &[f32], y: &mut [f32]) {
+pub(crate) fn linear(x: &[f32], inputs: usize, outputs: usize, weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let rows = x.len() / inputs;
     y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
     multiply(y, Into::Accumulate, Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs).transposed());
@@ -367,7 +367,7 @@ fn drop_out_backward(x: &[f32], y: &[f32], gradient: &mut [f32]) {
 }
 
 /// `total += Σ rows`: a bias's gradient.
-fn add_rows(rows: &[f32], total: &mut [f32]) {
+pub(crate) fn add_rows(rows: &[f32], total: &mut [f32]) {
     for row in rows.chunks_exact(total.len()) {
         total.iter_mut().zip(row).for_each(|(total, value)| *total += value);
     }

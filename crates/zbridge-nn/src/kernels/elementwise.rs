@@ -47,7 +47,7 @@ fn ln_one_plus(u: f32) -> f32 {
 
 /// 1 / (1 + e^−x).
 #[inline(always)]
-fn sigmoid(x: f32) -> f32 {
+pub(crate) fn sigmoid(x: f32) -> f32 {
     let e = exp(-x.abs());
     let positive = 1.0 / (1.0 + e);
     if x >= 0.0 { positive } else { e * positive }

@@ -1,6 +1,7 @@
 //! The few loops in which the native engine spends its time.
 
 pub(crate) mod elementwise;
+pub(crate) mod gates;
 pub(crate) mod lanes;
 pub(crate) mod matmul;
 pub(crate) mod transpose;

@@ -1,0 +1,168 @@
+//! Training a text VAE: as for images, a batch is split over the cores and gradients are summed in fixed order.
+
+use super::architecture::TextVaeArchitecture;
+use super::posterior_draw::{KlPrice, PosteriorDraw};
+use super::recurrent_network::RecurrentTape;
+use super::text_vae::TextVae;
+use super::texts::{TextBatch, Texts};
+use crate::vae_training::SHARD_ROWS;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use zbridge_core::{Observations, RandomStream};
+use zbridge_nn::{Adam, NnError, StepContext, Trainee, WeightsFile};
+
+/// What a text VAE is trained to maximise: E log p(x|z) − β Σ_d max(KL_d − free, 0).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TextObjective {
+    /// Weight β of the KL term at the end; 1 is the evidence lower bound.
+    pub kl_weight: f32,
+    /// Share of the training over which the weight rises from 0.
+    pub kl_warm_up: f32,
+    /// Nats of each latent dimension that cost nothing (free bits; Kingma et al. 2016, appendix C.8 there).
+    pub free_nats: f32,
+    /// Share of the symbols before that the decoder sees as a blank (Bowman et al. 2016, section 3.1).
+    pub word_dropout: f32,
+}
+
+impl TextObjective {
+    /// The evidence lower bound from beginning to end, with every symbol shown.
+    pub fn elbo() -> Self {
+        Self { kl_weight: 1.0, kl_warm_up: 0.0, free_nats: 0.0, word_dropout: 0.0 }
+    }
+
+    /// The price of a nat when this share of the training is done.
+    fn price(&self, done: f32) -> KlPrice {
+        let risen = if self.kl_warm_up > 0.0 { (done / self.kl_warm_up).min(1.0) } else { 1.0 };
+        KlPrice { weight: self.kl_weight * risen, free_nats: self.free_nats }
+    }
+}
+
+/// A text VAE in training, with its optimiser and its texts.
+#[derive(Debug)]
+pub struct TextVaeTrainer {
+    architecture: TextVaeArchitecture,
+    objective: TextObjective,
+    texts: Texts,
+    /// The encoder's parameters, then the decoder's.
+    parameters: Vec<f32>,
+    gradients: Vec<f32>,
+    adam: Adam,
+    shards: Vec<Shard>,
+}
+
+impl TextVaeTrainer {
+    /// A fresh model under `seed`.
+    ///
+    /// # Panics
+    /// When the observations are not the texts that the architecture is for.
+    pub fn new(
+        architecture: TextVaeArchitecture,
+        objective: TextObjective,
+        observations: &Observations,
+        seed: u64,
+    ) -> Self {
+        assert_eq!(observations.kind(), &architecture.event, "texts of the architecture");
+        let texts = Texts::of(observations).expect("an architecture is of texts");
+        let (encoder, decoder) = (architecture.encoder(), architecture.decoder());
+        let encoder = encoder.network().initial_parameters(&mut RandomStream::named(seed, "initial/encoder"));
+        let decoder = decoder.network().initial_parameters(&mut RandomStream::named(seed, "initial/decoder"));
+        let parameters = [encoder, decoder].concat();
+        let (adam, gradients) = (Adam::new(parameters.len()), vec![0.0; parameters.len()]);
+        Self { architecture, objective, texts, parameters, gradients, adam, shards: vec![] }
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> TextVae {
+        TextVae::new(self.architecture.clone(), self.parameters.clone())
+    }
+
+    /// Weights and optimiser, for a checkpoint.
+    pub fn checkpoint(&self) -> WeightsFile {
+        let mut file = self.model().to_weights();
+        file.put_adam(&self.adam);
+        file
+    }
+
+    /// Takes over what [`checkpoint`](Self::checkpoint) gave; `path` names the file in errors.
+    ///
+    /// # Errors
+    /// [`NnError::Weights`] when the checkpoint belongs to another architecture or lacks a part.
+    pub fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+        let parameters = self.architecture.parameters_in(file, path)?;
+        self.adam = file.adam(parameters.len(), path)?;
+        self.parameters = parameters;
+        Ok(())
+    }
+}
+
+impl Trainee for TextVaeTrainer {
+    fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError> {
+        let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
+        self.shards.resize_with(parts.len().max(self.shards.len()), Shard::default);
+        let (scale, price) = (1.0 / rows.len() as f32, self.objective.price(context.done));
+        let step = Step { architecture: &self.architecture, word_dropout: self.objective.word_dropout, price, scale };
+        let (texts, parameters) = (&self.texts, &self.parameters);
+        let shards = self.shards[..parts.len()].par_iter_mut().zip(&parts).enumerate();
+        let work = shards.map(|(index, (shard, rows))| {
+            shard.run(step, parameters, &texts.batch(rows), &context.stream.child(index as u64))
+        });
+        let sums: Vec<f64> = work.collect();
+        self.gradients.fill(0.0);
+        for shard in &self.shards[..parts.len()] {
+            self.gradients.iter_mut().zip(&shard.gradients).for_each(|(total, part)| *total += part);
+        }
+        self.adam.step(&mut self.parameters, &self.gradients, context.learning_rate);
+        Ok(sums.iter().sum::<f64>() / rows.len() as f64)
+    }
+}
+
+/// What all shards of a step share.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    architecture: &'a TextVaeArchitecture,
+    word_dropout: f32,
+    price: KlPrice,
+    /// One over the rows of the batch.
+    scale: f32,
+}
+
+/// One core's part of a step, with the buffers it keeps.
+#[derive(Debug, Default)]
+struct Shard {
+    encoder: RecurrentTape,
+    decoder: RecurrentTape,
+    gradients: Vec<f32>,
+}
+
+impl Shard {
+    /// The summed objective of the texts in nats; the gradients of −scale · objective are left in the shard.
+    fn run(&mut self, step: Step, parameters: &[f32], texts: &TextBatch, stream: &RandomStream) -> f64 {
+        const NOISE: u64 = 0;
+        const DROPOUT: u64 = 1;
+        let (encoder, decoder) = (step.architecture.encoder(), step.architecture.decoder());
+        let (of_encoder, of_decoder) = parameters.split_at(encoder.network().parameter_count());
+        self.gradients.clear();
+        self.gradients.resize(parameters.len(), 0.0);
+        let (encoder_gradients, decoder_gradients) = self.gradients.split_at_mut(of_encoder.len());
+        let posterior = encoder.forward(of_encoder, texts, &mut self.encoder);
+        let draw = PosteriorDraw::new(posterior, step.architecture.latent_dim, &mut stream.child(NOISE));
+        let shown = dropped(texts, decoder.blank(), step.word_dropout, &mut stream.child(DROPOUT));
+        let given = (draw.latents(), step.scale);
+        let (log_likelihood, at_latents) =
+            decoder.train(of_decoder, (texts, &shown), given, decoder_gradients, &mut self.decoder);
+        let (cost, at_posterior) = draw.backward(at_latents, step.price, step.scale);
+        encoder.backward(of_encoder, texts, &at_posterior, encoder_gradients, &mut self.encoder);
+        log_likelihood - cost
+    }
+}
+
+/// The symbols before, each with probability `rate` as a blank.
+fn dropped(texts: &TextBatch, blank: usize, rate: f32, stream: &mut RandomStream) -> Vec<usize> {
+    let mut shown = texts.before();
+    if rate > 0.0 {
+        let unseen = |_: &&mut usize| stream.uniform() < rate;
+        shown.iter_mut().filter(unseen).for_each(|symbol| *symbol = blank);
+    }
+    shown
+}
