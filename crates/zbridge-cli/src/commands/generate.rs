@@ -13,7 +13,7 @@ pub struct GenerateArgs {
     /// The bridge file
     #[arg(long, value_name = "BRIDGE")]
     bridge: PathBuf,
-    /// A label, an image file, a folder of images, or an .npy of images or class ids
+    /// A label, a text in quotes, or a file: .png, .wav, .txt, .npy, or a folder of .png or .wav
     #[arg(long, value_name = "INPUT")]
     from: String,
     /// The side to make
@@ -55,6 +55,7 @@ fn as_text(report: &GenerateReport) -> String {
     lines.extend(
         report.classes.as_ref().filter(|classes| classes.len() <= 20).map(|classes| format!("classes {classes:?}")),
     );
+    lines.extend(report.texts.iter().flatten().take(20).cloned());
     lines.push(format!("{} in {seconds:.2} s", files(&report.files)));
     lines.join("\n")
 }

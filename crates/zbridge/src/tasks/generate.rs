@@ -1,14 +1,15 @@
-use super::input::Input;
+use super::input::{Input, takes, text_observations};
+use super::output::Format;
 use crate::translation::translate;
-use crate::{Error, Given, pictures};
+use crate::{Error, Given};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 use zbridge_bridge::{Bridge, Direction};
-use zbridge_core::{Observations, RandomStream};
+use zbridge_core::{EventKind, Observations, RandomStream};
 use zbridge_data::Split;
-use zbridge_nn::{Device, Precision, StoredTensor, WeightsFile};
+use zbridge_nn::Device;
 
 /// A side of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl FromStr for Side {
 pub struct GenerateRequest {
     /// The bridge file.
     pub bridge: PathBuf,
-    /// A label, an image file, or an `.npy` of images or class ids.
+    /// A label, a text, or a file that the source model reads.
     pub from: String,
     /// The side to make.
     pub to: Side,
@@ -50,7 +51,7 @@ pub struct GenerateRequest {
     pub seed: u64,
     /// Where the models run.
     pub device: Device,
-    /// `.png`, `.npy` or `.safetensors`.
+    /// `.png`, `.wav`, `.txt`, `.npy` or `.safetensors`.
     pub out: PathBuf,
 }
 
@@ -66,17 +67,13 @@ pub struct GenerateReport {
     /// The most probable class of each output, where the target is classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<usize>>,
+    /// Each output, where the target is texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub texts: Option<Vec<String>>,
     /// Wall-clock seconds.
     pub seconds: f64,
     /// What was written.
     pub files: Vec<PathBuf>,
-}
-
-/// How an output file is written, by its extension.
-enum Format {
-    Picture,
-    Array,
-    Tensors,
 }
 
 /// Generates the other modality and writes it.
@@ -85,36 +82,26 @@ enum Format {
 /// [`Error`] when an argument is off, a file cannot be read or written, or dimensions do not belong together.
 pub fn generate(request: &GenerateRequest) -> Result<GenerateReport, Error> {
     let start = Instant::now();
-    let format = format_of(&request.out)?;
     if request.count == 0 {
         return Err(Error::usage("--count 0: at least one output for each input is needed"));
     }
     let bridge = Bridge::read(&request.bridge)?;
     let (source, target) = models(request, &bridge)?;
-    if matches!(format, Format::Picture) && !target.is_image() {
-        return Err(Error::usage(".png needs images; write classes to .npy or .safetensors"));
-    }
+    let format = Format::of(&request.out, target.model.event())?;
     let input = source_observations(&request.from, &source)?;
     let direction = if request.to == Side::Y { Direction::XToY } else { Direction::YToX };
     let posterior = source.model.posterior(&input)?;
     let mut stream = RandomStream::named(request.seed, "generate");
     let latents = translate(bridge.density(direction), &posterior, request.count, &mut stream)?;
     let outputs = target.model.decode(&latents)?;
-    let files = write(&request.out, &format, &outputs, request.count)?;
+    let phases = RandomStream::named(request.seed, "generate/phases");
+    let files = format.write(&request.out, &outputs, request.count, &phases)?;
     let mut shape = vec![outputs.rows()];
     shape.extend(outputs.kind().shape());
     let classes = target.classes().map(|_| outputs.argmax());
     let seconds = start.elapsed().as_secs_f64();
-    Ok(GenerateReport { inputs: input.rows(), outputs: outputs.rows(), shape, classes, seconds, files })
-}
-
-fn format_of(out: &Path) -> Result<Format, Error> {
-    match out.extension().and_then(|extension| extension.to_str()) {
-        Some("png") => Ok(Format::Picture),
-        Some("npy") => Ok(Format::Array),
-        Some("safetensors") => Ok(Format::Tensors),
-        _ => Err(Error::usage(format!("--out {}: end it in .png, .npy or .safetensors", out.display()))),
-    }
+    let texts = outputs.texts();
+    Ok(GenerateReport { inputs: input.rows(), outputs: outputs.rows(), shape, classes, texts, seconds, files })
 }
 
 /// (source model, target model): as asked for, else as the bridge file remembers.
@@ -156,7 +143,7 @@ pub(crate) fn known_model_of(
     }
 }
 
-/// One label, or whatever a file holds.
+/// One label, a text, or whatever a file holds.
 fn source_observations(from: &str, model: &Given) -> Result<Observations, Error> {
     if let (Some(classes), Ok(label)) = (model.classes(), from.parse::<u8>()) {
         if usize::from(label) >= classes {
@@ -164,37 +151,14 @@ fn source_observations(from: &str, model: &Given) -> Result<Observations, Error>
         }
         return Ok(Observations::one_hot(&[label], classes)?);
     }
-    let path = Path::new(from);
-    if !path.exists() {
-        let expected = if model.is_image() {
-            "an image file, a folder of images or an .npy"
-        } else {
-            "a label or an .npy of class ids"
-        };
-        return Err(Error::bad_file(path, format!("does not exist; --from takes {expected}")));
+    let (path, event) = (Path::new(from), model.model.event());
+    if path.exists() {
+        return Ok(Input::read(path, Split::Test, model)?.observations);
     }
-    Ok(Input::read(path, Split::Test, model)?.observations)
-}
-
-fn write(out: &Path, format: &Format, outputs: &Observations, count: usize) -> Result<Vec<PathBuf>, Error> {
-    let mut shape = vec![outputs.rows()];
-    shape.extend(outputs.kind().shape());
-    match format {
-        Format::Picture => {
-            let columns = if count > 1 { count.min(20) } else { 10.min(outputs.rows()) };
-            return Ok(vec![pictures::write_sheet(out, outputs, columns)?]);
+    match event {
+        EventKind::Text { .. } => {
+            text_observations(from, event).map_err(|reason| Error::usage(format!("--from: {reason}")))
         }
-        Format::Array => zbridge_data::write_f32(out, &shape, outputs.values())?,
-        Format::Tensors => {
-            let mut file = WeightsFile::default();
-            let tensor = StoredTensor { shape, values: outputs.values().to_vec() };
-            file.tensors.insert("samples".into(), tensor);
-            if matches!(outputs.kind(), zbridge_core::EventKind::Class { .. }) {
-                let classes: Vec<f32> = outputs.argmax().into_iter().map(|class| class as f32).collect();
-                file.tensors.insert("classes".into(), StoredTensor { shape: vec![classes.len()], values: classes });
-            }
-            file.write(out, Precision::Single)?;
-        }
+        _ => Err(Error::bad_file(path, format!("does not exist; --from takes {}", takes(event)))),
     }
-    Ok(vec![out.to_owned()])
 }

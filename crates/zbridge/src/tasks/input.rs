@@ -2,8 +2,11 @@
 
 use crate::{Error, Given};
 use std::path::Path;
-use zbridge_core::{EventKind, Observations};
-use zbridge_data::{Array, DataError, Mnist, Split, image_folder, read_class_ids, read_image};
+use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
+use zbridge_data::{
+    Array, DataError, Mnist, Split, image_folder, picture_folder, read_class_ids, read_image, read_picture,
+};
+use zbridge_sound::{Recordings, SoundError, SpokenDigits};
 
 /// Observations with the id of each and, where known, its class.
 pub(crate) struct Input {
@@ -21,18 +24,55 @@ impl Input {
     /// # Errors
     /// [`Error`] with the file and what is wrong with it.
     pub(crate) fn read(data: &Path, split: Split, model: &Given) -> Result<Self, Error> {
-        let extension = data.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        match extension.as_str() {
-            "npy" => Self::array(data, model),
-            "png" if model.is_image() => Ok(Self::numbered(read_image(data)?, None)),
-            "png" => Err(Error::bad_file(data, "is an image, but the model reads classes")),
-            _ if !data.exists() => Err(Error::bad_file(data, "does not exist")),
-            _ if !data.is_dir() => Err(Error::bad_file(
-                data,
-                "is neither a folder nor .npy nor .png: give MNIST's folder, a folder of .png, or one such file",
-            )),
-            _ => Self::folder(data, split, model),
+        if !data.exists() {
+            return Err(Error::bad_file(data, "does not exist"));
         }
+        let extension = data.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let event = model.model.event();
+        match (event, extension.as_str()) {
+            (_, "npy") => Self::array(data, model),
+            (EventKind::Image { .. }, "png") if is_digit(event) => Ok(Self::numbered(read_image(data)?, None)),
+            (EventKind::Image { .. }, "png") => Ok(Self::numbered(read_picture(data, event)?, None)),
+            (EventKind::Sound(kind), "wav") => Ok(Self::numbered(Recordings::read_one(data, kind)?, None)),
+            (EventKind::Text { .. }, "txt") => Self::lines(data, event),
+            (EventKind::Sound(kind), _) if data.is_dir() => Self::sounds(data, split, kind),
+            (EventKind::Image { .. } | EventKind::Class { .. }, _) if data.is_dir() => Self::folder(data, split, model),
+            _ => {
+                let reason = format!("the model reads {}: give {}", event.in_words(), takes(event));
+                Err(Error::bad_file(data, reason))
+            }
+        }
+    }
+
+    /// A folder of recordings: spoken digits of one half where all are named like them.
+    fn sounds(folder: &Path, split: Split, kind: &Spectrogram) -> Result<Self, Error> {
+        match SpokenDigits::read(folder, kind) {
+            Ok(digits) => {
+                let rows = digits.rows(split == Split::Test);
+                let ids = rows.iter().map(|&row| digits.recordings.ids[row].clone()).collect();
+                let (labels, digest) = (Some(digits.labels_of(&rows)), Some(digits.digest()));
+                Ok(Self { ids, observations: digits.recordings.sounds.select(&rows), labels, digest })
+            }
+            Err(SoundError::Name { .. }) => {
+                let Recordings { ids, sounds } = Recordings::read(folder, kind)?;
+                Ok(Self { ids, observations: sounds, labels: None, digest: None })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A text file, a line a text.
+    fn lines(path: &Path, event: &EventKind) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|reason| Error::bad_file(path, format!("cannot be read as UTF-8 text: {reason}")))?;
+        let lines: Vec<&str> = text.lines().collect();
+        let mut values = Vec::with_capacity(lines.len() * event.size());
+        for (line, text) in lines.iter().enumerate() {
+            let one = text_observations(text, event)
+                .map_err(|reason| Error::bad_file(path, format!("line {}: {reason}", line + 1)))?;
+            values.extend_from_slice(one.values());
+        }
+        Ok(Self::numbered(Observations::new(values, event.clone())?, None))
     }
 
     pub(crate) fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {
@@ -45,7 +85,7 @@ impl Input {
             let labels = read_class_ids(data, classes)?;
             return Ok(Self::numbered(Observations::one_hot(&labels, classes)?, Some(labels)));
         }
-        Ok(Self::numbered(images_of(data, model.model.event())?, None))
+        Ok(Self::numbered(observations_of(data, model.model.event())?, None))
     }
 
     fn folder(data: &Path, split: Split, model: &Given) -> Result<Self, Error> {
@@ -53,6 +93,10 @@ impl Input {
             .or_else(|error| Mnist::load(data, split).map(|_| data.to_owned()).map_err(|_| error))
         {
             Ok(folder) => Self::mnist(&folder, split, model),
+            Err(_) if model.is_image() && !is_digit(model.model.event()) => {
+                let (ids, observations) = picture_folder(data, model.model.event())?;
+                Ok(Self { ids, observations, labels: None, digest: None })
+            }
             Err(not_mnist) if model.is_image() => match image_folder(data) {
                 Ok((ids, observations)) => Ok(Self { ids, observations, labels: None, digest: None }),
                 Err(DataError::NoImages { .. }) => Err(not_mnist.into()),
@@ -73,15 +117,39 @@ impl Input {
     }
 }
 
-/// The images in an `.npy`.
-fn images_of(path: &Path, event: &EventKind) -> Result<Observations, Error> {
+/// What `--data` and `--from` take for a kind of observations.
+pub(crate) fn takes(event: &EventKind) -> &'static str {
+    match event {
+        EventKind::Image { .. } => "a .png, a folder of .png, an .npy of images, or MNIST's folder",
+        EventKind::Class { .. } => "a label, an .npy of class ids, or MNIST's folder",
+        EventKind::Sound(_) => "a .wav, a folder of .wav, or an .npy of spectrograms",
+        EventKind::Text { .. } => "a text in quotes, a .txt with a text a line, or an .npy of one-hot symbols",
+        _ => "an .npy",
+    }
+}
+
+/// A text as a model of texts sees it.
+pub(crate) fn text_observations(text: &str, event: &EventKind) -> Result<Observations, Error> {
+    let EventKind::Text { length, vocabulary } = event else {
+        return Err(Error::usage(format!("{text:?} is a text; the model reads {}", event.in_words())));
+    };
+    Ok(Vocabulary::new(vocabulary.clone())?.observations(&[text], *length)?)
+}
+
+/// Whether images are digits as MNIST has them: those that are brought into MNIST's form when they come from elsewhere.
+fn is_digit(event: &EventKind) -> bool {
+    matches!(event, EventKind::Image { channels: 1, height: 28, width: 28 })
+}
+
+/// The observations in an `.npy`; images in 0..1 or 0..255.
+fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error> {
     let array = Array::read(path)?;
     array.expect_finite(path)?;
     if array.values.is_empty() || !holds(&array.shape, event) {
         let reason = format!("has shape {:?} where [n, {}] is needed", array.shape, joined(&event.shape()));
         return Err(Error::bad_file(path, reason));
     }
-    let scale = 1.0 / brightest(path, &array.values)?;
+    let scale = if matches!(event, EventKind::Image { .. }) { 1.0 / brightest(path, &array.values)? } else { 1.0 };
     let values = array.values.iter().map(|value| value * scale).collect();
     Ok(Observations::new(values, event.clone())?)
 }

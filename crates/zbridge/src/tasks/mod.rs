@@ -5,6 +5,7 @@ mod evaluate;
 mod fit;
 mod generate;
 mod input;
+mod output;
 
 pub(crate) use encode::{BINARISED, binarised};
 pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
