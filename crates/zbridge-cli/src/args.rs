@@ -4,6 +4,7 @@ use crate::commands::compare::CompareArgs;
 use crate::commands::demo::DemoArgs;
 use crate::commands::encode::EncodeArgs;
 use crate::commands::evaluate::EvaluateArgs;
+use crate::commands::experiment::ExperimentArgs;
 use crate::commands::fit::FitArgs;
 use crate::commands::generate::GenerateArgs;
 use crate::commands::learning_curve::LearningCurveArgs;
@@ -64,6 +65,8 @@ pub enum Command {
     Report(ReportArgs),
     /// How a bridge gets better with pairs: every figure over N and seeds
     LearningCurve(LearningCurveArgs),
+    /// Images, texts and sounds across given models: image-speech, image-text, label-speech, ali-label
+    Experiment(ExperimentArgs),
     /// Beside published figures: likelihoods of images given labels, labels told from images
     Compare(CompareArgs),
     /// The paper's experiments: every figure and table, as a report

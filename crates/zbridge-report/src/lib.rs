@@ -99,7 +99,7 @@ pub use grid::{ColumnCaption, Grid};
 pub use histogram::{Bin, ExpectedBand, Histogram};
 pub use interval_plot::{IntervalPlot, IntervalRow};
 pub use neighbours::Neighbour;
-pub use page::{Block, Drawing, Illustration, Page, Section};
+pub use page::{Block, Drawing, Illustration, Page, Recording, Section};
 pub use panel::Panel;
 pub use reference::Reference;
 pub use reliability::{ConfidenceBin, ReliabilityDiagram};

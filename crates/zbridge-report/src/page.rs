@@ -52,6 +52,8 @@ pub enum Block {
     Command(String),
     /// Names and values, such as commit, seed and digests.
     Facts(Vec<(String, String)>),
+    /// Sounds to listen to, one below the other.
+    Sounds(Vec<Recording>),
     /// Blocks that are folded away under a line that says what they are.
     Details {
         /// The line that is always shown.
@@ -59,6 +61,15 @@ pub enum Block {
         /// What is shown on demand.
         blocks: Vec<Block>,
     },
+}
+
+/// A sound with what is said about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// What stands beside it.
+    pub caption: String,
+    /// A WAV file; a page carries it along.
+    pub wav: Vec<u8>,
 }
 
 /// A figure with what is said about it.

@@ -3,14 +3,15 @@
 use crate::download::{self, Preview};
 use crate::escape::xml;
 use crate::ink::{DARK, LIGHT};
-use crate::page::{Block, Illustration, Page, Section};
+use crate::page::{Block, Illustration, Page, Recording, Section};
 use crate::verdict::{KeyFigure, Verdict};
 use crate::{ReportError, Table};
+use base64::Engine as _;
 
 const STYLE: &str = include_str!("page.css");
 
 /// Nothing may be loaded or run: a report is data.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:";
 
 /// Pages with more sections than this get a list of them.
 const SECTIONS_AT_A_GLANCE: usize = 4;
@@ -102,6 +103,9 @@ fn block(block: &Block) -> Result<String, ReportError> {
             xml(text.trim_end())
         ),
         Block::Facts(pairs) => facts(pairs),
+        Block::Sounds(recordings) => {
+            format!("<div class=\"sounds\">\n{}</div>\n", recordings.iter().map(sound).collect::<String>())
+        }
         Block::Details { summary, blocks: folded } => {
             format!("<details>\n<summary>{}</summary>\n{}</details>\n", xml(summary), blocks(folded)?)
         }
@@ -150,6 +154,14 @@ fn illustration(shown: &Illustration) -> Result<String, ReportError> {
 fn table(shown: &Table) -> String {
     let data = download::details(&shown.caption, std::slice::from_ref(shown), Preview::None);
     format!("<div class=\"table\">\n<div class=\"wide\">\n{}</div>\n{data}</div>\n", shown.to_html())
+}
+
+fn sound(recording: &Recording) -> String {
+    let (caption, wav) = (xml(&recording.caption), base64::engine::general_purpose::STANDARD.encode(&recording.wav));
+    format!(
+        "<figure class=\"sound\"><figcaption>{caption}</figcaption>\
+         <audio controls preload=\"metadata\" src=\"data:audio/wav;base64,{wav}\" aria-label=\"{caption}\"></audio></figure>\n"
+    )
 }
 
 fn facts(pairs: &[(String, String)]) -> String {

@@ -1,7 +1,7 @@
 //! A page in Markdown, as GitHub reads it.
 
 use crate::escape::{self, markdown};
-use crate::page::{Block, Illustration, Page};
+use crate::page::{Block, Illustration, Page, Recording};
 use crate::verdict::{KeyFigure, Verdict};
 
 pub(crate) fn render(page: &Page, figure_path: &dyn Fn(&str) -> String) -> String {
@@ -25,8 +25,16 @@ fn block(block: &Block, figure_path: &dyn Fn(&str) -> String) -> String {
         Block::Warning(text) => format!("> [!WARNING]\n> {}", markdown(text)),
         Block::Code(text) | Block::Command(text) => code(text),
         Block::Facts(pairs) => facts(pairs),
+        Block::Sounds(recordings) => sounds(recordings),
         Block::Details { summary, blocks } => details(summary, blocks, figure_path),
     }
+}
+
+/// What there is to hear; Markdown cannot play it.
+fn sounds(recordings: &[Recording]) -> String {
+    let captions: Vec<String> =
+        recordings.iter().map(|recording| format!("- {}", markdown(&recording.caption))).collect();
+    format!("To be heard on the HTML page:\n\n{}", captions.join("\n"))
 }
 
 /// The headline in bold, and the key figures as a list.

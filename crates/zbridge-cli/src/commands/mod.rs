@@ -4,6 +4,7 @@ pub mod compare;
 pub mod demo;
 pub mod encode;
 pub mod evaluate;
+pub mod experiment;
 pub mod fit;
 pub mod generate;
 pub mod learning_curve;
@@ -28,6 +29,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
         Command::Fit(args) => fit::run(args, context),
         Command::Generate(args) => generate::run(args, context),
         Command::Evaluate(args) => evaluate::run(args, context),
+        Command::Experiment(args) => experiment::run(args, context),
         Command::LearningCurve(args) => learning_curve::run(args, context),
         Command::Report(args) => report::run(args, context),
         Command::Reproduce(args) => reproduce::run(args, context),

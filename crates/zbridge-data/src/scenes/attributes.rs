@@ -119,6 +119,26 @@ impl Attributes {
         all
     }
 
+    /// The combination with these classes, in the order of [`Level::attributes`]; none when there is no such one.
+    pub fn of_classes(level: Level, classes: &[u8]) -> Option<Self> {
+        let known =
+            level.attributes().iter().zip(classes).all(|(attribute, class)| usize::from(*class) < attribute.classes());
+        let mut all = [0; 5];
+        all.get_mut(..classes.len())?.copy_from_slice(classes);
+        (known && classes.len() == level.number()).then_some(Self { level, classes: all })
+    }
+
+    /// A number for each combination of a level, from 0, in the order of [`all`](Self::all).
+    pub fn key(&self) -> u16 {
+        let places = self.level.attributes().iter().zip(&self.classes);
+        places.fold(0, |key, (attribute, class)| key * attribute.classes() as u16 + u16::from(*class))
+    }
+
+    /// The combination of this number; none when the level has fewer.
+    pub fn of_key(level: Level, key: u16) -> Option<Self> {
+        Self::all(level).get(usize::from(key)).copied()
+    }
+
     fn with(mut self, place: usize, class: u8) -> Self {
         self.classes[place] = class;
         self
@@ -177,6 +197,20 @@ mod tests {
                 assert_eq!(Attributes::of_caption(&attributes.caption()), Some(attributes));
             }
         }
+    }
+
+    #[test]
+    fn keys_count_all_combinations_in_order() {
+        for level in Level::ALL {
+            for (key, attributes) in Attributes::all(level).into_iter().enumerate() {
+                assert_eq!(attributes.key(), key as u16);
+                assert_eq!(Attributes::of_key(level, key as u16), Some(attributes));
+                assert_eq!(Attributes::of_classes(level, &attributes.classes[..level.number()]), Some(attributes));
+            }
+        }
+        assert_eq!(Attributes::of_key(Level::L1, 3), None);
+        assert_eq!(Attributes::of_classes(Level::L2, &[0, 2]), None);
+        assert_eq!(Attributes::of_classes(Level::L2, &[0]), None);
     }
 
     #[test]

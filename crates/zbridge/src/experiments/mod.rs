@@ -13,6 +13,7 @@ pub use crossing::{Crossing, DirectionFigures};
 pub use results::{ExperimentReport, Point, Setting, SideReport};
 
 use crate::Error;
+use crate::assets::MNIST_IMAGE;
 use crate::points::remembered_or;
 use crossing::Plan;
 use modality::Modality;
@@ -238,13 +239,19 @@ fn side_report(side: &Modality, seed: u64) -> Result<SideReport, Error> {
 
 fn grounds(request: &ExperimentRequest, observe: &(dyn Fn(&str, f64) -> bool + Sync)) -> Result<Vec<Ground>, Error> {
     match request.experiment {
-        Experiment::AliLabel => {
-            let mnist = sides::mnist(request, observe)?;
-            let ali = request.models.join("mnist-ali.safetensors");
-            let x = sides::digit_images(&mnist, &ali.display().to_string(), request)?;
-            Ok(vec![Ground { name: String::new(), x, y: sides::labels(request)? }])
+        Experiment::ImageText => sides::scenes_and_captions(request, observe),
+        Experiment::ImageSpeech => {
+            let image = sides::digit_images(&sides::mnist(request, observe)?, MNIST_IMAGE.name, request)?;
+            Ok(vec![Ground { name: String::new(), x: image, y: sides::spoken_digits(request)? }])
         }
-        _ => todo!(),
+        Experiment::LabelSpeech => {
+            Ok(vec![Ground { name: String::new(), x: sides::labels(request)?, y: sides::spoken_digits(request)? }])
+        }
+        Experiment::AliLabel => {
+            let ali = request.models.join("mnist-ali.safetensors");
+            let image = sides::digit_images(&sides::mnist(request, observe)?, &ali.display().to_string(), request)?;
+            Ok(vec![Ground { name: String::new(), x: image, y: sides::labels(request)? }])
+        }
     }
 }
 

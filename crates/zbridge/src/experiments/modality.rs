@@ -35,6 +35,11 @@ pub(super) trait Reader: Send + Sync {
     /// Who it is and how good, for tables: "judge, right on 98.0 % of real recordings".
     fn name(&self) -> String;
 
+    /// What a key is called: a digit, a caption.
+    fn in_words(&self, key: u16) -> String {
+        key.to_string()
+    }
+
     /// The attributes that a key consists of, each with its value; none where it is one thing.
     fn attributes(&self, _key: u16) -> Vec<(&'static str, usize)> {
         vec![]

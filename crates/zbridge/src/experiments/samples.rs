@@ -1,21 +1,27 @@
 //! What was made, to look at, listen to and read.
 
 use super::crossing::Plan;
-use super::{Experiment, ExperimentRequest, Ground};
+use super::modality::Modality;
+use super::{ExperimentRequest, Ground};
 use crate::Error;
 use crate::pictures::tiles;
 use crate::translation::generate;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction};
-use zbridge_core::{Observations, RandomStream};
-use zbridge_report::{Grid, Section};
+use zbridge_core::{EventKind, Observations, Posterior, RandomStream};
+use zbridge_report::{Block, Cell, Column, Grid, Recording, Section, Table, Tile};
+use zbridge_sound::to_waveforms;
 
-/// Pictures for each thing shown.
+/// Different things that are shown at most.
+const ROWS: usize = 10;
+/// Images of each.
 const COLUMNS: usize = 10;
+/// Sounds of each.
+const SOUNDS: usize = 2;
 
-/// Sections that show what the first seed's bridge on the most pairs makes.
+/// Sections that show what the first seed's bridges on the most pairs make.
 ///
 /// # Errors
-/// [`Error`] when the fit or a decoder fails.
+/// [`Error`] when a fit or a decoder fails.
 pub(super) fn samples(
     request: &ExperimentRequest,
     grounds: &[Ground],
@@ -23,35 +29,88 @@ pub(super) fn samples(
 ) -> Result<Vec<Section>, Error> {
     let pairs = request.pairs.iter().copied().max().unwrap_or_default();
     let mut sections = Vec::new();
-    for ground in grounds {
+    for (place, ground) in grounds.iter().enumerate() {
         let config = BridgeConfig { seed: request.seed, ..request.config.clone() };
         let plan = Plan { x: &ground.x, y: &ground.y, pairs, shuffled: false, config };
-        let (bridge, _) = plan.fit(&|share| observe("samples", share))?;
-        sections.extend(match request.experiment {
-            Experiment::AliLabel => vec![images_of_digits(ground, &bridge, request.seed)?],
-            _ => todo!(),
-        });
+        let (bridge, _) = plan.fit(&|share| observe("samples", (place as f64 + share) / grounds.len() as f64))?;
+        for direction in [Direction::XToY, Direction::YToX] {
+            sections.push(made(ground, &bridge, direction, (request.seed, sections.len()))?);
+        }
     }
     Ok(sections)
 }
 
-/// Images made from y, a row for each digit.
-fn images_of_digits(ground: &Ground, bridge: &Bridge, seed: u64) -> Result<Section, Error> {
-    let rows: Vec<usize> =
-        (0..10).filter_map(|digit| ground.y.held_out.keys.iter().position(|&key| key == digit)).collect();
-    let sources = ground.y.held_out.posterior.select(&rows);
-    let mut stream = RandomStream::named(seed, "experiment/samples");
-    let density = bridge.density(Direction::YToX);
-    let images: Observations = generate(density, &sources, &*ground.x.model, COLUMNS, &mut stream)?;
-    let grid = Grid {
-        row_captions: rows.iter().map(|&row| ground.y.held_out.keys[row].to_string()).collect(),
-        ..Grid::new(tiles(&images)?.chunks(COLUMNS).map(<[_]>::to_vec).collect())
+/// A section with what one direction makes of held-out sources.
+fn made(
+    ground: &Ground,
+    bridge: &Bridge,
+    direction: Direction,
+    (seed, number): (u64, usize),
+) -> Result<Section, Error> {
+    let (source, target) = match direction {
+        Direction::XToY => (&ground.x, &ground.y),
+        Direction::YToX => (&ground.y, &ground.x),
     };
-    let name = ground.y.name;
-    Ok(Section::new(format!("Images made from {name}s")).illustration(
-        "images",
-        format!("Draws of the first seed's bridge on the most pairs, a row for each digit of a held-out {name}."),
-        "Handwritten digits, ten of each.",
-        grid,
-    ))
+    let rows = one_of_each(&source.held_out.keys);
+    let sources = source.held_out.posterior.select(&rows);
+    let names: Vec<String> = rows.iter().map(|&row| shown(source, source.held_out.keys[row])).collect();
+    let mut stream = RandomStream::named(seed, "experiment/samples");
+    let mut draw =
+        |sources: &Posterior, count| generate(bridge.density(direction), sources, &*target.model, count, &mut stream);
+    let heading = format!("{} {}s made from {}s", ground.name, target.name, source.name);
+    let section = Section::new(heading.trim());
+    Ok(match target.model.event() {
+        EventKind::Image { .. } => images(section, &draw(&sources, COLUMNS)?, names, (source, number))?,
+        EventKind::Sound(_) => section
+            .paragraph("Held-out sources, two draws each, as the judge hears them.")
+            .with(Block::Sounds(recordings(&draw(&sources, SOUNDS)?, &names, seed))),
+        _ => section.table(words(&draw(&sources, 5)?, &names, source)),
+    })
+}
+
+fn images(
+    section: Section,
+    made: &Observations,
+    names: Vec<String>,
+    (source, number): (&Modality, usize),
+) -> Result<Section, Error> {
+    let rows: Vec<Vec<Tile>> = tiles(made)?.chunks(COLUMNS).map(<[Tile]>::to_vec).collect();
+    let caption = format!("Ten draws for each of {} held-out {}s, a row each.", rows.len(), source.name);
+    let grid = Grid { row_captions: names, ..Grid::new(rows) };
+    Ok(section.illustration(format!("made-{number}"), caption, "Rows of generated images.", grid))
+}
+
+fn recordings(made: &Observations, names: &[String], seed: u64) -> Vec<Recording> {
+    let EventKind::Sound(kind) = made.kind() else { return vec![] };
+    let sounds = to_waveforms(made.values(), kind, &RandomStream::named(seed, "experiment/samples/phases"));
+    let named = names.iter().flat_map(|name| std::iter::repeat_n(name, SOUNDS));
+    named.zip(&sounds).map(|(name, sound)| Recording { caption: name.clone(), wav: sound.to_wav() }).collect()
+}
+
+/// Classes or texts, the draws of a source in one cell.
+fn words(made: &Observations, names: &[String], source: &Modality) -> Table {
+    let each = made.texts().unwrap_or_else(|| made.argmax().iter().map(ToString::to_string).collect());
+    let draws = each.chunks(each.len() / names.len().max(1));
+    let rows =
+        names.iter().zip(draws).map(|(name, draws)| vec![Cell::text(name.clone()), Cell::text(draws.join("; "))]);
+    Table {
+        caption: format!("Five draws for each of {} held-out {}s.", names.len(), source.name),
+        columns: vec![Column::words(format!("{} of", source.name)), Column::words("draws")],
+        rows: rows.collect(),
+    }
+}
+
+/// The first row of each key, of as many as are shown, spread over all of them.
+fn one_of_each(keys: &[u16]) -> Vec<usize> {
+    let mut all: Vec<u16> = keys.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    let step = all.len().div_ceil(ROWS).max(1);
+    let chosen = all.into_iter().step_by(step);
+    chosen.filter_map(|key| keys.iter().position(|&other| other == key)).collect()
+}
+
+/// What a key is called: a digit, or a caption.
+fn shown(side: &Modality, key: u16) -> String {
+    side.reader.in_words(key)
 }

@@ -1,13 +1,16 @@
 //! The modalities that experiments join.
 
-use super::ExperimentRequest;
 use super::modality::{Modality, Rows};
-use super::readers::{ClassReader, DigitReader};
+use super::readers::{CaptionReader, ClassReader, DigitReader, SceneReader, SpeechReader};
+use super::{ExperimentRequest, Ground};
 use crate::assets::MNIST_LABEL;
 use crate::measures::Judge;
 use crate::{Error, Given};
-use zbridge_core::Observations;
+use zbridge_core::{LatentModel, Observations, RandomStream};
+use zbridge_data::scenes::{Attributes, Level, Scene, captions, pictures, scenes};
 use zbridge_data::{Mnist, MnistSplit, locate_or_download};
+use zbridge_models::recipes::SPEECH;
+use zbridge_sound::SpokenDigits;
 
 /// Test images of MNIST that pairs are made of; those behind them are held out.
 const POOL: usize = 5000;
@@ -15,6 +18,10 @@ const POOL: usize = 5000;
 const HELD_OUT: usize = 1000;
 /// Training images whose labels nothing here knows.
 const UNPAIRED: usize = 10_000;
+/// Scenes of a level that pairs are made of; those in no pair are without captions.
+const SCENES: usize = 6000;
+/// Pictures that are encoded at once: a thousand are fifty megabytes.
+const PICTURES: usize = 1000;
 
 /// MNIST from where the request says.
 pub(super) fn mnist(request: &ExperimentRequest, observe: &(dyn Fn(&str, f64) -> bool + Sync)) -> Result<Mnist, Error> {
@@ -59,5 +66,101 @@ pub(super) fn labels(request: &ExperimentRequest) -> Result<Modality, Error> {
         digest,
         is_collection: true,
         reader: Box::new(ClassReader),
+    })
+}
+
+/// Spoken digits as the speech VAE sees them: pairs are made of what it was trained on, without labels; the recordings
+/// numbered 0 to 4 of each speaker and digit are held out.
+pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Error> {
+    let Some(folder) = &request.speech else {
+        return Err(Error::usage("this experiment needs recordings of spoken digits: name their folder with --speech"));
+    };
+    let digits = SpokenDigits::read(folder, &SPEECH)?;
+    let named = |name: &str| request.models.join(name).display().to_string();
+    let Given { model, digest, .. } = Given::open(&named("speech.safetensors"), request.device)?;
+    let sounds = &digits.recordings.sounds;
+    let rows = |rows: &[usize]| -> Result<Rows, Error> {
+        let keys = digits.labels_of(rows).into_iter().map(u16::from).collect();
+        Ok(Rows { posterior: model.posterior(&sounds.select(rows))?, keys })
+    };
+    let test = digits.rows(true);
+    let reader =
+        SpeechReader::open(&named("speech-judge.safetensors"), &sounds.select(&test), &digits.labels_of(&test))?;
+    Ok(Modality {
+        name: "speech",
+        pool: rows(&digits.rows(false))?,
+        held_out: rows(&test)?,
+        unpaired: None,
+        model,
+        digest,
+        is_collection: false,
+        reader: Box::new(reader),
+    })
+}
+
+/// Scenes and captions, level by level, across one model of pictures and one of captions.
+pub(super) fn scenes_and_captions(
+    request: &ExperimentRequest,
+    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+) -> Result<Vec<Ground>, Error> {
+    let named = |name: &str| request.models.join(name).display().to_string();
+    let picture = Given::open(&named("scene-image.safetensors"), request.device)?;
+    let caption = Given::open(&named("caption.safetensors"), request.device)?;
+    let mut grounds = Vec::new();
+    for number in &request.levels {
+        observe("draw and encode scenes", grounds.len() as f64 / request.levels.len() as f64);
+        let level = Level::of_number(usize::from(*number)).ok_or_else(|| Error::usage("levels are 1 to 5"))?;
+        let halves = [("pool", SCENES), ("held-out", HELD_OUT)].map(|(half, count)| {
+            scenes(level, count, &RandomStream::named(request.seed, &format!("experiment/scenes/{number}/{half}")))
+        });
+        let [pool, held_out] = halves.each_ref().map(|scenes| seen(&*picture.model, scenes));
+        let x = Modality {
+            name: "picture",
+            pool: pool?,
+            held_out: held_out?,
+            unpaired: None,
+            model: picture.model.clone(),
+            digest: picture.digest.clone(),
+            is_collection: false,
+            reader: Box::new(SceneReader::open(&request.models, level)?),
+        };
+        let y = every_caption(&caption, level, &halves[1])?;
+        grounds.push(Ground { name: format!("level {number}"), x, y });
+    }
+    Ok(grounds)
+}
+
+/// Posteriors of pictures, with the number of each scene's caption.
+fn seen(model: &dyn LatentModel, scenes: &[Scene]) -> Result<Rows, Error> {
+    let (mut means, mut log_vars) = (Vec::new(), Vec::new());
+    for scenes in scenes.chunks(PICTURES) {
+        let posterior = model.posterior(&pictures(scenes)?)?;
+        let moments = posterior.moments();
+        means.extend_from_slice(moments.mean().values());
+        log_vars.extend_from_slice(moments.log_var().values());
+    }
+    let latents = |values| zbridge_core::Latents::new(values, model.latent_dim());
+    let posterior = zbridge_core::DiagonalGaussian::new(latents(means)?, latents(log_vars)?)?.into();
+    Ok(Rows { posterior, keys: scenes.iter().map(|scene| scene.attributes().key()).collect() })
+}
+
+/// Every caption of a level, each once; held out are the captions of held-out scenes.
+fn every_caption(given: &Given, level: Level, held_out: &[Scene]) -> Result<Modality, Error> {
+    let mut stream = RandomStream::named(0, "experiment/every-caption");
+    let all: Vec<Scene> =
+        Attributes::all(level).into_iter().map(|attributes| Scene::of(attributes, &mut stream)).collect();
+    let rows = |scenes: &[Scene]| -> Result<Rows, Error> {
+        let keys = scenes.iter().map(|scene| scene.attributes().key()).collect();
+        Ok(Rows { posterior: given.model.posterior(&captions(scenes)?)?, keys })
+    };
+    Ok(Modality {
+        name: "caption",
+        pool: rows(&all)?,
+        held_out: rows(held_out)?,
+        unpaired: None,
+        model: given.model.clone(),
+        digest: given.digest.clone(),
+        is_collection: true,
+        reader: Box::new(CaptionReader(level)),
     })
 }
