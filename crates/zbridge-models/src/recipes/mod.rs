@@ -1,8 +1,9 @@
 //! How the given models are made: architecture, objective and schedule of each, by name.
 
+mod ali;
 mod mnist;
 
-use crate::{ModelError, Objective, VaeArchitecture};
+use crate::{AliArchitecture, AliObjective, Discriminator, ModelError, Objective, VaeArchitecture};
 use serde::{Deserialize, Serialize};
 use zbridge_nn::{Convolution, Network, Schedule, TrainingPlan};
 
@@ -50,6 +51,8 @@ pub enum Dataset {
 pub enum RecipeModel {
     /// A variational auto-encoder of one modality of the data.
     Vae(VaeArchitecture, Objective),
+    /// A model of one modality of the data by adversarially learned inference.
+    Ali(AliArchitecture, Discriminator, AliObjective),
     /// A classifier of images.
     Classifier(Network),
 }
@@ -71,7 +74,7 @@ impl Recipe {
     /// # Errors
     /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
     pub fn all() -> Result<Vec<Self>, ModelError> {
-        mnist::recipes()
+        Ok([mnist::recipes()?, ali::recipes()?].concat())
     }
 
     /// The plan to train on `rows` rows under `seed`.
