@@ -1,7 +1,7 @@
 //! Figures as people read them.
 
 use std::path::PathBuf;
-use zbridge::training::{Estimate, HeldOut};
+use zbridge::training::{Estimate, HeldOut, TextFigures};
 
 /// `−96.31 ± 0.12`.
 pub fn estimate(estimate: &Estimate) -> String {
@@ -17,6 +17,11 @@ pub fn number(value: f64, decimals: usize) -> String {
 pub fn headline(held_out: &HeldOut) -> String {
     match held_out {
         HeldOut::Vae { elbo, .. } => format!("held-out ELBO {} nats", estimate(&elbo.elbo_nats)),
+        HeldOut::Text(figures) => format!("held-out texts kept {}", percent(figures.texts_kept.mean)),
+        HeldOut::Ali { reconstruction_error, classes_kept } => match classes_kept {
+            Some(kept) => format!("held-out classes kept {}", percent(kept.share)),
+            None => format!("held-out reconstruction error {:.3}", reconstruction_error.mean),
+        },
         HeldOut::Judge { accuracy, .. } => format!("held-out accuracy {:.2} %", 100.0 * accuracy.share),
     }
 }
@@ -39,6 +44,14 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
             }));
             lines
         }
+        HeldOut::Text(figures) => text(figures),
+        HeldOut::Ali { reconstruction_error, classes_kept } => {
+            let mut lines = vec![format!("held-out reconstruction error {} a value", estimate(reconstruction_error))];
+            lines.extend(
+                classes_kept.iter().map(|kept| format!("classes kept by reconstructions {}", percent(kept.share))),
+            );
+            lines
+        }
         HeldOut::Judge { accuracy, log_p_true_class_nats } => {
             let (low, high) = accuracy.interval_95;
             vec![
@@ -53,6 +66,28 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
             ]
         }
     }
+}
+
+fn text(figures: &TextFigures) -> Vec<String> {
+    let dims = figures.mean_variances.len();
+    let mut lines = vec![
+        format!("held-out ELBO     {} nats, {} texts", estimate(&figures.elbo.elbo_nats), figures.elbo.elbo_nats.count),
+        format!("  reconstruction  {} nats", estimate(&figures.elbo.reconstruction_nats)),
+        format!("  KL to prior     {} nats", estimate(&figures.elbo.kl_nats)),
+        format!(
+            "texts kept whole  {}, symbols {}",
+            percent(figures.texts_kept.mean),
+            percent(figures.symbols_kept.mean)
+        ),
+        format!("active dimensions {} of {dims}", figures.active_dimensions),
+    ];
+    if figures.active_dimensions == 0 {
+        lines.push(
+            "the posteriors have collapsed: the latents say nothing of the texts; lower the weight of the KL term"
+                .into(),
+        );
+    }
+    lines
 }
 
 /// `97.2 %`.

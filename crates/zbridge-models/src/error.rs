@@ -21,7 +21,7 @@ pub enum ModelError {
     Architecture {
         /// The model's name.
         model: String,
-        /// `encoder` or `decoder`.
+        /// `encoder`, `decoder` or `generator`.
         network: &'static str,
         /// Outputs that the model needs.
         expected: usize,
@@ -37,6 +37,31 @@ pub enum ModelError {
         expected: &'static str,
         /// What it was to be of.
         found: String,
+    },
+    /// A discriminator does not take the pairs that it is to tell apart.
+    #[error(
+        "model `{model}`: its discriminator is made for {found} {what} where there are {expected}: change its layers"
+    )]
+    Discriminator {
+        /// The model's name.
+        model: String,
+        /// What it is made for.
+        what: &'static str,
+        /// How many there are.
+        expected: usize,
+        /// How many it is made for.
+        found: usize,
+    },
+    /// An adversarial training ended at a generator that draws the same observation everywhere.
+    #[error(
+        "model `{model}` has collapsed: what it generates differs by {spread:.3} of what the data differ by; train it \
+         again with a larger gradient penalty, a lower learning rate or another seed"
+    )]
+    Collapsed {
+        /// The model's name.
+        model: String,
+        /// Mean squared distance of two generated observations over that of two of the data.
+        spread: f64,
     },
     /// A recipe that does not exist was asked for.
     #[error("no recipe `{name}`; there are: {known}")]

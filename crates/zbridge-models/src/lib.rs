@@ -1,9 +1,11 @@
-//! Given generative models: VAEs of images, labels and texts, and the judge that reads generated images.
+//! Given generative models: VAEs of images, labels, sounds and texts, ALI models of images, and the judges of what is
+//! generated.
 //!
 //! A given model is trained once, by one of the [`recipes`], and never changed afterwards: bridges and
 //! estimators see it through [`LatentModel`](zbridge_core::LatentModel).
 #![forbid(unsafe_code)]
 
+mod ali;
 mod classifier;
 mod error;
 pub mod recipes;
@@ -14,6 +16,7 @@ mod vae;
 mod vae_on_burn;
 mod vae_training;
 
+pub use ali::{Ali, AliArchitecture, AliObjective, AliTrainer, Discriminator, Game};
 pub use classifier::{Classifier, ClassifierTrainer};
 pub use error::ModelError;
 pub use text::{TextFigures, TextObjective, TextVae, TextVaeArchitecture, TextVaeConfig, TextVaeTrainer};

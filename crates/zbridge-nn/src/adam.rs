@@ -1,23 +1,32 @@
-use crate::kernels::elementwise::adam_update;
+use crate::kernels::elementwise::{AdamUpdate, adam_update};
 use rayon::prelude::*;
 
-/// Adam (Kingma & Ba 2015) with β = (0.9, 0.999), ε = 1e-8, over one flat parameter vector.
+/// Adam (Kingma & Ba 2015) with β = (0.9, 0.999) unless told otherwise, ε = 1e-8, over one flat parameter vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adam {
     first: Vec<f32>,
     second: Vec<f32>,
     steps: u32,
+    decays: (f64, f64),
 }
+
+const DECAYS: (f64, f64) = (0.9, 0.999);
 
 impl Adam {
     /// The optimiser at rest, for `parameters` numbers.
     pub fn new(parameters: usize) -> Self {
-        Self { first: vec![0.0; parameters], second: vec![0.0; parameters], steps: 0 }
+        Self { first: vec![0.0; parameters], second: vec![0.0; parameters], steps: 0, decays: DECAYS }
     }
 
     /// The optimiser as [`state`](Self::state) described it.
     pub fn with_state(first: Vec<f32>, second: Vec<f32>, steps: u32) -> Self {
-        Self { first, second, steps }
+        Self { first, second, steps, decays: DECAYS }
+    }
+
+    /// The same with other decays (β₁, β₂) of its moments, which are no part of its [`state`](Self::state).
+    pub fn with_decays(mut self, first: f64, second: f64) -> Self {
+        self.decays = (first, second);
+        self
     }
 
     /// First moments, second moments, and steps done.
@@ -29,18 +38,48 @@ impl Adam {
     pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32], learning_rate: f32) {
         const BLOCK: usize = 1 << 16;
         self.steps += 1;
-        let (rate, second) = self.corrections(learning_rate);
+        let update = self.update(learning_rate);
         if parameters.len() <= BLOCK {
-            return adam_update(parameters, gradients, &mut self.first, &mut self.second, rate, second);
+            return adam_update(parameters, gradients, &mut self.first, &mut self.second, update);
         }
         let blocks = parameters.par_chunks_mut(BLOCK).zip(gradients.par_chunks(BLOCK));
         let moments = self.first.par_chunks_mut(BLOCK).zip(self.second.par_chunks_mut(BLOCK));
-        blocks.zip(moments).for_each(|((p, g), (m, v))| adam_update(p, g, m, v, rate, second));
+        blocks.zip(moments).for_each(|((p, g), (m, v))| adam_update(p, g, m, v, update));
     }
 
-    /// The learning rate over the first bias correction, and one over the second.
-    fn corrections(&self, learning_rate: f32) -> (f32, f32) {
-        let correction = |beta: f64| 1.0 - beta.powi(self.steps.min(1 << 30) as i32);
-        ((f64::from(learning_rate) / correction(0.9)) as f32, (1.0 / correction(0.999)) as f32)
+    /// The numbers of the step that is done now.
+    fn update(&self, learning_rate: f32) -> AdamUpdate {
+        let (first, second) = self.decays;
+        let correction = |decay: f64| 1.0 - decay.powi(self.steps.min(1 << 30) as i32);
+        AdamUpdate {
+            first: (first as f32, (1.0 - first) as f32),
+            second: (second as f32, (1.0 - second) as f32),
+            rate: (f64::from(learning_rate) / correction(first)) as f32,
+            second_correction: (1.0 / correction(second)) as f32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_decay_as_told() {
+        let mut adam = Adam::new(1).with_decays(0.5, 0.9);
+        adam.step(&mut [0.0], &[2.0], 1e-3);
+        adam.step(&mut [0.0], &[0.0], 1e-3);
+        let (first, second, steps) = adam.state();
+        assert_eq!((first, steps), ([0.5].as_slice(), 2));
+        assert!((second[0] - 0.36).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_constant_gradient_moves_a_learning_rate_a_step_whatever_the_decays() {
+        for (first, second) in [(0.9, 0.999), (0.5, 0.99)] {
+            let (mut adam, mut parameters) = (Adam::new(1).with_decays(first, second), [0.0]);
+            (0..3).for_each(|_| adam.step(&mut parameters, &[7.0], 0.1));
+            assert!((parameters[0] + 0.3).abs() < 1e-5, "{parameters:?}");
+        }
     }
 }

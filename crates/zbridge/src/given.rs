@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Observations, Posterior, RandomStream};
-use zbridge_models::Vae;
+use zbridge_models::{Ali, TextVae, Vae};
 use zbridge_nn::{Device, WeightsFile};
 
 /// A given model as a user named it, with the digest that says which one it really was.
@@ -32,8 +32,8 @@ impl Given {
             return Err(Error::UnknownModel { name: name.into() });
         }
         let bytes = std::fs::read(path).map_err(|reason| Error::bad_file(path, format!("cannot be read: {reason}")))?;
-        let model = Vae::from_weights(&WeightsFile::from_bytes(&bytes, path)?, path)?.on(device)?;
-        Ok(Self { name: name.into(), model: Arc::new(model), digest: digest(&bytes) })
+        let model = in_weights(&WeightsFile::from_bytes(&bytes, path)?, path, device)?;
+        Ok(Self { name: name.into(), model, digest: digest(&bytes) })
     }
 
     /// Whether it models images.
@@ -48,6 +48,17 @@ impl Given {
             _ => None,
         }
     }
+}
+
+/// The model in a weights file that zbridge trained.
+fn in_weights(file: &WeightsFile, path: &Path, device: Device) -> Result<Arc<dyn LatentModel>, Error> {
+    if Ali::is_in(file) {
+        return Ok(Arc::new(Ali::from_weights(file, path)?));
+    }
+    if TextVae::is_in(file) {
+        return Ok(Arc::new(TextVae::from_weights(file, path)?));
+    }
+    Ok(Arc::new(Vae::from_weights(file, path)?.on(device)?))
 }
 
 impl fmt::Debug for Given {

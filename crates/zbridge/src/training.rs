@@ -32,8 +32,9 @@ pub use zbridge_data::Progress as DownloadProgress;
 use zbridge_data::{DataError, write_atomically};
 #[cfg(feature = "burn")]
 use zbridge_models::BurnVaeTrainer;
+pub use zbridge_models::TextFigures;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
-use zbridge_models::{ClassifierTrainer, Objective, VaeArchitecture, VaeTrainer};
+use zbridge_models::{AliTrainer, ClassifierTrainer, Objective, VaeArchitecture, VaeTrainer};
 use zbridge_nn::{Device, NnError, Precision, TrainingPlan, WeightsFile, train};
 pub use zbridge_nn::{Position, Progress, Verdict};
 
@@ -181,6 +182,10 @@ pub fn train_model(
     let training = Training { request, recipe: &recipe, plan: &plan, data_digest: digest, test };
     match recipe.model.clone() {
         RecipeModel::Vae(architecture, objective) => training.run_vae(architecture, objective, &observations, observer),
+        RecipeModel::Ali(architecture, discriminator, objective) => {
+            let trainer = AliTrainer::new(architecture, discriminator, objective, &observations, request.seed)?;
+            training.run(trainer, observer)
+        }
         RecipeModel::Classifier(network) => {
             training.run(ClassifierTrainer::new(network, &observations, &labels, request.seed), observer)
         }
@@ -190,7 +195,8 @@ pub fn train_model(
 fn expect_device(device: Device, recipe: &Recipe) -> Result<(), Error> {
     device.available()?;
     match &recipe.model {
-        RecipeModel::Classifier(_) if device != Device::Cpu => {
+        RecipeModel::Vae(..) => Ok(()),
+        _ if device != Device::Cpu => {
             let reason = format!("`{}` is trained on `cpu` only; leave --device out", recipe.name);
             Err(NnError::Device { name: device.to_string(), reason }.into())
         }

@@ -17,7 +17,7 @@ pub(super) fn recipes() -> Result<Vec<Recipe>, ModelError> {
     Ok(vec![image.clone(), early, black_and_white(image)?, mnist_label()?, mnist_judge()?])
 }
 
-const MNIST: EventKind = EventKind::Image { channels: 1, height: 28, width: 28 };
+pub(super) const MNIST: EventKind = EventKind::Image { channels: 1, height: 28, width: 28 };
 
 fn mnist_image() -> Result<Recipe, ModelError> {
     let encoder = Network::new(vec![

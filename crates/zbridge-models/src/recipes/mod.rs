@@ -1,12 +1,13 @@
 //! How the given models are made: architecture, objective and schedule of each, by name.
 
+mod ali;
 mod mnist;
 mod scenes;
 mod speech;
 
 pub use speech::SPEECH;
 
-use crate::{ModelError, Objective, VaeArchitecture};
+use crate::{AliArchitecture, AliObjective, Discriminator, ModelError, Objective, VaeArchitecture};
 use serde::{Deserialize, Serialize};
 use zbridge_nn::{Convolution, Network, Schedule, TrainingPlan};
 
@@ -54,6 +55,8 @@ pub enum Dataset {
 pub enum RecipeModel {
     /// A variational auto-encoder of one modality of the data.
     Vae(VaeArchitecture, Objective),
+    /// A model of one modality of the data by adversarially learned inference.
+    Ali(AliArchitecture, Discriminator, AliObjective),
     /// A classifier of images.
     Classifier(Network),
 }
@@ -75,7 +78,7 @@ impl Recipe {
     /// # Errors
     /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
     pub fn all() -> Result<Vec<Self>, ModelError> {
-        Ok([mnist::recipes()?, speech::recipes()?, scenes::recipes()?].concat())
+        Ok([mnist::recipes()?, ali::recipes()?, speech::recipes()?, scenes::recipes()?].concat())
     }
 
     /// The plan to train on `rows` rows under `seed`.

@@ -55,6 +55,11 @@ impl TextVae {
         Self { architecture, encoder, decoder, parameters: parameters.into(), tapes: Arc::default() }
     }
 
+    /// Whether a weights file holds a model of this kind.
+    pub fn is_in(file: &WeightsFile) -> bool {
+        file.metadata.contains_key("text-vae")
+    }
+
     /// The model in a weights file.
     ///
     /// # Errors

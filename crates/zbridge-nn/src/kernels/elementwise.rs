@@ -134,21 +134,33 @@ pub(crate) fn bernoulli_backward(logits: &mut [f32], targets: &[f32], scale: f32
     lanes.iter().sum()
 }
 
-/// One Adam update in place (Kingma & Ba 2015): `rate` carries both bias corrections of the step.
+/// The numbers of one step of Adam.
+#[derive(Clone, Copy)]
+pub(crate) struct AdamUpdate {
+    /// β₁ and 1 − β₁.
+    pub(crate) first: (f32, f32),
+    /// β₂ and 1 − β₂.
+    pub(crate) second: (f32, f32),
+    /// The learning rate over the first bias correction.
+    pub(crate) rate: f32,
+    /// One over the second bias correction.
+    pub(crate) second_correction: f32,
+}
+
+/// One Adam update in place (Kingma & Ba 2015).
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 pub(crate) fn adam_update(
     parameters: &mut [f32],
     gradients: &[f32],
     first: &mut [f32],
     second: &mut [f32],
-    rate: f32,
-    second_correction: f32,
+    update: AdamUpdate,
 ) {
     let moments = first.iter_mut().zip(second);
     for ((p, &g), (m, v)) in parameters.iter_mut().zip(gradients).zip(moments) {
-        *m = 0.9 * *m + 0.1 * g;
-        *v = 0.999 * *v + 0.001 * g * g;
-        *p -= rate * *m / ((*v * second_correction).sqrt() + 1e-8);
+        *m = update.first.0 * *m + update.first.1 * g;
+        *v = update.second.0 * *v + update.second.1 * g * g;
+        *p -= update.rate * *m / ((*v * update.second_correction).sqrt() + 1e-8);
     }
 }
 

@@ -8,7 +8,7 @@ use zbridge_eval::{
     Accuracy, EffectiveSampleSize, EvalError, ImportanceSettings, PriorTarget, TargetEstimate, classify,
     importance_sampled,
 };
-use zbridge_models::{Classifier, Elbo, Vae};
+use zbridge_models::{Ali, Classifier, Elbo, TextFigures, TextVae, Vae};
 
 /// Figures on the test half of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,17 @@ pub enum HeldOut {
         /// The likelihood itself, once the training has ended; only for images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log_p_x: Option<LogMarginal>,
+    },
+    /// Of a text VAE.
+    Text(TextFigures),
+    /// Of a model trained adversarially, which has no likelihood.
+    Ali {
+        /// Root mean squared difference between an observation's values and those of its reconstruction from a draw of
+        /// its posterior.
+        reconstruction_error: Estimate,
+        /// Share of reconstructions in which the embedded judge reads the observation's class; only for MNIST images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        classes_kept: Option<Accuracy>,
     },
     /// Of a classifier.
     Judge {
@@ -79,6 +90,29 @@ const CHUNK: usize = 250;
 pub(super) fn of_vae(vae: &Vae, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
     let elbo = vae.elbo(&test.observations, &mut RandomStream::named(seed, "held-out/elbo"))?;
     Ok(HeldOut::Vae { elbo, log_p_x: None })
+}
+
+/// What a text VAE keeps of the test rows.
+pub(super) fn of_texts(model: &TextVae, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
+    let figures = TextFigures::of(model, &test.observations, &mut RandomStream::named(seed, "held-out/elbo"))?;
+    Ok(HeldOut::Text(figures))
+}
+
+/// How far reconstructions are from the test rows, and whether the embedded judge reads the same in both.
+pub(super) fn of_ali(model: &Ali, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
+    let latents = model.posterior(&test.observations)?.sample(&mut RandomStream::named(seed, "held-out/elbo"));
+    let again = model.decode(&latents)?;
+    let error = |row: usize| {
+        let pairs = test.observations.row(row).iter().zip(again.row(row));
+        let squares: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        (squares / again.kind().size() as f64).sqrt()
+    };
+    let judge = crate::assets::MNIST_JUDGE.classifier()?;
+    let classes_kept = match judge.reads(model.event()) {
+        true => Some(classify(&judge.probabilities(&again)?, &test.labels)?.accuracy),
+        false => None,
+    };
+    Ok(HeldOut::Ali { reconstruction_error: Estimate::of((0..again.rows()).map(error)), classes_kept })
 }
 
 pub(super) fn of_judge(judge: &Classifier, test: &TestRows) -> Result<HeldOut, Error> {

@@ -5,7 +5,7 @@ use crate::Error;
 use std::path::Path;
 #[cfg(feature = "burn")]
 use zbridge_models::BurnVaeTrainer;
-use zbridge_models::{Classifier, ClassifierTrainer, Vae, VaeTrainer};
+use zbridge_models::{Ali, AliTrainer, Classifier, ClassifierTrainer, TextVae, TextVaeTrainer, Vae, VaeTrainer};
 use zbridge_nn::{NnError, Trainee, WeightsFile};
 
 /// A model in training that can be put aside and examined.
@@ -129,5 +129,61 @@ impl Student for ClassifierTrainer<'_> {
         _observe: &mut dyn FnMut(usize, usize),
     ) -> Result<HeldOut, Error> {
         held_out::of_judge(&Classifier::from_weights(file, path)?, test)
+    }
+}
+
+impl Student for AliTrainer<'_> {
+    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.checkpoint())
+    }
+
+    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+        self.restore(file, path)
+    }
+
+    fn weights(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.model().to_weights())
+    }
+
+    fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
+        held_out::of_ali(&self.model(), test, seed)
+    }
+
+    fn final_examination(
+        file: &WeightsFile,
+        path: &Path,
+        test: &TestRows,
+        plan: LikelihoodPlan,
+        _observe: &mut dyn FnMut(usize, usize),
+    ) -> Result<HeldOut, Error> {
+        held_out::of_ali(&Ali::from_weights(file, path)?, test, plan.seed)
+    }
+}
+
+impl Student for TextVaeTrainer {
+    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.checkpoint())
+    }
+
+    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+        self.restore(file, path)
+    }
+
+    fn weights(&self) -> Result<WeightsFile, NnError> {
+        Ok(self.model().to_weights())
+    }
+
+    fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
+        held_out::of_texts(&self.model(), test, seed)
+    }
+
+    fn final_examination(
+        file: &WeightsFile,
+        path: &Path,
+        test: &TestRows,
+        plan: LikelihoodPlan,
+        _observe: &mut dyn FnMut(usize, usize),
+    ) -> Result<HeldOut, Error> {
+        held_out::of_texts(&TextVae::from_weights(file, path)?, test, plan.seed)
     }
 }

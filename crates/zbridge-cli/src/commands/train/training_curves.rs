@@ -131,6 +131,16 @@ fn of_an_epoch(held_out: &HeldOut) -> Vec<(&'static str, f64)> {
             ("held_out/reconstruction_nats", elbo.reconstruction_nats.mean),
             ("held_out/kl_nats", elbo.kl_nats.mean),
         ],
+        HeldOut::Text(figures) => vec![
+            ("held_out/elbo_nats", figures.elbo.elbo_nats.mean),
+            ("held_out/kl_nats", figures.elbo.kl_nats.mean),
+            ("held_out/texts_kept", figures.texts_kept.mean),
+            ("held_out/active_dimensions", figures.active_dimensions as f64),
+        ],
+        HeldOut::Ali { reconstruction_error, classes_kept } => {
+            let kept = classes_kept.as_ref().map(|kept| ("held_out/classes_kept", kept.share));
+            std::iter::once(("held_out/reconstruction_error", reconstruction_error.mean)).chain(kept).collect()
+        }
         HeldOut::Judge { accuracy, log_p_true_class_nats } => {
             vec![("held_out/accuracy", accuracy.share), ("held_out/log_p_true_class_nats", log_p_true_class_nats.mean)]
         }

@@ -1,0 +1,192 @@
+//! Training by adversarial inference on the native engine: a batch is split over the cores, gradients are summed in
+//! fixed order.
+
+use super::discriminator::Discriminator;
+use super::game::{Game, Tally};
+use super::model::{Ali, AliArchitecture};
+use super::objective::AliObjective;
+use super::shard::{Play, Shard};
+use crate::ModelError;
+use rayon::prelude::*;
+use std::path::Path;
+use zbridge_core::{Observations, RandomStream};
+use zbridge_nn::{Adam, NnError, StepContext, Trainee, WeightsFile};
+
+/// An ALI model in training, with its discriminator, its optimiser and its data. One optimiser moves all three networks at
+/// one learning rate; the model is an average over the steps.
+#[derive(Debug)]
+pub struct AliTrainer<'d> {
+    architecture: AliArchitecture,
+    discriminator: Discriminator,
+    objective: AliObjective,
+    observations: &'d Observations,
+    /// The encoder's parameters, the generator's, the discriminator's.
+    parameters: Vec<f32>,
+    /// Averages of the encoder's and the generator's.
+    average: Vec<f32>,
+    gradients: Vec<f32>,
+    adam: Adam,
+    shards: Vec<Shard>,
+    game: Option<Game>,
+}
+
+/// Rows of a batch that one core works on. Fixed, so that sums do not depend on the number of cores.
+const SHARD_ROWS: usize = 64;
+
+/// Decays of Adam's moments: a gradient of two steps ago may point elsewhere (Radford et al. 2016).
+const DECAYS: (f64, f64) = (0.5, 0.99);
+
+impl<'d> AliTrainer<'d> {
+    /// A fresh model under `seed`.
+    ///
+    /// # Errors
+    /// [`ModelError::Architecture`] when the discriminator does not take the model's observations and latents.
+    pub fn new(
+        architecture: AliArchitecture,
+        discriminator: Discriminator,
+        objective: AliObjective,
+        observations: &'d Observations,
+        seed: u64,
+    ) -> Result<Self, ModelError> {
+        discriminator.expect(&architecture)?;
+        let named = |name| RandomStream::named(seed, name);
+        let encoder = architecture.encoder.initial_parameters(&mut named("initial/encoder"));
+        let generator = architecture.generator.initial_parameters(&mut named("initial/generator"));
+        let average = [encoder, generator].concat();
+        let parameters =
+            [average.clone(), discriminator.initial_parameters(&mut named("initial/discriminator"))].concat();
+        let (gradients, adam) = (vec![0.0; parameters.len()], optimiser(Adam::new(parameters.len())));
+        let (shards, game) = (vec![], None);
+        Ok(Self {
+            architecture,
+            discriminator,
+            objective,
+            observations,
+            parameters,
+            average,
+            gradients,
+            adam,
+            shards,
+            game,
+        })
+    }
+
+    /// The model as it is now: the average.
+    pub fn model(&self) -> Ali {
+        let (encoder, generator) = self.average.split_at(self.architecture.encoder.parameter_count());
+        Ali::new(self.architecture.clone(), encoder.to_vec(), generator.to_vec())
+    }
+
+    /// How the last step stood; nothing before the first.
+    pub fn game(&self) -> Option<Game> {
+        self.game
+    }
+
+    /// Says whether the training has come to nothing, for whoever would keep its model.
+    ///
+    /// # Errors
+    /// [`ModelError::Collapsed`] when in the last step the generator drew much the same observation everywhere.
+    pub fn expect_diverse(&self) -> Result<(), ModelError> {
+        match self.game {
+            Some(game) if game.collapsed() => {
+                Err(ModelError::Collapsed { model: self.architecture.name.clone(), spread: game.spread })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The model, the weights that are trained, the discriminator and the optimiser, for a checkpoint.
+    pub fn checkpoint(&self) -> WeightsFile {
+        let mut file = self.model().to_weights();
+        let [encoder, generator, discriminator] = self.parts();
+        file.put_network("trained.encoder", &self.architecture.encoder, encoder);
+        file.put_network("trained.generator", &self.architecture.generator, generator);
+        self.discriminator.put(discriminator, &mut file);
+        file.put_adam(&self.adam);
+        file
+    }
+
+    /// Takes over what [`checkpoint`](Self::checkpoint) gave; `path` names the file in errors.
+    ///
+    /// # Errors
+    /// [`NnError::Weights`] when the checkpoint belongs to another architecture or lacks a part.
+    pub fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+        let AliArchitecture { encoder, generator, .. } = &self.architecture;
+        let part = |name: &str, network| file.network_parameters(name, network, path);
+        let average = [part("encoder", encoder)?, part("generator", generator)?].concat();
+        let trained = [part("trained.encoder", encoder)?, part("trained.generator", generator)?].concat();
+        let parameters = [trained, self.discriminator.parameters(file, path)?].concat();
+        self.adam = optimiser(file.adam(parameters.len(), path)?);
+        (self.average, self.parameters) = (average, parameters);
+        Ok(())
+    }
+
+    /// Parameters of encoder, generator and discriminator.
+    fn parts(&self) -> [&[f32]; 3] {
+        let (model, discriminator) = self.parameters.split_at(self.average.len());
+        let (encoder, generator) = model.split_at(self.architecture.encoder.parameter_count());
+        [encoder, generator, discriminator]
+    }
+
+    /// Lets every shard play its rows of the batch.
+    fn play(&mut self, rows: &[usize], stream: &RandomStream) -> Tally {
+        let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
+        let mut shards = std::mem::take(&mut self.shards);
+        shards.resize_with(parts.len().max(shards.len()), Shard::default);
+        let (_, _, steps) = self.adam.state();
+        let play = Play {
+            architecture: &self.architecture,
+            discriminator: &self.discriminator,
+            parameters: self.parts(),
+            reconstruction_weight: self.objective.reconstruction_weight,
+            penalty: self.objective.penalty_at(steps),
+            scale: 1.0 / rows.len() as f32,
+        };
+        let shares = shards.par_iter_mut().zip(&parts).enumerate();
+        let tallies: Vec<Tally> = shares
+            .map(|(index, (shard, rows))| {
+                shard.take(self.observations, rows);
+                shard.run(play, &mut stream.child(index as u64))
+            })
+            .collect();
+        self.shards = shards;
+        sum_gradients(&self.shards[..parts.len()], &mut self.gradients);
+        tallies.into_iter().fold(Tally::default(), Tally::plus)
+    }
+
+    /// Moves the average towards the weights that are trained.
+    fn follow(&mut self) {
+        let (_, _, steps) = self.adam.state();
+        let share = 1.0 - self.objective.averaging_at(steps);
+        let pairs = self.average.iter_mut().zip(&self.parameters);
+        pairs.for_each(|(average, trained)| *average += share * (trained - *average));
+    }
+}
+
+impl Trainee for AliTrainer<'_> {
+    /// One step of all three; comes back with the game's value, see [`Game::value_nats`].
+    fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError> {
+        let tally = self.play(rows, &context.stream);
+        self.adam.step(&mut self.parameters, &self.gradients, context.learning_rate);
+        self.follow();
+        let game = tally.game(rows.len(), self.objective.reconstruction_weight > 0.0);
+        self.game = Some(game);
+        Ok(game.value_nats())
+    }
+}
+
+fn optimiser(adam: Adam) -> Adam {
+    adam.with_decays(DECAYS.0, DECAYS.1)
+}
+
+/// `total ← Σ` of the shards' gradients, in their order.
+fn sum_gradients(shards: &[Shard], total: &mut [f32]) {
+    const BLOCK: usize = 1 << 14;
+    total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
+        let range = block * BLOCK..block * BLOCK + total.len();
+        total.copy_from_slice(&shards[0].gradients[range.clone()]);
+        for shard in &shards[1..] {
+            total.iter_mut().zip(&shard.gradients[range.clone()]).for_each(|(total, part)| *total += part);
+        }
+    });
+}
