@@ -44,6 +44,7 @@ mod labelled;
 mod learner;
 mod maximum_likelihood;
 mod paper;
+mod plan;
 mod refine;
 
 pub use bridge::{Bridge, Direction, FitProgress};
@@ -57,3 +58,4 @@ pub use error::BridgeError;
 pub use families::GaussianDensity;
 pub use fit_data::{FitData, Views};
 pub use gap::DirectionGap;
+pub use plan::FitPlan;

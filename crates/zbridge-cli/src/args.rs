@@ -2,6 +2,7 @@
 
 use crate::commands::compare::CompareArgs;
 use crate::commands::demo::DemoArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::encode::EncodeArgs;
 use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::experiment::ExperimentArgs;
@@ -55,6 +56,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Observations → latents file, by a given model
     Encode(EncodeArgs),
+    /// Whether latents files and pairs are fit to be fitted on, and what a fit would do with them
+    Doctor(DoctorArgs),
     /// Two latents files → a bridge, both directions
     Fit(FitArgs),
     /// One modality → the other, across a bridge

@@ -13,6 +13,8 @@
 //! | the same by annealing, where no proposal is near the posterior | [`annealed`] |
 //! | number of draws, interval, effective sample size and warning of these | [`TargetEstimate::summary`] |
 //! | log p(x, y) = log p(x) + log p(y\|x) = log p(y) + log p(x\|y), and the gap | [`JointLikelihood`] |
+//! | active, collapsed and constant dimensions, scale, effective dimension of latents | [`LatentHealth`] |
+//! | whether pairs have to do with each other: distance correlation | [`Dependence`] |
 //! | log q(t\|s) − log mean_j q(t\|s_j) in latent space | [`LatentGain`] |
 //! | rank of the true partner among held-out ones | [`Retrieval`] |
 //! | probability-integral transforms of a conditional density | [`PitCalibration`] |
@@ -61,6 +63,7 @@ mod classification;
 mod coherence;
 mod conditional_target;
 mod cross_densities;
+mod dependence;
 mod distances;
 mod diversity;
 mod error;
@@ -70,6 +73,7 @@ mod gaussian_mixture;
 mod importance;
 mod joint_likelihood;
 mod latent_gain;
+mod latent_health;
 mod latent_pairs;
 mod likelihood_summary;
 mod linear_gaussian;
@@ -98,6 +102,7 @@ pub use classification::{Classification, ConfusionMatrix, classify};
 pub use coherence::{Coherence, ConditionCoherence, coherence};
 pub use conditional_target::ConditionalTarget;
 pub use cross_densities::CrossDensities;
+pub use dependence::Dependence;
 pub use diversity::{ConditionDiversity, Diversity, diversity};
 pub use error::EvalError;
 pub use feature_diversity::{ConditionFeatureDiversity, FeatureDiversity, feature_diversity};
@@ -107,6 +112,7 @@ pub use importance::{
 };
 pub use joint_likelihood::{JointFactors, JointLikelihood, JointRow};
 pub use latent_gain::LatentGain;
+pub use latent_health::LatentHealth;
 pub use latent_pairs::LatentPairs;
 pub use likelihood_summary::{EffectiveSampleSizeRange, EstimateWarning, LOW_SHARE_WORTH_A_WARNING, LikelihoodSummary};
 pub use linear_gaussian::LinearGaussianModel;

@@ -76,6 +76,12 @@ pub enum Error {
         /// What it lacks.
         lacks: &'static str,
     },
+    /// The doctor found what a fit would refuse; it has said what.
+    #[error("{faults} fault(s): a fit would refuse these files\nnothing was written; each fault above says what to do")]
+    Sick {
+        /// How many.
+        faults: usize,
+    },
     /// A figure that was required was not reached.
     #[error("{message}")]
     Missed {
@@ -143,7 +149,7 @@ impl Error {
             Self::Data(error) => of_data(error),
             Self::Bridge(error) => of_bridge(error),
             Self::Eval(EvalError::Setting { .. }) | Self::Usage { .. } | Self::UnknownModel { .. } => Failure::Usage,
-            Self::Eval(_) | Self::Shape(_) | Self::BadFile { .. } => Failure::BadData,
+            Self::Eval(_) | Self::Shape(_) | Self::BadFile { .. } | Self::Sick { .. } => Failure::BadData,
             Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => Failure::General,
             Self::Sound(error) => {
                 if error.is_bad_input() {

@@ -26,6 +26,7 @@ pub mod assets;
 pub mod compare;
 pub mod demo;
 mod digits;
+pub mod doctor;
 mod error;
 pub mod evaluation;
 pub mod experiments;

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod demo;
+pub mod doctor;
 pub mod encode;
 pub mod evaluate;
 pub mod experiment;
@@ -25,6 +26,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
     match command {
         Command::Compare(args) => compare::run(args, context),
         Command::Demo(args) => demo::run(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
         Command::Encode(args) => encode::run(args, context),
         Command::Fit(args) => fit::run(args, context),
         Command::Generate(args) => generate::run(args, context),

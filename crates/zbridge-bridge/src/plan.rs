@@ -1,0 +1,48 @@
+use crate::effort::Effort;
+use crate::frame::Frame;
+use crate::{BridgeError, CheckedConfig, Family, FitData, Recipe};
+
+/// What a fit would go about, before it is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FitPlan {
+    /// Dimensions of x and of y that carry observations: what densities are about.
+    pub active: [usize; 2],
+    /// How many different posteriors of x and of y there are, where these are so few that the modality is discrete.
+    pub atoms: [Option<usize>; 2],
+    /// Families that are tried for q(z_y|z_x), simplest first; one, where there is nothing to choose.
+    pub x_to_y: Vec<Family>,
+    /// The same for q(z_x|z_y).
+    pub y_to_x: Vec<Family>,
+}
+
+impl FitPlan {
+    /// The plan of a fit of `data` under `config`.
+    ///
+    /// # Errors
+    /// Those with which the fit itself would refuse the data.
+    pub fn of(data: &FitData<'_>, config: &CheckedConfig) -> Result<Self, BridgeError> {
+        data.check()?;
+        let frame = |pairs, unpaired: Option<_>| Frame::of(&std::iter::once(pairs).chain(unpaired).collect::<Vec<_>>());
+        let frames = [frame(data.x, data.x_unpaired), frame(data.y, data.y_unpaired)];
+        let seen = [data.x_views, data.y_views].map(|views| views.pairs.is_some());
+        let families = |target: &Frame, seen| {
+            let mut families = match config.recipe {
+                Recipe::Paper => vec![Family::Gaussian],
+                Recipe::Auto => tried(&Effort::new(config.budget_seconds, None), target, seen),
+                Recipe::Of(family) => vec![family],
+            };
+            families.dedup();
+            families
+        };
+        Ok(Self {
+            active: frames.each_ref().map(Frame::active),
+            atoms: frames.each_ref().map(|frame| frame.atoms().map(|atoms| atoms.rows())),
+            x_to_y: families(&frames[1], seen[0]),
+            y_to_x: families(&frames[0], seen[1]),
+        })
+    }
+}
+
+fn tried(effort: &Effort, target: &Frame, seen: bool) -> Vec<Family> {
+    effort.candidates(target.active(), seen).iter().map(|candidate| candidate.family).collect()
+}

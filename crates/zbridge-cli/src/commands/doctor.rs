@@ -1,0 +1,101 @@
+//! `zbridge doctor`: whether files are fit to be fitted on.
+
+use crate::context::Context;
+use clap::Args;
+use std::path::PathBuf;
+use zbridge::doctor::{DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor};
+use zbridge::{BridgeConfig, Error, Recipe};
+
+/// Arguments of `zbridge doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Latents of modality x
+    #[arg(long, value_name = "LATENTS")]
+    x: PathBuf,
+    /// Latents of modality y
+    #[arg(long, value_name = "LATENTS")]
+    y: Option<PathBuf>,
+    /// CSV that pairs ids (x,y) or rows (x_index,y_index); without it, equal ids are pairs
+    #[arg(long, value_name = "CSV", requires = "y")]
+    pairs: Option<PathBuf>,
+    /// As in fit: what is asked for
+    #[arg(long, default_value_t = Recipe::Auto)]
+    recipe: Recipe,
+}
+
+/// Looks at the files and says what it found.
+///
+/// # Errors
+/// [`Error::Sick`] when a fit would refuse the files.
+pub fn run(args: &DoctorArgs, context: &Context) -> Result<(), Error> {
+    let report = doctor(&DoctorRequest {
+        x: args.x.clone(),
+        y: args.y.clone(),
+        pairs: args.pairs.clone(),
+        config: BridgeConfig { seed: context.seed, ..BridgeConfig::of(args.recipe) }.check()?,
+    })?;
+    context.output.print(&report, as_text)?;
+    report.sound()
+}
+
+fn as_text(report: &DoctorReport) -> String {
+    let mut lines: Vec<String> = report.sides.iter().flat_map(side).collect();
+    if let Some(pairs) = &report.pairs {
+        lines.push(format!("pairs: {}; without a partner: {} of x, {} of y", pairs.pairs, pairs.alone[0], pairs.alone[1]));
+        lines.extend(pairs.dependence.iter().map(|found| {
+            format!(
+                "  distance correlation {:.3}, {:.3} by chance, p = {:.3}",
+                found.distance_correlation, found.by_chance, found.p_value
+            )
+        }));
+    }
+    lines.extend(report.plan.iter().map(|plan| format!("fit: {}", plan.in_words())));
+    lines.push(String::new());
+    lines.extend(report.findings.iter().map(finding));
+    lines.push(verdict(report));
+    lines.join("\n")
+}
+
+fn side(side: &SideHealth) -> Vec<String> {
+    let container = side.container.as_deref().unwrap_or("cannot be read");
+    let mut lines = vec![format!("{}: {} ({container})", side.side, side.path.display())];
+    lines.extend(side.arrays.iter().map(|array| {
+        let role = array.role.as_deref().unwrap_or("not used");
+        format!("  `{}` {} {:?}: {role}", array.name, array.dtype, array.shape)
+    }));
+    lines.extend(side.latents.iter().map(|latents| {
+        format!(
+            "  {} rows, {} dimensions: {} active, {} collapsed, {} constant; effective dimension {:.1}; means vary by {:.2} to {:.2}",
+            latents.rows,
+            latents.dim,
+            latents.active,
+            latents.collapsed.len(),
+            latents.constant.len(),
+            latents.effective_dim,
+            latents.scale[0],
+            latents.scale[1]
+        )
+    }));
+    lines.extend(side.ids.iter().map(|ids| format!("  ids: {ids}")));
+    lines.extend(side.labels.iter().map(|labels| format!("  labels: {labels}")));
+    lines
+}
+
+fn finding(finding: &Finding) -> String {
+    let kind = match finding.severity {
+        Severity::Fault => "fault",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    let remedy = if finding.remedy.is_empty() { String::new() } else { format!("\n  → {}", finding.remedy) };
+    format!("{kind}: {}: {}{remedy}", finding.place, finding.what)
+}
+
+fn verdict(report: &DoctorReport) -> String {
+    let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
+    match (count(Severity::Fault), count(Severity::Warning)) {
+        (0, 0) => "healthy: a fit has all it needs".into(),
+        (0, warnings) => format!("a fit goes through; {warnings} cause(s) for doubt"),
+        (faults, _) => format!("a fit would refuse this: {faults} fault(s)"),
+    }
+}
