@@ -172,15 +172,94 @@ pub enum DataError {
         /// What the parser says.
         why: String,
     },
-    /// A safetensors file lacks a tensor.
-    #[error("{path}: holds no {wanted}; found {}", listed(found))]
+    /// An `.npz` archive cannot be read.
+    #[error("{path}: not a sound npz archive: {place}: {why}; write it again or copy it again")]
+    Npz {
+        /// The file.
+        path: PathBuf,
+        /// Which part of it.
+        place: String,
+        /// What is wrong there.
+        why: String,
+    },
+    /// A Parquet file cannot be read.
+    #[error("{path}: not a Parquet file that is read here: {place}: {why}; write it again or copy it again")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Which part of it.
+        place: String,
+        /// What is wrong there.
+        why: String,
+    },
+    /// A column of a table has no value in some row.
+    #[error("{path}: {column}, row {row}: null; every row needs a value: fill it or leave the row out")]
+    Null {
+        /// The file.
+        path: PathBuf,
+        /// Which column.
+        column: String,
+        /// Row, from 0.
+        row: usize,
+    },
+    /// The lists of a column of a table are not equally long.
+    #[error(
+        "{path}: {column}, row {row}: its list is not as long as that of row 0, {expected:?}; all latents have one shape"
+    )]
+    Ragged {
+        /// The file.
+        path: PathBuf,
+        /// Which column.
+        column: String,
+        /// Row, from 0.
+        row: usize,
+        /// The lengths of the first row's lists.
+        expected: Vec<usize>,
+    },
+    /// A file of latents lacks an array.
+    #[error("{path}: holds no {part} {wanted}; found {}", listed(found))]
     MissingTensor {
         /// The file.
         path: PathBuf,
+        /// What the file's arrays are called.
+        part: &'static str,
         /// The names that were looked for.
         wanted: &'static str,
-        /// The tensors that the file holds.
+        /// The arrays that the file holds.
         found: Vec<String>,
+    },
+    /// A file of latents says where posteriors lie, and not how wide they are.
+    #[error(
+        "{path}: {mean} without a spread; found {}; add `log_var` (or `logvar`, or a standard deviation `std` or `scale`), or call the means `z` if the encoder is deterministic",
+        listed(found)
+    )]
+    MissingSpread {
+        /// The file.
+        path: PathBuf,
+        /// The array of means.
+        mean: String,
+        /// The arrays that the file holds.
+        found: Vec<String>,
+    },
+    /// A file of latents gives them in two ways.
+    #[error("{path}: both `{}` and `{}`: latents are given in one way; leave one of them out", names[0], names[1])]
+    AmbiguousLatents {
+        /// The file.
+        path: PathBuf,
+        /// The two arrays.
+        names: [String; 2],
+    },
+    /// A line of a table of ids is wrong.
+    #[error(
+        "{path}, line {line}: {why}; a table of ids starts with the line `id` or `id,label` and has one line for each row of the latents"
+    )]
+    IdsTable {
+        /// The table.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
     },
     /// Values cannot be stored in the asked format.
     #[error("{path}: cannot be stored: {why}; nothing was written")]
@@ -234,7 +313,7 @@ pub enum DataError {
     },
     /// A line of a pairs file is wrong.
     #[error(
-        "{path}, line {line}: {why}; a pairs file starts with the line `x,y` and has one id of each on every further line"
+        "{path}, line {line}: {why}; a pairs file starts with the line `x,y` and has one id of each on every further line; row numbers from 0 stand below `x_index` and `y_index`"
     )]
     Pairs {
         /// The file.
@@ -257,6 +336,22 @@ pub enum DataError {
         id: String,
         /// How many ids there are on that side.
         count: usize,
+    },
+    /// A pair names a row that is not there.
+    #[error(
+        "{path}, line {line}: {side}_index is {row}, but {side} has {rows} rows, numbered from 0; correct the number"
+    )]
+    UnknownRow {
+        /// The pairs file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// `x` or `y`.
+        side: &'static str,
+        /// The row number there.
+        row: usize,
+        /// How many rows there are on that side.
+        rows: usize,
     },
     /// Two sets of ids have nothing in common.
     #[error(
@@ -323,7 +418,7 @@ fn three_ways(cache: &std::path::Path) -> String {
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "no tensors at all".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "nothing at all".to_owned() } else { names.join(", ") }
 }
 
 #[cfg(test)]

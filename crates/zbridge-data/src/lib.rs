@@ -1,5 +1,6 @@
 //! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays in `.npy`,
-//! images in PNG, latents in safetensors, pairs in CSV, and the download of MNIST. [`scenes`] it draws itself.
+//! images in PNG, latents in safetensors, npy, npz and Parquet, pairs in CSV, and the download of MNIST. [`scenes`] it
+//! draws itself.
 //!
 //! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes, finiteness, ids —
 //! and hands out the value types of [`zbridge_core`]; nothing behind the door checks again. A header that lies cannot
@@ -40,11 +41,13 @@ pub use download::{Downloader, Progress, RemoteFile};
 pub use error::DataError;
 pub use idx::Idx;
 pub use image_file::{image_folder, read_image};
-pub use latents_file::{LatentsFile, Precision};
+pub use latents_file::{
+    Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, NotFinite, Precision, RepeatedId, Source,
+};
 pub use mnist::{Mnist, MnistSplit, Split};
 pub use mnist_source::{MnistSource, locate, locate_or_download};
 pub use npy::{Array, read_class_ids, read_integers, write_f32, write_i64};
-pub use pairs::{join, join_by_id, read_pairs};
+pub use pairs::{Pairs, join, join_by_id, read_pairs};
 pub use picture_file::{picture_folder, read_picture};
 
 use std::path::Path;

@@ -189,13 +189,13 @@ fn expect_length(path: &Path, file: &NpyFile<&[u8]>, number_bytes: u64, found: u
     }
 }
 
-fn bad_header(path: &Path, why: String) -> DataError {
+pub(crate) fn bad_header(path: &Path, why: String) -> DataError {
     DataError::Header { path: path.to_owned(), why }
 }
 
 /// What npyz takes on trust: it allocates the header before it reads it, multiplies the shape without a check, and
 /// parses brackets by recursion.
-fn check_header(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+pub(crate) fn check_header(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     if !bytes.starts_with(b"\x93NUMPY") {
         return Err(wrong_magic(path, bytes));
     }
@@ -212,11 +212,16 @@ fn check_header(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
 
 /// The dictionary that describes the array, or nothing when the file ends within it.
 fn header_text(bytes: &[u8]) -> Option<&[u8]> {
-    let (start, length): (usize, usize) = match *bytes.get(6)? {
-        1 => (10, usize::from(u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?))),
-        _ => (12, u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize),
+    bytes.get(header_place(bytes)?)
+}
+
+/// Where the dictionary lies, when `start` is at least the first 12 bytes of the file.
+pub(crate) fn header_place(start: &[u8]) -> Option<std::ops::Range<usize>> {
+    let (first, length): (usize, usize) = match *start.get(6)? {
+        1 => (10, usize::from(u16::from_le_bytes(start.get(8..10)?.try_into().ok()?))),
+        _ => (12, u32::from_le_bytes(start.get(8..12)?.try_into().ok()?) as usize),
     };
-    bytes.get(start..start.checked_add(length)?)
+    Some(first..first.checked_add(length)?)
 }
 
 /// Whether the dimensions in `header` multiply to more than 64 bits hold, a zero among them or not.
@@ -245,7 +250,7 @@ fn row_major<T: Copy>(values: Vec<T>, shape: &[usize], order: Order) -> Vec<T> {
 }
 
 /// Where the element that is at `place` in C order lies in Fortran order.
-fn fortran_place(mut place: usize, shape: &[usize]) -> usize {
+pub(crate) fn fortran_place(mut place: usize, shape: &[usize]) -> usize {
     let mut stride: usize = shape.iter().product();
     let mut found = 0;
     for &size in shape.iter().rev() {

@@ -1,29 +1,70 @@
 use crate::{DataError, read_bytes};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The pairs in the CSV file at `path`: (id of x, id of y) on each line below the header `x,y`.
+/// Which rows of x and y belong together, as a file of pairs says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pairs {
+    path: PathBuf,
+    pairs: Vec<Pair>,
+}
+
+/// One line of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pair {
+    line: u64,
+    x: Member,
+    y: Member,
+}
+
+/// How a line names one side of its pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Member {
+    Id(String),
+    Row(usize),
+}
+
+/// What a column says: ids or row numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MemberKind {
+    Ids,
+    Rows,
+}
+
+/// The pairs in the CSV file at `path`: an id of x and one of y on each line below the header `x,y`. In place of ids,
+/// `x_index` and `y_index` stand above row numbers, counted from 0; one side may have ids and the other row numbers.
 ///
 /// # Errors
 /// [`DataError::Read`]; [`DataError::Pairs`] with the line when the header is another, a line has not two fields, a
-/// field is empty or not UTF-8, or there is no pair at all.
-pub fn read_pairs(path: &Path) -> Result<Vec<(String, String)>, DataError> {
+/// field is empty or not UTF-8, a row number is none, or there is no pair at all.
+pub fn read_pairs(path: &Path) -> Result<Pairs, DataError> {
     let bytes = read_bytes(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| not_text(path, &bytes, error.valid_up_to()))?;
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(&*bytes);
     let mut lines = reader.records().map(|record| Line::new(path, text, record));
-    expect_header(path, lines.next().transpose()?)?;
-    let pairs: Vec<_> = lines.map(|line| line?.pair()).collect::<Result<_, _>>()?;
-    if pairs.is_empty() { Err(wrong_line(path, 2, "no pairs below the header".to_owned())) } else { Ok(pairs) }
+    let kinds = kinds(path, lines.next().transpose()?)?;
+    let pairs: Vec<_> = lines.map(|line| line?.pair(kinds)).collect::<Result<_, _>>()?;
+    match pairs[..] {
+        [] => Err(wrong_line(path, 2, "no pairs below the header".to_owned())),
+        _ => Ok(Pairs { path: path.to_owned(), pairs }),
+    }
 }
 
-fn expect_header(path: &Path, header: Option<Line<'_>>) -> Result<(), DataError> {
+/// What the header says of both columns.
+fn kinds(path: &Path, header: Option<Line<'_>>) -> Result<[MemberKind; 2], DataError> {
     let Some(header) = header else { return Err(wrong_line(path, 1, "the file is empty".to_owned())) };
-    match header.fields[..] {
-        [ref x, ref y] if x == "x" && y == "y" => Ok(()),
-        _ => Err(header.wrong(format!("the header is {:?}", header.fields.join(",")))),
-    }
+    let kind = |field: &str, side: &str| match field.strip_prefix(side)? {
+        "" => Some(MemberKind::Ids),
+        "_index" => Some(MemberKind::Rows),
+        _ => None,
+    };
+    let kinds = match &header.fields[..] {
+        [x, y] => kind(x, "x").zip(kind(y, "y")),
+        _ => None,
+    };
+    let (x, y) = kinds.ok_or_else(|| header.wrong(format!("the header is {:?}", header.fields.join(","))))?;
+    Ok([x, y])
 }
 
 /// The fields of a line, and where it is.
@@ -40,13 +81,21 @@ impl<'a> Line<'a> {
         Ok(Self { path, number, fields: record.iter().map(str::to_owned).collect() })
     }
 
-    fn pair(self) -> Result<(String, String), DataError> {
-        match <[String; 2]>::try_from(self.fields) {
-            Ok([x, y]) if x.is_empty() || y.is_empty() => {
-                Err(wrong_line(self.path, self.number, "an id is empty".to_owned()))
+    fn pair(self, [x_kind, y_kind]: [MemberKind; 2]) -> Result<Pair, DataError> {
+        match &self.fields[..] {
+            [x, y] => Ok(Pair { line: self.number, x: self.member(x, x_kind)?, y: self.member(y, y_kind)? }),
+            fields => Err(self.wrong(format!("{} field(s) instead of 2", fields.len()))),
+        }
+    }
+
+    fn member(&self, field: &str, kind: MemberKind) -> Result<Member, DataError> {
+        match kind {
+            _ if field.is_empty() => Err(self.wrong("a field is empty".to_owned())),
+            MemberKind::Ids => Ok(Member::Id(field.to_owned())),
+            MemberKind::Rows => {
+                let row = field.parse().map_err(|_| self.wrong(format!("{field:?} is no row number")));
+                row.map(Member::Row)
             }
-            Ok([x, y]) => Ok((x, y)),
-            Err(fields) => Err(wrong_line(self.path, self.number, format!("{} field(s) instead of 2", fields.len()))),
         }
     }
 
@@ -75,28 +124,48 @@ fn wrong_line(path: &Path, line: u64, why: String) -> DataError {
 /// Row numbers `(in x, in y)` of each pair, in the order of the pairs.
 ///
 /// # Errors
-/// [`DataError::UnknownId`] with the first pair with an id that its side does not have.
-pub fn join(
-    pairs: &[(String, String)],
-    x_ids: &[String],
-    y_ids: &[String],
-) -> Result<(Vec<usize>, Vec<usize>), DataError> {
-    let (x_rows, y_rows) = (rows_of(x_ids), rows_of(y_ids));
-    let mut rows = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
-    for (index, (x, y)) in pairs.iter().enumerate() {
-        rows.0.push(row_of(&x_rows, x, "x", index)?);
-        rows.1.push(row_of(&y_rows, y, "y", index)?);
+/// [`DataError::UnknownId`] with the first pair with an id that its side does not have; [`DataError::UnknownRow`] with
+/// the first row number beyond its side.
+pub fn join(pairs: &Pairs, x_ids: &[String], y_ids: &[String]) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    let (x, y) = (Side::new("x", x_ids), Side::new("y", y_ids));
+    let mut rows = (Vec::with_capacity(pairs.pairs.len()), Vec::with_capacity(pairs.pairs.len()));
+    for (index, pair) in pairs.pairs.iter().enumerate() {
+        rows.0.push(x.row_of(&pair.x, pairs, index)?);
+        rows.1.push(y.row_of(&pair.y, pairs, index)?);
     }
     Ok(rows)
 }
 
-fn rows_of(ids: &[String]) -> HashMap<&str, usize> {
-    ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect()
+/// One side of the pairs: its name, and where its ids are.
+struct Side<'a> {
+    name: &'static str,
+    rows: HashMap<&'a str, usize>,
+    count: usize,
 }
 
-fn row_of(rows: &HashMap<&str, usize>, id: &str, side: &'static str, index: usize) -> Result<usize, DataError> {
-    let unknown = || DataError::UnknownId { pair: index + 1, side, id: id.to_owned(), count: rows.len() };
-    rows.get(id).copied().ok_or_else(unknown)
+impl<'a> Side<'a> {
+    fn new(name: &'static str, ids: &'a [String]) -> Self {
+        Self { name, rows: rows_of(ids), count: ids.len() }
+    }
+
+    fn row_of(&self, member: &Member, pairs: &Pairs, index: usize) -> Result<usize, DataError> {
+        let (side, rows) = (self.name, self.count);
+        match member {
+            Member::Id(id) => {
+                let unknown = || DataError::UnknownId { pair: index + 1, side, id: id.clone(), count: rows };
+                self.rows.get(id.as_str()).copied().ok_or_else(unknown)
+            }
+            Member::Row(row) if *row < rows => Ok(*row),
+            Member::Row(row) => {
+                let (path, line) = (pairs.path.clone(), pairs.pairs[index].line);
+                Err(DataError::UnknownRow { path, line, side, row: *row, rows })
+            }
+        }
+    }
+}
+
+fn rows_of(ids: &[String]) -> HashMap<&str, usize> {
+    ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect()
 }
 
 /// Row numbers `(in x, in y)` of the ids that both sides have, in the order of x: the pairs when nobody names them.
@@ -122,7 +191,7 @@ pub fn join_by_id(x_ids: &[String], y_ids: &[String]) -> Result<(Vec<usize>, Vec
 mod tests {
     use super::*;
 
-    fn read(text: &[u8]) -> Result<Vec<(String, String)>, DataError> {
+    fn read(text: &[u8]) -> Result<Pairs, DataError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         read_pairs(file.path())
@@ -132,8 +201,8 @@ mod tests {
         ids.iter().map(|&id| id.to_owned()).collect()
     }
 
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|&(x, y)| (x.to_owned(), y.to_owned())).collect()
+    fn joined(text: &str, x: &[&str], y: &[&str]) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+        join(&read(text.as_bytes()).unwrap(), &ids(x), &ids(y))
     }
 
     fn line_of(text: &[u8]) -> u64 {
@@ -145,9 +214,10 @@ mod tests {
 
     #[test]
     fn pairs_are_read_with_quotes_spaces_windows_lines_and_a_byte_order_mark() {
-        let expected = pairs(&[("1", "a"), ("2", "b,c")]);
-        assert_eq!(read(b"x,y\n1,a\n2,\"b,c\"\n").unwrap(), expected);
-        assert_eq!(read(b"\xef\xbb\xbfx, y\r\n1, a\r\n\r\n2,\"b,c\"").unwrap(), expected);
+        let (x, y) = (["1", "2"], ["b,c", "a"]);
+        let expected = (vec![0, 1], vec![1, 0]);
+        assert_eq!(joined("x,y\n1,a\n2,\"b,c\"\n", &x, &y).unwrap(), expected);
+        assert_eq!(joined("\u{feff}x, y\r\n1, a\r\n\r\n2,\"b,c\"", &x, &y).unwrap(), expected);
     }
 
     #[test]
@@ -158,20 +228,33 @@ mod tests {
         assert_eq!(line_of(b"x,y\n1,a\n2\n"), 3);
         assert_eq!(line_of(b"x,y\n1,a\n\n2,b,c\n"), 4);
         assert_eq!(line_of(b"x,y\n1,a\n2,\n"), 3);
+        assert_eq!(line_of(b"x_index,y_index\n1,2\n-1,2\n"), 3);
+        assert_eq!(line_of(b"x_row,y\n1,2\n"), 1);
         assert_eq!(line_of(b"x,y\n1,a\n2,\xff\n"), 3);
         assert!(matches!(read_pairs(Path::new("no/such.csv")), Err(DataError::Read { .. })));
     }
 
     #[test]
     fn a_join_follows_the_pairs_and_may_repeat_rows() {
-        let rows = join(&pairs(&[("b", "1"), ("a", "2"), ("b", "2")]), &ids(&["a", "b"]), &ids(&["1", "2"]));
+        let rows = joined("x,y\nb,1\na,2\nb,2\n", &["a", "b"], &["1", "2"]);
         assert_eq!(rows.unwrap(), (vec![1, 0, 1], vec![0, 1, 1]));
     }
 
     #[test]
     fn an_unknown_id_is_named_with_its_pair_and_side() {
-        let error = join(&pairs(&[("a", "1"), ("a", "9")]), &ids(&["a"]), &ids(&["1"])).unwrap_err();
+        let error = joined("x,y\na,1\na,9\n", &["a"], &["1"]).unwrap_err();
         assert!(error.to_string().starts_with("pair 2 (counted below the header): y id \"9\""), "{error}");
+    }
+
+    #[test]
+    fn row_numbers_stand_for_ids_on_either_side() {
+        assert_eq!(
+            joined("x_index,y_index\n1,0\n1,2\n", &["a", "b"], &["7", "8", "9"]).unwrap(),
+            (vec![1, 1], vec![0, 2])
+        );
+        assert_eq!(joined("x,y_index\nb,0\n", &["a", "b"], &["7"]).unwrap(), (vec![1], vec![0]));
+        let error = joined("x_index,y_index\n0,0\n\n0,3\n", &["a"], &["7", "8", "9"]).unwrap_err();
+        assert!(error.to_string().contains(", line 4: y_index is 3, but y has 3 rows"), "{error}");
     }
 
     #[test]

@@ -41,7 +41,10 @@ pub fn run(args: &DoctorArgs, context: &Context) -> Result<(), Error> {
 fn as_text(report: &DoctorReport) -> String {
     let mut lines: Vec<String> = report.sides.iter().flat_map(side).collect();
     if let Some(pairs) = &report.pairs {
-        lines.push(format!("pairs: {}; without a partner: {} of x, {} of y", pairs.pairs, pairs.alone[0], pairs.alone[1]));
+        lines.push(format!(
+            "pairs: {}; without a partner: {} of x, {} of y",
+            pairs.pairs, pairs.alone[0], pairs.alone[1]
+        ));
         lines.extend(pairs.dependence.iter().map(|found| {
             format!(
                 "  distance correlation {:.3}, {:.3} by chance, p = {:.3}",

@@ -28,12 +28,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(
-        severity: Severity,
-        place: &str,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(severity: Severity, place: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { severity, place: place.into(), what: what.into(), remedy: remedy.into() }
     }
 

@@ -109,5 +109,9 @@ pub(crate) fn doubts(
     let mut findings = side::findings("x", x_path, x);
     findings.extend(side::findings("y", y_path, y));
     findings.extend(pairing.findings((x, y)));
-    findings.into_iter().filter(|finding| finding.severity == Severity::Warning).map(|finding| finding.in_words()).collect()
+    findings
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Warning)
+        .map(|finding| finding.in_words())
+        .collect()
 }

@@ -81,11 +81,7 @@ const BY_CHANCE: f64 = 0.05;
 impl Pairing {
     /// # Errors
     /// [`Error`] when the CSV cannot be read or ids do not join.
-    pub(super) fn of(
-        (x, y): (&LatentsFile, &LatentsFile),
-        pairs: Option<&Path>,
-        seed: u64,
-    ) -> Result<Self, Error> {
+    pub(super) fn of((x, y): (&LatentsFile, &LatentsFile), pairs: Option<&Path>, seed: u64) -> Result<Self, Error> {
         let (x_rows, y_rows) = paired_rows(x, y, pairs)?;
         let mut pairing = Self::new((x, y), x_rows, y_rows, seed);
         if pairs.is_none() {
@@ -94,12 +90,7 @@ impl Pairing {
         Ok(pairing)
     }
 
-    pub(super) fn new(
-        (x, y): (&LatentsFile, &LatentsFile),
-        x_rows: Vec<usize>,
-        y_rows: Vec<usize>,
-        seed: u64,
-    ) -> Self {
+    pub(super) fn new((x, y): (&LatentsFile, &LatentsFile), x_rows: Vec<usize>, y_rows: Vec<usize>, seed: u64) -> Self {
         let alone = |file: &LatentsFile, rows: &[usize]| file.ids.len() - rows.iter().collect::<HashSet<_>>().len();
         let drawn = |posterior: &Posterior, rows: &[usize], side: &str| {
             posterior.select(rows).sample(&mut RandomStream::named(seed, &format!("doctor/{side}")))
@@ -119,17 +110,27 @@ impl Pairing {
         let mut found = Vec::new();
         let mut tell = |severity, what: String, remedy: &str| found.push(Finding::new(severity, "pairs", what, remedy));
         if *pairs < FEW_PAIRS {
-            tell(Severity::Warning, format!("{pairs} pairs are few: what a bridge learns from them is a guess"), "give 100 or more, and latents without partners with --x-unpaired and --y-unpaired");
+            tell(
+                Severity::Warning,
+                format!("{pairs} pairs are few: what a bridge learns from them is a guess"),
+                "give 100 or more, and latents without partners with --x-unpaired and --y-unpaired",
+            );
         }
         for (place, (side, other)) in [("x", "y"), ("y", "x")].into_iter().enumerate() {
             if let [first, ..] = &missing_ids[place][..] {
-                let what = format!("{} rows of {side} have no partner: {other} lacks the id {first:?}, among others", alone[place]);
+                let what = format!(
+                    "{} rows of {side} have no partner: {other} lacks the id {first:?}, among others",
+                    alone[place]
+                );
                 tell(Severity::Note, what, "give them as latents without partners if they shall count");
             }
         }
         match dependence {
             Some(found) if found.p_value > BY_CHANCE => {
-                let what = format!("the pairs look shuffled: their distance correlation is {:.3}, and {:.3} by chance (p = {:.2} over {} pairs)", found.distance_correlation, found.by_chance, found.p_value, found.rows);
+                let what = format!(
+                    "the pairs look shuffled: their distance correlation is {:.3}, and {:.3} by chance (p = {:.2} over {} pairs)",
+                    found.distance_correlation, found.by_chance, found.p_value, found.rows
+                );
                 tell(Severity::Warning, what, "check that rows of x and y that are paired show the same thing");
             }
             _ => {}
@@ -137,8 +138,12 @@ impl Pairing {
         for (side, file, rows) in [("x", x, &self.x_rows), ("y", y, &self.y_rows)] {
             let health = LatentHealth::of(&file.posterior.select(rows));
             if health.active > 4 * pairs.max(&1) {
-                let what = format!("{side} has {} dimensions that vary, {} pairs show {:.0} directions of them", health.active, pairs, health.effective_dim);
-                let remedy = format!("fit --{side}-pca {} keeps the directions that vary most", (pairs / 4).clamp(8, 128));
+                let what = format!(
+                    "{side} has {} dimensions that vary, {} pairs show {:.0} directions of them",
+                    health.active, pairs, health.effective_dim
+                );
+                let remedy =
+                    format!("fit --{side}-pca {} keeps the directions that vary most", (pairs / 4).clamp(8, 128));
                 tell(Severity::Warning, what, &remedy);
             }
         }

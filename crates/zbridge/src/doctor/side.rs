@@ -138,11 +138,26 @@ pub(super) fn findings(side: &str, path: &Path, file: &LatentsFile) -> Vec<Findi
             "train the encoder with a lower weight of the KL term, or check that it saw different observations",
         ));
     } else if !health.constant.is_empty() {
-        let what = format!("{} of {} dimensions are constant ({})", health.constant.len(), health.dim, listed(&health.constant));
-        found.push(Finding::new(Severity::Note, side, what, "they are left out of sources and drawn from their Gaussian in targets"));
+        let what = format!(
+            "{} of {} dimensions are constant ({})",
+            health.constant.len(),
+            health.dim,
+            listed(&health.constant)
+        );
+        found.push(Finding::new(
+            Severity::Note,
+            side,
+            what,
+            "they are left out of sources and drawn from their Gaussian in targets",
+        ));
     }
     if health.active > 0 && !health.collapsed.is_empty() {
-        let what = format!("{} of {} dimensions have collapsed to the prior ({}): they say nothing of the observations", health.collapsed.len(), health.dim, listed(&health.collapsed));
+        let what = format!(
+            "{} of {} dimensions have collapsed to the prior ({}): they say nothing of the observations",
+            health.collapsed.len(),
+            health.dim,
+            listed(&health.collapsed)
+        );
         found.push(Finding::new(Severity::Note, side, what, "they are left out of sources and drawn again in targets"));
     }
     let (value, row, column) = health.farthest;
@@ -155,7 +170,10 @@ pub(super) fn findings(side: &str, path: &Path, file: &LatentsFile) -> Vec<Findi
     }
     let [low, high] = health.scale;
     if low > 0.0 && high / low > SCALES_APART {
-        found.push(warning(format!("means vary by {low:.2e} along one dimension and by {high:.2e} along another"), "nothing to do for zbridge, which standardises; but check that columns are latents, all of them"));
+        found.push(warning(
+            format!("means vary by {low:.2e} along one dimension and by {high:.2e} along another"),
+            "nothing to do for zbridge, which standardises; but check that columns are latents, all of them",
+        ));
     }
     found
 }

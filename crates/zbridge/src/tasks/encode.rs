@@ -89,7 +89,8 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
     let labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
     let ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
     let precision = if request.half { Precision::F16 } else { Precision::F32 };
-    LatentsFile { ids, posterior, views, labels, metadata }.write(&request.out, precision)?;
+    let file = LatentsFile { ids, views, labels, metadata, ..LatentsFile::numbered(posterior) };
+    file.write(&request.out, precision)?;
     Ok(EncodeReport {
         rows: count,
         dim,

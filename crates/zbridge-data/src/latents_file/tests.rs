@@ -1,0 +1,331 @@
+use super::*;
+use half::bf16;
+use proptest::prelude::*;
+use safetensors::serialize;
+use safetensors::tensor::{Dtype, TensorView};
+use std::collections::HashMap;
+use zbridge_core::{DiagonalGaussian, Latents, PosteriorSamples};
+
+fn posterior(mean: Vec<f32>, log_var: Vec<f32>, dim: usize) -> Posterior {
+    let (mean, log_var) = (Latents::new(mean, dim).unwrap(), Latents::new(log_var, dim).unwrap());
+    DiagonalGaussian::new(mean, log_var).unwrap().into()
+}
+
+fn small() -> LatentsFile {
+    LatentsFile::numbered(posterior(vec![0.5, -1.0, 2.0, 3.0], vec![-4.0, 0.0, 1.0, -1.0], 2))
+}
+
+/// A file as another program may write it.
+fn foreign(tensors: &[(&str, Dtype, &[usize], Vec<u8>)], ids: Option<&str>) -> Vec<u8> {
+    let metadata = ids.map(|ids| HashMap::from([("ids".to_owned(), ids.to_owned())]));
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, data)| (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap()));
+    serialize(views, metadata).unwrap()
+}
+
+fn f32s(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// A sound pair of tensors plus one more.
+fn with(name: &str, dtype: Dtype, shape: &[usize], data: Vec<u8>) -> Result<LatentsFile, DataError> {
+    let zeros = f32s(&[0.0; 4]);
+    let sound = [("mean", Dtype::F32, &[2, 2][..], zeros.clone()), ("log_var", Dtype::F32, &[2, 2], zeros)];
+    LatentsFile::from_bytes(&foreign(&[&sound[..], &[(name, dtype, shape, data)]].concat(), None))
+}
+
+#[test]
+fn views_belong_to_their_rows() {
+    let views = posterior((0..8).map(|i| i as f32).collect(), vec![-1.0; 8], 2);
+    let file = LatentsFile { views: Some(views), ..small() };
+    let back = round_trip(&file, Precision::F32);
+    assert_eq!(back, file);
+    let of_second = back.views_of(&[1]).unwrap();
+    assert_eq!(of_second.as_diagonal().unwrap().mean().values(), [4.0, 5.0, 6.0, 7.0]);
+    assert!(small().views_of(&[0]).is_none());
+    let error = with("view_mean", Dtype::F32, &[2, 2, 2], f32s(&[0.0; 8])).unwrap_err();
+    assert!(error.to_string().contains("view_log_var"), "{error}");
+    let error = with("view_log_var", Dtype::F32, &[2, 2, 2], f32s(&[0.0; 8])).unwrap_err();
+    assert!(error.to_string().contains("view_mean"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latents.safetensors");
+    let odd = LatentsFile { views: Some(posterior(vec![0.0; 6], vec![0.0; 6], 2)), ..small() };
+    assert!(matches!(odd.write(&path, Precision::F32), Err(DataError::CountMismatch { what: "views", .. })));
+    assert!(!path.exists());
+}
+
+fn round_trip(file: &LatentsFile, precision: Precision) -> LatentsFile {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latents.safetensors");
+    file.write(&path, precision).unwrap();
+    LatentsFile::read(&path).unwrap()
+}
+
+prop_compose! {
+    fn arbitrary_file()(rows in 0usize..6, dim in 1usize..5)(
+        mean in prop::collection::vec(-1e30f32..1e30, rows * dim),
+        log_var in prop::collection::vec(-80f32..80.0, rows * dim),
+        names in prop::collection::btree_set("[a-zé0-9 -]{1,6}", rows),
+        labels in prop::option::of(prop::collection::vec(any::<u8>(), rows)),
+        metadata in prop::collection::btree_map("[a-h]{1,4}", "\\PC{0,8}", 0..5),
+        dim in Just(dim),
+    ) -> LatentsFile {
+        LatentsFile { ids: names.into_iter().collect(), labels, metadata, ..LatentsFile::numbered(posterior(mean, log_var, dim)) }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_file_is_read_as_written_and_written_the_same_twice(file in arbitrary_file()) {
+        prop_assert_eq!(&round_trip(&file, Precision::F32), &file);
+        let path = Path::new("a");
+        let copy = LatentsFile { metadata: file.metadata.clone().into_iter().rev().collect(), ..file.clone() };
+        prop_assert_eq!(file.to_bytes(path, Precision::F32).unwrap(), copy.to_bytes(path, Precision::F32).unwrap());
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic(place: usize, byte: u8) {
+        let mut bytes = small().to_bytes(Path::new("a"), Precision::F32).unwrap();
+        let length = bytes.len();
+        bytes[place % length] = byte;
+        let _ = LatentsFile::from_bytes(&bytes);
+        let _ = LatentsFile::from_bytes(&bytes[..place % length]);
+    }
+}
+
+#[test]
+fn half_precision_rounds_but_does_not_overflow() {
+    let read = round_trip(&small(), Precision::F16);
+    assert_eq!(read, small(), "these values are exact in 16 bits");
+    let huge = LatentsFile::numbered(posterior(vec![0.0, 1e6], vec![0.0; 2], 2));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let error = huge.write(&path, Precision::F16).unwrap_err();
+    assert!(error.to_string().contains("mean, row 0, column 1 is 1000000"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn other_names_and_number_types_are_read() {
+    let e = std::f64::consts::E;
+    let mu: Vec<u8> = [1.0f32, -2.0].iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect();
+    let scale: Vec<u8> = [1.0, e].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let bytes = foreign(&[("mu", Dtype::BF16, &[1, 2], mu), ("scale", Dtype::F64, &[1, 2], scale)], None);
+    let read = LatentsFile::from_bytes(&bytes).unwrap();
+    assert_eq!(read, LatentsFile::numbered(posterior(vec![1.0, -2.0], vec![0.0, 2.0], 2)));
+}
+
+#[test]
+fn ids_come_from_the_tensor_the_metadata_or_the_rows() {
+    let numbers: Vec<u8> = [40i64, -7].iter().flat_map(|v| v.to_le_bytes()).collect();
+    assert_eq!(with("ids", Dtype::I64, &[2], numbers).unwrap().ids, ["40", "-7"]);
+    let zeros = f32s(&[0.0; 4]);
+    let sound = [("mean", Dtype::F32, &[2, 2][..], zeros.clone()), ("log_var", Dtype::F32, &[2, 2], zeros)];
+    assert_eq!(LatentsFile::from_bytes(&foreign(&sound, Some("a\nb c"))).unwrap().ids, ["a", "b c"]);
+    assert_eq!(LatentsFile::from_bytes(&foreign(&sound, None)).unwrap().ids, ["0", "1"]);
+    let short = LatentsFile::from_bytes(&foreign(&sound, Some("a"))).unwrap_err();
+    assert!(matches!(short, DataError::CountMismatch { expected: 2, found: 1, .. }), "{short}");
+    let twice = LatentsFile::from_bytes(&foreign(&sound, Some("a\na"))).unwrap_err();
+    assert!(matches!(twice, DataError::DuplicateId { first: 0, second: 1, .. }), "{twice}");
+}
+
+#[test]
+fn leading_zeros_survive() {
+    let file = LatentsFile { ids: vec!["007".to_owned(), "7".to_owned()], ..small() };
+    assert_eq!(round_trip(&file, Precision::F32).ids, ["007", "7"]);
+}
+
+#[test]
+fn labels_are_bytes_or_integers_in_range() {
+    let labels =
+        |values: [i64; 2]| with("labels", Dtype::I64, &[2], values.iter().flat_map(|v| v.to_le_bytes()).collect());
+    assert_eq!(labels([3, 255]).unwrap().labels, Some(vec![3, 255]));
+    assert!(matches!(labels([3, 256]), Err(DataError::NotInRange { row: 1, .. })));
+    assert_eq!(with("labels", Dtype::U8, &[2], vec![1, 2]).unwrap().labels, Some(vec![1, 2]));
+    assert!(matches!(with("labels", Dtype::U8, &[3], vec![1, 2, 3]), Err(DataError::Shape { .. })));
+    assert!(matches!(with("labels", Dtype::F32, &[2], f32s(&[1.0, 2.0])), Err(DataError::NumberType { .. })));
+}
+
+#[test]
+fn a_file_without_posteriors_lists_what_it_holds() {
+    let bytes = foreign(&[("weight", Dtype::F32, &[1, 2], f32s(&[0.0; 2]))], None);
+    let text = LatentsFile::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(text.contains("`mean`") && text.contains("`weight` f32 [1, 2]"), "{text}");
+    let bytes = foreign(&[("mean", Dtype::F32, &[1, 2], f32s(&[0.0; 2]))], None);
+    let text = LatentsFile::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(text.contains("`log_var`"), "{text}");
+}
+
+#[test]
+fn wrong_tensors_are_named_with_expectation_and_finding() {
+    let case = |mean: (Dtype, &[usize], Vec<u8>), log_var: (Dtype, &[usize], Vec<u8>)| {
+        let tensors = [("mean", mean.0, mean.1, mean.2), ("log_var", log_var.0, log_var.1, log_var.2)];
+        LatentsFile::from_bytes(&foreign(&tensors, None)).unwrap_err().to_string()
+    };
+    let zeros = |shape: &'static [usize]| (Dtype::F32, shape, f32s(&vec![0.0; shape.iter().product()]));
+    let text = case(zeros(&[4]), zeros(&[4]));
+    assert!(text.contains("`mean` has shape [4]; expected [n, d]"), "{text}");
+    let text = case(zeros(&[2, 2]), zeros(&[2, 1]));
+    assert!(text.contains("`log_var` has shape [2, 1]; expected [2, 2]"), "{text}");
+    let text = case((Dtype::I32, &[1, 1], vec![0; 4]), zeros(&[1, 1]));
+    assert!(text.contains("`mean` has type i32; expected f16"), "{text}");
+    let text = case((Dtype::F32, &[2, 2], f32s(&[0.0, 0.0, f32::NAN, 0.0])), zeros(&[2, 2]));
+    assert!(text.contains("`mean`: row 1, column 0 is NaN"), "{text}");
+    let text = case(zeros(&[2, 0]), zeros(&[2, 0]));
+    assert!(text.contains("empty"), "{text}");
+}
+
+#[test]
+fn a_standard_deviation_must_be_positive() {
+    let tensors = [("mean", Dtype::F32, &[1, 2][..], f32s(&[0.0; 2])), ("std", Dtype::F32, &[1, 2], f32s(&[1.0, 0.0]))];
+    let error = LatentsFile::from_bytes(&foreign(&tensors, None)).unwrap_err();
+    assert!(matches!(error, DataError::ScaleNotPositive { row: 0, column: 1, .. }), "{error}");
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
+    for file in [
+        LatentsFile { ids: ids(&["a", "a"]), ..small() },
+        LatentsFile { ids: ids(&["a"]), ..small() },
+        LatentsFile { ids: ids(&["a", "b\nc"]), ..small() },
+        LatentsFile { labels: Some(vec![1]), ..small() },
+    ] {
+        assert!(file.write(&path, Precision::F32).is_err());
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn damaged_files_name_themselves() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"\xff\xff\xff\xff\xff\xff\xff\x7f{}").unwrap();
+    let error = LatentsFile::read(file.path()).unwrap_err();
+    let name = file.path().display().to_string();
+    assert!(matches!(error, DataError::Safetensors { .. }) && error.to_string().contains(&name), "{error}");
+}
+
+#[test]
+fn latents_of_several_axes_are_flat_in_between() {
+    let axes =
+        LatentsFile { latent_shape: vec![1, 2], views: Some(posterior(vec![0.5; 8], vec![-1.0; 8], 2)), ..small() };
+    assert_eq!(round_trip(&axes, Precision::F32), axes);
+    let bytes = axes.to_bytes(Path::new("a"), Precision::F32).unwrap();
+    let contents = Contents::open(Path::new("a"), &bytes).unwrap();
+    assert_eq!(contents.listing()[2..4], ["`mean` f32 [2, 1, 2]", "`view_log_var` f32 [2, 2, 1, 2]"]);
+    let wrong = LatentsFile { latent_shape: vec![3], ..small() };
+    assert!(matches!(wrong.to_bytes(Path::new("a"), Precision::F32), Err(DataError::Unstorable { .. })));
+}
+
+#[test]
+fn samples_are_read_as_written() {
+    let points = Latents::new((0..12).map(|i| i as f32).collect(), 2).unwrap();
+    let samples = PosteriorSamples::new(points, 3).unwrap();
+    let file = LatentsFile::numbered(samples.clone().into());
+    assert_eq!(round_trip(&file, Precision::F32), file);
+    let views = LatentsFile { views: Some(samples.into()), ..small() };
+    assert!(matches!(views.to_bytes(Path::new("a"), Precision::F32), Err(DataError::Unstorable { .. })));
+}
+
+#[test]
+fn a_draw_that_is_not_finite_is_named_with_its_row() {
+    let values = [&[0.0; 10][..], &[f32::NAN, 0.0]].concat();
+    let bytes = foreign(&[("samples", Dtype::F32, &[2, 3, 2], f32s(&values))], None);
+    let text = LatentsFile::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(text.contains("tensor `samples`, draw 2: row 1, column 0 is NaN"), "{text}");
+}
+
+#[test]
+fn latents_are_given_in_one_way() {
+    let zeros = |name| (name, Dtype::F32, &[2, 2][..], f32s(&[0.0; 4]));
+    let samples = ("samples", Dtype::F32, &[2, 1, 2][..], f32s(&[0.0; 4]));
+    for other in ["mean", "log_var", "z"] {
+        let error = LatentsFile::from_bytes(&foreign(&[samples.clone(), zeros(other)], None)).unwrap_err();
+        assert!(matches!(error, DataError::AmbiguousLatents { .. }), "{error}");
+    }
+    let text = LatentsFile::from_bytes(&foreign(&[zeros("mean")], None)).unwrap_err().to_string();
+    assert!(text.contains("add `log_var`") && text.contains("call the means `z`"), "{text}");
+    let points = LatentsFile::from_bytes(&foreign(&[zeros("latents")], None)).unwrap();
+    assert_eq!(points.posterior, PosteriorSamples::new(Latents::filled(2, 2, 0.0), 1).unwrap().into());
+}
+
+fn generated(draws: usize, latent_shape: Vec<usize>) -> GeneratedLatents {
+    let points = Latents::new((0..8).map(|i| i as f32).collect(), 4).unwrap();
+    let draws = PosteriorSamples::new(points, draws).unwrap();
+    let ids = if draws.draws() == 1 { vec!["é, b".to_owned(), "c".to_owned()] } else { vec!["40".to_owned()] };
+    GeneratedLatents { ids, draws, latent_shape, metadata: BTreeMap::new() }
+}
+
+#[test]
+fn generated_latents_are_read_back_from_every_container() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, draws) in [("a.safetensors", 1), ("a.npz", 1), ("a.npy", 1), ("b.safetensors", 2), ("b.npz", 2)] {
+        let (path, written) = (folder.path().join(name), generated(draws, vec![2, 1, 2]));
+        written.write(&path).unwrap();
+        let read = LatentsFile::read(&path).unwrap();
+        assert_eq!(read.posterior, written.draws.clone().into(), "{name}");
+        assert_eq!((&read.ids, &read.latent_shape), (&written.ids, &written.latent_shape), "{name}");
+        let first = std::fs::read(&path).unwrap();
+        written.write(&path).unwrap();
+        assert!(first == std::fs::read(&path).unwrap(), "{name} is written the same twice");
+    }
+    assert!(matches!(generated(1, vec![4]).write(&folder.path().join("a.pt")), Err(DataError::Unstorable { .. })));
+    assert!(matches!(generated(1, vec![3]).write(&folder.path().join("c.npy")), Err(DataError::Unstorable { .. })));
+    assert!(!folder.path().join("c.npy").exists() && !folder.path().join("c.ids.csv").exists());
+}
+
+#[test]
+fn neither_table_nor_array_appears_when_one_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    std::fs::create_dir(&path).unwrap();
+    let error = generated(1, vec![4]).write(&path).unwrap_err();
+    assert!(error.to_string().contains("a.npy: cannot be written"), "{error}");
+    assert!(!folder.path().join("a.ids.csv").exists());
+}
+
+#[test]
+fn a_table_beside_the_file_names_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, table) = (folder.path().join("x.npy"), folder.path().join("x.ids.csv"));
+    crate::write_f32(&path, &[2, 3], &[0.0; 6]).unwrap();
+    assert_eq!(LatentsFile::read(&path).unwrap().ids, ["0", "1"]);
+    std::fs::write(&table, "id,label\nb,7\na,0\n").unwrap();
+    let read = LatentsFile::read(&path).unwrap();
+    assert_eq!((read.ids, read.labels), (vec!["b".to_owned(), "a".to_owned()], Some(vec![7, 0])));
+    for (text, wrong) in [("name\n", "line 1"), ("id,label\na,1\nb,300\n", "line 3"), ("id\na,b\n", "line 2")] {
+        std::fs::write(&table, text).unwrap();
+        let error = LatentsFile::read(&path).unwrap_err();
+        assert!(matches!(error, DataError::IdsTable { .. }) && error.to_string().contains(wrong), "{error}");
+    }
+    std::fs::write(&table, "id\na\n").unwrap();
+    let error = LatentsFile::read(&path).unwrap_err();
+    assert!(error.to_string().contains("x.ids.csv: 1 ids, but 2 rows"), "{error}");
+}
+
+#[test]
+fn an_examination_lists_everything_and_does_not_stop_at_a_fault() {
+    let nan = f32s(&[0.0, f32::NAN, f32::INFINITY, 0.0]);
+    let ids: Vec<u8> = [5i64, 5].iter().flat_map(|id| id.to_le_bytes()).collect();
+    let tensors = [
+        ("mean", Dtype::F32, &[2, 2][..], nan),
+        ("log_var", Dtype::F32, &[2, 2], f32s(&[0.0; 4])),
+        ("ids", Dtype::I64, &[2], ids),
+        ("labels", Dtype::U8, &[1], vec![3]),
+        ("weight", Dtype::F32, &[1], f32s(&[f32::NAN])),
+    ];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), foreign(&tensors, None)).unwrap();
+    let found = LatentsFile::examine(file.path()).unwrap();
+    assert!(!found.is_sound() && found.container == Container::Safetensors);
+    let array = |name: &str| found.arrays.iter().find(|array| array.name == name).unwrap();
+    assert_eq!(array("mean").not_finite, Some(NotFinite { nan: 1, infinite: 1, row: 0, column: 1 }));
+    assert_eq!((array("log_var").role, array("weight").role), (Some("log-variances"), None));
+    assert_eq!((found.rows, found.ids.clone(), found.repeated), (Some(2), Some(Source::Array("ids".to_owned())), 1));
+    assert_eq!(found.repeated_ids, [RepeatedId { id: "5".to_owned(), first: 0, second: 1 }]);
+    let faults: Vec<String> = found.faults.iter().map(DataError::to_string).collect();
+    assert_eq!(faults.len(), 3, "{faults:?}");
+}
