@@ -1,7 +1,6 @@
 use super::model::AliArchitecture;
 use crate::ModelError;
 use serde::{Deserialize, Serialize};
-use zbridge_core::RandomStream;
 use zbridge_nn::{InputGradient, Mode, Network, NnError, Tape, WeightsFile};
 
 /// The networks that tell whether a pair of observation and latent was encoded or generated: D(x, z).
@@ -30,11 +29,6 @@ impl Discriminator {
     /// How many numbers its parameters are: those of `observation`, then those of `joint`.
     pub fn parameter_count(&self) -> usize {
         self.observation.parameter_count() + self.joint.parameter_count()
-    }
-
-    /// Fresh parameters.
-    pub(super) fn initial_parameters(&self, stream: &mut RandomStream) -> Vec<f32> {
-        [self.observation.initial_parameters(stream), self.joint.initial_parameters(stream)].concat()
     }
 
     /// Adds its parameters to a checkpoint.

@@ -14,6 +14,8 @@ mod model;
 mod objective;
 mod penalty;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod training;
 
 pub use discriminator::Discriminator;

@@ -62,6 +62,18 @@ impl Shard {
         rows.iter().for_each(|&row| self.x.extend_from_slice(observations.row(row)));
     }
 
+    /// The discriminator's logits in the last step: of encoded pairs, then of generated ones.
+    #[cfg(test)]
+    pub(super) fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// Observations and latents of the last step's pairs.
+    #[cfg(test)]
+    pub(super) fn pairs(&self) -> [&[f32]; 2] {
+        [&self.observations, &self.latents]
+    }
+
     /// Plays the rows taken; gradients of all three are left in the shard.
     pub(super) fn run(&mut self, play: Play, stream: &mut RandomStream) -> Tally {
         self.gradients.clear();

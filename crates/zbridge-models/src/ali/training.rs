@@ -10,7 +10,7 @@ use crate::ModelError;
 use rayon::prelude::*;
 use std::path::Path;
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{Adam, NnError, StepContext, Trainee, WeightsFile};
+use zbridge_nn::{Adam, Layer, Network, NnError, StepContext, Trainee, WeightsFile};
 
 /// An ALI model in training, with its discriminator, its optimiser and its data. One optimiser moves all three networks at
 /// one learning rate; the model is an average over the steps.
@@ -50,11 +50,13 @@ impl<'d> AliTrainer<'d> {
     ) -> Result<Self, ModelError> {
         discriminator.expect(&architecture)?;
         let named = |name| RandomStream::named(seed, name);
-        let encoder = architecture.encoder.initial_parameters(&mut named("initial/encoder"));
-        let generator = architecture.generator.initial_parameters(&mut named("initial/generator"));
+        let encoder = initial_parameters(&architecture.encoder, &mut named("initial/encoder"));
+        let generator = initial_parameters(&architecture.generator, &mut named("initial/generator"));
         let average = [encoder, generator].concat();
-        let parameters =
-            [average.clone(), discriminator.initial_parameters(&mut named("initial/discriminator"))].concat();
+        let mut stream = named("initial/discriminator");
+        let observation = initial_parameters(&discriminator.observation, &mut stream);
+        let joint = initial_parameters(&discriminator.joint, &mut stream);
+        let parameters = [average.as_slice(), &observation, &joint].concat();
         let (gradients, adam) = (vec![0.0; parameters.len()], optimiser(Adam::new(parameters.len())));
         let (shards, game) = (vec![], None);
         Ok(Self {
@@ -122,7 +124,7 @@ impl<'d> AliTrainer<'d> {
     }
 
     /// Parameters of encoder, generator and discriminator.
-    fn parts(&self) -> [&[f32]; 3] {
+    pub(super) fn parts(&self) -> [&[f32]; 3] {
         let (model, discriminator) = self.parameters.split_at(self.average.len());
         let (encoder, generator) = model.split_at(self.architecture.encoder.parameter_count());
         [encoder, generator, discriminator]
@@ -173,6 +175,22 @@ impl Trainee for AliTrainer<'_> {
         self.game = Some(game);
         Ok(game.value_nats())
     }
+}
+
+/// Fresh parameters, with weights large enough that signals keep their size from layer to layer: without it, latents hardly
+/// show in what an untrained generator makes, and the discriminator has won before they do.
+///
+/// # Source
+/// He et al. 2015, "Delving deep into rectifiers", eq. 10.
+fn initial_parameters(network: &Network, stream: &mut RandomStream) -> Vec<f32> {
+    const GAIN: f32 = 2.449_489_7; // √6, over the ±1/√fan-in of a network's own choice
+    let mut parameters = network.initial_parameters(stream);
+    let last = network.layers().len() - 1;
+    let convolved = |layer: usize| !matches!(network.layers()[layer], Layer::BatchNorm { .. });
+    for tensor in network.tensors().iter().filter(|tensor| tensor.layer < last && convolved(tensor.layer)) {
+        parameters[tensor.range.clone()].iter_mut().for_each(|value| *value *= GAIN);
+    }
+    parameters
 }
 
 fn optimiser(adam: Adam) -> Adam {
