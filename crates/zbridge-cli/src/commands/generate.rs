@@ -5,7 +5,7 @@ use crate::figures::files;
 use clap::Args;
 use std::path::PathBuf;
 use zbridge::Error;
-use zbridge::tasks::{GenerateReport, GenerateRequest, Side, generate};
+use zbridge::tasks::{GenerateReport, GenerateRequest, GenerateSource, Side, generate};
 
 /// Arguments of `zbridge generate`.
 #[derive(Debug, Args)]
@@ -14,8 +14,14 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "BRIDGE")]
     bridge: PathBuf,
     /// A label, a text in quotes, or a file: .png, .wav, .txt, .npy, or a folder of .png or .wav
-    #[arg(long, value_name = "INPUT")]
-    from: String,
+    #[arg(long, value_name = "INPUT", required_unless_present = "from_latents")]
+    from: Option<String>,
+    /// Latents of the source in place of observations: from an encoder of your own
+    #[arg(long, value_name = "LATENTS", conflicts_with = "from")]
+    from_latents: Option<PathBuf>,
+    /// Write the target's latents in place of observations: for a decoder of your own
+    #[arg(long)]
+    latents: bool,
     /// The side to make
     #[arg(long, value_name = "x|y")]
     to: Side,
@@ -37,14 +43,18 @@ pub struct GenerateArgs {
 pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
     let report = generate(&GenerateRequest {
         bridge: args.bridge.clone(),
-        from: args.from.clone(),
+        from: match (&args.from_latents, &args.from) {
+            (Some(path), _) => GenerateSource::Latents(path.clone()),
+            (None, from) => GenerateSource::Observations(from.clone().unwrap_or_default()),
+        },
+        latents: args.latents,
         to: args.to,
         count: args.count,
         x_model: args.x_model.clone(),
         y_model: args.y_model.clone(),
         seed: context.seed,
         device: context.device,
-        out: context.out_or("generated.npy"),
+        out: context.out_or(if args.latents { "generated.safetensors" } else { "generated.npy" }),
     })?;
     context.output.print(&report, as_text)
 }

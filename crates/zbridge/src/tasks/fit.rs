@@ -1,3 +1,4 @@
+use crate::doctor::doubts;
 use crate::given::imagined_posteriors;
 use crate::{Error, Given};
 use serde::Serialize;
@@ -120,11 +121,16 @@ pub fn fit(
     }
     for (side, file, path) in [("x", &x, &request.x), ("y", &y, &request.y)] {
         bridge.record_provenance(&format!("{side}.latents"), path.display().to_string());
+        bridge.record_provenance(
+            &format!("{side}.{LATENT_SHAPE}"),
+            serde_json::to_string(&file.latent_shape).unwrap_or_default(),
+        );
         for (key, value) in &file.metadata {
             bridge.record_provenance(&format!("{side}.{key}"), value);
         }
     }
-    let notes = notes(request, [&x_side, &y_side]);
+    let mut notes = notes(request, [&x_side, &y_side]);
+    notes.extend(doubts((&x, &y), (&x_rows, &y_rows), (&request.x, &request.y), request.config.seed));
     bridge.record_provenance("version", env!("CARGO_PKG_VERSION"));
     bridge.write(&request.out)?;
     let last = |direction| bridge.curve(direction).objective_nats.last().copied();
@@ -196,6 +202,9 @@ fn unpaired(request: &FitRequest, path: &Option<PathBuf>, pairs: &LatentsFile) -
         None => Ok(None),
     }
 }
+
+/// The provenance key of the shape of one latent of a side, as its file had it.
+pub(crate) const LATENT_SHAPE: &str = "latent_shape";
 
 /// The metadata key that tells latents of a model's own making from others.
 const PRIOR: &str = "prior_of";

@@ -14,5 +14,5 @@ pub(crate) use evaluate::{Evaluated, evaluated};
 pub(crate) use fit::paired_rows;
 pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 pub(crate) use generate::known_model_of;
-pub use generate::{GenerateReport, GenerateRequest, Side, generate};
+pub use generate::{GenerateReport, GenerateRequest, GenerateSource, Side, generate};
 pub(crate) use input::Input;
