@@ -14,7 +14,7 @@ use crate::frame::{Frame, FramedPosterior};
 use crate::labelled::LabelledPairs;
 use crate::maximum_likelihood::PosteriorPairs;
 use crate::refine::{Refinement, refine};
-use crate::{BridgeError, FitData, Views};
+use crate::{BridgeError, CheckedConfig, FitData, Views};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
 use zbridge_core::{Estimate, Latents, Posterior, RandomStream};
@@ -33,10 +33,10 @@ pub(crate) type Observer<'o> = &'o (dyn Fn(Direction, usize) -> bool + Sync);
 pub(crate) fn fit(
     data: &FitData<'_>,
     effort: &Effort,
-    seed: u64,
+    config: &CheckedConfig,
     observe: Observer<'_>,
 ) -> Result<(FittedDirection, FittedDirection), BridgeError> {
-    let fitter = Fitter::new(data, effort, seed, observe);
+    let fitter = Fitter::new(data, effort, config, observe);
     let mut directions = fitter.ladder()?;
     if let Some(informative) = fitter.informative(&directions) {
         fitter.learn_from_unpaired(informative, &mut directions)?;
@@ -110,21 +110,21 @@ const FEW_PAIRS: usize = 128;
 const JUDGE_DRAWS: usize = 4;
 
 impl<'f> Fitter<'f> {
-    fn new(data: &FitData<'_>, effort: &'f Effort, seed: u64, observe: Observer<'f>) -> Self {
-        let space = |pairs: &Posterior, unpaired: Option<&Posterior>, views: Views<'_>| {
+    fn new(data: &FitData<'_>, effort: &'f Effort, config: &CheckedConfig, observe: Observer<'f>) -> Self {
+        let space = |pairs: &Posterior, unpaired: Option<&Posterior>, views: Views<'_>, directions| {
             let all: Vec<_> = std::iter::once(pairs).chain(unpaired).collect();
-            let frame = Frame::of(&all);
+            let frame = Frame::keeping(&all, directions);
             let inside = |posterior: &Posterior, views: Option<&Posterior>| {
                 frame.inside(posterior).with_views(views.map(|views| frame.inside(views)))
             };
             let unpaired = unpaired.map(|posterior| inside(posterior, views.unpaired));
             Space { pairs: inside(pairs, views.pairs), unpaired, frame }
         };
-        let streams = RandomStream::named(seed, "fit/auto");
+        let streams = RandomStream::named(config.seed, "fit/auto");
         let splits = splits(data.x.rows(), &mut streams.child(0));
         Self {
-            x: space(data.x, data.x_unpaired, data.x_views),
-            y: space(data.y, data.y_unpaired, data.y_views),
+            x: space(data.x, data.x_unpaired, data.x_views, config.directions[0]),
+            y: space(data.y, data.y_unpaired, data.y_views, config.directions[1]),
             all: (0..data.x.rows()).collect(),
             components: (0..2 * (splits.len() + 1)).map(|_| OnceLock::new()).collect(),
             splits,

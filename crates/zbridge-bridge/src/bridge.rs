@@ -93,7 +93,7 @@ impl Bridge {
             observer.lock().is_ok_and(|mut observe| (*observe)(direction, (done.min(steps), steps)))
         };
         let (x_to_y, y_to_x) =
-            if paper { paper_directions(data, config, &tell)? } else { auto::fit(data, &effort, config.seed, &tell)? };
+            if paper { paper_directions(data, config, &tell)? } else { auto::fit(data, &effort, config, &tell)? };
         let config = BridgeConfig::clone(config);
         let record = |fitted: &FittedDirection| DirectionRecord {
             curve: fitted.curve.clone(),

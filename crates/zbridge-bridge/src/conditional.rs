@@ -5,6 +5,7 @@ use crate::agreement::Agreement;
 use crate::density::Density;
 use crate::families::GaussianDensity;
 use crate::frame::Frame;
+use crate::principal::Principal;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
@@ -99,6 +100,11 @@ impl Conditional {
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
         let frames = serde_json::to_string(&(&self.source, &self.target)).unwrap_or_default();
         file.metadata.insert(format!("{prefix}.frames"), frames);
+        for (side, frame) in [("source", &self.source), ("target", &self.target)] {
+            if let Some(principal) = &frame.principal {
+                principal.put_into(file, &format!("{prefix}.{side}.principal"));
+            }
+        }
         file.metadata.insert(format!("{prefix}.members"), self.members.len().to_string());
         for (index, member) in self.members.iter().enumerate() {
             member.put_into(file, &format!("{prefix}.{index}"));
@@ -108,9 +114,13 @@ impl Conditional {
     /// As stored, without its critic.
     pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
         let fault = |reason: String| NnError::Weights { path: path.to_owned(), reason };
-        let (source, target): (Frame, Frame) = file.parsed_metadata(&format!("{prefix}.frames"), path)?;
+        let (mut source, mut target): (Frame, Frame) = file.parsed_metadata(&format!("{prefix}.frames"), path)?;
         if !source.is_sound(source.dim()) || !target.is_sound(target.dim()) {
             return Err(fault(format!("metadata `{prefix}.frames` contradicts itself")).into());
+        }
+        for (side, frame) in [("source", &mut source), ("target", &mut target)] {
+            let prefix = format!("{prefix}.{side}.principal");
+            frame.principal = Principal::from_file(file, &prefix, frame.active_dimensions(), path)?;
         }
         let count: usize = file.parsed_metadata(&format!("{prefix}.members"), path)?;
         if !(1..=64).contains(&count) {
@@ -215,6 +225,25 @@ mod tests {
 
     fn broad(members: Vec<Density>) -> Conditional {
         Conditional::new(Frame::of(&[&plane("source")]), Frame::of(&[&plane("target")]), members)
+    }
+
+    #[test]
+    fn a_target_of_which_one_direction_is_kept_obeys_the_laws() {
+        let Density::Mixture(mixture) = reader().members.remove(0) else { unreachable!() };
+        let mut stream = RandomStream::named(2, "turned");
+        let components = DiagonalGaussian::new(Latents::new(vec![-1.0, 1.0], 1).unwrap(), Latents::filled(2, 1, -1.0));
+        let mut turned =
+            Mixture::initial(2, components.unwrap(), &[-0.7, -0.7], &[8], 0.0, false, &mut stream).unwrap();
+        let count = crate::learner::Learner::parameters(&turned).len();
+        let known = crate::learner::Learner::parameters(&mixture)[..count.min(9)].to_vec();
+        crate::learner::Learner::parameters_mut(&mut turned)[..known.len()].copy_from_slice(&known);
+        let target = Frame::keeping(&[&plane("target")], Some(1));
+        assert_eq!((target.dim(), target.active()), (2, 1));
+        let turned = Conditional::new(Frame::of(&[&plane("source")]), target, vec![Density::Mixture(turned)]);
+        laws::hold_for(&turned, 1e-2);
+        let mut file = WeightsFile::default();
+        turned.put_into(&mut file, "x_to_y");
+        assert_eq!(Conditional::from_file(&file, "x_to_y", Path::new("a")).unwrap(), turned);
     }
 
     #[test]

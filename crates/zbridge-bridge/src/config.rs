@@ -75,6 +75,9 @@ pub struct BridgeConfig {
     pub steps: usize,
     /// Adam's learning rate.
     pub learning_rate: f32,
+    /// Principal directions of x and of y that are kept, where their latents have more; not in the paper's recipe.
+    #[serde(default)]
+    pub directions: [Option<usize>; 2],
     /// Seed of initial weights, batches and draws.
     pub seed: u64,
 }
@@ -96,6 +99,7 @@ impl BridgeConfig {
             batch: 128,
             steps: 3000,
             learning_rate: 3e-3,
+            directions: [None; 2],
             seed: 1,
         }
     }
@@ -129,6 +133,16 @@ impl BridgeConfig {
         require(self.steps >= 1, "steps", self.steps.to_string(), "at least 1")?;
         let rate = self.learning_rate > 0.0 && self.learning_rate <= 1.0;
         require(rate, "learning_rate", self.learning_rate.to_string(), "above 0 and at most 1")?;
+        for (name, count) in ["x_pca", "y_pca"].into_iter().zip(self.directions) {
+            let of_paper = self.recipe == Recipe::Paper;
+            let shown = count.map_or(String::new(), |count| count.to_string());
+            require(
+                count.is_none_or(|count| count > 0 && !of_paper),
+                name,
+                shown,
+                "at least 1, and never with the recipe paper, which takes latents as they are",
+            )?;
+        }
         let slope = (0.0..=1.0).contains(&self.negative_slope);
         require(slope, "negative_slope", self.negative_slope.to_string(), "0 to 1")?;
         Ok(CheckedConfig(self))

@@ -1,6 +1,7 @@
 //! Standardised coordinates of a latent space: what makes a few hundred pairs enough.
 
 use crate::families::responsibilities;
+use crate::principal::Principal;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,6 +17,9 @@ pub(crate) struct Frame {
     mean: Vec<f32>,
     deviation: Vec<f32>,
     active: Vec<usize>,
+    /// The few directions of the active dimensions that are kept, where these are too many.
+    #[serde(skip)]
+    pub(crate) principal: Option<Principal>,
     /// The few posteriors that there are, where the modality is discrete: means and log-variances of the active
     /// dimensions, standardised.
     atoms: Option<(Vec<f32>, Vec<f32>)>,
@@ -23,17 +27,32 @@ pub(crate) struct Frame {
 
 /// Share of an active dimension's variance that is carried by the posteriors' means.
 const LEAST_ACTIVE_SHARE: f64 = 0.02;
+/// Draws by which a posterior is known where only some directions are kept.
+const DRAWS_OF_TURNED: usize = 16;
 /// Most distinct posteriors of a modality that counts as discrete.
 const MOST_ATOMS: usize = 256;
 
 impl Frame {
     /// Coordinates as they are.
     pub(crate) fn identity(dim: usize) -> Self {
-        Self { mean: vec![0.0; dim], deviation: vec![1.0; dim], active: (0..dim).collect(), atoms: None }
+        Self {
+            mean: vec![0.0; dim],
+            deviation: vec![1.0; dim],
+            active: (0..dim).collect(),
+            principal: None,
+            atoms: None,
+        }
     }
 
     /// Coordinates standardised by the aggregate of these posteriors.
+    #[cfg(test)]
     pub(crate) fn of(posteriors: &[&Posterior]) -> Self {
+        Self::keeping(posteriors, None)
+    }
+
+    /// Coordinates standardised by the aggregate of these posteriors; of more dimensions than `directions`, so many
+    /// principal directions.
+    pub(crate) fn keeping(posteriors: &[&Posterior], directions: Option<usize>) -> Self {
         let moments: Vec<_> = posteriors.iter().map(|posterior| posterior.moments()).collect();
         let dim = moments.first().map_or(0, |moments| moments.dim());
         let rows = moments.iter().map(|moments| moments.rows()).sum::<usize>() as f64;
@@ -57,10 +76,22 @@ impl Frame {
             mean: mean.iter().map(|&m| m as f32).collect(),
             deviation: total.iter().map(|variance| (variance.sqrt() as f32).max(1e-6)).collect(),
             active,
+            principal: None,
             atoms: None,
         };
-        frame.atoms = frame.atoms_among(&moments);
+        frame.principal = directions.and_then(|count| frame.directions_among(&moments, count));
+        if frame.principal.is_none() {
+            frame.atoms = frame.atoms_among(&moments);
+        }
         frame
+    }
+
+    /// The principal directions of the means, among at most so many of them.
+    fn directions_among(&self, moments: &[Cow<'_, DiagonalGaussian>], count: usize) -> Option<Principal> {
+        const ROWS: usize = 4096;
+        let means = moments.iter().flat_map(|moments| moments.mean().values().chunks_exact(self.dim()));
+        let points: Vec<f32> = means.take(ROWS).flat_map(|mean| self.columns_of(mean)).collect();
+        Principal::of(&points, self.active.len(), count)
     }
 
     /// The distinct posteriors, if they are few and come again.
@@ -91,8 +122,13 @@ impl Frame {
         self.mean.len()
     }
 
-    /// Active dimensions: what a density over this space models.
+    /// Active dimensions, or the directions of them that are kept: what a density over this space models.
     pub(crate) fn active(&self) -> usize {
+        self.principal.as_ref().map_or(self.active.len(), Principal::count)
+    }
+
+    /// Whether only some directions are kept.
+    pub(crate) fn active_dimensions(&self) -> usize {
         self.active.len()
     }
 
@@ -130,11 +166,16 @@ impl Frame {
 
     /// Points of the latent space, `[rows, dim]`, in the frame: `[rows, active]`.
     pub(crate) fn standardised(&self, points: &[f32]) -> Vec<f32> {
-        let rows = points.chunks_exact(self.dim());
-        let active = |row: &[f32]| -> Vec<f32> {
-            self.active.iter().map(|&column| (row[column] - self.mean[column]) / self.deviation[column]).collect()
-        };
-        rows.flat_map(active).collect()
+        let columns: Vec<f32> = points.chunks_exact(self.dim()).flat_map(|row| self.columns_of(row)).collect();
+        match &self.principal {
+            Some(principal) => principal.inside(&columns),
+            None => columns,
+        }
+    }
+
+    /// The active dimensions of a point, standardised.
+    fn columns_of(&self, point: &[f32]) -> impl Iterator<Item = f32> {
+        self.active.iter().map(|&column| (point[column] - self.mean[column]) / self.deviation[column])
     }
 
     /// What a density is told of source points that lie in the frame, `[rows, active]`: the points, and the
@@ -165,7 +206,14 @@ impl Frame {
         if self.active() < self.dim() {
             stream.fill_standard_normal(&mut values);
         }
-        for (row, point) in values.chunks_exact_mut(self.dim()).zip(points.chunks_exact(self.active())) {
+        let mut columns = Cow::Borrowed(points);
+        if let Some(principal) = &self.principal {
+            let mut noise = vec![0.0; rows * self.active.len()];
+            stream.fill_standard_normal(&mut noise);
+            principal.restore(points, &mut noise);
+            columns = Cow::Owned(noise);
+        }
+        for (row, point) in values.chunks_exact_mut(self.dim()).zip(columns.chunks_exact(self.active.len())) {
             for (&column, &value) in self.active.iter().zip(point) {
                 row[column] = value;
             }
@@ -188,7 +236,11 @@ impl Frame {
                 nats -= 0.5 * (standard * standard + zbridge_core::LN_TWO_PI);
             }
         }
-        nats
+        let beside = self
+            .principal
+            .as_ref()
+            .map(|principal| principal.log_density_beside(&self.columns_of(point).collect::<Vec<f32>>()));
+        nats + beside.unwrap_or(0.0)
     }
 
     /// These posteriors inside the frame.
@@ -203,6 +255,12 @@ impl Frame {
                     draws: samples.draws(),
                 },
             },
+            // Along turned directions a diagonal Gaussian is none: it is known by draws there.
+            other if self.principal.is_some() => {
+                let points = other.sample_each(DRAWS_OF_TURNED, &mut RandomStream::named(0, "bridge/turned"));
+                let points = self.standardised(points.values());
+                FramedPosterior { width, views: None, kind: Framed::Samples { points, draws: DRAWS_OF_TURNED } }
+            }
             other => {
                 let moments = other.moments();
                 let scales = self.active.iter().map(|&column| self.deviation[column]);

@@ -45,6 +45,7 @@ mod learner;
 mod maximum_likelihood;
 mod paper;
 mod plan;
+mod principal;
 mod refine;
 
 pub use bridge::{Bridge, Direction, FitProgress};

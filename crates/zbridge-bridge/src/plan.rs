@@ -22,8 +22,11 @@ impl FitPlan {
     /// Those with which the fit itself would refuse the data.
     pub fn of(data: &FitData<'_>, config: &CheckedConfig) -> Result<Self, BridgeError> {
         data.check()?;
-        let frame = |pairs, unpaired: Option<_>| Frame::of(&std::iter::once(pairs).chain(unpaired).collect::<Vec<_>>());
-        let frames = [frame(data.x, data.x_unpaired), frame(data.y, data.y_unpaired)];
+        let frame = |pairs, unpaired: Option<_>, directions| {
+            Frame::keeping(&std::iter::once(pairs).chain(unpaired).collect::<Vec<_>>(), directions)
+        };
+        let [x, y] = config.directions;
+        let frames = [frame(data.x, data.x_unpaired, x), frame(data.y, data.y_unpaired, y)];
         let seen = [data.x_views, data.y_views].map(|views| views.pairs.is_some());
         let families = |target: &Frame, seen| {
             let mut families = match config.recipe {

@@ -35,6 +35,12 @@ pub struct FitArgs {
     /// Time for the fit on two cores of a current machine; turned into steps, so that it means the same everywhere
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
     budget: f64,
+    /// Principal directions of x's latents to keep, where there are many more dimensions than pairs
+    #[arg(long, value_name = "K")]
+    x_pca: Option<usize>,
+    /// The same for y
+    #[arg(long, value_name = "K")]
+    y_pca: Option<usize>,
     /// Recipe paper: reverse-kl (the paper's), forward-kl or jeffreys
     #[arg(long)]
     divergence: Option<Divergence>,
@@ -76,6 +82,7 @@ impl FitArgs {
             steps: self.steps.unwrap_or(recipe.steps),
             batch: self.batch.unwrap_or(recipe.batch),
             learning_rate: self.learning_rate.unwrap_or(recipe.learning_rate),
+            directions: [self.x_pca, self.y_pca],
             seed,
             ..recipe
         })
