@@ -183,4 +183,9 @@ impl PageReader for Pages {
     fn skip_next_page(&mut self) -> Result<()> {
         self.page().map(|_| ())
     }
+
+    /// Whether a row must end with the page at hand. Old writers let rows go on in the next page, if there is one.
+    fn at_record_boundary(&mut self) -> Result<bool> {
+        Ok(self.bytes.is_empty())
+    }
 }
