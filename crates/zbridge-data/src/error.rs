@@ -203,7 +203,9 @@ pub enum DataError {
         row: usize,
     },
     /// The lists of a column of a table are not equally long.
-    #[error("{path}: {column}, row {row}: its list is not as long as that of row 0, {expected:?}; all latents have one shape")]
+    #[error(
+        "{path}: {column}, row {row}: its list is not as long as that of row 0, {expected:?}; all latents have one shape"
+    )]
     Ragged {
         /// The file.
         path: PathBuf,
@@ -324,7 +326,9 @@ pub enum DataError {
         count: usize,
     },
     /// A pair names a row that is not there.
-    #[error("{path}, line {line}: {side}_index is {row}, but {side} has {rows} rows, numbered from 0; correct the number")]
+    #[error(
+        "{path}, line {line}: {side}_index is {row}, but {side} has {rows} rows, numbered from 0; correct the number"
+    )]
     UnknownRow {
         /// The pairs file.
         path: PathBuf,

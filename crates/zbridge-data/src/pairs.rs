@@ -248,7 +248,10 @@ mod tests {
 
     #[test]
     fn row_numbers_stand_for_ids_on_either_side() {
-        assert_eq!(joined("x_index,y_index\n1,0\n1,2\n", &["a", "b"], &["7", "8", "9"]).unwrap(), (vec![1, 1], vec![0, 2]));
+        assert_eq!(
+            joined("x_index,y_index\n1,0\n1,2\n", &["a", "b"], &["7", "8", "9"]).unwrap(),
+            (vec![1, 1], vec![0, 2])
+        );
         assert_eq!(joined("x,y_index\nb,0\n", &["a", "b"], &["7"]).unwrap(), (vec![1], vec![0]));
         let error = joined("x_index,y_index\n0,0\n\n0,3\n", &["a"], &["7", "8", "9"]).unwrap_err();
         assert!(error.to_string().contains(", line 4: y_index is 3, but y has 3 rows"), "{error}");

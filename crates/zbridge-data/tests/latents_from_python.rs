@@ -108,7 +108,8 @@ fn an_examination_tells_containers_roles_and_sources() {
     assert_eq!(found.ids, Some(Source::Table(fixture("c_f32.ids.csv"))));
     let found = LatentsFile::examine(&fixture("pandas.parquet")).unwrap();
     assert!(found.is_sound(), "{:?}", found.faults);
-    let roles: Vec<_> = found.arrays.iter().map(|array| (array.name.as_str(), array.dtype.as_str(), array.role)).collect();
+    let roles: Vec<_> =
+        found.arrays.iter().map(|array| (array.name.as_str(), array.dtype.as_str(), array.role)).collect();
     let expected = [
         ("mean", "f64", Some("means")),
         ("log_var", "f64", Some("log-variances")),

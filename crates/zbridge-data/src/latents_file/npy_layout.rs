@@ -61,8 +61,7 @@ impl NpyLayout {
             return String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned();
         }
         let points = bytes.as_chunks::<4>().0.iter().map(|&bytes| u32::from_le_bytes(bytes));
-        let text: String =
-            points.map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        let text: String = points.map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
         text.trim_end_matches('\0').to_owned()
     }
 }

@@ -20,7 +20,8 @@ impl Roles {
     fn draws(&self, contents: &Contents<'_>, index: usize) -> Result<Posterior, DataError> {
         let Layout { draws, .. } = self.layout;
         let points = contents.rounded(index)?;
-        let points = Latents::new(points, self.layout.dim()).map_err(|reason| of_draw(contents, index, reason, draws))?;
+        let points =
+            Latents::new(points, self.layout.dim()).map_err(|reason| of_draw(contents, index, reason, draws))?;
         let samples = PosteriorSamples::new(points, draws).map_err(|reason| contents.wrong_value(index, reason))?;
         Ok(samples.into())
     }
@@ -34,12 +35,7 @@ impl Roles {
     }
 }
 
-fn gaussian(
-    contents: &Contents<'_>,
-    mean: Latents,
-    spread: usize,
-    log_var: Vec<f32>,
-) -> Result<Posterior, DataError> {
+fn gaussian(contents: &Contents<'_>, mean: Latents, spread: usize, log_var: Vec<f32>) -> Result<Posterior, DataError> {
     let log_var = batch(contents, spread, log_var, mean.dim())?;
     let gaussian = DiagonalGaussian::new(mean, log_var).map_err(|reason| contents.wrong_value(spread, reason))?;
     Ok(gaussian.into())

@@ -55,9 +55,8 @@ impl LatentsFile {
         let gaussian = views.as_diagonal().ok_or_else(|| unstorable(path, why))?;
         let rows = self.posterior.rows();
         let shape = [&[rows, views.rows() / rows.max(1)], &self.latent_shape[..]].concat();
-        let stored = [("view_mean", gaussian.mean()), ("view_log_var", gaussian.log_var())].map(|(name, latents)| {
-            Ok((name, Stored::floats(path, name, latents, precision)?.shaped(shape.clone())))
-        });
+        let stored = [("view_mean", gaussian.mean()), ("view_log_var", gaussian.log_var())]
+            .map(|(name, latents)| Ok((name, Stored::floats(path, name, latents, precision)?.shaped(shape.clone()))));
         stored.into_iter().collect()
     }
 

@@ -75,7 +75,8 @@ impl Column {
         for group in file.footer.row_groups() {
             let rows = usize::try_from(group.num_rows()).unwrap_or(0).min(left);
             left -= rows;
-            let chunk = group.columns().get(index).ok_or_else(|| file.unsound(&self.name, &"it is not in every group"))?;
+            let chunk =
+                group.columns().get(index).ok_or_else(|| file.unsound(&self.name, &"it is not in every group"))?;
             if rows > 0 {
                 self.decode_chunk(file, chunk, rows, &mut decoded).map_err(|why| file.unsound(&self.name, &why))?;
             }
@@ -132,6 +133,7 @@ impl Column {
             compression: chunk.compression(),
             values_left,
             least_width: if self.element == Element::Text { 4 } else { self.element.width().max(1) },
+            has_dictionary: false,
         })
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Pages {
     pub(super) values_left: usize,
     /// Least bytes of a value in a dictionary.
     pub(super) least_width: usize,
+    /// Whether a dictionary came, without which the library's decoder panics.
+    pub(super) has_dictionary: bool,
 }
 
 impl Pages {
@@ -50,7 +52,7 @@ impl Pages {
         Ok(Page::DataPage {
             num_values: self.counted(header)?,
             buf: self.unpacked(&data, unpacked)?.into(),
-            encoding: encoding(header, 2)?,
+            encoding: self.of_values(header, 2)?,
             def_level_encoding: encoding(header, 3)?,
             rep_level_encoding: encoding(header, 4)?,
             statistics: None,
@@ -71,7 +73,7 @@ impl Pages {
         Ok(Page::DataPageV2 {
             buf: buf.into(),
             num_values,
-            encoding: encoding(header, 4)?,
+            encoding: self.of_values(header, 4)?,
             num_nulls: fits(field(header, 2, "its nulls")?)?,
             num_rows: fits(field(header, 3, "its rows")?)?,
             def_levels_byte_len: fits(definition)?,
@@ -81,14 +83,25 @@ impl Pages {
         })
     }
 
-    fn dictionary(&self, header: &Structure, data: Bytes, unpacked: usize) -> Result<Page> {
+    fn dictionary(&mut self, header: &Structure, data: Bytes, unpacked: usize) -> Result<Page> {
         let buf = self.unpacked(&data, unpacked)?;
         let count = field(header, 1, "its entries")?;
         if count.checked_mul(self.least_width).is_none_or(|least| least > buf.len()) {
             return Err(damaged("a dictionary says that it has more entries than bytes for them"));
         }
         let num_values = u32::try_from(count).map_err(|_| damaged("a dictionary"))?;
+        self.has_dictionary = true;
         Ok(Page::DictionaryPage { buf: buf.into(), num_values, encoding: encoding(header, 2)?, is_sorted: false })
+    }
+
+    /// How the values of a page are written.
+    fn of_values(&self, header: &Structure, field: i64) -> Result<Encoding> {
+        match encoding(header, field)? {
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY if !self.has_dictionary => {
+                Err(damaged("a page refers to a dictionary that is not there"))
+            }
+            encoding => Ok(encoding),
+        }
     }
 
     /// The number of values of a page, which the column must still have.
@@ -113,7 +126,8 @@ impl Pages {
             }
             Compression::SNAPPY => {
                 bytes.resize(size, 0);
-                let read = snap::raw::Decoder::new().decompress(packed, &mut bytes).map_err(|reason| failed(&reason))?;
+                let read =
+                    snap::raw::Decoder::new().decompress(packed, &mut bytes).map_err(|reason| failed(&reason))?;
                 bytes.truncate(read);
             }
             Compression::GZIP(_) => {
@@ -121,8 +135,8 @@ impl Pages {
                 read.map_err(|reason| failed(&reason))?;
             }
             Compression::ZSTD(_) => {
-                let decoder =
-                    StreamingDecoder::new_with_max_window_size(packed, LARGEST_WINDOW).map_err(|reason| failed(&reason))?;
+                let decoder = StreamingDecoder::new_with_max_window_size(packed, LARGEST_WINDOW)
+                    .map_err(|reason| failed(&reason))?;
                 decoder.take(limit).read_to_end(&mut bytes).map_err(|reason| failed(&reason))?;
             }
             other => {
@@ -159,7 +173,12 @@ fn encoding(header: &Structure, field: i64) -> Result<Encoding> {
         Some(5) => Ok(Encoding::DELTA_BINARY_PACKED),
         Some(8) => Ok(Encoding::RLE_DICTIONARY),
         Some(9) => Ok(Encoding::BYTE_STREAM_SPLIT),
-        other => Err(damaged(&format!("a page has the encoding {}, which is not read", other.unwrap_or(-1)))),
+        other => {
+            let number = other.unwrap_or(-1);
+            Err(damaged(&format!(
+                "a page has the encoding {number}, which is not read; write it plainly or by dictionary"
+            )))
+        }
     }
 }
 

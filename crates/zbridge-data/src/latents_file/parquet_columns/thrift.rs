@@ -127,9 +127,7 @@ mod tests {
     #[test]
     fn numbers_and_structures_are_found_behind_what_is_passed_over() {
         // 1: i32 3; 2: binary "ab"; 3: list of two i32; 5: { 1: i32 -1; 2: true }; 40: i32 7.
-        let bytes = [
-            0x15, 6, 0x18, 2, b'a', b'b', 0x19, 0x25, 2, 4, 0x2c, 0x15, 1, 0x11, 0, 0x05, 80, 14, 0, 99,
-        ];
+        let bytes = [0x15, 6, 0x18, 2, b'a', b'b', 0x19, 0x25, 2, 4, 0x2c, 0x15, 1, 0x11, 0, 0x05, 80, 14, 0, 99];
         let (read, length) = Structure::parse(&bytes).unwrap();
         assert_eq!((read.number(1), read.count(40), length), (Some(3), Some(7), 19));
         let inner = read.structure(5).unwrap();
