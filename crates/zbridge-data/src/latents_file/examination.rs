@@ -1,8 +1,7 @@
 use super::array::Header;
 use super::container::Container;
 use super::contents::Contents;
-use super::ids::{Naming, Source, repeated};
-use super::ids_table::IdsTable;
+use super::ids::{Naming, Source, repeated, table_of};
 use super::roles::{IDS, LABELS, LatentsRole, MEAN, POINTS, Roles, SAMPLES, SPREAD, VIEWS};
 use crate::{DataError, LatentsFile, read_bytes};
 use std::path::{Path, PathBuf};
@@ -125,7 +124,7 @@ impl Examination {
         self.draws = (!matches!(roles.latents, LatentsRole::Gaussian { .. })).then_some(layout.draws);
         _ = self.noted(roles.posterior(contents));
         _ = self.noted(roles.views(contents));
-        let table = self.noted(IdsTable::beside(&contents.path)).flatten();
+        let table = self.noted(table_of(contents)).flatten();
         let naming = Naming::new(contents, table, layout.rows);
         self.labels = self.noted(naming.labels()).flatten().map(|(source, _)| source);
         if let Some((source, ids)) = self.noted(naming.ids()) {

@@ -27,7 +27,7 @@ impl GeneratedLatents {
     ///
     /// The draws are `samples`, `[n, draws, …]`, or, where each row has one, `z`, `[n, …]`, as f32. Ids stand beside them as
     /// `ids`; those of an `.npy` file in a table, `x.ids.csv` for `x.npy`. [`LatentsFile::read`](super::LatentsFile::read)
-    /// reads every one of them, but of an `.npy` only one draw a row.
+    /// reads them again; only an `.npy` file, which has no names, does not tell draws from another axis of the latents.
     ///
     /// # Errors
     /// [`DataError::Write`]; [`DataError::Unstorable`] for another extension, a shape that the latents do not fill, or an

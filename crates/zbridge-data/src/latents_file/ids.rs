@@ -35,6 +35,14 @@ impl fmt::Display for Source {
     }
 }
 
+/// The table beside a file that holds no ids itself; beside others it is not looked at.
+pub(super) fn table_of(contents: &Contents<'_>) -> Result<Option<IdsTable>, DataError> {
+    match contents.find(&roles::IDS).is_some() || contents.metadata.contains_key(IDS_KEY) {
+        true => Ok(None),
+        false => IdsTable::beside(&contents.path),
+    }
+}
+
 /// Everything that may say how rows are called and what classes they are of.
 pub(super) struct Naming<'c, 'a> {
     contents: &'c Contents<'a>,

@@ -30,7 +30,7 @@ pub use stored::Precision;
 
 use crate::{DataError, read_bytes};
 use contents::Contents;
-use ids::{IDS_KEY, Naming, expect_different, row_numbers};
+use ids::{IDS_KEY, Naming, expect_different, row_numbers, table_of};
 use ids_table::IdsTable;
 use roles::Roles;
 use std::collections::BTreeMap;
@@ -87,7 +87,9 @@ impl LatentsFile {
     /// column of a NaN, both rows of an id that comes twice; with the arrays there are when one is missing.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let bytes = read_bytes(path)?;
-        Self::of(Contents::open(path, &bytes)?, IdsTable::beside(path)?)
+        let contents = Contents::open(path, &bytes)?;
+        let table = table_of(&contents)?;
+        Self::of(contents, table)
     }
 
     /// The contents of a file that lies in memory.

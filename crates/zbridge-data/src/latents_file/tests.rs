@@ -329,3 +329,44 @@ fn an_examination_lists_everything_and_does_not_stop_at_a_fault() {
     let faults: Vec<String> = found.faults.iter().map(DataError::to_string).collect();
     assert_eq!(faults.len(), 3, "{faults:?}");
 }
+
+/// An archive of these entries, each a name and its bytes, deflated.
+fn archive(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    use std::io::Write;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
+    for (name, bytes) in entries {
+        let options = zip::write::SimpleFileOptions::default();
+        archive.start_file(*name, options.compression_method(zip::CompressionMethod::Deflated)).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+#[test]
+fn archives_that_lie_are_not_unpacked_beyond_their_shapes() {
+    let fault = |entries: &[(&str, Vec<u8>)]| LatentsFile::from_bytes(&archive(entries)).unwrap_err().to_string();
+    let text = fault(&[("z.npy", npy("(1000000000, 64)", &[0; 8]))]);
+    assert!(text.contains("array `z`: its shape [1000000000, 64] asks for 256000"), "{text}");
+    let bomb = [npy("(1, 2)", &[]), vec![0; 10 << 20]].concat();
+    let text = fault(&[("z.npy", bomb)]);
+    assert!(text.contains("array `z`: its shape [1, 2] asks for"), "{text}");
+    let text = fault(&[("z.npy", npy("(4294967296, 4294967296, 4294967296)", &[]))]);
+    assert!(text.contains("beyond any file"), "{text}");
+    assert!(fault(&[("notes.txt", vec![])]).contains("without .npy files"));
+    assert!(fault(&[("archive/data.pkl", vec![])]).contains("torch.save"));
+    let text = fault(&[("arr_0.npy", npy("(1, 2)", &[0; 8]))]);
+    assert!(text.contains("holds no array `mean`") && text.contains("found `arr_0` f32 [1, 2]"), "{text}");
+}
+
+#[test]
+fn a_file_of_another_kind_says_what_is_read() {
+    for bytes in [&b""[..], b"id,z\n", b"\x89HDF\r\n\x1a\n"] {
+        let error = LatentsFile::from_bytes(bytes).unwrap_err();
+        assert!(matches!(error, DataError::WrongMagic { .. }), "{error}");
+    }
+}

@@ -133,6 +133,7 @@ impl Column {
             compression: chunk.compression(),
             values_left,
             least_width: if self.element == Element::Text { 4 } else { self.element.width().max(1) },
+            has_dictionary: false,
         })
     }
 }
