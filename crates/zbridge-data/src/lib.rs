@@ -1,5 +1,5 @@
 //! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays in `.npy`,
-//! images in PNG, latents in safetensors, pairs in CSV, and the download of MNIST.
+//! images in PNG, latents in safetensors, pairs in CSV, texts line by line, and the download of MNIST.
 //!
 //! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes, finiteness, ids —
 //! and hands out the value types of [`zbridge_core`]; nothing behind the door checks again. A header that lies cannot
@@ -30,6 +30,7 @@ mod mnist;
 mod mnist_source;
 mod npy;
 mod pairs;
+mod text_lines;
 
 pub use atomic::write_atomically;
 pub use augment::augmented;
@@ -42,6 +43,7 @@ pub use mnist::{Mnist, MnistSplit, Split};
 pub use mnist_source::{MnistSource, locate, locate_or_download};
 pub use npy::{Array, read_class_ids, read_integers, write_f32, write_i64};
 pub use pairs::{join, join_by_id, read_pairs};
+pub use text_lines::TextLines;
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
 //! How the given models are made: architecture, objective and schedule of each, by name.
 
+mod captions;
 mod mnist;
 
-use crate::{ModelError, Objective, VaeArchitecture};
+use crate::{ModelError, Objective, TextObjective, TextVaeConfig, VaeArchitecture};
 use serde::{Deserialize, Serialize};
 use zbridge_nn::{Convolution, Network, Schedule, TrainingPlan};
 
@@ -50,6 +51,8 @@ pub enum Dataset {
 pub enum RecipeModel {
     /// A variational auto-encoder of one modality of the data.
     Vae(VaeArchitecture, Objective),
+    /// A variational auto-encoder of the texts of the data, whichever these are.
+    Text(TextVaeConfig, TextObjective),
     /// A classifier of images.
     Classifier(Network),
 }
@@ -71,7 +74,7 @@ impl Recipe {
     /// # Errors
     /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
     pub fn all() -> Result<Vec<Self>, ModelError> {
-        mnist::recipes()
+        Ok([mnist::recipes()?, captions::recipes()].concat())
     }
 
     /// The plan to train on `rows` rows under `seed`.
