@@ -311,6 +311,46 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// A text file is not UTF-8.
+    #[error("{path}, line {line}, byte {byte} of the file: not UTF-8; save the file as UTF-8 text")]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The first byte that is not, from 0.
+        byte: usize,
+    },
+    /// A text file holds no text.
+    #[error("{path}: holds no text: a text is a line that is not blank")]
+    NoTexts {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line is no text of the vocabulary and the length that it must have.
+    #[error("{path}, line {line}, {reason}")]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: ShapeError,
+    },
+    /// Words that cannot be told from characters.
+    #[error("{path}: no word is longer than one character; take the texts by characters instead of words")]
+    SingleCharacters {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A vocabulary was to be smaller than it can be.
+    #[error(
+        "a vocabulary of {limit} symbols; it needs 3 or more: the empty one, another, and the one for unknown ones"
+    )]
+    VocabularyLimit {
+        /// How many there were to be.
+        limit: usize,
+    },
     /// A line of a pairs file is wrong.
     #[error(
         "{path}, line {line}: {why}; a pairs file starts with the line `x,y` and has one id of each on every further line; row numbers from 0 stand below `x_index` and `y_index`"

@@ -1,6 +1,6 @@
 //! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays in `.npy`,
-//! images in PNG, latents in safetensors, npy, npz and Parquet, pairs in CSV, and the download of MNIST. [`scenes`] it
-//! draws itself.
+//! images in PNG, latents in safetensors, npy, npz and Parquet, pairs in CSV, texts line by line, and the download of
+//! MNIST. [`scenes`] it draws itself.
 //!
 //! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes, finiteness, ids —
 //! and hands out the value types of [`zbridge_core`]; nothing behind the door checks again. A header that lies cannot
@@ -34,6 +34,7 @@ mod pairs;
 mod picture_file;
 mod png_file;
 pub mod scenes;
+mod text_lines;
 
 pub use atomic::write_atomically;
 pub use augment::augmented;
@@ -49,6 +50,7 @@ pub use mnist_source::{MnistSource, locate, locate_or_download};
 pub use npy::{Array, read_class_ids, read_integers, write_f32, write_i64};
 pub use pairs::{Pairs, join, join_by_id, read_pairs};
 pub use picture_file::{picture_folder, read_picture};
+pub use text_lines::TextLines;
 
 use std::path::Path;
 

@@ -1,13 +1,16 @@
 //! How the given models are made: architecture, objective and schedule of each, by name.
 
 mod ali;
+mod captions;
 mod mnist;
 mod scenes;
 mod speech;
 
 pub use speech::SPEECH;
 
-use crate::{AliArchitecture, AliObjective, Discriminator, ModelError, Objective, VaeArchitecture};
+use crate::{
+    AliArchitecture, AliObjective, Discriminator, ModelError, Objective, TextObjective, TextVaeConfig, VaeArchitecture,
+};
 use serde::{Deserialize, Serialize};
 use zbridge_nn::{Convolution, Network, Schedule, TrainingPlan};
 
@@ -57,6 +60,8 @@ pub enum RecipeModel {
     Vae(VaeArchitecture, Objective),
     /// A model of one modality of the data by adversarially learned inference.
     Ali(AliArchitecture, Discriminator, AliObjective),
+    /// A variational auto-encoder of the texts of the data, whichever these are.
+    Text(TextVaeConfig, TextObjective),
     /// A classifier of images.
     Classifier(Network),
 }
@@ -78,7 +83,7 @@ impl Recipe {
     /// # Errors
     /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
     pub fn all() -> Result<Vec<Self>, ModelError> {
-        Ok([mnist::recipes()?, ali::recipes()?, speech::recipes()?, scenes::recipes()?].concat())
+        Ok([mnist::recipes()?, ali::recipes()?, speech::recipes()?, scenes::recipes()?, captions::recipes()].concat())
     }
 
     /// The plan to train on `rows` rows under `seed`.

@@ -224,3 +224,123 @@ fn drawn(probabilities: &[f32], uniform: f32) -> usize {
     });
     passed.unwrap_or(probabilities.len() - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zbridge_core::Vocabulary;
+
+    const LENGTH: usize = 3;
+
+    fn vocabulary() -> Vocabulary {
+        Vocabulary::new(["", "a", "b"].map(str::to_owned).to_vec()).unwrap()
+    }
+
+    /// A model with random parameters, far from even probabilities.
+    fn untrained() -> TextVae {
+        let config = super::super::TextVaeConfig { name: "ab".into(), latent_dim: 2, embedding: 3, units: 4 };
+        let architecture = config.reading(&vocabulary().event(LENGTH)).unwrap();
+        let mut parameters = vec![0.0; architecture.tensors().last().unwrap().range.end];
+        RandomStream::named(4, "parameters").fill_standard_normal(&mut parameters);
+        TextVae::new(architecture, parameters)
+    }
+
+    /// Every text that there is: 1 + 2 + 4 + 8.
+    fn every_text() -> Vec<String> {
+        let longer = |texts: &[String]| -> Vec<String> {
+            texts.iter().flat_map(|text| ["a", "b"].map(|symbol| format!("{text}{symbol}"))).collect()
+        };
+        let one = longer(&[String::new()]);
+        let two = longer(&one);
+        [vec![String::new()], one, two.clone(), longer(&two)].concat()
+    }
+
+    fn latents(rows: usize) -> Latents {
+        DiagonalGaussian::standard(rows, 2).sample(&mut RandomStream::named(5, "latents"))
+    }
+
+    #[test]
+    fn probabilities_of_all_texts_sum_to_one() {
+        let (model, z) = (untrained(), latents(1));
+        let texts = vocabulary().observations(&every_text(), LENGTH).unwrap();
+        let nats = model.log_likelihood_nats(&texts, &z.repeat_each(texts.rows())).unwrap();
+        let total: f64 = nats.iter().map(|nats| f64::from(*nats).exp()).sum();
+        assert!((total - 1.0).abs() < 1e-5, "{total}");
+    }
+
+    #[test]
+    fn draws_fall_where_the_likelihood_says() {
+        let (model, z, draws) = (untrained(), latents(1), 20_000);
+        let every = every_text();
+        let texts = vocabulary().observations(&every, LENGTH).unwrap();
+        let nats = model.log_likelihood_nats(&texts, &z.repeat_each(texts.rows())).unwrap();
+        let drawn = model.sample(&z.repeat_each(draws), &RandomStream::named(6, "draws")).unwrap().texts().unwrap();
+        for (text, nats) in every.iter().zip(nats) {
+            let (p, n) = (f64::from(nats).exp(), draws as f64);
+            let count = drawn.iter().filter(|drawn| *drawn == text).count() as f64;
+            assert!((count - n * p).abs() < 4.5 * (n * p * (1.0 - p)).sqrt() + 1.0, "{text:?}: {count} of {}", n * p);
+        }
+        let few = model.sample(&z.repeat_each(70), &RandomStream::named(6, "draws")).unwrap();
+        assert_eq!(few.texts().unwrap(), drawn[..70], "a text does not depend on the others");
+    }
+
+    #[test]
+    fn decoding_takes_the_most_probable_symbol_at_each_step() {
+        let (model, z) = (untrained(), latents(80));
+        let texts = model.decode(&z).unwrap();
+        assert!(texts.values().chunks_exact(3).all(|place| place.iter().sum::<f32>() == 1.0), "one-hot");
+        let p = |row: usize, text: &str| {
+            let text = vocabulary().observations(&[text], LENGTH).unwrap();
+            model.log_likelihood_nats(&text, &z.select(&[row])).unwrap()[0]
+        };
+        // With the first two symbols given, the last place is between the two letters and the end.
+        for (row, text) in texts.texts().unwrap().iter().enumerate().filter(|(_, text)| text.len() == LENGTH) {
+            let begun = &text[..LENGTH - 1];
+            let best = [format!("{begun}a"), format!("{begun}b"), begun.to_owned()]
+                .into_iter()
+                .max_by(|a, b| p(row, a).total_cmp(&p(row, b)));
+            assert_eq!(best.as_ref(), Some(text), "row {row}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_its_rows_and_what_stands_behind_the_end_does_not_count() {
+        let model = untrained();
+        let texts = vocabulary().observations(&every_text(), LENGTH).unwrap();
+        let z = latents(texts.rows());
+        let (posterior, nats) = (model.posterior(&texts).unwrap(), model.log_likelihood_nats(&texts, &z).unwrap());
+        for row in 0..texts.rows() {
+            let alone = texts.select(&[row]);
+            let own = model.posterior(&alone).unwrap().moments().mean().clone();
+            let mut pairs = own.row(0).iter().zip(posterior.moments().mean().row(row).to_vec());
+            assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-5), "row {row}");
+            let own = model.log_likelihood_nats(&alone, &z.select(&[row])).unwrap()[0];
+            assert!((own - nats[row]).abs() < 1e-5, "row {row}: {own} in place of {}", nats[row]);
+        }
+        let names = vocabulary().symbols().to_vec();
+        let same = Observations::of_symbols(&[1, 0, 0, 1, 0, 2], LENGTH, names).unwrap();
+        let nats = model.log_likelihood_nats(&same, &z.select(&[0, 0])).unwrap();
+        assert_eq!(nats[0], nats[1]);
+    }
+
+    #[test]
+    fn a_weights_file_gives_the_model_back() {
+        let (model, path) = (untrained(), Path::new("text.safetensors"));
+        let file = model.to_weights();
+        let again = TextVae::from_weights(&file, path).unwrap();
+        assert_eq!((again.architecture(), &again.parameters), (model.architecture(), &model.parameters));
+        assert!(file.tensors.contains_key("decoder.gru.weight_state"), "{:?}", file.tensors.keys());
+        let error = TextVae::from_weights(&WeightsFile::default(), path).unwrap_err().to_string();
+        assert!(error.contains("text.safetensors") && error.contains("text-vae"), "{error}");
+    }
+
+    #[test]
+    fn other_observations_are_refused() {
+        let model = untrained();
+        let other = Vocabulary::new(["", "a", "c"].map(str::to_owned).to_vec()).unwrap();
+        assert!(model.posterior(&other.observations(&["a"], LENGTH).unwrap()).is_err());
+        assert!(model.posterior(&Observations::one_hot(&[1], 9).unwrap()).is_err());
+        assert!(model.decode(&Latents::filled(1, 3, 0.0)).is_err());
+        assert_eq!(model.decode(&Latents::new(vec![], 2).unwrap()).unwrap().rows(), 0);
+    }
+}

@@ -166,3 +166,98 @@ fn dropped(texts: &TextBatch, blank: usize, rate: f32, stream: &mut RandomStream
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{TextFigures, TextVaeConfig};
+    use zbridge_core::Vocabulary;
+    use zbridge_nn::{Position, Schedule, TrainingPlan, Verdict, train};
+
+    const OBJECTIVE: TextObjective =
+        TextObjective { kl_weight: 0.1, kl_warm_up: 0.3, free_nats: 0.01, word_dropout: 0.3 };
+
+    /// Texts of one to three letters, `[rows, 4 · 4]`.
+    fn texts(rows: usize) -> Observations {
+        let vocabulary = Vocabulary::new(["", "a", "b", "c"].map(str::to_owned).to_vec()).unwrap();
+        let text = |i: usize| -> String { "abccab".chars().skip(i % 3).take(1 + i % 2 + i % 5 / 4).collect() };
+        vocabulary.observations(&(0..rows).map(text).collect::<Vec<_>>(), 4).unwrap()
+    }
+
+    fn trainer(observations: &Observations) -> TextVaeTrainer {
+        let config = TextVaeConfig { name: "abc".into(), latent_dim: 3, embedding: 4, units: 12 };
+        TextVaeTrainer::new(config.reading(observations.kind()).unwrap(), OBJECTIVE, observations, 1)
+    }
+
+    fn plan(rows: usize, epochs: usize) -> TrainingPlan {
+        let schedule = Schedule { peak: 1e-2, warm_up_steps: 10, floor: 0.1 };
+        TrainingPlan { rows, batch: 150, epochs, stop_after: epochs, schedule, seed: 1 }
+    }
+
+    fn trained(observations: &Observations, epochs: usize) -> TextVaeTrainer {
+        let mut trainer = trainer(observations);
+        let plan = plan(observations.rows(), epochs);
+        train(&mut trainer, &plan, Position::default(), &mut |_, _| Verdict::Continue).unwrap();
+        trainer
+    }
+
+    #[test]
+    fn gradients_equal_central_differences() {
+        let observations = texts(7);
+        let TextVaeTrainer { architecture, texts, mut parameters, .. } = trainer(&observations);
+        let (batch, stream) = (texts.batch(&[0, 1, 2, 3, 4, 5, 6]), RandomStream::named(2, "gradients"));
+        let price = KlPrice { weight: 0.7, free_nats: 0.05 };
+        let step = Step { architecture: &architecture, word_dropout: 0.3, price, scale: 1.0 };
+        let mut shard = Shard::default();
+        shard.run(step, &parameters, &batch, &stream);
+        let ours = shard.gradients.clone();
+        for tensor in architecture.tensors() {
+            for i in tensor.range.step_by(3) {
+                let centre = parameters[i];
+                let mut at = |value: f32| {
+                    parameters[i] = value;
+                    -shard.run(step, &parameters, &batch, &stream)
+                };
+                let numeric = (at(centre + 5e-3) - at(centre - 5e-3)) / 1e-2;
+                parameters[i] = centre;
+                let close = (numeric - f64::from(ours[i])).abs() < 1e-2 * numeric.abs().max(0.5);
+                assert!(close, "{} [{i}]: {} against {numeric}", tensor.name, ours[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_training_does_not_depend_on_the_number_of_threads() {
+        let observations = texts(300);
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| trained(&observations, 2).parameters)
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    fn a_training_goes_on_from_its_checkpoint() {
+        let (observations, path) = (texts(300), Path::new("checkpoint"));
+        let (whole, plan) = (trained(&observations, 2), plan(300, 2));
+        let mut first = trainer(&observations);
+        let stop = train(&mut first, &plan, Position::default(), &mut |_, _| Verdict::Stop).unwrap();
+        let bytes = first.checkpoint().to_bytes(zbridge_nn::Precision::Single).unwrap();
+        let mut second = trainer(&observations);
+        second.restore(&WeightsFile::from_bytes(&bytes, path).unwrap(), path).unwrap();
+        train(&mut second, &plan, stop.position, &mut |_, _| Verdict::Continue).unwrap();
+        assert_eq!(second.parameters, whole.parameters);
+    }
+
+    #[test]
+    fn a_trained_model_keeps_its_texts_and_an_untrained_one_does_not() {
+        let observations = texts(300);
+        let figures = |trainer: &TextVaeTrainer| {
+            TextFigures::of(&trainer.model(), &observations, &mut RandomStream::named(3, "figures")).unwrap()
+        };
+        let trained = figures(&trained(&observations, 150));
+        assert!(trained.texts_kept.mean > 0.97, "{trained:?}");
+        assert!((1..=3).contains(&trained.active_dimensions), "{trained:?}");
+        assert!(figures(&trainer(&observations)).texts_kept.mean < 0.5);
+    }
+}
