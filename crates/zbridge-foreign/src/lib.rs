@@ -1,16 +1,24 @@
 //! Given models that other programs trained.
 #![forbid(unsafe_code)]
 
-mod error;
-mod file_bytes;
-mod guess;
+mod autoencoder_kl;
 mod decoding;
 mod encoding;
+mod error;
+mod file_bytes;
 mod foreign_model;
+mod guess;
 mod latent_space;
 mod manifest;
 mod onnx;
+mod open;
 mod rendering;
+mod settle;
 
+pub use decoding::DecoderOutputs;
+pub use encoding::Spread;
 pub use error::ForeignError;
+pub use foreign_model::ForeignModel;
 pub use guess::Guess;
+pub use open::open;
+pub use rendering::Layout;
