@@ -80,13 +80,13 @@ class PixelEncoder(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(channels, width, 3, 2, 1, padding_mode="reflect")
         self.norm = nn.GroupNorm(2, width)
-        self.mean = nn.Linear(width, latent_dim)
-        self.deviation = nn.Linear(width, latent_dim)
+        self.to_mean = nn.Linear(width, latent_dim)
+        self.to_deviation = nn.Linear(width, latent_dim)
 
     def forward(self, x):
         h = nn.functional.mish(self.norm(self.conv(x.permute(0, 3, 1, 2) / 255.0)))
         h = nn.functional.adaptive_avg_pool2d(h, 1).flatten(1)
-        return self.mean(h), nn.functional.softplus(self.deviation(h))
+        return self.to_mean(h), nn.functional.softplus(self.to_deviation(h))
 
 
 class UpsampleDecoder(nn.Module):

@@ -1,9 +1,10 @@
 """Exports the networks of `foreign_networks.py` by both of PyTorch's exporters, with inputs and outputs as PyTorch computes them.
 
-    python peers/foreign/onnx_export.py OUT [--large] [--rows N]
+    python peers/foreign/onnx_export.py OUT [--large] [--rows N] [--only NAME ...] [--by EXPORTER ...]
 
 writes, for each network, `NAME.torchscript.onnx`, `NAME.dynamo.onnx` and `NAME.safetensors` with `input` and
-`output.0`, `output.1` … . The batch dimension is dynamic, except in `NAME.fixed.onnx`, where it is 3.
+`output.0`, `output.1` … . The batch dimension is dynamic, except in `NAME.fixed.onnx`, where it is the number of rows.
+`--by external` writes the weights into `NAME.external.onnx.data`.
 """
 
 import argparse
@@ -17,8 +18,12 @@ from safetensors.torch import save_file
 from foreign_networks import networks
 
 
-def export(module, example, outputs, path, dynamo, dynamic):
-    """Writes one file, its weights inside."""
+EXPORTERS = ["torchscript", "dynamo", "fixed", "external"]
+
+
+def export(module, example, outputs, path, exporter):
+    """Writes one file, its weights inside, unless they are to lie outside."""
+    dynamo, dynamic = exporter != "torchscript", exporter != "fixed"
     settings = dict(input_names=["input"], output_names=outputs, dynamo=dynamo)
     if dynamic and dynamo:
         settings["dynamic_shapes"] = ({0: torch.export.Dim("batch")},)
@@ -27,10 +32,10 @@ def export(module, example, outputs, path, dynamo, dynamic):
     if dynamo:
         settings["external_data"] = False
     torch.onnx.export(module, (example,), path, **settings)
-    without_paths(path)
+    without_paths(path, exporter == "external")
 
 
-def without_paths(path):
+def without_paths(path, external):
     """Drops what exporters note about the sources they saw: paths and stack traces."""
     model = onnx.load(path)
     for node in model.graph.node:
@@ -43,7 +48,8 @@ def without_paths(path):
             node.doc_string = ""
             del node.metadata_props[:]
     del model.graph.metadata_props[:]
-    onnx.save(model, path)
+    data = dict(save_as_external_data=True, location=f"{Path(path).name}.data", size_threshold=0) if external else {}
+    onnx.save(model, path, **data)
 
 
 def inputs(shape, rows):
@@ -57,6 +63,7 @@ def main():
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--rows", type=int, default=3)
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--by", nargs="*", default=EXPORTERS[:3], choices=EXPORTERS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -69,11 +76,8 @@ def main():
         expected = expected if isinstance(expected, tuple) else (expected,)
         tensors = {f"output.{i}": tensor.contiguous().clone() for i, tensor in enumerate(expected)}
         save_file({"input": x, **tensors}, arguments.out / f"{name}.safetensors")
-        for suffix, dynamo, dynamic in [("torchscript", False, True), ("dynamo", True, True), ("fixed", True, False)]:
-            try:
-                export(module, x, outputs, str(arguments.out / f"{name}.{suffix}.onnx"), dynamo, dynamic)
-            except Exception as error:
-                print(f"{name}.{suffix}: {type(error).__name__}: {str(error)[:300]}")
+        for exporter in arguments.by:
+            export(module, x, outputs, str(arguments.out / f"{name}.{exporter}.onnx"), exporter)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ mod onnx;
 mod open;
 mod rendering;
 mod settle;
+mod state_dict;
 
 pub use decoding::DecoderOutputs;
 pub use encoding::Spread;
@@ -22,3 +23,4 @@ pub use foreign_model::ForeignModel;
 pub use guess::Guess;
 pub use open::open;
 pub use rendering::Layout;
+pub use state_dict::{NamedTensor, NumberType, StateDict};
