@@ -1,6 +1,9 @@
 //! How the given models are made: architecture, objective and schedule of each, by name.
 
 mod mnist;
+mod speech;
+
+pub use speech::SPEECH;
 
 use crate::{ModelError, Objective, VaeArchitecture};
 use serde::{Deserialize, Serialize};
@@ -71,7 +74,7 @@ impl Recipe {
     /// # Errors
     /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
     pub fn all() -> Result<Vec<Self>, ModelError> {
-        mnist::recipes()
+        Ok([mnist::recipes()?, speech::recipes()?].concat())
     }
 
     /// The plan to train on `rows` rows under `seed`.
