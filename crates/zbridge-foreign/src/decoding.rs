@@ -93,7 +93,8 @@ mod tests {
     fn class_probabilities_are_what_their_logarithms_give_back() {
         let event = EventKind::Class { classes: 3 };
         let classes = decoding(DecoderOutputs::Probabilities, Likelihood::Categorical, &event);
-        let log_p = Likelihood::Categorical.log_likelihood_nats(&classes.parameters(&[0.2, 0.5, 0.3]), &[0.0, 1.0, 0.0]);
+        let log_p =
+            Likelihood::Categorical.log_likelihood_nats(&classes.parameters(&[0.2, 0.5, 0.3]), &[0.0, 1.0, 0.0]);
         assert!((log_p - 0.5f32.ln()).abs() < 1e-6);
     }
 }

@@ -17,6 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod augment;
 mod error;
 mod inversion;
 mod mel;
@@ -25,6 +26,7 @@ mod spectrogram;
 mod transform;
 mod waveform;
 
+pub use augment::augmented;
 pub use error::SoundError;
 pub use inversion::{to_waveform, to_waveforms};
 pub use recordings::{Recordings, SpokenDigits};

@@ -155,4 +155,30 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         assert!(matches!(Recordings::read(empty.path(), &KIND), Err(SoundError::NoRecordings { .. })));
     }
+
+    /// The folder of the real recordings, named by `ZBRIDGE_SPEECH` or beside the workspace; says so when there is none.
+    fn real_folder() -> Option<PathBuf> {
+        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/fsdd");
+        let folder = std::env::var_os("ZBRIDGE_SPEECH").map_or_else(beside, PathBuf::from);
+        if folder.is_dir() {
+            return Some(folder);
+        }
+        eprintln!("skipped: no spoken digits at {}", folder.display());
+        None
+    }
+
+    #[test]
+    fn the_real_recordings_are_the_published_ones() {
+        let Some(folder) = real_folder() else { return };
+        let digits = SpokenDigits::read(&folder, &KIND).unwrap();
+        let (test, train) = (digits.rows(true), digits.rows(false));
+        assert_eq!((test.len(), train.len()), (300, 2700));
+        for digit in 0..10 {
+            assert_eq!(digits.labels_of(&test).iter().filter(|&&label| label == digit).count(), 30);
+        }
+        let mut speakers = digits.speakers.clone();
+        speakers.sort_unstable();
+        speakers.dedup();
+        assert_eq!(speakers, ["george", "jackson", "lucas", "nicolas", "theo", "yweweler"]);
+    }
 }

@@ -34,7 +34,7 @@ use zbridge_data::{DataError, write_atomically};
 use zbridge_models::BurnVaeTrainer;
 pub use zbridge_models::TextFigures;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
-use zbridge_models::{AliTrainer, ClassifierTrainer, Objective, VaeArchitecture, VaeTrainer};
+use zbridge_models::{AliTrainer, ClassifierTrainer, Objective, TextVaeTrainer, VaeArchitecture, VaeTrainer};
 use zbridge_nn::{Device, NnError, Precision, TrainingPlan, WeightsFile, train};
 pub use zbridge_nn::{Position, Progress, Verdict};
 
@@ -185,6 +185,10 @@ pub fn train_model(
         RecipeModel::Ali(architecture, discriminator, objective) => {
             let trainer = AliTrainer::new(architecture, discriminator, objective, &observations, request.seed)?;
             training.run(trainer, observer)
+        }
+        RecipeModel::Text(config, objective) => {
+            let architecture = config.reading(observations.kind())?;
+            training.run(TextVaeTrainer::new(architecture, objective, &observations, request.seed), observer)
         }
         RecipeModel::Classifier(network) => {
             training.run(ClassifierTrainer::new(network, &observations, &labels, request.seed), observer)

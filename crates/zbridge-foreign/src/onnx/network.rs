@@ -67,8 +67,7 @@ impl Network {
         let input_shape = input_shape(path, port, shape)?;
         let (input, outputs) = (model.input_ids()[0], model.output_ids().to_vec());
         let (path, batch) = (path.to_path_buf(), Batch::of(port));
-        let mut network =
-            Self { path, graph, model, input, outputs, input_shape, output_shapes: Vec::new(), batch };
+        let mut network = Self { path, graph, model, input, outputs, input_shape, output_shapes: Vec::new(), batch };
         network.probe()?;
         if network.graph.is_convolutional() {
             let ends = network.output_shapes.iter().chain([&network.input_shape]);
@@ -247,13 +246,15 @@ fn load(path: &Path, bytes: Vec<u8>, data: BTreeMap<String, Vec<u8>>) -> Result<
         options.external_data(&name, bytes);
     }
     let loaded = catch_unwind(AssertUnwindSafe(|| options.load(bytes)));
-    let failed = |reason: String| ForeignError::Engine { path: path.into(), during: "while it was opened".into(), reason };
+    let failed =
+        |reason: String| ForeignError::Engine { path: path.into(), during: "while it was opened".into(), reason };
     loaded.map_err(|panic| failed(panic_message(&*panic)))?.map_err(|error| load_error(path, &error))
 }
 
 fn load_error(path: &Path, error: &LoadError) -> ForeignError {
     let reason = error.to_string();
-    let missing = reason.split_once("operator error: ").and_then(|(_, rest)| rest.split_once(" operator not supported"));
+    let missing =
+        reason.split_once("operator error: ").and_then(|(_, rest)| rest.split_once(" operator not supported"));
     match (error.kind(), missing) {
         (LoadErrorKind::OperatorInvalid, Some((operator, _))) => ForeignError::Operator {
             path: path.into(),

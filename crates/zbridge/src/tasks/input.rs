@@ -4,7 +4,7 @@ use crate::{Error, Given};
 use std::path::Path;
 use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
 use zbridge_data::{
-    Array, DataError, Mnist, Split, image_folder, picture_folder, read_class_ids, read_image, read_picture,
+    Array, DataError, Mnist, Split, TextLines, image_folder, picture_folder, read_class_ids, read_image, read_picture,
 };
 use zbridge_sound::{Recordings, SoundError, SpokenDigits};
 
@@ -61,18 +61,10 @@ impl Input {
         }
     }
 
-    /// A text file, a line a text.
+    /// A text file, a line a text; ids are the numbers of its lines.
     fn lines(path: &Path, event: &EventKind) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|reason| Error::bad_file(path, format!("cannot be read as UTF-8 text: {reason}")))?;
-        let lines: Vec<&str> = text.lines().collect();
-        let mut values = Vec::with_capacity(lines.len() * event.size());
-        for (line, text) in lines.iter().enumerate() {
-            let one = text_observations(text, event)
-                .map_err(|reason| Error::bad_file(path, format!("line {}: {reason}", line + 1)))?;
-            values.extend_from_slice(one.values());
-        }
-        Ok(Self::numbered(Observations::new(values, event.clone())?, None))
+        let lines = TextLines::read(path)?;
+        Ok(Self { ids: lines.ids(), observations: lines.observations(event)?, labels: None, digest: None })
     }
 
     pub(crate) fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {

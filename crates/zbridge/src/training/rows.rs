@@ -5,9 +5,9 @@ use super::{TrainEvent, TrainRequest, Verdict};
 use crate::Error;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use zbridge_core::{EventKind, Observations, RandomStream};
+use zbridge_core::{EventKind, Observations, RandomStream, TextUnit, Vocabulary};
 use zbridge_data::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
-use zbridge_data::{Mnist, MnistSplit, locate_or_download};
+use zbridge_data::{Mnist, MnistSplit, TextLines, locate_or_download};
 use zbridge_models::Objective;
 use zbridge_models::recipes::{Dataset, Recipe, RecipeModel};
 use zbridge_sound::SpokenDigits;
@@ -37,6 +37,7 @@ impl TrainingRows {
             Dataset::Mnist => Self::mnist(request, recipe, observer),
             Dataset::SpokenDigits => Self::spoken_digits(request, recipe),
             Dataset::Scenes => Self::scenes(recipe),
+            Dataset::Lines => Self::lines(request, recipe),
             _ => Err(Error::usage(format!("`{}`: zbridge cannot read what it is trained on", recipe.name))),
         }
     }
@@ -96,6 +97,41 @@ impl TrainingRows {
     }
 }
 
+/// Where there are more different words, texts are cut into characters.
+const MOST_WORDS: usize = 1000;
+/// Rarer characters share a symbol.
+const MOST_CHARACTERS: usize = 256;
+/// One line in so many is for testing.
+const TEST_EVERY: usize = 10;
+
+impl TrainingRows {
+    /// Lines of a text file, by words where there are few different ones, else by characters. Every tenth is for testing.
+    fn lines(request: &TrainRequest, recipe: &Recipe) -> Result<Self, Error> {
+        let Some(path) = &request.data else {
+            let message = format!("`{}` is trained on lines of text: name the file with --data", recipe.name);
+            return Err(Error::usage(message));
+        };
+        let lines = TextLines::read(path)?;
+        let words = lines.vocabulary(TextUnit::Words, MOST_WORDS).ok();
+        let words = words.filter(|words| words.symbols().last().is_some_and(|last| last != Vocabulary::UNKNOWN));
+        let (unit, vocabulary) = match words {
+            Some(words) => (TextUnit::Words, words),
+            None => (TextUnit::Characters, lines.vocabulary(TextUnit::Characters, MOST_CHARACTERS)?),
+        };
+        let all = lines.observations(&vocabulary.event(lines.longest(unit) + 1))?;
+        let of_half = |test: bool| -> Vec<usize> {
+            (0..all.rows()).filter(|row| (row % TEST_EVERY == TEST_EVERY - 1) == test).collect()
+        };
+        let (train, test) = (of_half(false), of_half(true));
+        expect_rows(path, train.len(), test.len())?;
+        let labels = vec![0; test.len()];
+        let observations = all.select(&train);
+        let digest = digest_of(&observations);
+        let test = TestRows { observations: all.select(&test), labels };
+        Ok(Self { labels: vec![0; train.len()], observations, digest, test })
+    }
+}
+
 fn digits(split: &MnistSplit, recipe: &Recipe) -> Result<Observations, Error> {
     match &recipe.model {
         RecipeModel::Vae(architecture, _) => match architecture.event {
@@ -113,8 +149,8 @@ fn attribute_of(recipe: &Recipe) -> Option<Attribute> {
 
 fn of_scenes(scenes: &[Scene], recipe: &Recipe) -> Result<Observations, Error> {
     match &recipe.model {
-        RecipeModel::Vae(..) => Ok(pictures(scenes)?),
-        _ => Ok(captions(scenes)?),
+        RecipeModel::Text(..) => Ok(captions(scenes)?),
+        _ => Ok(pictures(scenes)?),
     }
 }
 
