@@ -7,7 +7,7 @@ use zbridge_core::EventKind;
 use zbridge_nn::Likelihood;
 
 /// What the output is, and p(x|z) if it is known.
-type Density = (DecoderOutputs, Option<Likelihood>);
+pub(crate) type Density = (DecoderOutputs, Option<Likelihood>);
 
 impl Settling<'_> {
     pub(super) fn likelihood(
@@ -94,4 +94,18 @@ impl Settling<'_> {
         self.guess("likelihood.outputs", given, why);
         (outputs, Some(kind))
     }
+}
+
+/// What the first output of a decoder is, and p(x|z) where the manifest, or the graph, tells it.
+pub(crate) fn density(
+    manifest: &crate::manifest::Manifest,
+    model: &std::path::Path,
+    graph: &Graph,
+    event: &EventKind,
+    guesses: &mut Vec<crate::Guess>,
+) -> Result<Density, ForeignError> {
+    let mut settling = Settling { model, manifest, guesses: Vec::new() };
+    let density = settling.likelihood(graph, 0, event);
+    guesses.append(&mut settling.guesses);
+    density
 }

@@ -8,6 +8,8 @@ mod latents;
 mod likelihood;
 mod values;
 
+pub(crate) use likelihood::density;
+
 use crate::foreign_model::{Decoder, Encoder, ForeignModel};
 use crate::manifest::{Manifest, OutputName};
 use crate::onnx::{Graph, Network};
@@ -105,7 +107,7 @@ impl Settling<'_> {
 }
 
 /// An event in the words of a manifest.
-fn event_in_words(event: &EventKind) -> String {
+pub(crate) fn event_in_words(event: &EventKind) -> String {
     match event {
         EventKind::Image { channels, height, width } => {
             format!("{{ kind = \"image\", channels = {channels}, height = {height}, width = {width} }}")
