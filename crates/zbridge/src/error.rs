@@ -3,6 +3,7 @@ use zbridge_bridge::BridgeError;
 use zbridge_core::ShapeError;
 use zbridge_data::DataError;
 use zbridge_eval::EvalError;
+use zbridge_foreign::ForeignError;
 use zbridge_models::ModelError;
 use zbridge_nn::NnError;
 use zbridge_report::ReportError;
@@ -23,6 +24,9 @@ pub enum Error {
     /// Data could not be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A model of another program could not be opened.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
     /// Sounds could not be read or written.
     #[error(transparent)]
     Sound(#[from] SoundError),
@@ -62,7 +66,7 @@ pub enum Error {
     },
     /// A given model that is neither embedded nor a file.
     #[error(
-        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-label"
+        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a folder"
     )]
     UnknownModel {
         /// What was asked for.
@@ -149,7 +153,9 @@ impl Error {
             Self::Data(error) => of_data(error),
             Self::Bridge(error) => of_bridge(error),
             Self::Eval(EvalError::Setting { .. }) | Self::Usage { .. } | Self::UnknownModel { .. } => Failure::Usage,
-            Self::Eval(_) | Self::Shape(_) | Self::BadFile { .. } | Self::Sick { .. } => Failure::BadData,
+            Self::Foreign(_) | Self::Eval(_) | Self::Shape(_) | Self::BadFile { .. } | Self::Sick { .. } => {
+                Failure::BadData
+            }
             Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => Failure::General,
             Self::Sound(error) => {
                 if error.is_bad_input() {

@@ -1,9 +1,11 @@
 use crate::Error;
 use crate::assets::{Asset, digest};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Observations, Posterior, RandomStream};
+use zbridge_foreign::Guess;
 use zbridge_models::{Ali, TextVae, Vae};
 use zbridge_nn::{Device, WeightsFile};
 
@@ -14,26 +16,44 @@ pub struct Given {
     pub name: String,
     /// The model.
     pub model: Arc<dyn LatentModel>,
-    /// SHA-256 of its file.
+    /// SHA-256 of its file, or of its files.
     pub digest: String,
+    /// The shape of one latent in the model's own networks; elsewhere it is one row.
+    pub latent_shape: Vec<usize>,
+    /// What nobody said about a foreign model and was read off its files.
+    pub guesses: Vec<Guess>,
 }
 
 impl Given {
-    /// The embedded model of this name, or the model in the weights file at this path, on `device`.
+    /// The embedded model of this name, or the model at this path: a weights file of `train`, on `device`; or, on the
+    /// processor, an ONNX file, a `model.toml`, or a folder with one of them or with diffusers' AutoencoderKL.
     ///
     /// # Errors
     /// [`Error`] when there is neither, the file is not a model, or there is no such device.
     pub fn open(name: &str, device: Device) -> Result<Self, Error> {
         if let Some(asset) = Asset::model_named(name) {
-            return Ok(Self { name: name.into(), model: Arc::new(asset.vae()?.on(device)?), digest: asset.digest() });
+            return Ok(Self::flat(name, Arc::new(asset.vae()?.on(device)?), asset.digest()));
         }
         let path = Path::new(name);
         if !path.exists() {
             return Err(Error::UnknownModel { name: name.into() });
         }
+        if path.is_dir() || path.extension().is_some_and(|extension| extension == "onnx" || extension == "toml") {
+            return Self::foreign(name, path);
+        }
         let bytes = std::fs::read(path).map_err(|reason| Error::bad_file(path, format!("cannot be read: {reason}")))?;
         let model = in_weights(&WeightsFile::from_bytes(&bytes, path)?, path, device)?;
-        Ok(Self { name: name.into(), model, digest: digest(&bytes) })
+        Ok(Self::flat(name, model, digest(&bytes)))
+    }
+
+    fn flat(name: &str, model: Arc<dyn LatentModel>, digest: String) -> Self {
+        Self { name: name.into(), latent_shape: vec![model.latent_dim()], model, digest, guesses: vec![] }
+    }
+
+    fn foreign(name: &str, path: &Path) -> Result<Self, Error> {
+        let model = zbridge_foreign::open(path)?;
+        let (latent_shape, guesses) = (model.latent_shape().to_vec(), model.guesses().to_vec());
+        Ok(Self { name: name.into(), model: Arc::new(model), digest: digest_of_files(path)?, latent_shape, guesses })
     }
 
     /// Whether it models images.
@@ -48,6 +68,34 @@ impl Given {
             _ => None,
         }
     }
+}
+
+/// SHA-256 over the files that a foreign model is made of, by name: those of its folder.
+fn digest_of_files(path: &Path) -> Result<String, Error> {
+    const PARTS: [&str; 7] = ["onnx", "toml", "json", "safetensors", "bin", "pth", "data"];
+    let folder =
+        if path.is_dir() { path } else { path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new(".")) };
+    let unreadable = |reason| Error::bad_file(folder, format!("cannot be read: {reason}"));
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).map_err(unreadable)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // A single network has no other parts than the data beside it.
+    let stem = if path.extension().is_some_and(|extension| extension == "onnx") { path.file_name() } else { None };
+    let belongs = |file: &Path| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        stem.is_none_or(|stem| name.starts_with(&*stem.to_string_lossy()))
+    };
+    files.retain(|file| {
+        let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        file.is_file() && PARTS.contains(&extension) && belongs(file)
+    });
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(
+            std::fs::read(&file).map_err(|reason| Error::bad_file(&file, format!("cannot be read: {reason}")))?,
+        );
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The model in a weights file that zbridge trained.

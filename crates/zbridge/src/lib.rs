@@ -51,6 +51,7 @@ pub use zbridge_bridge::{
 };
 pub use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream};
 pub use zbridge_data::Split;
+pub use zbridge_foreign::Guess;
 pub use zbridge_nn::Device;
 
 use std::path::Path;

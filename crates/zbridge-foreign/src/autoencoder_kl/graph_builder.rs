@@ -80,7 +80,13 @@ impl<'a> GraphBuilder<'a> {
     }
 
     /// Convolution with the kernel and bias under `name`.
-    pub(super) fn conv(&mut self, name: &str, x: &Images, channels: usize, window: Window) -> Result<Images, ForeignError> {
+    pub(super) fn conv(
+        &mut self,
+        name: &str,
+        x: &Images,
+        channels: usize,
+        window: Window,
+    ) -> Result<Images, ForeignError> {
         let shape = [channels, x.channels, window.kernel, window.kernel];
         let weight = self.weight(&format!("{name}.weight"), &shape)?;
         let bias = self.weight(&format!("{name}.bias"), &[channels])?;
@@ -175,7 +181,8 @@ impl<'a> GraphBuilder<'a> {
         let is_kernel = self.weights.tensor(&weight).is_some_and(|tensor| tensor.shape().len() == 4);
         let shape = [channels, channels, 1, 1];
         let values = self.weights.values(&weight, if is_kernel { &shape } else { &shape[..2] })?;
-        let turned: Vec<f32> = (0..channels * channels).map(|i| values[i % channels * channels + i / channels]).collect();
+        let turned: Vec<f32> =
+            (0..channels * channels).map(|i| values[i % channels * channels + i / channels]).collect();
         let weight = self.floats(&turned, &[channels, channels]);
         let bias = self.weight(&format!("{name}.{part}.bias"), &[channels])?;
         let product = self.node("MatMul", &[x.clone(), weight], &[]);

@@ -89,7 +89,14 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
     let labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
     let ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
     let precision = if request.half { Precision::F16 } else { Precision::F32 };
-    let file = LatentsFile { ids, views, labels, metadata, ..LatentsFile::numbered(posterior) };
+    let file = LatentsFile {
+        ids,
+        views,
+        labels,
+        metadata,
+        latent_shape: request.model.latent_shape.clone(),
+        ..LatentsFile::numbered(posterior)
+    };
     file.write(&request.out, precision)?;
     Ok(EncodeReport {
         rows: count,
