@@ -9,6 +9,9 @@ use zbridge_core::{RandomStream, Spectrogram};
 const ROUNDS: usize = 48;
 /// How far a round goes beyond its own result (Perraudin et al. 2013).
 const MOMENTUM: f32 = 0.99;
+/// Levels below this one are silence. A model's expected level of silence is a little above 0, and so much in every band
+/// of every window is heard as noise that hides where the sound begins.
+const SILENCE: f32 = 0.1;
 /// The loudest sample of what comes back.
 const PEAK: f32 = 0.7;
 
@@ -37,8 +40,7 @@ pub fn to_waveforms(values: &[f32], kind: &Spectrogram, stream: &RandomStream) -
 /// `[frames, bins]`.
 fn magnitudes(values: &[f32], kind: &Spectrogram, bins: usize) -> Vec<f32> {
     let bands = MelBands::new(kind, bins);
-    // The floor stands for silence, not for so many decibels below the loudest.
-    let energy = |value: f32| if value <= 0.0 { 0.0 } else { 10f32.powf((value - 1.0) * kind.decibels as f32 / 10.0) };
+    let energy = |value: f32| if value < SILENCE { 0.0 } else { 10f32.powf((value - 1.0) * kind.decibels as f32 / 10.0) };
     let of_frame = |frame: usize| -> Vec<f32> {
         let energies = (0..kind.bands).map(|band| energy(values[band * kind.frames + frame])).collect::<Vec<_>>();
         bands.powers(&energies).into_iter().map(f32::sqrt).collect()
