@@ -6,10 +6,9 @@ use super::{ExperimentRequest, Ground};
 use crate::assets::MNIST_LABEL;
 use crate::measures::Judge;
 use crate::{Error, Given};
-use zbridge_core::{LatentModel, Observations, RandomStream};
+use zbridge_core::{EventKind, LatentModel, Observations, RandomStream};
 use zbridge_data::scenes::{Attributes, Level, Scene, captions, pictures, scenes};
 use zbridge_data::{Mnist, MnistSplit, locate_or_download};
-use zbridge_models::recipes::SPEECH;
 use zbridge_sound::SpokenDigits;
 
 /// Test images of MNIST that pairs are made of; those behind them are held out.
@@ -75,9 +74,13 @@ pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Err
     let Some(folder) = &request.speech else {
         return Err(Error::usage("this experiment needs recordings of spoken digits: name their folder with --speech"));
     };
-    let digits = SpokenDigits::read(folder, &SPEECH)?;
     let named = |name: &str| request.models.join(name).display().to_string();
-    let Given { model, digest, .. } = Given::open(&named("speech.safetensors"), request.device)?;
+    let path = named("speech.safetensors");
+    let Given { model, digest, .. } = Given::open(&path, request.device)?;
+    let EventKind::Sound(kind) = model.event() else {
+        return Err(Error::bad_file(path, format!("models {}, not sounds", model.event().in_words())));
+    };
+    let digits = SpokenDigits::read(folder, kind)?;
     let sounds = &digits.recordings.sounds;
     let rows = |rows: &[usize]| -> Result<Rows, Error> {
         let keys = digits.labels_of(rows).into_iter().map(u16::from).collect();
