@@ -69,21 +69,35 @@ fn by_manifest(path: &Path) -> Result<ForeignModel, ForeignError> {
     let manifest = Manifest::read(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = manifest.name.clone().unwrap_or_else(|| name_of(if is_usual(path) { folder } else { path }));
+    match named_files(path, &manifest)? {
+        Place::Autoencoder(folder) => autoencoder_kl::open(name, &folder, &manifest),
+        Place::Networks(files) => settle(name, &files, &manifest),
+        Place::Manifest(path) => Err(unknown(&path, "a manifest that names another".into())),
+    }
+}
+
+/// The files that the manifest at `path` names.
+pub(crate) fn manifest_place(path: &Path) -> Result<Place, ForeignError> {
+    named_files(path, &Manifest::read(path)?)
+}
+
+fn named_files(path: &Path, manifest: &Manifest) -> Result<Place, ForeignError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     if let Some(location) = &manifest.autoencoder {
         let inside = file_bytes::inside(folder, location);
         let folder = inside.map_err(|why| manifest.wrong("", "autoencoder", format!("{location:?}, {why}")))?;
-        return autoencoder_kl::open(name, &folder, &manifest);
+        return Ok(Place::Autoencoder(folder));
     }
     let files = NetworkFiles {
         model: path.into(),
-        encoder: named_file(folder, &manifest, "encoder", &manifest.encoder.file)?,
-        decoder: named_file(folder, &manifest, "decoder", &manifest.decoder.file)?,
+        encoder: named_file(folder, manifest, "encoder", &manifest.encoder.file)?,
+        decoder: named_file(folder, manifest, "decoder", &manifest.decoder.file)?,
     };
     if files.encoder.is_none() && files.decoder.is_none() {
         let why = "names no network, and no encoder.onnx or decoder.onnx lies beside it".to_string();
         return Err(manifest.wrong("encoder", "file", why));
     }
-    settle(name, &files, &manifest)
+    Ok(Place::Networks(files))
 }
 
 /// The file that a section names, or the usual one where that is there.

@@ -7,5 +7,5 @@ mod graph;
 mod network;
 mod workers;
 
-pub(crate) use graph::{Dimension, Graph, Port};
+pub use graph::{Dimension, Graph, Port};
 pub(crate) use network::Network;
