@@ -16,7 +16,7 @@ pub struct AliObjective {
 
 impl Default for AliObjective {
     fn default() -> Self {
-        Self { reconstruction_weight: 0.02, gradient_penalty: 1.0, penalty_every: 4, averaging: 0.999 }
+        Self { reconstruction_weight: 0.01, gradient_penalty: 0.03, penalty_every: 8, averaging: 0.999 }
     }
 }
 

@@ -30,10 +30,10 @@ fn mnist_ali() -> Result<Recipe, ModelError> {
         about: "grey MNIST images by adversarially learned inference, 32 latents".into(),
         model: RecipeModel::Ali(architecture.checked()?, discriminator()?, AliObjective::default()),
         data: Dataset::Mnist,
-        batch: 128,
-        epochs: 12,
-        stop_after: 12,
-        schedule: Schedule { peak: 5e-4, warm_up_steps: 200, floor: 0.05 },
+        batch: 64,
+        epochs: 10,
+        stop_after: 10,
+        schedule: Schedule { peak: 4e-4, warm_up_steps: 200, floor: 0.05 },
     })
 }
 
