@@ -40,7 +40,8 @@ pub fn to_waveforms(values: &[f32], kind: &Spectrogram, stream: &RandomStream) -
 /// `[frames, bins]`.
 fn magnitudes(values: &[f32], kind: &Spectrogram, bins: usize) -> Vec<f32> {
     let bands = MelBands::new(kind, bins);
-    let energy = |value: f32| if value < SILENCE { 0.0 } else { 10f32.powf((value - 1.0) * kind.decibels as f32 / 10.0) };
+    let energy =
+        |value: f32| if value < SILENCE { 0.0 } else { 10f32.powf((value - 1.0) * kind.decibels as f32 / 10.0) };
     let of_frame = |frame: usize| -> Vec<f32> {
         let energies = (0..kind.bands).map(|band| energy(values[band * kind.frames + frame])).collect::<Vec<_>>();
         bands.powers(&energies).into_iter().map(f32::sqrt).collect()
@@ -107,5 +108,14 @@ mod tests {
         let many = to_waveforms(&[seen.clone(), seen.clone()].concat(), &KIND, &stream);
         assert_eq!(many[1], to_waveform(&seen, &KIND, &mut stream.child(1)));
         assert_ne!(many[0], many[1]);
+    }
+
+    #[test]
+    fn a_little_level_everywhere_is_silence() {
+        let seen = spectrogram(&chirp(), &KIND).unwrap();
+        let lifted: Vec<f32> = seen.iter().map(|level| level.max(0.9 * SILENCE)).collect();
+        let cut: Vec<f32> = seen.iter().map(|&level| if level < SILENCE { 0.0 } else { level }).collect();
+        let sound = |values: &[f32]| to_waveform(values, &KIND, &mut RandomStream::named(3, "silence"));
+        assert_eq!(sound(&lifted), sound(&cut));
     }
 }

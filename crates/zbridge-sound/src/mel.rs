@@ -85,7 +85,7 @@ mod tests {
         let bands = MelBands::new(&KIND, 257);
         let heard = bands.energies(&[1.0; 257]);
         assert!(heard.iter().all(|energy| *energy > 0.5), "{heard:?}");
-        let covered = bands.spread(&vec![1.0; 48]);
+        let covered = bands.spread(&[1.0; 48]);
         assert!(covered[3..250].iter().all(|weight| (0.5..1.5).contains(weight)));
     }
 
