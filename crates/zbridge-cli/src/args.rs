@@ -8,6 +8,7 @@ use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::experiment::ExperimentArgs;
 use crate::commands::fit::FitArgs;
 use crate::commands::generate::GenerateArgs;
+use crate::commands::inspect::InspectArgs;
 use crate::commands::learning_curve::LearningCurveArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::reproduce::ReproduceArgs;
@@ -56,6 +57,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Observations → latents file, by a given model
     Encode(EncodeArgs),
+    /// What a model's file or folder is, and how zbridge would use it
+    Inspect(InspectArgs),
     /// Whether latents files and pairs are fit to be fitted on, and what a fit would do with them
     Doctor(DoctorArgs),
     /// Two latents files → a bridge, both directions

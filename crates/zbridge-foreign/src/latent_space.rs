@@ -14,6 +14,7 @@ pub(crate) struct LatentSpace {
 
 impl LatentSpace {
     /// Latents as the networks have them.
+    #[cfg(test)]
     pub(crate) fn plain(shape: Vec<usize>) -> Self {
         Self { shape, shift: vec![0.0], scale: vec![1.0] }
     }

@@ -31,6 +31,7 @@ mod error;
 pub mod evaluation;
 pub mod experiments;
 mod given;
+pub mod inspection;
 pub mod learning_curve;
 pub mod measures;
 mod pages;

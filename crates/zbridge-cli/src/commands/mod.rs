@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod experiment;
 pub mod fit;
 pub mod generate;
+pub mod inspect;
 pub mod learning_curve;
 pub mod recipes;
 pub mod report;
@@ -32,6 +33,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
         Command::Generate(args) => generate::run(args, context),
         Command::Evaluate(args) => evaluate::run(args, context),
         Command::Experiment(args) => experiment::run(args, context),
+        Command::Inspect(args) => inspect::run(args, context),
         Command::LearningCurve(args) => learning_curve::run(args, context),
         Command::Report(args) => report::run(args, context),
         Command::Reproduce(args) => reproduce::run(args, context),

@@ -21,7 +21,7 @@ fn image() -> Result<Recipe, ModelError> {
     let architecture = VaeArchitecture {
         name: "scene-image".into(),
         event: PICTURE,
-        likelihood: Likelihood::Bernoulli,
+        likelihood: Likelihood::Gaussian { sd: 0.06 },
         latent_dim: LATENTS,
         encoder: encoder()?,
         decoder: decoder()?,

@@ -1,0 +1,23 @@
+//! `zbridge inspect`: what a file or folder is, and how zbridge would use it.
+
+use crate::context::Context;
+use clap::Args;
+use std::path::PathBuf;
+use zbridge::Error;
+use zbridge::inspection::{Inspected, inspect};
+
+/// Arguments of `zbridge inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// A weights file, an .onnx, a model.toml, a folder, a state dict of PyTorch, a latents file or a bridge
+    #[arg(value_name = "MODEL")]
+    path: PathBuf,
+}
+
+/// Says what it is.
+///
+/// # Errors
+/// Those of [`inspect`].
+pub fn run(args: &InspectArgs, context: &Context) -> Result<(), Error> {
+    context.output.print(&inspect(&args.path)?, Inspected::to_string)
+}
