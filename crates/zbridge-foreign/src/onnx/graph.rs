@@ -1,5 +1,5 @@
 use crate::ForeignError;
-use crate::onnx::depth;
+use crate::onnx::wire;
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -91,7 +91,7 @@ impl fmt::Display for Dimension {
 /// # Errors
 /// [`ForeignError::Damaged`]; [`ForeignError::Unknown`] when it is another kind of file.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<ModelProto, ForeignError> {
-    depth::check(bytes, path)?;
+    wire::check(bytes, path)?;
     let model = ModelProto::parse_buf(bytes).map_err(|error| {
         let place = format!("message {}", error.context().unwrap_or("ModelProto"));
         ForeignError::Damaged { path: path.into(), place, why: error.kind().to_string() }
