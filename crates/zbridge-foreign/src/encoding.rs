@@ -53,14 +53,20 @@ impl Encoding {
     }
 
     /// The posteriors that the needed outputs describe, `dim` numbers to a latent.
-    pub(crate) fn posterior(self, mut outputs: Vec<Vec<f32>>, dim: usize, rows: usize) -> Result<Posterior, ShapeError> {
+    pub(crate) fn posterior(
+        self,
+        mut outputs: Vec<Vec<f32>>,
+        dim: usize,
+        rows: usize,
+    ) -> Result<Posterior, ShapeError> {
         match self {
             Self::Gaussian { kind, .. } => {
                 let spread = outputs.pop().unwrap_or_default();
                 gaussian(outputs.pop().unwrap_or_default(), spread, kind, dim)
             }
             Self::Halves { kind, .. } => {
-                let halves = |half: usize| outputs[0].chunks_exact(dim).skip(half).step_by(2).flatten().copied().collect();
+                let halves =
+                    |half: usize| outputs[0].chunks_exact(dim).skip(half).step_by(2).flatten().copied().collect();
                 gaussian(halves(0), halves(1), kind, dim)
             }
             Self::Point { .. } => Ok(PosteriorSamples::new(Latents::new(outputs.remove(0), dim)?, 1)?.into()),

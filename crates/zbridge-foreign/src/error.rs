@@ -121,7 +121,9 @@ pub enum ForeignError {
         remedy: String,
     },
     /// A file lacks a tensor.
-    #[error("{path}: no tensor `{tensor}`; expected {expected:?}: the weights are of another architecture than the configuration")]
+    #[error(
+        "{path}: no tensor `{tensor}`; expected {expected:?}: the weights are of another architecture than the configuration"
+    )]
     NoTensor {
         /// The weights file.
         path: PathBuf,
@@ -131,7 +133,9 @@ pub enum ForeignError {
         expected: Vec<usize>,
     },
     /// A tensor has the wrong shape.
-    #[error("{path}: `{tensor}` has shape {found:?}; expected {expected:?}: the weights are of another architecture than the configuration")]
+    #[error(
+        "{path}: `{tensor}` has shape {found:?}; expected {expected:?}: the weights are of another architecture than the configuration"
+    )]
     Shape {
         /// The weights file.
         path: PathBuf,

@@ -120,16 +120,16 @@ fn tensors(format: &'static str, path: &Path) -> Result<Found, ForeignError> {
 
 fn model_files(place: &Place) -> Result<Found, ForeignError> {
     let networks = |paths: Vec<PathBuf>| -> Result<Found, ForeignError> {
-        let network = |path: PathBuf| {
-            Ok(NetworkFile { graph: Graph::read(&file_bytes::read(&path)?, &path)?, path })
-        };
+        let network = |path: PathBuf| Ok(NetworkFile { graph: Graph::read(&file_bytes::read(&path)?, &path)?, path });
         Ok(Found::Networks { networks: paths.into_iter().map(network).collect::<Result<_, ForeignError>>()? })
     };
     match place {
         Place::Networks(files) => networks([&files.encoder, &files.decoder].into_iter().flatten().cloned().collect()),
         Place::Autoencoder(folder) => autoencoder(folder),
         Place::Manifest(path) => match crate::open::manifest_place(path)? {
-            Place::Networks(files) => networks([&files.encoder, &files.decoder].into_iter().flatten().cloned().collect()),
+            Place::Networks(files) => {
+                networks([&files.encoder, &files.decoder].into_iter().flatten().cloned().collect())
+            }
             Place::Autoencoder(folder) => autoencoder(&folder),
             Place::Manifest(_) => networks(Vec::new()),
         },
@@ -179,12 +179,16 @@ impl fmt::Display for Found {
                 networks.iter().try_for_each(|network| write!(f, "\n{network}"))
             }
             Self::AutoencoderKl { block_out_channels, parameters, .. } => {
-                write!(f, "an AutoencoderKL of diffusers, blocks of {block_out_channels:?} channels, {parameters} parameters")
+                write!(
+                    f,
+                    "an AutoencoderKL of diffusers, blocks of {block_out_channels:?} channels, {parameters} parameters"
+                )
             }
             Self::Tensors { format, tensors } => {
                 let format = if *format == "torch" { "a file of torch.save" } else { "a safetensors file" };
                 write!(f, "{format}, {} tensors", tensors.len())?;
-                let line = |tensor: &TensorLine| format!("\n  {} {} {:?}", tensor.name, tensor.number_type, tensor.shape);
+                let line =
+                    |tensor: &TensorLine| format!("\n  {} {} {:?}", tensor.name, tensor.number_type, tensor.shape);
                 tensors.iter().try_for_each(|tensor| f.write_str(&line(tensor)))
             }
         }
@@ -213,7 +217,13 @@ impl fmt::Display for Usage {
             _ => "decodes, cannot encode",
         };
         let likelihood = if self.has_likelihood { "a likelihood" } else { "no likelihood" };
-        write!(f, "used as `{}`: {does} {}; latents {:?}; {likelihood}", self.name, self.event.in_words(), self.latent_shape)?;
+        write!(
+            f,
+            "used as `{}`: {does} {}; latents {:?}; {likelihood}",
+            self.name,
+            self.event.in_words(),
+            self.latent_shape
+        )?;
         self.guesses.iter().try_for_each(|guess| write!(f, "\n  guessed {guess}"))
     }
 }

@@ -279,7 +279,11 @@ impl<'de> Deserialize<'de> for OutputName {
 impl<'de> Deserialize<'de> for Range {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let wrong = || de::Error::custom(format!("the range {text:?}: expected \"0..1\", \"-1..1\", \"0..255\" or another \"low..high\""));
+        let wrong = || {
+            de::Error::custom(format!(
+                "the range {text:?}: expected \"0..1\", \"-1..1\", \"0..255\" or another \"low..high\""
+            ))
+        };
         let (low, high) = text.split_once("..").ok_or_else(wrong)?;
         let number = |text: &str| text.trim().parse::<f32>().ok().filter(|number| number.is_finite());
         match (number(low), number(high)) {

@@ -101,7 +101,12 @@ fn named_files(path: &Path, manifest: &Manifest) -> Result<Place, ForeignError> 
 }
 
 /// The file that a section names, or the usual one where that is there.
-fn named_file(folder: &Path, manifest: &Manifest, section: &str, said: &Option<String>) -> Result<Option<PathBuf>, ForeignError> {
+fn named_file(
+    folder: &Path,
+    manifest: &Manifest,
+    section: &str,
+    said: &Option<String>,
+) -> Result<Option<PathBuf>, ForeignError> {
     match said {
         None => Ok(Some(folder.join(format!("{section}.onnx"))).filter(|path| path.is_file())),
         Some(location) => match file_bytes::inside(folder, location) {

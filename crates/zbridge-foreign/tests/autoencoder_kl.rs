@@ -44,7 +44,8 @@ const FILES: [(&str, &str); 2] = [
 #[test]
 fn a_manifest_gives_other_sizes_and_a_likelihood() {
     let event = "[event]\nkind = \"image\"\nchannels = 3\nheight = 24\nwidth = 8\n";
-    let manifest = format!("name = \"wide\"\nautoencoder = \".\"\n{event}[likelihood]\nkind = \"gaussian\"\nsd = 0.1\n");
+    let manifest =
+        format!("name = \"wide\"\nautoencoder = \".\"\n{event}[likelihood]\nkind = \"gaussian\"\nsd = 0.1\n");
     let model = open(folder(&FILES, &manifest).path()).unwrap();
     assert_eq!((model.name(), model.latent_shape()), ("wide", &[4, 12, 4][..]));
     let posterior = model.posterior(&observations(&model, vec![0.5; 3 * 24 * 8])).unwrap();

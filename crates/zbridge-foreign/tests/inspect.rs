@@ -9,7 +9,9 @@ use zbridge_foreign::{Found, inspect};
 fn a_network_is_told_with_its_inputs_operators_and_guesses() {
     let inspection = inspect(&fixture("onnx/mlp-encoder.torchscript.onnx")).unwrap();
     let text = inspection.to_string();
-    for part in ["written by pytorch", "takes input float32 [batch, 144]", "× Gemm", "guessed encoder.mean = \"mu\": its name"] {
+    for part in
+        ["written by pytorch", "takes input float32 [batch, 144]", "× Gemm", "guessed encoder.mean = \"mu\": its name"]
+    {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     let json = serde_json::to_value(&inspection).unwrap();
@@ -22,7 +24,9 @@ fn a_network_is_told_with_its_inputs_operators_and_guesses() {
 fn weights_are_lists_of_tensors() {
     for (name, format) in [("state-dicts/plain.pt", "torch"), ("state-dicts/plain.safetensors", "safetensors")] {
         let inspection = inspect(&fixture(name)).unwrap();
-        assert!(matches!(&inspection.found, Found::Tensors { format: found, tensors } if *found == format && tensors.len() > 5));
+        assert!(
+            matches!(&inspection.found, Found::Tensors { format: found, tensors } if *found == format && tensors.len() > 5)
+        );
         assert!(inspection.model.is_none());
     }
     let text = inspect(&fixture("state-dicts/plain.pt")).unwrap().to_string();

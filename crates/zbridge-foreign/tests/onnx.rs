@@ -56,7 +56,8 @@ fn the_likelihood_of_logits_is_the_sum_over_pixels() {
 
 #[test]
 fn a_fixed_batch_is_filled_up_and_both_exporters_agree() {
-    let files = [("onnx/conv-encoder.torchscript.onnx", "encoder.onnx"), ("onnx/conv-decoder.fixed.onnx", "decoder.onnx")];
+    let files =
+        [("onnx/conv-encoder.torchscript.onnx", "encoder.onnx"), ("onnx/conv-decoder.fixed.onnx", "decoder.onnx")];
     let (fixed, free) = (opened(&files, ""), opened(&CONV, ""));
     assert_eq!(guess(&fixed, "batch of the decoder"), "3");
     let z = free.posterior(&observations(&free, vec![0.5; 784 * 7])).unwrap().sample(&mut RandomStream::named(1, "z"));

@@ -24,7 +24,10 @@ fn an_unknown_operator_is_named_with_its_node() {
         changed(MLP, move |model| model.graph.as_mut().unwrap().node[1].op_type = Some(operator.into()))
     };
     let error = rename("Frobnicate");
-    assert!(matches!(&error, ForeignError::Operator { operator, node, .. } if operator == "Frobnicate" && !node.is_empty()), "{error}");
+    assert!(
+        matches!(&error, ForeignError::Operator { operator, node, .. } if operator == "Frobnicate" && !node.is_empty()),
+        "{error}"
+    );
     let random = rename("RandomNormalLike");
     assert!(random.to_string().contains("without its draws"), "{random}");
 }

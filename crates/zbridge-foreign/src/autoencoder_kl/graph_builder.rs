@@ -5,6 +5,7 @@ use rten_onnx::onnx::{
     ValueInfoProto,
 };
 use std::cell::RefCell;
+use std::slice;
 
 /// The name under which the engine finds the weights.
 pub(super) const DATA: &str = "weights.data";
@@ -80,7 +81,13 @@ impl<'a> GraphBuilder<'a> {
     }
 
     /// Convolution with the kernel and bias under `name`.
-    pub(super) fn conv(&mut self, name: &str, x: &Images, channels: usize, window: Window) -> Result<Images, ForeignError> {
+    pub(super) fn conv(
+        &mut self,
+        name: &str,
+        x: &Images,
+        channels: usize,
+        window: Window,
+    ) -> Result<Images, ForeignError> {
         let shape = [channels, x.channels, window.kernel, window.kernel];
         let weight = self.weight(&format!("{name}.weight"), &shape)?;
         let bias = self.weight(&format!("{name}.bias"), &[channels])?;
@@ -111,7 +118,7 @@ impl<'a> GraphBuilder<'a> {
 
     /// x · σ(x).
     pub(super) fn silu(&mut self, x: &Images) -> Images {
-        let gate = self.node("Sigmoid", &[x.value.clone()], &[]);
+        let gate = self.node("Sigmoid", slice::from_ref(&x.value), &[]);
         Images { value: self.node("Mul", &[x.value.clone(), gate], &[]), ..*x }
     }
 
@@ -175,7 +182,8 @@ impl<'a> GraphBuilder<'a> {
         let is_kernel = self.weights.tensor(&weight).is_some_and(|tensor| tensor.shape().len() == 4);
         let shape = [channels, channels, 1, 1];
         let values = self.weights.values(&weight, if is_kernel { &shape } else { &shape[..2] })?;
-        let turned: Vec<f32> = (0..channels * channels).map(|i| values[i % channels * channels + i / channels]).collect();
+        let turned: Vec<f32> =
+            (0..channels * channels).map(|i| values[i % channels * channels + i / channels]).collect();
         let weight = self.floats(&turned, &[channels, channels]);
         let bias = self.weight(&format!("{name}.{part}.bias"), &[channels])?;
         let product = self.node("MatMul", &[x.clone(), weight], &[]);
@@ -188,7 +196,7 @@ impl<'a> GraphBuilder<'a> {
     }
 
     fn transpose(&mut self, x: &Value) -> Value {
-        self.node("Transpose", &[x.clone()], &[("perm", Attribute::Ints(&[0, 2, 1]))])
+        self.node("Transpose", slice::from_ref(x), &[("perm", Attribute::Ints(&[0, 2, 1]))])
     }
 
     fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, ForeignError> {

@@ -90,6 +90,8 @@ fn sides(config: &Config, manifest: &Manifest, guesses: &mut Vec<Guess>) -> Resu
     let fits = |side: usize| side > 0 && side <= 1 << 13 && side.is_multiple_of(reduction);
     match fits(height) && fits(width) {
         true => Ok((height, width)),
-        false => Err(wrong(format!("images of {height} × {width}: sides must be multiples of {reduction}, up to 8192"))),
+        false => {
+            Err(wrong(format!("images of {height} × {width}: sides must be multiples of {reduction}, up to 8192")))
+        }
     }
 }

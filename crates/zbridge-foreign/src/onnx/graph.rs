@@ -225,7 +225,10 @@ fn input_divisor(graph: &GraphProto) -> Option<f32> {
     let own = |name: &str| graph.initializer.iter().any(|tensor| tensor.name.as_deref() == Some(name));
     let mut value = graph.input.iter().filter_map(|input| input.name.as_deref()).find(|name| !own(name))?;
     for _ in 0..graph.node.len() {
-        let node = graph.node.iter().find(|node| node.input.first().is_some_and(|name| name == value))?;
+        // The size of the batch is often asked for first.
+        let takes =
+            |node: &&NodeProto| operator(node) != "Shape" && node.input.first().is_some_and(|name| name == value);
+        let node = graph.node.iter().find(takes)?;
         let factor = || node.input.get(1).and_then(|name| scalar(graph, name));
         match operator(node).as_str() {
             "Div" => return factor(),

@@ -1,7 +1,6 @@
 //! ONNX files: what they hold, whether they may be run, and running them.
 
 mod adapt;
-
 mod external_data;
 mod graph;
 mod network;

@@ -70,8 +70,7 @@ impl Network {
         let input_shape = input_shape(path, port, shape)?;
         let (input, outputs) = (model.input_ids()[0], model.output_ids().to_vec());
         let (path, batch) = (path.to_path_buf(), Batch::of(port));
-        let mut network =
-            Self { path, graph, model, input, outputs, input_shape, output_shapes: Vec::new(), batch };
+        let mut network = Self { path, graph, model, input, outputs, input_shape, output_shapes: Vec::new(), batch };
         network.probe()?;
         if network.graph.is_convolutional() {
             let ends = network.output_shapes.iter().chain([&network.input_shape]);
@@ -252,7 +251,8 @@ fn load(path: &Path, bytes: Vec<u8>, data: BTreeMap<String, Vec<u8>>) -> Result<
         options.external_data(&name, bytes);
     }
     let loaded = catch_unwind(AssertUnwindSafe(|| options.load(bytes)));
-    let failed = |reason: String| ForeignError::Engine { path: path.into(), during: "while it was opened".into(), reason };
+    let failed =
+        |reason: String| ForeignError::Engine { path: path.into(), during: "while it was opened".into(), reason };
     loaded.map_err(|panic| failed(panic_message(&*panic)))?.map_err(|error| load_error(path, &error))
 }
 
@@ -318,7 +318,9 @@ fn input_shape(path: &Path, port: &Port, given: Option<&[usize]>) -> Result<Vec<
         why,
         remedy: "[event] for an encoder, `shape` in [latent] for a decoder".into(),
     };
-    let sensible = |shape: &[usize]| shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim)).is_some_and(|size| size <= MOST_NUMBERS);
+    let sensible = |shape: &[usize]| {
+        shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim)).is_some_and(|size| size <= MOST_NUMBERS)
+    };
     match (told.filter(|told| sensible(told)), given) {
         (_, Some(given)) if fits(given) => Ok(given.to_vec()),
         (_, Some(given)) => Err(unsettled(format!("its input is {port}, but rows of shape {given:?} are asked for"))),

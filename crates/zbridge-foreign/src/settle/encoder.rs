@@ -35,10 +35,13 @@ impl Settling<'_> {
     /// What the manifest says of the outputs.
     fn said_encoding(&self, network: &Network) -> Result<Option<Encoding>, ForeignError> {
         let section = &self.manifest.encoder;
-        let spreads = [&section.log_variance, &section.variance, &section.standard_deviation, &section.log_standard_deviation];
-        let spread = spreads.into_iter().zip(Spread::ALL).find_map(|(name, kind)| name.as_ref().map(|name| (name, kind)));
+        let spreads =
+            [&section.log_variance, &section.variance, &section.standard_deviation, &section.log_standard_deviation];
+        let spread =
+            spreads.into_iter().zip(Spread::ALL).find_map(|(name, kind)| name.as_ref().map(|name| (name, kind)));
         let place = |key: &str, name| self.place("encoder", key, name, network);
-        let forms = [section.mean.is_some(), section.halves.is_some(), section.point.is_some(), section.samples.is_some()];
+        let forms =
+            [section.mean.is_some(), section.halves.is_some(), section.point.is_some(), section.samples.is_some()];
         let many = spreads.iter().filter(|spread| spread.is_some()).count() > 1;
         if forms.iter().filter(|&&form| form).count() > 1 || many {
             let why = "only one of `mean` with one spread, `halves`, `point` and `samples` can hold".to_string();
@@ -78,7 +81,11 @@ impl Settling<'_> {
         match shapes {
             [output] => Ok(self.guessed_single(names[0], output, decoder)),
             [first, second] if first == second => {
-                let kind = if graph.last_operators[1].name == "Softplus" { Spread::StandardDeviation } else { Spread::LogVariance };
+                let kind = if graph.last_operators[1].name == "Softplus" {
+                    Spread::StandardDeviation
+                } else {
+                    Spread::LogVariance
+                };
                 self.guess("encoder.mean", format!("{:?}", names[0]), "the first of two outputs of one shape");
                 let why = match kind {
                     Spread::StandardDeviation => "the second of two outputs of one shape, and it ends in a softplus",
@@ -103,7 +110,8 @@ impl Settling<'_> {
         let halves = is_even && taken.map_or(named, |taken| size == 2 * taken);
         let value = format!("{name:?}");
         if halves {
-            let why = if taken.is_some() { "the only output, twice as large as what the decoder takes" } else { "its name" };
+            let why =
+                if taken.is_some() { "the only output, twice as large as what the decoder takes" } else { "its name" };
             self.guess("encoder.halves", value, why);
             self.guess("encoder.second-half", format!("\"{}\"", Spread::LogVariance), "the usual form");
             return Encoding::Halves { output: 0, kind: Spread::LogVariance };

@@ -25,12 +25,16 @@ impl Settling<'_> {
         }
         let (part, shape) = match (&graphs.encoder, &graphs.decoder) {
             (Some(encoder), _) => ("the encoder's input", encoder.inputs.first().and_then(|port| port.row_shape())),
-            (None, Some(decoder)) => ("the decoder's output", decoder.outputs.first().and_then(|port| port.row_shape())),
+            (None, Some(decoder)) => {
+                ("the decoder's output", decoder.outputs.first().and_then(|port| port.row_shape()))
+            }
             (None, None) => ("the model", None),
         };
         let Some(shape) = shape.filter(|shape| shape.iter().all(|&size| size > 0) && !shape.is_empty()) else {
             let why = format!("{part} does not tell how large an observation is");
-            return Err(self.unsettled(why, "[event] with kind = \"image\", channels, height and width, or another kind"));
+            return Err(
+                self.unsettled(why, "[event] with kind = \"image\", channels, height and width, or another kind")
+            );
         };
         let layout = self.manifest.encoder.layout.or(self.manifest.decoder.layout);
         let (event, why) = guessed(&shape, layout, graphs.decoder.as_ref());
@@ -64,8 +68,11 @@ fn gives_classes(decoder: Option<&Graph>) -> bool {
 fn flat_image(size: usize) -> Option<(EventKind, &'static str)> {
     let square = |channels: usize| {
         let side = (size / channels).isqrt();
-        (side >= LEAST_FLAT_SIDE && channels * side * side == size)
-            .then_some(EventKind::Image { channels, height: side, width: side })
+        (side >= LEAST_FLAT_SIDE && channels * side * side == size).then_some(EventKind::Image {
+            channels,
+            height: side,
+            width: side,
+        })
     };
     let grey = square(1).map(|event| (event, ", a square"));
     grey.or_else(|| square(3).map(|event| (event, ", three squares")))

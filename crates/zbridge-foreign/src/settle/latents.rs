@@ -8,7 +8,11 @@ const MOST_DIMENSIONS: usize = 1 << 24;
 
 impl Settling<'_> {
     /// The latents that both networks share.
-    pub(super) fn latents(&mut self, encoder: Option<&Encoder>, decoder: Option<&Decoder>) -> Result<LatentSpace, ForeignError> {
+    pub(super) fn latents(
+        &mut self,
+        encoder: Option<&Encoder>,
+        decoder: Option<&Decoder>,
+    ) -> Result<LatentSpace, ForeignError> {
         let given = encoder.and_then(|encoder| encoder.encoding.latent_shape(encoder.network.output_shapes()));
         let taken = decoder.map(|decoder| decoder.network.input_shape().to_vec());
         let size = |shape: &[usize]| shape.iter().fold(1usize, |size, &dim| size.saturating_mul(dim));
@@ -35,11 +39,18 @@ impl Settling<'_> {
             return Err(self.unsettled(format!("latents of shape {shape:?}"), "`shape` in [latent]"));
         }
         let section = &self.manifest.latent;
-        let (shift, scale) = (self.numbers("shift", &section.shift, 0.0, &shape)?, self.numbers("scale", &section.scale, 1.0, &shape)?);
+        let (shift, scale) =
+            (self.numbers("shift", &section.shift, 0.0, &shape)?, self.numbers("scale", &section.scale, 1.0, &shape)?);
         Ok(LatentSpace::scaled(shape, shift, scale))
     }
 
-    fn numbers(&self, key: &str, said: &Option<Numbers>, usual: f32, shape: &[usize]) -> Result<Vec<f32>, ForeignError> {
+    fn numbers(
+        &self,
+        key: &str,
+        said: &Option<Numbers>,
+        usual: f32,
+        shape: &[usize],
+    ) -> Result<Vec<f32>, ForeignError> {
         let Some(Numbers(numbers)) = said else { return Ok(vec![usual]) };
         let channels = shape.first().copied().unwrap_or(1);
         let usable = |number: &f32| number.is_finite() && (key == "shift" || *number != 0.0);

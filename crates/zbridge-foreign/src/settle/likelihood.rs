@@ -10,7 +10,12 @@ use zbridge_nn::Likelihood;
 pub(crate) type Density = (DecoderOutputs, Option<Likelihood>);
 
 impl Settling<'_> {
-    pub(super) fn likelihood(&mut self, graph: &Graph, output: usize, event: &EventKind) -> Result<Density, ForeignError> {
+    pub(super) fn likelihood(
+        &mut self,
+        graph: &Graph,
+        output: usize,
+        event: &EventKind,
+    ) -> Result<Density, ForeignError> {
         match self.manifest.likelihood.kind {
             Some(kind) => self.said_likelihood(kind, graph, output, event),
             None => Ok(self.guessed_likelihood(graph, output, event)),
@@ -65,10 +70,18 @@ impl Settling<'_> {
         let is_class = matches!(event, EventKind::Class { .. });
         let named_logits = name.contains("logit");
         let (kind, outputs, why) = match last.as_str() {
-            "Sigmoid" if !is_class => (Likelihood::Bernoulli, DecoderOutputs::Probabilities, "the decoder ends in a sigmoid"),
-            "Softmax" if is_class => (Likelihood::Categorical, DecoderOutputs::Probabilities, "the decoder ends in a softmax"),
-            "LogSoftmax" if is_class => (Likelihood::Categorical, DecoderOutputs::Logits, "the decoder ends in a log-softmax"),
-            _ if is_class => (Likelihood::Categorical, DecoderOutputs::Logits, "a decoder of classes without a softmax"),
+            "Sigmoid" if !is_class => {
+                (Likelihood::Bernoulli, DecoderOutputs::Probabilities, "the decoder ends in a sigmoid")
+            }
+            "Softmax" if is_class => {
+                (Likelihood::Categorical, DecoderOutputs::Probabilities, "the decoder ends in a softmax")
+            }
+            "LogSoftmax" if is_class => {
+                (Likelihood::Categorical, DecoderOutputs::Logits, "the decoder ends in a log-softmax")
+            }
+            _ if is_class => {
+                (Likelihood::Categorical, DecoderOutputs::Logits, "a decoder of classes without a softmax")
+            }
             _ if named_logits => (Likelihood::Bernoulli, DecoderOutputs::Logits, "the output's name"),
             _ => {
                 self.guess("likelihood.kind", "\"none\"", "nothing in the graph tells how probable an observation is");

@@ -44,9 +44,7 @@ pub(crate) fn settle(name: String, files: &NetworkFiles, manifest: &Manifest) ->
     let event = settling.event(&graphs)?;
     let values = settling.values(&graphs, &event)?;
     let encoder = match (&files.encoder, &graphs.encoder) {
-        (Some(path), Some(graph)) => {
-            Some(settling.encoder(path, graph, graphs.decoder.as_ref(), &event, &values)?)
-        }
+        (Some(path), Some(graph)) => Some(settling.encoder(path, graph, graphs.decoder.as_ref(), &event, &values)?),
         _ => None,
     };
     let decoder = match (&files.decoder, &graphs.decoder) {
@@ -91,7 +89,11 @@ impl Settling<'_> {
         };
         let missing = || {
             let found = network.graph().outputs_in_words();
-            self.manifest.wrong(section, key, format!("{} has no output {name}; it has {found}", network.path().display()))
+            self.manifest.wrong(
+                section,
+                key,
+                format!("{} has no output {name}; it has {found}", network.path().display()),
+            )
         };
         place.ok_or_else(missing)
     }

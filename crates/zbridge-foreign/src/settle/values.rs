@@ -48,7 +48,13 @@ impl Settling<'_> {
                 let why = "either `range`, or `channel-means` and `channel-sds`".to_string();
                 return Err(self.manifest.wrong(section, "range", why));
             }
-            _ => return Err(self.manifest.wrong(section, "channel-means", "needs `channel-sds`, and the other way round".into())),
+            _ => {
+                return Err(self.manifest.wrong(
+                    section,
+                    "channel-means",
+                    "needs `channel-sds`, and the other way round".into(),
+                ));
+            }
         };
         let channels = if let EventKind::Image { channels, .. } = event { *channels } else { 1 };
         if [means, sds].iter().any(|numbers| numbers.len() != 1 && numbers.len() != channels) {

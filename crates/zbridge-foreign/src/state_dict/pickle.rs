@@ -17,7 +17,14 @@ use std::path::Path;
 /// # Errors
 /// [`ForeignError::Refused`] with a name that is none of [`Global`]; [`ForeignError::Damaged`] with the byte.
 pub(super) fn read(bytes: &[u8], path: &Path) -> Result<(Value, Objects), ForeignError> {
-    let mut machine = Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), objects: Objects::default() };
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        objects: Objects::default(),
+    };
     loop {
         let start = machine.at;
         match machine.step() {
@@ -177,7 +184,8 @@ impl Machine<'_> {
             return Err(Stop::Damaged("calls what cannot be called"));
         };
         let arguments = self.objects.lists[arguments].clone();
-        let made = self.objects.call(global, &arguments).ok_or(Stop::Damaged("calls with other arguments than PyTorch"))?;
+        let made =
+            self.objects.call(global, &arguments).ok_or(Stop::Damaged("calls with other arguments than PyTorch"))?;
         self.stack.push(made);
         Ok(())
     }

@@ -35,7 +35,10 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, NamedTe
     if values > MOST_VALUES {
         return Err(archive.damaged("its pickle".into(), format!("more than {MOST_VALUES} values")));
     }
-    tensors.into_iter().map(|(name, tensor)| archive.tensor(&name, tensor, &objects).map(|tensor| (name, tensor))).collect()
+    tensors
+        .into_iter()
+        .map(|(name, tensor)| archive.tensor(&name, tensor, &objects).map(|tensor| (name, tensor)))
+        .collect()
 }
 
 fn other_format(bytes: &[u8]) -> &'static str {
