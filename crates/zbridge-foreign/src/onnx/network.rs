@@ -26,7 +26,7 @@ pub(crate) struct Network {
 }
 
 /// Numbers of a row above which a mistake is likelier than a model.
-const MOST_NUMBERS: usize = 1 << 28;
+const MOST_NUMBERS: usize = 1 << 25;
 
 /// How many rows go in at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
