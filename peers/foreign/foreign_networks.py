@@ -220,7 +220,7 @@ def networks(large=False):
         "mlp-decoder": (shaken(MlpDecoder(784 if large else 144, hidden, 8)), [8], ["probs"]),
         "conv-encoder": (shaken(ConvEncoder(1, 28, width, 6)), [1, 28, 28], ["moments"]),
         "conv-decoder": (shaken(ConvDecoder(1, 28, width, 6)), [6], ["logits"]),
-        "pixel-encoder": (shaken(PixelEncoder(3, side, width, 5)), [side, side, 3], ["mean", "std"]),
+        "pixel-encoder": (shaken(PixelEncoder(3, side, width, 5)), [side, side, 3], ["mu", "std"]),
         "upsample-decoder": (shaken(UpsampleDecoder(3, side, width, 5)), [5], ["image"]),
         "transformer-encoder": (shaken(TransformerEncoder(3, side, 2 * width, 7)), [3, side, side], ["embedding"]),
         "gru-encoder": (shaken(GruEncoder(6, 2 * width, 5)), [9, 6], ["mean", "log_var"]),

@@ -1,7 +1,7 @@
 //! Rows a second of zbridge on ONNX files: the counterpart of `peers/foreign/onnx_speed.py`.
 //!
-//! `cargo run --release -p zbridge-foreign --example onnx_speed -- FILE... [--rows N]`; a file whose name has `decoder` in
-//! it is run as one.
+//! `cargo run --release -p zbridge-foreign --example onnx_speed -- FILE... [--rows N]`; a file whose name has `decoder`
+//! in it is run as one.
 
 use std::path::Path;
 use std::time::Instant;

@@ -29,7 +29,7 @@ pub(crate) struct Decoding {
 impl Decoding {
     /// Expected observations, `[batch, event]`, for outputs of the network.
     pub(crate) fn means(&self, outputs: &[f32], event: &EventKind) -> Vec<f32> {
-        let mut values = self.rendering.from_network(outputs, self.outputs == DecoderOutputs::Means);
+        let mut values = self.rendering.to_observations(outputs, self.outputs == DecoderOutputs::Means);
         if let (DecoderOutputs::Logits, Some(likelihood)) = (self.outputs, self.likelihood) {
             values.chunks_exact_mut(event.size().max(1)).for_each(|row| likelihood.means(row));
         }
@@ -41,7 +41,7 @@ impl Decoding {
 
     /// What the likelihood takes, `[batch, event]`: logits, or means.
     pub(crate) fn parameters(&self, outputs: &[f32]) -> Vec<f32> {
-        let mut values = self.rendering.from_network(outputs, self.outputs == DecoderOutputs::Means);
+        let mut values = self.rendering.to_observations(outputs, self.outputs == DecoderOutputs::Means);
         if self.outputs == DecoderOutputs::Probabilities {
             let logit = if self.likelihood == Some(Likelihood::Bernoulli) { log_odds } else { log_probability };
             values.iter_mut().for_each(|value| *value = logit(*value));

@@ -137,8 +137,8 @@ impl LatentModel for ForeignModel {
 
     fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
         let decoder = self.decoder()?;
-        let reason = "nobody said how probable an observation is under the decoder's output; say `kind` in [likelihood] \
-                      of model.toml if you know, or leave likelihoods of observations out";
+        let reason = "nobody said how probable an observation is under the decoder's output; say `kind` in \
+                      [likelihood] of model.toml if you know, or leave likelihoods of observations out";
         let likelihood = decoder.decoding.likelihood.ok_or_else(|| self.absent("likelihood", reason))?;
         self.expect_event(observations)?;
         let draws = latents.rows() / observations.rows().max(1);

@@ -13,12 +13,6 @@ pub(crate) struct LatentSpace {
 }
 
 impl LatentSpace {
-    /// Latents as the networks have them.
-    #[cfg(test)]
-    pub(crate) fn plain(shape: Vec<usize>) -> Self {
-        Self { shape, shift: vec![0.0], scale: vec![1.0] }
-    }
-
     /// Latents shifted and scaled; both are one number, or one for each channel (the first dimension).
     pub(crate) fn scaled(shape: Vec<usize>, shift: Vec<f32>, scale: Vec<f32>) -> Self {
         Self { shape, shift, scale }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 const OPENED: &str = "an .onnx file, a model.toml, or a folder with model.toml, encoder.onnx, decoder.onnx, or \
                       config.json of diffusers' AutoencoderKL";
 
-/// The model at `path`: an `.onnx` file (an encoder, or a decoder if its name says so), a `model.toml`, or a folder that
-/// holds `model.toml`, `encoder.onnx` and `decoder.onnx` or one of them, or an `AutoencoderKL` of diffusers.
+/// The model at `path`: an `.onnx` file (an encoder, or a decoder if its name says so), a `model.toml`, or a folder
+/// that holds `model.toml`, `encoder.onnx` and `decoder.onnx` or one of them, or an `AutoencoderKL` of diffusers.
 ///
 /// # Errors
 /// [`ForeignError`] with the file, the place in it, and what to do.

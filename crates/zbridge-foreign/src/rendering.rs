@@ -97,7 +97,7 @@ impl Rendering {
     }
 
     /// The network's outputs as observations; numbers stay as they are where they are no values but logits, say.
-    pub(crate) fn from_network(&self, outputs: &[f32], are_values: bool) -> Vec<f32> {
+    pub(crate) fn to_observations(&self, outputs: &[f32], are_values: bool) -> Vec<f32> {
         let mut observations = outputs.to_vec();
         for (from, to) in self.rows(outputs).zip(observations.chunks_exact_mut(self.size())) {
             for (place, value) in to.iter_mut().enumerate() {
@@ -135,7 +135,7 @@ mod tests {
         let observations: Vec<f32> = (0..24).map(|i| i as f32 / 24.0).collect();
         let rendered = rendering.to_network(&observations);
         assert!((rendered[1] - (observations[4] - 0.2)).abs() < 1e-6, "the second channel of the first pixel");
-        let back = rendering.from_network(&rendered, true);
+        let back = rendering.to_observations(&rendered, true);
         assert!(back.iter().zip(&observations).all(|(a, b)| (a - b).abs() < 1e-6));
     }
 

@@ -1,5 +1,7 @@
 //! Autoencoders of diffusers give the numbers that diffusers gives.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use support::{close, expected, fixture, folder, gaussian, observations};

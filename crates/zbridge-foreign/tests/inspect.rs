@@ -1,5 +1,7 @@
 //! What a file is, in words and as JSON.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use support::{fixture, folder};

@@ -1,5 +1,7 @@
 //! Networks that PyTorch exported give the numbers that PyTorch gives.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use support::{channels_first, close, expected, fixture, folder, gaussian, grey, latents, observations};

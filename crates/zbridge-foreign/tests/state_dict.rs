@@ -1,5 +1,7 @@
 //! Tensors of PyTorch's files come back as they were, and nothing in a file is run.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use support::fixture;

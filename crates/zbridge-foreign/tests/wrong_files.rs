@@ -1,5 +1,7 @@
 //! Files that are cut, scrambled, hostile or simply not what they should be are errors that say what to do.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use rten_onnx::onnx::{DataLocation, ModelProto, StringStringEntryProto};

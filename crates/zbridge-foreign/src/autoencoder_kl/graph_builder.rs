@@ -5,6 +5,7 @@ use rten_onnx::onnx::{
     ValueInfoProto,
 };
 use std::cell::RefCell;
+use std::slice;
 
 /// The name under which the engine finds the weights.
 pub(super) const DATA: &str = "weights.data";
@@ -117,7 +118,7 @@ impl<'a> GraphBuilder<'a> {
 
     /// x · σ(x).
     pub(super) fn silu(&mut self, x: &Images) -> Images {
-        let gate = self.node("Sigmoid", &[x.value.clone()], &[]);
+        let gate = self.node("Sigmoid", slice::from_ref(&x.value), &[]);
         Images { value: self.node("Mul", &[x.value.clone(), gate], &[]), ..*x }
     }
 
@@ -195,7 +196,7 @@ impl<'a> GraphBuilder<'a> {
     }
 
     fn transpose(&mut self, x: &Value) -> Value {
-        self.node("Transpose", &[x.clone()], &[("perm", Attribute::Ints(&[0, 2, 1]))])
+        self.node("Transpose", slice::from_ref(x), &[("perm", Attribute::Ints(&[0, 2, 1]))])
     }
 
     fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, ForeignError> {

@@ -10,16 +10,32 @@ pub(super) fn adapt(model: &mut ModelProto) -> bool {
 fn adapt_graph(graph: &mut GraphProto) -> bool {
     let mut changed = false;
     for node in std::mem::take(&mut graph.node) {
-        let parts = if is_mish(&node) { mish(&node) } else { vec![node] };
-        changed |= parts.len() > 1;
-        graph.node.extend(parts);
+        let parts = parts(&node);
+        changed |= parts.is_some();
+        graph.node.extend(parts.unwrap_or_else(|| vec![node]));
     }
     changed
 }
 
-fn is_mish(node: &NodeProto) -> bool {
+/// What a node is put together from; none where it stays.
+fn parts(node: &NodeProto) -> Option<Vec<NodeProto>> {
     let own_domain = matches!(node.domain.as_deref(), None | Some("" | "ai.onnx"));
-    own_domain && node.op_type.as_deref() == Some("Mish") && node.input.len() == 1 && node.output.len() == 1
+    match (node.op_type.as_deref().filter(|_| own_domain)?, node.input.len(), node.output.len()) {
+        ("Mish", 1, 1) => Some(mish(node)),
+        // Nothing is dropped outside of training, which a third input would ask for.
+        ("Dropout", 1 | 2, 1) => Some(vec![identity(node)]),
+        _ => None,
+    }
+}
+
+fn identity(node: &NodeProto) -> NodeProto {
+    NodeProto {
+        name: node.name.clone(),
+        op_type: Some("Identity".into()),
+        input: node.input[..1].to_vec(),
+        output: node.output.clone(),
+        ..NodeProto::default()
+    }
 }
 
 /// x · tanh(softplus(x)): its definition in ONNX.

@@ -1,5 +1,5 @@
 use crate::ForeignError;
-use crate::onnx::depth;
+use crate::onnx::wire;
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -91,7 +91,7 @@ impl fmt::Display for Dimension {
 /// # Errors
 /// [`ForeignError::Damaged`]; [`ForeignError::Unknown`] when it is another kind of file.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<ModelProto, ForeignError> {
-    depth::check(bytes, path)?;
+    wire::check(bytes, path)?;
     let model = ModelProto::parse_buf(bytes).map_err(|error| {
         let place = format!("message {}", error.context().unwrap_or("ModelProto"));
         ForeignError::Damaged { path: path.into(), place, why: error.kind().to_string() }
@@ -225,7 +225,10 @@ fn input_divisor(graph: &GraphProto) -> Option<f32> {
     let own = |name: &str| graph.initializer.iter().any(|tensor| tensor.name.as_deref() == Some(name));
     let mut value = graph.input.iter().filter_map(|input| input.name.as_deref()).find(|name| !own(name))?;
     for _ in 0..graph.node.len() {
-        let node = graph.node.iter().find(|node| node.input.first().is_some_and(|name| name == value))?;
+        // The size of the batch is often asked for first.
+        let takes =
+            |node: &&NodeProto| operator(node) != "Shape" && node.input.first().is_some_and(|name| name == value);
+        let node = graph.node.iter().find(takes)?;
         let factor = || node.input.get(1).and_then(|name| scalar(graph, name));
         match operator(node).as_str() {
             "Div" => return factor(),

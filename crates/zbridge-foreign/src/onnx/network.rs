@@ -25,6 +25,9 @@ pub(crate) struct Network {
     batch: Batch,
 }
 
+/// Numbers of a row above which a mistake is likelier than a model.
+const MOST_NUMBERS: usize = 1 << 25;
+
 /// How many rows go in at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Batch {
@@ -205,12 +208,14 @@ impl Batch {
     /// Numbers that go into and come out of a convolutional network at once: few, so that what lies between layers
     /// stays in cache.
     const NUMBERS_AT_ONCE: usize = 8192;
+    /// Rows that a network may ask for: one that was written for more fails when it gets these.
+    const MOST_ROWS: usize = 1 << 16;
     /// Rows of any other network: many, so that its weights are read seldom.
     const ROWS_AT_ONCE: usize = 128;
 
     fn of(input: &Port) -> Self {
         match input.shape.as_deref().and_then(|shape| shape.first()) {
-            Some(Dimension::Fixed(rows)) => Self::Fixed((*rows).max(1)),
+            Some(Dimension::Fixed(rows)) => Self::Fixed((*rows).clamp(1, Self::MOST_ROWS)),
             _ => Self::UpTo(Self::ROWS_AT_ONCE),
         }
     }
@@ -253,14 +258,13 @@ fn load(path: &Path, bytes: Vec<u8>, data: BTreeMap<String, Vec<u8>>) -> Result<
 
 fn load_error(path: &Path, error: &LoadError) -> ForeignError {
     let reason = error.to_string();
-    let missing =
-        reason.split_once("operator error: ").and_then(|(_, rest)| rest.split_once(" operator not supported"));
-    match (error.kind(), missing) {
-        (LoadErrorKind::OperatorInvalid, Some((operator, _))) => ForeignError::Operator {
+    let told = reason.split_once("operator error: ").and_then(|(_, rest)| rest.split_once(" operator "));
+    match (error.kind(), told) {
+        (LoadErrorKind::OperatorInvalid, Some((operator, why))) => ForeignError::Operator {
             path: path.into(),
             node: error.node().unwrap_or_default().into(),
             operator: operator.into(),
-            remedy: remedy(operator),
+            remedy: remedy(operator, why),
         },
         (LoadErrorKind::ParseError | LoadErrorKind::ExternalDataError, _) => {
             ForeignError::Damaged { path: path.into(), place: "its tensors".into(), why: reason }
@@ -269,9 +273,11 @@ fn load_error(path: &Path, error: &LoadError) -> ForeignError {
     }
 }
 
-fn remedy(operator: &str) -> &'static str {
+fn remedy(operator: &str, why: &str) -> &'static str {
     if operator.starts_with("Random") || operator == "Dropout" || operator == "Multinomial" {
         "export the network without its draws, with the mean and the log-variance as outputs, after `model.eval()`"
+    } else if why.contains("opset version") {
+        "this version of it is too old: export with `opset_version=17` or later"
     } else {
         "write it with other operators before exporting, or encode to a latents file where the model was trained"
     }
@@ -312,7 +318,10 @@ fn input_shape(path: &Path, port: &Port, given: Option<&[usize]>) -> Result<Vec<
         why,
         remedy: "[event] for an encoder, `shape` in [latent] for a decoder".into(),
     };
-    match (told, given) {
+    let sensible = |shape: &[usize]| {
+        shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim)).is_some_and(|size| size <= MOST_NUMBERS)
+    };
+    match (told.filter(|told| sensible(told)), given) {
         (_, Some(given)) if fits(given) => Ok(given.to_vec()),
         (_, Some(given)) => Err(unsettled(format!("its input is {port}, but rows of shape {given:?} are asked for"))),
         (Some(told), None) if told.iter().all(|&size| size > 0) => Ok(told),

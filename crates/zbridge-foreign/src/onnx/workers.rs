@@ -1,5 +1,5 @@
-//! A network on all cores: each core takes batches of its own and computes them alone. Splitting every operator over the
-//! cores instead is slower, since most operators of such networks are small.
+//! A network on all cores: each core takes batches of its own and computes them alone. Splitting every operator over
+//! the cores instead is slower, since most operators of such networks are small.
 
 use rten::ThreadPool;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -73,42 +73,47 @@ impl Settling<'_> {
             return said.map(|values| values.unwrap_or_else(Values::plain));
         }
         let [encoder, decoder] = said;
-        let last = graphs.decoder.as_ref().and_then(|graph| graph.last_operators.first());
-        let ends_in = |name: &str| last.is_some_and(|last| last.name == name);
-        let symmetric = last.filter(|last| last.is_symmetric).map(|last| last.name.clone());
-        let bytes = graphs.encoder.as_ref().and_then(|graph| graph.input_divisor) == Some(255.0);
-        let guess = |this: &mut Self, part: &str, range: &str, why: String| {
-            this.guess(&format!("{part}.range"), format!("\"{range}\""), why);
-        };
-        let unsaid = || "nothing in the graph says otherwise".to_string();
-        let encoder = encoder.unwrap_or_else(|| {
-            if graphs.encoder.is_none() {
-                return Values::plain();
-            }
-            if bytes {
-                guess(self, "encoder", "0..255", "the encoder begins by dividing by 255".into());
-                return Values::range(0.0, 255.0);
-            }
-            if let Some(operator) = &symmetric {
-                guess(self, "encoder", "-1..1", format!("the decoder ends in {operator}, which gives −1..1"));
-                return Values::range(-1.0, 1.0);
-            }
-            guess(self, "encoder", "0..1", unsaid());
-            Values::plain()
-        });
-        let decoder = decoder.unwrap_or_else(|| {
-            if let Some(operator) = &symmetric {
-                guess(self, "decoder", "-1..1", format!("the decoder ends in {operator}, which gives −1..1"));
-                return Values::range(-1.0, 1.0);
-            }
-            let why = if ends_in("Sigmoid") { "the decoder ends in a sigmoid".to_string() } else { unsaid() };
-            if graphs.decoder.is_some() {
-                guess(self, "decoder", "0..1", why);
-            }
-            Values::plain()
-        });
-        [encoder, decoder]
+        let encoder = self.values_or("encoder", encoder, encoder_range(graphs));
+        [encoder, self.values_or("decoder", decoder, decoder_range(graphs))]
     }
+
+    /// What was said of a network's numbers, or what is guessed of them.
+    fn values_or(&mut self, part: &str, said: Option<Values>, guessed: Option<(Range, String)>) -> Values {
+        match (said, guessed) {
+            (Some(values), _) => values,
+            (None, None) => Values::plain(),
+            (None, Some((range, why))) => {
+                self.guess(&format!("{part}.range"), format!("\"{range}\""), why);
+                range.values()
+            }
+        }
+    }
+}
+
+const UNIT: Range = Range { low: 0.0, high: 1.0 };
+
+/// What an encoder takes for images, and what speaks for it; none without an encoder.
+fn encoder_range(graphs: &Graphs) -> Option<(Range, String)> {
+    let encoder = graphs.encoder.as_ref()?;
+    if encoder.input_divisor == Some(255.0) {
+        return Some((Range { low: 0.0, high: 255.0 }, "the encoder begins by dividing by 255".into()));
+    }
+    Some(symmetric_range(graphs).unwrap_or((UNIT, "nothing in the graph says otherwise".into())))
+}
+
+/// What a decoder gives for images; none without a decoder.
+fn decoder_range(graphs: &Graphs) -> Option<(Range, String)> {
+    let last = graphs.decoder.as_ref()?.last_operators.first();
+    let why = match last.is_some_and(|last| last.name == "Sigmoid") {
+        true => "the decoder ends in a sigmoid",
+        false => "nothing in the graph says otherwise",
+    };
+    Some(symmetric_range(graphs).unwrap_or((UNIT, why.into())))
+}
+
+fn symmetric_range(graphs: &Graphs) -> Option<(Range, String)> {
+    let last = graphs.decoder.as_ref()?.last_operators.first().filter(|last| last.is_symmetric)?;
+    Some((Range { low: -1.0, high: 1.0 }, format!("the decoder ends in {}, which gives −1..1", last.name)))
 }
 
 /// The layout that fits a network's shape; that of zbridge where nothing is known.

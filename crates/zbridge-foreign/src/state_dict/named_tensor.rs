@@ -69,8 +69,9 @@ impl NamedTensor {
         };
         let steps = shape.iter().zip(&strides).map(|(&dim, &stride)| dim.saturating_sub(1).checked_mul(stride));
         let last = steps.into_iter().try_fold(0usize, |last, step| last.checked_add(step?));
-        let end =
-            last.and_then(|last| (last + 1).checked_mul(number_type.bytes())).and_then(|end| end.checked_add(offset));
+        let end = last
+            .and_then(|last| last.checked_add(1)?.checked_mul(number_type.bytes()))
+            .and_then(|end| end.checked_add(offset));
         if size > 0 && end.is_none_or(|end| end > storage.len()) {
             return Err(format!("the shape {shape:?} with strides {strides:?} leaves its {} bytes", storage.len()));
         }

@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_cut_is_an_error_and_no_panic() {
-        let whole = b"\x80\x02}q\x00(X\x01\x00\x00\x00aK\x01\x86X\x01\x00\x00\x00bccollections\nOrderedDict\n)Rh\x00u.";
+        let whole = b"\x80\x02}q\x00(X\x01\x00\x00\x00aK\x01\x85X\x01\x00\x00\x00bccollections\nOrderedDict\n)Rh\x00u.";
         assert!(read_bytes(whole).is_err(), "an odd number of items");
         for length in 0..whole.len() {
             assert!(read_bytes(&whole[..length]).is_err());

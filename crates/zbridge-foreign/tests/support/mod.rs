@@ -1,5 +1,5 @@
 //! What the tests share: fixtures, and folders made of them.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
