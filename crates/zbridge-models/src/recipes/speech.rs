@@ -39,7 +39,7 @@ fn speech() -> Result<Recipe, ModelError> {
         Layer::Silu,
         Layer::ConvTranspose(conv([20, 24, 16], 1, 4, 2, 1)),
     ])?;
-    // 3.6 decibels. Shorter trainings at 7 and more gave blurred draws, one digit in eight mistaken for another.
+    // 3.6 decibels. Shorter trainings at 7 and more gave blurred draws, one digit in seven mistaken for another.
     let likelihood = Likelihood::Gaussian { sd: 0.09 };
     let (name, event) = ("speech".to_owned(), EventKind::Sound(SPEECH));
     let architecture = VaeArchitecture { name, event, likelihood, latent_dim: latents, encoder, decoder };
