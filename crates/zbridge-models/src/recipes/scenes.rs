@@ -7,13 +7,14 @@ use zbridge_nn::{Layer, Likelihood, Network, Schedule};
 
 /// Every recipe on scenes.
 pub(super) fn recipes() -> Result<Vec<Recipe>, ModelError> {
-    let judges = JUDGED.iter().map(|(attribute, classes)| judge(attribute, *classes));
+    let judges = JUDGED.iter().map(|&(attribute, classes, epochs)| judge(attribute, classes, epochs));
     std::iter::once(image()).chain(judges).collect()
 }
 
 const PICTURE: EventKind = EventKind::Image { channels: 3, height: 64, width: 64 };
-/// Attributes that a judge reads, and how many classes each has.
-const JUDGED: [(&str, usize); 5] = [("shape", 3), ("size", 2), ("colour", 5), ("place", 4), ("background", 2)];
+/// Attributes that a judge reads, how many classes each has, and for how many epochs it takes to learn them.
+const JUDGED: [(&str, usize, usize); 5] =
+    [("shape", 3, 10), ("size", 2, 4), ("colour", 5, 3), ("place", 4, 3), ("background", 2, 2)];
 const LATENTS: usize = 48;
 const HIDDEN: usize = 256;
 
@@ -33,8 +34,8 @@ fn image() -> Result<Recipe, ModelError> {
         model: RecipeModel::Vae(architecture.checked()?, objective),
         data: Dataset::Scenes,
         batch: 64,
-        epochs: 10,
-        stop_after: 10,
+        epochs: 12,
+        stop_after: 12,
         schedule: Schedule { peak: 1e-3, warm_up_steps: 200, floor: 0.02 },
     })
 }
@@ -70,20 +71,20 @@ fn decoder() -> Result<Network, ModelError> {
     ])?)
 }
 
-/// The judge of one attribute: small, since it has nothing else to see.
-fn judge(attribute: &str, classes: usize) -> Result<Recipe, ModelError> {
+/// The judge of one attribute: small, since it has nothing else to see. Its activations stay alive on the negative side:
+/// what light backgrounds bring in would otherwise silence them for good.
+fn judge(attribute: &str, classes: usize, epochs: usize) -> Result<Recipe, ModelError> {
+    let leaky = Layer::LeakyRelu { slope: 0.1 };
     let network = Network::new(vec![
         Layer::Transpose { rows: 3, columns: 64 * 64 },
-        Layer::Conv(conv([64, 64, 3], 12, 4, 2, 1)),
-        Layer::Silu,
-        Layer::Conv(conv([32, 32, 12], 24, 4, 2, 1)),
-        Layer::Silu,
+        Layer::Conv(conv([64, 64, 3], 24, 8, 4, 2)),
+        leaky,
         Layer::Conv(conv([16, 16, 24], 32, 4, 2, 1)),
-        Layer::Silu,
+        leaky,
         Layer::Conv(conv([8, 8, 32], 32, 4, 2, 1)),
-        Layer::Silu,
+        leaky,
         Layer::Linear { inputs: 4 * 4 * 32, outputs: 64 },
-        Layer::Silu,
+        leaky,
         Layer::Linear { inputs: 64, outputs: classes },
     ])?;
     Ok(Recipe {
@@ -92,8 +93,8 @@ fn judge(attribute: &str, classes: usize) -> Result<Recipe, ModelError> {
         model: RecipeModel::Classifier(network),
         data: Dataset::Scenes,
         batch: 64,
-        epochs: 6,
-        stop_after: 6,
-        schedule: Schedule { peak: 2e-3, warm_up_steps: 100, floor: 0.01 },
+        epochs,
+        stop_after: epochs,
+        schedule: Schedule { peak: 1e-3, warm_up_steps: 100, floor: 0.01 },
     })
 }
