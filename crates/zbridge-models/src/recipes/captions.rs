@@ -30,6 +30,8 @@ fn caption() -> Recipe {
 }
 
 fn text() -> Recipe {
+    // On 3,200 single words, letter by letter, 44 of 100 others come back whole at 31 nats of KL; a fifth of this weight
+    // makes it 55 of 100, at 58 nats: nearer to a lookup table than a bridge likes.
     let objective = TextObjective { kl_weight: 0.1, kl_warm_up: 0.3, free_nats: 0.0, word_dropout: 0.4 };
     Recipe {
         name: "text".into(),

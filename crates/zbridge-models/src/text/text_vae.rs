@@ -309,13 +309,13 @@ mod tests {
         let texts = vocabulary().observations(&every_text(), LENGTH).unwrap();
         let z = latents(texts.rows());
         let (posterior, nats) = (model.posterior(&texts).unwrap(), model.log_likelihood_nats(&texts, &z).unwrap());
-        for row in 0..texts.rows() {
+        for (row, nats) in nats.iter().enumerate() {
             let alone = texts.select(&[row]);
             let own = model.posterior(&alone).unwrap().moments().mean().clone();
             let mut pairs = own.row(0).iter().zip(posterior.moments().mean().row(row).to_vec());
             assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-5), "row {row}");
             let own = model.log_likelihood_nats(&alone, &z.select(&[row])).unwrap()[0];
-            assert!((own - nats[row]).abs() < 1e-5, "row {row}: {own} in place of {}", nats[row]);
+            assert!((own - nats).abs() < 1e-5, "row {row}: {own} in place of {nats}");
         }
         let names = vocabulary().symbols().to_vec();
         let same = Observations::of_symbols(&[1, 0, 0, 1, 0, 2], LENGTH, names).unwrap();
