@@ -75,7 +75,7 @@ impl fmt::Display for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Own { path, name, event, latent_dim, parameters, made_by } => {
-                write!(f, "{}: `{name}`, a model that zbridge trained\n", path.display())?;
+                writeln!(f, "{}: `{name}`, a model that zbridge trained", path.display())?;
                 write!(f, "  of {}; {latent_dim} latents, {parameters} parameters", event.in_words())?;
                 made_by.iter().try_for_each(|command| write!(f, "\n  made by: {command}"))
             }

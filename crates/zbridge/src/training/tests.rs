@@ -4,12 +4,13 @@ use super::*;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-use zbridge_core::RandomStream;
-use zbridge_data::{Idx, Split};
+use zbridge_core::{EventKind, RandomStream};
+use zbridge_data::{Idx, Mnist, Split};
 use zbridge_models::{Objective, Vae, VaeArchitecture};
 use zbridge_nn::{Layer, Likelihood, Network};
 
 const ROWS: usize = 70;
+const IMAGE: EventKind = EventKind::Image { channels: 1, height: 28, width: 28 };
 
 fn data_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
