@@ -127,7 +127,7 @@ impl Frame {
         self.principal.as_ref().map_or(self.active.len(), Principal::count)
     }
 
-    /// Whether only some directions are kept.
+    /// Active dimensions, whether all of their directions are kept or not.
     pub(crate) fn active_dimensions(&self) -> usize {
         self.active.len()
     }

@@ -294,7 +294,12 @@ fn wrong_settings_exit_with_2() {
     fails(&folder, &["learning-curve", "--data", "data", "--pairs", "3"], 2, &["3 pairs"]);
     let generate = |extra: &'static [&'static str]| [&["generate", "--bridge", "a.bridge"], extra].concat();
     fails(&folder, &generate(&["--from", "7", "--to", "z"]), 2, &["x and y"]);
-    fails(&folder, &generate(&["--from", "7", "--to", "x", "--out", "a.jpg"]), 2, &[".png, .npy or .safetensors"]);
+    fails(
+        &folder,
+        &generate(&["--from", "7", "--to", "x", "--out", "a.jpg"]),
+        2,
+        &[".png, .wav, .txt, .npy or .safetensors"],
+    );
     fails(&folder, &generate(&["--from", "10", "--to", "x"]), 2, &["0 to 9"]);
     fails(&folder, &generate(&["--from", "7", "--to", "x", "--y-model", "nobody"]), 2, &["nobody", "mnist-label"]);
     fails(&folder, &["encode", "--model", "mnist-image", "--data", "data", "--sample", "101"], 2, &["100 rows"]);

@@ -22,6 +22,20 @@ impl DiagonalGaussian {
         Self { mean: Latents::filled(rows, dim, 0.0), log_var: Latents::filled(rows, dim, 0.0) }
     }
 
+    /// The distributions of all parts, one part behind the other, each over `dim` dimensions.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] when a part has other dimensions.
+    pub fn joined<'g>(parts: impl IntoIterator<Item = &'g Self>, dim: usize) -> Result<Self, ShapeError> {
+        let (mut means, mut log_vars) = (Vec::new(), Vec::new());
+        for part in parts {
+            part.mean.expect_shape("Gaussians to be joined", part.rows(), dim)?;
+            means.extend_from_slice(part.mean.values());
+            log_vars.extend_from_slice(part.log_var.values());
+        }
+        Self::new(Latents::new(means, dim)?, Latents::new(log_vars, dim)?)
+    }
+
     /// Means, `[batch, dim]`.
     pub fn mean(&self) -> &Latents {
         &self.mean

@@ -117,8 +117,9 @@ fn effective_dim(moments: &DiagonalGaussian) -> f64 {
     let product = |a: usize, b: usize| centred[a].iter().zip(&centred[b]).map(|(a, b)| a * b).sum::<f64>();
     let (mut trace, mut squares) = (0.0, 0.0);
     for a in 0..rows {
-        trace += product(a, a);
-        squares += product(a, a).powi(2) + 2.0 * (0..a).map(|b| product(a, b).powi(2)).sum::<f64>();
+        let own = product(a, a);
+        trace += own;
+        squares += own.powi(2) + 2.0 * (0..a).map(|b| product(a, b).powi(2)).sum::<f64>();
     }
     if squares > 0.0 { trace * trace / squares } else { 0.0 }
 }

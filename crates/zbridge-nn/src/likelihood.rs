@@ -1,4 +1,4 @@
-use crate::kernels::elementwise;
+use crate::kernels::elementwise::{self, sigmoid};
 use serde::{Deserialize, Serialize};
 
 /// How a decoder's outputs define p(x|z).
@@ -143,10 +143,6 @@ impl Bins {
         let inner = if lowest || highest { 0.0 } else { (-(below - above).exp()).ln_1p() };
         (right.0 + left.0 + inner, (left.1 - right.1) / self.scale)
     }
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }
 
 fn log_sigmoid(x: f32) -> f32 {

@@ -1,5 +1,5 @@
 use crate::Error;
-use crate::assets::{Asset, digest};
+use crate::assets::{Asset, digest, hexadecimal};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::Path;
@@ -95,7 +95,7 @@ fn digest_of_files(path: &Path) -> Result<String, Error> {
             std::fs::read(&file).map_err(|reason| Error::bad_file(&file, format!("cannot be read: {reason}")))?,
         );
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 /// The model in a weights file that zbridge trained.

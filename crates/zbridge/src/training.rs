@@ -18,12 +18,12 @@ mod rows;
 mod student;
 
 use crate::Error;
+use crate::assets::digest;
 use checkpoint::Checkpoint;
 pub use held_out::{HeldOut, LogMarginal};
 use held_out::{LikelihoodPlan, TestRows};
 use rows::TrainingRows;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use student::Student;
 pub use zbridge_core::Estimate;
@@ -346,7 +346,7 @@ impl Training<'_> {
             recipe: self.recipe.name.clone(),
             seed: self.request.seed,
             out: self.request.out.clone(),
-            sha256: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: digest(bytes),
             bytes: bytes.len(),
             rows: self.plan.rows,
             data_digest: self.data_digest.clone(),

@@ -1,5 +1,5 @@
 use super::{Attributes, Scene};
-use zbridge_core::{EventKind, Observations, ShapeError};
+use zbridge_core::{EventKind, Observations, ShapeError, Vocabulary};
 
 /// Symbols of a caption: eight words at most, and one that fills up behind the longest.
 const LENGTH: usize = 9;
@@ -20,7 +20,16 @@ pub fn caption_kind() -> EventKind {
 /// # Errors
 /// None in practice: every caption has all of its values, and they are finite.
 pub fn captions(scenes: &[Scene]) -> Result<Observations, ShapeError> {
-    Observations::new(scenes.iter().flat_map(|scene| one_hot(&scene.attributes().caption())).collect(), caption_kind())
+    captions_of(scenes.iter().map(Scene::attributes))
+}
+
+/// The captions of attributes, `[attributes, 9 · 19]`, one-hot.
+///
+/// # Errors
+/// None in practice, like [`captions`].
+pub fn captions_of<'a>(attributes: impl IntoIterator<Item = &'a Attributes>) -> Result<Observations, ShapeError> {
+    let captions: Vec<String> = attributes.into_iter().map(Attributes::caption).collect();
+    Vocabulary::new(WORDS.map(String::from).to_vec())?.observations(&captions, LENGTH)
 }
 
 /// What each caption says, by the most probable word of each place; none where that is not word by word a caption.
@@ -34,15 +43,6 @@ pub fn read_captions(captions: &Observations) -> Result<Vec<Option<Attributes>>,
         return Err(ShapeError::Mismatch { what: "captions of scenes", expected: (rows, kind.size()), found });
     }
     Ok((0..rows).map(|row| Attributes::of_caption(&words(captions.row(row)))).collect())
-}
-
-fn one_hot(caption: &str) -> Vec<f32> {
-    let mut values = vec![0.0; LENGTH * WORDS.len()];
-    let words = caption.split(' ').chain(std::iter::repeat(""));
-    for (place, word) in values.chunks_exact_mut(WORDS.len()).zip(words) {
-        place.iter_mut().zip(WORDS).for_each(|(value, known)| *value = f32::from(known == word));
-    }
-    values
 }
 
 /// The most probable word of each place; a gap between words stays as a second space, which no caption has.
@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn a_gap_between_words_is_no_caption() {
-        let mut values = [one_hot("small heart"), one_hot("small heart")].concat();
+        let words = Vocabulary::new(WORDS.map(String::from).to_vec()).unwrap();
+        let mut values = words.observations(&["small heart"; 2], LENGTH).unwrap().values().to_vec();
         values.copy_within(19..38, 38);
         values[19..38].fill(0.0);
         values[19] = 1.0;

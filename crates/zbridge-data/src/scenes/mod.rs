@@ -26,7 +26,7 @@ mod scene;
 mod texture;
 
 pub use attributes::{Attribute, Attributes, Level};
-pub use caption::{caption_kind, captions, read_captions};
+pub use caption::{caption_kind, captions, captions_of, read_captions};
 pub use examples::{examples, mixed_scenes};
 pub use scene::Scene;
 

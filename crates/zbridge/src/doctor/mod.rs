@@ -15,6 +15,7 @@ use side::Side;
 use std::path::{Path, PathBuf};
 use zbridge_bridge::{CheckedConfig, FitPlan};
 use zbridge_data::LatentsFile;
+use zbridge_eval::LatentHealth;
 
 /// What is to be looked at.
 #[derive(Debug, Clone)]
@@ -106,8 +107,9 @@ pub(crate) fn doubts(
     seed: u64,
 ) -> Vec<String> {
     let pairing = Pairing::new((x, y), x_rows.to_vec(), y_rows.to_vec(), seed);
-    let mut findings = side::findings("x", x_path, x);
-    findings.extend(side::findings("y", y_path, y));
+    let of_side = |side, path, file: &LatentsFile| side::findings(side, path, file, &LatentHealth::of(&file.posterior));
+    let mut findings = of_side("x", x_path, x);
+    findings.extend(of_side("y", y_path, y));
     findings.extend(pairing.findings((x, y)));
     findings
         .into_iter()

@@ -79,8 +79,9 @@ impl Side {
         found.extend(faults.map(|fault| Finding::fault(side, &fault.into())));
         let file = LatentsFile::read(path).ok();
         if let Some(file) = &file {
-            health.latents = Some(LatentHealth::of(&file.posterior));
-            found.extend(findings(side, path, file));
+            let latents = LatentHealth::of(&file.posterior);
+            found.extend(findings(side, path, file, &latents));
+            health.latents = Some(latents);
         }
         Self { health, file, findings: found }
     }
@@ -128,8 +129,7 @@ const FAR: f64 = 12.0;
 const SCALES_APART: f64 = 1e4;
 
 /// What is doubtful or worth knowing of latents that can be read.
-pub(super) fn findings(side: &str, path: &Path, file: &LatentsFile) -> Vec<Finding> {
-    let health = LatentHealth::of(&file.posterior);
+pub(super) fn findings(side: &str, path: &Path, file: &LatentsFile, health: &LatentHealth) -> Vec<Finding> {
     let warning = |what: String, remedy: &str| Finding::new(Severity::Warning, side, what, remedy);
     let mut found = Vec::new();
     if health.active == 0 {

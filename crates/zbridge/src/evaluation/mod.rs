@@ -10,7 +10,7 @@ pub use generated::Generated;
 pub(crate) use generated::GeneratedImages;
 pub use latent::DirectionFigures;
 pub use likelihoods::{Joint, Likelihoods};
-pub(crate) use pairs::HeldOutPairs;
 pub use pairs::HeldOutSource;
+pub(crate) use pairs::{HeldOutPairs, expect_dim};
 pub use requirement::{Outcome, Requirement};
 pub use zbridge_eval::LikelihoodSummary;

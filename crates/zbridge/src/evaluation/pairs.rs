@@ -59,8 +59,8 @@ impl HeldOutPairs {
         let bridge = Bridge::read(&source.bridge)?;
         let (x_file, y_file) = (LatentsFile::read(&source.x)?, LatentsFile::read(&source.y)?);
         let (x_rows, y_rows) = paired_rows(&x_file, &y_file, source.pairs.as_deref())?;
-        expect_dim(&source.x, "x", &x_file, bridge.dims().0)?;
-        expect_dim(&source.y, "y", &y_file, bridge.dims().1)?;
+        expect_dim(&source.x, "x", x_file.posterior.dim(), bridge.dims().0)?;
+        expect_dim(&source.y, "y", y_file.posterior.dim(), bridge.dims().1)?;
         let labels = labels_of(&x_file, &x_rows).or_else(|| labels_of(&y_file, &y_rows));
         let (x_dim, y_dim) = bridge.dims();
         let x_given = known_model_of(&bridge, "x", source.x_model.as_deref(), source.device, x_dim)?;
@@ -140,8 +140,8 @@ impl SideOfPairs {
     }
 }
 
-fn expect_dim(path: &Path, side: &str, file: &LatentsFile, expected: usize) -> Result<(), Error> {
-    let found = file.posterior.dim();
+/// Errors when latents of a file do not have the dimensions that the bridge has on this side.
+pub(crate) fn expect_dim(path: &Path, side: &str, found: usize, expected: usize) -> Result<(), Error> {
     if found == expected {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig, Comparison, Direction, FitData, FitProgress};
-use zbridge_core::{ConditionalDensity, EventKind, Latents, Posterior, RandomStream};
+use zbridge_core::{ConditionalDensity, DiagonalGaussian, EventKind, Latents, Posterior, RandomStream};
 use zbridge_eval::Accuracy;
 
 /// Outputs that are decoded and read at once.
@@ -115,7 +115,7 @@ impl Modality {
         }
         let left = self.pool.posterior.select(&others(self.pool.count(), paired));
         let all = match &self.unpaired {
-            Some(more) => joined(&left, more)?,
+            Some(more) => DiagonalGaussian::joined([&*left.moments(), &*more.moments()], left.dim())?.into(),
             None => left,
         };
         Ok((all.rows() > 0).then_some(all))
@@ -146,13 +146,6 @@ impl Modality {
     fn is_discrete(&self) -> bool {
         matches!(self.model.event(), EventKind::Class { .. } | EventKind::Text { .. })
     }
-}
-
-fn joined(a: &Posterior, b: &Posterior) -> Result<Posterior, Error> {
-    let (a, b) = (a.moments(), b.moments());
-    let join = |a: &Latents, b: &Latents| Latents::new([a.values(), b.values()].concat(), a.dim());
-    let gaussian = zbridge_core::DiagonalGaussian::new(join(a.mean(), b.mean())?, join(a.log_var(), b.log_var())?)?;
-    Ok(gaussian.into())
 }
 
 impl DirectionFigures {

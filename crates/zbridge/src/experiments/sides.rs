@@ -6,8 +6,8 @@ use super::{ExperimentRequest, Ground};
 use crate::assets::MNIST_LABEL;
 use crate::measures::Judge;
 use crate::{Error, Given};
-use zbridge_core::{EventKind, LatentModel, Observations, RandomStream};
-use zbridge_data::scenes::{Attributes, Level, Scene, captions, pictures, scenes};
+use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Observations, RandomStream};
+use zbridge_data::scenes::{Attributes, Level, Scene, captions_of, pictures, scenes};
 use zbridge_data::{Mnist, MnistSplit, locate_or_download};
 use zbridge_sound::SpokenDigits;
 
@@ -135,31 +135,25 @@ pub(super) fn scenes_and_captions(
 
 /// Posteriors of pictures, with the number of each scene's caption.
 fn seen(model: &dyn LatentModel, scenes: &[Scene]) -> Result<Rows, Error> {
-    let (mut means, mut log_vars) = (Vec::new(), Vec::new());
+    let mut parts = Vec::new();
     for scenes in scenes.chunks(PICTURES) {
-        let posterior = model.posterior(&pictures(scenes)?)?;
-        let moments = posterior.moments();
-        means.extend_from_slice(moments.mean().values());
-        log_vars.extend_from_slice(moments.log_var().values());
+        parts.push(model.posterior(&pictures(scenes)?)?.moments().into_owned());
     }
-    let latents = |values| zbridge_core::Latents::new(values, model.latent_dim());
-    let posterior = zbridge_core::DiagonalGaussian::new(latents(means)?, latents(log_vars)?)?.into();
+    let posterior = DiagonalGaussian::joined(&parts, model.latent_dim())?.into();
     Ok(Rows { posterior, keys: scenes.iter().map(|scene| scene.attributes().key()).collect() })
 }
 
 /// Every caption of a level, each once; held out are the captions of held-out scenes.
 fn every_caption(given: &Given, level: Level, held_out: &[Scene]) -> Result<Modality, Error> {
-    let mut stream = RandomStream::named(0, "experiment/every-caption");
-    let all: Vec<Scene> =
-        Attributes::all(level).into_iter().map(|attributes| Scene::of(attributes, &mut stream)).collect();
-    let rows = |scenes: &[Scene]| -> Result<Rows, Error> {
-        let keys = scenes.iter().map(|scene| scene.attributes().key()).collect();
-        Ok(Rows { posterior: given.model.posterior(&captions(scenes)?)?, keys })
+    let rows = |attributes: &[Attributes]| -> Result<Rows, Error> {
+        let keys = attributes.iter().map(Attributes::key).collect();
+        Ok(Rows { posterior: given.model.posterior(&captions_of(attributes)?)?, keys })
     };
+    let held_out: Vec<Attributes> = held_out.iter().map(|scene| *scene.attributes()).collect();
     Ok(Modality {
         name: "caption",
-        pool: rows(&all)?,
-        held_out: rows(held_out)?,
+        pool: rows(&Attributes::all(level))?,
+        held_out: rows(&held_out)?,
         unpaired: None,
         model: given.model.clone(),
         digest: given.digest.clone(),

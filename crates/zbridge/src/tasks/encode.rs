@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_core::{DiagonalGaussian, Latents, Observations, Posterior, RandomStream};
+use zbridge_core::{DiagonalGaussian, Observations, Posterior, RandomStream};
 use zbridge_data::{LatentsFile, Precision, Split, augmented};
 
 /// What is to be encoded.
@@ -124,17 +124,13 @@ fn views(request: &EncodeRequest, observations: &Observations) -> Result<Option<
     let stream = RandomStream::named(request.seed, "encode/augment");
     // Block by block: ten thousand images with sixteen looks each are half a gigabyte of pixels.
     const ROWS_AT_ONCE: usize = 512;
-    let (mut means, mut log_vars) = (Vec::new(), Vec::new());
-    let dim = request.model.model.latent_dim();
+    let mut seen = Vec::new();
     for first in (0..observations.rows()).step_by(ROWS_AT_ONCE) {
         let rows: Vec<usize> = (first..observations.rows().min(first + ROWS_AT_ONCE)).collect();
         let looks = augmented(&observations.select(&rows), request.augment, &stream.child(first as u64));
-        let posterior = request.model.model.posterior(&looks)?;
-        let moments = posterior.moments();
-        means.extend_from_slice(moments.mean().values());
-        log_vars.extend_from_slice(moments.log_var().values());
+        seen.push(request.model.model.posterior(&looks)?.moments().into_owned());
     }
-    Ok(Some(DiagonalGaussian::new(Latents::new(means, dim)?, Latents::new(log_vars, dim)?)?.into()))
+    Ok(Some(DiagonalGaussian::joined(&seen, request.model.model.latent_dim())?.into()))
 }
 
 fn expect_images(model: &Given, what: &str) -> Result<(), Error> {

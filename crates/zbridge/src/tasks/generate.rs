@@ -1,6 +1,7 @@
 use super::fit::LATENT_SHAPE;
 use super::input::{Input, takes, text_observations};
 use super::output::Format;
+use crate::evaluation::expect_dim;
 use crate::translation::translate;
 use crate::{Error, Given};
 use serde::Serialize;
@@ -197,7 +198,7 @@ impl Source {
         match &request.from {
             GenerateSource::Latents(path) => {
                 let LatentsFile { ids, posterior, .. } = LatentsFile::read(path)?;
-                expect_dim(path, side, posterior.dim(), side.dim(bridge))?;
+                expect_dim(path, &side.to_string(), posterior.dim(), side.dim(bridge))?;
                 Ok(Self { ids, posterior })
             }
             GenerateSource::Observations(from) => {
@@ -207,16 +208,6 @@ impl Source {
             }
         }
     }
-}
-
-fn expect_dim(path: &Path, side: Side, found: usize, expected: usize) -> Result<(), Error> {
-    if found == expected {
-        return Ok(());
-    }
-    let reason = format!(
-        "holds latents of {found} dimensions, where the bridge's {side} has {expected}: is it the other side's, or another model's?"
-    );
-    Err(Error::bad_file(path, reason))
 }
 
 /// The model of a side: as asked for, else as the bridge file remembers.

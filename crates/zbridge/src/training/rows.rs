@@ -3,6 +3,7 @@
 use super::held_out::TestRows;
 use super::{TrainEvent, TrainRequest, Verdict};
 use crate::Error;
+use crate::assets::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use zbridge_core::{EventKind, Observations, RandomStream, TextUnit, Vocabulary};
@@ -157,7 +158,7 @@ fn of_scenes(scenes: &[Scene], recipe: &Recipe) -> Result<Observations, Error> {
 fn digest_of(observations: &Observations) -> String {
     let mut hash = Sha256::new();
     observations.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }
 
 fn expect_rows(folder: &Path, train: usize, test: usize) -> Result<(), Error> {

@@ -32,18 +32,25 @@ pub(super) trait Student: Trainee {
     ) -> Result<HeldOut, Error>;
 }
 
+/// What every trainer of the native engine has under the same names, without a device that could fail.
+macro_rules! put_aside_by_its_own_methods {
+    () => {
+        fn checkpoint(&self) -> Result<WeightsFile, NnError> {
+            Ok(self.checkpoint())
+        }
+
+        fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
+            self.restore(file, path)
+        }
+
+        fn weights(&self) -> Result<WeightsFile, NnError> {
+            Ok(self.model().to_weights())
+        }
+    };
+}
+
 impl Student for VaeTrainer<'_> {
-    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.checkpoint())
-    }
-
-    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
-        self.restore(file, path)
-    }
-
-    fn weights(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.model().to_weights())
-    }
+    put_aside_by_its_own_methods!();
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
         held_out::of_vae(&self.model(), test, seed)
@@ -105,17 +112,7 @@ fn examination_of_vae(
 }
 
 impl Student for ClassifierTrainer<'_> {
-    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.checkpoint())
-    }
-
-    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
-        self.restore(file, path)
-    }
-
-    fn weights(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.model().to_weights())
-    }
+    put_aside_by_its_own_methods!();
 
     fn examine(&self, test: &TestRows, _seed: u64) -> Result<HeldOut, Error> {
         held_out::of_judge(&self.model(), test)
@@ -133,17 +130,7 @@ impl Student for ClassifierTrainer<'_> {
 }
 
 impl Student for AliTrainer<'_> {
-    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.checkpoint())
-    }
-
-    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
-        self.restore(file, path)
-    }
-
-    fn weights(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.model().to_weights())
-    }
+    put_aside_by_its_own_methods!();
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
         held_out::of_ali(&self.model(), test, seed)
@@ -161,17 +148,7 @@ impl Student for AliTrainer<'_> {
 }
 
 impl Student for TextVaeTrainer {
-    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.checkpoint())
-    }
-
-    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
-        self.restore(file, path)
-    }
-
-    fn weights(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.model().to_weights())
-    }
+    put_aside_by_its_own_methods!();
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
         held_out::of_texts(&self.model(), test, seed)
