@@ -3,17 +3,18 @@
 
 use crate::agreement::Agreement;
 use crate::bridge::Direction;
-use crate::candidate::{Aggregate, Candidate, Ground, aggregate_components};
+use crate::candidate::{Aggregate, Candidate, Ground, aggregate_components, fit_flow};
 use crate::comparison::{Comparison, Trial, simplest_within_an_error};
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
 use crate::density::{Density, Family};
 use crate::effort::Effort;
-use crate::families::{Mixture, responsibilities};
+use crate::families::{Mixture, SharedCode, responsibilities};
 use crate::frame::{Frame, FramedPosterior};
 use crate::labelled::LabelledPairs;
 use crate::maximum_likelihood::PosteriorPairs;
 use crate::refine::{Refinement, refine};
+use crate::shared_codes::{CodedTargets, SharedCodes, Side};
 use crate::{BridgeError, CheckedConfig, FitData, Views};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -38,7 +39,9 @@ pub(crate) fn fit(
 ) -> Result<(FittedDirection, FittedDirection), BridgeError> {
     let fitter = Fitter::new(data, effort, config, observe);
     let mut directions = fitter.ladder()?;
-    if let Some(informative) = fitter.informative(&directions) {
+    if fitter.may_share_codes() {
+        fitter.look_for_codes(&mut directions)?;
+    } else if let Some(informative) = fitter.informative(&directions) {
         fitter.learn_from_unpaired(informative, &mut directions)?;
     }
     fitter.finish(directions)
@@ -69,6 +72,8 @@ struct Undecided {
     chosen: usize,
     /// How the last fit goes about.
     route: Route,
+    /// Whether no bridge at all is best described by the flows of shared codes that nobody reads.
+    silent: bool,
 }
 
 /// How a direction is fitted in the end.
@@ -79,6 +84,8 @@ enum Route {
     Refined { sharpness: f32 },
     /// On unpaired posteriors of its target that the other direction labels.
     Labelled { agreed: bool },
+    /// By codes that both sides share.
+    Coded,
 }
 
 /// A part of the pairs: the number of a split, or the number of splits for all of them.
@@ -106,6 +113,8 @@ const JUDGED_AT: [f32; 4] = [0.3, 0.5, 0.7, 1.0];
 const SHARPNESSES_OF_FEW: [f32; 7] = [0.3, 0.5, 0.7, 1.0, 1.15, 1.3, 1.5];
 /// Fewer pairs than these are few.
 const FEW_PAIRS: usize = 128;
+/// Share of the steps of a last fit after which shared codes are judged.
+const TRIAL_SHARE: f64 = 0.4;
 /// Draws of each judged pair over which its log density is averaged.
 const JUDGE_DRAWS: usize = 4;
 
@@ -197,7 +206,7 @@ impl<'f> Fitter<'f> {
                 gain_nats: gain(nats_of, &nats[0]),
             };
             let trials = candidates.iter().zip(&nats).map(trial).collect();
-            Undecided { direction, candidates, sharpness, trials, nats, chosen, route: Route::Pairs }
+            Undecided { direction, candidates, sharpness, trials, nats, chosen, route: Route::Pairs, silent: false }
         }))
     }
 
@@ -378,6 +387,90 @@ impl<'f> Fitter<'f> {
         Ok(())
     }
 
+    /// Whether codes that both sides share are looked for: where one side is discrete, its posteriors are the codes.
+    fn may_share_codes(&self) -> bool {
+        const LEAST_PAIRS: usize = 64;
+        let continuous = self.x.frame.atoms().is_none() && self.y.frame.atoms().is_none();
+        let wanted = continuous && self.effort.allows(Family::SharedCode) && self.all.len() >= LEAST_PAIRS;
+        wanted || self.effort.insists_on(Family::SharedCode)
+    }
+
+    /// Tries codes that both sides share on the same splits as the ladder, both ways at once.
+    fn look_for_codes(&self, directions: &mut [Undecided; 2]) -> Result<(), BridgeError> {
+        let share = TRIAL_SHARE * 2.0 / self.splits.len().max(2) as f64;
+        let per_split = |part: Part| -> Result<[CodesTried; 2], BridgeError> {
+            let codes = self.learn_codes(part, share, &self.streams.child(500 + part as u64))?;
+            let judge = &self.splits[part].judge;
+            let tried = |direction: Direction| -> Result<CodesTried, BridgeError> {
+                let stream = self.stream(direction, 510 + part as u64);
+                let density = self.fit_given_codes(direction, &codes, part, share, &stream)?;
+                let conditional = self.conditional(direction, density.clone());
+                let nats = |&s: &f32| self.judge(direction, &conditional.sharpened(s), judge);
+                let silent = self.conditional(direction, density.silenced(&codes.log_prior)?);
+                Ok(CodesTried {
+                    nats: JUDGED_AT.iter().map(nats).collect::<Result<_, _>>()?,
+                    silent: self.judge(direction, &silent, judge)?,
+                })
+            };
+            let (x_to_y, y_to_x) = rayon::join(|| tried(Direction::XToY), || tried(Direction::YToX));
+            Ok([x_to_y?, y_to_x?])
+        };
+        let tried: Vec<[CodesTried; 2]> =
+            (0..self.splits.len()).into_par_iter().map(per_split).collect::<Result<_, _>>()?;
+        for (place, undecided) in directions.iter_mut().enumerate() {
+            let joined = |pick: &dyn Fn(&CodesTried) -> &Vec<f64>| -> Vec<f64> {
+                tried.iter().flat_map(|tried| pick(&tried[place])).copied().collect()
+            };
+            undecided.compare_with_silence(joined(&|tried| &tried.silent));
+            let each = (0..JUDGED_AT.len()).map(|at| joined(&|tried| &tried.nats[at]));
+            let best = each.max_by(|a, b| total(a).total_cmp(&total(b))).unwrap_or_default();
+            let steps = self.effort.code_learning(1.0).ascent.steps;
+            undecided.consider(Family::SharedCode, steps, best, (true, false), Route::Coded);
+            if self.effort.insists_on(Family::SharedCode) {
+                undecided.chosen = undecided.trials.len() - 1;
+                undecided.route = Route::Coded;
+            }
+        }
+        Ok(())
+    }
+
+    fn learn_codes(&self, part: Part, share: f64, streams: &RandomStream) -> Result<SharedCodes, BridgeError> {
+        let sides = [self.side(&self.x, part), self.side(&self.y, part)];
+        let widths = [self.x.frame.active(), self.y.frame.active()];
+        let learning = self.effort.code_learning(share);
+        SharedCodes::learn(sides, widths, &learning, streams, &mut || (self.observe)(Direction::XToY, 1))
+    }
+
+    fn side<'s>(&'s self, space: &'s Space, part: Part) -> Side<'s> {
+        Side { pairs: &space.pairs, unpaired: space.unpaired.as_ref(), rows: self.part(part) }
+    }
+
+    /// The density of a direction by codes that both sides share.
+    fn fit_given_codes(
+        &self,
+        direction: Direction,
+        codes: &SharedCodes,
+        part: Part,
+        share: f64,
+        streams: &RandomStream,
+    ) -> Result<SharedCode, BridgeError> {
+        let (source, target) = self.spaces(direction);
+        let [x, y] = &codes.readers;
+        let (reader, recogniser) = if direction == Direction::XToY { (x, y) } else { (y, x) };
+        let dim = target.frame.active();
+        let targets = CodedTargets::whitened(self.side(target, part), recogniser, dim, &mut streams.child(2));
+        let widths = (codes.log_prior.len(), dim);
+        let steps = self.effort.coded_flow_steps(share);
+        let (flow, _) = fit_flow(&targets, widths, steps, streams, &mut || (self.observe)(direction, 1))?;
+        let inputs = source.frame.feature_width();
+        Ok(SharedCode::new(inputs, reader.clone(), (flow, targets.covariance), recogniser.clone())?)
+    }
+
+    fn conditional(&self, direction: Direction, density: SharedCode) -> Conditional {
+        let (source, target) = self.spaces(direction);
+        Conditional::new(source.frame.clone(), target.frame.clone(), vec![Density::SharedCode(density)])
+    }
+
     /// Whether refinement is a candidate: the ladder took a tied mixture, or may have.
     fn refinable(&self, reader: &Undecided) -> bool {
         self.effort.allows(Family::TiedMixture)
@@ -431,18 +524,20 @@ impl<'f> Fitter<'f> {
     /// The last fits, on all pairs.
     fn finish(&self, directions: [Undecided; 2]) -> Result<(FittedDirection, FittedDirection), BridgeError> {
         // A labelled direction needs the finished other one; everything else has no order.
+        let codes = self.last_codes(&directions)?;
         let [mut first, mut second] = directions;
         if matches!(first.route, Route::Labelled { .. }) {
             std::mem::swap(&mut first, &mut second);
         }
         let (first, second) = match second.route {
             Route::Labelled { .. } => {
-                let first = self.last_fit(first, None)?;
-                let second = self.last_fit(second, Some(&first.conditional))?;
+                let first = self.last_fit(first, None, &codes)?;
+                let second = self.last_fit(second, Some(&first.conditional), &codes)?;
                 (first, second)
             }
             _ => {
-                let (first, second) = rayon::join(|| self.last_fit(first, None), || self.last_fit(second, None));
+                let (first, second) =
+                    rayon::join(|| self.last_fit(first, None, &codes), || self.last_fit(second, None, &codes));
                 (first?, second?)
             }
         };
@@ -450,11 +545,24 @@ impl<'f> Fitter<'f> {
         Ok(if x_first { (first, second) } else { (second, first) })
     }
 
+    /// Codes that both sides share, from all pairs, for each member of an ensemble; none where nobody needs them.
+    fn last_codes(&self, directions: &[Undecided; 2]) -> Result<Vec<SharedCodes>, BridgeError> {
+        let needed = directions.iter().any(Undecided::needs_codes);
+        let members = if needed { self.effort.members(Family::SharedCode) } else { 0 };
+        let learn = |member: usize| self.learn_codes(self.splits.len(), 1.0, &self.streams.child(520 + member as u64));
+        (0..members).into_par_iter().map(learn).collect()
+    }
+
     /// An ensemble of a direction on all pairs, its members side by side.
-    fn last_fit(&self, undecided: Undecided, labeller: Option<&Conditional>) -> Result<FittedDirection, BridgeError> {
+    fn last_fit(
+        &self,
+        undecided: Undecided,
+        labeller: Option<&Conditional>,
+        codes: &[SharedCodes],
+    ) -> Result<FittedDirection, BridgeError> {
         let (direction, part) = (undecided.direction, self.splits.len());
         let trial = &undecided.trials[undecided.chosen];
-        let members = self.effort.members(trial.family);
+        let members = if undecided.needs_codes() { codes.len() } else { self.effort.members(trial.family) };
         let member = |index: usize| -> Result<(Conditional, FitCurve), BridgeError> {
             let stream = self.stream(direction, 400 + index as u64);
             match (&undecided.route, labeller) {
@@ -462,6 +570,13 @@ impl<'f> Fitter<'f> {
                     let refinement = self.effort.refinement(self.all.len());
                     let (refined, curve) = self.refined(direction, part, refinement, &stream)?;
                     Ok((refined.sharpened(*sharpness), curve))
+                }
+                _ if undecided.needs_codes() => {
+                    let codes = &codes[index];
+                    let density = self.fit_given_codes(direction, codes, part, 1.0, &stream)?;
+                    let reads = matches!(undecided.route, Route::Coded);
+                    let density = if reads { density } else { density.silenced(&codes.log_prior)? };
+                    Ok((self.conditional(direction, density), codes.curve.clone()))
                 }
                 (Route::Labelled { .. }, Some(labeller)) => {
                     let candidate = self.effort.last_candidate(trial.family);
@@ -485,6 +600,14 @@ impl<'f> Fitter<'f> {
         let comparison = Comparison { trials: undecided.trials, chosen: undecided.chosen, members };
         Ok(FittedDirection { conditional, curve, comparison })
     }
+}
+
+/// What one split says of codes that both sides share, in one direction.
+struct CodesTried {
+    /// log q of each judged pair at each of [`JUDGED_AT`].
+    nats: Vec<Vec<f64>>,
+    /// The same of the density that does not read its source.
+    silent: Vec<f64>,
 }
 
 /// What one split says of the ways to learn from unpaired posteriors.
@@ -528,6 +651,26 @@ impl Undecided {
 }
 
 impl Undecided {
+    /// Lets `silent`, the log densities of flows that do not read their source, stand for no bridge, if they describe the
+    /// target better than what stood for it: what a bridge is credited with is what it reads, not how well it knows the
+    /// target.
+    fn compare_with_silence(&mut self, silent: Vec<f64>) {
+        if total(&silent) <= total(&self.nats[0]) {
+            return;
+        }
+        self.nats[0] = silent;
+        self.silent = true;
+        for (trial, nats) in self.trials.iter_mut().zip(&self.nats) {
+            trial.gain_nats = gain(nats, &self.nats[0]);
+        }
+        self.chosen = simplest_within_an_error(&self.nats);
+    }
+
+    /// Whether its last fit is by codes that both sides share.
+    fn needs_codes(&self) -> bool {
+        matches!(self.route, Route::Coded) || (self.silent && self.chosen == 0)
+    }
+
     fn is_labelled(&self) -> bool {
         matches!(self.route, Route::Labelled { .. })
     }

@@ -32,6 +32,8 @@ pub(crate) type Aggregate = (DiagonalGaussian, Vec<f32>);
 
 /// Draws over which a closed-form fit takes its moments.
 const MOMENT_DRAWS: usize = 4096;
+/// So many pairs, or targets with labels, allow larger networks with less regularisation.
+const MANY: usize = 4096;
 
 impl Candidate {
     /// The density fitted on all pairs of the ground, and its objective along the way.
@@ -44,7 +46,7 @@ impl Candidate {
         let (inputs, outputs) = (ground.source.feature_width(), ground.target.active());
         let mut stream = streams.child(0);
         let fitting = streams.child(1);
-        let few = ground.pairs.count() < 4096;
+        let few = ground.pairs.count() < MANY;
         // Regularisation suited to few pairs: decay and dropout strong, networks small.
         let (decay, dropout) = if few { (0.05, 0.3) } else { (0.01, 0.1) };
         let ascent = |learning_rate: f32, weight_decay: f32| Ascent {
@@ -81,15 +83,11 @@ impl Candidate {
                 (Density::Mixture(density), curve)
             }
             Family::Flow => {
-                let shape = if few {
-                    FlowShape { couplings: 4, hidden: vec![32, 32], bins: 4 }
-                } else {
-                    FlowShape { couplings: 6, hidden: vec![96, 96], bins: 8 }
-                };
-                let start = CouplingFlow::initial(inputs, outputs, &shape, &mut stream)?;
-                let (density, curve) = maximise_likelihood(start, pairs, &ascent(3e-3, 0.01), &fitting, observe)?;
+                let (density, curve) = fit_flow(pairs, (inputs, outputs), self.steps, streams, observe)?;
                 (Density::Flow(density), curve)
             }
+            // Learned both ways at once, and not from pairs alone.
+            Family::SharedCode => return Err(BridgeError::Interrupted),
             Family::FlowMatching => {
                 let start =
                     FlowMatching::initial(inputs, outputs, if few { [64, 64] } else { [256, 256] }, &mut stream)?;
@@ -98,6 +96,27 @@ impl Candidate {
             }
         })
     }
+}
+
+/// A flow from sources to targets of these widths, as large as so many pairs allow.
+///
+/// # Errors
+/// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when `observe` says stop.
+pub(crate) fn fit_flow(
+    pairs: &dyn Pairs,
+    (inputs, outputs): (usize, usize),
+    steps: usize,
+    streams: &RandomStream,
+    observe: &mut dyn FnMut() -> bool,
+) -> Result<(CouplingFlow, FitCurve), BridgeError> {
+    let (shape, batch) = match pairs.count() {
+        0..1024 => (FlowShape { couplings: 4, hidden: vec![32, 32], bins: 4 }, 128),
+        1024..MANY => (FlowShape { couplings: 6, hidden: vec![64, 64], bins: 8 }, 128),
+        _ => (FlowShape { couplings: 6, hidden: vec![96, 96], bins: 8 }, 256),
+    };
+    let start = CouplingFlow::initial(inputs, outputs, &shape, &mut streams.child(0))?;
+    let ascent = Ascent { steps, batch, learning_rate: 3e-3, weight_decay: 0.01 };
+    maximise_likelihood(start, pairs, &ascent, &streams.child(1), observe)
 }
 
 fn linear_gaussian(ground: &Ground<'_>, stream: &mut RandomStream) -> Result<LinearGaussian, BridgeError> {

@@ -49,6 +49,7 @@ impl Conditional {
     pub(crate) fn sharpened(&self, sharpness: f32) -> Self {
         let sharpened = |member: &Density| match member {
             Density::Mixture(mixture) => Density::Mixture(mixture.clone().with_sharpness(sharpness)),
+            Density::SharedCode(density) => Density::SharedCode(density.clone().with_sharpness(sharpness)),
             other => other.clone(),
         };
         Self { members: self.members.iter().map(sharpened).collect(), ..self.clone() }

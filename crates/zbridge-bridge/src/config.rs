@@ -17,8 +17,7 @@ pub enum Recipe {
 
 impl Recipe {
     /// Names as users type them.
-    pub const NAMES: &'static str =
-        "auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow, flow-matching";
+    pub const NAMES: &'static str = "auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow, flow-matching, shared-code";
 }
 
 impl fmt::Display for Recipe {

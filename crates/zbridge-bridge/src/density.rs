@@ -1,5 +1,5 @@
 use crate::BridgeError;
-use crate::families::{CouplingFlow, FlowMatching, FullGaussian, GaussianDensity, LinearGaussian, Mixture};
+use crate::families::{CouplingFlow, FlowMatching, FullGaussian, GaussianDensity, LinearGaussian, Mixture, SharedCode};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -26,11 +26,13 @@ pub enum Family {
     Flow,
     /// An ordinary differential equation whose velocity a network gives (Lipman et al. 2023).
     FlowMatching,
+    /// A code that both sides share, read from the source, and a flow given the code; learned both ways at once.
+    SharedCode,
 }
 
 impl Family {
     /// The families that a recipe can ask for.
-    pub const FITTED: [Self; 7] = [
+    pub const FITTED: [Self; 8] = [
         Self::LinearGaussian,
         Self::Gaussian,
         Self::FullGaussian,
@@ -38,6 +40,7 @@ impl Family {
         Self::Mixture,
         Self::Flow,
         Self::FlowMatching,
+        Self::SharedCode,
     ];
 }
 
@@ -52,6 +55,7 @@ impl fmt::Display for Family {
             Self::Mixture => "mixture",
             Self::Flow => "flow",
             Self::FlowMatching => "flow-matching",
+            Self::SharedCode => "shared-code",
         })
     }
 }
@@ -65,6 +69,7 @@ pub(crate) enum Density {
     Mixture(Mixture),
     Flow(CouplingFlow),
     FlowMatching(FlowMatching),
+    SharedCode(SharedCode),
 }
 
 impl Density {
@@ -76,6 +81,7 @@ impl Density {
             Self::Mixture(density) => density,
             Self::Flow(density) => density,
             Self::FlowMatching(density) => density,
+            Self::SharedCode(density) => density,
         }
     }
 
@@ -109,6 +115,10 @@ impl Density {
                 density.put_into(file, prefix);
                 Kind::FlowMatching
             }
+            Self::SharedCode(density) => {
+                density.put_into(file, prefix);
+                Kind::SharedCode
+            }
         };
         file.metadata.insert(format!("{prefix}.kind"), serde_json::to_string(&kind).unwrap_or_default());
     }
@@ -121,6 +131,7 @@ impl Density {
             Kind::Mixture => Self::Mixture(Mixture::from_file(file, prefix, path)?),
             Kind::Flow => Self::Flow(CouplingFlow::from_file(file, prefix, path)?),
             Kind::FlowMatching => Self::FlowMatching(FlowMatching::from_file(file, prefix, path)?),
+            Kind::SharedCode => Self::SharedCode(SharedCode::from_file(file, prefix, path)?),
         })
     }
 }
@@ -135,4 +146,5 @@ enum Kind {
     Mixture,
     Flow,
     FlowMatching,
+    SharedCode,
 }

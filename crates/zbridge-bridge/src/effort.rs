@@ -7,6 +7,7 @@ use crate::candidate::Candidate;
 use crate::density::Family;
 use crate::maximum_likelihood::Ascent;
 use crate::refine::Refinement;
+use crate::shared_codes::CodeLearning;
 
 /// How much work a fit may do, and which families it may choose from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +61,33 @@ impl Effort {
         let rungs = ladder.into_iter().filter(|(family, _)| self.allows(*family) && possible(family));
         let rungs = rungs.flat_map(|(family, steps)| steps.into_iter().map(move |steps| Candidate { family, steps }));
         std::iter::once(independent).chain(rungs).collect()
+    }
+
+    /// Whether the one family that is asked for is this one.
+    pub(crate) fn insists_on(&self, family: Family) -> bool {
+        self.forced == Some(family)
+    }
+
+    /// How codes that both sides share are learned; `share` of the steps where it is but a trial.
+    pub(crate) fn code_learning(&self, share: f64) -> CodeLearning {
+        CodeLearning {
+            ascent: Ascent {
+                steps: self.steps((1600.0 * share) as usize),
+                batch: 256,
+                learning_rate: 4e-3,
+                weight_decay: 0.05,
+            },
+            codes: 32,
+            unpaired: 384,
+            strength: 1.0,
+            hidden: [256, 256],
+            dropout: 0.25,
+        }
+    }
+
+    /// Steps of the flow given a shared code.
+    pub(crate) fn coded_flow_steps(&self, share: f64) -> usize {
+        self.steps((2500.0 * share) as usize)
     }
 
     fn chooses(&self) -> bool {

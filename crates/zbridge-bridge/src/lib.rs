@@ -47,6 +47,7 @@ mod paper;
 mod plan;
 mod principal;
 mod refine;
+mod shared_codes;
 
 pub use bridge::{Bridge, Direction, FitProgress};
 pub use comparison::{Comparison, Trial};

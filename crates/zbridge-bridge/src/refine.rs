@@ -93,12 +93,12 @@ pub(crate) fn refine(
     Ok((teacher, curve.finish()))
 }
 
-fn ramp(progress: f32) -> f32 {
+pub(crate) fn ramp(progress: f32) -> f32 {
     ((progress / RAMP - 0.5) * 2.0).clamp(0.0, 1.0)
 }
 
 /// Every row of `weights` raised to 1/temperature and made to sum to one.
-fn sharpen(weights: &mut [f32], count: usize, temperature: f32) {
+pub(crate) fn sharpen(weights: &mut [f32], count: usize, temperature: f32) {
     for row in weights.chunks_exact_mut(count) {
         let highest = row.iter().fold(0.0f32, |a, &b| a.max(b)).max(1e-30);
         row.iter_mut().for_each(|weight| *weight = (*weight / highest).powf(1.0 / temperature));

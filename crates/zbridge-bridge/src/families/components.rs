@@ -140,6 +140,17 @@ pub(crate) fn normalise(values: &mut [f32]) -> f32 {
     highest + total.ln()
 }
 
+/// The place below which weights that sum to 1 add up to `uniform`, a number in [0, 1).
+pub(crate) fn chosen(weights: &[f32], uniform: f32) -> usize {
+    let mut below = 0.0;
+    let found = weights.iter().position(|weight| {
+        below += weight;
+        uniform < below
+    });
+    // The weights may add up to a little less than 1.
+    found.unwrap_or_else(|| weights.iter().rposition(|&weight| weight > 0.0).unwrap_or(0))
+}
+
 /// log Σ e^v in f64.
 pub(crate) fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let highest = values.clone().fold(f64::NEG_INFINITY, f64::max);

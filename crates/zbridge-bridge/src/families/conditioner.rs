@@ -2,7 +2,7 @@ use super::mlp;
 use crate::BridgeError;
 use std::iter;
 use std::path::Path;
-use zbridge_core::RandomStream;
+use zbridge_core::{RandomStream, ShapeError};
 use zbridge_nn::{InputGradient, Layer, Mode, Network, NnError, Tape, WeightsFile};
 
 /// The network that turns a source into the parameters of a distribution over the target, with what it has learned.
@@ -79,6 +79,27 @@ impl Conditioner {
         };
         let biases = self.parameters.len().saturating_sub(self.network.outputs());
         self.parameters[start..].split_at_mut(biases - start)
+    }
+
+    /// The same network with these of its outputs only.
+    ///
+    /// # Errors
+    /// [`BridgeError::Shape`] when there are none.
+    pub(crate) fn keeping(mut self, outputs: &[usize]) -> Result<Self, BridgeError> {
+        if outputs.is_empty() {
+            return Err(ShapeError::Empty { what: "the outputs of a network" }.into());
+        }
+        let mut layers = self.network.layers().to_vec();
+        let Some(Layer::Linear { inputs, outputs: width }) = layers.last_mut() else { return Ok(self) };
+        *width = outputs.len();
+        let inputs = *inputs;
+        let (weights, biases) = self.last_layer_mut();
+        let kept_weights = outputs.iter().flat_map(|&output| &weights[output * inputs..(output + 1) * inputs]);
+        let kept: Vec<f32> = kept_weights.chain(outputs.iter().map(|&output| &biases[output])).copied().collect();
+        let last = (inputs + 1) * self.network.outputs();
+        self.parameters.truncate(self.parameters.len() - last);
+        self.parameters.extend(kept);
+        Ok(Self { network: Network::new(layers)?, parameters: self.parameters })
     }
 
     /// The outputs `[rows, outputs]` for sources `[rows, inputs]`, every one finite however far off a source is.
@@ -235,6 +256,15 @@ mod tests {
     fn outputs_are_finite_for_sources_far_off() {
         let outputs = conditioner().infer(&[f32::MAX, f32::MIN, f32::MAX], &mut Tape::default()).to_vec();
         assert!(outputs.iter().all(|output| output.abs() <= LARGEST_OUTPUT), "{outputs:?}");
+    }
+
+    #[test]
+    fn some_of_the_outputs_are_what_they_were() {
+        let source = [0.3, -1.0, 2.0, 0.0, 0.5, -0.5];
+        let all = conditioner().infer(&source, &mut Tape::default()).to_vec();
+        let second = conditioner().keeping(&[1]).unwrap();
+        assert_eq!(second.infer(&source, &mut Tape::default()), [all[1], all[3]]);
+        assert!(conditioner().keeping(&[]).is_err());
     }
 
     #[test]

@@ -16,13 +16,16 @@ pub(crate) mod laws;
 mod linear_gaussian;
 mod mixture;
 mod mlp;
+mod shared_code;
 mod soft_bound;
 mod spline;
 mod transport;
 #[cfg(test)]
 mod trial;
 
-pub(crate) use components::responsibilities;
+pub(crate) use cholesky::Cholesky;
+pub(crate) use components::{chosen, normalise, responsibilities};
+pub(crate) use conditioner::Conditioner;
 pub(crate) use flow::{CouplingFlow, FlowShape};
 pub(crate) use flow_matching::FlowMatching;
 pub(crate) use full_gaussian::FullGaussian;
@@ -30,3 +33,4 @@ pub use gaussian::GaussianDensity;
 pub(crate) use gaussian_mixture_fit::fit_components;
 pub(crate) use linear_gaussian::LinearGaussian;
 pub(crate) use mixture::{Mixture, MixtureTape};
+pub(crate) use shared_code::{SharedCode, in_rows};

@@ -1,0 +1,332 @@
+use super::cholesky::Cholesky;
+use super::components::{chosen, log_sum_exp, normalise};
+use super::conditioner::{Conditioner, stored};
+use super::flow::CouplingFlow;
+use super::given::check_source;
+use crate::BridgeError;
+use rayon::prelude::*;
+use std::path::Path;
+use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_nn::{NnError, StoredTensor, Tape, WeightsFile};
+
+/// q(t|s) = Σ_k π(k|s) p(t|k): the source is read as a code that both latent spaces share, and the target is drawn given
+/// the code.
+///
+/// p(t|k) ∝ f(t|k) a(k, t), a flow f given the code whose draws the target's own reader must recognise: accepted with
+/// probability a(k, t) = δ + (1 − δ) ρ(k|t), as in [`Agreement`](crate::agreement::Agreement). As there are but K codes, the
+/// normalisers are K numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SharedCode {
+    /// Logits of π(k|s) for the leading dimensions of a source; what follows them (probabilities of atoms) is not read.
+    reader: Conditioner,
+    /// Width of a source.
+    inputs: usize,
+    /// f(·|k) of whitened targets, L⁻¹ t.
+    flow: CouplingFlow,
+    /// L: a flow that need not learn how target dimensions go together learns the rest from fewer targets.
+    covariance: Cholesky,
+    /// Logits of ρ(k|t).
+    recogniser: Conditioner,
+    /// log ∫ f(t|k) a(k, t) dt, `[K]`.
+    log_normalisers: Vec<f32>,
+    /// Inverse temperature of π.
+    sharpness: f32,
+}
+
+/// δ: a draw that is surely another code's is kept one time in ten.
+const SURELY_WRONG: f32 = 0.1;
+/// Draws of each code from which its normaliser is estimated: with half of them accepted, to 1.5 %.
+const NORMALISER_DRAWS: usize = 4096;
+/// Tries after which a draw is taken as it is.
+const MOST_TRIES: usize = 200;
+/// Rows whose densities are worked out at once, each with all codes.
+const ROWS_AT_ONCE: usize = 256;
+/// Codes less probable than this do not count: what a mixture loses by that is a thousandth of its mass at most.
+const LEAST_WEIGHT: f32 = 1e-5;
+
+impl SharedCode {
+    /// The density of sources of width `inputs`, of which `reader` reads the leading ones; `flow` speaks of targets whitened
+    /// by `covariance`.
+    ///
+    /// # Errors
+    /// [`ShapeError`] when reader, flow and recogniser do not speak of the same codes and targets.
+    pub(crate) fn new(
+        inputs: usize,
+        reader: Conditioner,
+        (flow, covariance): (CouplingFlow, Cholesky),
+        recogniser: Conditioner,
+    ) -> Result<Self, ShapeError> {
+        let codes = reader.outputs();
+        let (expected, found) = ((codes, recogniser.inputs()), flow.dims());
+        if expected != found || covariance.dim() != found.1 || recogniser.outputs() != codes || inputs < reader.inputs()
+        {
+            return Err(ShapeError::Mismatch { what: "parts of a shared code", expected, found });
+        }
+        let mut density =
+            Self { reader, inputs, flow, covariance, recogniser, log_normalisers: vec![0.0; codes], sharpness: 1.0 };
+        let log_normaliser = |code: usize| -> Result<f32, ShapeError> {
+            let mut stream = RandomStream::named(code as u64, "bridge/code-normaliser");
+            let drawn = density.proposals(&vec![code; NORMALISER_DRAWS], &mut stream)?;
+            let accepted = density.acceptance(&vec![code; NORMALISER_DRAWS], drawn.values());
+            Ok((accepted.iter().sum::<f32>() / NORMALISER_DRAWS as f32).ln())
+        };
+        let log_normalisers = (0..codes).into_par_iter().map(log_normaliser).collect::<Result<_, _>>()?;
+        density.log_normalisers = log_normalisers;
+        Ok(density)
+    }
+
+    /// The same with logits of π multiplied by `sharpness`.
+    pub(crate) fn with_sharpness(self, sharpness: f32) -> Self {
+        Self { sharpness, ..self }
+    }
+
+    /// The same for a source that says nothing: log π(k) whatever it is.
+    ///
+    /// # Errors
+    /// [`BridgeError::Shape`] never in practice: there are as many codes as there were.
+    pub(crate) fn silenced(self, log_prior: &[f32]) -> Result<Self, BridgeError> {
+        Ok(Self { reader: Conditioner::constant(self.reader.inputs(), log_prior)?, sharpness: 1.0, ..self })
+    }
+
+    fn codes(&self) -> usize {
+        self.reader.outputs()
+    }
+
+    /// One draw of f(t|k) for each code.
+    fn proposals(&self, codes: &[usize], stream: &mut RandomStream) -> Result<Latents, ShapeError> {
+        let mut one_hot = vec![0.0; codes.len() * self.codes()];
+        one_hot.chunks_exact_mut(self.codes()).zip(codes).for_each(|(row, &code)| row[code] = 1.0);
+        let given = self.flow.given(&Latents::saturating(one_hot, self.codes()))?;
+        let mut points = given.sample_each(1, stream).into_values();
+        in_rows(&mut points, self.covariance.dim(), |row| self.covariance.colour(row));
+        Ok(Latents::saturating(points, self.covariance.dim()))
+    }
+
+    /// a(k, t) for each row of targets and its code.
+    fn acceptance(&self, codes: &[usize], targets: &[f32]) -> Vec<f32> {
+        let read = self.recognised(targets);
+        let rows = read.chunks_exact(self.codes()).zip(codes);
+        rows.map(|(read, &code)| SURELY_WRONG + (1.0 - SURELY_WRONG) * read[code]).collect()
+    }
+
+    /// ρ(k|t) of each row, `[rows, K]`.
+    fn recognised(&self, targets: &[f32]) -> Vec<f32> {
+        let mut tape = Tape::default();
+        let mut read = self.recogniser.infer(targets, &mut tape).to_vec();
+        read.chunks_exact_mut(self.codes()).for_each(|row| {
+            normalise(row);
+        });
+        read
+    }
+
+    /// π(k|s) of each row of sources, `[rows, K]`.
+    fn weights(&self, sources: &Latents) -> Vec<f32> {
+        let width = self.reader.inputs();
+        let points: Vec<f32> =
+            sources.values().chunks_exact(self.inputs).flat_map(|row| &row[..width]).copied().collect();
+        let mut tape = Tape::default();
+        let mut weights = self.reader.infer(&points, &mut tape).to_vec();
+        weights.iter_mut().for_each(|logit| *logit *= self.sharpness);
+        weights.chunks_exact_mut(self.codes()).for_each(|row| {
+            normalise(row);
+        });
+        weights
+    }
+
+    /// log q of each of a few rows, given their weights.
+    fn log_densities(&self, weights: &[f32], points: &[f32]) -> Result<Vec<f64>, ShapeError> {
+        let (count, dim) = (self.codes(), self.recogniser.inputs());
+        let read = self.recognised(points);
+        let mut points = points.to_vec();
+        in_rows(&mut points, dim, |row| self.covariance.whiten(row));
+        let scale = self.covariance.half_log_determinant();
+        let (mut places, mut one_hot, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, (weights, point)) in weights.chunks_exact(count).zip(points.chunks_exact(dim)).enumerate() {
+            for code in (0..count).filter(|&code| weights[code] >= LEAST_WEIGHT) {
+                places.push((row, code));
+                one_hot.extend((0..count).map(|other| f32::from(other == code)));
+                asked.extend_from_slice(point);
+            }
+        }
+        let nats = self.flow.given(&Latents::saturating(one_hot, count))?.log_prob(&Latents::saturating(asked, dim))?;
+        let mut joint = vec![Vec::new(); points.len() / dim];
+        for ((row, code), nats) in places.into_iter().zip(nats) {
+            let place = row * count + code;
+            let accepted = (SURELY_WRONG + (1.0 - SURELY_WRONG) * read[place]).ln() - self.log_normalisers[code];
+            joint[row].push(nats - scale + f64::from(weights[place].ln() + accepted));
+        }
+        Ok(joint.into_iter().map(|joint| log_sum_exp(joint.into_iter()).max(f64::MIN)).collect())
+    }
+
+    pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
+        self.reader.put_into(file, &format!("{prefix}.reader"));
+        self.flow.put_into(file, &format!("{prefix}.flow"));
+        self.recogniser.put_into(file, &format!("{prefix}.recogniser"));
+        let shape = serde_json::to_string(&(self.inputs, self.sharpness)).unwrap_or_default();
+        file.metadata.insert(format!("{prefix}.shared-code"), shape);
+        let tensor = StoredTensor { shape: vec![self.codes()], values: self.log_normalisers.clone() };
+        file.tensors.insert(format!("{prefix}.log_normalisers"), tensor);
+        let (dim, factor) = (self.covariance.dim(), self.covariance.factor());
+        let values = factor.iter().map(|&value| value as f32).collect();
+        file.tensors.insert(format!("{prefix}.covariance"), StoredTensor { shape: vec![dim, dim], values });
+    }
+
+    /// The density stored under `prefix`; `path` names the file in errors.
+    ///
+    /// # Errors
+    /// [`NnError::Weights`] when a part is missing, or parts contradict each other.
+    pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
+        let (inputs, sharpness): (usize, f32) = file.parsed_metadata(&format!("{prefix}.shared-code"), path)?;
+        let reader = Conditioner::from_file(file, &format!("{prefix}.reader"), path)?;
+        let flow = CouplingFlow::from_file(file, &format!("{prefix}.flow"), path)?;
+        let recogniser = Conditioner::from_file(file, &format!("{prefix}.recogniser"), path)?;
+        let log_normalisers = stored(file, &format!("{prefix}.log_normalisers"), &[reader.outputs()], path)?.to_vec();
+        let dim = recogniser.inputs();
+        let factor = stored(file, &format!("{prefix}.covariance"), &[dim, dim], path)?;
+        let covariance = Cholesky::from_factor(factor.iter().map(|&value| f64::from(value)).collect(), dim);
+        let agree = flow.dims() == (reader.outputs(), recogniser.inputs())
+            && recogniser.outputs() == reader.outputs()
+            && reader.inputs() <= inputs
+            && sharpness.is_finite()
+            && sharpness > 0.0
+            && log_normalisers.iter().all(|nats| (-10.0..=0.001).contains(nats));
+        let Some(covariance) = covariance.filter(|_| agree) else {
+            let reason = format!("the parts of the shared code `{prefix}` do not fit each other; get the file anew");
+            return Err(NnError::Weights { path: path.to_owned(), reason }.into());
+        };
+        Ok(Self { reader, inputs, flow, covariance, recogniser, log_normalisers, sharpness })
+    }
+}
+
+impl ConditionalDensity for SharedCode {
+    fn dims(&self) -> (usize, usize) {
+        (self.inputs, self.recogniser.inputs())
+    }
+
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+        check_source(source, self.inputs)?;
+        Ok(Box::new(Given { density: self, weights: self.weights(source) }))
+    }
+}
+
+/// The distributions of a batch of sources.
+struct Given<'d> {
+    density: &'d SharedCode,
+    /// π(k|s), `[rows, K]`.
+    weights: Vec<f32>,
+}
+
+impl LatentDistribution for Given<'_> {
+    fn shape(&self) -> (usize, usize) {
+        (self.weights.len() / self.density.codes(), self.density.recogniser.inputs())
+    }
+
+    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
+        let (rows, dim) = self.shape();
+        let rows_of_weights = self.weights.chunks_exact(self.density.codes());
+        let codes: Vec<usize> = rows_of_weights
+            .flat_map(|weights| (0..draws).map(move |_| weights))
+            .map(|weights| chosen(weights, stream.uniform()))
+            .collect();
+        let mut points = vec![0.0; rows * draws * dim];
+        let mut waiting: Vec<usize> = (0..codes.len()).collect();
+        for _ in 0..MOST_TRIES {
+            let asked: Vec<usize> = waiting.iter().map(|&row| codes[row]).collect();
+            // Codes are made one-hot for this very flow, so that no shape can be wrong.
+            let Ok(drawn) = self.density.proposals(&asked, stream) else { break };
+            let accepted = self.density.acceptance(&asked, drawn.values());
+            for (&row, point) in waiting.iter().zip(drawn.values().chunks_exact(dim)) {
+                points[row * dim..(row + 1) * dim].copy_from_slice(point);
+            }
+            let left = waiting.iter().zip(&accepted).filter(|(_, accepted)| stream.uniform() >= **accepted);
+            waiting = left.map(|(row, _)| *row).collect();
+            if waiting.is_empty() {
+                break;
+            }
+        }
+        Latents::saturating(points, dim)
+    }
+
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+        let found = (points.rows(), points.dim());
+        if found != self.shape() {
+            return Err(ShapeError::Mismatch { what: "points under the density", expected: self.shape(), found });
+        }
+        let blocks = self.weights.par_chunks(ROWS_AT_ONCE * self.density.codes());
+        let blocks = blocks.zip(points.values().par_chunks(ROWS_AT_ONCE * points.dim()));
+        let nats: Vec<Vec<f64>> =
+            blocks.map(|(weights, points)| self.density.log_densities(weights, points)).collect::<Result<_, _>>()?;
+        Ok(nats.concat())
+    }
+}
+
+/// Does `change` to every row of `values` in f64.
+pub(crate) fn in_rows(values: &mut [f32], width: usize, change: impl Fn(&mut [f64])) {
+    let mut wide = vec![0.0f64; width];
+    for row in values.chunks_exact_mut(width) {
+        wide.iter_mut().zip(&*row).for_each(|(wide, &value)| *wide = f64::from(value));
+        change(&mut wide);
+        row.iter_mut().zip(&wide).for_each(|(value, &wide)| *value = wide as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::families::{FlowShape, laws};
+    use crate::learner::Learner;
+
+    fn noisy(mut network: Conditioner, stream: &mut RandomStream) -> Conditioner {
+        let mut noise = vec![0.0; network.parameters().len()];
+        stream.fill_standard_normal(&mut noise);
+        network.parameters_mut().iter_mut().zip(noise).for_each(|(parameter, noise)| *parameter += 0.4 * noise);
+        network
+    }
+
+    /// Three codes between a source of three dimensions, of which two are read, and the plane.
+    fn density() -> SharedCode {
+        let stream = &mut RandomStream::named(5, "shared-code");
+        let [reader, recogniser] =
+            [(); 2].map(|()| noisy(Conditioner::initial(2, &[8], 3, 0.0, stream).unwrap(), stream));
+        let shape = FlowShape { couplings: 2, hidden: vec![8], bins: 4 };
+        let mut flow = CouplingFlow::initial(3, 2, &shape, stream).unwrap();
+        let mut noise = vec![0.0; flow.parameters().len()];
+        stream.fill_standard_normal(&mut noise);
+        flow.parameters_mut().iter_mut().zip(noise).for_each(|(parameter, noise)| *parameter += 0.3 * noise);
+        let covariance = Cholesky::of(&[1.2, 0.5, 0.5, 0.8], 2).unwrap();
+        // As a file keeps it.
+        let factor = covariance.factor().iter().map(|&value| f64::from(value as f32)).collect();
+        SharedCode::new(3, reader, (flow, Cholesky::from_factor(factor, 2).unwrap()), recogniser).unwrap()
+    }
+
+    #[test]
+    fn a_shared_code_obeys_the_laws() {
+        laws::hold_for(&density(), 0.03);
+        laws::hold_for(&density().with_sharpness(0.5), 0.03);
+        laws::hold_for(&density().silenced(&[-1.0, -0.5, -2.0]).unwrap(), 0.03);
+    }
+
+    #[test]
+    fn a_file_gives_back_what_was_put_into_it_and_no_lie() {
+        let mut file = WeightsFile::default();
+        density().put_into(&mut file, "q");
+        let read = |file: &WeightsFile| SharedCode::from_file(file, "q", Path::new("bridge"));
+        assert_eq!(read(&file).unwrap(), density());
+        let lies: [(&str, &str); 3] =
+            [("q.shared-code", "[1,1.0]"), ("q.shared-code", "[3,0.0]"), ("q.shared-code", "[3,null]")];
+        for (key, value) in lies {
+            let mut lying = file.clone();
+            lying.metadata.insert(key.into(), value.into());
+            assert!(read(&lying).is_err(), "{value}");
+        }
+        let mut lying = file.clone();
+        lying.tensors.insert("q.log_normalisers".into(), StoredTensor { shape: vec![2], values: vec![0.0; 2] });
+        assert!(read(&lying).is_err());
+    }
+
+    #[test]
+    fn a_code_is_chosen_as_often_as_its_weight_says() {
+        assert_eq!([0.0, 0.19, 0.21, 0.99].map(|uniform| chosen(&[0.2, 0.0, 0.8], uniform)), [0, 0, 2, 2]);
+        assert_eq!(chosen(&[0.5, 0.499, 0.0], 0.9999), 1, "rounding");
+    }
+}
