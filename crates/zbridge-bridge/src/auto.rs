@@ -113,6 +113,8 @@ const JUDGED_AT: [f32; 4] = [0.3, 0.5, 0.7, 1.0];
 const SHARPNESSES_OF_FEW: [f32; 7] = [0.3, 0.5, 0.7, 1.0, 1.15, 1.3, 1.5];
 /// Fewer pairs than these are few.
 const FEW_PAIRS: usize = 128;
+/// Pairs below which no shared code is looked for: a code that few pairs reveal is learned by heart.
+pub(crate) const LEAST_PAIRS_FOR_CODES: usize = 64;
 /// Share of the steps of a last fit after which shared codes are judged.
 const TRIAL_SHARE: f64 = 0.4;
 /// Draws of each judged pair over which its log density is averaged.
@@ -389,9 +391,8 @@ impl<'f> Fitter<'f> {
 
     /// Whether codes that both sides share are looked for: where one side is discrete, its posteriors are the codes.
     fn may_share_codes(&self) -> bool {
-        const LEAST_PAIRS: usize = 64;
         let continuous = self.x.frame.atoms().is_none() && self.y.frame.atoms().is_none();
-        let wanted = continuous && self.effort.allows(Family::SharedCode) && self.all.len() >= LEAST_PAIRS;
+        let wanted = continuous && self.effort.allows(Family::SharedCode) && self.all.len() >= LEAST_PAIRS_FOR_CODES;
         wanted || self.effort.insists_on(Family::SharedCode)
     }
 

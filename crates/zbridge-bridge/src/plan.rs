@@ -1,3 +1,4 @@
+use crate::auto::LEAST_PAIRS_FOR_CODES;
 use crate::effort::Effort;
 use crate::frame::Frame;
 use crate::{BridgeError, CheckedConfig, Family, FitData, Recipe};
@@ -37,11 +38,17 @@ impl FitPlan {
             families.dedup();
             families
         };
+        let (mut x_to_y, mut y_to_x) = (families(&frames[1], seen[0]), families(&frames[0], seen[1]));
+        let continuous = frames.iter().all(|frame| frame.atoms().is_none());
+        if config.recipe == Recipe::Auto && continuous && data.x.rows() >= LEAST_PAIRS_FOR_CODES {
+            x_to_y.push(Family::SharedCode);
+            y_to_x.push(Family::SharedCode);
+        }
         Ok(Self {
             active: frames.each_ref().map(Frame::active),
             atoms: frames.each_ref().map(|frame| frame.atoms().map(|atoms| atoms.rows())),
-            x_to_y: families(&frames[1], seen[0]),
-            y_to_x: families(&frames[0], seen[1]),
+            x_to_y,
+            y_to_x,
         })
     }
 }

@@ -29,7 +29,7 @@ pub struct FitArgs {
     /// Where a side of images has no latents without partners: so many draws from its model, if zbridge can open it
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     prior_draws: usize,
-    /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow or flow-matching
+    /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow, flow-matching or shared-code
     #[arg(long, default_value_t = Recipe::Auto)]
     recipe: Recipe,
     /// Time for the fit on two cores of a current machine; turned into steps, so that it means the same everywhere

@@ -20,6 +20,16 @@ pub(super) struct Modality {
     pub(super) reader: Box<dyn Reader>,
 }
 
+impl Modality {
+    /// Several of them in a word: "images"; speech is heard as sounds.
+    pub(super) fn plural(&self) -> String {
+        match self.name {
+            "speech" => "sounds".into(),
+            name => format!("{name}s"),
+        }
+    }
+}
+
 /// Posteriors with what each shows.
 pub(super) struct Rows {
     pub(super) posterior: Posterior,

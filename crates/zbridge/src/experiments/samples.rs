@@ -57,7 +57,7 @@ fn made(
     let mut stream = RandomStream::named(seed, "experiment/samples");
     let mut draw =
         |sources: &Posterior, count| generate(bridge.density(direction), sources, &*target.model, count, &mut stream);
-    let heading = format!("{} {}s made from {}s", ground.name, target.name, source.name);
+    let heading = format!("{} {} made from {}", ground.name, target.plural(), source.plural());
     let section = Section::new(heading.trim());
     Ok(match target.model.event() {
         EventKind::Image { .. } => images(section, &draw(&sources, COLUMNS)?, names, (source, number))?,
@@ -75,7 +75,7 @@ fn images(
     (source, number): (&Modality, usize),
 ) -> Result<Section, Error> {
     let rows: Vec<Vec<Tile>> = tiles(made)?.chunks(COLUMNS).map(<[Tile]>::to_vec).collect();
-    let caption = format!("Ten draws for each of {} held-out {}s, a row each.", rows.len(), source.name);
+    let caption = format!("Ten draws for each of {} held-out {}, a row each.", rows.len(), source.plural());
     let grid = Grid { row_captions: names, ..Grid::new(rows) };
     Ok(section.illustration(format!("made-{number}"), caption, "Rows of generated images.", grid))
 }
@@ -94,7 +94,7 @@ fn words(made: &Observations, names: &[String], source: &Modality) -> Table {
     let rows =
         names.iter().zip(draws).map(|(name, draws)| vec![Cell::text(name.clone()), Cell::text(draws.join("; "))]);
     Table {
-        caption: format!("Five draws for each of {} held-out {}s.", names.len(), source.name),
+        caption: format!("Five draws for each of {} held-out {}.", names.len(), source.plural()),
         columns: vec![Column::words(format!("{} of", source.name)), Column::words("draws")],
         rows: rows.collect(),
     }
