@@ -5,6 +5,7 @@ use super::flow::CouplingFlow;
 use super::given::check_source;
 use crate::BridgeError;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::path::Path;
 use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
 use zbridge_nn::{NnError, StoredTensor, Tape, WeightsFile};
@@ -133,29 +134,43 @@ impl SharedCode {
         weights
     }
 
-    /// log q of each of a few rows, given their weights.
+    /// log q of each row, given its weights. Equal points are looked at once: what a target is under a code does not depend
+    /// on the source, and who compares every target with every source asks for the same ones again and again.
     fn log_densities(&self, weights: &[f32], points: &[f32]) -> Result<Vec<f64>, ShapeError> {
         let (count, dim) = (self.codes(), self.recogniser.inputs());
-        let read = self.recognised(points);
-        let mut points = points.to_vec();
-        in_rows(&mut points, dim, |row| self.covariance.whiten(row));
+        let (places, distinct) = distinct_rows(points, dim);
+        let mut needed = vec![false; distinct.len() / dim * count];
+        for (&place, weights) in places.iter().zip(weights.chunks_exact(count)) {
+            let needed = needed[place * count..].iter_mut().zip(weights);
+            needed.for_each(|(needed, &weight)| *needed |= weight >= LEAST_WEIGHT);
+        }
+        let needed: Vec<usize> = (0..needed.len()).filter(|&at| needed[at]).collect();
+        let read: Vec<f32> =
+            distinct.par_chunks(ROWS_AT_ONCE * dim).flat_map_iter(|rows| self.recognised(rows)).collect();
+        let mut whitened = distinct;
+        in_rows(&mut whitened, dim, |row| self.covariance.whiten(row));
+        let given_codes: Vec<Vec<f64>> = needed
+            .par_chunks(ROWS_AT_ONCE)
+            .map(|asked| {
+                let mut one_hot = vec![0.0; asked.len() * count];
+                one_hot.chunks_exact_mut(count).zip(asked).for_each(|(row, at)| row[at % count] = 1.0);
+                let asked = asked.iter().flat_map(|at| &whitened[at / count * dim..][..dim]).copied().collect();
+                self.flow.given(&Latents::saturating(one_hot, count))?.log_prob(&Latents::saturating(asked, dim))
+            })
+            .collect::<Result<_, _>>()?;
+        // log p(t|k) of every distinct target and code that is asked for.
+        let mut log_given = vec![f64::NEG_INFINITY; read.len()];
         let scale = self.covariance.half_log_determinant();
-        let (mut places, mut one_hot, mut asked) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, (weights, point)) in weights.chunks_exact(count).zip(points.chunks_exact(dim)).enumerate() {
-            for code in (0..count).filter(|&code| weights[code] >= LEAST_WEIGHT) {
-                places.push((row, code));
-                one_hot.extend((0..count).map(|other| f32::from(other == code)));
-                asked.extend_from_slice(point);
-            }
+        for (&at, nats) in needed.iter().zip(given_codes.iter().flatten()) {
+            let accepted = (SURELY_WRONG + (1.0 - SURELY_WRONG) * read[at]).ln() - self.log_normalisers[at % count];
+            log_given[at] = nats - scale + f64::from(accepted);
         }
-        let nats = self.flow.given(&Latents::saturating(one_hot, count))?.log_prob(&Latents::saturating(asked, dim))?;
-        let mut joint = vec![Vec::new(); points.len() / dim];
-        for ((row, code), nats) in places.into_iter().zip(nats) {
-            let place = row * count + code;
-            let accepted = (SURELY_WRONG + (1.0 - SURELY_WRONG) * read[place]).ln() - self.log_normalisers[code];
-            joint[row].push(nats - scale + f64::from(weights[place].ln() + accepted));
-        }
-        Ok(joint.into_iter().map(|joint| log_sum_exp(joint.into_iter()).max(f64::MIN)).collect())
+        let row = |(&place, weights): (&usize, &[f32])| {
+            let joint = log_given[place * count..][..count].iter().zip(weights);
+            let joint = joint.filter(|(_, weight)| **weight >= LEAST_WEIGHT);
+            log_sum_exp(joint.map(|(nats, weight)| nats + f64::from(weight.ln()))).max(f64::MIN)
+        };
+        Ok(places.iter().zip(weights.chunks_exact(count)).map(row).collect())
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
@@ -252,12 +267,22 @@ impl LatentDistribution for Given<'_> {
         if found != self.shape() {
             return Err(ShapeError::Mismatch { what: "points under the density", expected: self.shape(), found });
         }
-        let blocks = self.weights.par_chunks(ROWS_AT_ONCE * self.density.codes());
-        let blocks = blocks.zip(points.values().par_chunks(ROWS_AT_ONCE * points.dim()));
-        let nats: Vec<Vec<f64>> =
-            blocks.map(|(weights, points)| self.density.log_densities(weights, points)).collect::<Result<_, _>>()?;
-        Ok(nats.concat())
+        self.density.log_densities(&self.weights, points.values())
     }
+}
+
+/// The place of each row among the distinct ones, and these.
+fn distinct_rows(values: &[f32], width: usize) -> (Vec<usize>, Vec<f32>) {
+    let (mut known, mut distinct): (HashMap<Vec<u32>, usize>, Vec<f32>) = (HashMap::new(), Vec::new());
+    let place = |row: &[f32]| {
+        let next = known.len();
+        *known.entry(row.iter().map(|value| value.to_bits()).collect()).or_insert_with(|| {
+            distinct.extend_from_slice(row);
+            next
+        })
+    };
+    let places = values.chunks_exact(width).map(place).collect();
+    (places, distinct)
 }
 
 /// Does `change` to every row of `values` in f64.

@@ -67,7 +67,13 @@ impl Plan<'_> {
     /// [`Error`] when there are too few observations, the fit fails, or `tell` says stop.
     pub(super) fn fit(&self, tell: &(dyn Fn(f64) -> bool + Sync)) -> Result<(Bridge, (usize, usize)), Error> {
         let seed = self.config.seed;
-        let (x_rows, mut y_rows) = pairs(&self.x.pool, &self.y.pool, self.pairs, seed)?;
+        // Rows of the first side come once each; those of a collection, such as ten labels, again and again.
+        let (x_rows, mut y_rows) = if self.x.is_collection {
+            let (y_rows, x_rows) = pairs(&self.y.pool, &self.x.pool, self.pairs, seed)?;
+            (x_rows, y_rows)
+        } else {
+            pairs(&self.x.pool, &self.y.pool, self.pairs, seed)?
+        };
         let (x_free, y_free) = (self.x.without_partners(&x_rows)?, self.y.without_partners(&y_rows)?);
         if self.shuffled {
             let order = RandomStream::named(seed, "experiment/shuffled").permutation(self.pairs);
