@@ -317,7 +317,7 @@ impl<'c> CodedTargets<'c> {
             }
         }
         products.iter_mut().for_each(|product| *product /= places.len().max(1) as f64);
-        Self { side, reader, covariance: Cholesky::of_nearly(products, dim) }
+        Self { side, reader, covariance: Cholesky::of_nearly(products, dim).rounded() }
     }
 }
 

@@ -126,6 +126,36 @@ fn every_family_can_be_asked_for_in_both_directions() {
     }
 }
 
+/// Posteriors around four places, row i of class i modulo 4; no two are equal, so that neither side is discrete.
+fn places(rows: usize, seed: u64) -> Posterior {
+    let mut means = vec![0.0; rows * 3];
+    RandomStream::named(seed, "places").fill_standard_normal(&mut means);
+    for (row, point) in means.chunks_exact_mut(3).enumerate() {
+        for (column, value) in point.iter_mut().enumerate() {
+            let far = if column == (row + seed as usize) % 4 % 3 { 3.0 } else { 0.0 };
+            *value = 0.4 * *value + far * if row % 4 == 3 { -1.0 } else { 1.0 };
+        }
+    }
+    DiagonalGaussian::new(Latents::new(means, 3).unwrap(), Latents::filled(rows, 3, -4.0)).unwrap().into()
+}
+
+#[test]
+fn continuous_sides_are_credited_with_what_is_read_and_nothing_else() {
+    // Partners share their class, and nothing within it.
+    let (x, y) =
+        (places(320, 1), places(320, 2).select(&(0..320).map(|i| (i + 4 * (i % 37)) % 320).collect::<Vec<_>>()));
+    let config = BridgeConfig { budget_seconds: 6.0, ..BridgeConfig::auto() }.check().unwrap();
+    let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true).unwrap();
+    let apart = y.select(&RandomStream::named(3, "apart").permutation(320));
+    let control = Bridge::fit(&FitData::pairs(&x, &apart), &config, &mut |_, _| true).unwrap();
+    for direction in [Direction::XToY, Direction::YToX] {
+        let gain = bridge.comparison(direction).taken().unwrap().gain_nats.mean;
+        assert!((0.9..1.6).contains(&gain), "log 4 = 1.39 nats are there: {}", bridge.comparison(direction));
+        let gain = control.comparison(direction).taken().unwrap().gain_nats.mean;
+        assert!(gain < 0.1, "nothing is there: {}", control.comparison(direction));
+    }
+}
+
 #[test]
 fn posteriors_known_by_samples_only_are_enough() {
     let world = World::new(160, 1);

@@ -59,6 +59,12 @@ impl Cholesky {
         (rows && factor.chunks_exact(dim).enumerate().all(sound)).then_some(Self { factor, dim })
     }
 
+    /// The same in single precision, as files keep it.
+    pub(crate) fn rounded(mut self) -> Self {
+        self.factor.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+        self
+    }
+
     /// Rows and columns.
     pub(crate) fn dim(&self) -> usize {
         self.dim

@@ -318,10 +318,8 @@ mod tests {
         let mut noise = vec![0.0; flow.parameters().len()];
         stream.fill_standard_normal(&mut noise);
         flow.parameters_mut().iter_mut().zip(noise).for_each(|(parameter, noise)| *parameter += 0.3 * noise);
-        let covariance = Cholesky::of(&[1.2, 0.5, 0.5, 0.8], 2).unwrap();
-        // As a file keeps it.
-        let factor = covariance.factor().iter().map(|&value| f64::from(value as f32)).collect();
-        SharedCode::new(3, reader, (flow, Cholesky::from_factor(factor, 2).unwrap()), recogniser).unwrap()
+        let covariance = Cholesky::of(&[1.2, 0.5, 0.5, 0.8], 2).unwrap().rounded();
+        SharedCode::new(3, reader, (flow, covariance), recogniser).unwrap()
     }
 
     #[test]
