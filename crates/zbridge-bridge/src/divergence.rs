@@ -1,7 +1,9 @@
 use crate::BridgeError;
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use zbridge_nn::exponentials;
 
 /// The D of the paper's equation 2, between q = q(z_y|z_x,i) and p = p(z_y|y_i), both diagonal Gaussians.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,39 +18,134 @@ pub enum Divergence {
     Jeffreys,
 }
 
-/// Mean and log-variance of one dimension of a Gaussian.
-pub(crate) type Parameters = (f32, f32);
+/// One dimension of a Gaussian.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moments {
+    pub(crate) mean: f32,
+    pub(crate) log_var: f32,
+    /// e^log_var.
+    pub(crate) variance: f32,
+    /// 1 / variance.
+    pub(crate) precision: f32,
+}
+
+/// A divergence of one dimension in nats, and its derivatives by q's mean and log-variance.
+type WithGradient = (f32, (f32, f32));
+
+/// Many Gaussians, each part `[rows, dim]`: e^log_var is taken once, not at every step.
+#[derive(Debug, Default)]
+pub(crate) struct Gaussians {
+    pub(crate) means: Vec<f32>,
+    pub(crate) log_vars: Vec<f32>,
+    pub(crate) variances: Vec<f32>,
+}
+
+impl Gaussians {
+    /// From means and log-variances.
+    pub(crate) fn new(means: Vec<f32>, log_vars: Vec<f32>) -> Self {
+        let mut gaussians = Self { means, log_vars, variances: Vec::new() };
+        gaussians.settle();
+        gaussians
+    }
+
+    /// Sets the variances by the log-variances.
+    pub(crate) fn settle(&mut self) {
+        self.variances.resize(self.log_vars.len(), 0.0);
+        exponentials(&self.log_vars, &mut self.variances);
+    }
+
+    fn row(&self, row: usize, dim: usize) -> [&[f32]; 3] {
+        [&self.means, &self.log_vars, &self.variances].map(|part| &part[row * dim..(row + 1) * dim])
+    }
+}
 
 impl Divergence {
     /// Names as users type them.
     pub const NAMES: &'static str = "reverse-kl, forward-kl, jeffreys";
 
-    /// The divergence in nats of one dimension, and its derivatives by q's mean and log-variance; closed form.
-    pub(crate) fn with_gradient(self, q: Parameters, p: Parameters) -> (f32, Parameters) {
+    /// Σ_i D(q_i ‖ p_rows[i]) in nats; each row of `gradient` `[rows, 2 · dim]` becomes `scale` times the derivatives by
+    /// q's means and log-variances. Closed form.
+    pub(crate) fn backward(
+        self,
+        q: &Gaussians,
+        p: &Gaussians,
+        rows: &[usize],
+        scale: f32,
+        gradient: &mut [f32],
+    ) -> f64 {
+        let dim = q.means.len() / rows.len();
+        let mut totals = vec![0.0; dim];
+        for ((index, &row), gradient) in rows.iter().enumerate().zip(gradient.chunks_exact_mut(2 * dim)) {
+            let (by_means, by_log_vars) = gradient.split_at_mut(dim);
+            row_backward(self, q.row(index, dim), p.row(row, dim), scale, [&mut totals, by_means, by_log_vars]);
+        }
+        totals.into_iter().map(f64::from).sum()
+    }
+
+    /// The divergence of one dimension, and its derivatives.
+    #[cfg(test)]
+    fn with_gradient(self, q: Moments, p: Moments) -> WithGradient {
         match self {
             Self::ReverseKl => reverse(q, p),
             Self::ForwardKl => forward(q, p),
-            Self::Jeffreys => {
-                let ((a, (a_mean, a_log_var)), (b, (b_mean, b_log_var))) = (reverse(q, p), forward(q, p));
-                (a + b, (a_mean + b_mean, a_log_var + b_log_var))
-            }
+            Self::Jeffreys => both(q, p),
         }
     }
 }
 
+/// One row of [`Divergence::backward`]: adds each dimension's divergence to the first of `results`.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn row_backward(divergence: Divergence, q: [&[f32]; 3], p: [&[f32]; 3], scale: f32, results: [&mut [f32]; 3]) {
+    match divergence {
+        Divergence::ReverseKl => each(q, p, scale, results, reverse),
+        Divergence::ForwardKl => each(q, p, scale, results, forward),
+        Divergence::Jeffreys => each(q, p, scale, results, both),
+    }
+}
+
+#[inline(always)]
+fn each(
+    q: [&[f32]; 3],
+    p: [&[f32]; 3],
+    scale: f32,
+    [totals, by_means, by_log_vars]: [&mut [f32]; 3],
+    divergence: impl Fn(Moments, Moments) -> WithGradient,
+) {
+    let results = totals.iter_mut().zip(by_means).zip(by_log_vars);
+    for (((total, by_mean), by_log_var), (q, p)) in results.zip(moments(q).zip(moments(p))) {
+        let (nats, (mean, log_var)) = divergence(q, p);
+        *total += nats;
+        (*by_mean, *by_log_var) = (scale * mean, scale * log_var);
+    }
+}
+
+#[inline(always)]
+fn moments([means, log_vars, variances]: [&[f32]; 3]) -> impl Iterator<Item = Moments> {
+    let parts = means.iter().zip(log_vars).zip(variances);
+    parts.map(|((&mean, &log_var), &variance)| Moments { mean, log_var, variance, precision: 1.0 / variance })
+}
+
 /// KL(q ‖ p) = ½ (v_p − v_q + (e^v_q + (m_q − m_p)²) e^−v_p − 1).
-fn reverse((mean, log_var): Parameters, (target, target_log_var): Parameters) -> (f32, Parameters) {
-    let (gap, precision) = (mean - target, (-target_log_var).exp());
-    let ratio = log_var.exp() * precision;
-    let value = 0.5 * (target_log_var - log_var + ratio + gap * gap * precision - 1.0);
-    (value, (gap * precision, 0.5 * (ratio - 1.0)))
+#[inline(always)]
+fn reverse(q: Moments, p: Moments) -> WithGradient {
+    let (gap, ratio) = (q.mean - p.mean, q.variance * p.precision);
+    let nats = 0.5 * (p.log_var - q.log_var + ratio + gap * gap * p.precision - 1.0);
+    (nats, (gap * p.precision, 0.5 * (ratio - 1.0)))
 }
 
 /// KL(p ‖ q) = ½ (v_q − v_p + (e^v_p + (m_q − m_p)²) e^−v_q − 1).
-fn forward((mean, log_var): Parameters, (target, target_log_var): Parameters) -> (f32, Parameters) {
-    let (gap, precision) = (mean - target, (-log_var).exp());
-    let spread = (target_log_var.exp() + gap * gap) * precision;
-    (0.5 * (log_var - target_log_var + spread - 1.0), (gap * precision, 0.5 * (1.0 - spread)))
+#[inline(always)]
+fn forward(q: Moments, p: Moments) -> WithGradient {
+    let gap = q.mean - p.mean;
+    let spread = (p.variance + gap * gap) * q.precision;
+    (0.5 * (q.log_var - p.log_var + spread - 1.0), (gap * q.precision, 0.5 * (1.0 - spread)))
+}
+
+/// Both together.
+#[inline(always)]
+fn both(q: Moments, p: Moments) -> WithGradient {
+    let ((a, (a_mean, a_log_var)), (b, (b_mean, b_log_var))) = (reverse(q, p), forward(q, p));
+    (a + b, (a_mean + b_mean, a_log_var + b_log_var))
 }
 
 impl fmt::Display for Divergence {
@@ -78,12 +175,16 @@ mod tests {
 
     const ALL: [Divergence; 3] = [Divergence::ReverseKl, Divergence::ForwardKl, Divergence::Jeffreys];
 
+    fn moments((mean, log_var): (f32, f32)) -> Moments {
+        Moments { mean, log_var, variance: log_var.exp(), precision: (-log_var).exp() }
+    }
+
     #[test]
     fn gradients_equal_central_differences() {
-        let (q, p, step) = ((0.4f32, -0.6f32), (-0.3f32, 0.5f32), 1e-3f32);
+        let (q, p, step) = ((0.4f32, -0.6f32), moments((-0.3, 0.5)), 1e-3f32);
         for divergence in ALL {
-            let (_, (by_mean, by_log_var)) = divergence.with_gradient(q, p);
-            let value = |mean, log_var| divergence.with_gradient((mean, log_var), p).0;
+            let (_, (by_mean, by_log_var)) = divergence.with_gradient(moments(q), p);
+            let value = |mean, log_var| divergence.with_gradient(moments((mean, log_var)), p).0;
             let mean = (value(q.0 + step, q.1) - value(q.0 - step, q.1)) / (2.0 * step);
             let log_var = (value(q.0, q.1 + step) - value(q.0, q.1 - step)) / (2.0 * step);
             assert!((mean - by_mean).abs() < 1e-3 && (log_var - by_log_var).abs() < 1e-3, "{divergence}");
@@ -92,14 +193,48 @@ mod tests {
 
     #[test]
     fn values_equal_the_closed_form_of_core() {
-        let gaussian = |(mean, log_var): Parameters| {
+        let gaussian = |(mean, log_var): (f32, f32)| {
             DiagonalGaussian::new(Latents::filled(1, 1, mean), Latents::filled(1, 1, log_var)).unwrap()
         };
         let (q, p) = ((0.4, -0.6), (-0.3, 0.5));
         let kl = |a, b| gaussian(a).kl_divergence_nats(&gaussian(b)).unwrap()[0] as f32;
         let expected = [kl(q, p), kl(p, q), kl(q, p) + kl(p, q)];
         for (divergence, expected) in ALL.into_iter().zip(expected) {
-            assert!((divergence.with_gradient(q, p).0 - expected).abs() < 1e-6, "{divergence}");
+            assert!((divergence.with_gradient(moments(q), moments(p)).0 - expected).abs() < 1e-6, "{divergence}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_the_sum_of_its_rows() {
+        // 19 dimensions fill no vector; the batch takes the targets' rows in an order of its own.
+        let (dim, rows) = (19, [2usize, 0, 2]);
+        let gaussians = |rows: usize, name: &str| {
+            let mut stream = zbridge_core::RandomStream::named(3, name);
+            let mut draws = || {
+                let mut values = vec![0.0; rows * dim];
+                stream.fill_standard_normal(&mut values);
+                values
+            };
+            Gaussians::new(draws(), draws())
+        };
+        let (q, p) = (gaussians(3, "q"), gaussians(3, "p"));
+        for divergence in ALL {
+            let mut gradient = vec![9.0; 3 * 2 * dim];
+            let total = divergence.backward(&q, &p, &rows, 0.5, &mut gradient);
+            let at = |g: &Gaussians, i: usize| moments((g.means[i], g.log_vars[i]));
+            let mut expected = 0.0;
+            for (index, row) in rows.into_iter().enumerate() {
+                for d in 0..dim {
+                    let (nats, (mean, log_var)) =
+                        divergence.with_gradient(at(&q, index * dim + d), at(&p, row * dim + d));
+                    expected += f64::from(nats);
+                    let found = [gradient[2 * dim * index + d], gradient[2 * dim * index + dim + d]];
+                    for (found, expected) in found.into_iter().zip([0.5 * mean, 0.5 * log_var]) {
+                        assert!((found - expected).abs() <= 1e-5 * expected.abs().max(1.0), "{divergence}");
+                    }
+                }
+            }
+            assert!((total - expected).abs() < 1e-5 * expected.abs(), "{divergence}: {total} for {expected}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! The direction gap: how far the joints that the two directions imply are apart.
 
-use crate::{Bridge, Direction};
+use crate::{Bridge, Conditional, Direction};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use zbridge_core::{ConditionalDensity, Estimate, Latents, Posterior, RandomStream, ShapeError};
+use zbridge_core::{ConditionalDensity, Estimate, LatentDistribution, Latents, Posterior, RandomStream, ShapeError};
 
 /// What each direction says the latents of a pair tell of each other, and how far the two are apart.
 ///
@@ -44,14 +45,19 @@ impl DirectionGap {
 }
 
 /// log q(t_i|s_i) − log mean_j q(t_i|s_j) for each pair.
-fn information(density: &dyn ConditionalDensity, sources: &Latents, targets: &Latents) -> Result<Vec<f64>, ShapeError> {
+fn information(density: &Conditional, sources: &Latents, targets: &Latents) -> Result<Vec<f64>, ShapeError> {
     let count = sources.rows();
-    let every_source: Vec<usize> = (0..count * count).map(|i| i % count).collect();
-    let nats = density.given(&sources.select(&every_source))?.log_prob(&targets.repeat_each(count))?;
-    let of_pair = |(i, row): (usize, &[f64])| {
-        let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mean = row.iter().map(|nats| (nats - highest).exp()).sum::<f64>() / count as f64;
-        row[i] - highest - mean.ln()
+    // A density that is one Gaussian for each source is asked for it once, not once for each target.
+    let gaussians = density.as_gaussian().map(|network| network.gaussians(sources)).transpose()?;
+    let of_pair = |i: usize| {
+        let target = targets.select(&vec![i; count]);
+        let nats = match &gaussians {
+            Some(gaussians) => gaussians.log_prob(&target)?,
+            None => density.given(sources)?.log_prob(&target)?,
+        };
+        let highest = nats.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean = nats.iter().map(|nats| (nats - highest).exp()).sum::<f64>() / count as f64;
+        Ok(nats[i] - highest - mean.ln())
     };
-    Ok(nats.chunks_exact(count).enumerate().map(of_pair).collect())
+    (0..count).into_par_iter().map(of_pair).collect()
 }

@@ -48,6 +48,7 @@ mod plan;
 mod principal;
 mod refine;
 mod shared_codes;
+mod training_step;
 
 pub use bridge::{Bridge, Direction, FitProgress};
 pub use comparison::{Comparison, Trial};
@@ -61,3 +62,4 @@ pub use families::GaussianDensity;
 pub use fit_data::{FitData, Views};
 pub use gap::DirectionGap;
 pub use plan::FitPlan;
+pub use training_step::TrainingStep;

@@ -63,16 +63,50 @@ impl Ascent {
 /// Gradients longer than this, per row, are shortened: a single far-off draw must not throw a density out of its way.
 const LONGEST_GRADIENT: f32 = 5.0;
 
+/// A learner on its way, with its optimiser and the buffers it keeps.
+pub(crate) struct InTraining<L: Learner> {
+    pub(crate) learner: L,
+    adam: Adam,
+    tape: L::Tape,
+    gradients: Vec<f32>,
+}
+
+impl<L: Learner> InTraining<L> {
+    pub(crate) fn new(learner: L) -> Self {
+        let parameters = learner.parameters().len();
+        Self { learner, adam: Adam::new(parameters), tape: L::Tape::default(), gradients: vec![0.0; parameters] }
+    }
+
+    /// One step of the optimiser on a batch; comes back with the mean objective of its rows before the step.
+    pub(crate) fn step(
+        &mut self,
+        [source, target]: [&[f32]; 2],
+        learning_rate: f32,
+        weight_decay: f32,
+        stream: &mut RandomStream,
+    ) -> f64 {
+        let Self { learner, adam, tape, gradients } = self;
+        let rows = target.len() / learner.dims().1;
+        gradients.fill(0.0);
+        let total = learner.backward(source, target, 1.0 / rows as f32, stream, gradients, tape);
+        if total.is_finite() {
+            shorten(gradients);
+            decay(learner.parameters_mut(), learning_rate * weight_decay);
+            adam.step(learner.parameters_mut(), gradients, learning_rate);
+        }
+        total / rows as f64
+    }
+}
+
 /// The learner after the ascent, and its objective along the way; `observe` hears each step and says whether to go on.
 pub(crate) fn maximise_likelihood<L: Learner>(
-    mut learner: L,
+    learner: L,
     pairs: &dyn Pairs,
     ascent: &Ascent,
     streams: &RandomStream,
     observe: &mut dyn FnMut() -> bool,
 ) -> Result<(L, FitCurve), BridgeError> {
-    let (mut adam, mut tape) = (Adam::new(learner.parameters().len()), L::Tape::default());
-    let mut gradients = vec![0.0f32; learner.parameters().len()];
+    let mut training = InTraining::new(learner);
     let (mut source, mut target) = (Vec::new(), Vec::new());
     let mut curve = Curve::over(ascent.steps);
     let mut order = Order::new(pairs.count(), streams.child(0));
@@ -80,23 +114,16 @@ pub(crate) fn maximise_likelihood<L: Learner>(
         let mut stream = streams.child(step as u64 + 1);
         let rows = order.next(ascent.batch);
         pairs.draw(&rows, &mut stream, &mut source, &mut target);
-        gradients.fill(0.0);
-        let scale = 1.0 / rows.len() as f32;
-        let nats =
-            learner.backward(&source, &target, scale, &mut stream, &mut gradients, &mut tape) / rows.len() as f64;
+        let nats = training.step([&source, &target], ascent.rate_at(step), ascent.weight_decay, &mut stream);
         if !nats.is_finite() {
             return Err(NnError::Diverged { step, value: nats }.into());
         }
-        shorten(&mut gradients);
-        let rate = ascent.rate_at(step);
-        decay(learner.parameters_mut(), rate * ascent.weight_decay);
-        adam.step(learner.parameters_mut(), &gradients, rate);
         curve.push(step + 1, nats);
         if !observe() {
             return Err(BridgeError::Interrupted);
         }
     }
-    Ok((learner, curve.finish()))
+    Ok((training.learner, curve.finish()))
 }
 
 pub(crate) fn decay(parameters: &mut [f32], amount: f32) {

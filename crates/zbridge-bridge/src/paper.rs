@@ -2,8 +2,9 @@
 
 use crate::config::CheckedConfig;
 use crate::curve::{Curve, FitCurve};
+use crate::divergence::Gaussians;
 use crate::{BridgeError, GaussianDensity};
-use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::{
     Adam, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan, Verdict, train,
 };
@@ -51,12 +52,14 @@ struct DensityTrainer<'p> {
     density: GaussianDensity,
     source: &'p DiagonalGaussian,
     source_deviations: Latents,
-    target: &'p DiagonalGaussian,
+    targets: Gaussians,
     config: &'p CheckedConfig,
     adam: Adam,
     tape: Tape,
     gradients: Vec<f32>,
     draws: Vec<f32>,
+    /// What the network says of the batch's targets.
+    outputs: Gaussians,
     output_gradient: Vec<f32>,
     last_nats: f64,
 }
@@ -65,7 +68,7 @@ impl<'p> DensityTrainer<'p> {
     fn new(
         density: GaussianDensity,
         source: &'p DiagonalGaussian,
-        target: &'p DiagonalGaussian,
+        target: &DiagonalGaussian,
         config: &'p CheckedConfig,
     ) -> Self {
         let parameters = density.parameter_count();
@@ -76,12 +79,13 @@ impl<'p> DensityTrainer<'p> {
             source,
             source_deviations: Latents::new(deviations, dim)
                 .unwrap_or_else(|_| Latents::filled(source.rows(), dim, 0.0)),
-            target,
+            targets: Gaussians::new(target.mean().values().to_vec(), target.log_var().values().to_vec()),
             config,
             adam: Adam::new(parameters),
             tape: Tape::default(),
             gradients: vec![0.0; parameters],
             draws: Vec::new(),
+            outputs: Gaussians::default(),
             output_gradient: Vec::new(),
             last_nats: f64::NAN,
         }
@@ -114,22 +118,18 @@ impl<'p> DensityTrainer<'p> {
 
     /// Σ_i D(q_i ‖ p_i) over the rows, with its gradient times `scale` left in `output_gradient`.
     fn divergence(&mut self, rows: &[usize], scale: f32) -> f64 {
-        let dim = self.target.dim();
-        self.output_gradient.clear();
-        self.output_gradient.extend_from_slice(self.tape.output_mut());
-        let mut total = 0.0;
-        for (q, &row) in self.output_gradient.chunks_exact_mut(2 * dim).zip(rows) {
-            let (means, log_vars) = q.split_at_mut(dim);
-            let target = self.target.mean().row(row).iter().zip(self.target.log_var().row(row));
-            let mut row_total = 0.0;
-            for ((mean, log_var), (&m, &v)) in means.iter_mut().zip(log_vars).zip(target) {
-                let (value, (by_mean, by_log_var)) = self.config.divergence.with_gradient((*mean, *log_var), (m, v));
-                row_total += value;
-                (*mean, *log_var) = (scale * by_mean, scale * by_log_var);
-            }
-            total += f64::from(row_total);
+        let Self { tape, outputs, output_gradient, .. } = self;
+        let (_, dim) = self.density.dims();
+        let given = tape.output_mut();
+        outputs.means.clear();
+        outputs.log_vars.clear();
+        for row in given.chunks_exact(2 * dim) {
+            outputs.means.extend_from_slice(&row[..dim]);
+            outputs.log_vars.extend_from_slice(&row[dim..]);
         }
-        total
+        outputs.settle();
+        output_gradient.resize(given.len(), 0.0);
+        self.config.divergence.backward(outputs, &self.targets, rows, scale, output_gradient)
     }
 }
 

@@ -33,6 +33,7 @@ mod npy;
 mod pairs;
 mod picture_file;
 mod png_file;
+mod row_sink;
 pub mod scenes;
 mod text_lines;
 
@@ -43,13 +44,15 @@ pub use error::DataError;
 pub use idx::Idx;
 pub use image_file::{image_folder, read_image};
 pub use latents_file::{
-    Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, NotFinite, Precision, RepeatedId, Source,
+    Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, LatentsStream, NotFinite, Precision,
+    RepeatedId, Source,
 };
 pub use mnist::{Mnist, MnistSplit, Split};
 pub use mnist_source::{MnistSource, locate, locate_or_download};
 pub use npy::{Array, read_class_ids, read_integers, write_f32, write_i64};
 pub use pairs::{Pairs, join, join_by_id, read_pairs};
 pub use picture_file::{picture_folder, read_picture};
+pub use row_sink::{RowSink, write_npy_rows};
 pub use text_lines::TextLines;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
+use crate::kernels::batch_norm::BATCH_NORM_EPSILON;
 use crate::kernels::lanes::{Activation, Lanes, ROWS, activate};
 use crate::kernels::transpose::transpose;
 use crate::layer::Layer;
-use crate::native::BATCH_NORM_EPSILON;
 use crate::network::Network;
 use crate::stencil::Stencil;
 

@@ -3,9 +3,10 @@
 //! Sequences are time-major, `[steps, rows, width]`, so that a step is one block. The products with the inputs need no
 //! state: they are one product over all steps, and so are the gradients of both weights.
 
+use crate::kernels::elementwise::add_rows;
 use crate::kernels::gates::{gated_step, gated_step_backward};
 use crate::kernels::matmul::{Into, Matrix, multiply};
-use crate::native::{add_rows, linear};
+use crate::native::linear;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use zbridge_core::RandomStream;

@@ -1,10 +1,11 @@
 //! The native engine: forward and backward through a [`Network`] on one CPU core, over buffers that are kept.
 //!
-//! Each core runs its own [`Tape`] on its own part of a batch. Convolutions gather and multiply a few images
+//! Each core runs its own [`Tape`] on its own part of a batch; on the way back an idle core lends a hand. Convolutions gather and multiply a few images
 //! at a time, so that their windows stay in the core's cache; the windows are gathered again on the way back,
 //! which is cheaper than keeping them.
 
-use crate::kernels::elementwise;
+use crate::kernels::batch_norm::BatchStatistics;
+use crate::kernels::elementwise::{self, add_rows};
 use crate::kernels::matmul::{Into, Matrix, multiply};
 use crate::kernels::transpose::transpose;
 use crate::kernels::windows::Windows;
@@ -35,14 +36,9 @@ pub struct Tape {
     dropout: Option<RandomStream>,
 }
 
-#[derive(Debug, Default, Clone)]
-struct BatchStatistics {
-    mean: Vec<f32>,
-    variance: Vec<f32>,
-}
-
-pub(crate) const BATCH_NORM_EPSILON: f32 = 1e-5;
 const BATCH_NORM_MOMENTUM: f32 = 0.1;
+/// Multiplications of a product from which on it may be another core's: some 10 µs.
+const WORTH_SHARING: usize = 1 << 19;
 
 impl Tape {
     /// The outputs of the last forward pass, `[rows, outputs]`, for a likelihood to turn into their gradient.
@@ -230,8 +226,17 @@ fn split_gradients<'g>(gradients: &'g mut [f32], ranges: &[Range<usize>]) -> (&'
 
 pub(crate) fn linear(x: &[f32], inputs: usize, outputs: usize, weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let rows = x.len() / inputs;
-    y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-    multiply(y, Into::Accumulate, Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs).transposed());
+    let some = |x: &[f32], y: &mut [f32]| {
+        y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+        let weight = Matrix::new(weight, outputs, inputs).transposed();
+        multiply(y, Into::Accumulate, Matrix::new(x, x.len() / inputs, inputs), weight);
+    };
+    if rows * inputs * outputs < 2 * WORTH_SHARING {
+        return some(x, y);
+    }
+    let half = rows / 2;
+    let ((x, other_x), (y, other_y)) = (x.split_at(half * inputs), y.split_at_mut(half * outputs));
+    rayon::join(|| some(x, y), || some(other_x, other_y));
 }
 
 #[allow(clippy::too_many_arguments)] // the operands of one formula
@@ -247,11 +252,18 @@ fn linear_backward(
 ) {
     let rows = x.len() / inputs;
     let dy_matrix = Matrix::new(dy, rows, outputs);
-    add_rows(dy, bias_gradient);
-    multiply(weight_gradient, Into::Accumulate, dy_matrix.transposed(), Matrix::new(x, rows, inputs));
-    if let Some(dx) = dx {
-        multiply(dx, Into::Replace, dy_matrix, Matrix::new(weight, outputs, inputs));
+    let mut by_weights = || {
+        add_rows(dy, bias_gradient);
+        multiply(weight_gradient, Into::Accumulate, dy_matrix.transposed(), Matrix::new(x, rows, inputs));
+    };
+    let Some(dx) = dx else { return by_weights() };
+    let mut by_inputs = || multiply(dx, Into::Replace, dy_matrix, Matrix::new(weight, outputs, inputs));
+    // A core that has nothing else to do takes one of the two; where there is none, this costs some tens of nanoseconds.
+    if rows * inputs * outputs < WORTH_SHARING {
+        by_weights();
+        return by_inputs();
     }
+    rayon::join(by_weights, by_inputs);
 }
 
 fn convolution(x: &[f32], conv: &Convolution, weight: &[f32], bias: &[f32], y: &mut [f32], columns: &mut Vec<f32>) {
@@ -332,9 +344,7 @@ fn transposed_backward(
 ) {
     let windows = Windows::of_transposed(conv);
     let (many, size, inputs) = (windows.images_at_once(), windows.size(), conv.input[2]);
-    for pixel in dy.chunks_exact(conv.channels) {
-        bias_gradient.iter_mut().zip(pixel).for_each(|(total, value)| *total += value);
-    }
+    add_rows(dy, bias_gradient);
     let x_step = many * windows.count() * inputs;
     for (chunk, (x, dy)) in x.chunks(x_step).zip(dy.chunks(many * windows.image_size())).enumerate() {
         let rows = x.len() / inputs;
@@ -363,79 +373,6 @@ fn drop_out(x: &[f32], rate: f32, stream: &mut RandomStream, y: &mut [f32]) {
 fn drop_out_backward(x: &[f32], y: &[f32], gradient: &mut [f32]) {
     for ((g, x), y) in gradient.iter_mut().zip(x).zip(y) {
         *g = if *y == 0.0 { 0.0 } else { *g * (y / x) };
-    }
-}
-
-/// `total += Σ rows`: a bias's gradient.
-pub(crate) fn add_rows(rows: &[f32], total: &mut [f32]) {
-    for row in rows.chunks_exact(total.len()) {
-        total.iter_mut().zip(row).for_each(|(total, value)| *total += value);
-    }
-}
-
-impl BatchStatistics {
-    /// Mean and biased variance of every column.
-    fn measure(&mut self, x: &[f32], width: usize) {
-        let rows = (x.len() / width) as f32;
-        let reset = |values: &mut Vec<f32>| {
-            values.clear();
-            values.resize(width, 0.0);
-        };
-        reset(&mut self.mean);
-        reset(&mut self.variance);
-        add_rows(x, &mut self.mean);
-        self.mean.iter_mut().for_each(|mean| *mean /= rows);
-        for row in x.chunks_exact(width) {
-            for ((variance, x), mean) in self.variance.iter_mut().zip(row).zip(&self.mean) {
-                *variance += (x - mean) * (x - mean);
-            }
-        }
-        self.variance.iter_mut().for_each(|variance| *variance /= rows);
-    }
-
-    /// Takes running statistics over.
-    fn adopt(&mut self, mean: &[f32], variance: &[f32]) {
-        self.mean = mean.to_vec();
-        self.variance = variance.to_vec();
-    }
-
-    /// 1/√(variance + ε) of every column.
-    fn inverse_deviations(&self) -> Vec<f32> {
-        self.variance.iter().map(|variance| 1.0 / (variance + BATCH_NORM_EPSILON).sqrt()).collect()
-    }
-
-    fn normalise(&self, x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
-        let width = scale.len();
-        let factor: Vec<f32> = self.inverse_deviations().iter().zip(scale).map(|(inverse, g)| inverse * g).collect();
-        let offset: Vec<f32> = self.mean.iter().zip(&factor).zip(shift).map(|((m, f), b)| b - m * f).collect();
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-            for (((y, x), factor), offset) in y.iter_mut().zip(x).zip(&factor).zip(&offset) {
-                *y = x * factor + offset;
-            }
-        }
-    }
-
-    /// The gradient through statistics of the batch itself, in place; Ioffe & Szegedy 2015, section 3.
-    fn backward(&self, x: &[f32], scale: &[f32], gradient: &mut [f32], scale_gradient: &mut [f32], shift: &mut [f32]) {
-        let width = scale.len();
-        let inverse = self.inverse_deviations();
-        let (mut along, mut total) = (vec![0.0f32; width], vec![0.0f32; width]);
-        for (x, g) in x.chunks_exact(width).zip(gradient.chunks_exact(width)) {
-            for column in 0..width {
-                along[column] += g[column] * (x[column] - self.mean[column]) * inverse[column];
-                total[column] += g[column];
-            }
-        }
-        let per_row = 1.0 / (x.len() / width) as f32;
-        for (x, g) in x.chunks_exact(width).zip(gradient.chunks_exact_mut(width)) {
-            for column in 0..width {
-                let standard = (x[column] - self.mean[column]) * inverse[column];
-                let centred = g[column] - per_row * (total[column] + standard * along[column]);
-                g[column] = scale[column] * inverse[column] * centred;
-            }
-        }
-        scale_gradient.iter_mut().zip(&along).for_each(|(sum, value)| *sum += value);
-        shift.iter_mut().zip(&total).for_each(|(sum, value)| *sum += value);
     }
 }
 

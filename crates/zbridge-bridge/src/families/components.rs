@@ -52,6 +52,11 @@ impl Components {
         }
     }
 
+    /// Means and 1/deviations of all, each `[count, dim]`.
+    pub(crate) fn means_and_roots(&self) -> [&[f32]; 2] {
+        [self.gaussians.mean().values(), &self.precisions_root]
+    }
+
     /// log N_k(point) for every component in `log_densities` `[count]`, in f32.
     pub(crate) fn log_densities(&self, point: &[f32], log_densities: &mut [f32]) {
         for (k, log_density) in log_densities.iter_mut().enumerate() {

@@ -4,10 +4,11 @@ use super::given::{Given, Parametric, check_source, for_each_row};
 use super::soft_bound::soft_bound;
 use crate::BridgeError;
 use crate::learner::Learner;
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zbridge_core::{ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError};
-use zbridge_nn::{NnError, StoredTensor, Tape, WeightsFile};
+use zbridge_nn::{NnError, StoredTensor, Tape, WeightsFile, exponentials};
 
 /// q(t|s) = Σ_k π_k(s) N_k(t|s): a mixture of Gaussians with diagonal covariance whose weights a network gives.
 ///
@@ -192,22 +193,36 @@ impl Mixture {
         Some(Motion { shifts: &shifts[k * dim..][..dim], changes: &changes[k * dim..][..dim] })
     }
 
+    /// log density of `target` under every moved component, in f32, in `row.joint`; in `shifts` and `changes`, `[K, dim]`,
+    /// its gradients by the network's outputs `moves`, which are shifts and changes as well.
+    fn moved_backward(&self, moves: &[f32], target: &[f32], shifts: &mut [f32], changes: &mut [f32], row: &mut Row) {
+        let (at_shifts, at_changes) = moves.split_at(moves.len() / 2);
+        let Row { exponents, exponentials: values, terms, joint, .. } = row;
+        for buffer in [&mut *exponents, &mut *values, &mut *terms] {
+            buffer.resize(at_shifts.len(), 0.0);
+        }
+        exponents.iter_mut().zip(at_changes).for_each(|(exponent, change)| *exponent = 2.0 / MOST_CHANGE * change);
+        exponentials(exponents, values);
+        bound_changes(values, terms, changes, exponents);
+        exponentials(exponents, values);
+        let at_rest = self.components.means_and_roots();
+        distances(at_rest, target, at_shifts, values, [terms, shifts, changes]);
+        for (k, (joint, terms)) in joint.iter_mut().zip(terms.chunks_exact(target.len())).enumerate() {
+            *joint = self.components.component(k).log_normaliser as f32 - 0.5 * terms.iter().sum::<f32>();
+        }
+    }
+
     /// −log q(target) for a row of the network's outputs, and `scale` times its gradient by them in `gradient`.
     fn row_backward(&self, outputs: &[f32], target: &[f32], scale: f32, gradient: &mut [f32], row: &mut Row) -> f64 {
         let (count, dim) = (self.components.count(), self.components.dim());
         let (logits, moved) = gradient.split_at_mut(count);
         let (shifts, changes) = moved.split_at_mut(moved.len() / 2);
         row.weights.copy_from_slice(&outputs[..count]);
-        for (k, joint) in row.joint.iter_mut().enumerate() {
-            let (component, at) = (self.components.component(k), k * dim..(k + 1) * dim);
-            let log_density = match self.motion(outputs, k) {
-                None => component.log_density_in_f32(target),
-                Some(motion) => {
-                    motion.log_density_backward(component, target, &mut shifts[at.clone()], &mut changes[at])
-                }
-            };
-            *joint = outputs[k] + log_density;
+        match self.moving {
+            true => self.moved_backward(&outputs[count..], target, shifts, changes, row),
+            false => self.components.log_densities(target, &mut row.joint),
         }
+        row.joint.iter_mut().zip(outputs).for_each(|(joint, logit)| *joint += logit);
         // Both become shares of one; the objective is the difference of their logarithmic sums.
         let nats = f64::from(normalise(&mut row.weights)) - f64::from(normalise(&mut row.joint));
         for ((logit, weight), share) in logits.iter_mut().zip(&row.weights).zip(&row.joint) {
@@ -311,13 +326,17 @@ pub(crate) struct MixtureTape {
     row: Row,
 }
 
-/// Working space of one row, each `[K]`.
+/// Working space of one row, each `[K]` but where it says otherwise.
 #[derive(Debug, Default)]
 struct Row {
     /// Logits, then π.
     weights: Vec<f32>,
     /// Logits plus log densities, then each component's share of the density.
     joint: Vec<f32>,
+    /// Each `[K, dim]`.
+    exponents: Vec<f32>,
+    exponentials: Vec<f32>,
+    terms: Vec<f32>,
 }
 
 impl Row {
@@ -337,31 +356,6 @@ struct Motion<'o> {
 }
 
 impl Motion<'_> {
-    /// log density of `point`, in f32, and in `shifts` and `changes` its gradient by the network's outputs.
-    fn log_density_backward(
-        &self,
-        at_rest: Component<'_>,
-        point: &[f32],
-        shifts: &mut [f32],
-        changes: &mut [f32],
-    ) -> f32 {
-        let mut twice = 0.0;
-        let gradients = shifts.iter_mut().zip(changes);
-        let outputs = self.shifts.iter().zip(self.changes);
-        let component = at_rest.mean.iter().zip(at_rest.precision_root);
-        for (((shift_gradient, change_gradient), (shift, change)), ((mean, root), point)) in
-            gradients.zip(outputs).zip(component.zip(point))
-        {
-            let (change, slope) = soft_bound(*change, MOST_CHANGE);
-            let scale = (-0.5 * change).exp();
-            let standard = (((point - mean) * root - shift) * scale).clamp(-FARTHEST, FARTHEST);
-            twice += change + standard * standard;
-            *shift_gradient = standard * scale;
-            *change_gradient = 0.5 * (standard * standard - 1.0) * slope;
-        }
-        at_rest.log_normaliser as f32 - 0.5 * twice
-    }
-
     /// log density of `point`, in f64.
     fn log_density(&self, at_rest: Component<'_>, point: &[f32]) -> f64 {
         let outputs = self.shifts.iter().zip(self.changes);
@@ -380,6 +374,44 @@ impl Motion<'_> {
             *value = shift + (0.5 * soft_bound(*change, MOST_CHANGE).0).exp() * *value;
         }
         at_rest.draw(noise);
+    }
+}
+
+/// From e^(2x/b) to changes within ±b, as [`soft_bound`] has them, their slopes, and −½ of each change.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn bound_changes(exponentials: &[f32], changes: &mut [f32], slopes: &mut [f32], halves: &mut [f32]) {
+    let results = changes.iter_mut().zip(slopes).zip(halves);
+    for (((change, slope), half), exponential) in results.zip(exponentials) {
+        let tanh = 1.0 - 2.0 / (1.0 + exponential);
+        (*change, *slope) = (MOST_CHANGE * tanh, 1.0 - tanh * tanh);
+        *half = -0.5 * *change;
+    }
+}
+
+/// For every component and dimension: change plus squared distance in place of the change, and the gradients of −½ of it
+/// by the shift, and by the change before its bound in place of its slope.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn distances(
+    [means, roots]: [&[f32]; 2],
+    point: &[f32],
+    shifts: &[f32],
+    scales: &[f32],
+    [terms, by_shifts, by_changes]: [&mut [f32]; 3],
+) {
+    let dim = point.len();
+    let results =
+        terms.chunks_exact_mut(dim).zip(by_shifts.chunks_exact_mut(dim)).zip(by_changes.chunks_exact_mut(dim));
+    let at_rest = means.chunks_exact(dim).zip(roots.chunks_exact(dim));
+    let moved = shifts.chunks_exact(dim).zip(scales.chunks_exact(dim));
+    for (((terms, by_shifts), by_changes), ((means, roots), (shifts, scales))) in results.zip(at_rest.zip(moved)) {
+        for d in 0..dim {
+            let standard = ((point[d] - means[d]) * roots[d] - shifts[d]) * scales[d];
+            let standard = standard.clamp(-FARTHEST, FARTHEST);
+            let square = standard * standard;
+            terms[d] += square;
+            by_shifts[d] = standard * scales[d];
+            by_changes[d] *= 0.5 * (square - 1.0);
+        }
     }
 }
 

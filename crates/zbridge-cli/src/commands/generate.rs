@@ -5,7 +5,7 @@ use crate::figures::files;
 use clap::Args;
 use std::path::PathBuf;
 use zbridge::Error;
-use zbridge::tasks::{GenerateReport, GenerateRequest, GenerateSource, Side, generate};
+use zbridge::tasks::{GenerateReport, GenerateRequest, GenerateSource, Shard, Side, generate};
 
 /// Arguments of `zbridge generate`.
 #[derive(Debug, Args)]
@@ -28,6 +28,9 @@ pub struct GenerateArgs {
     /// Outputs for each input, side by side
     #[arg(long, value_name = "K", default_value_t = 1)]
     count: usize,
+    /// Only one of so many equal parts of the inputs, 1/4 say: what all parts write is what one run would
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    shard: Shard,
     /// Model of x, where the bridge does not name it: mnist-image, mnist-label or a weights file
     #[arg(long, value_name = "MODEL")]
     x_model: Option<String>,
@@ -54,6 +57,7 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
         y_model: args.y_model.clone(),
         seed: context.seed,
         device: context.device,
+        shard: args.shard,
         out: context.out_or(if args.latents { "generated.safetensors" } else { "generated.npy" }),
     })?;
     context.output.print(&report, as_text)

@@ -3,9 +3,11 @@ use super::container::Container;
 use super::npy_array::NpyArray;
 use super::npz_arrays::NpzArrays;
 use super::parquet_columns::ParquetColumns;
+use super::row_file::RowFile;
 use super::safetensors_tensors::SafetensorsTensors;
 use crate::DataError;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use zbridge_core::ShapeError;
 
@@ -27,6 +29,8 @@ pub(super) struct Contents<'a> {
     pub(super) path: PathBuf,
     pub(super) container: Container,
     pub(super) metadata: BTreeMap<String, String>,
+    /// The row of the file that is the first one here.
+    pub(super) first_row: usize,
     arrays: Box<dyn Arrays + 'a>,
 }
 
@@ -39,7 +43,14 @@ impl<'a> Contents<'a> {
             Container::Npz => Box::new(NpzArrays::open(path, bytes)?),
             Container::Parquet => Box::new(ParquetColumns::open(path, bytes)?),
         };
-        Ok(Self { path: path.to_owned(), container, metadata: arrays.metadata(), arrays })
+        Ok(Self { path: path.to_owned(), container, metadata: arrays.metadata(), first_row: 0, arrays })
+    }
+
+    /// Some rows of those arrays that have as many as `all`.
+    pub(super) fn of_rows(path: &Path, file: &'a RowFile, rows: Range<usize>, all: usize) -> Self {
+        let (first_row, window) = (rows.start, file.window(rows, all));
+        let metadata = window.metadata();
+        Self { path: path.to_owned(), container: file.container, metadata, first_row, arrays: Box::new(window) }
     }
 
     pub(super) fn headers(&self) -> &[Header] {
@@ -96,6 +107,12 @@ impl<'a> Contents<'a> {
     }
 
     pub(super) fn wrong_value(&self, index: usize, reason: ShapeError) -> DataError {
+        let reason = match reason {
+            ShapeError::NotFinite { row, column, value } => {
+                ShapeError::NotFinite { row: self.first_row + row, column, value }
+            }
+            reason => reason,
+        };
         DataError::Value { path: self.path.clone(), tensor: self.named(index), reason }
     }
 

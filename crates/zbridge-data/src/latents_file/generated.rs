@@ -1,96 +1,155 @@
-use super::ids::{IDS_KEY, expect_count, expect_different};
+use super::ids::IDS_KEY;
 use super::ids_table::write_ids;
-use super::stored::{Precision, Stored, integers, joined, safetensors_bytes};
+use super::stored::{integers, joined};
 use super::write::{expect_shape, unstorable};
-use crate::{DataError, write_atomically, write_f32};
+use crate::row_sink::atomically;
+use crate::{DataError, RowSink, write_npy_rows};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
+use std::ops::Range;
 use std::path::Path;
-use zbridge_core::PosteriorSamples;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// Latents that were drawn, so many for each source row: what a decoder elsewhere makes observations of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GeneratedLatents {
-    /// The id of each source row, all different.
-    pub ids: Vec<String>,
-    /// The draws, `[n, draws, d]`.
-    pub draws: PosteriorSamples,
+/// Latents that are drawn, so many for each source row, and written as they come: what a decoder elsewhere makes
+/// observations of.
+pub struct GeneratedLatents<'a> {
+    /// Source rows.
+    pub rows: usize,
+    /// The ids of a range of source rows, all different.
+    pub ids: &'a dyn Fn(Range<usize>) -> Result<Vec<String>, DataError>,
+    /// Draws of each row.
+    pub draws: usize,
     /// The shape of one latent, of `d` elements.
     pub latent_shape: Vec<usize>,
     /// What else is said of them; only safetensors keeps it.
     pub metadata: BTreeMap<String, String>,
 }
 
-impl GeneratedLatents {
-    /// Writes the file that the extension of `path` names, whole or not at all: `.safetensors`, `.npy` or `.npz`.
+/// Rows whose ids are looked at together.
+const ROWS_AT_ONCE: usize = 1 << 16;
+
+impl GeneratedLatents<'_> {
+    /// Writes the file that the extension of `path` names, whole or not at all: `.safetensors`, `.npy` or `.npz`; `fill`
+    /// puts the latents, `[n · draws, d]`, row by row. Only an `.npz` file has to fit into memory.
     ///
     /// The draws are `samples`, `[n, draws, …]`, or, where each row has one, `z`, `[n, …]`, as f32. Ids stand beside them as
     /// `ids`; those of an `.npy` file in a table, `x.ids.csv` for `x.npy`. [`LatentsFile::read`](super::LatentsFile::read)
     /// reads them again; only an `.npy` file, which has no names, does not tell draws from another axis of the latents.
     ///
     /// # Errors
-    /// [`DataError::Write`]; [`DataError::Unstorable`] for another extension, a shape that the latents do not fill, or an
-    /// id with a line break; [`DataError::DuplicateId`] and [`DataError::CountMismatch`] where ids and rows do not belong
-    /// together.
-    pub fn write(&self, path: &Path) -> Result<(), DataError> {
-        self.expect_belonging(path)?;
+    /// Those of `fill`; [`DataError::Write`]; [`DataError::Unstorable`] for another extension, latents that do not fill
+    /// their shape, or an id with a line break.
+    pub fn write<E: From<DataError>>(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        expect_shape(path, &self.latent_shape, self.latent_shape.iter().product())?;
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("safetensors") => self.write_bytes(path, self.to_safetensors(path)?),
-            Some("npz") => self.write_bytes(path, self.to_npz(path)?),
-            Some("npy") => {
-                let values = self.draws.points().values();
-                write_ids(path, &self.ids, || write_f32(path, &self.shape(), values))
-            }
-            _ => Err(unstorable(path, "the name must end in .safetensors, .npy or .npz")),
+            Some("safetensors") => self.write_safetensors(path, fill),
+            Some("npz") => self.write_npz(path, fill),
+            Some("npy") => write_ids(path, self.blocks_of_ids(), || write_npy_rows(path, &self.shape(), fill)),
+            _ => Err(unstorable(path, "the name must end in .safetensors, .npy or .npz").into()),
         }
-    }
-
-    fn write_bytes(&self, path: &Path, bytes: Vec<u8>) -> Result<(), DataError> {
-        write_atomically(path, |file| file.write_all(&bytes))
-    }
-
-    fn rows(&self) -> usize {
-        self.draws.points().rows() / self.draws.draws()
     }
 
     /// `z`, where every row has one draw, else `samples`.
     fn name(&self) -> &'static str {
-        if self.draws.draws() == 1 { "z" } else { "samples" }
+        if self.draws == 1 { "z" } else { "samples" }
     }
 
     fn shape(&self) -> Vec<usize> {
-        let axes: &[usize] = if self.draws.draws() == 1 { &[self.rows()] } else { &[self.rows(), self.draws.draws()] };
+        let axes: &[usize] = if self.draws == 1 { &[self.rows] } else { &[self.rows, self.draws] };
         [axes, &self.latent_shape[..]].concat()
     }
 
-    fn to_safetensors(&self, path: &Path) -> Result<Vec<u8>, DataError> {
-        let (name, mut metadata) = (self.name(), self.metadata.clone());
-        let latents = Stored::floats(path, name, self.draws.points(), Precision::F32)?.shaped(self.shape());
-        let mut tensors = vec![(name, latents)];
-        metadata.remove(IDS_KEY);
-        match integers(&self.ids) {
-            Some(ids) => tensors.push(("ids", Stored::integers(&ids))),
-            None => _ = metadata.insert(IDS_KEY.to_owned(), joined(path, &self.ids)?),
-        }
-        safetensors_bytes(path, &tensors, metadata)
+    fn numbers(&self) -> usize {
+        self.shape().iter().product()
     }
 
-    fn to_npz(&self, path: &Path) -> Result<Vec<u8>, DataError> {
-        let floats = self.draws.points().values().iter().flat_map(|value| value.to_le_bytes()).collect();
-        let ids = match integers(&self.ids) {
+    fn blocks_of_ids(&self) -> impl Iterator<Item = Result<Vec<String>, DataError>> {
+        let block = |first: usize| (self.ids)(first..self.rows.min(first + ROWS_AT_ONCE));
+        (0..self.rows).step_by(ROWS_AT_ONCE).map(block)
+    }
+
+    fn all_ids(&self) -> Result<Vec<String>, DataError> {
+        Ok(self.blocks_of_ids().collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// Ids first, latents behind them. The same contents give the same bytes.
+    fn write_safetensors<E: From<DataError>>(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut numbered = true;
+        for ids in self.blocks_of_ids() {
+            numbered = numbered && integers(&ids?).is_some();
+        }
+        let mut metadata = self.metadata.clone();
+        metadata.remove(IDS_KEY);
+        let mut tensors = vec![];
+        if numbered {
+            tensors.push(("ids", "I64", vec![self.rows], 8));
+        } else {
+            metadata.insert(IDS_KEY.to_owned(), joined(path, &self.all_ids()?)?);
+        }
+        tensors.push((self.name(), "F32", self.shape(), 4));
+        let header = safetensors_header(&metadata, &tensors);
+        let failed = |reason| DataError::Write { path: path.to_owned(), reason };
+        atomically(path, |file| {
+            file.write_all(&header).map_err(failed)?;
+            for ids in self.blocks_of_ids().take(if numbered { usize::MAX } else { 0 }) {
+                let bytes: Vec<u8> =
+                    integers(&ids?).unwrap_or_default().iter().flat_map(|id| id.to_le_bytes()).collect();
+                file.write_all(&bytes).map_err(failed)?;
+            }
+            let mut put = |values: &[f32]| file.write_all(&bytes_of(values));
+            RowSink::new(path, self.numbers(), &mut put).filled(fill)
+        })
+    }
+
+    fn write_npz<E: From<DataError>>(
+        &self,
+        path: &Path,
+        fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut floats = Vec::with_capacity(4 * self.numbers());
+        let mut put = |values: &[f32]| {
+            floats.extend(bytes_of(values));
+            Ok(())
+        };
+        RowSink::new(path, self.numbers(), &mut put).filled(fill)?;
+        let ids = self.all_ids()?;
+        let ids = match integers(&ids) {
             Some(ids) => npy_bytes("<i8", &[ids.len()], ids.iter().flat_map(|id| id.to_le_bytes()).collect()),
-            None => texts(&self.ids),
+            None => texts(&ids),
         };
         let latents = npy_bytes("<f4", &self.shape(), floats);
-        zipped(&[(self.name(), latents), ("ids", ids)]).map_err(|reason| unstorable(path, &reason.to_string()))
+        let bytes = zipped(&[(self.name(), latents), ("ids", ids)]);
+        let bytes = bytes.map_err(|reason| unstorable(path, &reason.to_string()))?;
+        Ok(crate::write_atomically(path, |file| file.write_all(&bytes))?)
     }
+}
 
-    fn expect_belonging(&self, path: &Path) -> Result<(), DataError> {
-        expect_different(path, &self.ids)?;
-        expect_count(path, "ids", self.rows(), self.ids.len())?;
-        expect_shape(path, &self.latent_shape, self.draws.points().dim())
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// The beginning of a safetensors file with these tensors: name, dtype, shape, bytes of an element.
+fn safetensors_header(metadata: &BTreeMap<String, String>, tensors: &[(&str, &str, Vec<usize>, usize)]) -> Vec<u8> {
+    let mut header = Map::new();
+    header.insert("__metadata__".to_owned(), json!(metadata));
+    let mut start = 0;
+    for (name, dtype, shape, width) in tensors {
+        let end = start + shape.iter().product::<usize>() * width;
+        header.insert((*name).to_owned(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
+        start = end;
     }
+    let mut text = Value::Object(header).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
 }
 
 /// The archive of these arrays, not compressed: floats of latents have nothing to compress. Its times are fixed.

@@ -5,6 +5,7 @@ use super::roles;
 use crate::DataError;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The metadata key of a safetensors file that holds ids which are no integers, one a line.
@@ -63,7 +64,10 @@ impl<'c, 'a> Naming<'c, 'a> {
             (Some(index), _, _) => (Source::Array(contents.name(index).to_owned()), self.of_array(index)?),
             (None, Some(lines), _) => (Source::Metadata, lines.split('\n').map(str::to_owned).collect()),
             (None, None, Some(table)) => (Source::Table(table.path.clone()), table.ids.clone()),
-            (None, None, None) => (Source::RowNumbers, row_numbers(self.rows)),
+            (None, None, None) => {
+                let first = contents.first_row;
+                (Source::RowNumbers, row_numbers(first..first + self.rows))
+            }
         };
         let path = if let Source::Table(path) = &source { path } else { &contents.path };
         expect_count(path, "ids", self.rows, ids.len())?;
@@ -81,7 +85,7 @@ impl<'c, 'a> Naming<'c, 'a> {
             let classes = self.column(index)?.integers();
             let classes = classes.ok_or_else(|| self.contents.wrong_type(index, "u8, i64 or another whole number"))?;
             let source = Source::Array(self.contents.name(index).to_owned());
-            return Ok(Some((source, classes_in_range(&self.contents.path, &classes)?)));
+            return Ok(Some((source, classes_in_range(self.contents, &classes)?)));
         }
         let Some(IdsTable { path, labels: Some(labels), .. }) = &self.table else { return Ok(None) };
         expect_count(path, "labels", self.rows, labels.len())?;
@@ -98,13 +102,13 @@ impl<'c, 'a> Naming<'c, 'a> {
     }
 }
 
-pub(super) fn row_numbers(rows: usize) -> Vec<String> {
-    (0..rows).map(|row| row.to_string()).collect()
+pub(super) fn row_numbers(rows: Range<usize>) -> Vec<String> {
+    rows.map(|row| row.to_string()).collect()
 }
 
-fn classes_in_range(path: &Path, labels: &[i128]) -> Result<Vec<u8>, DataError> {
+fn classes_in_range(contents: &Contents<'_>, labels: &[i128]) -> Result<Vec<u8>, DataError> {
     let out_of_range = |row: usize, value: i128| {
-        let (path, value) = (path.to_owned(), value as f64);
+        let (path, row, value) = (contents.path.clone(), contents.first_row + row, value as f64);
         DataError::NotInRange { path, row, value, lowest: 0, highest: 255 }
     };
     let rows = labels.iter().enumerate();

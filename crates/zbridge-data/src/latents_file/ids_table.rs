@@ -1,4 +1,5 @@
-use crate::{DataError, read_bytes, write_atomically};
+use crate::row_sink::atomically;
+use crate::{DataError, read_bytes};
 use std::path::{Path, PathBuf};
 
 /// Ids, and classes where known, in a table beside the file of latents: `x.ids.csv` for `x.npy`.
@@ -49,23 +50,23 @@ impl IdsTable {
 }
 
 /// Writes a table of ids, whole or not at all; `then` writes what belongs to it, before the table appears.
-pub(super) fn write_ids(
+pub(super) fn write_ids<E: From<DataError>>(
     latents: &Path,
-    ids: &[String],
-    then: impl FnOnce() -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    let mut written = Ok(());
-    let table = write_atomically(&IdsTable::place(latents), |file| {
+    blocks: impl Iterator<Item = Result<Vec<String>, DataError>>,
+    then: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    let table = IdsTable::place(latents);
+    let failed = |reason: csv::Error| DataError::Write { path: table.clone(), reason: reason.into() };
+    atomically(&table, |file| {
         let mut writer = csv::Writer::from_writer(file);
-        writer.write_record(["id"])?;
-        ids.iter().try_for_each(|id| writer.write_record([id]))?;
-        writer.flush()?;
+        writer.write_record(["id"]).map_err(failed)?;
+        for ids in blocks {
+            ids?.iter().try_for_each(|id| writer.write_record([id])).map_err(failed)?;
+        }
+        writer.flush().map_err(|reason| failed(reason.into()))?;
         drop(writer);
-        written = then();
-        // An error here keeps the table from appearing; what is reported is the one behind it.
-        if written.is_ok() { Ok(()) } else { Err(std::io::ErrorKind::Other.into()) }
-    });
-    written.and(table)
+        then()
+    })
 }
 
 fn class(path: &Path, line: u64, label: &str) -> Result<u8, DataError> {

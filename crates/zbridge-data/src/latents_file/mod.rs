@@ -16,8 +16,10 @@ mod npz_arrays;
 mod parquet_columns;
 mod posterior;
 mod roles;
+mod row_file;
 mod safetensors_tensors;
 mod stored;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -27,6 +29,7 @@ pub use examination::{Examination, ExaminedArray, NotFinite, RepeatedId};
 pub use generated::GeneratedLatents;
 pub use ids::Source;
 pub use stored::Precision;
+pub use stream::LatentsStream;
 
 use crate::{DataError, read_bytes};
 use contents::Contents;
@@ -62,7 +65,7 @@ pub struct LatentsFile {
 impl LatentsFile {
     /// The posteriors with their row numbers as ids, without labels or metadata.
     pub fn numbered(posterior: Posterior) -> Self {
-        let (ids, latent_shape) = (row_numbers(posterior.rows()), vec![posterior.dim()]);
+        let (ids, latent_shape) = (row_numbers(0..posterior.rows()), vec![posterior.dim()]);
         Self { ids, posterior, latent_shape, views: None, labels: None, metadata: BTreeMap::new() }
     }
 

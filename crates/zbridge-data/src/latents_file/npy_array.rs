@@ -5,7 +5,7 @@ use crate::DataError;
 use std::path::Path;
 
 /// What a bare array is taken for: one point of a latent space a row.
-const NAME: &str = "z";
+pub(super) const NAME: &str = "z";
 
 /// The one array of an `.npy` file, which has no name of its own.
 pub(super) struct NpyArray<'a> {

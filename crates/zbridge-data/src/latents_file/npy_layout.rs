@@ -18,7 +18,7 @@ pub(super) struct NpyLayout {
     /// Bytes of what has an order of its own: a number, a code point.
     unit: usize,
     big_endian: bool,
-    fortran: bool,
+    pub(super) fortran: bool,
 }
 
 impl NpyLayout {

@@ -52,7 +52,7 @@ fn unsound(path: &Path, error: SafeTensorError) -> DataError {
     DataError::Safetensors { path: path.to_owned(), why: error.to_string() }
 }
 
-fn element(dtype: Dtype) -> Element {
+pub(super) fn element(dtype: Dtype) -> Element {
     match dtype {
         Dtype::F16 => Element::F16,
         Dtype::BF16 => Element::Bf16,

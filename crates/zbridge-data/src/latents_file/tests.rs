@@ -252,29 +252,34 @@ fn latents_are_given_in_one_way() {
     assert_eq!(points.posterior, PosteriorSamples::new(Latents::filled(2, 2, 0.0), 1).unwrap().into());
 }
 
-fn generated(draws: usize, latent_shape: Vec<usize>) -> GeneratedLatents {
-    let points = Latents::new((0..8).map(|i| i as f32).collect(), 4).unwrap();
-    let draws = PosteriorSamples::new(points, draws).unwrap();
-    let ids = if draws.draws() == 1 { vec!["é, b".to_owned(), "c".to_owned()] } else { vec!["40".to_owned()] };
-    GeneratedLatents { ids, draws, latent_shape, metadata: BTreeMap::new() }
+/// Eight numbers as generated latents of four, written to `path`; comes back with the ids and the draws.
+fn write_generated(path: &Path, draws: usize, latent_shape: Vec<usize>) -> Result<(Vec<String>, Posterior), DataError> {
+    let values: Vec<f32> = (0..8).map(|i| i as f32).collect();
+    let ids = if draws == 1 { vec!["é, b".to_owned(), "c".to_owned()] } else { vec!["40".to_owned()] };
+    let of = |rows: std::ops::Range<usize>| Ok(ids[rows].to_vec());
+    let latents = GeneratedLatents { rows: ids.len(), ids: &of, draws, latent_shape, metadata: BTreeMap::new() };
+    latents.write(path, |sink| values.chunks(3).try_for_each(|block| sink.put(block)))?;
+    let draws = PosteriorSamples::new(Latents::new(values, 4).unwrap(), draws).unwrap();
+    Ok((ids, draws.into()))
 }
 
 #[test]
 fn generated_latents_are_read_back_from_every_container() {
     let folder = tempfile::tempdir().unwrap();
     for (name, draws) in [("a.safetensors", 1), ("a.npz", 1), ("a.npy", 1), ("b.safetensors", 2), ("b.npz", 2)] {
-        let (path, written) = (folder.path().join(name), generated(draws, vec![2, 1, 2]));
-        written.write(&path).unwrap();
+        let path = folder.path().join(name);
+        let (ids, posterior) = write_generated(&path, draws, vec![2, 1, 2]).unwrap();
         let read = LatentsFile::read(&path).unwrap();
-        assert_eq!(read.posterior, written.draws.clone().into(), "{name}");
-        assert_eq!((&read.ids, &read.latent_shape), (&written.ids, &written.latent_shape), "{name}");
+        assert_eq!((&read.posterior, &read.ids, &read.latent_shape[..]), (&posterior, &ids, &[2, 1, 2][..]), "{name}");
         let first = std::fs::read(&path).unwrap();
-        written.write(&path).unwrap();
+        write_generated(&path, draws, vec![2, 1, 2]).unwrap();
         assert!(first == std::fs::read(&path).unwrap(), "{name} is written the same twice");
     }
-    assert!(matches!(generated(1, vec![4]).write(&folder.path().join("a.pt")), Err(DataError::Unstorable { .. })));
-    assert!(matches!(generated(1, vec![3]).write(&folder.path().join("c.npy")), Err(DataError::Unstorable { .. })));
-    assert!(!folder.path().join("c.npy").exists() && !folder.path().join("c.ids.csv").exists());
+    for (name, size) in [("a.pt", 4), ("c.npy", 3), ("c.safetensors", 5)] {
+        let error = write_generated(&folder.path().join(name), 1, vec![size]);
+        assert!(matches!(error, Err(DataError::Unstorable { .. })), "{name}");
+        assert!(!folder.path().join(name).exists() && !folder.path().join("c.ids.csv").exists());
+    }
 }
 
 #[test]
@@ -282,7 +287,7 @@ fn neither_table_nor_array_appears_when_one_cannot() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npy");
     std::fs::create_dir(&path).unwrap();
-    let error = generated(1, vec![4]).write(&path).unwrap_err();
+    let error = write_generated(&path, 1, vec![4]).unwrap_err();
     assert!(error.to_string().contains("a.npy: cannot be written"), "{error}");
     assert!(!folder.path().join("a.ids.csv").exists());
 }

@@ -102,6 +102,14 @@ pub(crate) fn sigmoids(values: &mut [f32]) {
     }
 }
 
+/// `total += Σ rows`: a bias's gradient.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+pub(crate) fn add_rows(rows: &[f32], total: &mut [f32]) {
+    for row in rows.chunks_exact(total.len()) {
+        total.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+    }
+}
+
 const LANES: usize = 16;
 
 /// Σ x·l − ln(1 + e^l) over one row of logits `l` and targets `x` in 0..1: log p(x) under Bernoulli pixels.

@@ -1,5 +1,6 @@
 //! The few loops in which the native engine spends its time.
 
+pub(crate) mod batch_norm;
 pub(crate) mod elementwise;
 pub(crate) mod gates;
 pub(crate) mod lanes;

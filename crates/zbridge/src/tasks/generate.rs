@@ -1,18 +1,21 @@
 use super::fit::LATENT_SHAPE;
 use super::input::{Input, takes, text_observations};
 use super::output::Format;
+use super::pieces::{Piece, Pieces};
+use super::shard::Shard;
 use crate::evaluation::expect_dim;
-use crate::translation::translate;
 use crate::{Error, Given};
+use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
-use zbridge_bridge::{Bridge, Direction};
-use zbridge_core::{EventKind, Latents, Observations, Posterior, PosteriorSamples, RandomStream};
-use zbridge_data::{GeneratedLatents, LatentsFile, Split};
+use zbridge_bridge::{Bridge, Conditional, Direction};
+use zbridge_core::{EventKind, Latents, Observations, Posterior, RandomStream};
+use zbridge_data::{DataError, GeneratedLatents, LatentsStream, Split, write_npy_rows};
 use zbridge_nn::Device;
 
 /// A side of a bridge.
@@ -78,6 +81,8 @@ pub struct GenerateRequest {
     pub seed: u64,
     /// Where the models run.
     pub device: Device,
+    /// Only this part of the inputs.
+    pub shard: Shard,
     /// Write the target's latents, for a decoder elsewhere, in place of observations.
     pub latents: bool,
     /// `.png`, `.wav`, `.txt`, `.npy` or `.safetensors`; latents go to `.safetensors`, `.npz` or `.npy`.
@@ -127,12 +132,25 @@ pub fn generate(request: &GenerateRequest) -> Result<GenerateReport, Error> {
     let direction = if request.to == Side::Y { Direction::XToY } else { Direction::YToX };
     let target = if request.latents { None } else { Some(expected_model(request, &bridge, request.to)?) };
     let format = target.as_ref().map(|target| Format::of(&request.out, target.model.event())).transpose()?;
-    let source = Source::read(request, &bridge)?;
-    let mut stream = RandomStream::named(request.seed, "generate");
-    let latents = translate(bridge.density(direction), &source.posterior, request.count, &mut stream)?;
+    if let Some(format) = format.filter(|format| !request.shard.is_whole() && !format.is_numbers()) {
+        return Err(Error::usage(format!(
+            "--shard {}: {format} cannot be joined; write .npy or .safetensors",
+            request.shard
+        )));
+    }
+    let source = Source::open(request, &bridge)?;
+    let pieces = Pieces::new(request.count);
+    let job = Job {
+        density: bridge.density(direction),
+        source: &source,
+        pieces,
+        rows: request.shard.of_rows(source.rows(), pieces.rows()),
+        draws: request.count,
+        streams: RandomStream::named(request.seed, "generate"),
+    };
     let mut report = GenerateReport {
-        inputs: source.ids.len(),
-        outputs: latents.rows(),
+        inputs: job.rows.len(),
+        outputs: job.outputs(),
         shape: vec![],
         classes: None,
         texts: None,
@@ -140,11 +158,51 @@ pub fn generate(request: &GenerateRequest) -> Result<GenerateReport, Error> {
         files: vec![],
     };
     match (target, format) {
-        (Some(target), Some(format)) => report.write_observations(request, &target, format, &latents)?,
-        _ => report.write_latents(request, &bridge, source.ids, latents)?,
+        (Some(target), Some(format)) => report.write_observations(request, &target, format, &job)?,
+        _ => report.write_latents(request, &bridge, &job)?,
     }
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// What is to be drawn.
+struct Job<'j> {
+    density: &'j Conditional,
+    source: &'j Source,
+    pieces: Pieces,
+    rows: Range<usize>,
+    draws: usize,
+    streams: RandomStream,
+}
+
+impl Job<'_> {
+    fn outputs(&self) -> usize {
+        self.rows.len() * self.draws
+    }
+
+    /// Gives `take` what `make` makes of the latents of every piece, in order; about `numbers` numbers an output. A few
+    /// pieces are in memory at once, however many there are.
+    fn each<T: Send>(
+        &self,
+        numbers: usize,
+        make: impl Fn(Latents) -> Result<T, Error> + Sync,
+        mut take: impl FnMut(T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        const NUMBERS_AT_ONCE: usize = 1 << 21;
+        let mut pieces = self.pieces.of(self.rows.clone()).peekable();
+        while let Some(first) = pieces.peek() {
+            let at_once = (NUMBERS_AT_ONCE / (first.outputs() * numbers).max(1)).clamp(1, 64);
+            let group: Vec<Piece> = pieces.by_ref().take(at_once).collect();
+            let start = group[0].rows.start;
+            let posterior = self.source.posterior(start..group[group.len() - 1].rows.end)?;
+            let made = |piece: &Piece| {
+                let rows: Vec<usize> = piece.rows.clone().map(|row| row - start).collect();
+                make(piece.latents(self.density, &posterior.select(&rows), self.draws, &self.streams)?)
+            };
+            group.par_iter().map(made).collect::<Result<Vec<_>, Error>>()?.into_iter().try_for_each(&mut take)?;
+        }
+        Ok(())
+    }
 }
 
 impl GenerateReport {
@@ -153,59 +211,104 @@ impl GenerateReport {
         request: &GenerateRequest,
         target: &Given,
         format: Format,
-        latents: &Latents,
+        job: &Job<'_>,
     ) -> Result<(), Error> {
-        let outputs = target.model.decode(latents)?;
-        let phases = RandomStream::named(request.seed, "generate/phases");
-        self.files = format.write(&request.out, &outputs, request.count, &phases)?;
-        self.shape = [vec![outputs.rows()], outputs.kind().shape()].concat();
-        self.classes = target.classes().map(|_| outputs.argmax());
-        self.texts = outputs.texts();
+        let event = target.model.event();
+        self.shape = [vec![job.outputs()], event.shape()].concat();
+        self.classes = target.classes().map(|_| Vec::new());
+        let decode = |latents: Latents| Ok(target.model.decode(&latents)?);
+        let mut texts = Vec::new();
+        let mut note = |made: &Observations| {
+            self.classes.iter_mut().for_each(|classes| classes.extend(made.argmax()));
+            texts.extend(made.texts().unwrap_or_default());
+        };
+        if format == Format::Array {
+            write_npy_rows(&request.out, &self.shape, |sink| {
+                job.each(event.size(), decode, |made| {
+                    note(&made);
+                    Ok(sink.put(made.values())?)
+                })
+            })?;
+            self.files = vec![request.out.clone()];
+        } else {
+            let mut values = Vec::with_capacity(job.outputs() * event.size());
+            job.each(event.size(), decode, |made| {
+                note(&made);
+                values.extend_from_slice(made.values());
+                Ok(())
+            })?;
+            let outputs = Observations::new(values, event.clone())?;
+            let phases = RandomStream::named(request.seed, "generate/phases");
+            self.files = format.write(&request.out, &outputs, request.count, &phases)?;
+        }
+        self.texts = matches!(event, EventKind::Text { .. }).then_some(texts);
         Ok(())
     }
 
     /// Latents in the shape that the target's latents file had.
-    fn write_latents(
-        &mut self,
-        request: &GenerateRequest,
-        bridge: &Bridge,
-        ids: Vec<String>,
-        latents: Latents,
-    ) -> Result<(), Error> {
+    fn write_latents(&mut self, request: &GenerateRequest, bridge: &Bridge, job: &Job<'_>) -> Result<(), Error> {
+        let dim = request.to.dim(bridge);
         let remembered = bridge.provenance().get(&format!("{}.{LATENT_SHAPE}", request.to));
         let remembered = remembered.and_then(|shape| serde_json::from_str::<Vec<usize>>(shape).ok());
-        let fits = |shape: &Vec<usize>| shape.iter().product::<usize>() == latents.dim();
-        let latent_shape = remembered.filter(fits).unwrap_or_else(|| vec![latents.dim()]);
-        let draws = if request.count == 1 { vec![ids.len()] } else { vec![ids.len(), request.count] };
-        self.shape = [draws, latent_shape.clone()].concat();
-        let metadata = BTreeMap::from([("bridge".to_owned(), request.bridge.display().to_string())]);
-        let draws = PosteriorSamples::new(latents, request.count)?;
-        GeneratedLatents { ids, draws, latent_shape, metadata }.write(&request.out)?;
+        let fits = |shape: &Vec<usize>| shape.iter().product::<usize>() == dim;
+        let latent_shape = remembered.filter(fits).unwrap_or_else(|| vec![dim]);
+        let axes = if job.draws == 1 { vec![job.rows.len()] } else { vec![job.rows.len(), job.draws] };
+        self.shape = [axes, latent_shape.clone()].concat();
+        let first = job.rows.start;
+        let latents = GeneratedLatents {
+            rows: job.rows.len(),
+            ids: &|rows| job.source.ids(first + rows.start..first + rows.end),
+            draws: job.draws,
+            latent_shape,
+            metadata: BTreeMap::from([("bridge".to_owned(), request.bridge.display().to_string())]),
+        };
+        latents.write(&request.out, |sink| job.each(dim, Ok, |made| Ok(sink.put(made.values())?)))?;
         self.files = vec![request.out.clone()];
         Ok(())
     }
 }
 
 /// Posteriors to start from, with their ids.
-struct Source {
-    ids: Vec<String>,
-    posterior: Posterior,
+enum Source {
+    Latents(LatentsStream),
+    Observations { ids: Vec<String>, posterior: Posterior },
 }
 
 impl Source {
-    fn read(request: &GenerateRequest, bridge: &Bridge) -> Result<Self, Error> {
+    fn open(request: &GenerateRequest, bridge: &Bridge) -> Result<Self, Error> {
         let side = request.to.other();
         match &request.from {
             GenerateSource::Latents(path) => {
-                let LatentsFile { ids, posterior, .. } = LatentsFile::read(path)?;
-                expect_dim(path, &side.to_string(), posterior.dim(), side.dim(bridge))?;
-                Ok(Self { ids, posterior })
+                let stream = LatentsStream::open(path)?;
+                expect_dim(path, &side.to_string(), stream.dim(), side.dim(bridge))?;
+                Ok(Self::Latents(stream))
             }
             GenerateSource::Observations(from) => {
                 let model = expected_model(request, bridge, side)?;
                 let (ids, observations) = source_observations(from, &model)?;
-                Ok(Self { ids, posterior: model.model.posterior(&observations)? })
+                Ok(Self::Observations { ids, posterior: model.model.posterior(&observations)? })
             }
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Latents(stream) => stream.rows(),
+            Self::Observations { posterior, .. } => posterior.rows(),
+        }
+    }
+
+    fn posterior(&self, rows: Range<usize>) -> Result<Posterior, Error> {
+        match self {
+            Self::Latents(stream) => Ok(stream.read(rows)?.posterior),
+            Self::Observations { posterior, .. } => Ok(posterior.select(&rows.collect::<Vec<_>>())),
+        }
+    }
+
+    fn ids(&self, rows: Range<usize>) -> Result<Vec<String>, DataError> {
+        match self {
+            Self::Latents(stream) => stream.ids(rows),
+            Self::Observations { ids, .. } => Ok(ids[rows].to_vec()),
         }
     }
 }

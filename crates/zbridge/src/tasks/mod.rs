@@ -6,6 +6,8 @@ mod fit;
 mod generate;
 mod input;
 mod output;
+mod pieces;
+mod shard;
 
 pub(crate) use encode::{BINARISED, binarised};
 pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
@@ -16,3 +18,4 @@ pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 pub(crate) use generate::known_model_of;
 pub use generate::{GenerateReport, GenerateRequest, GenerateSource, Side, generate};
 pub(crate) use input::Input;
+pub use shard::Shard;

@@ -1,6 +1,7 @@
 //! What users get: observations as files that can be looked at, heard, read, or loaded.
 
 use crate::{Error, pictures};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use zbridge_core::{EventKind, Observations, RandomStream, Spectrogram};
 use zbridge_nn::{Precision, StoredTensor, WeightsFile};
@@ -21,7 +22,24 @@ pub(crate) enum Format {
     Tensors,
 }
 
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Picture => "pictures",
+            Self::Sound => "sounds",
+            Self::Text => "texts",
+            Self::Array => "an array",
+            Self::Tensors => "tensors",
+        })
+    }
+}
+
 impl Format {
+    /// Whether files of it, one behind the other, are one file's rows.
+    pub(crate) fn is_numbers(self) -> bool {
+        matches!(self, Self::Array | Self::Tensors)
+    }
+
     /// # Errors
     /// [`Error::Usage`] when the extension is unknown, or says another kind of observations than these.
     pub(crate) fn of(out: &Path, event: &EventKind) -> Result<Self, Error> {

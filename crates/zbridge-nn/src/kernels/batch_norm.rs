@@ -1,0 +1,132 @@
+//! Batch normalisation: statistics of columns, the normalisation itself, and its gradient.
+//!
+//! Each function is one or two passes over the rows, compiled for AVX-512, for AVX2 and for the baseline. Rows are added
+//! one after the other, so that every variant adds in the same order.
+
+use super::elementwise::add_rows;
+use multiversion::multiversion;
+
+/// Added to every variance before its root.
+pub(crate) const BATCH_NORM_EPSILON: f32 = 1e-5;
+
+/// Mean and biased variance of every column of a batch, and working space.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct BatchStatistics {
+    pub(crate) mean: Vec<f32>,
+    pub(crate) variance: Vec<f32>,
+    /// 1/√(variance + ε).
+    inverse: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+}
+
+impl BatchStatistics {
+    /// Those of a batch `[rows, width]`.
+    pub(crate) fn measure(&mut self, x: &[f32], width: usize) {
+        let rows = (x.len() / width) as f32;
+        reset(&mut self.mean, width);
+        reset(&mut self.variance, width);
+        add_rows(x, &mut self.mean);
+        self.mean.iter_mut().for_each(|mean| *mean /= rows);
+        add_squared_distances(x, &self.mean, &mut self.variance);
+        self.variance.iter_mut().for_each(|variance| *variance /= rows);
+        self.invert();
+    }
+
+    /// Takes running statistics over.
+    pub(crate) fn adopt(&mut self, mean: &[f32], variance: &[f32]) {
+        for (own, other) in [(&mut self.mean, mean), (&mut self.variance, variance)] {
+            own.clear();
+            own.extend_from_slice(other);
+        }
+        self.invert();
+    }
+
+    fn invert(&mut self) {
+        self.inverse.clear();
+        self.inverse.extend(self.variance.iter().map(|variance| 1.0 / (variance + BATCH_NORM_EPSILON).sqrt()));
+    }
+
+    /// `y ← scale · (x − mean) / √(variance + ε) + shift`.
+    pub(crate) fn normalise(&mut self, x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
+        let (factors, offsets) = (&mut self.first, &mut self.second);
+        factors.clear();
+        factors.extend(self.inverse.iter().zip(scale).map(|(inverse, scale)| inverse * scale));
+        offsets.clear();
+        offsets.extend(self.mean.iter().zip(&*factors).zip(shift).map(|((mean, factor), shift)| shift - mean * factor));
+        scale_and_shift(x, factors, offsets, y);
+    }
+
+    /// The gradient through statistics of the batch itself, in place; Ioffe & Szegedy 2015, section 3.
+    pub(crate) fn backward(
+        &mut self,
+        x: &[f32],
+        scale: &[f32],
+        gradient: &mut [f32],
+        scale_gradient: &mut [f32],
+        shift_gradient: &mut [f32],
+    ) {
+        let width = scale.len();
+        let (along, total) = (&mut self.first, &mut self.second);
+        reset(along, width);
+        reset(total, width);
+        add_gradients(x, &self.mean, gradient, along, total);
+        along.iter_mut().zip(&self.inverse).for_each(|(along, inverse)| *along *= inverse);
+        scale_gradient.iter_mut().zip(&*along).for_each(|(sum, value)| *sum += value);
+        shift_gradient.iter_mut().zip(&*total).for_each(|(sum, value)| *sum += value);
+        let per_row = 1.0 / (x.len() / width) as f32;
+        let columns = along.iter_mut().zip(total).zip(self.inverse.iter_mut()).zip(scale);
+        for (((along, total), inverse), scale) in columns {
+            *along *= *inverse * per_row;
+            *total *= per_row;
+            *inverse *= scale;
+        }
+        centre(x, &self.mean, &self.inverse, &self.first, &self.second, gradient);
+        self.invert();
+    }
+}
+
+fn reset(values: &mut Vec<f32>, width: usize) {
+    values.clear();
+    values.resize(width, 0.0);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn add_squared_distances(x: &[f32], mean: &[f32], totals: &mut [f32]) {
+    for row in x.chunks_exact(mean.len()) {
+        for ((total, x), mean) in totals.iter_mut().zip(row).zip(mean) {
+            *total += (x - mean) * (x - mean);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn scale_and_shift(x: &[f32], factors: &[f32], offsets: &[f32], y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(factors.len()).zip(y.chunks_exact_mut(factors.len())) {
+        for (((y, x), factor), offset) in y.iter_mut().zip(x).zip(factors).zip(offsets) {
+            *y = x * factor + offset;
+        }
+    }
+}
+
+/// `along += Σ gradient · (x − mean)` and `total += Σ gradient`.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn add_gradients(x: &[f32], mean: &[f32], gradient: &[f32], along: &mut [f32], total: &mut [f32]) {
+    for (x, g) in x.chunks_exact(mean.len()).zip(gradient.chunks_exact(mean.len())) {
+        for ((((along, total), x), g), mean) in along.iter_mut().zip(&mut *total).zip(x).zip(g).zip(mean) {
+            *along += g * (x - mean);
+            *total += g;
+        }
+    }
+}
+
+/// `gradient ← factor · (gradient − offset − (x − mean) · slope)`.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn centre(x: &[f32], mean: &[f32], factors: &[f32], slopes: &[f32], offsets: &[f32], gradient: &mut [f32]) {
+    for (x, g) in x.chunks_exact(mean.len()).zip(gradient.chunks_exact_mut(mean.len())) {
+        let columns = mean.iter().zip(factors).zip(slopes).zip(offsets);
+        for ((g, x), (((mean, factor), slope), offset)) in g.iter_mut().zip(x).zip(columns) {
+            *g = factor * (*g - offset - (x - mean) * slope);
+        }
+    }
+}
