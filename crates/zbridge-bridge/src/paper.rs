@@ -135,9 +135,13 @@ impl<'p> DensityTrainer<'p> {
 
 impl Trainee for DensityTrainer<'_> {
     fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
+        // The two directions cost unlike much: here and below this core looks whether the other one left it a product.
+        rayon::yield_now();
         self.draw_sources(rows, &mut context.stream);
+        rayon::yield_now();
         let (network, parameters) = self.density.parts_mut();
         network.forward(parameters, &self.draws, Mode::Training, &mut self.tape);
+        rayon::yield_now();
         // Equation 4: L ≃ (N/M) Σ L_i.
         let scale = self.source.rows() as f32 / rows.len() as f32;
         self.last_nats = self.divergence(rows, scale) / rows.len() as f64;

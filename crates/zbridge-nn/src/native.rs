@@ -30,8 +30,8 @@ pub struct Tape {
     outputs: Vec<Vec<f32>>,
     statistics: Vec<BatchStatistics>,
     columns: Vec<f32>,
-    gradient: Vec<f32>,
-    next_gradient: Vec<f32>,
+    /// Gradients at the input of each layer, and at the output of the last.
+    gradients: Vec<Vec<f32>>,
     rows: usize,
     dropout: Option<RandomStream>,
 }
@@ -123,62 +123,55 @@ impl Network {
     ) -> &'t [f32] {
         assert_eq!(gradients.len(), self.parameter_count(), "gradients of the network");
         assert_eq!(output_gradient.len(), tape.rows * self.outputs(), "gradient at the output");
-        tape.gradient.clear();
-        tape.gradient.extend_from_slice(output_gradient);
-        for (index, layer) in self.layers().iter().enumerate().rev() {
-            let source: &[f32] = if index == 0 { &tape.input } else { &tape.outputs[index - 1] };
-            let ranges: Vec<Range<usize>> = self.ranges(index).collect();
-            let wanted = index > 0 || input_gradient == InputGradient::Wanted;
-            let below = wanted.then(|| {
-                tape.next_gradient.resize(source.len(), 0.0);
-                &mut tape.next_gradient
-            });
-            let mut moved = true;
-            match layer {
-                Layer::Linear { inputs, outputs } => {
-                    let (weight, bias) = split_gradients(gradients, &ranges);
-                    let weights = &parameters[ranges[0].clone()];
-                    linear_backward(source, *inputs, *outputs, weights, &tape.gradient, weight, bias, below);
-                }
-                Layer::Conv(conv) => {
-                    let (weight, bias) = split_gradients(gradients, &ranges);
-                    let weights = &parameters[ranges[0].clone()];
-                    convolution_backward(source, conv, weights, &tape.gradient, weight, bias, below, &mut tape.columns);
-                }
-                Layer::ConvTranspose(conv) => {
-                    let (weight, bias) = split_gradients(gradients, &ranges);
-                    let weights = &parameters[ranges[0].clone()];
-                    transposed_backward(source, conv, weights, &tape.gradient, weight, bias, below, &mut tape.columns);
-                }
-                Layer::BatchNorm { .. } => {
-                    let (weight, bias) = split_gradients(gradients, &ranges);
-                    let scale = &parameters[ranges[0].clone()];
-                    tape.statistics[index].backward(source, scale, &mut tape.gradient, weight, bias);
-                    moved = false;
-                }
-                Layer::LeakyRelu { slope } => {
-                    elementwise::leaky_relu_backward(source, *slope, &mut tape.gradient);
-                    moved = false;
-                }
-                Layer::Silu => {
-                    elementwise::silu_backward(source, &mut tape.gradient);
-                    moved = false;
-                }
-                Layer::Dropout { .. } => {
-                    drop_out_backward(source, &tape.outputs[index], &mut tape.gradient);
-                    moved = false;
-                }
-                Layer::Transpose { rows, columns } => {
-                    if let Some(below) = below {
-                        transpose(&tape.gradient, *columns, *rows, below);
+        let Tape { input, outputs, statistics, columns, gradients: at_inputs, .. } = tape;
+        at_inputs.resize(self.layers().len() + 1, Vec::new());
+        if let Some(last) = at_inputs.last_mut() {
+            last.clear();
+            last.extend_from_slice(output_gradient);
+        }
+        let (outputs, mut slots, mut gradients) = (&*outputs, at_inputs.as_mut_slice(), gradients);
+        rayon::in_place_scope(|scope| {
+            for (index, layer) in self.layers().iter().enumerate().rev() {
+                let source: &[f32] = if index == 0 { input } else { &outputs[index - 1] };
+                let ranges: Vec<Range<usize>> = self.ranges(index).collect();
+                // What belongs to this layer, and is not looked at again by those below.
+                let (below, above) = std::mem::take(&mut slots).split_at_mut(index + 1);
+                let (dy, dx) = (&mut above[0], &mut below[index]);
+                let start = ranges.first().map_or(gradients.len(), |range| range.start);
+                let (rest, own) = std::mem::take(&mut gradients).split_at_mut(start);
+                let (weight, bias) = own.split_at_mut(ranges.first().map_or(0, Range::len));
+                let bias = &mut bias[..ranges.get(1).map_or(0, Range::len)];
+                let parts = |part: usize| &parameters[ranges[part].clone()];
+                let wanted = index > 0 || input_gradient == InputGradient::Wanted;
+                match layer {
+                    Layer::Linear { inputs, outputs } => {
+                        let dy: &[f32] = dy;
+                        let dx = wanted.then_some(&mut *dx);
+                        linear_backward(scope, source, [*inputs, *outputs], parts(0), dy, [weight, bias], dx);
+                    }
+                    Layer::Conv(conv) => {
+                        let dx = wanted.then(|| resized(dx, source.len()));
+                        convolution_backward(source, conv, parts(0), dy, weight, bias, dx, columns);
+                    }
+                    Layer::ConvTranspose(conv) => {
+                        let dx = wanted.then(|| resized(dx, source.len()));
+                        transposed_backward(source, conv, parts(0), dy, weight, bias, dx, columns);
+                    }
+                    Layer::Transpose { rows, columns } => transpose(dy, *columns, *rows, resized(dx, source.len())),
+                    in_place => {
+                        match in_place {
+                            Layer::BatchNorm { .. } => statistics[index].backward(source, parts(0), dy, weight, bias),
+                            Layer::LeakyRelu { slope } => elementwise::leaky_relu_backward(source, *slope, dy),
+                            Layer::Silu => elementwise::silu_backward(source, dy),
+                            _ => drop_out_backward(source, &outputs[index], dy),
+                        }
+                        std::mem::swap(dy, dx);
                     }
                 }
+                (slots, gradients) = (below, rest);
             }
-            if moved && wanted {
-                std::mem::swap(&mut tape.gradient, &mut tape.next_gradient);
-            }
-        }
-        &tape.gradient
+        });
+        &at_inputs[0]
     }
 
     /// Folds the batch statistics of the last training pass into the running ones (momentum 0.1, unbiased variance).
@@ -219,51 +212,41 @@ pub enum InputGradient {
     Unused,
 }
 
-/// The gradients of a layer's first two parameters, which lie side by side.
-fn split_gradients<'g>(gradients: &'g mut [f32], ranges: &[Range<usize>]) -> (&'g mut [f32], &'g mut [f32]) {
-    gradients[ranges[0].start..ranges[1].end].split_at_mut(ranges[0].len())
+fn resized(values: &mut Vec<f32>, length: usize) -> &mut Vec<f32> {
+    values.resize(length, 0.0);
+    values
 }
 
 pub(crate) fn linear(x: &[f32], inputs: usize, outputs: usize, weight: &[f32], bias: &[f32], y: &mut [f32]) {
     let rows = x.len() / inputs;
-    let some = |x: &[f32], y: &mut [f32]| {
-        y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-        let weight = Matrix::new(weight, outputs, inputs).transposed();
-        multiply(y, Into::Accumulate, Matrix::new(x, x.len() / inputs, inputs), weight);
-    };
-    if rows * inputs * outputs < 2 * WORTH_SHARING {
-        return some(x, y);
-    }
-    let half = rows / 2;
-    let ((x, other_x), (y, other_y)) = (x.split_at(half * inputs), y.split_at_mut(half * outputs));
-    rayon::join(|| some(x, y), || some(other_x, other_y));
+    y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+    multiply(y, Into::Accumulate, Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs).transposed());
 }
 
-#[allow(clippy::too_many_arguments)] // the operands of one formula
-fn linear_backward(
-    x: &[f32],
-    inputs: usize,
-    outputs: usize,
+/// The gradients by weights and biases, which nobody waits for, are left to whichever core is idle, or to this one when
+/// it has nothing else to do.
+fn linear_backward<'s>(
+    scope: &rayon::Scope<'s>,
+    x: &'s [f32],
+    [inputs, outputs]: [usize; 2],
     weight: &[f32],
-    dy: &[f32],
-    weight_gradient: &mut [f32],
-    bias_gradient: &mut [f32],
+    dy: &'s [f32],
+    [weight_gradient, bias_gradient]: [&'s mut [f32]; 2],
     dx: Option<&mut Vec<f32>>,
 ) {
     let rows = x.len() / inputs;
     let dy_matrix = Matrix::new(dy, rows, outputs);
-    let mut by_weights = || {
+    let mut by_weights = move || {
         add_rows(dy, bias_gradient);
         multiply(weight_gradient, Into::Accumulate, dy_matrix.transposed(), Matrix::new(x, rows, inputs));
     };
     let Some(dx) = dx else { return by_weights() };
-    let mut by_inputs = || multiply(dx, Into::Replace, dy_matrix, Matrix::new(weight, outputs, inputs));
-    // A core that has nothing else to do takes one of the two; where there is none, this costs some tens of nanoseconds.
     if rows * inputs * outputs < WORTH_SHARING {
         by_weights();
-        return by_inputs();
+    } else {
+        scope.spawn(move |_| by_weights());
     }
-    rayon::join(by_weights, by_inputs);
+    multiply(resized(dx, rows * inputs), Into::Replace, dy_matrix, Matrix::new(weight, outputs, inputs));
 }
 
 fn convolution(x: &[f32], conv: &Convolution, weight: &[f32], bias: &[f32], y: &mut [f32], columns: &mut Vec<f32>) {
