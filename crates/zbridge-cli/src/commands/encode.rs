@@ -6,7 +6,7 @@ use crate::split::SplitName;
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use zbridge::tasks::{EncodeReport, EncodeRequest, EncodeSource, encode};
+use zbridge::tasks::{EncodeReport, EncodeRequest, EncodeSource, Shard, encode};
 use zbridge::{Error, Given};
 
 /// Arguments of `zbridge encode`.
@@ -36,6 +36,9 @@ pub struct EncodeArgs {
     /// Draw each pixel black or white, with its grey value as the probability: for mnist-image-binary
     #[arg(long)]
     binarise: bool,
+    /// Only one of so many equal parts of the rows, 1/4 say: what all parts write is what one run would
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    shard: Shard,
     /// Store 16-bit floats
     #[arg(long)]
     half: bool,
@@ -65,6 +68,7 @@ pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
         binarise: args.binarise,
         half: args.half,
         without_labels: args.without_labels,
+        shard: args.shard,
         out: context.out_or("latents.safetensors"),
     })?;
     context.output.print(&report, as_text)

@@ -7,7 +7,6 @@ use super::row_file::RowFile;
 use super::safetensors_tensors::SafetensorsTensors;
 use crate::DataError;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use zbridge_core::ShapeError;
 
@@ -29,8 +28,8 @@ pub(super) struct Contents<'a> {
     pub(super) path: PathBuf,
     pub(super) container: Container,
     pub(super) metadata: BTreeMap<String, String>,
-    /// The row of the file that is the first one here.
-    pub(super) first_row: usize,
+    /// Which rows of the file these are, where they are not all.
+    rows: Option<Vec<usize>>,
     arrays: Box<dyn Arrays + 'a>,
 }
 
@@ -43,14 +42,19 @@ impl<'a> Contents<'a> {
             Container::Npz => Box::new(NpzArrays::open(path, bytes)?),
             Container::Parquet => Box::new(ParquetColumns::open(path, bytes)?),
         };
-        Ok(Self { path: path.to_owned(), container, metadata: arrays.metadata(), first_row: 0, arrays })
+        Ok(Self { path: path.to_owned(), container, metadata: arrays.metadata(), rows: None, arrays })
     }
 
     /// Some rows of those arrays that have as many as `all`.
-    pub(super) fn of_rows(path: &Path, file: &'a RowFile, rows: Range<usize>, all: usize) -> Self {
-        let (first_row, window) = (rows.start, file.window(rows, all));
+    pub(super) fn of_rows(path: &Path, file: &'a RowFile, rows: Vec<usize>, all: usize) -> Self {
+        let (path, window) = (path.to_owned(), file.window(rows.clone(), all));
         let metadata = window.metadata();
-        Self { path: path.to_owned(), container: file.container, metadata, first_row, arrays: Box::new(window) }
+        Self { path, container: file.container, metadata, rows: Some(rows), arrays: Box::new(window) }
+    }
+
+    /// The number in the file of a row here.
+    pub(super) fn row(&self, row: usize) -> usize {
+        self.rows.as_ref().map_or(row, |rows| rows[row])
     }
 
     pub(super) fn headers(&self) -> &[Header] {
@@ -109,7 +113,7 @@ impl<'a> Contents<'a> {
     pub(super) fn wrong_value(&self, index: usize, reason: ShapeError) -> DataError {
         let reason = match reason {
             ShapeError::NotFinite { row, column, value } => {
-                ShapeError::NotFinite { row: self.first_row + row, column, value }
+                ShapeError::NotFinite { row: self.row(row), column, value }
             }
             reason => reason,
         };

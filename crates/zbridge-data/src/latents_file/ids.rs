@@ -5,7 +5,6 @@ use super::roles;
 use crate::DataError;
 use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The metadata key of a safetensors file that holds ids which are no integers, one a line.
@@ -64,10 +63,7 @@ impl<'c, 'a> Naming<'c, 'a> {
             (Some(index), _, _) => (Source::Array(contents.name(index).to_owned()), self.of_array(index)?),
             (None, Some(lines), _) => (Source::Metadata, lines.split('\n').map(str::to_owned).collect()),
             (None, None, Some(table)) => (Source::Table(table.path.clone()), table.ids.clone()),
-            (None, None, None) => {
-                let first = contents.first_row;
-                (Source::RowNumbers, row_numbers(first..first + self.rows))
-            }
+            (None, None, None) => (Source::RowNumbers, row_numbers((0..self.rows).map(|row| contents.row(row)))),
         };
         let path = if let Source::Table(path) = &source { path } else { &contents.path };
         expect_count(path, "ids", self.rows, ids.len())?;
@@ -102,13 +98,13 @@ impl<'c, 'a> Naming<'c, 'a> {
     }
 }
 
-pub(super) fn row_numbers(rows: Range<usize>) -> Vec<String> {
+pub(super) fn row_numbers(rows: impl Iterator<Item = usize>) -> Vec<String> {
     rows.map(|row| row.to_string()).collect()
 }
 
 fn classes_in_range(contents: &Contents<'_>, labels: &[i128]) -> Result<Vec<u8>, DataError> {
     let out_of_range = |row: usize, value: i128| {
-        let (path, row, value) = (contents.path.clone(), contents.first_row + row, value as f64);
+        let (path, row, value) = (contents.path.clone(), contents.row(row), value as f64);
         DataError::NotInRange { path, row, value, lowest: 0, highest: 255 }
     };
     let rows = labels.iter().enumerate();

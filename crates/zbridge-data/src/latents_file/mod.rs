@@ -62,6 +62,13 @@ pub struct LatentsFile {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// Whether an id may come twice: rows that somebody chose may.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    Allowed,
+    Refused,
+}
+
 impl LatentsFile {
     /// The posteriors with their row numbers as ids, without labels or metadata.
     pub fn numbered(posterior: Posterior) -> Self {
@@ -92,7 +99,7 @@ impl LatentsFile {
         let bytes = read_bytes(path)?;
         let contents = Contents::open(path, &bytes)?;
         let table = table_of(&contents)?;
-        Self::of(contents, table)
+        Self::of(contents, table, Repeats::Refused)
     }
 
     /// The contents of a file that lies in memory.
@@ -100,16 +107,18 @@ impl LatentsFile {
     /// # Errors
     /// As [`read`](Self::read); the path is then `<bytes in memory>`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DataError> {
-        Self::of(Contents::open(Path::new("<bytes in memory>"), bytes)?, None)
+        Self::of(Contents::open(Path::new("<bytes in memory>"), bytes)?, None, Repeats::Refused)
     }
 
-    fn of(contents: Contents<'_>, table: Option<IdsTable>) -> Result<Self, DataError> {
+    fn of(contents: Contents<'_>, table: Option<IdsTable>, repeats: Repeats) -> Result<Self, DataError> {
         let roles = Roles::of(&contents)?;
         let (posterior, views) = (roles.posterior(&contents)?, roles.views(&contents)?);
         let naming = Naming::new(&contents, table, roles.layout.rows);
         let labels = naming.labels()?.map(|(_, labels)| labels);
         let (_, ids) = naming.ids()?;
-        expect_different(&contents.path, &ids)?;
+        if repeats == Repeats::Refused {
+            expect_different(&contents.path, &ids)?;
+        }
         let mut metadata = contents.metadata;
         metadata.remove(IDS_KEY);
         Ok(Self { ids, posterior, latent_shape: roles.layout.latent_shape, views, labels, metadata })

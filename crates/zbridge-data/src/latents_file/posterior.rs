@@ -53,7 +53,7 @@ fn log_var(contents: &Contents<'_>, index: usize, dim: usize) -> Result<Vec<f32>
         Some(i) => Err(DataError::ScaleNotPositive {
             path: contents.path.clone(),
             tensor: contents.named(index),
-            row: contents.first_row + i / dim,
+            row: contents.row(i / dim),
             column: i % dim,
             value: scales[i],
         }),
@@ -66,7 +66,7 @@ fn of_draw(contents: &Contents<'_>, index: usize, reason: ShapeError, draws: usi
         ShapeError::NotFinite { row, column, value } if draws > 1 => DataError::Value {
             path: contents.path.clone(),
             tensor: format!("{}, draw {}", contents.named(index), row % draws),
-            reason: ShapeError::NotFinite { row: contents.first_row + row / draws, column, value },
+            reason: ShapeError::NotFinite { row: contents.row(row / draws), column, value },
         },
         reason => contents.wrong_value(index, reason),
     }

@@ -10,7 +10,6 @@ use safetensors::tensor::Metadata;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -95,7 +94,7 @@ impl RowFile {
     }
 
     /// The arrays with only these rows of those that have as many as `all`.
-    pub(super) fn window(&self, rows: Range<usize>, all: usize) -> Window<'_> {
+    pub(super) fn window(&self, rows: Vec<usize>, all: usize) -> Window<'_> {
         let cut = |header: &Header| {
             let mut header = header.clone();
             if let Some(first) = header.shape.first_mut().filter(|first| **first == all) {
@@ -103,15 +102,21 @@ impl RowFile {
             }
             header
         };
-        Window { headers: self.headers.iter().map(cut).collect(), file: self, first: rows.start, all }
+        Window { headers: self.headers.iter().map(cut).collect(), file: self, rows, all }
     }
 
-    fn read(&self, start: u64, length: usize) -> Result<Vec<u8>, DataError> {
+    /// The bytes of these stretches, one behind the other.
+    fn read(&self, stretches: &[(u64, usize)]) -> Result<Vec<u8>, DataError> {
         let read = || -> std::io::Result<Vec<u8>> {
             let mut file = self.file.lock().map_err(|_| std::io::ErrorKind::Other)?;
-            file.seek(SeekFrom::Start(start))?;
-            let mut bytes = vec![0; length];
-            file.read_exact(&mut bytes)?;
+            let mut bytes = vec![0; stretches.iter().map(|stretch| stretch.1).sum()];
+            let mut rest = bytes.as_mut_slice();
+            for (start, length) in stretches {
+                let (these, others) = rest.split_at_mut(*length);
+                file.seek(SeekFrom::Start(*start))?;
+                file.read_exact(these)?;
+                rest = others;
+            }
             Ok(bytes)
         };
         read().map_err(|reason| DataError::Read { path: self.path.clone(), reason })
@@ -122,7 +127,7 @@ impl RowFile {
 pub(super) struct Window<'f> {
     file: &'f RowFile,
     headers: Vec<Header>,
-    first: usize,
+    rows: Vec<usize>,
     all: usize,
 }
 
@@ -134,10 +139,16 @@ impl Arrays for Window<'_> {
     fn load(&self, index: usize) -> Result<Elements<'_>, DataError> {
         let (header, whole) = (&self.headers[index], &self.file.headers[index]);
         let width = header.element.width();
-        let length = header.shape.iter().product::<usize>() * width;
         let row = header.shape.iter().skip(1).product::<usize>() * width;
-        let skipped = if whole.shape.first() == Some(&self.all) { self.first as u64 * row as u64 } else { 0 };
-        let bytes = self.file.read(self.file.starts[index] + skipped, length)?;
+        let start = self.file.starts[index];
+        let stretches: Vec<(u64, usize)> = match whole.shape.first() == Some(&self.all) {
+            true => {
+                let neighbours = self.rows.chunk_by(|a, b| a + 1 == *b);
+                neighbours.map(|rows| (start + rows[0] as u64 * row as u64, rows.len() * row)).collect()
+            }
+            false => vec![(start, header.shape.iter().product::<usize>() * width)],
+        };
+        let bytes = self.file.read(&stretches)?;
         Ok(match &self.file.npy {
             Some(layout) => layout.elements(bytes.into()),
             None => Elements::Numbers(header.element.clone(), bytes.into()),

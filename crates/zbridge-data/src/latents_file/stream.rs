@@ -3,7 +3,7 @@ use super::ids::{IDS_KEY, expect_different};
 use super::ids_table::IdsTable;
 use super::roles::{self, Roles};
 use super::row_file::RowFile;
-use super::{LatentsFile, row_numbers};
+use super::{LatentsFile, Repeats, row_numbers};
 use crate::DataError;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,6 @@ enum Source {
 
 /// Rows that are looked at together where all are looked at.
 const ROWS_AT_ONCE: usize = 1 << 16;
-
 impl LatentsStream {
     /// Opens the file: headers and ids are looked at, latents are not.
     ///
@@ -38,7 +37,7 @@ impl LatentsStream {
             let (rows, latent_shape) = (whole.posterior.rows(), whole.latent_shape.clone());
             return Ok(Self { path: path.to_owned(), rows, latent_shape, source: Source::Whole(Box::new(whole)) });
         };
-        let layout = Roles::of(&Contents::of_rows(path, &file, 0..usize::MAX, usize::MAX))?.layout;
+        let layout = Roles::of(&Contents::of_rows(path, &file, vec![], usize::MAX))?.layout;
         let (rows, latent_shape) = (layout.rows, layout.latent_shape);
         let stream = Self { path: path.to_owned(), rows, latent_shape, source: Source::Rows(file) };
         stream.expect_different_ids()?;
@@ -69,9 +68,22 @@ impl LatentsStream {
     /// When the range ends beyond the last row.
     pub fn read(&self, rows: Range<usize>) -> Result<LatentsFile, DataError> {
         assert!(rows.end <= self.rows, "row {} of {}", rows.end, self.rows);
+        self.select(&rows.collect::<Vec<_>>())
+    }
+
+    /// Those rows as a file of their own, in this order; a row may come again. The others are passed over.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// When a row is beyond the last.
+    pub fn select(&self, rows: &[usize]) -> Result<LatentsFile, DataError> {
         match &self.source {
-            Source::Rows(file) => LatentsFile::of(Contents::of_rows(&self.path, file, rows, self.rows), None),
-            Source::Whole(whole) => Ok(whole.part(rows)),
+            Source::Rows(file) => {
+                LatentsFile::of(Contents::of_rows(&self.path, file, rows.to_vec(), self.rows), None, Repeats::Allowed)
+            }
+            Source::Whole(whole) => Ok(whole.chosen(rows)),
         }
     }
 
@@ -83,7 +95,7 @@ impl LatentsStream {
         match &self.source {
             Source::Whole(whole) => Ok(whole.ids[rows].to_vec()),
             Source::Rows(file) => {
-                let contents = Contents::of_rows(&self.path, file, rows.clone(), self.rows);
+                let contents = Contents::of_rows(&self.path, file, rows.clone().collect(), self.rows);
                 match contents.find(&roles::IDS) {
                     None => Ok(row_numbers(rows)),
                     Some(index) => {
@@ -98,10 +110,10 @@ impl LatentsStream {
     /// Whole numbers that only rise are all different; others have to be looked at together.
     fn expect_different_ids(&self) -> Result<(), DataError> {
         let Source::Rows(file) = &self.source else { return Ok(()) };
-        let Some(index) = Contents::of_rows(&self.path, file, 0..0, self.rows).find(&roles::IDS) else { return Ok(()) };
+        let Some(index) = Contents::of_rows(&self.path, file, vec![], self.rows).find(&roles::IDS) else { return Ok(()) };
         let mut last = None;
         for rows in self.blocks(ROWS_AT_ONCE) {
-            let contents = Contents::of_rows(&self.path, file, rows.clone(), self.rows);
+            let contents = Contents::of_rows(&self.path, file, rows.clone().collect(), self.rows);
             if contents.shape(index) != [rows.len()] {
                 return Err(contents.wrong_shape(index, format!("[{}], one for each row", self.rows)));
             }
@@ -132,14 +144,13 @@ fn names_rows_by_numbers(path: &Path, file: &RowFile) -> bool {
 }
 
 impl LatentsFile {
-    fn part(&self, rows: Range<usize>) -> Self {
-        let indices: Vec<usize> = rows.clone().collect();
+    fn chosen(&self, rows: &[usize]) -> Self {
         Self {
-            ids: self.ids[rows.clone()].to_vec(),
-            posterior: self.posterior.select(&indices),
+            ids: rows.iter().map(|&row| self.ids[row].clone()).collect(),
+            posterior: self.posterior.select(rows),
             latent_shape: self.latent_shape.clone(),
-            views: self.views_of(&indices),
-            labels: self.labels.as_ref().map(|labels| labels[rows].to_vec()),
+            views: self.views_of(rows),
+            labels: self.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect()),
             metadata: self.metadata.clone(),
         }
     }
@@ -193,10 +204,21 @@ mod tests {
             assert_eq!(matches!(stream.source, Source::Rows(_)), kind != 1);
             assert_eq!((stream.rows(), stream.dim(), stream.latent_shape()), (10, 6, &[2, 3][..]));
             for rows in stream.blocks(4) {
-                assert_eq!(stream.read(rows.clone()).unwrap(), whole.part(rows.clone()));
+                assert_eq!(stream.read(rows.clone()).unwrap(), whole.chosen(&rows.clone().collect::<Vec<_>>()));
                 assert_eq!(stream.ids(rows.clone()).unwrap(), whole.ids[rows]);
             }
+            let chosen = [7, 0, 3, 7, 9];
+            assert_eq!(stream.select(&chosen).unwrap(), whole.chosen(&chosen));
+            assert_eq!(stream.select(&[]).unwrap().ids.len(), 0);
         }
+    }
+
+    #[test]
+    fn rows_far_apart_are_read_in_the_order_asked_for() {
+        let whole = file(5000, |row| row.to_string());
+        let (_folder, path) = written(&whole);
+        let chosen = [4999, 3, 1500, 2, 1024, 1023];
+        assert_eq!(LatentsStream::open(&path).unwrap().select(&chosen).unwrap(), whole.chosen(&chosen));
     }
 
     #[test]

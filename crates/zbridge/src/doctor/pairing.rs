@@ -82,7 +82,7 @@ impl Pairing {
     /// # Errors
     /// [`Error`] when the CSV cannot be read or ids do not join.
     pub(super) fn of((x, y): (&LatentsFile, &LatentsFile), pairs: Option<&Path>, seed: u64) -> Result<Self, Error> {
-        let (x_rows, y_rows) = paired_rows(x, y, pairs)?;
+        let (x_rows, y_rows) = paired_rows(&x.ids, &y.ids, pairs)?;
         let mut pairing = Self::new((x, y), x_rows, y_rows, seed);
         if pairs.is_none() {
             pairing.health.missing_ids = [missing(x, y), missing(y, x)];

@@ -1,4 +1,4 @@
-use crate::tasks::{BINARISED, Input, binarised, known_model_of, paired_rows};
+use crate::tasks::{BINARISED, Input, binarised, PairedFiles, known_model_of};
 use crate::{Error, Given};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -57,8 +57,8 @@ impl HeldOutPairs {
     /// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
     pub(crate) fn read(source: &HeldOutSource) -> Result<Self, Error> {
         let bridge = Bridge::read(&source.bridge)?;
-        let (x_file, y_file) = (LatentsFile::read(&source.x)?, LatentsFile::read(&source.y)?);
-        let (x_rows, y_rows) = paired_rows(&x_file, &y_file, source.pairs.as_deref())?;
+        let PairedFiles { x: x_file, y: y_file, x_rows, y_rows } =
+            PairedFiles::read(&source.x, &source.y, source.pairs.as_deref())?;
         expect_dim(&source.x, "x", x_file.posterior.dim(), bridge.dims().0)?;
         expect_dim(&source.y, "y", y_file.posterior.dim(), bridge.dims().1)?;
         let labels = labels_of(&x_file, &x_rows).or_else(|| labels_of(&y_file, &y_rows));

@@ -1,4 +1,5 @@
 use super::input::Input;
+use super::shard::Shard;
 use crate::given::imagined;
 use crate::{Error, Given};
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct EncodeRequest {
     pub without_labels: bool,
     /// So many other looks at each image: shifted, turned, scaled, with thicker or thinner strokes.
     pub augment: usize,
+    /// Only this part of the rows.
+    pub shard: Shard,
     /// The latents file to write.
     pub out: PathBuf,
 }
@@ -66,15 +69,17 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
         EncodeSource::Data(path, split) => Input::read(path, *split, &request.model)?,
         EncodeSource::Prior(count) => Input::numbered(imagined(&request.model, *count, request.seed)?, None),
     };
-    let rows = chosen_rows(request, input.observations.rows())?;
+    let chosen = chosen_rows(request, input.observations.rows())?;
+    let shard = request.shard.of_rows(chosen.len(), ROWS_AT_ONCE);
+    let (first, rows) = (shard.start, &chosen[shard]);
     let mut observations = input.observations;
     if request.binarise {
         expect_images(&request.model, "--binarise draws pixels")?;
         observations = binarised(&observations, request.seed);
     }
-    let observations = observations.select(&rows);
+    let observations = observations.select(rows);
     let posterior = request.model.model.posterior(&observations)?;
-    let views = views(request, &observations)?;
+    let views = views(request, &observations, first)?;
     let (count, dim) = (posterior.rows(), posterior.dim());
     let mut metadata = BTreeMap::from([
         ("model".to_owned(), request.model.name.clone()),
@@ -115,19 +120,22 @@ pub(crate) fn binarised(images: &Observations, seed: u64) -> Observations {
     images.binarised(&RandomStream::named(seed, "encode/binarise"))
 }
 
-/// Posteriors of other looks at each image, the looks of one side by side.
-fn views(request: &EncodeRequest, observations: &Observations) -> Result<Option<Posterior>, Error> {
+/// Rows whose other looks share a random stream, and are made together: ten thousand images with sixteen looks each are
+/// half a gigabyte of pixels.
+const ROWS_AT_ONCE: usize = 512;
+
+/// Posteriors of other looks at each image, the looks of one side by side; `offset` is the number of the first one among
+/// all rows, whatever shard this is.
+fn views(request: &EncodeRequest, observations: &Observations, offset: usize) -> Result<Option<Posterior>, Error> {
     if request.augment == 0 {
         return Ok(None);
     }
     expect_images(&request.model, "--augment turns and shifts images")?;
     let stream = RandomStream::named(request.seed, "encode/augment");
-    // Block by block: ten thousand images with sixteen looks each are half a gigabyte of pixels.
-    const ROWS_AT_ONCE: usize = 512;
     let mut seen = Vec::new();
     for first in (0..observations.rows()).step_by(ROWS_AT_ONCE) {
         let rows: Vec<usize> = (first..observations.rows().min(first + ROWS_AT_ONCE)).collect();
-        let looks = augmented(&observations.select(&rows), request.augment, &stream.child(first as u64));
+        let looks = augmented(&observations.select(&rows), request.augment, &stream.child((offset + first) as u64));
         seen.push(request.model.model.posterior(&looks)?.moments().into_owned());
     }
     Ok(Some(DiagonalGaussian::joined(&seen, request.model.model.latent_dim())?.into()))

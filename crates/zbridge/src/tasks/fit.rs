@@ -1,13 +1,14 @@
+use super::paired::{PairedFiles, read_some};
 use crate::doctor::doubts;
 use crate::given::imagined_posteriors;
 use crate::{Error, Given};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_bridge::{Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, FitProgress, Recipe, Views};
 use zbridge_core::Posterior;
-use zbridge_data::{LatentsFile, join, join_by_id, read_pairs};
+use zbridge_data::LatentsFile;
 use zbridge_nn::{Device, NnError};
 
 /// What is to be fitted.
@@ -103,8 +104,8 @@ pub fn fit(
 ) -> Result<FitReport, Error> {
     let start = Instant::now();
     expect_processor(request.device)?;
-    let (x, y) = (LatentsFile::read(&request.x)?, LatentsFile::read(&request.y)?);
-    let (x_rows, y_rows) = paired_rows(&x, &y, request.pairs.as_deref())?;
+    let PairedFiles { x, y, x_rows, y_rows } =
+        PairedFiles::read(&request.x, &request.y, request.pairs.as_deref())?;
     let x_side = Paired::new(&x, &x_rows, unpaired(request, &request.x_unpaired, &x)?);
     let y_side = Paired::new(&y, &y_rows, unpaired(request, &request.y_unpaired, &y)?);
     let data = FitData::pairs(&x_side.pairs, &y_side.pairs)
@@ -185,7 +186,7 @@ impl Paired {
 /// The latents without partners of a side: those of the file, or else the side's own model's.
 fn unpaired(request: &FitRequest, path: &Option<PathBuf>, pairs: &LatentsFile) -> Result<Option<LatentsFile>, Error> {
     if let Some(path) = path {
-        return Ok(Some(LatentsFile::read(path)?));
+        return Ok(Some(read_some(path)?));
     }
     if request.prior_draws == 0 || request.config.recipe == Recipe::Paper {
         return Ok(None);
@@ -230,16 +231,4 @@ fn expect_processor(device: Device) -> Result<(), Error> {
     }
     let reason = "fits run on `cpu` only; leave --device out".to_owned();
     Err(NnError::Device { name: device.to_string(), reason }.into())
-}
-
-/// Rows of x and of y that are pairs: as the CSV says, else by equal ids.
-pub(crate) fn paired_rows(
-    x: &LatentsFile,
-    y: &LatentsFile,
-    pairs: Option<&Path>,
-) -> Result<(Vec<usize>, Vec<usize>), Error> {
-    Ok(match pairs {
-        Some(path) => join(&read_pairs(path)?, &x.ids, &y.ids)?,
-        None => join_by_id(&x.ids, &y.ids)?,
-    })
 }
