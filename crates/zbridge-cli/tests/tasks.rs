@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 use zbridge::{DiagonalGaussian, Latents, RandomStream};
-use zbridge_data::{LatentsFile, Precision};
+use zbridge_data::{Array, LatentsFile, Precision};
 
 /// `folder_with_data` with `x.safetensors`, `y.safetensors` and `a.bridge` made from it.
 fn folder_with_bridge() -> TempDir {
@@ -92,6 +92,48 @@ fn generated_arrays_have_the_promised_shapes() {
     write_npy(&folder.path().join("ids.npy"), &[3], &[0.0, 5.0, 9.0]);
     assert_eq!(generate("ids.npy", "x", "1", "grid.png")["outputs"], 3);
     assert_eq!(generate("ids.npy", "x", "2", "x.safetensors2.safetensors")["shape"][0], 6);
+}
+
+#[test]
+fn shards_together_are_what_one_run_writes() {
+    let folder = folder_with_bridge();
+    let latents = |name: &str| LatentsFile::read(&folder.path().join(name)).unwrap();
+    let array = |name: &str| Array::read(&folder.path().join(name)).unwrap().values;
+    let encode = |shard: &str, augment: &str, out: &str| {
+        let encode = ["encode", "--model", "mnist-image", "--data", "data", "--split", "train", "--augment", augment];
+        json(&folder, &[&encode[..], &["--shard", shard, "--out", out]].concat());
+    };
+    for augment in ["0", "2"] {
+        ["1/1", "1/2", "2/2"]
+            .into_iter()
+            .zip(["e.safetensors", "e1.safetensors", "e2.safetensors"])
+            .for_each(|(shard, out)| encode(shard, augment, out));
+        let (whole, parts) = (latents("e.safetensors"), [latents("e1.safetensors"), latents("e2.safetensors")]);
+        assert_eq!(whole.ids, [&parts[0].ids[..], &parts[1].ids].concat());
+        let means = |file: &LatentsFile| file.posterior.moments().mean().values().to_vec();
+        assert_eq!(means(&whole), [means(&parts[0]), means(&parts[1])].concat());
+        let views =
+            |file: &LatentsFile| file.views.as_ref().map_or(vec![], |views| views.moments().mean().values().to_vec());
+        assert_eq!(views(&whole), [views(&parts[0]), views(&parts[1])].concat());
+    }
+    for (latents_only, count) in [(false, "1"), (true, "2")] {
+        let generate = |shard: &str, out: &str| {
+            let generate = ["generate", "--bridge", "a.bridge", "--from-latents", "y.safetensors", "--to", "x"];
+            let more = ["--count", count, "--shard", shard, "--out", out];
+            let latents = if latents_only { &["--latents"][..] } else { &[] };
+            json(&folder, &[&generate[..], &more, latents].concat())
+        };
+        generate("1/1", "g.npy");
+        let outputs: u64 = ["1/3", "2/3", "3/3"]
+            .map(|shard| generate(shard, &format!("g{}.npy", &shard[..1]))["outputs"].as_u64().unwrap())
+            .iter()
+            .sum();
+        assert_eq!(outputs, 300 * count.parse::<u64>().unwrap());
+        assert!(array("g.npy") == [array("g1.npy"), array("g2.npy"), array("g3.npy")].concat());
+    }
+    let wrong = ["generate", "--bridge", "a.bridge", "--from", "7", "--to", "x", "--shard"];
+    fails(&folder, &[&wrong[..], &["3/2", "--out", "a.npy"]].concat(), 2, &["3/2", "which one of how many"]);
+    fails(&folder, &[&wrong[..], &["1/2", "--out", "a.png"]].concat(), 2, &["pictures", ".npy"]);
 }
 
 /// Latents of `rows` images, label after label: a cluster of its own for each label, in 64 dimensions.

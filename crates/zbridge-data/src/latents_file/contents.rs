@@ -112,9 +112,7 @@ impl<'a> Contents<'a> {
 
     pub(super) fn wrong_value(&self, index: usize, reason: ShapeError) -> DataError {
         let reason = match reason {
-            ShapeError::NotFinite { row, column, value } => {
-                ShapeError::NotFinite { row: self.row(row), column, value }
-            }
+            ShapeError::NotFinite { row, column, value } => ShapeError::NotFinite { row: self.row(row), column, value },
             reason => reason,
         };
         DataError::Value { path: self.path.clone(), tensor: self.named(index), reason }

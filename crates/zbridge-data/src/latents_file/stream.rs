@@ -110,7 +110,9 @@ impl LatentsStream {
     /// Whole numbers that only rise are all different; others have to be looked at together.
     fn expect_different_ids(&self) -> Result<(), DataError> {
         let Source::Rows(file) = &self.source else { return Ok(()) };
-        let Some(index) = Contents::of_rows(&self.path, file, vec![], self.rows).find(&roles::IDS) else { return Ok(()) };
+        let Some(index) = Contents::of_rows(&self.path, file, vec![], self.rows).find(&roles::IDS) else {
+            return Ok(());
+        };
         let mut last = None;
         for rows in self.blocks(ROWS_AT_ONCE) {
             let contents = Contents::of_rows(&self.path, file, rows.clone().collect(), self.rows);

@@ -1,4 +1,4 @@
-use crate::tasks::{BINARISED, Input, binarised, PairedFiles, known_model_of};
+use crate::tasks::{BINARISED, Input, PairedFiles, binarised, known_model_of};
 use crate::{Error, Given};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -70,7 +70,7 @@ pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
         EncodeSource::Prior(count) => Input::numbered(imagined(&request.model, *count, request.seed)?, None),
     };
     let chosen = chosen_rows(request, input.observations.rows())?;
-    let shard = request.shard.of_rows(chosen.len(), ROWS_AT_ONCE);
+    let shard = request.shard.of_rows(chosen.len(), if request.augment > 0 { ROWS_AT_ONCE } else { 1 });
     let (first, rows) = (shard.start, &chosen[shard]);
     let mut observations = input.observations;
     if request.binarise {

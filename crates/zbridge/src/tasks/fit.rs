@@ -104,8 +104,7 @@ pub fn fit(
 ) -> Result<FitReport, Error> {
     let start = Instant::now();
     expect_processor(request.device)?;
-    let PairedFiles { x, y, x_rows, y_rows } =
-        PairedFiles::read(&request.x, &request.y, request.pairs.as_deref())?;
+    let PairedFiles { x, y, x_rows, y_rows } = PairedFiles::read(&request.x, &request.y, request.pairs.as_deref())?;
     let x_side = Paired::new(&x, &x_rows, unpaired(request, &request.x_unpaired, &x)?);
     let y_side = Paired::new(&y, &y_rows, unpaired(request, &request.y_unpaired, &y)?);
     let data = FitData::pairs(&x_side.pairs, &y_side.pairs)
