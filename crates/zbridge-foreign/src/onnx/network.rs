@@ -94,6 +94,14 @@ impl Network {
         }
     }
 
+    /// What runs it: `chain`, the kernel of zbridge's own networks, or `rten`.
+    pub(crate) fn engine(&self) -> &'static str {
+        match &self.engine {
+            Engine::Chain(_) => "chain",
+            Engine::General(_) => "rten",
+        }
+    }
+
     /// How many rows it takes at once, where it takes no other number.
     pub(crate) fn fixed_batch(&self) -> Option<usize> {
         match &self.engine {
@@ -165,79 +173,4 @@ fn input_shape(path: &Path, port: &Port, given: Option<&[usize]>) -> Result<Vec<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use zbridge_core::RandomStream;
-
-    const FIXTURES: [(&str, bool); 13] = [
-        ("conv-decoder.dynamo", true),
-        ("conv-decoder.fixed", false),
-        ("conv-encoder.dynamo", true),
-        ("conv-encoder.torchscript", true),
-        ("gru-encoder.dynamo", false),
-        ("kl-encoder.dynamo", false),
-        ("mlp-decoder.torchscript", true),
-        ("mlp-encoder.external", true),
-        ("mlp-encoder.torchscript", true),
-        ("pixel-encoder.dynamo", false),
-        ("sound-encoder.dynamo", true),
-        ("transformer-encoder.dynamo", false),
-        ("upsample-decoder.dynamo", true),
-    ];
-
-    fn fixture(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/onnx/{name}.onnx"))
-    }
-
-    fn all_outputs(network: &Network, rows: &[f32]) -> Vec<Vec<f32>> {
-        network.run(rows, &(0..network.output_shapes().len()).collect::<Vec<_>>()).unwrap()
-    }
-
-    fn rows_for(network: &Network, count: usize) -> Vec<f32> {
-        let mut rows = vec![0.0; count * network.input_shape().iter().product::<usize>()];
-        RandomStream::named(5, "rows").fill_standard_normal(&mut rows);
-        rows
-    }
-
-    /// Up to 1e-5 of the largest number.
-    fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
-        assert_eq!(found.len(), expected.len(), "{what}");
-        let scale = expected.iter().fold(0.0f32, |scale, value| scale.max(value.abs()));
-        let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(worst <= 1e-5 * scale, "{what}: off by {worst} of {scale}");
-    }
-
-    #[test]
-    fn chains_are_taken_and_give_what_the_general_engine_gives() {
-        for (name, is_chain) in FIXTURES {
-            let network = Network::open(&fixture(name), None).unwrap();
-            assert_eq!(matches!(network.engine, Engine::Chain(_)), is_chain, "{name}");
-            let general = Network::open_by(&fixture(name), None, false).unwrap();
-            assert!(matches!(general.engine, Engine::General(_)));
-            assert_eq!(network.output_shapes(), general.output_shapes(), "{name}");
-            let rows = rows_for(&network, 70);
-            for (found, expected) in all_outputs(&network, &rows).iter().zip(&all_outputs(&general, &rows)) {
-                assert_close(name, found, expected);
-            }
-        }
-    }
-
-    #[test]
-    fn a_row_of_a_chain_has_the_same_bits_in_every_batch() {
-        for (name, _) in FIXTURES.iter().filter(|(_, is_chain)| *is_chain) {
-            let network = Network::open(&fixture(name), None).unwrap();
-            let (rows, size) = (rows_for(&network, 150), network.input_shape().iter().product::<usize>());
-            let together = all_outputs(&network, &rows);
-            for row in [0, 31, 64, 149] {
-                let alone = all_outputs(&network, &rows[row * size..][..size]);
-                for (alone, together) in alone.iter().zip(&together) {
-                    assert!(*alone == together[row * alone.len()..][..alone.len()], "row {row} of {name}");
-                }
-            }
-            // Outputs that are not asked for are left out, and no rows give none.
-            let last = network.output_shapes().len() - 1;
-            assert_eq!(network.run(&rows, &[last]).unwrap(), [together[last].clone()], "{name}");
-            assert!(all_outputs(&network, &[]).iter().all(Vec::is_empty));
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,16 @@
-//! Graphs that are a chain of steps from one input, run by [`FixedNetwork`]: the networks of most autoencoders. Such a
-//! graph is taken whole, or not at all; what is not taken runs on the general engine.
+//! Graphs that are a chain of steps from one input, run by [`FixedNetwork`]: most networks of autoencoders. Such a graph
+//! is taken whole, or not at all; what is not taken runs on the general engine.
+//!
+//! Taken are linear layers, several of one value too; convolutions, transposed ones, and both in groups, of images and
+//! sounds; activations, by name or spelled out; norms by running statistics, by channel and by group; constants that
+//! scale and shift; upsampling; and whatever only moves numbers. Not taken is what adds a value to an earlier one or
+//! multiplies them, draws on other rows, or has shapes that are known late.
 
 mod constants;
 mod follower;
+mod looks;
 mod operator;
+mod pointwise;
 mod resize;
 mod spelled_out;
 mod sums;

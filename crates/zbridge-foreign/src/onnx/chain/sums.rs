@@ -46,27 +46,27 @@ impl<'a> Follower<'a> {
         for head in heads {
             self.put(head.output, View::in_order(&[head.bias.len()], first));
             first += head.bias.len();
-            self.take_nodes([head.place]);
+            self.done.insert(head.place);
         }
         Some(())
     }
 
     fn linear(&self, place: usize, node: Operator<'a>, x: &str) -> Option<Linear<'a>> {
-        let is_product = node.name() == "MatMul";
+        let (alpha, beta, turned) = match node.name() {
+            "MatMul" => (1.0, 0.0, false),
+            "Gemm" if node.int("transA", 0) == 0 => {
+                (node.float("alpha", 1.0), node.float("beta", 1.0), node.int("transB", 0) != 0)
+            }
+            _ => return None,
+        };
         let (shape, values) = self.constants.floats(node.input(1)?)?;
         let [rows, columns] = *shape.as_slice() else { return None };
-        let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
-        if !(is_product || node.name() == "Gemm" && node.int("transA", 0) == 0) || node.input(0) != Some(x) {
-            return None;
-        }
-        let turned = !is_product && node.int("transB", 0) != 0;
         let (inputs, outputs) = if turned { (columns, rows) } else { (rows, columns) };
-        if self.shape_of(x)? != [inputs] || outputs == 0 {
+        if node.input(0) != Some(x) || self.shape_of(x)? != [inputs] || outputs == 0 {
             return None;
         }
-        let at = |o: usize, i: usize| values[if turned { o * inputs + i } else { i * outputs + o }];
-        let weight =
-            (0..outputs).flat_map(|o| (0..inputs).map(move |i| (o, i))).map(|(o, i)| alpha * at(o, i)).collect();
+        let at = |i: usize, o: usize| alpha * values[if turned { o * inputs + i } else { i * outputs + o }];
+        let weight = (0..outputs * inputs).map(|i| at(i % inputs, i / inputs)).collect();
         let bias = match node.input(2) {
             None => vec![0.0; outputs],
             Some(name) => {
@@ -95,7 +95,7 @@ impl<'a> Follower<'a> {
             weight[(pair * height + y) * width + x]
         });
         let places = shape.sides.map(|side| side.outputs);
-        let places = &places[2 - (view.shape.len() - 1)..];
+        let places = &places[3 - view.shape.len()..];
         self.put(node.output()?, View::of_grid(&[&[shape.channels], places].concat()));
         Some(())
     }
