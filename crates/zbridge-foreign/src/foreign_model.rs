@@ -58,6 +58,12 @@ impl ForeignModel {
         self.decoder.is_some()
     }
 
+    /// What runs its encoder and its decoder, where it has them: `chain`, zbridge's own kernel, or `rten`.
+    pub fn engines(&self) -> [Option<&'static str>; 2] {
+        let (encoder, decoder) = (self.encoder.as_ref(), self.decoder.as_ref());
+        [encoder.map(|encoder| encoder.network.engine()), decoder.map(|decoder| decoder.network.engine())]
+    }
+
     /// Whether its decoder says how probable an observation is.
     pub fn has_likelihood(&self) -> bool {
         self.decoder.as_ref().is_some_and(|decoder| decoder.decoding.likelihood.is_some())

@@ -80,6 +80,10 @@ pub struct Usage {
     pub encodes: bool,
     /// Whether it gives observations.
     pub decodes: bool,
+    /// What runs its encoder: `chain` or `rten`.
+    pub encoder_engine: Option<&'static str>,
+    /// What runs its decoder.
+    pub decoder_engine: Option<&'static str>,
     /// Whether it says how probable an observation is.
     pub has_likelihood: bool,
     /// What was guessed for it.
@@ -145,12 +149,15 @@ fn autoencoder(folder: &Path) -> Result<Found, ForeignError> {
 
 impl Usage {
     fn of(model: &ForeignModel) -> Self {
+        let [encoder_engine, decoder_engine] = model.engines();
         Self {
             name: model.name().into(),
             event: model.event().clone(),
             latent_shape: model.latent_shape().to_vec(),
             encodes: model.encodes(),
             decodes: model.decodes(),
+            encoder_engine,
+            decoder_engine,
             has_likelihood: model.has_likelihood(),
             guesses: model.guesses().to_vec(),
         }
@@ -209,6 +216,10 @@ impl fmt::Display for NetworkFile {
     }
 }
 
+fn in_words(engine: &str) -> &str {
+    if engine == "chain" { "zbridge's own kernel" } else { engine }
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let does = match (self.encodes, self.decodes) {
@@ -224,6 +235,9 @@ impl fmt::Display for Usage {
             self.event.in_words(),
             self.latent_shape
         )?;
+        let named = [("encoder", self.encoder_engine), ("decoder", self.decoder_engine)];
+        let runs = named.iter().filter_map(|(part, engine)| Some(format!("{part} runs on {}", in_words((*engine)?))));
+        write!(f, "\n  {}", runs.collect::<Vec<_>>().join(", "))?;
         self.guesses.iter().try_for_each(|guess| write!(f, "\n  guessed {guess}"))
     }
 }

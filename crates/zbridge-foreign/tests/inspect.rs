@@ -11,15 +11,23 @@ use zbridge_foreign::{Found, inspect};
 fn a_network_is_told_with_its_inputs_operators_and_guesses() {
     let inspection = inspect(&fixture("onnx/mlp-encoder.torchscript.onnx")).unwrap();
     let text = inspection.to_string();
-    for part in
-        ["written by pytorch", "takes input float32 [batch, 144]", "× Gemm", "guessed encoder.mean = \"mu\": its name"]
-    {
+    for part in [
+        "written by pytorch",
+        "takes input float32 [batch, 144]",
+        "× Gemm",
+        "encoder runs on zbridge's own kernel\n",
+        "guessed encoder.mean = \"mu\": its name",
+    ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     let json = serde_json::to_value(&inspection).unwrap();
     assert_eq!(json["found"]["kind"], "networks");
     assert_eq!(json["found"]["networks"][0]["graph"]["inputs"][0]["shape"], serde_json::json!(["batch", 144]));
     assert_eq!(json["model"]["latent_shape"], serde_json::json!([8]));
+    assert_eq!(json["model"]["encoder_engine"], "chain");
+    assert!(json["model"]["decoder_engine"].is_null());
+    let general = inspect(&fixture("onnx/gru-encoder.dynamo.onnx")).unwrap();
+    assert!(general.to_string().contains("encoder runs on rten\n"), "{general}");
 }
 
 #[test]

@@ -89,14 +89,14 @@ fn inputs_that_are_not_one_batch_of_floats_are_named() {
     assert!(matches!(&free, ForeignError::Unsettled { remedy, .. } if remedy.contains("[event]")), "{free}");
 }
 
-#[test]
-fn cut_and_scrambled_networks_are_errors_and_no_panic() {
+/// Opens a network that was cut, or in which a byte is another.
+fn open_damaged(name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("encoder.onnx");
-    let whole = std::fs::read(fixture("onnx/pixel-encoder.dynamo.onnx")).unwrap();
+    let whole = std::fs::read(fixture(name)).unwrap();
     for length in (0..whole.len()).step_by(97) {
         std::fs::write(&path, &whole[..length]).unwrap();
-        assert!(open(&path).is_err(), "cut to {length}");
+        assert!(open(&path).is_err(), "{name} cut to {length}");
     }
     for byte in (0..whole.len()).step_by(23) {
         let mut scrambled = whole.clone();
@@ -104,6 +104,17 @@ fn cut_and_scrambled_networks_are_errors_and_no_panic() {
         std::fs::write(&path, &scrambled).unwrap();
         let _ = open(&path);
     }
+}
+
+#[test]
+fn cut_and_scrambled_networks_are_errors_and_no_panic() {
+    open_damaged("onnx/pixel-encoder.dynamo.onnx");
+}
+
+#[test]
+fn cut_and_scrambled_chains_are_errors_and_no_panic() {
+    open_damaged("onnx/upsample-decoder.dynamo.onnx");
+    open_damaged("onnx/sound-encoder.dynamo.onnx");
 }
 
 #[test]

@@ -1,9 +1,12 @@
+use crate::kernels::activation::{Activation, activate};
 use crate::kernels::batch_norm::BATCH_NORM_EPSILON;
-use crate::kernels::lanes::{Activation, Lanes, ROWS, activate};
+use crate::kernels::lane_steps::{Tap, bend, blend, scale, standardise};
+use crate::kernels::lanes::{Lanes, ROWS};
 use crate::kernels::transpose::transpose;
 use crate::layer::Layer;
 use crate::network::Network;
 use crate::stencil::Stencil;
+use std::ops::Range;
 
 /// A network whose parameters no longer change, laid out for inference on many rows at once.
 ///
@@ -20,9 +23,9 @@ use crate::stencil::Stencil;
 /// ```
 #[derive(Debug, Clone)]
 pub struct FixedNetwork {
-    inputs: usize,
-    outputs: usize,
-    steps: Vec<Step>,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Buffers of [`FixedNetwork::forward`], for one thread at a time; they are kept from call to call.
@@ -30,17 +33,34 @@ pub struct FixedNetwork {
 pub struct Workspace {
     now: Vec<Lanes>,
     next: Vec<Lanes>,
+    means: Vec<Lanes>,
     outputs: Vec<f32>,
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Stencil(Stencil),
-    Activation(Activation),
+    /// Of the columns in this range.
+    Activation(Activation, Range<usize>),
     /// `x · factor + offset`: a batch normalisation by its running statistics.
     Affine(Vec<(f32, f32)>),
+    /// `slope · x` on the negative side.
+    Bend(Vec<f32>),
     /// Each row a matrix `[rows, columns]`, which is turned over.
     Transpose(usize, usize),
+    /// The columns of the input that the output's are.
+    Gather(Vec<u32>),
+    /// The weighted sums of a few columns that the output's are.
+    Blend(Vec<[Tap; 4]>),
+    /// Each set of columns with mean 0 and variance 1.
+    Standardise {
+        /// The set of each column.
+        sets: Vec<u32>,
+        /// Columns in each set.
+        sizes: Vec<f32>,
+        /// What is added to a variance.
+        epsilon: f32,
+    },
 }
 
 impl FixedNetwork {
@@ -72,7 +92,7 @@ impl FixedNetwork {
         for (block, input) in blocks.enumerate() {
             let rows = input.len() / self.inputs;
             enter(input, self.inputs, &mut workspace.now);
-            self.steps.iter().for_each(|step| step.apply(rows, &mut workspace.now, &mut workspace.next));
+            self.steps.iter().for_each(|step| step.apply(rows, workspace));
             let outputs = &mut workspace.outputs[block * ROWS * self.outputs..][..rows * self.outputs];
             leave(&workspace.now, outputs);
         }
@@ -94,9 +114,14 @@ fn push(steps: &mut Vec<Step>, layer: &Layer, parts: &[&[f32]]) {
         Layer::Silu => Activation::Silu,
         Layer::LeakyRelu { slope } => Activation::LeakyRelu(*slope),
     };
+    activate_all(steps, activation);
+}
+
+/// Adds an activation of all columns.
+pub(crate) fn activate_all(steps: &mut Vec<Step>, activation: Activation) {
     match steps.last_mut() {
         Some(Step::Stencil(stencil)) if stencil.activation == Activation::Identity => stencil.activation = activation,
-        _ => steps.push(Step::Activation(activation)),
+        _ => steps.push(Step::Activation(activation, 0..usize::MAX)),
     }
 }
 
@@ -108,41 +133,55 @@ fn affine(parts: &[&[f32]]) -> Vec<(f32, f32)> {
 }
 
 impl Step {
-    /// Takes `now` one step further; `next` is working space.
-    fn apply(&self, rows: usize, now: &mut Vec<Lanes>, next: &mut Vec<Lanes>) {
+    /// Takes the rows one step further.
+    fn apply(&self, rows: usize, workspace: &mut Workspace) {
+        let Workspace { now, next, means, .. } = workspace;
         match self {
-            Self::Stencil(stencil) => {
-                stencil.apply(now, rows, next);
-                std::mem::swap(now, next);
+            Self::Activation(activation, columns) => {
+                let end = columns.end.min(now.len());
+                return activate(*activation, &mut now[columns.start..end]);
             }
-            Self::Activation(activation) => activate(*activation, now),
-            Self::Affine(columns) => {
-                for (lanes, (factor, offset)) in now.iter_mut().zip(columns) {
-                    lanes.0.iter_mut().for_each(|x| *x = *x * factor + offset);
-                }
-            }
+            Self::Affine(columns) => return scale(now, columns),
+            Self::Bend(slopes) => return bend(now, slopes),
+            Self::Standardise { sets, sizes, epsilon } => return standardise(now, sets, sizes, *epsilon, means),
+            Self::Stencil(stencil) => stencil.apply(now, rows, next),
             Self::Transpose(rows, columns) => {
                 next.resize(now.len(), Lanes::ZERO);
                 transpose(now, *rows, *columns, next);
-                std::mem::swap(now, next);
+            }
+            Self::Gather(places) => {
+                next.clear();
+                next.extend(places.iter().map(|&place| now[place as usize]));
+            }
+            Self::Blend(taps) => {
+                next.resize(taps.len(), Lanes::ZERO);
+                blend(now, taps, next);
             }
         }
+        std::mem::swap(now, next);
     }
 }
+
+/// Columns that are turned into lanes, or back, together, so that they are in the nearest cache for all rows.
+const COLUMNS: usize = 16;
 
 /// Rows become lanes; lanes without a row are zero.
 fn enter(rows: &[f32], width: usize, lanes: &mut Vec<Lanes>) {
     lanes.clear();
     lanes.resize(width, Lanes::ZERO);
-    for (lane, row) in rows.chunks_exact(width).enumerate() {
-        lanes.iter_mut().zip(row).for_each(|(lanes, value)| lanes.0[lane] = *value);
+    for (part, lanes) in lanes.chunks_mut(COLUMNS).enumerate() {
+        for (lane, row) in rows.chunks_exact(width).enumerate() {
+            lanes.iter_mut().zip(&row[part * COLUMNS..]).for_each(|(lanes, value)| lanes.0[lane] = *value);
+        }
     }
 }
 
 /// Lanes become rows again.
 fn leave(lanes: &[Lanes], rows: &mut [f32]) {
-    for (lane, row) in rows.chunks_exact_mut(lanes.len()).enumerate() {
-        row.iter_mut().zip(lanes).for_each(|(value, lanes)| *value = lanes.0[lane]);
+    for (part, columns) in lanes.chunks(COLUMNS).enumerate() {
+        for (lane, row) in rows.chunks_exact_mut(lanes.len()).enumerate() {
+            row[part * COLUMNS..].iter_mut().zip(columns).for_each(|(value, lanes)| *value = lanes.0[lane]);
+        }
     }
 }
 

@@ -4,9 +4,40 @@
 //! turns, one for each *phase* of an output's place modulo s (Shi et al. 2016, "sub-pixel convolution"): every output
 //! is summed once, from the few inputs that reach it, instead of being added to by each of them.
 
-use crate::kernels::lanes::{Activation, HALF_TILE, Lanes, Patch, TILE, activate, weighted_sums};
+use crate::kernels::activation::{Activation, activate};
+use crate::kernels::lanes::{HALF_TILE, Lanes, Patch, TILE, weighted_sums};
 use crate::layer::Convolution;
 use std::ops::Range;
+
+/// A convolution of a grid `[height, width, channels]`, or a transposed one. All sizes are at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GridConvolution {
+    /// Down and across.
+    pub sides: [GridSide; 2],
+    /// Channels of the input.
+    pub input_channels: usize,
+    /// Channels of the output.
+    pub channels: usize,
+    /// Parts of the channels that do not see each other; it divides the channels of input and output.
+    pub groups: usize,
+    /// Whether each input adds to a window of outputs, instead of each output seeing a window of inputs.
+    pub transposed: bool,
+}
+
+/// A convolution along one side of a grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GridSide {
+    /// Size of the input.
+    pub inputs: usize,
+    /// Size of the output.
+    pub outputs: usize,
+    /// Size of the kernel.
+    pub kernel: usize,
+    /// Step between windows (between outputs of neighbouring inputs when transposed).
+    pub stride: usize,
+    /// Zeros before the first input (outputs cut off before the first when transposed).
+    pub padding: usize,
+}
 
 /// A layer with weights, and the activation that follows it.
 #[derive(Debug, Clone)]
@@ -15,6 +46,7 @@ pub(crate) struct Stencil {
     across: Axis,
     input_channels: usize,
     channels: usize,
+    groups: usize,
     tiles: Vec<Tile>,
     pub(crate) activation: Activation,
 }
@@ -37,6 +69,8 @@ struct Axis {
 #[derive(Debug, Clone)]
 struct Tile {
     outputs: Vec<Output>,
+    /// The first channel of the input that its group sees.
+    input: usize,
     down: Range<isize>,
     across: Range<isize>,
     /// `[offset down, offset across, input channel, output of the tile]`.
@@ -62,30 +96,70 @@ impl Stencil {
     /// A convolution, weight `[channels, kernel, kernel, input channels]`.
     pub(crate) fn convolution(conv: &Convolution, weight: &[f32], bias: &[f32]) -> Self {
         let (side, inputs) = (conv.kernel, conv.input[2]);
-        let axes = Axis::pair(conv, conv.output()).map(|axis| axis.forward(conv.stride));
-        Self::new(axes, conv, bias, |y, x, input, channel| weight[((channel * side + y) * side + x) * inputs + input])
+        let at = |y, x, input, channel| weight[((channel * side + y) * side + x) * inputs + input];
+        Self::new(&GridConvolution::square(conv, conv.output(), false), bias, at)
     }
 
     /// A transposed convolution, weight `[input channels, kernel, kernel, channels]`.
     pub(crate) fn transposed(conv: &Convolution, weight: &[f32], bias: &[f32]) -> Self {
         let (side, channels) = (conv.kernel, conv.channels);
-        let axes = Axis::pair(conv, conv.transposed_output()).map(|axis| axis.transposed(conv.stride));
-        Self::new(axes, conv, bias, |y, x, input, channel| weight[((input * side + y) * side + x) * channels + channel])
+        let at = |y, x, input, channel| weight[((input * side + y) * side + x) * channels + channel];
+        Self::new(&GridConvolution::square(conv, conv.transposed_output(), true), bias, at)
     }
 
-    fn new(
-        [down, across]: [Axis; 2],
-        conv: &Convolution,
+    /// A convolution with the weight of (row and column of the kernel, input channel, channel).
+    pub(crate) fn new(
+        conv: &GridConvolution,
         bias: &[f32],
         weight: impl Fn(usize, usize, usize, usize) -> f32,
     ) -> Self {
-        let (input_channels, channels) = (conv.input[2], conv.channels);
-        let tiles = outputs(channels, down.step).into_iter().map(|outputs| {
-            let mut tile = Tile::new(outputs, down, across, bias);
-            tile.fill(down, across, input_channels, &weight);
-            tile
-        });
-        Self { down, across, input_channels, channels, tiles: tiles.collect(), activation: Activation::Identity }
+        let [down, across] = conv.sides.map(|side| Axis::new(side, conv.transposed));
+        let (inputs, channels) = (conv.input_channels / conv.groups, conv.channels / conv.groups);
+        let mut tiles = vec![];
+        for group in 0..conv.groups {
+            for outputs in outputs(group * channels..(group + 1) * channels, [down.step, across.step]) {
+                let mut tile = Tile::new(outputs, group * inputs, down, across, bias);
+                tile.fill(down, across, inputs, &weight);
+                tiles.push(tile);
+            }
+        }
+        Self {
+            down,
+            across,
+            input_channels: conv.input_channels,
+            channels: conv.channels,
+            groups: conv.groups,
+            tiles,
+            activation: Activation::Identity,
+        }
+    }
+
+    /// Channels of the output.
+    pub(crate) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Whether its grid is one place, so that channels are all there is of an output.
+    pub(crate) fn is_linear(&self) -> bool {
+        self.down.outputs == 1 && self.across.outputs == 1
+    }
+
+    /// Makes the output `x · factor + offset`, the columns over and over along its channels.
+    pub(crate) fn scale(&mut self, columns: &[(f32, f32)]) {
+        for tile in &mut self.tiles {
+            let width = tile.biases.len();
+            for (place, output) in tile.outputs.iter().enumerate() {
+                let (factor, offset) = columns[output.channel % columns.len()];
+                tile.weights.iter_mut().skip(place).step_by(width).for_each(|weight| *weight *= factor);
+                tile.biases[place] = tile.biases[place] * factor + offset;
+            }
+        }
+    }
+
+    /// Puts channel c of the output to place[c].
+    pub(crate) fn permute(&mut self, place: &[usize]) {
+        let outputs = self.tiles.iter_mut().flat_map(|tile| &mut tile.outputs);
+        outputs.for_each(|output| output.channel = place[output.channel]);
     }
 
     /// Numbers of a row's output.
@@ -113,15 +187,20 @@ impl Stencil {
         if tops.count == 0 || lefts.count == 0 {
             return Patch::EMPTY;
         }
-        let wide = tile.across.len() * self.input_channels * tile.biases.len();
-        let skipped = lefts.skipped * self.input_channels * tile.biases.len();
+        let seen = self.input_channels / self.groups;
+        let narrow = seen * tile.biases.len();
+        let wide = tile.across.len() * narrow;
+        // Without groups, neighbours across lie side by side.
+        let (runs, length) = if self.groups == 1 { (1, lefts.count * seen) } else { (lefts.count, seen) };
+        let first = (tops.first * self.across.inputs + lefts.first) * self.input_channels;
         Patch {
-            inputs: &inputs[(tops.first * self.across.inputs + lefts.first) * self.input_channels..],
-            weights: &tile.weights[tops.skipped * wide + skipped..],
-            runs: tops.count,
-            length: lefts.count * self.input_channels,
-            input_stride: self.across.inputs * self.input_channels,
-            weight_stride: wide,
+            inputs: &inputs[first + tile.input..],
+            weights: &tile.weights[tops.skipped * wide + lefts.skipped * narrow..],
+            bands: tops.count,
+            runs,
+            length,
+            input_strides: [self.across.inputs * self.input_channels, self.input_channels],
+            weight_strides: [wide, narrow],
         }
     }
 
@@ -136,27 +215,43 @@ impl Stencil {
     }
 }
 
-/// The outputs of every tile. Phases see different windows, so they share a tile only where a phase's channels would
-/// not fill one.
-fn outputs(channels: usize, step: usize) -> Vec<Vec<Output>> {
-    let phases = (0..step).flat_map(|down| (0..step).map(move |across| (down, across)));
-    let of_phase = |(down, across)| (0..channels).map(move |channel| Output { down, across, channel });
-    let groups: Vec<Vec<Output>> = match channels < TILE {
+/// The outputs of every tile, of these channels. Phases see different windows, so they share a tile only where a phase's
+/// channels would not fill one.
+fn outputs(channels: Range<usize>, steps: [usize; 2]) -> Vec<Vec<Output>> {
+    let phases = (0..steps[0]).flat_map(|down| (0..steps[1]).map(move |across| (down, across)));
+    let of_phase = |(down, across)| channels.clone().map(move |channel| Output { down, across, channel });
+    let groups: Vec<Vec<Output>> = match channels.len() < TILE {
         true => vec![phases.flat_map(of_phase).collect()],
         false => phases.map(|phase| of_phase(phase).collect()).collect(),
     };
     groups.iter().flat_map(|group| group.chunks(TILE).map(<[Output]>::to_vec)).collect()
 }
 
+impl GridConvolution {
+    /// One with a square kernel, from which `output` comes.
+    fn square(conv: &Convolution, output: [usize; 3], transposed: bool) -> Self {
+        let Convolution { kernel, stride, padding, .. } = *conv;
+        let side = |i: usize| GridSide { inputs: conv.input[i], outputs: output[i], kernel, stride, padding };
+        let (input_channels, channels) = (conv.input[2], conv.channels);
+        Self { sides: [0, 1].map(side), input_channels, channels, groups: 1, transposed }
+    }
+
+    /// Numbers of a row's input.
+    pub(crate) fn input_width(&self) -> usize {
+        self.sides[0].inputs * self.sides[1].inputs * self.input_channels
+    }
+}
+
 impl Tile {
     /// The tile of these outputs, still without weights.
-    fn new(outputs: Vec<Output>, down: Axis, across: Axis, bias: &[f32]) -> Self {
+    fn new(outputs: Vec<Output>, input: usize, down: Axis, across: Axis, bias: &[f32]) -> Self {
         let mut biases: Vec<f32> = outputs.iter().map(|output| bias[output.channel]).collect();
         biases.resize(if outputs.len() <= HALF_TILE { HALF_TILE } else { TILE }, 0.0);
         Self {
             down: down.offsets(outputs.iter().map(|output| output.down)),
             across: across.offsets(outputs.iter().map(|output| output.across)),
             outputs,
+            input,
             weights: vec![],
             biases,
         }
@@ -164,17 +259,11 @@ impl Tile {
 
     /// Copies the weights to where the kernel reads them; zero where an output does not see an
     /// input that others do, and for what is missing to a whole tile.
-    fn fill(
-        &mut self,
-        down: Axis,
-        across: Axis,
-        input_channels: usize,
-        weight: &impl Fn(usize, usize, usize, usize) -> f32,
-    ) {
+    fn fill(&mut self, down: Axis, across: Axis, inputs: usize, weight: &impl Fn(usize, usize, usize, usize) -> f32) {
         for (dy, dx) in self.down.clone().flat_map(|dy| self.across.clone().map(move |dx| (dy, dx))) {
             let taps: Vec<_> =
                 self.outputs.iter().map(|o| down.tap(o.down, dy).zip(across.tap(o.across, dx))).collect();
-            for input in 0..input_channels {
+            for input in self.input..self.input + inputs {
                 let of = |(tap, output): (&Option<_>, &Output)| {
                     tap.map_or(0.0, |(y, x)| weight(y, x, input, output.channel))
                 };
@@ -193,29 +282,12 @@ struct Inside {
 }
 
 impl Axis {
-    /// Both axes of a convolution that makes `output`, without stride.
-    fn pair(conv: &Convolution, output: [usize; 3]) -> [Self; 2] {
-        let Convolution { kernel, padding, .. } = *conv;
-        let axis = |i: usize| (conv.input[i], output[i]);
-        [0, 1].map(axis).map(|(inputs, outputs)| Self {
-            inputs,
-            outputs,
-            kernel,
-            padding,
-            input_step: 1,
-            step: 1,
-            tap_step: 1,
-        })
-    }
-
-    /// With windows `stride` inputs apart.
-    fn forward(self, stride: usize) -> Self {
-        Self { input_step: stride, ..self }
-    }
-
-    /// With `stride` outputs to an input.
-    fn transposed(self, stride: usize) -> Self {
-        Self { step: stride, tap_step: -(stride as isize), ..self }
+    /// Windows `stride` inputs apart or, transposed, `stride` outputs to an input.
+    fn new(side: GridSide, transposed: bool) -> Self {
+        let GridSide { inputs, outputs, kernel, stride, padding } = side;
+        let (input_step, step) = if transposed { (1, stride) } else { (stride, 1) };
+        let tap_step = if transposed { -(stride as isize) } else { 1 };
+        Self { inputs, outputs, kernel, padding, input_step, step, tap_step }
     }
 
     fn places(&self) -> usize {
@@ -257,20 +329,21 @@ mod tests {
 
     #[test]
     fn the_phases_of_a_transposed_convolution_share_its_kernel_out() {
-        let conv = |kernel, padding| Convolution { input: [7, 7, 1], channels: 1, kernel, stride: 2, padding };
-        let axis = |conv: Convolution| Axis::pair(&conv, conv.transposed_output())[0].transposed(2);
-        let four = axis(conv(4, 1));
+        let axis = |kernel, padding| {
+            let side = GridSide { inputs: 7, outputs: 14, kernel, stride: 2, padding };
+            Axis::new(side, true)
+        };
+        let four = axis(4, 1);
         assert_eq!([0, 1].map(|phase| four.offsets(std::iter::once(phase))), [-1..1, 0..2]);
         assert_eq!([-1, 0].map(|offset| four.tap(0, offset)), [Some(3), Some(1)]);
         assert_eq!([0, 1].map(|offset| four.tap(1, offset)), [Some(2), Some(0)]);
-        let six = axis(conv(6, 2));
+        let six = axis(6, 2);
         assert_eq!(six.offsets(0..2), -1..2, "both phases see the same three inputs");
     }
 
     #[test]
     fn a_window_ends_at_the_edge() {
-        let conv = Convolution { input: [5, 5, 1], channels: 1, kernel: 3, stride: 1, padding: 1 };
-        let axis = Axis::pair(&conv, conv.output())[0];
+        let axis = Axis::new(GridSide { inputs: 5, outputs: 5, kernel: 3, stride: 1, padding: 1 }, false);
         let inside = |place| {
             let Inside { first, count, skipped } = axis.inside(&(-1..2), place);
             (first, count, skipped)

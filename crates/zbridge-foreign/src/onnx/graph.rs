@@ -60,6 +60,12 @@ pub(crate) struct LastOperator {
 }
 
 impl Port {
+    /// Whether it takes floats of single precision, in batches of any size.
+    pub(super) fn is_free(&self) -> bool {
+        let batch = self.shape.as_deref().and_then(|shape| shape.first());
+        self.number_type == "float32" && !matches!(batch, Some(Dimension::Fixed(_)))
+    }
+
     /// The shape of one row, where the file tells it.
     pub(crate) fn row_shape(&self) -> Option<Vec<usize>> {
         let inner = self.shape.as_deref()?.get(1..)?;

@@ -14,6 +14,20 @@ pub(crate) fn exp(x: f32) -> f32 {
 /// The same with `multiply_add(a, b, c)` for every `a · b + c`.
 #[inline(always)]
 pub(crate) fn exp_with(multiply_add: impl Fn(f32, f32, f32) -> f32, x: f32) -> f32 {
+    let (above_one, power) = exp_parts(multiply_add, x);
+    (above_one + 1.0) * power
+}
+
+/// `e^x − 1`, as accurate near zero as elsewhere.
+#[inline(always)]
+pub(crate) fn exp_minus_one_with(multiply_add: impl Fn(f32, f32, f32) -> f32 + Copy, x: f32) -> f32 {
+    let (above_one, power) = exp_parts(multiply_add, x);
+    multiply_add(above_one, power, power - 1.0)
+}
+
+/// `(e^r − 1, 2ⁿ)` whose product, with 1 added to the first, is `e^x`.
+#[inline(always)]
+fn exp_parts(multiply_add: impl Fn(f32, f32, f32) -> f32, x: f32) -> (f32, f32) {
     // Adding 1.5·2²³ rounds to an integer; 127 more makes the low bits the exponent of 2ⁿ.
     const MAGIC: f32 = 12_582_912.0 + 127.0;
     let x = x.clamp(-87.0, 88.0);
@@ -26,13 +40,12 @@ pub(crate) fn exp_with(multiply_add: impl Fn(f32, f32, f32) -> f32, x: f32) -> f
     let p = multiply_add(p, r, 4.166_579_6e-2);
     let p = multiply_add(p, r, 1.666_666_5e-1);
     let p = multiply_add(p, r, 0.5);
-    let e = multiply_add(p * r, r, r) + 1.0;
-    e * f32::from_bits(shifted.to_bits() << 23)
+    (multiply_add(p * r, r, r), f32::from_bits(shifted.to_bits() << 23))
 }
 
 /// `ln(1 + u)` for u in [0, 1] to about 1e-8: the series of atanh at u / (2 + u).
 #[inline(always)]
-fn ln_one_plus(u: f32) -> f32 {
+pub(crate) fn ln_one_plus(u: f32) -> f32 {
     let s = u / (2.0 + u);
     let s2 = s * s;
     let p = 1.0 / 13.0;

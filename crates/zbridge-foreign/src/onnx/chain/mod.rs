@@ -1,0 +1,101 @@
+//! Graphs that are a chain of steps from one input, run by [`FixedNetwork`]: most networks of autoencoders. Such a graph
+//! is taken whole, or not at all; what is not taken runs on the general engine.
+//!
+//! Taken are linear layers, several of one value too; convolutions, transposed ones, and both in groups, of images and
+//! sounds; activations, by name or spelled out; norms by running statistics, by channel and by group; constants that
+//! scale and shift; upsampling; and whatever only moves numbers. Not taken is what adds a value to an earlier one or
+//! multiplies them, draws on other rows, or has shapes that are known late.
+
+mod constants;
+mod follower;
+mod looks;
+mod operator;
+mod pointwise;
+mod resize;
+mod spelled_out;
+mod sums;
+mod view;
+
+use crate::onnx::workers;
+use follower::Follower;
+use rten_onnx::onnx::ModelProto;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use zbridge_nn::{FixedNetwork, Workspace};
+
+/// A graph of that kind, ready to run.
+#[derive(Debug)]
+pub(super) struct Chain {
+    inputs: usize,
+    network: FixedNetwork,
+    /// The shape of one row of each output; the network gives them side by side.
+    output_shapes: Vec<Vec<usize>>,
+    /// Buffers that no thread is using.
+    idle: Mutex<Vec<Workspace>>,
+}
+
+/// Rows that a core takes at once.
+const ROWS_AT_ONCE: usize = 2 * FixedNetwork::ROWS_AT_ONCE;
+
+/// Numbers of a row, at any place of a chain, above which the rows that go together would fill memory.
+const MOST_NUMBERS: usize = 1 << 20;
+
+impl Chain {
+    /// The chain that a model is, with rows of this shape; none where it is none, or has weights that are no floats.
+    pub(super) fn read(model: &ModelProto, data: &BTreeMap<String, Vec<u8>>, input_shape: &[usize]) -> Option<Self> {
+        let (network, output_shapes) = Follower::follow(model, data, input_shape)?;
+        Some(Self { inputs: input_shape.iter().product(), network, output_shapes, idle: Mutex::default() })
+    }
+
+    pub(super) fn output_shapes(&self) -> &[Vec<usize>] {
+        &self.output_shapes
+    }
+
+    /// The outputs named by `wanted`, each `[rows, output_shape]`.
+    pub(super) fn run(&self, rows: &[f32], wanted: &[usize]) -> Vec<Vec<f32>> {
+        let columns: Vec<Range<usize>> = wanted.iter().map(|&output| self.columns(output)).collect();
+        let count = rows.len() / self.inputs;
+        let mut outputs: Vec<Vec<f32>> = columns.iter().map(|columns| vec![0.0; count * columns.len()]).collect();
+        let blocks = rows.chunks(ROWS_AT_ONCE * self.inputs).map(|rows| Block { rows, outputs: vec![] });
+        let mut blocks: Vec<Block<'_>> = blocks.collect();
+        for (output, columns) in outputs.iter_mut().zip(&columns) {
+            let parts = output.chunks_mut(ROWS_AT_ONCE * columns.len());
+            blocks.iter_mut().zip(parts).for_each(|(block, part)| block.outputs.push((columns.clone(), part)));
+        }
+        let blocks: Vec<Mutex<Block<'_>>> = blocks.into_iter().map(Mutex::new).collect();
+        let Ok(_) = workers::map(blocks.len(), |block, _| {
+            self.fill(&mut lock(&blocks[block]));
+            Ok::<_, Infallible>(())
+        });
+        outputs
+    }
+
+    fn fill(&self, block: &mut Block<'_>) {
+        let mut workspace = lock(&self.idle).pop().unwrap_or_default();
+        let found = self.network.forward(block.rows, &mut workspace);
+        for (columns, part) in &mut block.outputs {
+            let rows = found.chunks_exact(self.network.outputs()).map(|row| &row[columns.clone()]);
+            part.chunks_exact_mut(columns.len()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row));
+        }
+        lock(&self.idle).push(workspace);
+    }
+
+    /// Where an output stands in the network's.
+    fn columns(&self, output: usize) -> Range<usize> {
+        let size = |shape: &Vec<usize>| shape.iter().product::<usize>();
+        let start = self.output_shapes[..output].iter().map(size).sum();
+        start..start + size(&self.output_shapes[output])
+    }
+}
+
+/// Some rows, and their part of each output that is asked for.
+struct Block<'a> {
+    rows: &'a [f32],
+    outputs: Vec<(Range<usize>, &'a mut [f32])>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
