@@ -70,7 +70,7 @@ class Worker:
 
 
 def prepare(arguments, folder):
-    """Latents of MNIST's training half and a bridge."""
+    """Latents of MNIST's test half and a bridge."""
     program = [arguments.zbridge, "--quiet", "--json"]
     for model, name in [("mnist-image", "x"), ("mnist-label", "y")]:
         output([*program, "encode", "--model", model, "--data", arguments.data, "--out", folder / f"{name}.safetensors"])

@@ -3,7 +3,7 @@
 //! - `speed check DIR` writes networks at their beginning, a batch, and the objective on it, one file for each task, for
 //!   a second implementation to agree with.
 //! - `speed time TASK DIR` does the work once and prints seconds as JSON. `DIR` holds `x.safetensors` and
-//!   `y.safetensors`, the latents that `zbridge encode` makes of MNIST's training half.
+//!   `y.safetensors`, the latents that `zbridge encode` makes of MNIST's test half.
 
 use std::collections::BTreeMap;
 use std::error::Error;
