@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 use zbridge::assets::{MNIST_IMAGE, MNIST_LABEL};
@@ -34,8 +35,8 @@ fn main() -> Outcome<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check", folder] => check(Path::new(folder)),
         ["time", task, folder] => {
-            println!("{}", serde_json::json!({ "task": task, "seconds": time(task, Path::new(folder))? }));
-            Ok(())
+            let found = serde_json::json!({ "task": task, "seconds": time(task, Path::new(folder))? });
+            Ok(writeln!(std::io::stdout(), "{found}")?)
         }
         _ => Err("speed check DIR, or speed time TASK DIR".into()),
     }
