@@ -1,7 +1,7 @@
 //! A VAE by burn's engine: inference in large batches, and the training that [`VaeTrainer`] does natively.
 
 use crate::vae::{Vae, VaeArchitecture, VaeOnDevice};
-use crate::vae_training::{Objective, SHARD_ROWS, VaeTrainer};
+use crate::vae_training::{Objective, VaeTrainer, shard_rows};
 use std::path::Path;
 use zbridge_core::Observations;
 use zbridge_nn::burn_engine::{BurnAdam, BurnDevice, BurnNetwork, Tensor};
@@ -194,7 +194,7 @@ impl<'d> BurnVaeTrainer<'d> {
         let (kl_weight, draws) = self.objective.at(context.done);
         let size = self.architecture.event.size();
         let mut x: Vec<f32> = rows.iter().flat_map(|&row| self.observations.row(row)).copied().collect();
-        for (shard, x) in x.chunks_mut(SHARD_ROWS * size).enumerate() {
+        for (shard, x) in x.chunks_mut(shard_rows(rows.len()) * size).enumerate() {
             self.objective.show(x, &context.stream.child(shard as u64));
         }
         let x = self.device.tensor(x, [rows.len(), size]);
@@ -205,7 +205,7 @@ impl<'d> BurnVaeTrainer<'d> {
     fn noise(&self, rows: usize, draws: usize, context: &StepContext) -> Tensor<3> {
         let dim = self.architecture.latent_dim;
         let mut noise = vec![0.0; rows * draws * dim];
-        for (shard, noise) in noise.chunks_mut(SHARD_ROWS * draws * dim).enumerate() {
+        for (shard, noise) in noise.chunks_mut(shard_rows(rows) * draws * dim).enumerate() {
             context.stream.child(shard as u64).fill_standard_normal(noise);
         }
         self.device.tensor(noise, [rows, draws, dim])

@@ -52,7 +52,6 @@ pub struct VaeTrainer<'d> {
     pub(crate) observations: &'d Observations,
     /// The encoder's parameters, then the decoder's.
     pub(crate) parameters: Vec<f32>,
-    gradients: Vec<f32>,
     pub(crate) adam: Adam,
     shards: Vec<Shard>,
 }
@@ -60,14 +59,19 @@ pub struct VaeTrainer<'d> {
 /// Rows of a batch that one core works on. Fixed, so that sums do not depend on the number of cores.
 pub(crate) const SHARD_ROWS: usize = 64;
 
+/// Rows of a shard of so large a batch: of a large one there are four, since each has gradients of its own.
+pub(crate) fn shard_rows(batch: usize) -> usize {
+    SHARD_ROWS.max(batch.div_ceil(4))
+}
+
 impl<'d> VaeTrainer<'d> {
     /// A fresh model under `seed`.
     pub fn new(architecture: VaeArchitecture, objective: Objective, observations: &'d Observations, seed: u64) -> Self {
         let encoder = architecture.encoder.initial_parameters(&mut RandomStream::named(seed, "initial/encoder"));
         let decoder = architecture.decoder.initial_parameters(&mut RandomStream::named(seed, "initial/decoder"));
         let parameters = [encoder, decoder].concat();
-        let (adam, gradients) = (Adam::new(parameters.len()), vec![0.0; parameters.len()]);
-        Self { architecture, objective, observations, parameters, gradients, adam, shards: vec![] }
+        let adam = Adam::new(parameters.len());
+        Self { architecture, objective, observations, parameters, adam, shards: vec![] }
     }
 
     /// The model as it is now.
@@ -101,7 +105,7 @@ impl Trainee for VaeTrainer<'_> {
         let (kl_weight, draws) = self.objective.at(context.done);
         let terms = Terms { kl_weight, draws, scale: 1.0 / rows.len() as f32 };
         let objective = self.objective;
-        let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
+        let parts: Vec<&[usize]> = rows.chunks(shard_rows(rows.len())).collect();
         self.shards.resize_with(parts.len().max(self.shards.len()), Shard::default);
         let (architecture, observations, parameters) = (&self.architecture, self.observations, &self.parameters);
         let sums: Vec<f64> = self.shards[..parts.len()]
@@ -116,15 +120,8 @@ impl Trainee for VaeTrainer<'_> {
             })
             .collect();
         let shards = &self.shards[..parts.len()];
-        const BLOCK: usize = 1 << 14;
-        self.gradients.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
-            let range = block * BLOCK..block * BLOCK + total.len();
-            total.copy_from_slice(&shards[0].gradients[range.clone()]);
-            for shard in &shards[1..] {
-                total.iter_mut().zip(&shard.gradients[range.clone()]).for_each(|(total, part)| *total += part);
-            }
-        });
-        self.adam.step(&mut self.parameters, &self.gradients, context.learning_rate);
+        let gradients: Vec<&[f32]> = shards.iter().map(|shard| shard.gradients.as_slice()).collect();
+        self.adam.step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
         Ok(sums.iter().sum::<f64>() / rows.len() as f64)
     }
 }
@@ -168,7 +165,6 @@ impl Shard {
         stream: &mut RandomStream,
     ) -> f64 {
         let (encoder, decoder) = parameters.split_at(architecture.encoder.parameter_count());
-        self.gradients.clear();
         self.gradients.resize(parameters.len(), 0.0);
         let rows = self.x.len() / architecture.event.size();
         let posterior = architecture.encoder.forward(encoder, &self.x, Mode::Training, &mut self.encoder_tape);
@@ -183,7 +179,13 @@ impl Shard {
         };
         let gradients = &mut self.gradients[..encoder.len()];
         let unused = InputGradient::Unused;
-        architecture.encoder.backward(encoder, &self.posterior_gradient, gradients, unused, &mut self.encoder_tape);
+        architecture.encoder.backward_anew(
+            encoder,
+            &self.posterior_gradient,
+            gradients,
+            unused,
+            &mut self.encoder_tape,
+        );
         total
     }
 
@@ -276,7 +278,7 @@ impl Shard {
         let wanted = InputGradient::Wanted;
         let at_latents = architecture
             .decoder
-            .backward(decoder, &output_gradient, gradients, wanted, &mut self.decoder_tape)
+            .backward_anew(decoder, &output_gradient, gradients, wanted, &mut self.decoder_tape)
             .to_vec();
         *self.decoder_tape.output_mut() = output_gradient;
         at_latents

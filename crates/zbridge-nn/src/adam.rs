@@ -47,6 +47,30 @@ impl Adam {
         blocks.zip(moments).for_each(|((p, g), (m, v))| adam_update(p, g, m, v, update));
     }
 
+    /// The same against a sum of gradients, which is never written as a whole: `parts` are as long as `parameters`.
+    ///
+    /// # Panics
+    /// When there are no parts, or a part is shorter.
+    pub fn step_against_sum(&mut self, parameters: &mut [f32], parts: &[&[f32]], learning_rate: f32) {
+        // A block's sum stays in cache until the update has read it.
+        const BLOCK: usize = 1 << 14;
+        self.steps += 1;
+        let update = self.update(learning_rate);
+        let moments = self.first.par_chunks_mut(BLOCK).zip(self.second.par_chunks_mut(BLOCK));
+        parameters.par_chunks_mut(BLOCK).zip(moments).enumerate().for_each_init(
+            Vec::new,
+            |sum, (block, (p, (m, v)))| {
+                let range = block * BLOCK..block * BLOCK + p.len();
+                sum.clear();
+                sum.extend_from_slice(&parts[0][range.clone()]);
+                for part in &parts[1..] {
+                    sum.iter_mut().zip(&part[range.clone()]).for_each(|(sum, part)| *sum += part);
+                }
+                adam_update(p, sum, m, v, update);
+            },
+        );
+    }
+
     /// The numbers of the step that is done now.
     fn update(&self, learning_rate: f32) -> AdamUpdate {
         let (first, second) = self.decays;
@@ -72,6 +96,17 @@ mod tests {
         let (first, second, steps) = adam.state();
         assert_eq!((first, steps), ([0.5].as_slice(), 2));
         assert!((second[0] - 0.36).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_sum_of_parts_is_one_gradient() {
+        let values = |seed: usize| (0..40_000).map(|i| ((i * 31 + seed) % 97) as f32 - 48.0).collect::<Vec<f32>>();
+        let (a, b) = (values(1), values(50));
+        let sum: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+        let (mut one, mut other) = ((Adam::new(40_000), values(7)), (Adam::new(40_000), values(7)));
+        one.0.step(&mut one.1, &sum, 0.1);
+        other.0.step_against_sum(&mut other.1, &[&a, &b], 0.1);
+        assert!(one == other);
     }
 
     #[test]

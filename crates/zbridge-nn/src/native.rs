@@ -121,6 +121,33 @@ impl Network {
         input_gradient: InputGradient,
         tape: &'t mut Tape,
     ) -> &'t [f32] {
+        self.backward_with(Into::Accumulate, parameters, output_gradient, gradients, input_gradient, tape)
+    }
+
+    /// [`backward`](Self::backward) that overwrites `gradients`, whatever they were: large ones need not be set to zero.
+    ///
+    /// # Panics
+    /// As [`backward`](Self::backward).
+    pub fn backward_anew<'t>(
+        &self,
+        parameters: &[f32],
+        output_gradient: &[f32],
+        gradients: &mut [f32],
+        input_gradient: InputGradient,
+        tape: &'t mut Tape,
+    ) -> &'t [f32] {
+        self.backward_with(Into::Replace, parameters, output_gradient, gradients, input_gradient, tape)
+    }
+
+    fn backward_with<'t>(
+        &self,
+        mode: Into,
+        parameters: &[f32],
+        output_gradient: &[f32],
+        gradients: &mut [f32],
+        input_gradient: InputGradient,
+        tape: &'t mut Tape,
+    ) -> &'t [f32] {
         assert_eq!(gradients.len(), self.parameter_count(), "gradients of the network");
         assert_eq!(output_gradient.len(), tape.rows * self.outputs(), "gradient at the output");
         let Tape { input, outputs, statistics, columns, gradients: at_inputs, .. } = tape;
@@ -139,6 +166,10 @@ impl Network {
                 let (dy, dx) = (&mut above[0], &mut below[index]);
                 let start = ranges.first().map_or(gradients.len(), |range| range.start);
                 let (rest, own) = std::mem::take(&mut gradients).split_at_mut(start);
+                // A linear layer overwrites its weights' gradients in one product; others add to zeros.
+                if mode == Into::Replace && !matches!(layer, Layer::Linear { .. }) {
+                    own.fill(0.0);
+                }
                 let (weight, bias) = own.split_at_mut(ranges.first().map_or(0, Range::len));
                 let bias = &mut bias[..ranges.get(1).map_or(0, Range::len)];
                 let parts = |part: usize| &parameters[ranges[part].clone()];
@@ -147,7 +178,7 @@ impl Network {
                     Layer::Linear { inputs, outputs } => {
                         let dy: &[f32] = dy;
                         let dx = wanted.then_some(&mut *dx);
-                        linear_backward(scope, source, [*inputs, *outputs], parts(0), dy, [weight, bias], dx);
+                        linear_backward(scope, mode, source, [*inputs, *outputs], parts(0), dy, [weight, bias], dx);
                     }
                     Layer::Conv(conv) => {
                         let dx = wanted.then(|| resized(dx, source.len()));
@@ -225,8 +256,10 @@ pub(crate) fn linear(x: &[f32], inputs: usize, outputs: usize, weight: &[f32], b
 
 /// The gradients by weights and biases, which nobody waits for, are left to whichever core is idle, or to this one when
 /// it has nothing else to do.
+#[allow(clippy::too_many_arguments)] // the operands of one formula
 fn linear_backward<'s>(
     scope: &rayon::Scope<'s>,
+    mode: Into,
     x: &'s [f32],
     [inputs, outputs]: [usize; 2],
     weight: &[f32],
@@ -237,8 +270,11 @@ fn linear_backward<'s>(
     let rows = x.len() / inputs;
     let dy_matrix = Matrix::new(dy, rows, outputs);
     let mut by_weights = move || {
+        if mode == Into::Replace {
+            bias_gradient.fill(0.0);
+        }
         add_rows(dy, bias_gradient);
-        multiply(weight_gradient, Into::Accumulate, dy_matrix.transposed(), Matrix::new(x, rows, inputs));
+        multiply(weight_gradient, mode, dy_matrix.transposed(), Matrix::new(x, rows, inputs));
     };
     let Some(dx) = dx else { return by_weights() };
     if rows * inputs * outputs < WORTH_SHARING {
@@ -442,6 +478,23 @@ mod tests {
                 let close = (numeric - f64::from(input_gradient[i])).abs() < 2e-2 * numeric.abs().max(1.0);
                 assert!(close, "input {i}: {} against {numeric}", input_gradient[i]);
             }
+        }
+    }
+
+    #[test]
+    fn gradients_anew_are_those_added_to_zeros() {
+        for network in networks() {
+            let mut stream = RandomStream::named(7, "anew");
+            let parameters = network.initial_parameters(&mut stream);
+            let (mut input, mut c) = (vec![0.0; 4 * network.inputs()], vec![0.0; 4 * network.outputs()]);
+            stream.fill_standard_normal(&mut input);
+            stream.fill_standard_normal(&mut c);
+            let (mut tape, unused) = (Tape::default(), InputGradient::Unused);
+            network.forward(&parameters, &input, Mode::Training, &mut tape);
+            let (mut added, mut anew) = (vec![0.0; parameters.len()], vec![9.0; parameters.len()]);
+            network.backward(&parameters, &c, &mut added, unused, &mut tape);
+            network.backward_anew(&parameters, &c, &mut anew, unused, &mut tape);
+            assert_eq!(added, anew);
         }
     }
 
