@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from throughput import UNSET
+
 HERE = Path(__file__).parent
-# Settings of numerical libraries that a machine may bring along, and that would slow them down.
-UNSET = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in UNSET}
 LIMIT = 1e-3
 

@@ -20,13 +20,13 @@ pub enum Divergence {
 
 /// One dimension of a Gaussian.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moments {
-    pub(crate) mean: f32,
-    pub(crate) log_var: f32,
+struct Moments {
+    mean: f32,
+    log_var: f32,
     /// e^log_var.
-    pub(crate) variance: f32,
+    variance: f32,
     /// 1 / variance.
-    pub(crate) precision: f32,
+    precision: f32,
 }
 
 /// A divergence of one dimension in nats, and its derivatives by q's mean and log-variance.
@@ -37,7 +37,7 @@ type WithGradient = (f32, (f32, f32));
 pub(crate) struct Gaussians {
     pub(crate) means: Vec<f32>,
     pub(crate) log_vars: Vec<f32>,
-    pub(crate) variances: Vec<f32>,
+    variances: Vec<f32>,
 }
 
 impl Gaussians {

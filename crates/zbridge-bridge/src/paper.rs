@@ -6,7 +6,8 @@ use crate::divergence::Gaussians;
 use crate::{BridgeError, GaussianDensity};
 use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::{
-    Adam, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan, Verdict, train,
+    Adam, Gradients, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan,
+    Verdict, train,
 };
 
 /// q(target|source), fitted on the pairs; `observe` hears the progress and says whether to go on.
@@ -145,10 +146,15 @@ impl Trainee for DensityTrainer<'_> {
         // Equation 4: L ≃ (N/M) Σ L_i.
         let scale = self.source.rows() as f32 / rows.len() as f32;
         self.last_nats = self.divergence(rows, scale) / rows.len() as f64;
-        self.gradients.fill(0.0);
         let (network, parameters) = self.density.parts_mut();
         let unused = InputGradient::Unused;
-        network.backward(parameters, &self.output_gradient, &mut self.gradients, unused, &mut self.tape);
+        network.backward(
+            parameters,
+            &self.output_gradient,
+            Gradients::Overwrite(&mut self.gradients),
+            unused,
+            &mut self.tape,
+        );
         network.update_running_statistics(parameters, &self.tape);
         self.adam.step(parameters, &self.gradients, context.learning_rate);
         Ok(self.last_nats)

@@ -1,10 +1,12 @@
-use crate::tape_pool::TapePool;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{EventKind, Latents, Observations, RandomStream, ShapeError};
-use zbridge_nn::{Adam, InputGradient, Likelihood, Mode, Network, NnError, StepContext, Tape, Trainee, WeightsFile};
+use zbridge_nn::{
+    Adam, BufferPool, Gradients, InputGradient, Likelihood, Mode, Network, NnError, StepContext, Tape, Trainee,
+    WeightsFile,
+};
 
 /// A classifier of observations: the judge of generated images. Bridges never see it.
 #[derive(Debug, Clone)]
@@ -12,7 +14,7 @@ pub struct Classifier {
     event: EventKind,
     network: Network,
     parameters: Arc<[f32]>,
-    tapes: Arc<TapePool>,
+    tapes: Arc<BufferPool>,
 }
 
 /// What a classifier is made of, as its weights file tells.
@@ -158,7 +160,13 @@ impl Trainee for ClassifierTrainer<'_> {
         }
         let gradient = outputs.to_vec();
         let mut gradients = vec![0.0; self.parameters.len()];
-        self.network.backward(&self.parameters, &gradient, &mut gradients, InputGradient::Unused, &mut self.tape);
+        self.network.backward(
+            &self.parameters,
+            &gradient,
+            Gradients::Add(&mut gradients),
+            InputGradient::Unused,
+            &mut self.tape,
+        );
         self.network.update_running_statistics(&mut self.parameters, &self.tape);
         self.adam.step(&mut self.parameters, &gradients, context.learning_rate);
         Ok(log_likelihood / rows.len() as f64)

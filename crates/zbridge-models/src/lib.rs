@@ -9,7 +9,6 @@ mod ali;
 mod classifier;
 mod error;
 pub mod recipes;
-mod tape_pool;
 mod text;
 mod vae;
 #[cfg(feature = "burn")]

@@ -1,5 +1,4 @@
 use crate::ModelError;
-use crate::tape_pool::TapePool;
 #[cfg(feature = "burn")]
 use crate::vae_on_burn::VaeOnBurn;
 use rayon::prelude::*;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 use zbridge_core::{
     DiagonalGaussian, Estimate, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream, ShapeError,
 };
-use zbridge_nn::{Device, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace};
+use zbridge_nn::{BufferPool, Device, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace};
 
 /// What a variational auto-encoder is made of (Kingma & Welling 2013), without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ pub struct Vae {
     decoder: Arc<[f32]>,
     /// The networks of the native engine, with those parameters.
     networks: Arc<FixedNetworks>,
-    workspaces: Arc<TapePool<Workspace>>,
+    workspaces: Arc<BufferPool<Workspace>>,
     /// Where the networks run when not on the native engine.
     device: Option<Arc<dyn VaeOnDevice>>,
 }

@@ -4,7 +4,7 @@ use crate::vae::{Vae, VaeArchitecture};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{Adam, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
+use zbridge_nn::{Adam, Gradients, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
 
 /// What a VAE is trained to maximise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ impl Trainee for VaeTrainer<'_> {
             })
             .collect();
         let shards = &self.shards[..parts.len()];
-        let gradients: Vec<&[f32]> = shards.iter().map(|shard| shard.gradients.as_slice()).collect();
+        let gradients: Vec<&[f32]> = shards.iter().map(|shard| &*shard.gradients).collect();
         self.adam.step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
         Ok(sums.iter().sum::<f64>() / rows.len() as f64)
     }
@@ -177,15 +177,9 @@ impl Shard {
         } else {
             self.importance_weighted_bound(architecture, decoder, terms)
         };
-        let gradients = &mut self.gradients[..encoder.len()];
+        let gradients = Gradients::Overwrite(&mut self.gradients[..encoder.len()]);
         let unused = InputGradient::Unused;
-        architecture.encoder.backward_anew(
-            encoder,
-            &self.posterior_gradient,
-            gradients,
-            unused,
-            &mut self.encoder_tape,
-        );
+        architecture.encoder.backward(encoder, &self.posterior_gradient, gradients, unused, &mut self.encoder_tape);
         total
     }
 
@@ -274,11 +268,11 @@ impl Shard {
     fn decoder_backward(&mut self, architecture: &VaeArchitecture, decoder: &[f32]) -> Vec<f32> {
         let start = architecture.encoder.parameter_count();
         let output_gradient = std::mem::take(self.decoder_tape.output_mut());
-        let gradients = &mut self.gradients[start..];
+        let gradients = Gradients::Overwrite(&mut self.gradients[start..]);
         let wanted = InputGradient::Wanted;
         let at_latents = architecture
             .decoder
-            .backward_anew(decoder, &output_gradient, gradients, wanted, &mut self.decoder_tape)
+            .backward(decoder, &output_gradient, gradients, wanted, &mut self.decoder_tape)
             .to_vec();
         *self.decoder_tape.output_mut() = output_gradient;
         at_latents

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod adam;
+mod buffer_pool;
 #[cfg(feature = "burn")]
 pub mod burn_engine;
 mod device;
@@ -19,6 +20,7 @@ mod training;
 mod weights;
 
 pub use adam::Adam;
+pub use buffer_pool::BufferPool;
 pub use device::Device;
 pub use error::NnError;
 pub use fixed_network::{FixedNetwork, Workspace};
@@ -27,7 +29,7 @@ pub use kernels::activation::Activation;
 pub use kernels::elementwise::{exponentials, silu_backward};
 pub use layer::{Convolution, Layer};
 pub use likelihood::Likelihood;
-pub use native::{InputGradient, Mode, Tape};
+pub use native::{Gradients, InputGradient, Mode, Tape};
 pub use network::{Network, ParameterTensor};
 pub use stencil::{GridConvolution, GridSide};
 pub use training::{Outcome, Position, Progress, Schedule, StepContext, Trainee, TrainingPlan, Verdict, train};

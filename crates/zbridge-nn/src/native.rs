@@ -108,8 +108,8 @@ impl Network {
         tape.outputs.last_mut().unwrap_or(&mut tape.input)
     }
 
-    /// Adds d objective / d parameters to `gradients`, for `output_gradient` `[rows, outputs]` and the last
-    /// forward pass on this tape (in [`Mode::Training`]). Gives the gradient at the input when it is wanted.
+    /// d objective / d parameters in `gradients`, for `output_gradient` `[rows, outputs]` and the last forward pass on this
+    /// tape (in [`Mode::Training`]). Gives the gradient at the input when it is wanted.
     ///
     /// # Panics
     /// When `gradients` or `output_gradient` has another length than the forward pass says.
@@ -117,37 +117,14 @@ impl Network {
         &self,
         parameters: &[f32],
         output_gradient: &[f32],
-        gradients: &mut [f32],
+        gradients: Gradients<'_>,
         input_gradient: InputGradient,
         tape: &'t mut Tape,
     ) -> &'t [f32] {
-        self.backward_with(Into::Accumulate, parameters, output_gradient, gradients, input_gradient, tape)
-    }
-
-    /// [`backward`](Self::backward) that overwrites `gradients`, whatever they were: large ones need not be set to zero.
-    ///
-    /// # Panics
-    /// As [`backward`](Self::backward).
-    pub fn backward_anew<'t>(
-        &self,
-        parameters: &[f32],
-        output_gradient: &[f32],
-        gradients: &mut [f32],
-        input_gradient: InputGradient,
-        tape: &'t mut Tape,
-    ) -> &'t [f32] {
-        self.backward_with(Into::Replace, parameters, output_gradient, gradients, input_gradient, tape)
-    }
-
-    fn backward_with<'t>(
-        &self,
-        mode: Into,
-        parameters: &[f32],
-        output_gradient: &[f32],
-        gradients: &mut [f32],
-        input_gradient: InputGradient,
-        tape: &'t mut Tape,
-    ) -> &'t [f32] {
+        let (mode, gradients) = match gradients {
+            Gradients::Add(gradients) => (Into::Accumulate, gradients),
+            Gradients::Overwrite(gradients) => (Into::Replace, gradients),
+        };
         assert_eq!(gradients.len(), self.parameter_count(), "gradients of the network");
         assert_eq!(output_gradient.len(), tape.rows * self.outputs(), "gradient at the output");
         let Tape { input, outputs, statistics, columns, gradients: at_inputs, .. } = tape;
@@ -232,6 +209,15 @@ impl Network {
             }
         }
     }
+}
+
+/// Where gradients by a network's parameters go.
+#[derive(Debug)]
+pub enum Gradients<'g> {
+    /// On top of what is there.
+    Add(&'g mut [f32]),
+    /// In place of what is there: large ones need not be set to zero first.
+    Overwrite(&'g mut [f32]),
 }
 
 /// Whether the gradient at a network's input is needed.
@@ -450,8 +436,9 @@ mod tests {
             stream.fill_standard_normal(&mut c);
             let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters.len()]);
             objective(&network, &parameters, &input, &c, &mut tape);
-            let input_gradient =
-                network.backward(&parameters, &c, &mut gradients, InputGradient::Wanted, &mut tape).to_vec();
+            let input_gradient = network
+                .backward(&parameters, &c, Gradients::Add(&mut gradients), InputGradient::Wanted, &mut tape)
+                .to_vec();
             let step = 1e-2;
             for tensor in network.tensors().iter().filter(|tensor| !tensor.name.contains("running")) {
                 for i in tensor.range.clone().step_by(7) {
@@ -492,8 +479,8 @@ mod tests {
             let (mut tape, unused) = (Tape::default(), InputGradient::Unused);
             network.forward(&parameters, &input, Mode::Training, &mut tape);
             let (mut added, mut anew) = (vec![0.0; parameters.len()], vec![9.0; parameters.len()]);
-            network.backward(&parameters, &c, &mut added, unused, &mut tape);
-            network.backward_anew(&parameters, &c, &mut anew, unused, &mut tape);
+            network.backward(&parameters, &c, Gradients::Add(&mut added), unused, &mut tape);
+            network.backward(&parameters, &c, Gradients::Overwrite(&mut anew), unused, &mut tape);
             assert_eq!(added, anew);
         }
     }
@@ -515,7 +502,13 @@ mod tests {
         assert!((zeros - 0.25).abs() < 0.01, "{zeros} dropped");
         assert!(output.iter().all(|y| *y == 0.0 || (y - 4.0 / 3.0).abs() < 1e-6));
         let mut gradients = vec![0.0; 4];
-        let below = network.backward(&parameters, &vec![1.0; rows], &mut gradients, InputGradient::Wanted, &mut tape);
+        let below = network.backward(
+            &parameters,
+            &vec![1.0; rows],
+            Gradients::Add(&mut gradients),
+            InputGradient::Wanted,
+            &mut tape,
+        );
         assert!(below.iter().zip(&output).all(|(g, y)| (g - y).abs() < 1e-6), "the mask on the way back");
     }
 

@@ -4,7 +4,7 @@
 
 use zbridge_core::RandomStream;
 use zbridge_nn::burn_engine::{BurnAdam, BurnDevice, BurnNetwork, Tensor};
-use zbridge_nn::{Adam, Convolution, Device, InputGradient, Layer, Likelihood, Mode, Network, Tape};
+use zbridge_nn::{Adam, Convolution, Device, Gradients, InputGradient, Layer, Likelihood, Mode, Network, Tape};
 
 /// Enough that every unit is on either side of zero on some row.
 const ROWS: usize = 48;
@@ -76,7 +76,13 @@ impl Case {
     fn native_step(&self, parameters: &mut [f32], tape: &mut Tape) -> Vec<f32> {
         let mut gradients = vec![0.0; parameters.len()];
         self.network.forward(parameters, &self.input, Mode::Training, tape);
-        self.network.backward(parameters, &self.output_gradient, &mut gradients, InputGradient::Unused, tape);
+        self.network.backward(
+            parameters,
+            &self.output_gradient,
+            Gradients::Add(&mut gradients),
+            InputGradient::Unused,
+            tape,
+        );
         self.network.update_running_statistics(parameters, tape);
         gradients
     }

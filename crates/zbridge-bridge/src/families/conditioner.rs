@@ -3,7 +3,7 @@ use crate::BridgeError;
 use std::iter;
 use std::path::Path;
 use zbridge_core::{RandomStream, ShapeError};
-use zbridge_nn::{InputGradient, Layer, Mode, Network, NnError, Tape, WeightsFile};
+use zbridge_nn::{Gradients, InputGradient, Layer, Mode, Network, NnError, Tape, WeightsFile};
 
 /// The network that turns a source into the parameters of a distribution over the target, with what it has learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +122,13 @@ impl Conditioner {
 
     /// Adds d objective / d parameters to `gradients`, for the gradient at the outputs of the last pass on this tape.
     pub(crate) fn backward(&self, output_gradient: &[f32], gradients: &mut [f32], tape: &mut Tape) {
-        self.network.backward(&self.parameters, output_gradient, gradients, InputGradient::Unused, tape);
+        self.network.backward(
+            &self.parameters,
+            output_gradient,
+            Gradients::Add(gradients),
+            InputGradient::Unused,
+            tape,
+        );
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
 use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
-use zbridge_nn::{InputGradient, Mode, Network, NnError, Tape, WeightsFile};
+use zbridge_nn::{Gradients, InputGradient, Mode, Network, NnError, Tape, WeightsFile};
 
 /// q(target|source) as standard normal noise that an invertible network carries to the target.
 ///
@@ -263,8 +263,13 @@ impl CouplingFlow {
         // Before the first coupling there is only data.
         let wanted = if index > 0 { InputGradient::Wanted } else { InputGradient::Unused };
         let parameters = &self.parameters[self.range(index)];
-        let by_inputs =
-            self.network.backward(parameters, &work.raw_gradient, parameter_gradient, wanted, &mut tape.network);
+        let by_inputs = self.network.backward(
+            parameters,
+            &work.raw_gradient,
+            Gradients::Add(parameter_gradient),
+            wanted,
+            &mut tape.network,
+        );
         if wanted == InputGradient::Wanted {
             for (gradient, by_inputs) in gradient.chunks_exact_mut(target).zip(by_inputs.chunks_exact(inputs)) {
                 kept.iter().zip(by_inputs).for_each(|(&column, by_input)| gradient[column] += by_input);

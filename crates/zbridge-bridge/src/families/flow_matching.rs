@@ -10,7 +10,7 @@ use std::f32::consts::TAU;
 use std::path::Path;
 use std::sync::OnceLock;
 use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
-use zbridge_nn::{InputGradient, Mode, Network, NnError, Tape, WeightsFile, silu_backward};
+use zbridge_nn::{Gradients, InputGradient, Mode, Network, NnError, Tape, WeightsFile, silu_backward};
 
 /// q(target|source) as standard normal noise that drifts to the target with the velocity a network gives:
 /// dx/dt = v(x, t; source) from t = 0 to t = 1.
@@ -331,7 +331,7 @@ impl Learner for FlowMatching {
         error.extend(velocity.iter().zip(target.iter().zip(&*noise)).map(|(v, (x1, x0))| v - (x1 - x0)));
         let objective = error.iter().map(|&error| 0.5 * f64::from(error) * f64::from(error)).sum();
         error.iter_mut().for_each(|error| *error *= scale);
-        self.network.backward(&self.parameters, error, gradients, InputGradient::Unused, network);
+        self.network.backward(&self.parameters, error, Gradients::Add(gradients), InputGradient::Unused, network);
         objective
     }
 }

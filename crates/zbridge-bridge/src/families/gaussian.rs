@@ -4,7 +4,7 @@ use crate::{BridgeConfig, BridgeError};
 use rayon::prelude::*;
 use std::path::Path;
 use zbridge_core::{ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError};
-use zbridge_nn::{InputGradient, Layer, Mode, Network, Tape, WeightsFile};
+use zbridge_nn::{Gradients, InputGradient, Layer, Mode, Network, Tape, WeightsFile};
 
 /// q(target|source) as a diagonal Gaussian whose mean and log-variance a network gives (paper, eq. 1).
 #[derive(Debug, Clone, PartialEq)]
@@ -148,7 +148,13 @@ impl Learner for GaussianDensity {
             }
             total += f64::from(nats);
         }
-        self.network.backward(&self.parameters, &tape.gradient, gradients, InputGradient::Unused, &mut tape.network);
+        self.network.backward(
+            &self.parameters,
+            &tape.gradient,
+            Gradients::Add(gradients),
+            InputGradient::Unused,
+            &mut tape.network,
+        );
         total
     }
 }

@@ -1,10 +1,10 @@
 use super::ids::IDS_KEY;
 use super::ids_table::write_ids;
-use super::stored::{integers, joined};
-use super::write::{expect_shape, unstorable};
+use super::stored::{Described, float_bytes, integer_bytes, integers, joined, safetensors_header};
+use super::write::unstorable;
 use crate::row_sink::atomically;
 use crate::{DataError, RowSink, write_npy_rows};
-use serde_json::{Map, Value, json};
+use safetensors::tensor::Dtype;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::ops::Range;
@@ -45,7 +45,6 @@ impl GeneratedLatents<'_> {
         path: &Path,
         fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        expect_shape(path, &self.latent_shape, self.latent_shape.iter().product())?;
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => self.write_safetensors(path, fill),
             Some("npz") => self.write_npz(path, fill),
@@ -91,21 +90,19 @@ impl GeneratedLatents<'_> {
         metadata.remove(IDS_KEY);
         let mut tensors = vec![];
         if numbered {
-            tensors.push(("ids", "I64", vec![self.rows], 8));
+            tensors.push(Described { name: "ids", dtype: Dtype::I64, shape: vec![self.rows] });
         } else {
             metadata.insert(IDS_KEY.to_owned(), joined(path, &self.all_ids()?)?);
         }
-        tensors.push((self.name(), "F32", self.shape(), 4));
+        tensors.push(Described { name: self.name(), dtype: Dtype::F32, shape: self.shape() });
         let header = safetensors_header(&metadata, &tensors);
         let failed = |reason| DataError::Write { path: path.to_owned(), reason };
         atomically(path, |file| {
             file.write_all(&header).map_err(failed)?;
             for ids in self.blocks_of_ids().take(if numbered { usize::MAX } else { 0 }) {
-                let bytes: Vec<u8> =
-                    integers(&ids?).unwrap_or_default().iter().flat_map(|id| id.to_le_bytes()).collect();
-                file.write_all(&bytes).map_err(failed)?;
+                file.write_all(&integer_bytes(&integers(&ids?).unwrap_or_default())).map_err(failed)?;
             }
-            let mut put = |values: &[f32]| file.write_all(&bytes_of(values));
+            let mut put = |values: &[f32]| file.write_all(&float_bytes(values));
             RowSink::new(path, self.numbers(), &mut put).filled(fill)
         })
     }
@@ -117,13 +114,13 @@ impl GeneratedLatents<'_> {
     ) -> Result<(), E> {
         let mut floats = Vec::with_capacity(4 * self.numbers());
         let mut put = |values: &[f32]| {
-            floats.extend(bytes_of(values));
+            floats.extend(float_bytes(values));
             Ok(())
         };
         RowSink::new(path, self.numbers(), &mut put).filled(fill)?;
         let ids = self.all_ids()?;
         let ids = match integers(&ids) {
-            Some(ids) => npy_bytes("<i8", &[ids.len()], ids.iter().flat_map(|id| id.to_le_bytes()).collect()),
+            Some(ids) => npy_bytes("<i8", &[ids.len()], integer_bytes(&ids)),
             None => texts(&ids),
         };
         let latents = npy_bytes("<f4", &self.shape(), floats);
@@ -131,25 +128,6 @@ impl GeneratedLatents<'_> {
         let bytes = bytes.map_err(|reason| unstorable(path, &reason.to_string()))?;
         Ok(crate::write_atomically(path, |file| file.write_all(&bytes))?)
     }
-}
-
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// The beginning of a safetensors file with these tensors: name, dtype, shape, bytes of an element.
-fn safetensors_header(metadata: &BTreeMap<String, String>, tensors: &[(&str, &str, Vec<usize>, usize)]) -> Vec<u8> {
-    let mut header = Map::new();
-    header.insert("__metadata__".to_owned(), json!(metadata));
-    let mut start = 0;
-    for (name, dtype, shape, width) in tensors {
-        let end = start + shape.iter().product::<usize>() * width;
-        header.insert((*name).to_owned(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
-        start = end;
-    }
-    let mut text = Value::Object(header).to_string().into_bytes();
-    text.resize(text.len().next_multiple_of(8), b' ');
-    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
 }
 
 /// The archive of these arrays, not compressed: floats of latents have nothing to compress. Its times are fixed.

@@ -1,8 +1,7 @@
 use crate::DataError;
 use half::f16;
-use safetensors::serialize;
 use safetensors::tensor::{Dtype, SafeTensorError, TensorView};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use zbridge_core::Latents;
@@ -41,11 +40,7 @@ impl Stored {
         let shape = vec![latents.rows(), latents.dim()];
         let values = latents.values();
         if precision == Precision::F32 {
-            return Ok(Self {
-                dtype: Dtype::F32,
-                shape,
-                data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            });
+            return Ok(Self { dtype: Dtype::F32, shape, data: float_bytes(values) });
         }
         if let Some(i) = values.iter().position(|&value| !f16::from_f32(value).is_finite()) {
             let (row, column, value) = (i / latents.dim(), i % latents.dim(), values[i]);
@@ -58,42 +53,68 @@ impl Stored {
     }
 
     pub(super) fn integers(values: &[i64]) -> Self {
-        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Self { dtype: Dtype::I64, shape: vec![values.len()], data }
+        Self { dtype: Dtype::I64, shape: vec![values.len()], data: integer_bytes(values) }
     }
 
     pub(super) fn bytes(values: &[u8]) -> Self {
         Self { dtype: Dtype::U8, shape: vec![values.len()], data: values.to_vec() }
     }
 
-    fn view(&self) -> Result<TensorView<'_>, SafeTensorError> {
-        TensorView::new(self.dtype, self.shape.clone(), &self.data)
+    /// An error when the data are not as many as the shape says.
+    fn expect_filled(&self) -> Result<(), SafeTensorError> {
+        TensorView::new(self.dtype, self.shape.clone(), &self.data).map(drop)
     }
 }
 
-/// A safetensors file of these tensors. The same contents give the same bytes.
+/// What the header of a safetensors file says of a tensor.
+pub(super) struct Described<'t> {
+    pub(super) name: &'t str,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+}
+
+/// A safetensors file of these tensors, the widest numbers first and then by name. The same contents give the same bytes.
 pub(super) fn safetensors_bytes(
     path: &Path,
-    tensors: &[(&str, Stored)],
-    metadata: BTreeMap<String, String>,
+    mut tensors: Vec<(&str, Stored)>,
+    metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, DataError> {
-    let views = tensors.iter().map(|(name, stored)| Ok((*name, stored.view()?))).collect::<Result<Vec<_>, _>>();
-    let bytes = views.and_then(|views| serialize(views, Some(metadata.into_iter().collect())));
     let unstorable = |error: SafeTensorError| DataError::Unstorable { path: path.to_owned(), why: error.to_string() };
-    Ok(with_sorted_metadata(bytes.map_err(unstorable)?))
+    tensors.sort_by(|(a_name, a), (b_name, b)| b.dtype.cmp(&a.dtype).then_with(|| a_name.cmp(b_name)));
+    tensors.iter().try_for_each(|(_, stored)| stored.expect_filled()).map_err(unstorable)?;
+    let described = tensors.iter().map(|(name, Stored { dtype, shape, .. })| Described {
+        name,
+        dtype: *dtype,
+        shape: shape.clone(),
+    });
+    let mut bytes = safetensors_header(metadata, &described.collect::<Vec<_>>());
+    tensors.iter().for_each(|(_, stored)| bytes.extend(&stored.data));
+    Ok(bytes)
 }
 
-/// The file with its metadata in alphabetical order: safetensors keeps them in a hash map, whose order changes from run
-/// to run, and digests of files must not.
-fn with_sorted_metadata(mut file: Vec<u8>) -> Vec<u8> {
-    let length = u64::from_le_bytes(file[..8].try_into().unwrap_or_default()) as usize;
-    if let Ok(mut header) = serde_json::from_slice::<Value>(&file[8..8 + length]) {
-        header["__metadata__"].sort_all_objects();
-        let mut text = header.to_string().into_bytes();
-        text.resize(length, b' ');
-        file[8..8 + length].copy_from_slice(&text);
+/// The beginning of a safetensors file whose tensors follow in this order.
+///
+/// The library keeps metadata in a hash map, whose order changes from run to run, and digests of files must not.
+pub(super) fn safetensors_header(metadata: &BTreeMap<String, String>, tensors: &[Described<'_>]) -> Vec<u8> {
+    let mut header = Map::new();
+    header.insert("__metadata__".to_owned(), json!(metadata));
+    let mut start = 0;
+    for Described { name, dtype, shape } in tensors {
+        let end = start + shape.iter().product::<usize>() * dtype.bitsize() / 8;
+        header.insert((*name).to_owned(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
+        start = end;
     }
-    file
+    let mut text = Value::Object(header).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    [&(text.len() as u64).to_le_bytes()[..], &text].concat()
+}
+
+pub(super) fn float_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+pub(super) fn integer_bytes(values: &[i64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// The ids as integers, when all are written as integers are: `007` is a name.

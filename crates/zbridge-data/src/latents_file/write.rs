@@ -31,7 +31,7 @@ impl LatentsFile {
             None => _ = metadata.insert(IDS_KEY.to_owned(), joined(path, &self.ids)?),
         }
         tensors.extend(self.labels.as_ref().map(|labels| ("labels", Stored::bytes(labels))));
-        safetensors_bytes(path, &tensors, metadata)
+        safetensors_bytes(path, tensors, &metadata)
     }
 
     fn latents(&self, path: &Path, precision: Precision) -> Result<Vec<(&'static str, Stored)>, DataError> {

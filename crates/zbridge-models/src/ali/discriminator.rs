@@ -1,7 +1,7 @@
 use super::model::AliArchitecture;
 use crate::ModelError;
 use serde::{Deserialize, Serialize};
-use zbridge_nn::{InputGradient, Mode, Network, NnError, Tape, WeightsFile};
+use zbridge_nn::{Gradients, InputGradient, Mode, Network, NnError, Tape, WeightsFile};
 
 /// The networks that tell whether a pair of observation and latent was encoded or generated: D(x, z).
 ///
@@ -77,7 +77,8 @@ impl Discriminator {
         let (first, second) = parameters.split_at(self.observation.parameter_count());
         let (first_gradients, second_gradients) = gradients.split_at_mut(first.len());
         let always = InputGradient::Wanted;
-        let inputs = self.joint.backward(second, logit_gradient, second_gradients, always, &mut tape.joint);
+        let inputs =
+            self.joint.backward(second, logit_gradient, Gradients::Add(second_gradients), always, &mut tape.joint);
         tape.features_gradient.clear();
         tape.latents_gradient.clear();
         for row in inputs.chunks_exact(self.joint.inputs()) {
@@ -86,7 +87,8 @@ impl Discriminator {
             tape.latents_gradient.extend_from_slice(latent);
         }
         let features = &tape.features_gradient;
-        let observations = self.observation.backward(first, features, first_gradients, wanted, &mut tape.observation);
+        let observations =
+            self.observation.backward(first, features, Gradients::Add(first_gradients), wanted, &mut tape.observation);
         [observations, &tape.latents_gradient]
     }
 

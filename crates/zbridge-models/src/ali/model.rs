@@ -1,11 +1,10 @@
 use crate::ModelError;
-use crate::tape_pool::TapePool;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, ShapeError};
-use zbridge_nn::{FixedNetwork, Likelihood, Network, WeightsFile, Workspace};
+use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, WeightsFile, Workspace};
 
 /// What an ALI model is made of, without its numbers, and without the discriminator that only its training needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +29,7 @@ pub struct Ali {
     encoder: Arc<[f32]>,
     generator: Arc<[f32]>,
     networks: Arc<FixedNetworks>,
-    workspaces: Arc<TapePool<Workspace>>,
+    workspaces: Arc<BufferPool<Workspace>>,
 }
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::model::AliArchitecture;
 use super::penalty::GradientPenalty;
 use std::ops::Range;
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{InputGradient, Likelihood, Mode, Tape};
+use zbridge_nn::{Gradients, InputGradient, Likelihood, Mode, Tape};
 
 /// What a step plays: who, and with which weights.
 #[derive(Clone, Copy)]
@@ -188,7 +188,7 @@ impl Shard {
         let [encoder, generator, _] = play.parameters;
         let gradients = &mut self.gradients[encoder.len()..][..generator.len()];
         let (network, tape) = (&play.architecture.generator, &mut self.generator_tape);
-        let at_latents = network.backward(generator, &gradient, gradients, InputGradient::Wanted, tape);
+        let at_latents = network.backward(generator, &gradient, Gradients::Add(gradients), InputGradient::Wanted, tape);
         if play.reconstruction_weight > 0.0 {
             self.latents_gradient.iter_mut().zip(&at_latents[..self.noise.len()]).for_each(|(total, g)| *total += g);
         }
@@ -208,7 +208,7 @@ impl Shard {
         let [encoder, ..] = play.parameters;
         let gradients = &mut self.gradients[..encoder.len()];
         let network = &play.architecture.encoder;
-        network.backward(encoder, &gradient, gradients, InputGradient::Unused, &mut self.encoder_tape);
+        network.backward(encoder, &gradient, Gradients::Add(gradients), InputGradient::Unused, &mut self.encoder_tape);
     }
 }
 

@@ -24,7 +24,6 @@ pub struct AliTrainer<'d> {
     parameters: Vec<f32>,
     /// Averages of the encoder's and the generator's.
     average: Vec<f32>,
-    gradients: Vec<f32>,
     adam: Adam,
     shards: Vec<Shard>,
     game: Option<Game>,
@@ -57,20 +56,9 @@ impl<'d> AliTrainer<'d> {
         let observation = initial_parameters(&discriminator.observation, &mut stream);
         let joint = initial_parameters(&discriminator.joint, &mut stream);
         let parameters = [average.as_slice(), &observation, &joint].concat();
-        let (gradients, adam) = (vec![0.0; parameters.len()], optimiser(Adam::new(parameters.len())));
+        let adam = optimiser(Adam::new(parameters.len()));
         let (shards, game) = (vec![], None);
-        Ok(Self {
-            architecture,
-            discriminator,
-            objective,
-            observations,
-            parameters,
-            average,
-            gradients,
-            adam,
-            shards,
-            game,
-        })
+        Ok(Self { architecture, discriminator, objective, observations, parameters, average, adam, shards, game })
     }
 
     /// The model as it is now: the average.
@@ -152,7 +140,6 @@ impl<'d> AliTrainer<'d> {
             })
             .collect();
         self.shards = shards;
-        sum_gradients(&self.shards[..parts.len()], &mut self.gradients);
         tallies.into_iter().fold(Tally::default(), Tally::plus)
     }
 
@@ -169,7 +156,9 @@ impl Trainee for AliTrainer<'_> {
     /// One step of all three; comes back with the game's value, see [`Game::value_nats`].
     fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError> {
         let tally = self.play(rows, &context.stream);
-        self.adam.step(&mut self.parameters, &self.gradients, context.learning_rate);
+        let played = &self.shards[..rows.len().div_ceil(SHARD_ROWS)];
+        let gradients: Vec<&[f32]> = played.iter().map(|shard| &*shard.gradients).collect();
+        self.adam.step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
         self.follow();
         let game = tally.game(rows.len(), self.objective.reconstruction_weight > 0.0);
         self.game = Some(game);
@@ -195,16 +184,4 @@ fn initial_parameters(network: &Network, stream: &mut RandomStream) -> Vec<f32> 
 
 fn optimiser(adam: Adam) -> Adam {
     adam.with_decays(DECAYS.0, DECAYS.1)
-}
-
-/// `total ← Σ` of the shards' gradients, in their order.
-fn sum_gradients(shards: &[Shard], total: &mut [f32]) {
-    const BLOCK: usize = 1 << 14;
-    total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
-        let range = block * BLOCK..block * BLOCK + total.len();
-        total.copy_from_slice(&shards[0].gradients[range.clone()]);
-        for shard in &shards[1..] {
-            total.iter_mut().zip(&shard.gradients[range.clone()]).for_each(|(total, part)| *total += part);
-        }
-    });
 }

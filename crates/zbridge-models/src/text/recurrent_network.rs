@@ -1,5 +1,5 @@
 use zbridge_core::RandomStream;
-use zbridge_nn::{Gru, GruTape, InputGradient, Layer, Mode, Network, Tape};
+use zbridge_nn::{Gradients, Gru, GruTape, InputGradient, Layer, Mode, Network, Tape};
 
 /// Symbols, with a context beside each, through an embedding and a recurrent unit to a linear layer: what encoder and
 /// decoder are both made of. Sequences are time-major, `[steps, rows]`.
@@ -127,7 +127,13 @@ impl RecurrentNetwork {
     ) -> &'t [f32] {
         let [_, _, head] = self.split(parameters);
         let start = parameters.len() - head.len();
-        self.head.backward(head, output_gradient, &mut gradients[start..], InputGradient::Wanted, &mut tape.head)
+        self.head.backward(
+            head,
+            output_gradient,
+            Gradients::Add(&mut gradients[start..]),
+            InputGradient::Wanted,
+            &mut tape.head,
+        )
     }
 
     /// Goes back through unit and embedding from the gradient at every state of the last run; comes back with the

@@ -3,7 +3,6 @@ use super::decoder::{TextDecoder, softmax};
 use super::encoder::TextEncoder;
 use super::recurrent_network::RecurrentTape;
 use super::texts::Texts;
-use crate::tape_pool::TapePool;
 use crate::{Elbo, ModelError};
 use rayon::prelude::*;
 use std::path::Path;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use zbridge_core::{
     DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream, ShapeError,
 };
-use zbridge_nn::{NnError, StoredTensor, WeightsFile};
+use zbridge_nn::{BufferPool, NnError, StoredTensor, WeightsFile};
 
 /// A trained text VAE with a standard normal prior and a diagonal-Gaussian posterior.
 ///
@@ -23,7 +22,7 @@ pub struct TextVae {
     decoder: TextDecoder,
     /// The encoder's parameters, then the decoder's.
     parameters: Arc<[f32]>,
-    tapes: Arc<TapePool<RecurrentTape>>,
+    tapes: Arc<BufferPool<RecurrentTape>>,
 }
 
 /// Rows that a core takes at once.

@@ -46,7 +46,6 @@ pub struct TextVaeTrainer {
     texts: Texts,
     /// The encoder's parameters, then the decoder's.
     parameters: Vec<f32>,
-    gradients: Vec<f32>,
     adam: Adam,
     shards: Vec<Shard>,
 }
@@ -68,8 +67,8 @@ impl TextVaeTrainer {
         let encoder = encoder.network().initial_parameters(&mut RandomStream::named(seed, "initial/encoder"));
         let decoder = decoder.network().initial_parameters(&mut RandomStream::named(seed, "initial/decoder"));
         let parameters = [encoder, decoder].concat();
-        let (adam, gradients) = (Adam::new(parameters.len()), vec![0.0; parameters.len()]);
-        Self { architecture, objective, texts, parameters, gradients, adam, shards: vec![] }
+        let adam = Adam::new(parameters.len());
+        Self { architecture, objective, texts, parameters, adam, shards: vec![] }
     }
 
     /// The model as it is now.
@@ -108,11 +107,8 @@ impl Trainee for TextVaeTrainer {
             shard.run(step, parameters, &texts.batch(rows), &context.stream.child(index as u64))
         });
         let sums: Vec<f64> = work.collect();
-        self.gradients.fill(0.0);
-        for shard in &self.shards[..parts.len()] {
-            self.gradients.iter_mut().zip(&shard.gradients).for_each(|(total, part)| *total += part);
-        }
-        self.adam.step(&mut self.parameters, &self.gradients, context.learning_rate);
+        let gradients: Vec<&[f32]> = self.shards[..parts.len()].iter().map(|shard| &*shard.gradients).collect();
+        self.adam.step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
         Ok(sums.iter().sum::<f64>() / rows.len() as f64)
     }
 }

@@ -38,12 +38,10 @@ impl Pieces {
     /// Those of the rows in a range that begins where a piece does.
     pub(crate) fn of(self, rows: Range<usize>) -> impl Iterator<Item = Piece> {
         let (step, draws, end) = (self.rows(), self.draws, rows.end);
-        let parts = move || (0..draws).step_by(if step > 1 { draws } else { OUTPUTS });
-        let length = if step > 1 { draws } else { OUTPUTS };
         rows.step_by(step).flat_map(move |first| {
-            parts().map(move |draw| Piece {
+            (0..draws).step_by(OUTPUTS).map(move |draw| Piece {
                 rows: first..(first + step).min(end),
-                draws: draw..(draw + length).min(draws),
+                draws: draw..(draw + OUTPUTS).min(draws),
             })
         })
     }

@@ -22,8 +22,8 @@ use rten_onnx::onnx::ModelProto;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use zbridge_nn::{FixedNetwork, Workspace};
+use std::sync::{Mutex, PoisonError};
+use zbridge_nn::{BufferPool, FixedNetwork, Workspace};
 
 /// A graph of that kind, ready to run.
 #[derive(Debug)]
@@ -32,8 +32,7 @@ pub(super) struct Chain {
     network: FixedNetwork,
     /// The shape of one row of each output; the network gives them side by side.
     output_shapes: Vec<Vec<usize>>,
-    /// Buffers that no thread is using.
-    idle: Mutex<Vec<Workspace>>,
+    workspaces: BufferPool<Workspace>,
 }
 
 /// Rows that a core takes at once.
@@ -46,7 +45,7 @@ impl Chain {
     /// The chain that a model is, with rows of this shape; none where it is none, or has weights that are no floats.
     pub(super) fn read(model: &ModelProto, data: &BTreeMap<String, Vec<u8>>, input_shape: &[usize]) -> Option<Self> {
         let (network, output_shapes) = Follower::follow(model, data, input_shape)?;
-        Some(Self { inputs: input_shape.iter().product(), network, output_shapes, idle: Mutex::default() })
+        Some(Self { inputs: input_shape.iter().product(), network, output_shapes, workspaces: BufferPool::default() })
     }
 
     pub(super) fn output_shapes(&self) -> &[Vec<usize>] {
@@ -66,20 +65,20 @@ impl Chain {
         }
         let blocks: Vec<Mutex<Block<'_>>> = blocks.into_iter().map(Mutex::new).collect();
         let Ok(_) = workers::map(blocks.len(), |block, _| {
-            self.fill(&mut lock(&blocks[block]));
+            self.fill(&mut blocks[block].lock().unwrap_or_else(PoisonError::into_inner));
             Ok::<_, Infallible>(())
         });
         outputs
     }
 
     fn fill(&self, block: &mut Block<'_>) {
-        let mut workspace = lock(&self.idle).pop().unwrap_or_default();
-        let found = self.network.forward(block.rows, &mut workspace);
-        for (columns, part) in &mut block.outputs {
-            let rows = found.chunks_exact(self.network.outputs()).map(|row| &row[columns.clone()]);
-            part.chunks_exact_mut(columns.len()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row));
-        }
-        lock(&self.idle).push(workspace);
+        self.workspaces.with(|workspace| {
+            let found = self.network.forward(block.rows, workspace);
+            for (columns, part) in &mut block.outputs {
+                let rows = found.chunks_exact(self.network.outputs()).map(|row| &row[columns.clone()]);
+                part.chunks_exact_mut(columns.len()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row));
+            }
+        });
     }
 
     /// Where an output stands in the network's.
@@ -94,8 +93,4 @@ impl Chain {
 struct Block<'a> {
     rows: &'a [f32],
     outputs: Vec<(Range<usize>, &'a mut [f32])>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
