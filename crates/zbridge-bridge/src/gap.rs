@@ -47,17 +47,26 @@ impl DirectionGap {
 /// log q(t_i|s_i) − log mean_j q(t_i|s_j) for each pair.
 fn information(density: &Conditional, sources: &Latents, targets: &Latents) -> Result<Vec<f64>, ShapeError> {
     let count = sources.rows();
-    // A density that is one Gaussian for each source is asked for it once, not once for each target.
-    let gaussians = density.as_gaussian().map(|network| network.gaussians(sources)).transpose()?;
-    let of_pair = |i: usize| {
-        let target = targets.select(&vec![i; count]);
-        let nats = match &gaussians {
-            Some(gaussians) => gaussians.log_prob(&target)?,
-            None => density.given(sources)?.log_prob(&target)?,
-        };
-        let highest = nats.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mean = nats.iter().map(|nats| (nats - highest).exp()).sum::<f64>() / count as f64;
-        Ok(nats[i] - highest - mean.ln())
+    let of_pair = |(i, row): (usize, &[f64])| {
+        let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean = row.iter().map(|nats| (nats - highest).exp()).sum::<f64>() / count as f64;
+        row[i] - highest - mean.ln()
     };
-    (0..count).into_par_iter().map(of_pair).collect()
+    let nats = every_pair(density, sources, targets)?;
+    Ok(nats.chunks_exact(count).enumerate().map(of_pair).collect())
+}
+
+/// log q(t_i|s_j) for every target and source, `[targets, sources]`.
+fn every_pair(density: &Conditional, sources: &Latents, targets: &Latents) -> Result<Vec<f64>, ShapeError> {
+    let count = sources.rows();
+    // A density that is one Gaussian for each source is asked for it once, not once for each target.
+    if let Some(network) = density.as_gaussian() {
+        let gaussians = network.gaussians(sources)?;
+        let of_target = |i: usize| gaussians.log_prob(&targets.select(&vec![i; count]));
+        let rows: Vec<Vec<f64>> = (0..count).into_par_iter().map(of_target).collect::<Result<_, _>>()?;
+        return Ok(rows.concat());
+    }
+    // Others are asked for everything together: what they work out for a source or a target, they work out once.
+    let every_source: Vec<usize> = (0..count * count).map(|i| i % count).collect();
+    density.given(&sources.select(&every_source))?.log_prob(&targets.repeat_each(count))
 }
