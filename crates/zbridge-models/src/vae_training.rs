@@ -4,7 +4,7 @@ use crate::vae::{Vae, VaeArchitecture};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{Adam, Gradients, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
+use zbridge_nn::{Adam, ForwardWeights, Gradients, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
 
 /// What a VAE is trained to maximise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub struct VaeTrainer<'d> {
     /// The encoder's parameters, then the decoder's.
     pub(crate) parameters: Vec<f32>,
     pub(crate) adam: Adam,
+    /// Of the encoder and of the decoder, made anew in each step.
+    forward: [ForwardWeights; 2],
     shards: Vec<Shard>,
 }
 
@@ -71,7 +73,7 @@ impl<'d> VaeTrainer<'d> {
         let decoder = architecture.decoder.initial_parameters(&mut RandomStream::named(seed, "initial/decoder"));
         let parameters = [encoder, decoder].concat();
         let adam = Adam::new(parameters.len());
-        Self { architecture, objective, observations, parameters, adam, shards: vec![] }
+        Self { architecture, objective, observations, parameters, adam, forward: Default::default(), shards: vec![] }
     }
 
     /// The model as it is now.
@@ -107,7 +109,11 @@ impl Trainee for VaeTrainer<'_> {
         let objective = self.objective;
         let parts: Vec<&[usize]> = rows.chunks(shard_rows(rows.len())).collect();
         self.shards.resize_with(parts.len().max(self.shards.len()), Shard::default);
-        let (architecture, observations, parameters) = (&self.architecture, self.observations, &self.parameters);
+        let (architecture, observations) = (&self.architecture, self.observations);
+        let (encoder, decoder) = self.parameters.split_at(architecture.encoder.parameter_count());
+        self.forward[0].lay_out(&architecture.encoder, encoder);
+        self.forward[1].lay_out(&architecture.decoder, decoder);
+        let weights = Weights { encoder, decoder, forward: &self.forward };
         let sums: Vec<f64> = self.shards[..parts.len()]
             .par_iter_mut()
             .zip(&parts)
@@ -116,7 +122,7 @@ impl Trainee for VaeTrainer<'_> {
                 let mut stream = context.stream.child(index as u64);
                 shard.take(observations, rows);
                 objective.show(&mut shard.x, &stream);
-                shard.run(architecture, parameters, terms, &mut stream)
+                shard.run(architecture, weights, terms, &mut stream)
             })
             .collect();
         let shards = &self.shards[..parts.len()];
@@ -133,6 +139,14 @@ struct Terms {
     draws: usize,
     /// One over the rows of the batch.
     scale: f32,
+}
+
+/// What all shards read in a step.
+#[derive(Clone, Copy)]
+struct Weights<'w> {
+    encoder: &'w [f32],
+    decoder: &'w [f32],
+    forward: &'w [ForwardWeights; 2],
 }
 
 /// One core's part of a step, with the buffers it keeps.
@@ -160,18 +174,20 @@ impl Shard {
     fn run(
         &mut self,
         architecture: &VaeArchitecture,
-        parameters: &[f32],
+        weights: Weights,
         terms: Terms,
         stream: &mut RandomStream,
     ) -> f64 {
-        let (encoder, decoder) = parameters.split_at(architecture.encoder.parameter_count());
-        self.gradients.resize(parameters.len(), 0.0);
+        let Weights { encoder, decoder, forward } = weights;
+        self.gradients.resize(encoder.len() + decoder.len(), 0.0);
         let rows = self.x.len() / architecture.event.size();
-        let posterior = architecture.encoder.forward(encoder, &self.x, Mode::Training, &mut self.encoder_tape);
+        let network = &architecture.encoder;
+        let posterior = network.forward_with(encoder, &forward[0], &self.x, Mode::Training, &mut self.encoder_tape);
         self.posterior.clear();
         self.posterior.extend_from_slice(posterior);
         self.draw(rows, architecture.latent_dim, terms.draws, stream);
-        architecture.decoder.forward(decoder, &self.z, Mode::Training, &mut self.decoder_tape);
+        let network = &architecture.decoder;
+        network.forward_with(decoder, &forward[1], &self.z, Mode::Training, &mut self.decoder_tape);
         let total = if terms.draws == 1 {
             self.evidence_lower_bound(architecture, decoder, terms)
         } else {

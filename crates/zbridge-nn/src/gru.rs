@@ -6,6 +6,7 @@
 use crate::kernels::elementwise::add_rows;
 use crate::kernels::gates::{gated_step, gated_step_backward};
 use crate::kernels::matmul::{Into, Matrix, multiply};
+use crate::kernels::transpose::transposed;
 use crate::native::linear;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -38,6 +39,8 @@ pub struct GruTape {
     from_state: Vec<f32>,
     /// The state before the first step, which is zero, and that behind each.
     states: Vec<f32>,
+    /// Where weights are turned over.
+    turned: Vec<f32>,
     gradient: Vec<f32>,
     input_gradient: Vec<f32>,
 }
@@ -76,13 +79,16 @@ impl Gru {
         assert!(inputs.len().is_multiple_of(rows * self.inputs), "whole steps of {rows} rows");
         let (steps, state) = (inputs.len() / (rows * self.inputs), rows * self.units);
         tape.prepare(inputs, rows, steps, self.units);
-        let parts = self.parts(parameters);
-        linear(inputs, self.inputs, 3 * self.units, parts.weight_input, parts.bias_input, &mut tape.gates);
+        let (parts, width) = (self.parts(parameters), 3 * self.units);
+        let by_input = transposed(parts.weight_input, width, self.inputs, rows * steps, &mut tape.turned);
+        linear(inputs, by_input, parts.bias_input, &mut tape.gates);
+        let by_state = transposed(parts.weight_state, width, self.units, rows * steps, &mut tape.turned);
         for step in 0..steps {
             let (before, after) = tape.states.split_at_mut((step + 1) * state);
             let gates = step * 3 * state..(step + 1) * 3 * state;
             let (gates, from_state) = (&mut tape.gates[gates.clone()], &mut tape.from_state[gates]);
-            self.advance_rows(&parts, gates, from_state, &before[step * state..], &mut after[..state]);
+            linear(&before[step * state..], by_state, parts.bias_state, from_state);
+            self.advance_rows(gates, from_state, &before[step * state..], &mut after[..state]);
         }
         &tape.states[state..]
     }
@@ -97,9 +103,12 @@ impl Gru {
         assert_eq!(input.len(), rows * self.inputs, "one input for each state");
         tape.prepare(input, rows, 1, self.units);
         let parts = self.parts(parameters);
-        linear(input, self.inputs, 3 * self.units, parts.weight_input, parts.bias_input, &mut tape.gates);
+        let by_input = transposed(parts.weight_input, 3 * self.units, self.inputs, rows, &mut tape.turned);
+        linear(input, by_input, parts.bias_input, &mut tape.gates);
+        let by_state = transposed(parts.weight_state, 3 * self.units, self.units, rows, &mut tape.turned);
+        linear(state, by_state, parts.bias_state, &mut tape.from_state);
         let after = &mut tape.states[state.len()..];
-        self.advance_rows(&parts, &mut tape.gates, &mut tape.from_state, state, after);
+        self.advance_rows(&mut tape.gates, &mut tape.from_state, state, after);
         state.copy_from_slice(after);
     }
 
@@ -136,17 +145,9 @@ impl Gru {
         self.input_gradient(&parts, tape)
     }
 
-    /// The step of each row, the state's products first.
-    fn advance_rows(
-        &self,
-        parts: &Parts,
-        gates: &mut [f32],
-        from_state: &mut [f32],
-        before: &[f32],
-        after: &mut [f32],
-    ) {
+    /// The step of each row, once the products with inputs and states are there.
+    fn advance_rows(&self, gates: &mut [f32], from_state: &mut [f32], before: &[f32], after: &mut [f32]) {
         let width = 3 * self.units;
-        linear(before, self.units, width, parts.weight_state, parts.bias_state, from_state);
         let rows = gates.chunks_exact_mut(width).zip(from_state.chunks_exact(width));
         let states = before.chunks_exact(self.units).zip(after.chunks_exact_mut(self.units));
         for ((gates, from_state), (before, after)) in rows.zip(states) {

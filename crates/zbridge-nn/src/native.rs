@@ -7,7 +7,8 @@
 use crate::kernels::batch_norm::BatchStatistics;
 use crate::kernels::elementwise::{self, add_rows};
 use crate::kernels::matmul::{Into, Matrix, multiply};
-use crate::kernels::transpose::transpose;
+use crate::forward_weights::ForwardWeights;
+use crate::kernels::transpose::{transpose, transposed};
 use crate::kernels::windows::Windows;
 use crate::layer::{Convolution, Layer};
 use crate::network::Network;
@@ -30,6 +31,8 @@ pub struct Tape {
     outputs: Vec<Vec<f32>>,
     statistics: Vec<BatchStatistics>,
     columns: Vec<f32>,
+    /// Where a layer's weights are turned over.
+    turned: Vec<f32>,
     /// Gradients at the input of each layer, and at the output of the last.
     gradients: Vec<Vec<f32>>,
     rows: usize,
@@ -69,6 +72,21 @@ impl Network {
     /// # Panics
     /// When `input` is no whole number of rows or `parameters` has another length than the network's.
     pub fn forward<'t>(&self, parameters: &[f32], input: &[f32], mode: Mode, tape: &'t mut Tape) -> &'t mut [f32] {
+        self.forward_with(parameters, &ForwardWeights::default(), input, mode, tape)
+    }
+
+    /// The same with `weights` that were laid out before for these `parameters`, which pays where many passes share them.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_with<'t>(
+        &self,
+        parameters: &[f32],
+        weights: &ForwardWeights,
+        input: &[f32],
+        mode: Mode,
+        tape: &'t mut Tape,
+    ) -> &'t mut [f32] {
         assert_eq!(parameters.len(), self.parameter_count(), "parameters of the network");
         assert!(input.len().is_multiple_of(self.inputs()), "whole rows of {}", self.inputs());
         tape.rows = input.len() / self.inputs();
@@ -82,9 +100,21 @@ impl Network {
             let output = &mut after[0];
             output.resize(tape.rows * self.width_after(index), 0.0);
             let parts: Vec<&[f32]> = self.ranges(index).map(|range| &parameters[range]).collect();
+            let turned = &mut tape.turned;
             match layer {
-                Layer::Linear { inputs, outputs } => linear(source, *inputs, *outputs, parts[0], parts[1], output),
-                Layer::Conv(conv) => convolution(source, conv, parts[0], parts[1], output, &mut tape.columns),
+                Layer::Linear { inputs, outputs } => {
+                    let weight = match weights.of_layer(index) {
+                        Some(turned) => Matrix::new(turned, *inputs, *outputs),
+                        None => transposed(parts[0], *outputs, *inputs, tape.rows, turned),
+                    };
+                    linear(source, weight, parts[1], output);
+                }
+                Layer::Conv(conv) => {
+                    let windows = Windows::of_convolution(conv);
+                    let many = tape.rows * windows.count();
+                    let weight = transposed(parts[0], conv.channels, windows.size(), many, turned);
+                    convolution(source, conv, weight, parts[1], output, &mut tape.columns);
+                }
                 Layer::ConvTranspose(conv) => {
                     transposed_convolution(source, conv, parts[0], parts[1], output, &mut tape.columns);
                 }
@@ -127,7 +157,7 @@ impl Network {
         };
         assert_eq!(gradients.len(), self.parameter_count(), "gradients of the network");
         assert_eq!(output_gradient.len(), tape.rows * self.outputs(), "gradient at the output");
-        let Tape { input, outputs, statistics, columns, gradients: at_inputs, .. } = tape;
+        let Tape { input, outputs, statistics, columns, turned, gradients: at_inputs, .. } = tape;
         at_inputs.resize(self.layers().len() + 1, Vec::new());
         if let Some(last) = at_inputs.last_mut() {
             last.clear();
@@ -163,7 +193,9 @@ impl Network {
                     }
                     Layer::ConvTranspose(conv) => {
                         let dx = wanted.then(|| resized(dx, source.len()));
-                        transposed_backward(source, conv, parts(0), dy, weight, bias, dx, columns);
+                        let (size, inputs) = (Windows::of_transposed(conv).size(), conv.input[2]);
+                        let weights = transposed(parts(0), inputs, size, source.len() / inputs, turned);
+                        transposed_backward(source, conv, weights, dy, weight, bias, dx, columns);
                     }
                     Layer::Transpose { rows, columns } => transpose(dy, *columns, *rows, resized(dx, source.len())),
                     in_place => {
@@ -234,10 +266,10 @@ fn resized(values: &mut Vec<f32>, length: usize) -> &mut Vec<f32> {
     values
 }
 
-pub(crate) fn linear(x: &[f32], inputs: usize, outputs: usize, weight: &[f32], bias: &[f32], y: &mut [f32]) {
-    let rows = x.len() / inputs;
-    y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-    multiply(y, Into::Accumulate, Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs).transposed());
+/// `y ← x · weight + bias`, the weight `[inputs, outputs]`.
+pub(crate) fn linear(x: &[f32], weight: Matrix, bias: &[f32], y: &mut [f32]) {
+    y.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+    multiply(y, Into::Accumulate, Matrix::new(x, y.len() / bias.len(), weight.rows()), weight);
 }
 
 /// The gradients by weights and biases, which nobody waits for, are left to whichever core is idle, or to this one when
@@ -271,7 +303,7 @@ fn linear_backward<'s>(
     multiply(resized(dx, rows * inputs), Into::Replace, dy_matrix, Matrix::new(weight, outputs, inputs));
 }
 
-fn convolution(x: &[f32], conv: &Convolution, weight: &[f32], bias: &[f32], y: &mut [f32], columns: &mut Vec<f32>) {
+fn convolution(x: &[f32], conv: &Convolution, weight: Matrix, bias: &[f32], y: &mut [f32], columns: &mut Vec<f32>) {
     let windows = Windows::of_convolution(conv);
     let (many, size, outputs) = (windows.images_at_once(), windows.size(), conv.channels);
     y.chunks_exact_mut(outputs).for_each(|pixel| pixel.copy_from_slice(bias));
@@ -280,7 +312,6 @@ fn convolution(x: &[f32], conv: &Convolution, weight: &[f32], bias: &[f32], y: &
         let rows = images.len() / windows.image_size() * windows.count();
         columns.resize(rows * size, 0.0);
         windows.gather(images, columns);
-        let weight = Matrix::new(weight, outputs, size).transposed();
         multiply(y, Into::Accumulate, Matrix::new(columns, rows, size), weight);
     }
 }
@@ -340,7 +371,7 @@ fn transposed_convolution(
 fn transposed_backward(
     x: &[f32],
     conv: &Convolution,
-    weight: &[f32],
+    weight: Matrix,
     dy: &[f32],
     weight_gradient: &mut [f32],
     bias_gradient: &mut [f32],
@@ -359,7 +390,7 @@ fn transposed_backward(
         multiply(weight_gradient, Into::Accumulate, Matrix::new(x, rows, inputs).transposed(), columns);
         if let Some(dx) = dx.as_deref_mut() {
             let dx = &mut dx[chunk * x_step..][..x.len()];
-            multiply(dx, Into::Replace, columns, Matrix::new(weight, inputs, size).transposed());
+            multiply(dx, Into::Replace, columns, weight);
         }
     }
 }
