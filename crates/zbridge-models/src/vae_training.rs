@@ -4,7 +4,7 @@ use crate::vae::{Vae, VaeArchitecture};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{Adam, ForwardWeights, Gradients, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
+use zbridge_nn::{Adam, BatchPart, ForwardWeights, GradientBlocks, Gradients, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
 
 /// What a VAE is trained to maximise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct VaeTrainer<'d> {
     pub(crate) adam: Adam,
     /// Of the encoder and of the decoder, made anew in each step.
     forward: [ForwardWeights; 2],
+    /// Of the encoder and of the decoder.
+    blocks: [GradientBlocks; 2],
     shards: Vec<Shard>,
 }
 
@@ -73,7 +75,9 @@ impl<'d> VaeTrainer<'d> {
         let decoder = architecture.decoder.initial_parameters(&mut RandomStream::named(seed, "initial/decoder"));
         let parameters = [encoder, decoder].concat();
         let adam = Adam::new(parameters.len());
-        Self { architecture, objective, observations, parameters, adam, forward: Default::default(), shards: vec![] }
+        let blocks = [&architecture.encoder, &architecture.decoder].map(GradientBlocks::of);
+        let forward = Default::default();
+        Self { architecture, objective, observations, parameters, adam, forward, blocks, shards: vec![] }
     }
 
     /// The model as it is now.
@@ -125,10 +129,32 @@ impl Trainee for VaeTrainer<'_> {
                 shard.run(architecture, weights, terms, &mut stream)
             })
             .collect();
-        let shards = &self.shards[..parts.len()];
-        let gradients: Vec<&[f32]> = shards.iter().map(|shard| &*shard.gradients).collect();
-        self.adam.step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
+        self.descend(parts.len(), context.learning_rate);
         Ok(sums.iter().sum::<f64>() / rows.len() as f64)
+    }
+}
+
+impl VaeTrainer<'_> {
+    /// Moves the parameters against the gradients of the first `shards`.
+    fn descend(&mut self, shards: usize, learning_rate: f32) {
+        let (shards, encoder) = (&self.shards[..shards], self.architecture.encoder.parameter_count());
+        let of_encoder: Vec<BatchPart> = shards
+            .iter()
+            .map(|shard| BatchPart { tape: &shard.encoder_tape, gradients: &shard.gradients[..encoder] })
+            .collect();
+        let of_decoder: Vec<BatchPart> = shards
+            .iter()
+            .map(|shard| BatchPart { tape: &shard.decoder_tape, gradients: &shard.gradients[encoder..] })
+            .collect();
+        let [encoder_blocks, decoder_blocks] = &self.blocks;
+        let ends: Vec<usize> =
+            encoder_blocks.ends().chain(decoder_blocks.ends().map(|end| encoder + end)).collect();
+        self.adam.step_by_blocks(&mut self.parameters, &ends, learning_rate, |block, gradient| {
+            match block.checked_sub(encoder_blocks.count()) {
+                None => encoder_blocks.fill(block, &of_encoder, gradient),
+                Some(block) => decoder_blocks.fill(block, &of_decoder, gradient),
+            }
+        });
     }
 }
 
@@ -170,7 +196,7 @@ impl Shard {
         rows.iter().for_each(|&row| self.x.extend_from_slice(observations.row(row)));
     }
 
-    /// The summed objective in nats of the rows taken; their gradients are left in the shard.
+    /// The summed objective in nats of the rows taken; their gradients are left in the shard and on its tapes.
     fn run(
         &mut self,
         architecture: &VaeArchitecture,
@@ -193,7 +219,7 @@ impl Shard {
         } else {
             self.importance_weighted_bound(architecture, decoder, terms)
         };
-        let gradients = Gradients::Overwrite(&mut self.gradients[..encoder.len()]);
+        let gradients = Gradients::Postpone(&mut self.gradients[..encoder.len()]);
         let unused = InputGradient::Unused;
         architecture.encoder.backward(encoder, &self.posterior_gradient, gradients, unused, &mut self.encoder_tape);
         total
@@ -284,7 +310,7 @@ impl Shard {
     fn decoder_backward(&mut self, architecture: &VaeArchitecture, decoder: &[f32]) -> Vec<f32> {
         let start = architecture.encoder.parameter_count();
         let output_gradient = std::mem::take(self.decoder_tape.output_mut());
-        let gradients = Gradients::Overwrite(&mut self.gradients[start..]);
+        let gradients = Gradients::Postpone(&mut self.gradients[start..]);
         let wanted = InputGradient::Wanted;
         let at_latents = architecture
             .decoder

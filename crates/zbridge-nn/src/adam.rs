@@ -52,23 +52,48 @@ impl Adam {
     /// # Panics
     /// When there are no parts, or a part is shorter.
     pub fn step_against_sum(&mut self, parameters: &mut [f32], parts: &[&[f32]], learning_rate: f32) {
-        // A block's sum stays in cache until the update has read it.
         const BLOCK: usize = 1 << 14;
+        let ends: Vec<usize> = (0..parameters.len()).step_by(BLOCK).skip(1).chain([parameters.len()]).collect();
+        self.step_by_blocks(parameters, &ends, learning_rate, |block, sum| {
+            let range = block * BLOCK..block * BLOCK + sum.len();
+            sum.copy_from_slice(&parts[0][range.clone()]);
+            for part in &parts[1..] {
+                sum.iter_mut().zip(&part[range.clone()]).for_each(|(sum, part)| *sum += part);
+            }
+        });
+    }
+
+    /// The same with gradients that are worked out where they are used: `gradient` is asked to fill that of each block, in
+    /// any order and on any core, and the update reads it while it is in that core's cache. A block ends at each of `ends`.
+    ///
+    /// # Panics
+    /// When the ends do not rise to the number of parameters.
+    pub fn step_by_blocks(
+        &mut self,
+        parameters: &mut [f32],
+        ends: &[usize],
+        learning_rate: f32,
+        gradient: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        assert_eq!(ends.last().copied().unwrap_or(0), parameters.len(), "the end of the last block");
         self.steps += 1;
         let update = self.update(learning_rate);
-        let moments = self.first.par_chunks_mut(BLOCK).zip(self.second.par_chunks_mut(BLOCK));
-        parameters.par_chunks_mut(BLOCK).zip(moments).enumerate().for_each_init(
-            Vec::new,
-            |sum, (block, (p, (m, v)))| {
-                let range = block * BLOCK..block * BLOCK + p.len();
-                sum.clear();
-                sum.extend_from_slice(&parts[0][range.clone()]);
-                for part in &parts[1..] {
-                    sum.iter_mut().zip(&part[range.clone()]).for_each(|(sum, part)| *sum += part);
-                }
-                adam_update(p, sum, m, v, update);
-            },
-        );
+        let mut rest = (parameters, &mut *self.first, &mut *self.second);
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let mut blocks = Vec::with_capacity(ends.len());
+        for length in starts.zip(ends).map(|(start, end)| end - start) {
+            let (parameters, first, second) = rest;
+            let [(p, parameters), (m, first), (v, second)] =
+                [parameters, first, second].map(|values| values.split_at_mut(length));
+            blocks.push((p, m, v));
+            rest = (parameters, first, second);
+        }
+        let indexed = blocks.into_par_iter().enumerate().with_max_len(1);
+        indexed.for_each_init(Vec::new, |space, (index, (p, m, v))| {
+            space.resize(p.len(), 0.0);
+            gradient(index, space);
+            adam_update(p, space, m, v, update);
+        });
     }
 
     /// The numbers of the step that is done now.

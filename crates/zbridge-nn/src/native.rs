@@ -60,6 +60,11 @@ impl Tape {
         if index == 0 { &self.input } else { &self.outputs[index - 1] }
     }
 
+    /// The gradient at the output of layer `index` after the last backward pass, `[rows, width]`, of a layer with weights.
+    pub(crate) fn gradient_behind(&self, index: usize) -> &[f32] {
+        &self.gradients[index + 1]
+    }
+
     /// Where dropout draws from until it is told otherwise; without it, dropout in training is an identity.
     pub fn draw_dropout_from(&mut self, stream: RandomStream) {
         self.dropout = Some(stream);
@@ -151,9 +156,10 @@ impl Network {
         input_gradient: InputGradient,
         tape: &'t mut Tape,
     ) -> &'t [f32] {
+        let postponed = matches!(gradients, Gradients::Postpone(_));
         let (mode, gradients) = match gradients {
             Gradients::Add(gradients) => (Into::Accumulate, gradients),
-            Gradients::Overwrite(gradients) => (Into::Replace, gradients),
+            Gradients::Overwrite(gradients) | Gradients::Postpone(gradients) => (Into::Replace, gradients),
         };
         assert_eq!(gradients.len(), self.parameter_count(), "gradients of the network");
         assert_eq!(output_gradient.len(), tape.rows * self.outputs(), "gradient at the output");
@@ -183,9 +189,14 @@ impl Network {
                 let wanted = index > 0 || input_gradient == InputGradient::Wanted;
                 match layer {
                     Layer::Linear { inputs, outputs } => {
-                        let dy: &[f32] = dy;
-                        let dx = wanted.then_some(&mut *dx);
-                        linear_backward(scope, mode, source, [*inputs, *outputs], parts(0), dy, [weight, bias], dx);
+                        let (dy, sizes): (&[f32], _) = (dy, [*inputs, *outputs]);
+                        let by_parameters = (!postponed).then_some(weight);
+                        linear_gradients(scope, mode, source, sizes, dy, by_parameters, bias, wanted);
+                        if wanted {
+                            let (rows, weight) = (source.len() / inputs, Matrix::new(parts(0), *outputs, *inputs));
+                            let dx = resized(dx, source.len());
+                            multiply(dx, Into::Replace, Matrix::new(dy, rows, *outputs), weight);
+                        }
                     }
                     Layer::Conv(conv) => {
                         let dx = wanted.then(|| resized(dx, source.len()));
@@ -250,6 +261,9 @@ pub enum Gradients<'g> {
     Add(&'g mut [f32]),
     /// In place of what is there: large ones need not be set to zero first.
     Overwrite(&'g mut [f32]),
+    /// The same, without those by the weights of linear layers, which [`GradientBlocks`](crate::GradientBlocks) works
+    /// out for all parts of a batch together.
+    Postpone(&'g mut [f32]),
 }
 
 /// Whether the gradient at a network's input is needed.
@@ -272,35 +286,35 @@ pub(crate) fn linear(x: &[f32], weight: Matrix, bias: &[f32], y: &mut [f32]) {
     multiply(y, Into::Accumulate, Matrix::new(x, y.len() / bias.len(), weight.rows()), weight);
 }
 
-/// The gradients by weights and biases, which nobody waits for, are left to whichever core is idle, or to this one when
-/// it has nothing else to do.
+/// The gradients by weights and biases, which nobody waits for: where the gradient by the input is wanted, they are left to
+/// whichever core is idle, or to this one when it has nothing else to do. Without `by_weights` only those by biases.
 #[allow(clippy::too_many_arguments)] // the operands of one formula
-fn linear_backward<'s>(
+fn linear_gradients<'s>(
     scope: &rayon::Scope<'s>,
     mode: Into,
     x: &'s [f32],
     [inputs, outputs]: [usize; 2],
-    weight: &[f32],
     dy: &'s [f32],
-    [weight_gradient, bias_gradient]: [&'s mut [f32]; 2],
-    dx: Option<&mut Vec<f32>>,
+    by_weights: Option<&'s mut [f32]>,
+    by_biases: &'s mut [f32],
+    others_wait: bool,
 ) {
     let rows = x.len() / inputs;
-    let dy_matrix = Matrix::new(dy, rows, outputs);
-    let mut by_weights = move || {
+    let work = rows * inputs * outputs * usize::from(by_weights.is_some());
+    let all = move || {
         if mode == Into::Replace {
-            bias_gradient.fill(0.0);
+            by_biases.fill(0.0);
         }
-        add_rows(dy, bias_gradient);
-        multiply(weight_gradient, mode, dy_matrix.transposed(), Matrix::new(x, rows, inputs));
+        add_rows(dy, by_biases);
+        if let Some(by_weights) = by_weights {
+            multiply(by_weights, mode, Matrix::new(dy, rows, outputs).transposed(), Matrix::new(x, rows, inputs));
+        }
     };
-    let Some(dx) = dx else { return by_weights() };
-    if rows * inputs * outputs < WORTH_SHARING {
-        by_weights();
+    if others_wait && work >= WORTH_SHARING {
+        scope.spawn(move |_| all());
     } else {
-        scope.spawn(move |_| by_weights());
+        all();
     }
-    multiply(resized(dx, rows * inputs), Into::Replace, dy_matrix, Matrix::new(weight, outputs, inputs));
 }
 
 fn convolution(x: &[f32], conv: &Convolution, weight: Matrix, bias: &[f32], y: &mut [f32], columns: &mut Vec<f32>) {

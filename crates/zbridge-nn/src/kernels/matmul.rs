@@ -22,6 +22,13 @@ impl<'a> Matrix<'a> {
         self.rows
     }
 
+    /// Some of its columns, without moving a value.
+    pub(crate) fn columns(self, range: std::ops::Range<usize>) -> Self {
+        assert!(range.end <= self.columns, "columns {range:?} of {}", self.columns);
+        let start = (range.start * self.column_stride).min(self.values.len());
+        Self { values: &self.values[start..], columns: range.len(), ..self }
+    }
+
     /// The transpose, without moving a value.
     pub(crate) fn transposed(self) -> Self {
         Self {
