@@ -4,7 +4,10 @@ use crate::vae::{Vae, VaeArchitecture};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{Adam, BatchPart, ForwardWeights, GradientBlocks, Gradients, InputGradient, Mode, NnError, StepContext, Tape, Trainee, WeightsFile};
+use zbridge_nn::{
+    Adam, BatchPart, ForwardWeights, GradientBlocks, Gradients, InputGradient, Mode, NnError, StepContext, Tape,
+    Trainee, WeightsFile,
+};
 
 /// What a VAE is trained to maximise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -147,8 +150,7 @@ impl VaeTrainer<'_> {
             .map(|shard| BatchPart { tape: &shard.decoder_tape, gradients: &shard.gradients[encoder..] })
             .collect();
         let [encoder_blocks, decoder_blocks] = &self.blocks;
-        let ends: Vec<usize> =
-            encoder_blocks.ends().chain(decoder_blocks.ends().map(|end| encoder + end)).collect();
+        let ends: Vec<usize> = encoder_blocks.ends().chain(decoder_blocks.ends().map(|end| encoder + end)).collect();
         self.adam.step_by_blocks(&mut self.parameters, &ends, learning_rate, |block, gradient| {
             match block.checked_sub(encoder_blocks.count()) {
                 None => encoder_blocks.fill(block, &of_encoder, gradient),

@@ -1,12 +1,12 @@
 //! Weights laid out for the way forward.
 
-use crate::kernels::transpose::turn;
+use crate::kernels::matmul::{PANEL, Weight, lay_out};
 use crate::{Layer, Network};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The weights of a network's linear layers turned over, `[inputs, outputs]`: the order in which products on the way
-/// forward read them. Made once for all parts of a batch; [`default`](Self::default) holds none.
+/// The weights of a network's linear layers turned over into panels, in the order in which products on the way forward
+/// read them. Made once for all parts of a batch; [`default`](Self::default) holds none.
 #[derive(Debug, Default, Clone)]
 pub struct ForwardWeights {
     values: Vec<f32>,
@@ -21,31 +21,27 @@ impl ForwardWeights {
     /// When `parameters` has another length than the network's.
     pub fn lay_out(&mut self, network: &Network, parameters: &[f32]) {
         assert_eq!(parameters.len(), network.parameter_count(), "parameters of the network");
-        // What one core turns over at once, some 10 µs of work.
-        const COLUMNS: usize = 64;
         self.values.resize(parameters.len(), 0.0);
         self.layers.clear();
         self.layers.resize(network.layers().len(), 0..0);
         let (mut rest, mut start, mut blocks) = (&mut *self.values, 0, vec![]);
         for (index, layer) in network.layers().iter().enumerate() {
-            let (Layer::Linear { inputs, outputs }, Some(range)) = (layer, network.ranges(index).next()) else {
+            let (Layer::Linear { inputs, .. }, Some(range)) = (layer, network.ranges(index).next()) else {
                 continue;
             };
             let (own, others) = rest[range.start - start..].split_at_mut(range.len());
-            let weight = &parameters[range.clone()];
-            let parts = own.chunks_mut(COLUMNS * outputs).enumerate();
-            blocks.extend(parts.map(|(part, target)| (weight, *outputs, *inputs, part * COLUMNS, target)));
+            let panels = parameters[range.clone()].chunks(PANEL * inputs).zip(own.chunks_mut(PANEL * inputs));
+            blocks.extend(panels.map(|(weight, panel)| (weight, *inputs, panel)));
             (rest, start) = (others, range.end);
             self.layers[index] = range;
         }
-        blocks.into_par_iter().for_each(|(weight, rows, columns, first, target)| {
-            turn(weight, rows, columns, first, target);
-        });
+        blocks.into_par_iter().for_each(|(weight, inputs, panel)| lay_out(weight, inputs, panel));
     }
 
-    /// `[inputs, outputs]` of a linear layer, if they were laid out.
-    pub(crate) fn of_layer(&self, index: usize) -> Option<&[f32]> {
-        self.layers.get(index).filter(|range| !range.is_empty()).map(|range| &self.values[range.clone()])
+    /// Those of a linear layer, if they were laid out.
+    pub(crate) fn of_layer(&self, index: usize) -> Option<Weight<'_>> {
+        let range = self.layers.get(index).filter(|range| !range.is_empty());
+        range.map(|range| Weight::Panels(&self.values[range.clone()]))
     }
 }
 

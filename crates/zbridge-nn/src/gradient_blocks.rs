@@ -100,8 +100,8 @@ impl Products {
     fn add(&self, tape: &Tape, mode: Into, gradient: &mut [f32]) {
         let x = tape.input_of(self.layer);
         let rows = x.len() / self.inputs;
-        let dy = Matrix::new(tape.gradient_behind(self.layer), rows, self.width).columns(self.outputs.clone());
-        multiply(gradient, mode, dy.transposed(), Matrix::new(x, rows, self.inputs));
+        let dy = Matrix::new(tape.gradient_behind(self.layer), rows, self.width).transposed();
+        multiply(gradient, mode, dy.some_rows(self.outputs.clone()), Matrix::new(x, rows, self.inputs));
     }
 }
 
@@ -119,9 +119,9 @@ mod tests {
         let network = Network::new(vec![
             Layer::Conv(conv),
             Layer::Silu,
-            Layer::Linear { inputs: 48, outputs: 3000 },
-            Layer::BatchNorm { width: 3000 },
-            Layer::Linear { inputs: 3000, outputs: 5 },
+            Layer::Linear { inputs: 48, outputs: 6000 },
+            Layer::BatchNorm { width: 6000 },
+            Layer::Linear { inputs: 6000, outputs: 5 },
         ])
         .unwrap();
         let mut stream = RandomStream::named(9, "blocks");

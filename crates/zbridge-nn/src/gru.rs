@@ -5,8 +5,7 @@
 
 use crate::kernels::elementwise::add_rows;
 use crate::kernels::gates::{gated_step, gated_step_backward};
-use crate::kernels::matmul::{Into, Matrix, multiply};
-use crate::kernels::transpose::transposed;
+use crate::kernels::matmul::{Into, Matrix, multiply, weight_for};
 use crate::native::linear;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -79,10 +78,10 @@ impl Gru {
         assert!(inputs.len().is_multiple_of(rows * self.inputs), "whole steps of {rows} rows");
         let (steps, state) = (inputs.len() / (rows * self.inputs), rows * self.units);
         tape.prepare(inputs, rows, steps, self.units);
-        let (parts, width) = (self.parts(parameters), 3 * self.units);
-        let by_input = transposed(parts.weight_input, width, self.inputs, rows * steps, &mut tape.turned);
+        let parts = self.parts(parameters);
+        let by_input = weight_for(rows * steps, parts.weight_input, self.inputs, &mut tape.turned);
         linear(inputs, by_input, parts.bias_input, &mut tape.gates);
-        let by_state = transposed(parts.weight_state, width, self.units, rows * steps, &mut tape.turned);
+        let by_state = weight_for(rows * steps, parts.weight_state, self.units, &mut tape.turned);
         for step in 0..steps {
             let (before, after) = tape.states.split_at_mut((step + 1) * state);
             let gates = step * 3 * state..(step + 1) * 3 * state;
@@ -103,9 +102,9 @@ impl Gru {
         assert_eq!(input.len(), rows * self.inputs, "one input for each state");
         tape.prepare(input, rows, 1, self.units);
         let parts = self.parts(parameters);
-        let by_input = transposed(parts.weight_input, 3 * self.units, self.inputs, rows, &mut tape.turned);
+        let by_input = weight_for(rows, parts.weight_input, self.inputs, &mut tape.turned);
         linear(input, by_input, parts.bias_input, &mut tape.gates);
-        let by_state = transposed(parts.weight_state, 3 * self.units, self.units, rows, &mut tape.turned);
+        let by_state = weight_for(rows, parts.weight_state, self.units, &mut tape.turned);
         linear(state, by_state, parts.bias_state, &mut tape.from_state);
         let after = &mut tape.states[state.len()..];
         self.advance_rows(&mut tape.gates, &mut tape.from_state, state, after);

@@ -4,11 +4,11 @@
 //! at a time, so that their windows stay in the core's cache; the windows are gathered again on the way back,
 //! which is cheaper than keeping them.
 
+use crate::forward_weights::ForwardWeights;
 use crate::kernels::batch_norm::BatchStatistics;
 use crate::kernels::elementwise::{self, add_rows};
-use crate::kernels::matmul::{Into, Matrix, multiply};
-use crate::forward_weights::ForwardWeights;
-use crate::kernels::transpose::{transpose, transposed};
+use crate::kernels::matmul::{Into, Matrix, Weight, multiply, multiply_by_weight, weight_for};
+use crate::kernels::transpose::transpose;
 use crate::kernels::windows::Windows;
 use crate::layer::{Convolution, Layer};
 use crate::network::Network;
@@ -107,17 +107,14 @@ impl Network {
             let parts: Vec<&[f32]> = self.ranges(index).map(|range| &parameters[range]).collect();
             let turned = &mut tape.turned;
             match layer {
-                Layer::Linear { inputs, outputs } => {
-                    let weight = match weights.of_layer(index) {
-                        Some(turned) => Matrix::new(turned, *inputs, *outputs),
-                        None => transposed(parts[0], *outputs, *inputs, tape.rows, turned),
-                    };
+                Layer::Linear { inputs, .. } => {
+                    let weight = weights.of_layer(index);
+                    let weight = weight.unwrap_or_else(|| weight_for(tape.rows, parts[0], *inputs, turned));
                     linear(source, weight, parts[1], output);
                 }
                 Layer::Conv(conv) => {
                     let windows = Windows::of_convolution(conv);
-                    let many = tape.rows * windows.count();
-                    let weight = transposed(parts[0], conv.channels, windows.size(), many, turned);
+                    let weight = weight_for(tape.rows * windows.count(), parts[0], windows.size(), turned);
                     convolution(source, conv, weight, parts[1], output, &mut tape.columns);
                 }
                 Layer::ConvTranspose(conv) => {
@@ -204,8 +201,8 @@ impl Network {
                     }
                     Layer::ConvTranspose(conv) => {
                         let dx = wanted.then(|| resized(dx, source.len()));
-                        let (size, inputs) = (Windows::of_transposed(conv).size(), conv.input[2]);
-                        let weights = transposed(parts(0), inputs, size, source.len() / inputs, turned);
+                        let (size, rows) = (Windows::of_transposed(conv).size(), source.len() / conv.input[2]);
+                        let weights = weight_for(rows, parts(0), size, turned);
                         transposed_backward(source, conv, weights, dy, weight, bias, dx, columns);
                     }
                     Layer::Transpose { rows, columns } => transpose(dy, *columns, *rows, resized(dx, source.len())),
@@ -280,10 +277,10 @@ fn resized(values: &mut Vec<f32>, length: usize) -> &mut Vec<f32> {
     values
 }
 
-/// `y ← x · weight + bias`, the weight `[inputs, outputs]`.
-pub(crate) fn linear(x: &[f32], weight: Matrix, bias: &[f32], y: &mut [f32]) {
+/// `y ← x · weightᵀ + bias`.
+pub(crate) fn linear(x: &[f32], weight: Weight, bias: &[f32], y: &mut [f32]) {
     y.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
-    multiply(y, Into::Accumulate, Matrix::new(x, y.len() / bias.len(), weight.rows()), weight);
+    multiply_by_weight(y, bias.len(), Into::Accumulate, x, weight);
 }
 
 /// The gradients by weights and biases, which nobody waits for: where the gradient by the input is wanted, they are left to
@@ -317,7 +314,7 @@ fn linear_gradients<'s>(
     }
 }
 
-fn convolution(x: &[f32], conv: &Convolution, weight: Matrix, bias: &[f32], y: &mut [f32], columns: &mut Vec<f32>) {
+fn convolution(x: &[f32], conv: &Convolution, weight: Weight, bias: &[f32], y: &mut [f32], columns: &mut Vec<f32>) {
     let windows = Windows::of_convolution(conv);
     let (many, size, outputs) = (windows.images_at_once(), windows.size(), conv.channels);
     y.chunks_exact_mut(outputs).for_each(|pixel| pixel.copy_from_slice(bias));
@@ -326,7 +323,7 @@ fn convolution(x: &[f32], conv: &Convolution, weight: Matrix, bias: &[f32], y: &
         let rows = images.len() / windows.image_size() * windows.count();
         columns.resize(rows * size, 0.0);
         windows.gather(images, columns);
-        multiply(y, Into::Accumulate, Matrix::new(columns, rows, size), weight);
+        multiply_by_weight(y, outputs, Into::Accumulate, columns, weight);
     }
 }
 
@@ -385,7 +382,7 @@ fn transposed_convolution(
 fn transposed_backward(
     x: &[f32],
     conv: &Convolution,
-    weight: Matrix,
+    weight: Weight,
     dy: &[f32],
     weight_gradient: &mut [f32],
     bias_gradient: &mut [f32],
@@ -400,11 +397,11 @@ fn transposed_backward(
         let rows = x.len() / inputs;
         columns.resize(rows * size, 0.0);
         windows.gather(dy, columns);
-        let columns = Matrix::new(columns, rows, size);
-        multiply(weight_gradient, Into::Accumulate, Matrix::new(x, rows, inputs).transposed(), columns);
+        let x_across = Matrix::new(x, rows, inputs).transposed();
+        multiply(weight_gradient, Into::Accumulate, x_across, Matrix::new(columns, rows, size));
         if let Some(dx) = dx.as_deref_mut() {
             let dx = &mut dx[chunk * x_step..][..x.len()];
-            multiply(dx, Into::Replace, columns, weight);
+            multiply_by_weight(dx, inputs, Into::Replace, columns, weight);
         }
     }
 }

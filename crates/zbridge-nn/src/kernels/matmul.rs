@@ -1,5 +1,8 @@
 //! Matrix products on the `gemm` crate: the one place of this workspace that holds `unsafe`.
 
+use crate::kernels::transpose::turn;
+use std::ops::Range;
+
 /// A matrix over a slice: element (row, column) lies at `row · row_stride + column · column_stride`.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
@@ -17,16 +20,11 @@ impl<'a> Matrix<'a> {
         Self { values, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// How many rows it has.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Some of its columns, without moving a value.
-    pub(crate) fn columns(self, range: std::ops::Range<usize>) -> Self {
-        assert!(range.end <= self.columns, "columns {range:?} of {}", self.columns);
-        let start = (range.start * self.column_stride).min(self.values.len());
-        Self { values: &self.values[start..], columns: range.len(), ..self }
+    /// Some of its rows, without moving a value.
+    pub(crate) fn some_rows(self, range: Range<usize>) -> Self {
+        assert!(range.end <= self.rows, "rows {range:?} of {}", self.rows);
+        let start = (range.start * self.row_stride).min(self.values.len());
+        Self { values: &self.values[start..], rows: range.len(), ..self }
     }
 
     /// The transpose, without moving a value.
@@ -50,17 +48,88 @@ pub(crate) enum Into {
     Accumulate,
 }
 
+/// Rows of a destination up to which `gemm` reads a right factor where it lies; for more it packs it first, which takes
+/// longer than reading it once more.
+const UNPACKED: usize = 48;
+/// Columns from which on that matters.
+const WIDE: usize = 16;
+
 /// `destination ← left · right` (or `+=`), destination row-major. One thread: batches are split over cores above.
 pub(crate) fn multiply(destination: &mut [f32], mode: Into, left: Matrix, right: Matrix) {
+    let columns = right.columns;
+    if right.column_stride != 1 || columns < WIDE {
+        return product(destination, columns, mode, left, right);
+    }
+    for (part, destination) in destination[..left.rows * columns].chunks_mut(UNPACKED * columns).enumerate() {
+        let first = part * UNPACKED;
+        product(destination, columns, mode, left.some_rows(first..(first + UNPACKED).min(left.rows)), right);
+    }
+}
+
+/// The weights of a layer on its way forward.
+#[derive(Clone, Copy)]
+pub(crate) enum Weight<'w> {
+    /// `[outputs, inputs]`.
+    Plain(&'w [f32]),
+    /// The same laid out by [`lay_out`].
+    Panels(&'w [f32]),
+}
+
+/// Outputs of a panel: as many as the widest processors hold the sums of in registers.
+pub(crate) const PANEL: usize = 64;
+
+/// A weight `[outputs, inputs]` turned over into panels `[inputs, 64]`, one behind the other: products read them from
+/// front to back, without packing them.
+pub(crate) fn lay_out(weight: &[f32], inputs: usize, panels: &mut [f32]) {
+    for (weight, panel) in weight.chunks(PANEL * inputs).zip(panels.chunks_mut(PANEL * inputs)) {
+        turn(weight, weight.len() / inputs, inputs, panel);
+    }
+}
+
+/// A weight `[outputs, inputs]` for a product with `rows` rows: laid out in `space` where that pays.
+pub(crate) fn weight_for<'w>(rows: usize, weight: &'w [f32], inputs: usize, space: &'w mut Vec<f32>) -> Weight<'w> {
+    if rows < WIDE || weight.len() < WIDE * inputs {
+        return Weight::Plain(weight);
+    }
+    space.resize(weight.len(), 0.0);
+    lay_out(weight, inputs, space);
+    Weight::Panels(space)
+}
+
+/// `y ← x · weightᵀ` (or `+=`), for `x` `[rows, inputs]` and `y` `[rows, outputs]`.
+pub(crate) fn multiply_by_weight(y: &mut [f32], outputs: usize, mode: Into, x: &[f32], weight: Weight) {
+    let rows = y.len() / outputs;
+    match weight {
+        Weight::Plain(weight) => {
+            let inputs = weight.len() / outputs;
+            multiply(y, mode, Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs).transposed());
+        }
+        Weight::Panels(panels) => {
+            let inputs = panels.len() / outputs;
+            let x = Matrix::new(x, rows, inputs);
+            for (index, panel) in panels.chunks(PANEL * inputs).enumerate() {
+                let panel = Matrix::new(panel, inputs, panel.len() / inputs);
+                for first in (0..rows).step_by(UNPACKED) {
+                    let y = &mut y[first * outputs + index * PANEL..];
+                    product(y, outputs, mode, x.some_rows(first..(first + UNPACKED).min(rows)), panel);
+                }
+            }
+        }
+    }
+}
+
+/// `destination ← left · right` (or `+=`), where the destination's rows are `stride` apart.
+fn product(destination: &mut [f32], stride: usize, mode: Into, left: Matrix, right: Matrix) {
     let (rows, columns, inner) = (left.rows, right.columns, left.columns);
     assert_eq!(inner, right.rows, "inner dimensions of a product");
-    assert!(destination.len() >= rows * columns, "a destination of {rows} × {columns}");
     if rows == 0 || columns == 0 {
         return;
     }
-    // SAFETY: each pointer stays inside its slice: `Matrix::new` and the assertion above checked that
-    // rows × columns values are there, and strides only permute them; `destination` is borrowed
-    // exclusively, so it does not overlap with the operands.
+    let reach = (rows - 1) * stride + columns;
+    assert!(columns <= stride && destination.len() >= reach, "a destination of {rows} × {columns}");
+    // SAFETY: each pointer stays inside its slice: whoever made the matrices, and the assertion above, checked that
+    // all their elements lie there; `destination` is borrowed exclusively, so it does not overlap with the operands,
+    // and its rows do not overlap each other.
     #[allow(unsafe_code)]
     unsafe {
         gemm::gemm(
@@ -69,7 +138,7 @@ pub(crate) fn multiply(destination: &mut [f32], mode: Into, left: Matrix, right:
             inner,
             destination.as_mut_ptr(),
             1,
-            columns as isize,
+            stride as isize,
             mode == Into::Accumulate,
             left.values.as_ptr(),
             left.column_stride as isize,
@@ -84,5 +153,43 @@ pub(crate) fn multiply(destination: &mut [f32], mode: Into, left: Matrix, right:
             false,
             gemm::Parallelism::None,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 31 + seed * 7) % 17) as f32 - 8.0).collect()
+    }
+
+    /// Integers, so that no order of sums matters.
+    #[test]
+    fn products_are_sums_of_products_however_factors_lie() {
+        for (rows, inner, columns) in [(1, 1, 1), (5, 70, 3), (100, 20, 64), (49, 7, 130), (17, 300, 65), (96, 2, 16)] {
+            let (left, right) = (values(rows * inner, 1), values(inner * columns, 2));
+            let at = |i: usize, j: usize| (0..inner).map(|k| left[i * inner + k] * right[k * columns + j]).sum::<f32>();
+            let expected: Vec<f32> = (0..rows * columns).map(|i| at(i / columns, i % columns)).collect();
+            let more: Vec<f32> = expected.iter().map(|value| value + 3.0).collect();
+            let (mut left_over, mut right_over) = (vec![0.0; left.len()], vec![0.0; right.len()]);
+            turn(&left, rows, inner, &mut left_over);
+            turn(&right, inner, columns, &mut right_over);
+            let lefts = [Matrix::new(&left, rows, inner), Matrix::new(&left_over, inner, rows).transposed()];
+            let rights = [Matrix::new(&right, inner, columns), Matrix::new(&right_over, columns, inner).transposed()];
+            for (left, right) in lefts.into_iter().flat_map(|left| rights.map(|right| (left, right))) {
+                let mut found = vec![3.0; rows * columns];
+                multiply(&mut found, Into::Accumulate, left, right);
+                assert_eq!(found, more);
+                multiply(&mut found, Into::Replace, left, right);
+                assert_eq!(found, expected);
+            }
+            let mut space = vec![];
+            for weight in [Weight::Plain(&right_over), weight_for(WIDE, &right_over, inner, &mut space)] {
+                let mut found = vec![3.0; rows * columns];
+                multiply_by_weight(&mut found, columns, Into::Accumulate, &left, weight);
+                assert_eq!(found, more);
+            }
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! Matrices turned over.
 
-use crate::kernels::matmul::Matrix;
-
 /// `target[c, r] ← source[r, c]` for each matrix `[rows, columns]` that lies in `source`, one behind the other.
 pub(crate) fn transpose<T: Copy>(source: &[T], rows: usize, columns: usize, target: &mut [T]) {
     let size = rows * columns;
@@ -12,38 +10,15 @@ pub(crate) fn transpose<T: Copy>(source: &[T], rows: usize, columns: usize, targ
     }
 }
 
-/// Rows of a product from which on turning a factor over costs less than reading it across.
-const MANY: usize = 16;
-
-/// The transpose of a matrix `[rows, columns]`, as the right factor of a product with `many` rows. It is turned over in
-/// `space` where that pays: packed as it lies it takes as long as a product with ten rows, or with a hundred where its
-/// columns are a multiple of 256, so that its rows drive each other out of a core's cache.
-pub(crate) fn transposed<'m>(
-    values: &'m [f32],
-    rows: usize,
-    columns: usize,
-    many: usize,
-    space: &'m mut Vec<f32>,
-) -> Matrix<'m> {
-    if many < MANY || rows < SIDE {
-        return Matrix::new(values, rows, columns).transposed();
-    }
-    space.resize(rows * columns, 0.0);
-    turn(values, rows, columns, 0, space);
-    Matrix::new(space, columns, rows)
-}
-
 /// Side of the squares that are turned over: a line of the cache.
 const SIDE: usize = 16;
 
-/// Columns from `first` on of a matrix `[rows, columns]` become the rows of `target`: as many as fit into it.
-pub(crate) fn turn(source: &[f32], rows: usize, columns: usize, first: usize, target: &mut [f32]) {
-    let taken = target.len() / rows;
-    let (squares_down, squares_along) = (rows / SIDE, taken / SIDE);
+/// The same for one matrix of plain numbers, in squares.
+pub(crate) fn turn(source: &[f32], rows: usize, columns: usize, target: &mut [f32]) {
+    let (squares_down, squares_along) = (rows / SIDE, columns / SIDE);
     let quarter = Quarter::new();
     for (row, column) in (0..squares_down).flat_map(|i| (0..squares_along).map(move |j| (i * SIDE, j * SIDE))) {
-        let lines: [&[f32]; SIDE] =
-            std::array::from_fn(|i| &source[(row + i) * columns + first + column..][..SIDE]);
+        let lines: [&[f32]; SIDE] = std::array::from_fn(|i| &source[(row + i) * columns + column..][..SIDE]);
         for (at, target) in target[column * rows..][..SIDE * rows].chunks_exact_mut(4 * rows).enumerate() {
             for (down, lines) in lines.as_chunks::<4>().0.iter().enumerate() {
                 let turned = quarter.turn(lines.map(|line| line.as_chunks::<4>().0[at]));
@@ -56,8 +31,8 @@ pub(crate) fn turn(source: &[f32], rows: usize, columns: usize, first: usize, ta
     // What is left at the right of the squares, and below them.
     let (below, right) = (squares_down * SIDE, squares_along * SIDE);
     for row in 0..rows {
-        for column in if row < below { right..taken } else { 0..taken } {
-            target[column * rows + row] = source[row * columns + first + column];
+        for column in if row < below { right..columns } else { 0..columns } {
+            target[column * rows + row] = source[row * columns + column];
         }
     }
 }
@@ -116,12 +91,8 @@ mod tests {
             let source: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let (mut plain, mut whole) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);
             transpose(&source, rows, columns, &mut plain);
-            turn(&source, rows, columns, 0, &mut whole);
+            turn(&source, rows, columns, &mut whole);
             assert_eq!(whole, plain);
-            let first = columns / 3;
-            let mut part = vec![0.0; (columns - first).min(20) * rows];
-            turn(&source, rows, columns, first, &mut part);
-            assert_eq!(part, plain[first * rows..][..part.len()]);
         }
     }
 }
