@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use zbridge_core::ConditionalDensity;
 use zbridge_nn::{NnError, Precision, WeightsFile};
 
@@ -232,8 +233,8 @@ fn paper_directions(
         return Err(BridgeError::SamplesOnly);
     };
     let (forward, backward) = rayon::join(
-        || paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1)),
-        || paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1)),
+        || then_help(paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1))),
+        || then_help(paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1))),
     );
     let fitted = |(density, curve)| FittedDirection {
         conditional: Conditional::plain(density),
@@ -241,4 +242,18 @@ fn paper_directions(
         comparison: Comparison::default(),
     };
     Ok((fitted(forward?), fitted(backward?)))
+}
+
+/// A direction that is done takes parts of the other's products until none has come for a while: a core that went to
+/// sleep between two of them would wake too late for the next.
+fn then_help<T>(done: T) -> T {
+    const PATIENCE: Duration = Duration::from_micros(200);
+    let mut last = Instant::now();
+    while last.elapsed() < PATIENCE {
+        match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => last = Instant::now(),
+            _ => std::hint::spin_loop(),
+        }
+    }
+    done
 }

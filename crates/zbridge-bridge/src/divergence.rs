@@ -33,25 +33,19 @@ struct Moments {
 type WithGradient = (f32, (f32, f32));
 
 /// Many Gaussians, each part `[rows, dim]`: e^log_var is taken once, not at every step.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gaussians {
-    pub(crate) means: Vec<f32>,
-    pub(crate) log_vars: Vec<f32>,
+    means: Vec<f32>,
+    log_vars: Vec<f32>,
     variances: Vec<f32>,
 }
 
 impl Gaussians {
     /// From means and log-variances.
     pub(crate) fn new(means: Vec<f32>, log_vars: Vec<f32>) -> Self {
-        let mut gaussians = Self { means, log_vars, variances: Vec::new() };
-        gaussians.settle();
-        gaussians
-    }
-
-    /// Sets the variances by the log-variances.
-    pub(crate) fn settle(&mut self) {
-        self.variances.resize(self.log_vars.len(), 0.0);
-        exponentials(&self.log_vars, &mut self.variances);
+        let mut variances = vec![0.0; log_vars.len()];
+        exponentials(&log_vars, &mut variances);
+        Self { means, log_vars, variances }
     }
 
     fn row(&self, row: usize, dim: usize) -> [&[f32]; 3] {
@@ -63,21 +57,16 @@ impl Divergence {
     /// Names as users type them.
     pub const NAMES: &'static str = "reverse-kl, forward-kl, jeffreys";
 
-    /// Σ_i D(q_i ‖ p_rows[i]) in nats; each row of `gradient` `[rows, 2 · dim]` becomes `scale` times the derivatives by
-    /// q's means and log-variances. Closed form.
-    pub(crate) fn backward(
-        self,
-        q: &Gaussians,
-        p: &Gaussians,
-        rows: &[usize],
-        scale: f32,
-        gradient: &mut [f32],
-    ) -> f64 {
-        let dim = q.means.len() / rows.len();
-        let mut totals = vec![0.0; dim];
-        for ((index, &row), gradient) in rows.iter().enumerate().zip(gradient.chunks_exact_mut(2 * dim)) {
-            let (by_means, by_log_vars) = gradient.split_at_mut(dim);
-            row_backward(self, q.row(index, dim), p.row(row, dim), scale, [&mut totals, by_means, by_log_vars]);
+    /// Σ_i D(q_i ‖ p_rows[i]) in nats, for q as a network gives them, `[rows, 2 · dim]`, means before log-variances; each
+    /// row of `gradient`, as long, becomes `scale` times the derivatives by them. Closed form.
+    pub(crate) fn backward(self, q: &[f32], p: &Gaussians, rows: &[usize], scale: f32, gradient: &mut [f32]) -> f64 {
+        let dim = q.len() / rows.len() / 2;
+        let (mut totals, mut variances) = (vec![0.0; dim], vec![0.0; dim]);
+        for ((&row, q), gradient) in rows.iter().zip(q.chunks_exact(2 * dim)).zip(gradient.chunks_exact_mut(2 * dim)) {
+            let ((means, log_vars), (by_means, by_log_vars)) = (q.split_at(dim), gradient.split_at_mut(dim));
+            exponentials(log_vars, &mut variances);
+            let results = [&mut totals, by_means, by_log_vars];
+            row_backward(self, [means, log_vars, &variances], p.row(row, dim), scale, results);
         }
         totals.into_iter().map(f64::from).sum()
     }
@@ -220,7 +209,9 @@ mod tests {
         let (q, p) = (gaussians(3, "q"), gaussians(3, "p"));
         for divergence in ALL {
             let mut gradient = vec![9.0; 3 * 2 * dim];
-            let total = divergence.backward(&q, &p, &rows, 0.5, &mut gradient);
+            let outputs: Vec<f32> =
+                q.means.chunks(dim).zip(q.log_vars.chunks(dim)).flat_map(|(m, v)| [m, v].concat()).collect();
+            let total = divergence.backward(&outputs, &p, &rows, 0.5, &mut gradient);
             let at = |g: &Gaussians, i: usize| moments((g.means[i], g.log_vars[i]));
             let mut expected = 0.0;
             for (index, row) in rows.into_iter().enumerate() {

@@ -4,7 +4,7 @@ use crate::config::CheckedConfig;
 use crate::curve::{Curve, FitCurve};
 use crate::divergence::Gaussians;
 use crate::{BridgeError, GaussianDensity};
-use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, RandomStream};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::{
     Adam, Gradients, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan,
     Verdict, train,
@@ -59,8 +59,6 @@ struct DensityTrainer<'p> {
     tape: Tape,
     gradients: Vec<f32>,
     draws: Vec<f32>,
-    /// What the network says of the batch's targets.
-    outputs: Gaussians,
     output_gradient: Vec<f32>,
     last_nats: f64,
 }
@@ -86,7 +84,6 @@ impl<'p> DensityTrainer<'p> {
             tape: Tape::default(),
             gradients: vec![0.0; parameters],
             draws: Vec::new(),
-            outputs: Gaussians::default(),
             output_gradient: Vec::new(),
             last_nats: f64::NAN,
         }
@@ -119,18 +116,9 @@ impl<'p> DensityTrainer<'p> {
 
     /// Σ_i D(q_i ‖ p_i) over the rows, with its gradient times `scale` left in `output_gradient`.
     fn divergence(&mut self, rows: &[usize], scale: f32) -> f64 {
-        let Self { tape, outputs, output_gradient, .. } = self;
-        let (_, dim) = self.density.dims();
-        let given = tape.output_mut();
-        outputs.means.clear();
-        outputs.log_vars.clear();
-        for row in given.chunks_exact(2 * dim) {
-            outputs.means.extend_from_slice(&row[..dim]);
-            outputs.log_vars.extend_from_slice(&row[dim..]);
-        }
-        outputs.settle();
-        output_gradient.resize(given.len(), 0.0);
-        self.config.divergence.backward(outputs, &self.targets, rows, scale, output_gradient)
+        let outputs = self.tape.output_mut();
+        self.output_gradient.resize(outputs.len(), 0.0);
+        self.config.divergence.backward(outputs, &self.targets, rows, scale, &mut self.output_gradient)
     }
 }
 

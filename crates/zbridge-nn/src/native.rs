@@ -7,7 +7,9 @@
 use crate::forward_weights::ForwardWeights;
 use crate::kernels::batch_norm::BatchStatistics;
 use crate::kernels::elementwise::{self, add_rows};
-use crate::kernels::matmul::{Into, Matrix, Weight, multiply, multiply_by_weight, weight_for};
+use crate::kernels::matmul::{
+    Into, Matrix, WORTH_SHARING, Weight, multiply, multiply_by_weight, multiply_shared, weight_for,
+};
 use crate::kernels::transpose::transpose;
 use crate::kernels::windows::Windows;
 use crate::layer::{Convolution, Layer};
@@ -40,8 +42,6 @@ pub struct Tape {
 }
 
 const BATCH_NORM_MOMENTUM: f32 = 0.1;
-/// Multiplications of a product from which on it may be another core's: some 10 µs.
-const WORTH_SHARING: usize = 1 << 19;
 
 impl Tape {
     /// The outputs of the last forward pass, `[rows, outputs]`, for a likelihood to turn into their gradient.
@@ -102,7 +102,8 @@ impl Network {
         for (index, layer) in self.layers().iter().enumerate() {
             let (before, after) = tape.outputs.split_at_mut(index);
             let source: &[f32] = before.last().unwrap_or(&tape.input);
-            let output = &mut after[0];
+            let (output, behind) = after.split_at_mut(1);
+            let output = &mut output[0];
             output.resize(tape.rows * self.width_after(index), 0.0);
             let parts: Vec<&[f32]> = self.ranges(index).map(|range| &parameters[range]).collect();
             let turned = &mut tape.turned;
@@ -126,8 +127,16 @@ impl Network {
                         Mode::Training => statistics.measure(source, *width),
                         Mode::Inference => statistics.adopt(parts[2], parts[3]),
                     }
-                    statistics.normalise(source, parts[0], parts[1], output);
+                    // The activation behind it is part of the same pass.
+                    match self.leak_behind(index) {
+                        Some(slope) => {
+                            let output = resized(&mut behind[0], source.len());
+                            statistics.normalise(source, parts[0], parts[1], slope, output);
+                        }
+                        None => statistics.normalise(source, parts[0], parts[1], 1.0, output),
+                    }
                 }
+                Layer::LeakyRelu { .. } if index > 0 && self.leak_behind(index - 1).is_some() => {}
                 Layer::LeakyRelu { slope } => elementwise::leaky_relu(source, *slope, output),
                 Layer::Silu => elementwise::silu(source, output),
                 Layer::Dropout { rate } => match (mode, &mut tape.dropout) {
@@ -192,7 +201,7 @@ impl Network {
                         if wanted {
                             let (rows, weight) = (source.len() / inputs, Matrix::new(parts(0), *outputs, *inputs));
                             let dx = resized(dx, source.len());
-                            multiply(dx, Into::Replace, Matrix::new(dy, rows, *outputs), weight);
+                            multiply_shared(dx, Into::Replace, Matrix::new(dy, rows, *outputs), weight);
                         }
                     }
                     Layer::Conv(conv) => {
@@ -208,7 +217,11 @@ impl Network {
                     Layer::Transpose { rows, columns } => transpose(dy, *columns, *rows, resized(dx, source.len())),
                     in_place => {
                         match in_place {
-                            Layer::BatchNorm { .. } => statistics[index].backward(source, parts(0), dy, weight, bias),
+                            Layer::BatchNorm { .. } => {
+                                let leak = self.leak_behind(index).map(|slope| (&*outputs[index + 1], slope));
+                                statistics[index].backward(source, leak, parts(0), dy, weight, bias);
+                            }
+                            Layer::LeakyRelu { .. } if index > 0 && self.leak_behind(index - 1).is_some() => {}
                             Layer::LeakyRelu { slope } => elementwise::leaky_relu_backward(source, *slope, dy),
                             Layer::Silu => elementwise::silu_backward(source, dy),
                             _ => drop_out_backward(source, &outputs[index], dy),
@@ -220,6 +233,14 @@ impl Network {
             }
         });
         &at_inputs[0]
+    }
+
+    /// The slope of the leaky activation that follows a batch normalisation, whose passes do its work.
+    fn leak_behind(&self, index: usize) -> Option<f32> {
+        match self.layers()[index..] {
+            [Layer::BatchNorm { .. }, Layer::LeakyRelu { slope }, ..] => Some(slope),
+            _ => None,
+        }
     }
 
     /// Folds the batch statistics of the last training pass into the running ones (momentum 0.1, unbiased variance).

@@ -47,20 +47,22 @@ impl BatchStatistics {
         self.inverse.extend(self.variance.iter().map(|variance| 1.0 / (variance + BATCH_NORM_EPSILON).sqrt()));
     }
 
-    /// `y ← scale · (x − mean) / √(variance + ε) + shift`.
-    pub(crate) fn normalise(&mut self, x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
+    /// `y ← scale · (x − mean) / √(variance + ε) + shift`, and where that is negative `slope` times as much.
+    pub(crate) fn normalise(&mut self, x: &[f32], scale: &[f32], shift: &[f32], slope: f32, y: &mut [f32]) {
         let (factors, offsets) = (&mut self.first, &mut self.second);
         factors.clear();
         factors.extend(self.inverse.iter().zip(scale).map(|(inverse, scale)| inverse * scale));
         offsets.clear();
         offsets.extend(self.mean.iter().zip(&*factors).zip(shift).map(|((mean, factor), shift)| shift - mean * factor));
-        scale_and_shift(x, factors, offsets, y);
+        scale_and_shift(x, factors, offsets, slope, y);
     }
 
-    /// The gradient through statistics of the batch itself, in place; Ioffe & Szegedy 2015, section 3.
+    /// The gradient through statistics of the batch itself, in place; Ioffe & Szegedy 2015, section 3. `leak` is what
+    /// [`normalise`](Self::normalise) gave with which slope, where it was not 1.
     pub(crate) fn backward(
         &mut self,
         x: &[f32],
+        leak: Option<(&[f32], f32)>,
         scale: &[f32],
         gradient: &mut [f32],
         scale_gradient: &mut [f32],
@@ -70,7 +72,10 @@ impl BatchStatistics {
         let (along, total) = (&mut self.first, &mut self.second);
         reset(along, width);
         reset(total, width);
-        add_gradients(x, &self.mean, gradient, along, total);
+        match leak {
+            Some((y, slope)) => add_leaky_gradients(x, &self.mean, y, slope, gradient, along, total),
+            None => add_gradients(x, &self.mean, gradient, along, total),
+        }
         along.iter_mut().zip(&self.inverse).for_each(|(along, inverse)| *along *= inverse);
         scale_gradient.iter_mut().zip(&*along).for_each(|(sum, value)| *sum += value);
         shift_gradient.iter_mut().zip(&*total).for_each(|(sum, value)| *sum += value);
@@ -101,10 +106,11 @@ fn add_squared_distances(x: &[f32], mean: &[f32], totals: &mut [f32]) {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
-fn scale_and_shift(x: &[f32], factors: &[f32], offsets: &[f32], y: &mut [f32]) {
+fn scale_and_shift(x: &[f32], factors: &[f32], offsets: &[f32], slope: f32, y: &mut [f32]) {
     for (x, y) in x.chunks_exact(factors.len()).zip(y.chunks_exact_mut(factors.len())) {
         for (((y, x), factor), offset) in y.iter_mut().zip(x).zip(factors).zip(offsets) {
-            *y = x * factor + offset;
+            let value = x * factor + offset;
+            *y = value.max(slope * value);
         }
     }
 }
@@ -116,6 +122,29 @@ fn add_gradients(x: &[f32], mean: &[f32], gradient: &[f32], along: &mut [f32], t
         for ((((along, total), x), g), mean) in along.iter_mut().zip(&mut *total).zip(x).zip(g).zip(mean) {
             *along += g * (x - mean);
             *total += g;
+        }
+    }
+}
+
+/// The same for `gradient · d leaky_relu`, which takes the gradient's place; `y` are the activation's values.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn add_leaky_gradients(
+    x: &[f32],
+    mean: &[f32],
+    y: &[f32],
+    slope: f32,
+    gradient: &mut [f32],
+    along: &mut [f32],
+    total: &mut [f32],
+) {
+    let width = mean.len();
+    let rows = x.chunks_exact(width).zip(y.chunks_exact(width)).zip(gradient.chunks_exact_mut(width));
+    for ((x, y), g) in rows {
+        let values = x.iter().zip(y).zip(g).zip(mean);
+        for ((along, total), (((x, y), g), mean)) in along.iter_mut().zip(&mut *total).zip(values) {
+            *g *= if *y > 0.0 { 1.0 } else { slope };
+            *along += *g * (x - mean);
+            *total += *g;
         }
     }
 }

@@ -54,6 +54,9 @@ const UNPACKED: usize = 48;
 /// Columns from which on that matters.
 const WIDE: usize = 16;
 
+/// Multiplications of a product from which on a part of it may be another core's: some 10 µs.
+pub(crate) const WORTH_SHARING: usize = 1 << 19;
+
 /// `destination ← left · right` (or `+=`), destination row-major. One thread: batches are split over cores above.
 pub(crate) fn multiply(destination: &mut [f32], mode: Into, left: Matrix, right: Matrix) {
     let columns = right.columns;
@@ -64,6 +67,24 @@ pub(crate) fn multiply(destination: &mut [f32], mode: Into, left: Matrix, right:
         let first = part * UNPACKED;
         product(destination, columns, mode, left.some_rows(first..(first + UNPACKED).min(left.rows)), right);
     }
+}
+
+/// The same, half of a large product for whichever core is idle.
+pub(crate) fn multiply_shared(destination: &mut [f32], mode: Into, left: Matrix, right: Matrix) {
+    let Some(half) = half_of(left.rows, left.columns * right.columns) else {
+        return multiply(destination, mode, left, right);
+    };
+    let (above, below) = destination.split_at_mut(half * right.columns);
+    rayon::join(
+        || multiply(above, mode, left.some_rows(0..half), right),
+        || multiply(below, mode, left.some_rows(half..left.rows), right),
+    );
+}
+
+/// Rows of the first half of a product with so many, of so many multiplications each, if it is worth sharing.
+fn half_of(rows: usize, each: usize) -> Option<usize> {
+    // Processors hold sums of six rows in registers.
+    (rows * each >= 2 * WORTH_SHARING && rows > 6).then(|| (rows / 2).next_multiple_of(6))
 }
 
 /// The weights of a layer on its way forward.
@@ -96,7 +117,8 @@ pub(crate) fn weight_for<'w>(rows: usize, weight: &'w [f32], inputs: usize, spac
     Weight::Panels(space)
 }
 
-/// `y ← x · weightᵀ` (or `+=`), for `x` `[rows, inputs]` and `y` `[rows, outputs]`.
+/// `y ← x · weightᵀ` (or `+=`), for `x` `[rows, inputs]` and `y` `[rows, outputs]`; half of a large product is for whichever
+/// core is idle.
 pub(crate) fn multiply_by_weight(y: &mut [f32], outputs: usize, mode: Into, x: &[f32], weight: Weight) {
     let rows = y.len() / outputs;
     match weight {
@@ -105,15 +127,26 @@ pub(crate) fn multiply_by_weight(y: &mut [f32], outputs: usize, mode: Into, x: &
             multiply(y, mode, Matrix::new(x, rows, inputs), Matrix::new(weight, outputs, inputs).transposed());
         }
         Weight::Panels(panels) => {
-            let inputs = panels.len() / outputs;
-            let x = Matrix::new(x, rows, inputs);
-            for (index, panel) in panels.chunks(PANEL * inputs).enumerate() {
-                let panel = Matrix::new(panel, inputs, panel.len() / inputs);
-                for first in (0..rows).step_by(UNPACKED) {
-                    let y = &mut y[first * outputs + index * PANEL..];
-                    product(y, outputs, mode, x.some_rows(first..(first + UNPACKED).min(rows)), panel);
-                }
-            }
+            let x = Matrix::new(x, rows, panels.len() / outputs);
+            let Some(half) = half_of(rows, panels.len()) else {
+                return multiply_by_panels(y, outputs, mode, x, panels);
+            };
+            let (above, below) = y.split_at_mut(half * outputs);
+            rayon::join(
+                || multiply_by_panels(above, outputs, mode, x.some_rows(0..half), panels),
+                || multiply_by_panels(below, outputs, mode, x.some_rows(half..rows), panels),
+            );
+        }
+    }
+}
+
+fn multiply_by_panels(y: &mut [f32], outputs: usize, mode: Into, x: Matrix, panels: &[f32]) {
+    let (rows, inputs) = (x.rows, x.columns);
+    for (index, panel) in panels.chunks(PANEL * inputs).enumerate() {
+        let panel = Matrix::new(panel, inputs, panel.len() / inputs);
+        for first in (0..rows).step_by(UNPACKED) {
+            let y = &mut y[first * outputs + index * PANEL..];
+            product(y, outputs, mode, x.some_rows(first..(first + UNPACKED).min(rows)), panel);
         }
     }
 }
@@ -167,7 +200,9 @@ mod tests {
     /// Integers, so that no order of sums matters.
     #[test]
     fn products_are_sums_of_products_however_factors_lie() {
-        for (rows, inner, columns) in [(1, 1, 1), (5, 70, 3), (100, 20, 64), (49, 7, 130), (17, 300, 65), (96, 2, 16)] {
+        for (rows, inner, columns) in
+            [(1, 1, 1), (5, 70, 3), (100, 20, 64), (49, 7, 130), (17, 300, 65), (96, 2, 16), (130, 64, 130)]
+        {
             let (left, right) = (values(rows * inner, 1), values(inner * columns, 2));
             let at = |i: usize, j: usize| (0..inner).map(|k| left[i * inner + k] * right[k * columns + j]).sum::<f32>();
             let expected: Vec<f32> = (0..rows * columns).map(|i| at(i / columns, i % columns)).collect();
@@ -181,7 +216,7 @@ mod tests {
                 let mut found = vec![3.0; rows * columns];
                 multiply(&mut found, Into::Accumulate, left, right);
                 assert_eq!(found, more);
-                multiply(&mut found, Into::Replace, left, right);
+                multiply_shared(&mut found, Into::Replace, left, right);
                 assert_eq!(found, expected);
             }
             let mut space = vec![];
