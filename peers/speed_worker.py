@@ -1,6 +1,7 @@
 """Does one task in PyTorch each time that a line comes in, which says what share of the steps is enough; prints seconds
 as JSON. Started by `speed.py`."""
 
+import argparse
 import json
 import sys
 import time
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import importance_sampling
 import training
 from likelihoods import ASSETS
-from zbridge_files import read_latents, read_paper_bridge, read_vae
+from zbridge_files import read_latents, read_paper_bridge, read_safetensors, read_vae
 
 BATCH, WIDTHS, STEPS = 128, (12, 18), 300
 FIT_STEPS = 3000
@@ -108,6 +110,31 @@ def generate(variant, folder):
     return run
 
 
+def importance(variant, folder, threads):
+    """log p(x) of given images by importance sampling, each core with images of its own, 250 draws at once."""
+    vae = read_vae(ASSETS / "mnist-image.safetensors")
+    [images] = read_safetensors(folder / "images.safetensors")[0].values()
+    posterior = vae.posterior(images)
+    work = importance_sampling.Work(
+        images=importance_sampling.single(images),
+        labels=torch.zeros(len(images), dtype=torch.int64),
+        mean=importance_sampling.single(posterior.mean),
+        deviation=importance_sampling.single(np.exp(posterior.log_var / 2)),
+        mixtures=None,
+    )
+    decoder = importance_sampling.Decoder(vae.decoder, "sub-pixel").eval()
+    if variant.compiled:
+        decoder = importance_sampling.compiled(decoder)
+    settings = argparse.Namespace(draws=1000, batch=250, parallel="images", threads=threads, seed=1)
+
+    def run(share):
+        start = time.perf_counter()
+        importance_sampling.importance_sampled(work, decoder, settings, max(2, int(share * len(images))))
+        return time.perf_counter() - start
+
+    return run
+
+
 def peak():
     """Billions of operations a second."""
     side = 2048
@@ -122,7 +149,7 @@ def peak():
     return run
 
 
-def task_of(name, variant, folder):
+def task_of(name, variant, folder, threads):
     kind, _, number = name.rpartition("-")
     if kind == "fit":
         return fit(variant, folder, int(number))
@@ -133,6 +160,7 @@ def task_of(name, variant, folder):
         "flow": lambda: family(variant, flow()),
         "flow-matching": lambda: family(variant, training.FlowMatching(*WIDTHS)),
         "conv-vae": lambda: vae(variant, training.conv_vae(), BATCH, 20, 1),
+        "importance": lambda: importance(variant, folder, threads),
         "generate": lambda: generate(variant, folder),
         "peak": peak,
         "check": lambda: lambda _: training.check(folder),
@@ -144,7 +172,7 @@ def main():
     torch.set_num_threads(int(threads))
     torch.manual_seed(1)
     [variant] = [known for known in training.VARIANTS if known.name == variant]
-    work = task_of(task, variant, Path(folder))
+    work = task_of(task, variant, Path(folder), int(threads))
     for share in sys.stdin:
         print(json.dumps(work(float(share))), flush=True)
 

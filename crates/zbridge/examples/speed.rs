@@ -3,7 +3,7 @@
 //! - `speed check DIR` writes networks at their beginning, a batch, and the objective on it, one file for each task, for
 //!   a second implementation to agree with.
 //! - `speed time TASK DIR` does the work once and prints seconds as JSON. `DIR` holds `x.safetensors` and
-//!   `y.safetensors`, the latents that `zbridge encode` makes of MNIST's test half.
+//!   `y.safetensors`, the latents that `zbridge encode` makes of MNIST's test half, a bridge of them and some images.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,6 +17,7 @@ use zbridge::{
 };
 use zbridge_bridge::TrainingStep;
 use zbridge_data::LatentsFile;
+use zbridge_eval::{ImportanceSettings, PriorTarget, importance_sampled};
 use zbridge_models::recipes::{Recipe, RecipeModel};
 use zbridge_models::{Objective, VaeArchitecture, VaeTrainer};
 use zbridge_nn::{Layer, Likelihood, Network, Precision, StepContext, StoredTensor, Trainee, WeightsFile};
@@ -53,6 +54,7 @@ fn time(task: &str, folder: &Path) -> Outcome<f64> {
         _ if task.starts_with("fit-") => fit(folder, number()?),
         _ if task.starts_with("mlp-vae-") => epoch(mlp_vae()?, number()?, 100),
         "conv-vae" => Ok(epoch(conv_vae()?, BATCH, 20)? / (60_000.0 / BATCH as f64)),
+        "importance" => likelihoods(folder),
         "generate" => images(folder),
         _ => Err(format!("no task {task}").into()),
     }
@@ -112,6 +114,20 @@ fn images(folder: &Path) -> Outcome<f64> {
     let mut stream = RandomStream::named(1, "speed/images");
     let made = zbridge::translation::generate(bridge.y_to_x(), &source, &image_model, 1000, &mut stream)?;
     assert_eq!(made.rows(), 10_000);
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// log p(x) of the images in `images.safetensors`, 1,000 draws of the posterior each.
+fn likelihoods(folder: &Path) -> Outcome<f64> {
+    let file = WeightsFile::read(&folder.join("images.safetensors"))?;
+    let images = file.tensors.get("images").ok_or("a tensor `images`")?;
+    let model = MNIST_IMAGE.vae()?;
+    let observations = Observations::new(images.values.clone(), model.event().clone())?;
+    let posterior = model.posterior(&observations)?;
+    let settings = ImportanceSettings { draws: 1000, chunk: 250, seed: 1 };
+    let prior = PriorTarget::new("log p(x)");
+    let start = Instant::now();
+    importance_sampled(&model, &observations, &posterior.moments(), &[&prior], &settings, &|_| ())?;
     Ok(start.elapsed().as_secs_f64())
 }
 
