@@ -1,9 +1,8 @@
 //! The direction gap: how far the joints that the two directions imply are apart.
 
 use crate::{Bridge, Conditional, Direction};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use zbridge_core::{ConditionalDensity, Estimate, LatentDistribution, Latents, Posterior, RandomStream, ShapeError};
+use zbridge_core::{ConditionalDensity, Estimate, Latents, Posterior, RandomStream, ShapeError};
 
 /// What each direction says the latents of a pair tell of each other, and how far the two are apart.
 ///
@@ -33,8 +32,11 @@ impl DirectionGap {
         let rows: Vec<usize> = (0..x.rows().min(y.rows()).min(MOST_PAIRS)).collect();
         let mut stream = RandomStream::named(seed, "bridge/gap");
         let (x, y) = (x.select(&rows).sample(&mut stream), y.select(&rows).sample(&mut stream));
-        let forward = information(bridge.density(Direction::XToY), &x, &y)?;
-        let backward = information(bridge.density(Direction::YToX), &y, &x)?;
+        let (forward, backward) = rayon::join(
+            || information(bridge.density(Direction::XToY), &x, &y),
+            || information(bridge.density(Direction::YToX), &y, &x),
+        );
+        let (forward, backward) = (forward?, backward?);
         let gaps = forward.iter().zip(&backward).map(|(a, b)| (a - b).abs());
         Ok(Self {
             gap_nats: Estimate::of(gaps),
@@ -61,10 +63,7 @@ fn every_pair(density: &Conditional, sources: &Latents, targets: &Latents) -> Re
     let count = sources.rows();
     // A density that is one Gaussian for each source is asked for it once, not once for each target.
     if let Some(network) = density.as_gaussian() {
-        let gaussians = network.gaussians(sources)?;
-        let of_target = |i: usize| gaussians.log_prob(&targets.select(&vec![i; count]));
-        let rows: Vec<Vec<f64>> = (0..count).into_par_iter().map(of_target).collect::<Result<_, _>>()?;
-        return Ok(rows.concat());
+        return network.gaussians(sources)?.cross_log_prob(targets);
     }
     // Others are asked for everything together: what they work out for a source or a target, they work out once.
     let every_source: Vec<usize> = (0..count * count).map(|i| i % count).collect();

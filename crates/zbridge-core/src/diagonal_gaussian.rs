@@ -82,6 +82,37 @@ impl DiagonalGaussian {
         Ok(rows.map(Iterator::sum).collect())
     }
 
+    /// log density of every point under every Gaussian in nats, `[points, batch]`: what
+    /// [`log_prob`](LatentDistribution::log_prob) gives for each pair, with what belongs to a Gaussian worked out once.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] when the points have another dimension.
+    pub fn cross_log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+        let (rows, dim) = (self.rows(), self.dim());
+        points.expect_shape("points under the Gaussians", points.rows(), dim)?;
+        // `[dim, rows]`, so that neighbours in memory are Gaussians and not columns that are summed.
+        let [mut means, mut constants, mut precisions] = [(); 3].map(|()| vec![0.0; dim * rows]);
+        for row in 0..rows {
+            for (column, (mean, log_var)) in self.parameters(row).enumerate() {
+                let place = column * rows + row;
+                (means[place], constants[place], precisions[place]) = (mean, LN_TWO_PI + log_var, (-log_var).exp());
+            }
+        }
+        let mut nats = vec![0.0; points.rows() * rows];
+        for (point, nats) in nats.chunks_exact_mut(rows.max(1)).enumerate() {
+            for (column, &value) in points.row(point).iter().enumerate() {
+                let place = column * rows..(column + 1) * rows;
+                let gaussians = means[place.clone()].iter().zip(&constants[place.clone()]).zip(&precisions[place]);
+                for (sum, ((mean, constant), precision)) in nats.iter_mut().zip(gaussians) {
+                    let gap = f64::from(value) - mean;
+                    *sum += constant + gap * gap * precision;
+                }
+            }
+            nats.iter_mut().for_each(|sum| *sum *= -0.5);
+        }
+        Ok(nats)
+    }
+
     /// (mean, log-variance) of row `row`, column by column, in f64.
     fn parameters(&self, row: usize) -> impl Iterator<Item = (f64, f64)> {
         self.mean.row(row).iter().zip(self.log_var.row(row)).map(|(&m, &v)| (f64::from(m), f64::from(v)))
@@ -138,6 +169,21 @@ mod tests {
             .map(|i| q.log_prob(&Latents::filled(1, 1, i as f32 * step as f32)).unwrap()[0].exp() * step)
             .sum();
         assert!((mass - 1.0).abs() < 1e-6, "{mass}");
+    }
+
+    #[test]
+    fn every_point_under_every_gaussian_is_each_pair() {
+        let draw = |rows: usize, name: &str| {
+            let mut values = vec![0.0; rows * 3];
+            RandomStream::named(1, name).fill_standard_normal(&mut values);
+            Latents::new(values, 3).unwrap()
+        };
+        let (gaussians, points) = (DiagonalGaussian::new(draw(5, "m"), draw(5, "v")).unwrap(), draw(4, "points"));
+        let crossed = gaussians.cross_log_prob(&points).unwrap();
+        for (point, nats) in crossed.chunks_exact(5).enumerate() {
+            assert_eq!(nats, gaussians.log_prob(&points.select(&[point; 5])).unwrap());
+        }
+        assert!(gaussians.cross_log_prob(&Latents::filled(1, 2, 0.0)).is_err());
     }
 
     #[test]
