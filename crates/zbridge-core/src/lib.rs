@@ -35,7 +35,7 @@ pub use model::{ConditionalDensity, LatentDistribution, LatentModel};
 pub use observations::{EventKind, Observations, Spectrogram};
 pub use posterior::{Posterior, PosteriorSamples};
 pub use random_stream::RandomStream;
-pub use replace_file::replace_file;
+pub use replace_file::{replace_file, replace_file_anywhere};
 pub use text::{TextUnit, Vocabulary};
 
 /// `ln(2π)`, the constant of every Gaussian log-density.

@@ -161,12 +161,12 @@ impl Observations {
         Self { values, kind: self.kind.clone() }
     }
 
-    /// The same with every value 1 or 0, drawn with itself as the probability of 1; row `i` from `stream.child(i)`, so
-    /// that an observation's draw does not depend on the others.
-    pub fn binarised(&self, stream: &RandomStream) -> Self {
+    /// The same with every value 1 or 0, drawn with itself as the probability of 1; row `i` from `stream.child(first + i)`,
+    /// so that an observation's draw does not depend on the others, nor on how many are looked at together.
+    pub fn binarised(&self, stream: &RandomStream, first: usize) -> Self {
         let mut values = self.values.clone();
         for (row, values) in values.chunks_exact_mut(self.kind.size()).enumerate() {
-            stream.child(row as u64).binarise(values);
+            stream.child((first + row) as u64).binarise(values);
         }
         Self { values, kind: self.kind.clone() }
     }

@@ -10,12 +10,21 @@ use tempfile::NamedTempFile;
 /// What the system says when the folder cannot be written, the disk is full, or `write` itself fails; then `path` is as
 /// it was and nothing is left beside it.
 pub fn replace_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    replace_file_anywhere(path, |file| {
+        let mut buffered = BufWriter::new(file);
+        write(&mut buffered)?;
+        buffered.flush()
+    })
+}
+
+/// The same where `write` goes to and fro in the file.
+///
+/// # Errors
+/// As [`replace_file`].
+pub fn replace_file_anywhere(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
     let mut file = temporary_in(folder)?;
-    let mut buffered = BufWriter::new(file.as_file_mut());
-    write(&mut buffered)?;
-    buffered.flush()?;
-    drop(buffered);
+    write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     sync_folder(folder);

@@ -44,8 +44,8 @@ pub use error::DataError;
 pub use idx::Idx;
 pub use image_file::{image_folder, read_image};
 pub use latents_file::{
-    Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, LatentsStream, NotFinite, Precision,
-    RepeatedId, Source,
+    ArrayRows, Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, LatentsStream, NotFinite,
+    Precision, RepeatedId, Source,
 };
 pub use mnist::{Mnist, MnistSplit, Split};
 pub use mnist_source::{MnistSource, locate, locate_or_download};

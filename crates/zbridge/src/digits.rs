@@ -140,6 +140,6 @@ fn seen(split: &MnistSplit, name: &str, pixels: Pixels) -> Observations {
     let grey = split.images_observations();
     match pixels {
         Pixels::Grey => grey,
-        Pixels::Binary => grey.binarised(&RandomStream::named(BINARISATION, &format!("mnist/{name}/binarised"))),
+        Pixels::Binary => grey.binarised(&RandomStream::named(BINARISATION, &format!("mnist/{name}/binarised")), 0),
     }
 }

@@ -4,6 +4,8 @@
 //! `posterior` and `ids` make values of them. `write` and `generated` go the other way, `examination` looks at everything.
 
 mod array;
+mod array_rows;
+mod blocks;
 mod container;
 mod contents;
 mod examination;
@@ -24,6 +26,7 @@ mod stream;
 mod tests;
 mod write;
 
+pub use array_rows::ArrayRows;
 pub use container::Container;
 pub use examination::{Examination, ExaminedArray, NotFinite, RepeatedId};
 pub use generated::GeneratedLatents;

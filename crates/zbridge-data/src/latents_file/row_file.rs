@@ -46,6 +46,11 @@ impl RowFile {
         Ok(opened)
     }
 
+    /// Whether it is one array in numpy's format.
+    pub(super) fn is_npy(&self) -> bool {
+        self.npy.is_some()
+    }
+
     fn safetensors(path: &Path, mut file: File, length: u64, mut bytes: Vec<u8>) -> std::io::Result<Option<Self>> {
         let Some(header) = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else { return Ok(None) };
         if header > LONGEST_HEADER || header + 8 > length {

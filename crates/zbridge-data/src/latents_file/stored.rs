@@ -19,9 +19,9 @@ pub enum Precision {
 /// A tensor on its way to the disk.
 #[derive(Clone)]
 pub(super) struct Stored {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    data: Vec<u8>,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) data: Vec<u8>,
 }
 
 impl Stored {
@@ -31,10 +31,12 @@ impl Stored {
         self
     }
 
+    /// `first` is the number of the first row, for errors.
     pub(super) fn floats(
         path: &Path,
         tensor: &str,
         latents: &Latents,
+        first: usize,
         precision: Precision,
     ) -> Result<Self, DataError> {
         let shape = vec![latents.rows(), latents.dim()];
@@ -43,7 +45,7 @@ impl Stored {
             return Ok(Self { dtype: Dtype::F32, shape, data: float_bytes(values) });
         }
         if let Some(i) = values.iter().position(|&value| !f16::from_f32(value).is_finite()) {
-            let (row, column, value) = (i / latents.dim(), i % latents.dim(), values[i]);
+            let (row, column, value) = (first + i / latents.dim(), i % latents.dim(), values[i]);
             let why =
                 format!("{tensor}, row {row}, column {column} is {value}, beyond 16-bit floats; store 32-bit ones");
             return Err(DataError::Unstorable { path: path.to_owned(), why });
@@ -60,6 +62,10 @@ impl Stored {
         Self { dtype: Dtype::U8, shape: vec![values.len()], data: values.to_vec() }
     }
 
+    pub(super) fn described<'t>(&self, name: &'t str) -> Described<'t> {
+        Described { name, dtype: self.dtype, shape: self.shape.clone() }
+    }
+
     /// An error when the data are not as many as the shape says.
     fn expect_filled(&self) -> Result<(), SafeTensorError> {
         TensorView::new(self.dtype, self.shape.clone(), &self.data).map(drop)
@@ -73,21 +79,22 @@ pub(super) struct Described<'t> {
     pub(super) shape: Vec<usize>,
 }
 
-/// A safetensors file of these tensors, the widest numbers first and then by name. The same contents give the same bytes.
+/// The order of tensors in a file: the widest numbers first and then by name.
+pub(super) fn into_order(path: &Path, tensors: &mut [(&str, Stored)]) -> Result<(), DataError> {
+    let unstorable = |error: SafeTensorError| DataError::Unstorable { path: path.to_owned(), why: error.to_string() };
+    tensors.sort_by(|(a_name, a), (b_name, b)| b.dtype.cmp(&a.dtype).then_with(|| a_name.cmp(b_name)));
+    tensors.iter().try_for_each(|(_, stored)| stored.expect_filled()).map_err(unstorable)
+}
+
+/// A safetensors file of these tensors. The same contents give the same bytes.
 pub(super) fn safetensors_bytes(
     path: &Path,
     mut tensors: Vec<(&str, Stored)>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, DataError> {
-    let unstorable = |error: SafeTensorError| DataError::Unstorable { path: path.to_owned(), why: error.to_string() };
-    tensors.sort_by(|(a_name, a), (b_name, b)| b.dtype.cmp(&a.dtype).then_with(|| a_name.cmp(b_name)));
-    tensors.iter().try_for_each(|(_, stored)| stored.expect_filled()).map_err(unstorable)?;
-    let described = tensors.iter().map(|(name, Stored { dtype, shape, .. })| Described {
-        name,
-        dtype: *dtype,
-        shape: shape.clone(),
-    });
-    let mut bytes = safetensors_header(metadata, &described.collect::<Vec<_>>());
+    into_order(path, &mut tensors)?;
+    let described: Vec<_> = tensors.iter().map(|(name, stored)| stored.described(name)).collect();
+    let mut bytes = safetensors_header(metadata, &described);
     tensors.iter().for_each(|(_, stored)| bytes.extend(&stored.data));
     Ok(bytes)
 }

@@ -2,8 +2,14 @@ use super::LatentsFile;
 use super::ids::{IDS_KEY, expect_count, expect_different};
 use super::stored::{Precision, Stored, integers, joined, safetensors_bytes};
 use crate::{DataError, write_atomically};
+use std::collections::BTreeMap;
 use std::path::Path;
-use zbridge_core::Posterior;
+use zbridge_core::{Latents, Posterior};
+
+/// Tensors by name.
+type Named = Vec<(&'static str, Stored)>;
+/// The tensors and the metadata of a file.
+pub(super) type Parts = (Named, BTreeMap<String, String>);
 
 impl LatentsFile {
     /// Writes the safetensors file, whole or not at all. The same contents give the same bytes.
@@ -21,9 +27,15 @@ impl LatentsFile {
     }
 
     pub(super) fn to_bytes(&self, path: &Path, precision: Precision) -> Result<Vec<u8>, DataError> {
+        let (tensors, metadata) = self.parts(path, 0, precision)?;
+        safetensors_bytes(path, tensors, &metadata)
+    }
+
+    /// What the file holds of these rows, the first of which is the file's row `first`.
+    pub(super) fn parts(&self, path: &Path, first: usize, precision: Precision) -> Result<Parts, DataError> {
         self.expect_belonging(path)?;
-        let mut tensors = self.latents(path, precision)?;
-        tensors.extend(self.stored_views(path, precision)?);
+        let mut tensors = self.latents(path, first, precision)?;
+        tensors.extend(self.stored_views(path, first, precision)?);
         let mut metadata = self.metadata.clone();
         metadata.remove(IDS_KEY);
         match integers(&self.ids) {
@@ -31,14 +43,15 @@ impl LatentsFile {
             None => _ = metadata.insert(IDS_KEY.to_owned(), joined(path, &self.ids)?),
         }
         tensors.extend(self.labels.as_ref().map(|labels| ("labels", Stored::bytes(labels))));
-        safetensors_bytes(path, tensors, &metadata)
+        Ok((tensors, metadata))
     }
 
-    fn latents(&self, path: &Path, precision: Precision) -> Result<Vec<(&'static str, Stored)>, DataError> {
+    fn latents(&self, path: &Path, first: usize, precision: Precision) -> Result<Named, DataError> {
         let rows = self.posterior.rows();
-        let stored = |name, latents, axes: &[usize]| {
+        let stored = |name, latents: &Latents, axes: &[usize]| {
             let shape = [axes, &self.latent_shape[..]].concat();
-            Ok((name, Stored::floats(path, name, latents, precision)?.shaped(shape)))
+            let first = first * (latents.rows() / rows.max(1));
+            Ok((name, Stored::floats(path, name, latents, first, precision)?.shaped(shape)))
         };
         match &self.posterior {
             Posterior::DiagonalGaussian(gaussian) => {
@@ -49,14 +62,16 @@ impl LatentsFile {
         }
     }
 
-    fn stored_views(&self, path: &Path, precision: Precision) -> Result<Vec<(&'static str, Stored)>, DataError> {
+    fn stored_views(&self, path: &Path, first: usize, precision: Precision) -> Result<Named, DataError> {
         let Some(views) = &self.views else { return Ok(vec![]) };
         let why = "views are stored as means and log-variances; these are known by samples only";
         let gaussian = views.as_diagonal().ok_or_else(|| unstorable(path, why))?;
         let rows = self.posterior.rows();
-        let shape = [&[rows, views.rows() / rows.max(1)], &self.latent_shape[..]].concat();
-        let stored = [("view_mean", gaussian.mean()), ("view_log_var", gaussian.log_var())]
-            .map(|(name, latents)| Ok((name, Stored::floats(path, name, latents, precision)?.shaped(shape.clone()))));
+        let each = views.rows() / rows.max(1);
+        let shape = [&[rows, each], &self.latent_shape[..]].concat();
+        let stored = [("view_mean", gaussian.mean()), ("view_log_var", gaussian.log_var())].map(|(name, latents)| {
+            Ok((name, Stored::floats(path, name, latents, first * each, precision)?.shaped(shape.clone())))
+        });
         stored.into_iter().collect()
     }
 

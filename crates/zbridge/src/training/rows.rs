@@ -55,7 +55,7 @@ impl TrainingRows {
         expect_rows(&folder, train.rows(), test.rows())?;
         let mut seen = digits(&test, recipe)?;
         if matches!(&recipe.model, RecipeModel::Vae(_, Objective { binarised: true, .. })) {
-            seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"));
+            seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"), 0);
         }
         Ok(Self {
             observations: digits(&train, recipe)?,
