@@ -136,6 +136,39 @@ fn shards_together_are_what_one_run_writes() {
     fails(&folder, &[&wrong[..], &["1/2", "--out", "a.png"]].concat(), 2, &["pictures", ".npy"]);
 }
 
+#[test]
+fn arrays_are_encoded_alike_by_rows_and_whole() {
+    // More than a block of rows, and grey values of which the brightest, which says what white is, come last.
+    const ROWS: usize = 4200;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let pixel = |row: usize, column: usize| ((row * 7 + column * 13) % (3 + row / 30)) as f32;
+    let by_rows: Vec<f32> = (0..ROWS * 784).map(|i| pixel(i / 784, i % 784)).collect();
+    let by_columns: Vec<f32> = (0..ROWS * 784).map(|i| pixel(i % ROWS, i / ROWS)).collect();
+    let encoded = |more: &[&str]| {
+        let encode = ["encode", "--quiet", "--model", "mnist-image", "--data", "a.npy", "--out", "out"];
+        json(&folder, &[&encode[..], more].concat());
+        fs::read(at("out")).unwrap()
+    };
+    let ways: [&[&str]; 3] = [&[], &["--half", "--binarise"], &["--augment", "1", "--binarise", "--shard", "2/2"]];
+    write_npy(&at("a.npy"), &[ROWS, 784], &by_rows);
+    let found = ways.map(encoded);
+    // Columns one behind the other: such a file is read whole.
+    write_npy(&at("a.npy"), &[ROWS, 784], &by_columns);
+    let bytes = fs::read(at("a.npy")).unwrap();
+    let place = bytes.windows(5).position(|bytes| bytes == b"False").unwrap();
+    fs::write(at("a.npy"), [&bytes[..place], b"True ", &bytes[place + 5..]].concat()).unwrap();
+    for (way, found) in ways.into_iter().zip(found) {
+        assert!(found == encoded(way), "{way:?}");
+    }
+    let mut broken = by_rows;
+    broken[4100 * 784 + 5] = f32::NAN;
+    write_npy(&at("a.npy"), &[ROWS, 1, 28, 28], &broken);
+    let encode = ["encode", "--model", "mnist-image", "--data", "a.npy", "--out", "new"];
+    fails(&folder, &encode, 3, &["a.npy", "row 4100", "column 5"]);
+    assert!(!at("new").exists());
+}
+
 /// Latents of `rows` images, label after label: a cluster of its own for each label, in 64 dimensions.
 fn write_clusters(path: &Path, rows: usize, seed: u64) {
     let labels: Vec<u8> = (0..rows).map(|row| (row % 10) as u8).collect();

@@ -59,7 +59,7 @@ impl EncodeArgs {
 /// # Errors
 /// Those of [`encode`].
 pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
-    let report = encode(&EncodeRequest {
+    let request = EncodeRequest {
         model: Given::open(&args.model, context.device)?,
         source: args.source(),
         augment: args.augment,
@@ -70,7 +70,10 @@ pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
         without_labels: args.without_labels,
         shard: args.shard,
         out: context.out_or("latents.safetensors"),
-    })?;
+    };
+    let progress = context.progress();
+    let report = encode(&request, &|share| progress.show("encode", share, ""))?;
+    drop(progress);
     context.output.print(&report, as_text)
 }
 

@@ -44,7 +44,7 @@ pub struct GenerateArgs {
 /// # Errors
 /// Those of [`generate`].
 pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
-    let report = generate(&GenerateRequest {
+    let request = GenerateRequest {
         bridge: args.bridge.clone(),
         from: match (&args.from_latents, &args.from) {
             (Some(path), _) => GenerateSource::Latents(path.clone()),
@@ -59,7 +59,10 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
         device: context.device,
         shard: args.shard,
         out: context.out_or(if args.latents { "generated.safetensors" } else { "generated.npy" }),
-    })?;
+    };
+    let progress = context.progress();
+    let report = generate(&request, &|share| progress.show("generate", share, ""))?;
+    drop(progress);
     context.output.print(&report, as_text)
 }
 

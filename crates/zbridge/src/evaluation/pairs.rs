@@ -118,7 +118,7 @@ impl SideOfPairs {
             (Some(given), Some(data)) => {
                 let mut input = Input::read(data, split, given)?;
                 if let Some(seed) = file.metadata.get(BINARISED).and_then(|seed| seed.parse().ok()) {
-                    input.observations = binarised(&input.observations, seed);
+                    input.observations = binarised(&input.observations, seed, 0);
                 }
                 let ids: Vec<&String> = rows.iter().map(|&row| &file.ids[row]).collect();
                 let held_out = observed(&input, data, &ids)?;

@@ -1,4 +1,5 @@
 use super::input::Input;
+use super::input_rows::InputRows;
 use super::shard::Shard;
 use crate::given::imagined;
 use crate::{Error, Given};
@@ -59,65 +60,115 @@ pub struct EncodeReport {
     pub files: Vec<PathBuf>,
 }
 
-/// Writes p(z|x_i) of every observation as a latents file.
+/// Writes p(z|x_i) of every observation as a latents file; `observe` hears the share done. An `.npy` in C order is read,
+/// encoded and written some rows at a time; everything else is held in memory.
 ///
 /// # Errors
 /// [`Error`] when the data cannot be read or the file not written.
-pub fn encode(request: &EncodeRequest) -> Result<EncodeReport, Error> {
+pub fn encode(request: &EncodeRequest, observe: &dyn Fn(f64)) -> Result<EncodeReport, Error> {
     let start = Instant::now();
-    let input = match &request.source {
-        EncodeSource::Data(path, split) => Input::read(path, *split, &request.model)?,
-        EncodeSource::Prior(count) => Input::numbered(imagined(&request.model, *count, request.seed)?, None),
+    let by_rows = match &request.source {
+        EncodeSource::Data(path, _) if request.sample.is_none() => InputRows::open(path, &request.model)?,
+        _ => None,
     };
-    let chosen = chosen_rows(request, input.observations.rows())?;
-    let shard = request.shard.of_rows(chosen.len(), if request.augment > 0 { ROWS_AT_ONCE } else { 1 });
-    let (first, rows) = (shard.start, &chosen[shard]);
-    let mut observations = input.observations;
-    if request.binarise {
-        expect_images(&request.model, "--binarise draws pixels")?;
-        observations = binarised(&observations, request.seed);
-    }
-    let observations = observations.select(rows);
-    let posterior = request.model.model.posterior(&observations)?;
-    let views = views(request, &observations, first)?;
-    let (count, dim) = (posterior.rows(), posterior.dim());
-    let mut metadata = BTreeMap::from([
-        ("model".to_owned(), request.model.name.clone()),
-        ("model_digest".to_owned(), request.model.digest.clone()),
-        ("data".to_owned(), request.source.to_string()),
-    ]);
-    if request.binarise {
-        metadata.insert(BINARISED.to_owned(), request.seed.to_string());
-    }
-    metadata.extend(input.digest.map(|digest| ("data_digest".to_owned(), digest)));
-    let labels = input.labels.filter(|_| !request.without_labels);
-    let labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
-    let ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
-    let precision = if request.half { Precision::F16 } else { Precision::F32 };
-    let file = LatentsFile {
-        ids,
-        views,
-        labels,
-        metadata,
-        latent_shape: request.model.latent_shape.clone(),
-        ..LatentsFile::numbered(posterior)
+    let rows = match by_rows {
+        Some(input) => write_by_rows(request, &input, observe)?,
+        None => write_whole(request)?,
     };
-    file.write(&request.out, precision)?;
     Ok(EncodeReport {
-        rows: count,
-        dim,
+        rows,
+        dim: request.model.model.latent_dim(),
         model: request.model.name.clone(),
         seconds: start.elapsed().as_secs_f64(),
         files: vec![request.out.clone()],
     })
 }
 
+/// Encodes what has to be in memory as a whole; how many rows were written.
+fn write_whole(request: &EncodeRequest) -> Result<usize, Error> {
+    let input = match &request.source {
+        EncodeSource::Data(path, split) => Input::read(path, *split, &request.model)?,
+        EncodeSource::Prior(count) => Input::numbered(imagined(&request.model, *count, request.seed)?, None),
+    };
+    let chosen = chosen_rows(request, input.observations.rows())?;
+    let shard = request.shard.of_rows(chosen.len(), request.rows_together());
+    let (first, rows) = (shard.start, &chosen[shard]);
+    // A row's draw of black and white pixels goes by its number in the data, chosen or not.
+    let observations = request.seen(input.observations, 0)?.select(rows);
+    let labels = input.labels.filter(|_| !request.without_labels);
+    let mut file = request.encoded(&observations, first)?;
+    file.labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
+    file.ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
+    file.metadata.extend(input.digest.map(|digest| ("data_digest".to_owned(), digest)));
+    file.write(&request.out, request.precision())?;
+    Ok(rows.len())
+}
+
+/// The same of rows that are read as they are needed.
+fn write_by_rows(request: &EncodeRequest, input: &InputRows, observe: &dyn Fn(f64)) -> Result<usize, Error> {
+    const BLOCK: usize = 8 * ROWS_AT_ONCE;
+    let shard = request.shard.of_rows(input.count(), request.rows_together());
+    let blocks = shard.clone().step_by(BLOCK).map(|first| {
+        observe((first - shard.start) as f64 / shard.len() as f64);
+        let rows = first..shard.end.min(first + BLOCK);
+        let observations = request.seen(input.read(rows.clone())?, first)?;
+        let mut file = request.encoded(&observations, first)?;
+        file.ids = rows.map(|row| row.to_string()).collect();
+        Ok::<_, Error>(file)
+    });
+    if shard.is_empty() {
+        // Too many shards for so few rows: a file without any.
+        request.encoded(&input.read(0..0)?, 0)?.write(&request.out, request.precision())?;
+    } else {
+        LatentsFile::write_blocks(&request.out, shard.len(), request.precision(), blocks)?;
+    }
+    Ok(shard.len())
+}
+
+impl EncodeRequest {
+    /// The observations as the model is to see them, the first of which is row `first` of the data.
+    fn seen(&self, observations: Observations, first: usize) -> Result<Observations, Error> {
+        if !self.binarise {
+            return Ok(observations);
+        }
+        expect_images(&self.model, "--binarise draws pixels")?;
+        Ok(binarised(&observations, self.seed, first))
+    }
+
+    /// A latents file of these observations, the first of which is number `first` of all that are encoded.
+    fn encoded(&self, observations: &Observations, first: usize) -> Result<LatentsFile, Error> {
+        let mut metadata = BTreeMap::from([
+            ("model".to_owned(), self.model.name.clone()),
+            ("model_digest".to_owned(), self.model.digest.clone()),
+            ("data".to_owned(), self.source.to_string()),
+        ]);
+        if self.binarise {
+            metadata.insert(BINARISED.to_owned(), self.seed.to_string());
+        }
+        Ok(LatentsFile {
+            views: views(self, observations, first)?,
+            metadata,
+            latent_shape: self.model.latent_shape.clone(),
+            ..LatentsFile::numbered(self.model.model.posterior(observations)?)
+        })
+    }
+
+    fn precision(&self) -> Precision {
+        if self.half { Precision::F16 } else { Precision::F32 }
+    }
+
+    /// Rows that no shard tears apart.
+    fn rows_together(&self) -> usize {
+        if self.augment > 0 { ROWS_AT_ONCE } else { 1 }
+    }
+}
+
 /// The metadata key of latents of black and white images: the seed of their draw.
 pub(crate) const BINARISED: &str = "binarised";
 
-/// Black and white images, one draw for each row under a seed.
-pub(crate) fn binarised(images: &Observations, seed: u64) -> Observations {
-    images.binarised(&RandomStream::named(seed, "encode/binarise"))
+/// Black and white images, one draw for each row under a seed; `first` is the number of the first among the data.
+pub(crate) fn binarised(images: &Observations, seed: u64, first: usize) -> Observations {
+    images.binarised(&RandomStream::named(seed, "encode/binarise"), first)
 }
 
 /// Rows whose other looks share a random stream, and are made together: ten thousand images with sixteen looks each are

@@ -119,11 +119,11 @@ pub struct GenerateReport {
     pub files: Vec<PathBuf>,
 }
 
-/// Generates the other modality and writes it.
+/// Generates the other modality and writes it; `observe` hears the share done.
 ///
 /// # Errors
 /// [`Error`] when an argument is off, a file cannot be read or written, or dimensions do not belong together.
-pub fn generate(request: &GenerateRequest) -> Result<GenerateReport, Error> {
+pub fn generate(request: &GenerateRequest, observe: &dyn Fn(f64)) -> Result<GenerateReport, Error> {
     let start = Instant::now();
     if request.count == 0 {
         return Err(Error::usage("--count 0: at least one output for each input is needed"));
@@ -147,6 +147,7 @@ pub fn generate(request: &GenerateRequest) -> Result<GenerateReport, Error> {
         rows: request.shard.of_rows(source.rows(), pieces.rows()),
         draws: request.count,
         streams: RandomStream::named(request.seed, "generate"),
+        observe,
     };
     let mut report = GenerateReport {
         inputs: job.rows.len(),
@@ -173,6 +174,7 @@ struct Job<'j> {
     rows: Range<usize>,
     draws: usize,
     streams: RandomStream,
+    observe: &'j dyn Fn(f64),
 }
 
 impl Job<'_> {
@@ -194,10 +196,12 @@ impl Job<'_> {
             let at_once = (NUMBERS_AT_ONCE / (first.outputs() * numbers).max(1)).clamp(1, 64);
             let group: Vec<Piece> = pieces.by_ref().take(at_once).collect();
             let start = group[0].rows.start;
+            (self.observe)((start - self.rows.start) as f64 / self.rows.len() as f64);
             let posterior = self.source.posterior(start..group[group.len() - 1].rows.end)?;
+            let (density, draws, streams) = (self.density, self.draws, &self.streams);
             let made = |piece: &Piece| {
                 let rows: Vec<usize> = piece.rows.clone().map(|row| row - start).collect();
-                make(piece.latents(self.density, &posterior.select(&rows), self.draws, &self.streams)?)
+                make(piece.latents(density, &posterior.select(&rows), draws, streams)?)
             };
             group.par_iter().map(made).collect::<Result<Vec<_>, Error>>()?.into_iter().try_for_each(&mut take)?;
         }

@@ -141,13 +141,13 @@ fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error
         let reason = format!("has shape {:?} where [n, {}] is needed", array.shape, joined(&event.shape()));
         return Err(Error::bad_file(path, reason));
     }
-    let scale = if matches!(event, EventKind::Image { .. }) { 1.0 / brightest(path, &array.values)? } else { 1.0 };
+    let scale = PixelRange::of(&array.values).scale(path, event)?;
     let values = array.values.iter().map(|value| value * scale).collect();
     Ok(Observations::new(values, event.clone())?)
 }
 
 /// Whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]` or `[n, 784]`.
-fn holds(shape: &[usize], event: &EventKind) -> bool {
+pub(super) fn holds(shape: &[usize], event: &EventKind) -> bool {
     let whole = event.shape();
     let without_channel = whole.strip_prefix(&[1]).unwrap_or(&whole);
     let of_one = |tail: &[usize]| shape == tail || (shape.len() == tail.len() + 1 && shape.ends_with(tail));
@@ -158,16 +158,41 @@ fn joined(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The value of a white pixel: 1, or 255 where the pixels are whole numbers beyond 1.
-fn brightest(path: &Path, pixels: &[f32]) -> Result<f32, Error> {
-    let (low, high) = pixels.iter().fold((0.0f32, 0.0f32), |(low, high), &p| (low.min(p), high.max(p)));
-    let whole = || pixels.iter().all(|pixel| pixel.fract() == 0.0);
-    match () {
-        () if low >= 0.0 && high <= 1.0 => Ok(1.0),
-        () if low >= 0.0 && high <= 255.0 && whole() => Ok(255.0),
-        () => Err(Error::bad_file(
-            path,
-            format!("holds pixels from {low} to {high}; they must lie in 0..1, or be whole numbers in 0..255"),
-        )),
+/// What pixels lie between.
+#[derive(Clone, Copy)]
+pub(super) struct PixelRange {
+    low: f32,
+    high: f32,
+    whole: bool,
+}
+
+impl PixelRange {
+    pub(super) fn of(pixels: &[f32]) -> Self {
+        let (low, high) = pixels.iter().fold((0.0f32, 0.0f32), |(low, high), &p| (low.min(p), high.max(p)));
+        Self { low, high, whole: pixels.iter().all(|pixel| pixel.fract() == 0.0) }
+    }
+
+    /// That of these pixels and others.
+    pub(super) fn and(self, other: Self) -> Self {
+        let (low, high) = (self.low.min(other.low), self.high.max(other.high));
+        Self { low, high, whole: self.whole && other.whole }
+    }
+
+    /// By what numbers of `event` are multiplied: where they are images, white becomes 1, which is 255 where pixels are
+    /// whole numbers beyond 1.
+    ///
+    /// # Errors
+    /// [`Error`] with the file when they are no pixels.
+    pub(super) fn scale(self, path: &Path, event: &EventKind) -> Result<f32, Error> {
+        let Self { low, high, whole } = self;
+        match event {
+            EventKind::Image { .. } if low >= 0.0 && high <= 1.0 => Ok(1.0),
+            EventKind::Image { .. } if low >= 0.0 && high <= 255.0 && whole => Ok(1.0 / 255.0),
+            EventKind::Image { .. } => Err(Error::bad_file(
+                path,
+                format!("holds pixels from {low} to {high}; they must lie in 0..1, or be whole numbers in 0..255"),
+            )),
+            _ => Ok(1.0),
+        }
     }
 }

@@ -5,6 +5,7 @@ mod evaluate;
 mod fit;
 mod generate;
 mod input;
+mod input_rows;
 mod output;
 mod paired;
 mod pieces;
