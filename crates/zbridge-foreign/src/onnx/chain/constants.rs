@@ -21,9 +21,17 @@ pub(super) type Size = Option<i64>;
 impl<'a> Constants<'a> {
     pub(super) fn of(graph: &'a GraphProto, data: &'a BTreeMap<String, Vec<u8>>) -> Self {
         let weights = graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor)));
-        let constants = graph.node.iter().map(Operator).filter(|node| node.name() == "Constant");
-        let values = constants.filter_map(|node| Some((node.output()?, node.attribute("value")?.t.as_ref()?)));
-        Self { tensors: weights.chain(values).collect(), data, sizes: HashMap::new() }
+        let mut tensors: HashMap<_, _> = weights.collect();
+        for node in graph.node.iter().map(Operator) {
+            let tensor = match node.name() {
+                "Constant" => node.attribute("value").and_then(|attribute| attribute.t.as_ref()),
+                // Weights that are equal are written once.
+                "Identity" => node.input(0).and_then(|name| tensors.get(name).copied()),
+                _ => None,
+            };
+            tensors.extend(node.output().zip(tensor));
+        }
+        Self { tensors, data, sizes: HashMap::new() }
     }
 
     pub(super) fn floats(&self, name: &str) -> Option<Floats> {

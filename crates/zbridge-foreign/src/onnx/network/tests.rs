@@ -255,6 +255,8 @@ fn images_are_normed_and_turned() {
     normed.weights("slope", &[6, 1, 1]).node("PRelu", "n slope", "y", &[]).agree(&row, "y", true);
     let moments = || image().weights("f", &[6]).weights("e", &[6]).weights("m", &[6]).floats("v", &[6], &[0.7; 6]);
     moments().node("BatchNormalization", "h f e m v", "y", &[]).agree(&row, "y", true);
+    let shared = moments().node("Identity", "v", "w", &[]);
+    shared.node("BatchNormalization", "h w e m v", "y", &[]).agree(&row, "y", true);
     // Channels last at both ends, with a scale for each channel.
     let last = Written::default().number("all", 255.0).weights("mean", &[3]).node("Div", "x all", "d", &[]);
     let first = last.node("Sub", "d mean", "e", &[]).node("Transpose", "e", "t", &[ints("perm", &[0, 3, 1, 2])]);
