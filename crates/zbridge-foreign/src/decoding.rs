@@ -1,4 +1,5 @@
 use crate::rendering::Rendering;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::EventKind;
 use zbridge_nn::Likelihood;
@@ -28,19 +29,21 @@ pub(crate) struct Decoding {
 
 impl Decoding {
     /// Expected observations, `[batch, event]`, for outputs of the network.
-    pub(crate) fn means(&self, outputs: &[f32], event: &EventKind) -> Vec<f32> {
+    pub(crate) fn means(&self, outputs: Vec<f32>, event: &EventKind) -> Vec<f32> {
         let mut values = self.rendering.to_observations(outputs, self.outputs == DecoderOutputs::Means);
-        if let (DecoderOutputs::Logits, Some(likelihood)) = (self.outputs, self.likelihood) {
-            values.chunks_exact_mut(event.size().max(1)).for_each(|row| likelihood.means(row));
-        }
-        if matches!(event, EventKind::Image { .. } | EventKind::Sound(_)) {
-            values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
-        }
+        values.par_chunks_mut(event.size().max(1)).for_each(|row| {
+            if let (DecoderOutputs::Logits, Some(likelihood)) = (self.outputs, self.likelihood) {
+                likelihood.means(row);
+            }
+            if matches!(event, EventKind::Image { .. } | EventKind::Sound(_)) {
+                row.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+            }
+        });
         values
     }
 
     /// What the likelihood takes, `[batch, event]`: logits, or means.
-    pub(crate) fn parameters(&self, outputs: &[f32]) -> Vec<f32> {
+    pub(crate) fn parameters(&self, outputs: Vec<f32>) -> Vec<f32> {
         let mut values = self.rendering.to_observations(outputs, self.outputs == DecoderOutputs::Means);
         if self.outputs == DecoderOutputs::Probabilities {
             let logit = if self.likelihood == Some(Likelihood::Bernoulli) { log_odds } else { log_probability };
@@ -84,9 +87,9 @@ mod tests {
         let by_logits = decoding(DecoderOutputs::Logits, Likelihood::Bernoulli, &event);
         let by_probabilities = decoding(DecoderOutputs::Probabilities, Likelihood::Bernoulli, &event);
         let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
-        assert!(close(&by_probabilities.parameters(&probabilities), &logits));
-        assert!(close(&by_logits.means(&logits, &event), &probabilities));
-        assert!(by_probabilities.parameters(&[0.0, 1.0]).iter().all(|value| value.is_finite()));
+        assert!(close(&by_probabilities.parameters(probabilities.to_vec()), &logits));
+        assert!(close(&by_logits.means(logits.to_vec(), &event), &probabilities));
+        assert!(by_probabilities.parameters(vec![0.0, 1.0]).iter().all(|value| value.is_finite()));
     }
 
     #[test]
@@ -94,7 +97,7 @@ mod tests {
         let event = EventKind::Class { classes: 3 };
         let classes = decoding(DecoderOutputs::Probabilities, Likelihood::Categorical, &event);
         let log_p =
-            Likelihood::Categorical.log_likelihood_nats(&classes.parameters(&[0.2, 0.5, 0.3]), &[0.0, 1.0, 0.0]);
+            Likelihood::Categorical.log_likelihood_nats(&classes.parameters(vec![0.2, 0.5, 0.3]), &[0.0, 1.0, 0.0]);
         assert!((log_p - 0.5f32.ln()).abs() < 1e-6);
     }
 }

@@ -138,7 +138,7 @@ impl LatentModel for ForeignModel {
     fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
         let decoder = self.decoder()?;
         let outputs = self.decoded(decoder, latents)?;
-        Observations::new(decoder.decoding.means(&outputs, &self.event), self.event.clone())
+        Observations::new(decoder.decoding.means(outputs, &self.event), self.event.clone())
     }
 
     fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
@@ -152,7 +152,7 @@ impl LatentModel for ForeignModel {
             let (expected, found) = ((draws * observations.rows(), latents.dim()), (latents.rows(), latents.dim()));
             return Err(ShapeError::Mismatch { what: "latents of observations", expected, found });
         }
-        let parameters = decoder.decoding.parameters(&self.decoded(decoder, latents)?);
+        let parameters = decoder.decoding.parameters(self.decoded(decoder, latents)?);
         let of_latent = |(row, parameters): (usize, &[f32])| {
             likelihood.log_likelihood_nats(parameters, observations.row(row / draws))
         };

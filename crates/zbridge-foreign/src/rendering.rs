@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use zbridge_core::EventKind;
 
@@ -81,31 +82,47 @@ pub(crate) struct Rendering {
 impl Rendering {
     pub(crate) fn new(values: Values, layout: Layout, event: &EventKind) -> Self {
         let channels = if let EventKind::Image { channels, .. } = event { *channels } else { 1 };
-        Self { values, layout, channels, pixels: event.size() / channels.max(1) }
+        Self { values, layout, channels, pixels: (event.size() / channels.max(1)).max(1) }
     }
 
     /// Observations, `[batch, event]`, in the network's order and range.
-    pub(crate) fn to_network(&self, observations: &[f32]) -> Vec<f32> {
+    pub(crate) fn to_network<'a>(&self, observations: &'a [f32]) -> Cow<'a, [f32]> {
+        if self.keeps_order() && self.keeps_values() {
+            return Cow::Borrowed(observations);
+        }
         let mut rendered = observations.to_vec();
         for (from, to) in self.rows(observations).zip(rendered.chunks_exact_mut(self.size())) {
-            for (place, value) in from.iter().enumerate() {
-                let (scale, shift) = self.values.of(place / self.pixels);
-                to[self.place_in_network(place)] = scale * value + shift;
+            for (channel, from) in from.chunks_exact(self.pixels).enumerate() {
+                let (scale, shift) = self.values.of(channel);
+                let place = |pixel| self.place_in_network(channel, pixel);
+                from.iter().enumerate().for_each(|(pixel, value)| to[place(pixel)] = scale * value + shift);
             }
         }
-        rendered
+        Cow::Owned(rendered)
     }
 
     /// The network's outputs as observations; numbers stay as they are where they are no values but logits, say.
-    pub(crate) fn to_observations(&self, outputs: &[f32], are_values: bool) -> Vec<f32> {
-        let mut observations = outputs.to_vec();
-        for (from, to) in self.rows(outputs).zip(observations.chunks_exact_mut(self.size())) {
-            for (place, value) in to.iter_mut().enumerate() {
-                let (scale, shift) = if are_values { self.values.of(place / self.pixels) } else { (1.0, 0.0) };
-                *value = (from[self.place_in_network(place)] - shift) / scale;
+    pub(crate) fn to_observations(&self, outputs: Vec<f32>, are_values: bool) -> Vec<f32> {
+        if self.keeps_order() && (!are_values || self.keeps_values()) {
+            return outputs;
+        }
+        let mut observations = outputs.clone();
+        for (from, to) in self.rows(&outputs).zip(observations.chunks_exact_mut(self.size())) {
+            for (channel, to) in to.chunks_exact_mut(self.pixels).enumerate() {
+                let (scale, shift) = if are_values { self.values.of(channel) } else { (1.0, 0.0) };
+                let place = |pixel| self.place_in_network(channel, pixel);
+                to.iter_mut().enumerate().for_each(|(pixel, value)| *value = (from[place(pixel)] - shift) / scale);
             }
         }
         observations
+    }
+
+    fn keeps_order(&self) -> bool {
+        self.layout != Layout::Nhwc || self.channels == 1
+    }
+
+    fn keeps_values(&self) -> bool {
+        (0..self.channels).all(|channel| self.values.of(channel) == (1.0, 0.0))
     }
 
     fn rows<'a>(&self, values: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
@@ -116,10 +133,9 @@ impl Rendering {
         (self.channels * self.pixels).max(1)
     }
 
-    /// Where the network has what an observation has at `place`.
-    fn place_in_network(&self, place: usize) -> usize {
-        let (channel, pixel) = (place / self.pixels, place % self.pixels);
-        if self.layout == Layout::Nhwc { pixel * self.channels + channel } else { place }
+    /// Where the network has a pixel of a channel.
+    fn place_in_network(&self, channel: usize, pixel: usize) -> usize {
+        if self.layout == Layout::Nhwc { pixel * self.channels + channel } else { channel * self.pixels + pixel }
     }
 }
 
@@ -135,8 +151,19 @@ mod tests {
         let observations: Vec<f32> = (0..24).map(|i| i as f32 / 24.0).collect();
         let rendered = rendering.to_network(&observations);
         assert!((rendered[1] - (observations[4] - 0.2)).abs() < 1e-6, "the second channel of the first pixel");
-        let back = rendering.to_observations(&rendered, true);
+        let back = rendering.to_observations(rendered.into_owned(), true);
         assert!(back.iter().zip(&observations).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn numbers_that_stay_as_they_are_are_not_copied() {
+        let event = EventKind::Image { channels: 1, height: 2, width: 2 };
+        let observations = [0.0, 0.5, 0.25, 1.0];
+        let rendering = |layout| Rendering::new(Values::plain(), layout, &event);
+        for layout in [Layout::Nchw, Layout::Nhwc, Layout::Flat] {
+            assert!(matches!(rendering(layout).to_network(&observations), Cow::Borrowed(same) if same == observations));
+        }
+        assert_eq!(rendering(Layout::Flat).to_observations(observations.to_vec(), true), observations);
     }
 
     #[test]
