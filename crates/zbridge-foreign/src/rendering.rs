@@ -170,6 +170,6 @@ mod tests {
     fn a_range_has_its_ends_where_it_says() {
         let event = EventKind::Array { shape: vec![2] };
         let rendering = Rendering::new(Values::range(-1.0, 1.0), Layout::Nchw, &event);
-        assert_eq!(rendering.to_network(&[0.0, 1.0]), [-1.0, 1.0]);
+        assert_eq!(*rendering.to_network(&[0.0, 1.0]), [-1.0, 1.0]);
     }
 }
