@@ -32,12 +32,13 @@ struct Moments {
 /// A divergence of one dimension in nats, and its derivatives by q's mean and log-variance.
 type WithGradient = (f32, (f32, f32));
 
-/// Many Gaussians, each part `[rows, dim]`: e^log_var is taken once, not at every step.
+/// Many Gaussians, each part `[rows, dim]`: e^log_var and its inverse are taken once, not at every step.
 #[derive(Debug)]
 pub(crate) struct Gaussians {
     means: Vec<f32>,
     log_vars: Vec<f32>,
     variances: Vec<f32>,
+    precisions: Vec<f32>,
 }
 
 impl Gaussians {
@@ -45,11 +46,12 @@ impl Gaussians {
     pub(crate) fn new(means: Vec<f32>, log_vars: Vec<f32>) -> Self {
         let mut variances = vec![0.0; log_vars.len()];
         exponentials(&log_vars, &mut variances);
-        Self { means, log_vars, variances }
+        let precisions = variances.iter().map(|variance| 1.0 / variance).collect();
+        Self { means, log_vars, variances, precisions }
     }
 
-    fn row(&self, row: usize, dim: usize) -> [&[f32]; 3] {
-        [&self.means, &self.log_vars, &self.variances].map(|part| &part[row * dim..(row + 1) * dim])
+    fn row(&self, row: usize, dim: usize) -> [&[f32]; 4] {
+        [&self.means, &self.log_vars, &self.variances, &self.precisions].map(|part| &part[row * dim..(row + 1) * dim])
     }
 }
 
@@ -84,7 +86,7 @@ impl Divergence {
 
 /// One row of [`Divergence::backward`]: adds each dimension's divergence to the first of `results`.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
-fn row_backward(divergence: Divergence, q: [&[f32]; 3], p: [&[f32]; 3], scale: f32, results: [&mut [f32]; 3]) {
+fn row_backward(divergence: Divergence, q: [&[f32]; 3], p: [&[f32]; 4], scale: f32, results: [&mut [f32]; 3]) {
     match divergence {
         Divergence::ReverseKl => each(q, p, scale, results, reverse),
         Divergence::ForwardKl => each(q, p, scale, results, forward),
@@ -95,13 +97,13 @@ fn row_backward(divergence: Divergence, q: [&[f32]; 3], p: [&[f32]; 3], scale: f
 #[inline(always)]
 fn each(
     q: [&[f32]; 3],
-    p: [&[f32]; 3],
+    p: [&[f32]; 4],
     scale: f32,
     [totals, by_means, by_log_vars]: [&mut [f32]; 3],
     divergence: impl Fn(Moments, Moments) -> WithGradient,
 ) {
     let results = totals.iter_mut().zip(by_means).zip(by_log_vars);
-    for (((total, by_mean), by_log_var), (q, p)) in results.zip(moments(q).zip(moments(p))) {
+    for (((total, by_mean), by_log_var), (q, p)) in results.zip(moments(q).zip(known_moments(p))) {
         let (nats, (mean, log_var)) = divergence(q, p);
         *total += nats;
         (*by_mean, *by_log_var) = (scale * mean, scale * log_var);
@@ -112,6 +114,12 @@ fn each(
 fn moments([means, log_vars, variances]: [&[f32]; 3]) -> impl Iterator<Item = Moments> {
     let parts = means.iter().zip(log_vars).zip(variances);
     parts.map(|((&mean, &log_var), &variance)| Moments { mean, log_var, variance, precision: 1.0 / variance })
+}
+
+#[inline(always)]
+fn known_moments([means, log_vars, variances, precisions]: [&[f32]; 4]) -> impl Iterator<Item = Moments> {
+    let parts = means.iter().zip(log_vars).zip(variances.iter().zip(precisions));
+    parts.map(|((&mean, &log_var), (&variance, &precision))| Moments { mean, log_var, variance, precision })
 }
 
 /// KL(q ‖ p) = ½ (v_p − v_q + (e^v_q + (m_q − m_p)²) e^−v_p − 1).

@@ -2,6 +2,7 @@
 
 use crate::kernels::transpose::turn;
 use std::ops::Range;
+use std::sync::Once;
 
 /// A matrix over a slice: element (row, column) lies at `row · row_stride + column · column_stride`.
 #[derive(Clone, Copy)]
@@ -48,25 +49,12 @@ pub(crate) enum Into {
     Accumulate,
 }
 
-/// Rows of a destination up to which `gemm` reads a right factor where it lies; for more it packs it first, which takes
-/// longer than reading it once more.
-const UNPACKED: usize = 48;
-/// Columns from which on that matters.
-const WIDE: usize = 16;
-
 /// Multiplications of a product from which on a part of it may be another core's: some 10 µs.
 pub(crate) const WORTH_SHARING: usize = 1 << 19;
 
 /// `destination ← left · right` (or `+=`), destination row-major. One thread: batches are split over cores above.
 pub(crate) fn multiply(destination: &mut [f32], mode: Into, left: Matrix, right: Matrix) {
-    let columns = right.columns;
-    if right.column_stride != 1 || columns < WIDE {
-        return product(destination, columns, mode, left, right);
-    }
-    for (part, destination) in destination[..left.rows * columns].chunks_mut(UNPACKED * columns).enumerate() {
-        let first = part * UNPACKED;
-        product(destination, columns, mode, left.some_rows(first..(first + UNPACKED).min(left.rows)), right);
-    }
+    product(destination, right.columns, mode, left, right);
 }
 
 /// The same, half of a large product for whichever core is idle.
@@ -107,6 +95,9 @@ pub(crate) fn lay_out(weight: &[f32], inputs: usize, panels: &mut [f32]) {
     }
 }
 
+/// Rows, and outputs, from which on laying a weight out pays.
+const WIDE: usize = 16;
+
 /// A weight `[outputs, inputs]` for a product with `rows` rows: laid out in `space` where that pays.
 pub(crate) fn weight_for<'w>(rows: usize, weight: &'w [f32], inputs: usize, space: &'w mut Vec<f32>) -> Weight<'w> {
     if rows < WIDE || weight.len() < WIDE * inputs {
@@ -141,13 +132,9 @@ pub(crate) fn multiply_by_weight(y: &mut [f32], outputs: usize, mode: Into, x: &
 }
 
 fn multiply_by_panels(y: &mut [f32], outputs: usize, mode: Into, x: Matrix, panels: &[f32]) {
-    let (rows, inputs) = (x.rows, x.columns);
-    for (index, panel) in panels.chunks(PANEL * inputs).enumerate() {
-        let panel = Matrix::new(panel, inputs, panel.len() / inputs);
-        for first in (0..rows).step_by(UNPACKED) {
-            let y = &mut y[first * outputs + index * PANEL..];
-            product(y, outputs, mode, x.some_rows(first..(first + UNPACKED).min(rows)), panel);
-        }
+    for (index, panel) in panels.chunks(PANEL * x.columns).enumerate() {
+        let panel = Matrix::new(panel, x.columns, panel.len() / x.columns);
+        product(&mut y[index * PANEL..], outputs, mode, x, panel);
     }
 }
 
@@ -158,6 +145,10 @@ fn product(destination: &mut [f32], stride: usize, mode: Into, left: Matrix, rig
     if rows == 0 || columns == 0 {
         return;
     }
+    // A right factor is packed for more rows than so many times 6: packing takes longer than reading it where it lies once
+    // more, up to the most that may be set.
+    static READ_IN_PLACE: Once = Once::new();
+    READ_IN_PLACE.call_once(|| gemm::set_lhs_packing_threshold_single_thread(256));
     let reach = (rows - 1) * stride + columns;
     assert!(columns <= stride && destination.len() >= reach, "a destination of {rows} × {columns}");
     // SAFETY: each pointer stays inside its slice: whoever made the matrices, and the assertion above, checked that
