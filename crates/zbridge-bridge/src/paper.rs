@@ -4,6 +4,7 @@ use crate::config::CheckedConfig;
 use crate::curve::{Curve, FitCurve};
 use crate::divergence::Gaussians;
 use crate::{BridgeError, GaussianDensity};
+use multiversion::multiversion;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::{
     Adam, Gradients, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan,
@@ -107,10 +108,7 @@ impl<'p> DensityTrainer<'p> {
         self.draws.resize(rows.len() * dim, 0.0);
         stream.fill_standard_normal(&mut self.draws);
         for (draw, &row) in self.draws.chunks_exact_mut(dim).zip(rows) {
-            let parameters = self.source.mean().row(row).iter().zip(self.source_deviations.row(row));
-            for (value, (mean, deviation)) in draw.iter_mut().zip(parameters) {
-                *value = mean + deviation * *value;
-            }
+            place(draw, self.source.mean().row(row), self.source_deviations.row(row));
         }
     }
 
@@ -119,6 +117,14 @@ impl<'p> DensityTrainer<'p> {
         let outputs = self.tape.output_mut();
         self.output_gradient.resize(outputs.len(), 0.0);
         self.config.divergence.backward(outputs, &self.targets, rows, scale, &mut self.output_gradient)
+    }
+}
+
+/// Standard normal numbers become those of a Gaussian.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
+fn place(noise: &mut [f32], mean: &[f32], deviation: &[f32]) {
+    for ((value, mean), deviation) in noise.iter_mut().zip(mean).zip(deviation) {
+        *value = mean + deviation * *value;
     }
 }
 

@@ -196,8 +196,16 @@ impl Network {
                 match layer {
                     Layer::Linear { inputs, outputs } => {
                         let (dy, sizes): (&[f32], _) = (dy, [*inputs, *outputs]);
-                        let by_parameters = (!postponed).then_some(weight);
-                        linear_gradients(scope, mode, source, sizes, dy, by_parameters, bias, wanted);
+                        let by_weights = (!postponed).then_some(weight);
+                        let mut by_biases = Some(bias);
+                        // A normalisation above has already summed them.
+                        if mode == Into::Replace
+                            && let Some(Layer::BatchNorm { .. }) = self.layers().get(index + 1)
+                            && let Some(bias) = by_biases.take()
+                        {
+                            bias.copy_from_slice(&statistics[index + 1].gradient_sums);
+                        }
+                        linear_gradients(scope, mode, source, sizes, dy, [by_weights, by_biases], wanted);
                         if wanted {
                             let (rows, weight) = (source.len() / inputs, Matrix::new(parts(0), *outputs, *inputs));
                             let dx = resized(dx, source.len());
@@ -305,25 +313,25 @@ pub(crate) fn linear(x: &[f32], weight: Weight, bias: &[f32], y: &mut [f32]) {
 }
 
 /// The gradients by weights and biases, which nobody waits for: where the gradient by the input is wanted, they are left to
-/// whichever core is idle, or to this one when it has nothing else to do. Without `by_weights` only those by biases.
-#[allow(clippy::too_many_arguments)] // the operands of one formula
+/// whichever core is idle, or to this one when it has nothing else to do. Either may be left out.
 fn linear_gradients<'s>(
     scope: &rayon::Scope<'s>,
     mode: Into,
     x: &'s [f32],
     [inputs, outputs]: [usize; 2],
     dy: &'s [f32],
-    by_weights: Option<&'s mut [f32]>,
-    by_biases: &'s mut [f32],
+    [by_weights, by_biases]: [Option<&'s mut [f32]>; 2],
     others_wait: bool,
 ) {
     let rows = x.len() / inputs;
     let work = rows * inputs * outputs * usize::from(by_weights.is_some());
     let all = move || {
-        if mode == Into::Replace {
-            by_biases.fill(0.0);
+        if let Some(by_biases) = by_biases {
+            if mode == Into::Replace {
+                by_biases.fill(0.0);
+            }
+            add_rows(dy, by_biases);
         }
-        add_rows(dy, by_biases);
         if let Some(by_weights) = by_weights {
             multiply(by_weights, mode, Matrix::new(dy, rows, outputs).transposed(), Matrix::new(x, rows, inputs));
         }

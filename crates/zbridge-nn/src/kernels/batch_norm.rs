@@ -18,6 +18,9 @@ pub(crate) struct BatchStatistics {
     inverse: Vec<f32>,
     first: Vec<f32>,
     second: Vec<f32>,
+    third: Vec<f32>,
+    /// Sums of the columns of the gradient that [`backward`](Self::backward) left: that of a bias below.
+    pub(crate) gradient_sums: Vec<f32>,
 }
 
 impl BatchStatistics {
@@ -80,14 +83,15 @@ impl BatchStatistics {
         scale_gradient.iter_mut().zip(&*along).for_each(|(sum, value)| *sum += value);
         shift_gradient.iter_mut().zip(&*total).for_each(|(sum, value)| *sum += value);
         let per_row = 1.0 / (x.len() / width) as f32;
-        let columns = along.iter_mut().zip(total).zip(self.inverse.iter_mut()).zip(scale);
-        for (((along, total), inverse), scale) in columns {
-            *along *= *inverse * per_row;
+        let factors = &mut self.third;
+        factors.clear();
+        factors.extend(self.inverse.iter().zip(scale).map(|(inverse, scale)| inverse * scale));
+        for ((along, total), inverse) in along.iter_mut().zip(total).zip(&self.inverse) {
+            *along *= inverse * per_row;
             *total *= per_row;
-            *inverse *= scale;
         }
-        centre(x, &self.mean, &self.inverse, &self.first, &self.second, gradient);
-        self.invert();
+        reset(&mut self.gradient_sums, width);
+        centre(x, &self.mean, [factors, &self.first, &self.second], gradient, &mut self.gradient_sums);
     }
 }
 
@@ -149,13 +153,15 @@ fn add_leaky_gradients(
     }
 }
 
-/// `gradient ← factor · (gradient − offset − (x − mean) · slope)`.
+/// `gradient ← factor · (gradient − offset − (x − mean) · slope)` and `sums += Σ gradient`, for `[factors, slopes, offsets]`.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
-fn centre(x: &[f32], mean: &[f32], factors: &[f32], slopes: &[f32], offsets: &[f32], gradient: &mut [f32]) {
+fn centre(x: &[f32], mean: &[f32], numbers: [&[f32]; 3], gradient: &mut [f32], sums: &mut [f32]) {
+    let [factors, slopes, offsets] = numbers;
     for (x, g) in x.chunks_exact(mean.len()).zip(gradient.chunks_exact_mut(mean.len())) {
         let columns = mean.iter().zip(factors).zip(slopes).zip(offsets);
-        for ((g, x), (((mean, factor), slope), offset)) in g.iter_mut().zip(x).zip(columns) {
+        for (((g, x), sum), (((mean, factor), slope), offset)) in g.iter_mut().zip(x).zip(&mut *sums).zip(columns) {
             *g = factor * (*g - offset - (x - mean) * slope);
+            *sum += *g;
         }
     }
 }
