@@ -232,9 +232,14 @@ fn paper_directions(
     let (Some(x), Some(y)) = (data.x.as_diagonal(), data.y.as_diagonal()) else {
         return Err(BridgeError::SamplesOnly);
     };
+    let begun = AtomicUsize::new(0);
+    let side_by_side = |fit: &dyn Fn() -> Result<_, BridgeError>| {
+        wait_for_company(&begun);
+        then_help(fit())
+    };
     let (forward, backward) = rayon::join(
-        || then_help(paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1))),
-        || then_help(paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1))),
+        || side_by_side(&|| paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1))),
+        || side_by_side(&|| paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1))),
     );
     let fitted = |(density, curve)| FittedDirection {
         conditional: Conditional::plain(density),
@@ -242,6 +247,17 @@ fn paper_directions(
         comparison: Comparison::default(),
     };
     Ok((fitted(forward?), fitted(backward?)))
+}
+
+/// A direction waits a moment for the other to begin on another core. Where it looks for parts of the other's products, it
+/// would else find the whole other fit, and do it between two steps of its own while that core has nothing to do.
+fn wait_for_company(begun: &AtomicUsize) {
+    const PATIENCE: Duration = Duration::from_millis(2);
+    begun.fetch_add(1, Ordering::Relaxed);
+    let start = Instant::now();
+    while rayon::current_num_threads() > 1 && begun.load(Ordering::Relaxed) < 2 && start.elapsed() < PATIENCE {
+        std::hint::spin_loop();
+    }
 }
 
 /// A direction that is done takes parts of the other's products until none has come for a while: a core that went to
