@@ -9,6 +9,8 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+import training
+
 
 def read(path, prefix):
     with safe_open(path, framework="pt") as file:
@@ -30,8 +32,6 @@ def posterior(path, observation):
 @torch.inference_mode()
 def main():
     image_model, label_model, bridge_file, label, out = sys.argv[1:]
-    import training  # the networks
-
     bridge, vae = training.PaperBridge(2, 64).eval(), training.conv_vae().eval()
     training.fill(bridge.network, read(bridge_file, "y_to_x.0."), "")
     training.fill(vae.decoder, read(image_model, "decoder."), "")

@@ -1,9 +1,11 @@
 //! Files that are written some rows at a time, whole or not at all: more rows than memory holds.
 
-use crate::{DataError, write_atomically};
+use crate::DataError;
 use npyz::{WriteOptions, WriterBuilder};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use zbridge_core::replace_file_anywhere;
 
 /// Where the rows of a file go, one block after the other.
 pub struct RowSink<'w> {
@@ -62,19 +64,31 @@ pub fn write_npy_rows<E: From<DataError>>(
     })
 }
 
-/// [`write_atomically`] for what can fail in more ways than writing.
+/// [`write_atomically`](crate::write_atomically) for what can fail in more ways than writing.
 pub(crate) fn atomically<E: From<DataError>>(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
+    atomically_anywhere(path, |file| {
+        let mut buffered = BufWriter::new(file);
+        write(&mut buffered)?;
+        Ok(buffered.flush().map_err(|reason| DataError::Write { path: path.to_owned(), reason })?)
+    })
+}
+
+/// The same where `write` goes to and fro in the file.
+pub(crate) fn atomically_anywhere<E: From<DataError>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let mut outcome = Ok(());
-    let written = write_atomically(path, |file| {
+    let written = replace_file_anywhere(path, |file| {
         outcome = write(file);
         // An error here keeps the file from appearing; what is reported is the one behind it.
         if outcome.is_ok() { Ok(()) } else { Err(io::ErrorKind::Other.into()) }
     });
     outcome?;
-    Ok(written?)
+    Ok(written.map_err(|reason| DataError::Write { path: path.to_owned(), reason })?)
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub struct VaeTrainer<'d> {
 /// Rows of a batch that one core works on. Fixed, so that sums do not depend on the number of cores.
 pub(crate) const SHARD_ROWS: usize = 64;
 
-/// Rows of a shard of so large a batch: of a large one there are four, since each has gradients of its own.
+/// Rows of a shard of so large a batch: of a large one there are four, so that products have many rows.
 pub(crate) fn shard_rows(batch: usize) -> usize {
     SHARD_ROWS.max(batch.div_ceil(4))
 }

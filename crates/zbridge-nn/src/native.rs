@@ -136,7 +136,7 @@ impl Network {
                         None => statistics.normalise(source, parts[0], parts[1], 1.0, output),
                     }
                 }
-                Layer::LeakyRelu { .. } if index > 0 && self.leak_behind(index - 1).is_some() => {}
+                Layer::LeakyRelu { .. } if self.leaks_with_the_layer_below(index) => {}
                 Layer::LeakyRelu { slope } => elementwise::leaky_relu(source, *slope, output),
                 Layer::Silu => elementwise::silu(source, output),
                 Layer::Dropout { rate } => match (mode, &mut tape.dropout) {
@@ -229,7 +229,7 @@ impl Network {
                                 let leak = self.leak_behind(index).map(|slope| (&*outputs[index + 1], slope));
                                 statistics[index].backward(source, leak, parts(0), dy, weight, bias);
                             }
-                            Layer::LeakyRelu { .. } if index > 0 && self.leak_behind(index - 1).is_some() => {}
+                            Layer::LeakyRelu { .. } if self.leaks_with_the_layer_below(index) => {}
                             Layer::LeakyRelu { slope } => elementwise::leaky_relu_backward(source, *slope, dy),
                             Layer::Silu => elementwise::silu_backward(source, dy),
                             _ => drop_out_backward(source, &outputs[index], dy),
@@ -249,6 +249,11 @@ impl Network {
             [Layer::BatchNorm { .. }, Layer::LeakyRelu { slope }, ..] => Some(slope),
             _ => None,
         }
+    }
+
+    /// Whether layer `index` is such an activation.
+    fn leaks_with_the_layer_below(&self, index: usize) -> bool {
+        index.checked_sub(1).is_some_and(|below| self.leak_behind(below).is_some())
     }
 
     /// Folds the batch statistics of the last training pass into the running ones (momentum 0.1, unbiased variance).

@@ -4,10 +4,10 @@ use super::LatentsFile;
 use super::stored::{Described, Precision, Stored, integers, into_order, safetensors_header};
 use super::write::unstorable;
 use crate::DataError;
+use crate::row_sink::atomically_anywhere;
 use std::fs::File;
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
-use zbridge_core::replace_file_anywhere;
 
 impl LatentsFile {
     /// Writes the file that [`write`](Self::write) writes of all `blocks` joined, whole or not at all; one block is in
@@ -23,14 +23,7 @@ impl LatentsFile {
         precision: Precision,
         blocks: impl Iterator<Item = Result<Self, E>>,
     ) -> Result<(), E> {
-        let mut outcome = Ok(());
-        let written = replace_file_anywhere(path, |file| {
-            outcome = put_all(path, rows, precision, blocks, file);
-            // An error here keeps the file from appearing; what is reported is the one behind it.
-            if outcome.is_ok() { Ok(()) } else { Err(ErrorKind::Other.into()) }
-        });
-        outcome?;
-        Ok(written.map_err(|reason| DataError::Write { path: path.to_owned(), reason })?)
+        atomically_anywhere(path, |file| put_all(path, rows, precision, blocks, file))
     }
 }
 
