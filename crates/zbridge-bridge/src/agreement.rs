@@ -1,4 +1,5 @@
-//! Bayes between the directions: draws of the broad one, kept as often as the informative one agrees.
+//! Bayes between the directions: draws of the broad one, kept as often as the informative one
+//! agrees.
 
 use crate::conditional::Conditional;
 use crate::density::Density;
@@ -9,23 +10,27 @@ use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError};
 
 /// The informative direction's opinion on pairs of latents.
 ///
-/// Bayes says p(t|s) ∝ p(t) p(s|t). Where q(s|t) is a tied mixture, its component is a code that can be read from
-/// either side: from s by the components themselves, ρ(k|s), and from t by the network, π(k|t). A draw t ~ q(t|s) is
-/// accepted with the probability that both readings agree, a(s, t) = δ + (1 − δ) Σ_k ρ(k|s) π(k|t), so that the density
-/// becomes q(t|s) a(s, t) / Z(s), with Z(s) = E_q a(s, t). The δ stands for readings that are wrong however sure.
+/// Bayes says p(t|s) ∝ p(t) p(s|t). Where q(s|t) is a tied mixture, its component is a code that
+/// can be read from either side: from s by the components themselves, ρ(k|s), and from t by the
+/// network, π(k|t). A draw t ~ q(t|s) is accepted with the probability that both readings agree,
+/// a(s, t) = δ + (1 − δ) Σ_k ρ(k|s) π(k|t), so that the density becomes q(t|s) a(s, t) / Z(s), with
+/// Z(s) = E_q a(s, t). The δ stands for readings that are wrong however sure.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Agreement {
     /// q(s|t): members are tied mixtures with the same components.
     informative: Conditional,
 }
 
-/// δ: a draw that the informative direction is sure to be another's is kept one time in ten. Fewer would hardly make
-/// draws more coherent, and cost held-out pairs that it misreads more than all others gain.
+/// δ: a draw that the informative direction is sure to be another's is kept one time in ten. Fewer
+/// would hardly make draws more coherent, and cost held-out pairs that it misreads more than all
+/// others gain.
 const SURELY_WRONG: f32 = 0.1;
-/// Draws from which Z(s) is estimated, the same for every call: with four in five draws accepted its relative error is
-/// 0.5/√128 = 4 %, so that a log density is off by 0.04 nats at most times, and not in one direction.
+/// Draws from which Z(s) is estimated, the same for every call: with four in five draws accepted
+/// its relative error is 0.5/√128 = 4 %, so that a log density is off by 0.04 nats at most times,
+/// and not in one direction.
 const NORMALISER_DRAWS: usize = 128;
-/// Tries after which a draw is taken as it is; where one in ten is accepted, that happens once in a thousand million.
+/// Tries after which a draw is taken as it is; where one in ten is accepted, that happens once in a
+/// thousand million.
 const MOST_TRIES: usize = 200;
 
 impl Agreement {
@@ -37,16 +42,26 @@ impl Agreement {
         });
         let first = components.next()??;
         let same = components.all(|other| other == Some(first));
-        same.then(|| Self { informative: Conditional { critic: None, ..informative.clone() } })
+        same.then(|| Self {
+            informative: Conditional {
+                critic: None,
+                ..informative.clone()
+            },
+        })
     }
 
     fn components(&self) -> Option<&DiagonalGaussian> {
-        self.informative.members.first()?.as_mixture().map(Mixture::components)
+        self.informative
+            .members
+            .first()?
+            .as_mixture()
+            .map(Mixture::components)
     }
 
     /// ρ(k|s): codes read from source points in the frame, `[rows, K]`.
     fn codes_of_sources(&self, sources: &[f32]) -> Vec<f32> {
-        self.components().map_or_else(Vec::new, |components| responsibilities(components, sources))
+        self.components()
+            .map_or_else(Vec::new, |components| responsibilities(components, sources))
     }
 
     /// a(s, t) of each row.
@@ -55,15 +70,29 @@ impl Agreement {
         let features = Latents::saturating(frame.features(targets.to_vec()), frame.feature_width());
         let count = self.components().map_or(1, DiagonalGaussian::rows);
         let mut total = vec![0.0f32; features.rows()];
-        for mixture in self.informative.members.iter().filter_map(Density::as_mixture) {
+        for mixture in self
+            .informative
+            .members
+            .iter()
+            .filter_map(Density::as_mixture)
+        {
             let log_weights = mixture.log_weights_given(&features)?;
-            let rows = codes.chunks_exact(count).zip(log_weights.values().chunks_exact(count));
+            let rows = codes
+                .chunks_exact(count)
+                .zip(log_weights.values().chunks_exact(count));
             for (total, (codes, log_weights)) in total.iter_mut().zip(rows) {
-                *total += codes.iter().zip(log_weights).map(|(code, nats)| code * nats.exp()).sum::<f32>();
+                *total += codes
+                    .iter()
+                    .zip(log_weights)
+                    .map(|(code, nats)| code * nats.exp())
+                    .sum::<f32>();
             }
         }
         let members = self.informative.members.len() as f32;
-        Ok(total.iter().map(|total| SURELY_WRONG + (1.0 - SURELY_WRONG) * total / members).collect())
+        Ok(total
+            .iter()
+            .map(|total| SURELY_WRONG + (1.0 - SURELY_WRONG) * total / members)
+            .collect())
     }
 
     /// One accepted draw for each row of features, `[rows, active]`.
@@ -84,8 +113,12 @@ impl Agreement {
             for (&row, point) in waiting.iter().zip(drawn.chunks_exact(width)) {
                 points[row * width..(row + 1) * width].copy_from_slice(point);
             }
-            waiting =
-                waiting.iter().zip(&accepted).filter(|(_, a)| stream.uniform() >= **a).map(|(row, _)| *row).collect();
+            waiting = waiting
+                .iter()
+                .zip(&accepted)
+                .filter(|(_, a)| stream.uniform() >= **a)
+                .map(|(row, _)| *row)
+                .collect();
             if waiting.is_empty() {
                 break;
             }
@@ -103,16 +136,28 @@ impl Agreement {
         let codes = self.codes_of_sources(&points_of(features, broad.source.active()));
         let agreed = self.agreement(&codes, points.values())?;
         let normalisers = self.log_normalisers(broad, features)?;
-        Ok(agreed.iter().zip(normalisers).map(|(a, log_z)| f64::from(*a).ln() - log_z).collect())
+        Ok(agreed
+            .iter()
+            .zip(normalisers)
+            .map(|(a, log_z)| f64::from(*a).ln() - log_z)
+            .collect())
     }
 
     /// log Z(s) of each row, estimated once for each distinct source.
-    fn log_normalisers(&self, broad: &Conditional, features: &Latents) -> Result<Vec<f64>, ShapeError> {
+    fn log_normalisers(
+        &self,
+        broad: &Conditional,
+        features: &Latents,
+    ) -> Result<Vec<f64>, ShapeError> {
         let mut place: HashMap<Vec<u32>, usize> = HashMap::new();
         let mut distinct = Vec::new();
         let places: Vec<usize> = (0..features.rows())
             .map(|row| {
-                let bits = features.row(row).iter().map(|value| value.to_bits()).collect();
+                let bits = features
+                    .row(row)
+                    .iter()
+                    .map(|value| value.to_bits())
+                    .collect();
                 *place.entry(bits).or_insert_with(|| {
                     distinct.push(row);
                     distinct.len() - 1
@@ -121,18 +166,28 @@ impl Agreement {
             .collect();
         let log_normaliser = |&row: &usize| -> Result<f64, ShapeError> {
             let asked = features.select(&[row]).repeat_each(NORMALISER_DRAWS);
-            // The same noise for every source, so that a row's density does not depend on its neighbours.
-            let drawn = broad.draw_inside(&asked, &mut RandomStream::named(0, "bridge/normaliser"))?;
+            // The same noise for every source, so that a row's density does not depend on its
+            // neighbours.
+            let drawn =
+                broad.draw_inside(&asked, &mut RandomStream::named(0, "bridge/normaliser"))?;
             let codes = self.codes_of_sources(&points_of(&asked, broad.source.active()));
             let agreed = self.agreement(&codes, &drawn)?;
             Ok((agreed.iter().map(|&a| f64::from(a)).sum::<f64>() / NORMALISER_DRAWS as f64).ln())
         };
-        let logs: Vec<f64> = distinct.par_iter().map(log_normaliser).collect::<Result<_, _>>()?;
+        let logs: Vec<f64> = distinct
+            .par_iter()
+            .map(log_normaliser)
+            .collect::<Result<_, _>>()?;
         Ok(places.into_iter().map(|place| logs[place]).collect())
     }
 }
 
 /// The points in features: what comes before the probabilities of atoms.
 fn points_of(features: &Latents, active: usize) -> Vec<f32> {
-    features.values().chunks_exact(features.dim()).flat_map(|row| &row[..active]).copied().collect()
+    features
+        .values()
+        .chunks_exact(features.dim())
+        .flat_map(|row| &row[..active])
+        .copied()
+        .collect()
 }

@@ -69,13 +69,13 @@ struct DirectionRecord {
 }
 
 impl Bridge {
-    /// Both directions fitted, side by side on two cores. `observe` hears which direction has done a step and how far
-    /// both are, and says whether to go on.
+    /// Both directions fitted, side by side on two cores. `observe` hears which direction has done
+    /// a step and how far both are, and says whether to go on.
     ///
     /// # Errors
-    /// [`BridgeError::Unpaired`], [`BridgeError::UnpairedOfAnotherSpace`], [`BridgeError::TooFewPairs`],
-    /// [`BridgeError::SamplesOnly`], [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when
-    /// `observe` says stop.
+    /// [`BridgeError::Unpaired`], [`BridgeError::UnpairedOfAnotherSpace`],
+    /// [`BridgeError::TooFewPairs`], [`BridgeError::SamplesOnly`], [`BridgeError::Network`] when
+    /// the fit diverges, [`BridgeError::Interrupted`] when `observe` says stop.
     pub fn fit(
         data: &FitData<'_>,
         config: &CheckedConfig,
@@ -87,14 +87,23 @@ impl Bridge {
             Recipe::Auto | Recipe::Paper => Effort::new(config.budget_seconds, None),
         };
         let paper = config.recipe == Recipe::Paper;
-        let steps = 2 * if paper { config.steps } else { effort.planned_steps() };
+        let steps = 2 * if paper {
+            config.steps
+        } else {
+            effort.planned_steps()
+        };
         let (observer, done) = (Mutex::new(observe), AtomicUsize::new(0));
         let tell = |direction: Direction, more: usize| {
             let done = done.fetch_add(more, Ordering::Relaxed) + more;
-            observer.lock().is_ok_and(|mut observe| (*observe)(direction, (done.min(steps), steps)))
+            observer
+                .lock()
+                .is_ok_and(|mut observe| (*observe)(direction, (done.min(steps), steps)))
         };
-        let (x_to_y, y_to_x) =
-            if paper { paper_directions(data, config, &tell)? } else { auto::fit(data, &effort, config, &tell)? };
+        let (x_to_y, y_to_x) = if paper {
+            paper_directions(data, config, &tell)?
+        } else {
+            auto::fit(data, &effort, config, &tell)?
+        };
         let config = BridgeConfig::clone(config);
         let record = |fitted: &FittedDirection| DirectionRecord {
             curve: fitted.curve.clone(),
@@ -110,7 +119,11 @@ impl Bridge {
             gap: None,
             provenance: BTreeMap::new(),
         };
-        let mut bridge = Self { x_to_y: x_to_y.conditional, y_to_x: y_to_x.conditional, record };
+        let mut bridge = Self {
+            x_to_y: x_to_y.conditional,
+            y_to_x: y_to_x.conditional,
+            record,
+        };
         bridge.record.gap = Some(DirectionGap::on(&bridge, data.x, data.y, seed)?);
         Ok(bridge)
     }
@@ -198,12 +211,20 @@ impl Bridge {
         let mut y_to_x = Conditional::from_file(&file, "y_to_x", path)?;
         let ((x, y), (y_back, x_back)) = (x_to_y.dims(), y_to_x.dims());
         if (x, y) != (x_back, y_back) {
-            let reason = format!("its directions join {x} → {y} and {y_back} → {x_back} dimensions: not one bridge");
-            return Err(NnError::Weights { path: path.to_owned(), reason }.into());
+            let reason = format!(
+                "its directions join {x} → {y} and {y_back} → {x_back} dimensions: not one bridge"
+            );
+            return Err(NnError::Weights {
+                path: path.to_owned(),
+                reason,
+            }
+            .into());
         }
         let no_critic = || NnError::Weights {
             path: path.to_owned(),
-            reason: "a direction's draws are to be accepted by the other one, which is no tied mixture".into(),
+            reason:
+                "a direction's draws are to be accepted by the other one, which is no tied mixture"
+                    .into(),
         };
         if record.x_to_y.agreed {
             x_to_y.critic = Some(Arc::new(Agreement::of(&y_to_x).ok_or_else(no_critic)?));
@@ -211,12 +232,19 @@ impl Bridge {
         if record.y_to_x.agreed {
             y_to_x.critic = Some(Arc::new(Agreement::of(&x_to_y).ok_or_else(no_critic)?));
         }
-        Ok(Self { x_to_y, y_to_x, record })
+        Ok(Self {
+            x_to_y,
+            y_to_x,
+            record,
+        })
     }
 
     fn to_weights(&self) -> WeightsFile {
         let mut file = WeightsFile::default();
-        file.metadata.insert("bridge".into(), serde_json::to_string(&self.record).unwrap_or_default());
+        file.metadata.insert(
+            "bridge".into(),
+            serde_json::to_string(&self.record).unwrap_or_default(),
+        );
         self.x_to_y.put_into(&mut file, "x_to_y");
         self.y_to_x.put_into(&mut file, "y_to_x");
         file
@@ -238,8 +266,16 @@ fn paper_directions(
         then_help(fit())
     };
     let (forward, backward) = rayon::join(
-        || side_by_side(&|| paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1))),
-        || side_by_side(&|| paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1))),
+        || {
+            side_by_side(&|| {
+                paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1))
+            })
+        },
+        || {
+            side_by_side(&|| {
+                paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1))
+            })
+        },
     );
     let fitted = |(density, curve)| FittedDirection {
         conditional: Conditional::plain(density),
@@ -249,19 +285,23 @@ fn paper_directions(
     Ok((fitted(forward?), fitted(backward?)))
 }
 
-/// A direction waits a moment for the other to begin on another core. Where it looks for parts of the other's products, it
-/// would else find the whole other fit, and do it between two steps of its own while that core has nothing to do.
+/// A direction waits a moment for the other to begin on another core. Where it looks for parts of
+/// the other's products, it would else find the whole other fit, and do it between two steps of its
+/// own while that core has nothing to do.
 fn wait_for_company(begun: &AtomicUsize) {
     const PATIENCE: Duration = Duration::from_millis(2);
     begun.fetch_add(1, Ordering::Relaxed);
     let start = Instant::now();
-    while rayon::current_num_threads() > 1 && begun.load(Ordering::Relaxed) < 2 && start.elapsed() < PATIENCE {
+    while rayon::current_num_threads() > 1
+        && begun.load(Ordering::Relaxed) < 2
+        && start.elapsed() < PATIENCE
+    {
         std::hint::spin_loop();
     }
 }
 
-/// A direction that is done takes parts of the other's products until none has come for a while: a core that went to
-/// sleep between two of them would wake too late for the next.
+/// A direction that is done takes parts of the other's products until none has come for a while: a
+/// core that went to sleep between two of them would wake too late for the next.
 fn then_help<T>(done: T) -> T {
     const PATIENCE: Duration = Duration::from_micros(200);
     let mut last = Instant::now();

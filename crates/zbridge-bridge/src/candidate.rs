@@ -4,7 +4,8 @@ use crate::BridgeError;
 use crate::curve::FitCurve;
 use crate::density::{Density, Family};
 use crate::families::{
-    CouplingFlow, FlowMatching, FlowShape, FullGaussian, GaussianDensity, LinearGaussian, Mixture, fit_components,
+    CouplingFlow, FlowMatching, FlowShape, FullGaussian, GaussianDensity, LinearGaussian, Mixture,
+    fit_components,
 };
 use crate::frame::{Frame, FramedPosterior};
 use crate::maximum_likelihood::{Ascent, Pairs, maximise_likelihood};
@@ -23,7 +24,8 @@ pub(crate) struct Ground<'g> {
     pub(crate) pairs: &'g dyn Pairs,
     pub(crate) source: &'g Frame,
     pub(crate) target: &'g Frame,
-    /// Components of the target's aggregate posterior: what mixtures begin as. Asked for by those only.
+    /// Components of the target's aggregate posterior: what mixtures begin as. Asked for by those
+    /// only.
     pub(crate) components: &'g dyn Fn() -> &'g Aggregate,
 }
 
@@ -59,39 +61,64 @@ impl Candidate {
         Ok(match self.family {
             Family::Independent => {
                 let (components, log_weights) = (ground.components)();
-                (Density::Mixture(Mixture::independent(inputs, components.clone(), log_weights)?), FitCurve::default())
+                (
+                    Density::Mixture(Mixture::independent(
+                        inputs,
+                        components.clone(),
+                        log_weights,
+                    )?),
+                    FitCurve::default(),
+                )
             }
-            Family::LinearGaussian => {
-                (Density::LinearGaussian(linear_gaussian(ground, &mut stream)?), FitCurve::default())
-            }
+            Family::LinearGaussian => (
+                Density::LinearGaussian(linear_gaussian(ground, &mut stream)?),
+                FitCurve::default(),
+            ),
             Family::Gaussian => {
-                let start = GaussianDensity::regularised(inputs, outputs, &hidden, dropout, &mut stream)?;
-                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                let start =
+                    GaussianDensity::regularised(inputs, outputs, &hidden, dropout, &mut stream)?;
+                let (density, curve) =
+                    maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
                 (Density::Gaussian(density), curve)
             }
             Family::FullGaussian => {
                 let start = FullGaussian::initial(inputs, outputs, &hidden, dropout, &mut stream)?;
-                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                let (density, curve) =
+                    maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
                 (Density::FullGaussian(density), curve)
             }
             Family::TiedMixture | Family::Mixture => {
                 let moving = self.family == Family::Mixture;
                 let (components, log_weights) = (ground.components)();
-                let start =
-                    Mixture::initial(inputs, components.clone(), log_weights, &hidden, dropout, moving, &mut stream)?;
-                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                let start = Mixture::initial(
+                    inputs,
+                    components.clone(),
+                    log_weights,
+                    &hidden,
+                    dropout,
+                    moving,
+                    &mut stream,
+                )?;
+                let (density, curve) =
+                    maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
                 (Density::Mixture(density), curve)
             }
             Family::Flow => {
-                let (density, curve) = fit_flow(pairs, (inputs, outputs), self.steps, streams, observe)?;
+                let (density, curve) =
+                    fit_flow(pairs, (inputs, outputs), self.steps, streams, observe)?;
                 (Density::Flow(density), curve)
             }
             // Learned both ways at once, and not from pairs alone.
             Family::SharedCode => return Err(BridgeError::Interrupted),
             Family::FlowMatching => {
-                let start =
-                    FlowMatching::initial(inputs, outputs, if few { [64, 64] } else { [256, 256] }, &mut stream)?;
-                let (density, curve) = maximise_likelihood(start, pairs, &ascent(2e-3, 0.01), &fitting, observe)?;
+                let start = FlowMatching::initial(
+                    inputs,
+                    outputs,
+                    if few { [64, 64] } else { [256, 256] },
+                    &mut stream,
+                )?;
+                let (density, curve) =
+                    maximise_likelihood(start, pairs, &ascent(2e-3, 0.01), &fitting, observe)?;
                 (Density::FlowMatching(density), curve)
             }
         })
@@ -101,7 +128,8 @@ impl Candidate {
 /// A flow from sources to targets of these widths, as large as so many pairs allow.
 ///
 /// # Errors
-/// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when `observe` says stop.
+/// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when `observe` says
+/// stop.
 pub(crate) fn fit_flow(
     pairs: &dyn Pairs,
     (inputs, outputs): (usize, usize),
@@ -110,18 +138,47 @@ pub(crate) fn fit_flow(
     observe: &mut dyn FnMut() -> bool,
 ) -> Result<(CouplingFlow, FitCurve), BridgeError> {
     let (shape, batch) = match pairs.count() {
-        0..1024 => (FlowShape { couplings: 4, hidden: vec![32, 32], bins: 4 }, 128),
-        1024..MANY => (FlowShape { couplings: 6, hidden: vec![64, 64], bins: 8 }, 128),
-        _ => (FlowShape { couplings: 6, hidden: vec![96, 96], bins: 8 }, 256),
+        0..1024 => (
+            FlowShape {
+                couplings: 4,
+                hidden: vec![32, 32],
+                bins: 4,
+            },
+            128,
+        ),
+        1024..MANY => (
+            FlowShape {
+                couplings: 6,
+                hidden: vec![64, 64],
+                bins: 8,
+            },
+            128,
+        ),
+        _ => (
+            FlowShape {
+                couplings: 6,
+                hidden: vec![96, 96],
+                bins: 8,
+            },
+            256,
+        ),
     };
     let start = CouplingFlow::initial(inputs, outputs, &shape, &mut streams.child(0))?;
-    let ascent = Ascent { steps, batch, learning_rate: 3e-3, weight_decay: 0.01 };
+    let ascent = Ascent {
+        steps,
+        batch,
+        learning_rate: 3e-3,
+        weight_decay: 0.01,
+    };
     maximise_likelihood(start, pairs, &ascent, &streams.child(1), observe)
 }
 
-fn linear_gaussian(ground: &Ground<'_>, stream: &mut RandomStream) -> Result<LinearGaussian, BridgeError> {
-    // Moments over draws, so that every kind of posterior will do; a closed form over means and variances would serve
-    // Gaussian posteriors only.
+fn linear_gaussian(
+    ground: &Ground<'_>,
+    stream: &mut RandomStream,
+) -> Result<LinearGaussian, BridgeError> {
+    // Moments over draws, so that every kind of posterior will do; a closed form over means and
+    // variances would serve Gaussian posteriors only.
     let count = ground.pairs.count();
     let rows: Vec<usize> = (0..MOMENT_DRAWS.max(count)).map(|i| i % count).collect();
     let (mut source, mut target) = (Vec::new(), Vec::new());
@@ -136,8 +193,9 @@ fn linear_gaussian(ground: &Ground<'_>, stream: &mut RandomStream) -> Result<Lin
     Ok(LinearGaussian::fit(&source, &target, count, 1e-2))
 }
 
-/// Components of the aggregate of `posteriors` in the frame, with log weights: the distinct posteriors of a discrete
-/// modality, weighted by how often they come; otherwise a Gaussian mixture fitted to draws.
+/// Components of the aggregate of `posteriors` in the frame, with log weights: the distinct
+/// posteriors of a discrete modality, weighted by how often they come; otherwise a Gaussian mixture
+/// fitted to draws.
 pub(crate) fn aggregate_components(
     frame: &Frame,
     posteriors: &[(&FramedPosterior, &[usize])],
@@ -156,11 +214,21 @@ pub(crate) fn aggregate_components(
             // One more of each, so that an atom that did not come is rare, not impossible.
             let mut counts = vec![1.0f32; atoms.rows()];
             for row in codes.chunks_exact(atoms.rows()) {
-                counts.iter_mut().zip(row).for_each(|(count, share)| *count += share);
+                counts
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(count, share)| *count += share);
             }
             let total: f32 = counts.iter().sum();
-            (atoms, counts.iter().map(|count| (count / total).ln()).collect())
+            (
+                atoms,
+                counts.iter().map(|count| (count / total).ln()).collect(),
+            )
         }
-        None => fit_components(&Latents::saturating(points, frame.active()), MOST_COMPONENTS, stream),
+        None => fit_components(
+            &Latents::saturating(points, frame.active()),
+            MOST_COMPONENTS,
+            stream,
+        ),
     }
 }

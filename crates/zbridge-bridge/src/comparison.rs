@@ -8,15 +8,17 @@ use zbridge_core::Estimate;
 pub struct Trial {
     /// Its family.
     pub family: Family,
-    /// Optimiser steps of its fit: of the last one where the trial itself was shorter, but for flows on labelled latents.
+    /// Optimiser steps of its fit: of the last one where the trial itself was shorter, but for
+    /// flows on labelled latents.
     pub steps: usize,
     /// Whether posteriors without partners took part.
     pub unpaired: bool,
     /// Whether draws are accepted by the other direction's agreement.
     pub agreed: bool,
-    /// Mean log q(target|source) of held-out pairs less that of the target's own distribution, in nats: a lower bound
-    /// on what the latents tell of each other, up to the error of the latter. Its own distribution is what describes
-    /// these pairs best: a mixture of Gaussians, or the flows of shared codes that do not read their source.
+    /// Mean log q(target|source) of held-out pairs less that of the target's own distribution, in
+    /// nats: a lower bound on what the latents tell of each other, up to the error of the latter.
+    /// Its own distribution is what describes these pairs best: a mixture of Gaussians, or the
+    /// flows of shared codes that do not read their source.
     pub gain_nats: Estimate,
 }
 
@@ -57,11 +59,26 @@ impl fmt::Display for Trial {
 /// What was chosen and why, in one line.
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(taken) = self.taken() else { return f.write_str("nothing was compared") };
-        let Estimate { mean, standard_error, .. } = taken.gain_nats;
-        write!(f, "{taken}: {mean:+.2} ± {standard_error:.2} nats over no bridge on held-out pairs")?;
-        let others = self.trials.iter().enumerate().filter(|(index, _)| *index != self.chosen);
-        let next = others.map(|(_, trial)| trial).max_by(|a, b| a.gain_nats.mean.total_cmp(&b.gain_nats.mean));
+        let Some(taken) = self.taken() else {
+            return f.write_str("nothing was compared");
+        };
+        let Estimate {
+            mean,
+            standard_error,
+            ..
+        } = taken.gain_nats;
+        write!(
+            f,
+            "{taken}: {mean:+.2} ± {standard_error:.2} nats over no bridge on held-out pairs"
+        )?;
+        let others = self
+            .trials
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != self.chosen);
+        let next = others
+            .map(|(_, trial)| trial)
+            .max_by(|a, b| a.gain_nats.mean.total_cmp(&b.gain_nats.mean));
         match next {
             Some(next) => write!(f, "; next {next}: {:+.2}", next.gain_nats.mean),
             None => Ok(()),
@@ -69,19 +86,27 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// The candidate to take: the simplest whose held-out log density is less than one standard error (of the paired
-/// difference) below the best (Breiman et al. 1984, section 3.4.3). The first candidate, independence, is taken only
-/// when it is the best: pairs are presumed to be pairs. `nats[c]` holds candidate c's value for each held-out pair;
-/// candidates stand from the simplest to the richest.
+/// The candidate to take: the simplest whose held-out log density is less than one standard error
+/// (of the paired difference) below the best (Breiman et al. 1984, section 3.4.3). The first
+/// candidate, independence, is taken only when it is the best: pairs are presumed to be pairs.
+/// `nats[c]` holds candidate c's value for each held-out pair; candidates stand from the simplest
+/// to the richest.
 pub(crate) fn simplest_within_an_error(nats: &[Vec<f64>]) -> usize {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let best = (0..nats.len()).max_by(|&a, &b| mean(&nats[a]).total_cmp(&mean(&nats[b]))).unwrap_or(0);
+    let best = (0..nats.len())
+        .max_by(|&a, &b| mean(&nats[a]).total_cmp(&mean(&nats[b])))
+        .unwrap_or(0);
     let as_good = |candidate: usize| {
-        let differences = nats[best].iter().zip(&nats[candidate]).map(|(best, other)| best - other);
+        let differences = nats[best]
+            .iter()
+            .zip(&nats[candidate])
+            .map(|(best, other)| best - other);
         let difference = Estimate::of(differences);
         difference.mean <= difference.standard_error
     };
-    (0..nats.len()).find(|&candidate| candidate == best || (candidate > 0 && as_good(candidate))).unwrap_or(best)
+    (0..nats.len())
+        .find(|&candidate| candidate == best || (candidate > 0 && as_good(candidate)))
+        .unwrap_or(best)
 }
 
 #[cfg(test)]
@@ -91,14 +116,31 @@ mod tests {
     #[test]
     fn the_simplest_of_equals_is_taken_and_a_clear_winner_wins() {
         let noise = |offset: f64, spread: f64| -> Vec<f64> {
-            (0..100).map(|i| offset + spread * ((i * 37 % 100) as f64 / 50.0 - 1.0)).collect()
+            (0..100)
+                .map(|i| offset + spread * ((i * 37 % 100) as f64 / 50.0 - 1.0))
+                .collect()
         };
-        assert_eq!(simplest_within_an_error(&[noise(0.0, 0.1), noise(1.0, 0.1), noise(1.0, 0.1)]), 1);
-        assert_eq!(simplest_within_an_error(&[noise(0.0, 0.1), noise(1.0, 0.1), noise(1.5, 0.2)]), 2);
-        let unsure: Vec<f64> =
-            noise(1.0, 0.1).into_iter().enumerate().map(|(i, v)| v + if i % 2 == 0 { 2.0 } else { -1.9 }).collect();
-        assert_eq!(simplest_within_an_error(&[noise(-1.0, 0.1), noise(1.0, 0.1), unsure]), 1);
-        assert_eq!(simplest_within_an_error(&[noise(0.0, 0.1), noise(-0.001, 0.1)]), 0);
+        assert_eq!(
+            simplest_within_an_error(&[noise(0.0, 0.1), noise(1.0, 0.1), noise(1.0, 0.1)]),
+            1
+        );
+        assert_eq!(
+            simplest_within_an_error(&[noise(0.0, 0.1), noise(1.0, 0.1), noise(1.5, 0.2)]),
+            2
+        );
+        let unsure: Vec<f64> = noise(1.0, 0.1)
+            .into_iter()
+            .enumerate()
+            .map(|(i, v)| v + if i % 2 == 0 { 2.0 } else { -1.9 })
+            .collect();
+        assert_eq!(
+            simplest_within_an_error(&[noise(-1.0, 0.1), noise(1.0, 0.1), unsure]),
+            1
+        );
+        assert_eq!(
+            simplest_within_an_error(&[noise(0.0, 0.1), noise(-0.001, 0.1)]),
+            0
+        );
     }
 
     #[test]
@@ -108,11 +150,27 @@ mod tests {
             steps: 100,
             unpaired: false,
             agreed: false,
-            gain_nats: Estimate { mean, standard_error: 0.1, count: 10 },
+            gain_nats: Estimate {
+                mean,
+                standard_error: 0.1,
+                count: 10,
+            },
         };
-        let trials = vec![trial(Family::Independent, 0.0), trial(Family::Gaussian, 1.5), trial(Family::Flow, 1.2)];
-        let text = Comparison { trials, chosen: 1, members: 2 }.to_string();
-        assert!(text.starts_with("gaussian (100 steps): +1.50 ± 0.10 nats"), "{text}");
+        let trials = vec![
+            trial(Family::Independent, 0.0),
+            trial(Family::Gaussian, 1.5),
+            trial(Family::Flow, 1.2),
+        ];
+        let text = Comparison {
+            trials,
+            chosen: 1,
+            members: 2,
+        }
+        .to_string();
+        assert!(
+            text.starts_with("gaussian (100 steps): +1.50 ± 0.10 nats"),
+            "{text}"
+        );
         assert!(text.ends_with("next flow (100 steps): +1.20"), "{text}");
     }
 }

@@ -1,4 +1,5 @@
-//! What a bridge has for each direction: densities in standardised coordinates, seen from the latent spaces themselves.
+//! What a bridge has for each direction: densities in standardised coordinates, seen from the
+//! latent spaces themselves.
 
 use crate::BridgeError;
 use crate::agreement::Agreement;
@@ -13,9 +14,10 @@ use zbridge_nn::{NnError, WeightsFile};
 
 /// q(target|source) between two latent spaces.
 ///
-/// An even mixture of its members, each a density of one family in the coordinates of the two frames: a single one, or
-/// a small ensemble fitted under different seeds (Lakshminarayanan et al. 2017). With a critic, draws are accepted as
-/// often as the other direction agrees with them (Bayes; see [`Bridge`](crate::Bridge)).
+/// An even mixture of its members, each a density of one family in the coordinates of the two
+/// frames: a single one, or a small ensemble fitted under different seeds (Lakshminarayanan et al.
+/// 2017). With a critic, draws are accepted as often as the other direction agrees with them
+/// (Bayes; see [`Bridge`](crate::Bridge)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conditional {
     pub(crate) source: Frame,
@@ -26,71 +28,124 @@ pub struct Conditional {
 
 impl Conditional {
     pub(crate) fn new(source: Frame, target: Frame, members: Vec<Density>) -> Self {
-        Self { source, target, members, critic: None }
+        Self {
+            source,
+            target,
+            members,
+            critic: None,
+        }
     }
 
     /// A Gaussian network over whole latent spaces as they are: the paper's density.
     pub(crate) fn plain(density: GaussianDensity) -> Self {
         let (source, target) = density.dims();
-        Self::new(Frame::identity(source), Frame::identity(target), vec![Density::Gaussian(density)])
+        Self::new(
+            Frame::identity(source),
+            Frame::identity(target),
+            vec![Density::Gaussian(density)],
+        )
     }
 
-    /// The one diagonal-Gaussian network over whole latent spaces that this is, if it is: its divergences from other
-    /// Gaussians have a closed form.
+    /// The one diagonal-Gaussian network over whole latent spaces that this is, if it is: its
+    /// divergences from other Gaussians have a closed form.
     pub fn as_gaussian(&self) -> Option<&GaussianDensity> {
         let whole = |frame: &Frame| *frame == Frame::identity(frame.dim());
         match self.members.as_slice() {
-            [Density::Gaussian(density)] if whole(&self.source) && whole(&self.target) => Some(density),
+            [Density::Gaussian(density)] if whole(&self.source) && whole(&self.target) => {
+                Some(density)
+            }
             _ => None,
         }
     }
 
-    /// The same with every mixture's logits multiplied by `sharpness` when it is asked for draws or densities.
+    /// The same with every mixture's logits multiplied by `sharpness` when it is asked for draws or
+    /// densities.
     pub(crate) fn sharpened(&self, sharpness: f32) -> Self {
         let sharpened = |member: &Density| match member {
-            Density::Mixture(mixture) => Density::Mixture(mixture.clone().with_sharpness(sharpness)),
-            Density::SharedCode(density) => Density::SharedCode(density.clone().with_sharpness(sharpness)),
+            Density::Mixture(mixture) => {
+                Density::Mixture(mixture.clone().with_sharpness(sharpness))
+            }
+            Density::SharedCode(density) => {
+                Density::SharedCode(density.clone().with_sharpness(sharpness))
+            }
             other => other.clone(),
         };
-        Self { members: self.members.iter().map(sharpened).collect(), ..self.clone() }
+        Self {
+            members: self.members.iter().map(sharpened).collect(),
+            ..self.clone()
+        }
     }
 
-    /// log q of target points in the frame for features of the source, the mean over members; without the critic.
-    pub(crate) fn log_prob_inside(&self, features: &Latents, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+    /// log q of target points in the frame for features of the source, the mean over members;
+    /// without the critic.
+    pub(crate) fn log_prob_inside(
+        &self,
+        features: &Latents,
+        points: &Latents,
+    ) -> Result<Vec<f64>, ShapeError> {
         let each: Vec<Vec<f64>> = self
             .members
             .iter()
             .map(|member| member.as_dyn().given(features)?.log_prob(points))
             .collect::<Result<_, _>>()?;
         let mean = |row: usize| {
-            let highest = each.iter().map(|nats| nats[row]).fold(f64::NEG_INFINITY, f64::max);
+            let highest = each
+                .iter()
+                .map(|nats| nats[row])
+                .fold(f64::NEG_INFINITY, f64::max);
             let total: f64 = each.iter().map(|nats| (nats[row] - highest).exp()).sum();
-            if highest == f64::NEG_INFINITY { highest } else { highest + (total / each.len() as f64).ln() }
+            if highest == f64::NEG_INFINITY {
+                highest
+            } else {
+                highest + (total / each.len() as f64).ln()
+            }
         };
         Ok((0..points.rows()).map(mean).collect())
     }
 
     /// The same with the critic's correction, if there is one.
-    pub(crate) fn log_prob_judged(&self, features: &Latents, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+    pub(crate) fn log_prob_judged(
+        &self,
+        features: &Latents,
+        points: &Latents,
+    ) -> Result<Vec<f64>, ShapeError> {
         let mut nats = self.log_prob_inside(features, points)?;
         if let Some(critic) = &self.critic {
             let corrections = critic.log_corrections(self, features, points)?;
-            nats.iter_mut().zip(corrections).for_each(|(nats, correction)| *nats += correction);
+            nats.iter_mut()
+                .zip(corrections)
+                .for_each(|(nats, correction)| *nats += correction);
         }
         Ok(nats)
     }
 
-    /// One target point in the frame for each row of features, `[rows, active]`; without the critic.
-    pub(crate) fn draw_inside(&self, features: &Latents, stream: &mut RandomStream) -> Result<Vec<f32>, ShapeError> {
+    /// One target point in the frame for each row of features, `[rows, active]`; without the
+    /// critic.
+    pub(crate) fn draw_inside(
+        &self,
+        features: &Latents,
+        stream: &mut RandomStream,
+    ) -> Result<Vec<f32>, ShapeError> {
         if let [member] = self.members.as_slice() {
-            return Ok(member.as_dyn().given(features)?.sample_each(1, stream).into_values());
+            return Ok(member
+                .as_dyn()
+                .given(features)?
+                .sample_each(1, stream)
+                .into_values());
         }
         let width = self.target.active();
-        let chosen: Vec<usize> = (0..features.rows()).map(|_| stream.below(self.members.len())).collect();
+        let chosen: Vec<usize> = (0..features.rows())
+            .map(|_| stream.below(self.members.len()))
+            .collect();
         let mut points = vec![0.0; features.rows() * width];
         for (index, member) in self.members.iter().enumerate() {
-            let rows: Vec<usize> = (0..features.rows()).filter(|&row| chosen[row] == index).collect();
-            let drawn = member.as_dyn().given(&features.select(&rows))?.sample_each(1, stream);
+            let rows: Vec<usize> = (0..features.rows())
+                .filter(|&row| chosen[row] == index)
+                .collect();
+            let drawn = member
+                .as_dyn()
+                .given(&features.select(&rows))?
+                .sample_each(1, stream);
             for (&row, point) in rows.iter().zip(drawn.values().chunks_exact(width)) {
                 points[row * width..(row + 1) * width].copy_from_slice(point);
             }
@@ -106,16 +161,25 @@ impl Conditional {
                 principal.put_into(file, &format!("{prefix}.{side}.principal"));
             }
         }
-        file.metadata.insert(format!("{prefix}.members"), self.members.len().to_string());
+        file.metadata
+            .insert(format!("{prefix}.members"), self.members.len().to_string());
         for (index, member) in self.members.iter().enumerate() {
             member.put_into(file, &format!("{prefix}.{index}"));
         }
     }
 
     /// As stored, without its critic.
-    pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
-        let fault = |reason: String| NnError::Weights { path: path.to_owned(), reason };
-        let (mut source, mut target): (Frame, Frame) = file.parsed_metadata(&format!("{prefix}.frames"), path)?;
+    pub(crate) fn from_file(
+        file: &WeightsFile,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Self, BridgeError> {
+        let fault = |reason: String| NnError::Weights {
+            path: path.to_owned(),
+            reason,
+        };
+        let (mut source, mut target): (Frame, Frame) =
+            file.parsed_metadata(&format!("{prefix}.frames"), path)?;
         if !source.is_sound(source.dim()) || !target.is_sound(target.dim()) {
             return Err(fault(format!("metadata `{prefix}.frames` contradicts itself")).into());
         }
@@ -125,7 +189,10 @@ impl Conditional {
         }
         let count: usize = file.parsed_metadata(&format!("{prefix}.members"), path)?;
         if !(1..=64).contains(&count) {
-            return Err(fault(format!("metadata `{prefix}.members` is {count}; 1 to 64 are possible")).into());
+            return Err(fault(format!(
+                "metadata `{prefix}.members` is {count}; 1 to 64 are possible"
+            ))
+            .into());
         }
         let members = (0..count)
             .map(|index| Density::from_file(file, &format!("{prefix}.{index}"), path))
@@ -150,7 +217,10 @@ impl ConditionalDensity for Conditional {
     }
 
     fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
-        Ok(Box::new(Given { conditional: self, features: self.source.features_of(source)? }))
+        Ok(Box::new(Given {
+            conditional: self,
+            features: self.source.features_of(source)?,
+        }))
     }
 }
 
@@ -172,19 +242,27 @@ impl LatentDistribution for Given<'_> {
             None => self.conditional.draw_inside(&features, stream),
         };
         // Features were made by this conditional's own frame, so that no shape can be wrong.
-        let points = drawn.unwrap_or_else(|_| vec![0.0; features.rows() * self.conditional.target.active()]);
+        let points =
+            drawn.unwrap_or_else(|_| vec![0.0; features.rows() * self.conditional.target.active()]);
         self.conditional.target.restored(&points, stream)
     }
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
         let found = (points.rows(), points.dim());
         if found != self.shape() {
-            return Err(ShapeError::Mismatch { what: "points under a bridge", expected: self.shape(), found });
+            return Err(ShapeError::Mismatch {
+                what: "points under a bridge",
+                expected: self.shape(),
+                found,
+            });
         }
         let target = &self.conditional.target;
         let inside = Latents::saturating(target.standardised(points.values()), target.active());
         let mut nats = self.conditional.log_prob_judged(&self.features, &inside)?;
-        for (nats, point) in nats.iter_mut().zip(points.values().chunks_exact(points.dim())) {
+        for (nats, point) in nats
+            .iter_mut()
+            .zip(points.values().chunks_exact(points.dim()))
+        {
             *nats += target.log_density_outside(point);
         }
         Ok(nats)
@@ -201,50 +279,98 @@ mod tests {
     fn plane(name: &str) -> Posterior {
         let mut mean = vec![0.0; 400];
         RandomStream::named(3, name).fill_standard_normal(&mut mean);
-        DiagonalGaussian::new(Latents::new(mean, 2).unwrap(), Latents::filled(200, 2, -2.0)).unwrap().into()
+        DiagonalGaussian::new(
+            Latents::new(mean, 2).unwrap(),
+            Latents::filled(200, 2, -2.0),
+        )
+        .unwrap()
+        .into()
     }
 
     fn flow(seed: u64) -> Density {
         let mut stream = RandomStream::named(seed, "flow");
-        let shape = FlowShape { couplings: 2, hidden: vec![8], bins: 4 };
+        let shape = FlowShape {
+            couplings: 2,
+            hidden: vec![8],
+            bins: 4,
+        };
         Density::Flow(CouplingFlow::initial(2, 2, &shape, &mut stream).unwrap())
     }
 
     fn reader() -> Conditional {
-        let components =
-            DiagonalGaussian::new(Latents::new(vec![-1.0, 0.0, 1.0, 0.0], 2).unwrap(), Latents::filled(2, 2, -1.0));
+        let components = DiagonalGaussian::new(
+            Latents::new(vec![-1.0, 0.0, 1.0, 0.0], 2).unwrap(),
+            Latents::filled(2, 2, -1.0),
+        );
         let mut stream = RandomStream::named(1, "reader");
-        let mut mixture =
-            Mixture::initial(2, components.unwrap(), &[-0.7, -0.7], &[8], 0.0, false, &mut stream).unwrap();
+        let mut mixture = Mixture::initial(
+            2,
+            components.unwrap(),
+            &[-0.7, -0.7],
+            &[8],
+            0.0,
+            false,
+            &mut stream,
+        )
+        .unwrap();
         let mut noise = vec![0.0; crate::learner::Learner::parameters(&mixture).len()];
         stream.fill_standard_normal(&mut noise);
         let parameters = crate::learner::Learner::parameters_mut(&mut mixture).iter_mut();
-        parameters.zip(noise).for_each(|(parameter, noise)| *parameter += 0.5 * noise);
-        let frames = (Frame::of(&[&plane("target")]), Frame::of(&[&plane("source")]));
+        parameters
+            .zip(noise)
+            .for_each(|(parameter, noise)| *parameter += 0.5 * noise);
+        let frames = (
+            Frame::of(&[&plane("target")]),
+            Frame::of(&[&plane("source")]),
+        );
         Conditional::new(frames.0, frames.1, vec![Density::Mixture(mixture)])
     }
 
     fn broad(members: Vec<Density>) -> Conditional {
-        Conditional::new(Frame::of(&[&plane("source")]), Frame::of(&[&plane("target")]), members)
+        Conditional::new(
+            Frame::of(&[&plane("source")]),
+            Frame::of(&[&plane("target")]),
+            members,
+        )
     }
 
     #[test]
     fn a_target_of_which_one_direction_is_kept_obeys_the_laws() {
-        let Density::Mixture(mixture) = reader().members.remove(0) else { unreachable!() };
+        let Density::Mixture(mixture) = reader().members.remove(0) else {
+            unreachable!()
+        };
         let mut stream = RandomStream::named(2, "turned");
-        let components = DiagonalGaussian::new(Latents::new(vec![-1.0, 1.0], 1).unwrap(), Latents::filled(2, 1, -1.0));
-        let mut turned =
-            Mixture::initial(2, components.unwrap(), &[-0.7, -0.7], &[8], 0.0, false, &mut stream).unwrap();
+        let components = DiagonalGaussian::new(
+            Latents::new(vec![-1.0, 1.0], 1).unwrap(),
+            Latents::filled(2, 1, -1.0),
+        );
+        let mut turned = Mixture::initial(
+            2,
+            components.unwrap(),
+            &[-0.7, -0.7],
+            &[8],
+            0.0,
+            false,
+            &mut stream,
+        )
+        .unwrap();
         let count = crate::learner::Learner::parameters(&turned).len();
         let known = crate::learner::Learner::parameters(&mixture)[..count.min(9)].to_vec();
         crate::learner::Learner::parameters_mut(&mut turned)[..known.len()].copy_from_slice(&known);
         let target = Frame::keeping(&[&plane("target")], Some(1));
         assert_eq!((target.dim(), target.active()), (2, 1));
-        let turned = Conditional::new(Frame::of(&[&plane("source")]), target, vec![Density::Mixture(turned)]);
+        let turned = Conditional::new(
+            Frame::of(&[&plane("source")]),
+            target,
+            vec![Density::Mixture(turned)],
+        );
         laws::hold_for(&turned, 1e-2);
         let mut file = WeightsFile::default();
         turned.put_into(&mut file, "x_to_y");
-        assert_eq!(Conditional::from_file(&file, "x_to_y", Path::new("a")).unwrap(), turned);
+        assert_eq!(
+            Conditional::from_file(&file, "x_to_y", Path::new("a")).unwrap(),
+            turned
+        );
     }
 
     #[test]
@@ -255,7 +381,10 @@ mod tests {
 
     #[test]
     fn agreement_obeys_the_laws_up_to_the_error_of_its_normaliser() {
-        let agreed = Conditional { critic: Agreement::of(&reader()).map(Arc::new), ..broad(vec![flow(1)]) };
+        let agreed = Conditional {
+            critic: Agreement::of(&reader()).map(Arc::new),
+            ..broad(vec![flow(1)])
+        };
         assert!(agreed.critic.is_some());
         laws::hold_for(&agreed, 0.08);
     }

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 pub struct FitCurve {
     /// Steps done at each point.
     pub steps: Vec<usize>,
-    /// Mean objective of a pair since the point before, in nats: for the paper's recipe the divergence, L of equation 4
-    /// over N; for every other family −log q of draws in standardised coordinates.
+    /// Mean objective of a pair since the point before, in nats: for the paper's recipe the
+    /// divergence, L of equation 4 over N; for every other family −log q of draws in standardised
+    /// coordinates.
     pub objective_nats: Vec<f64>,
 }
 
@@ -20,7 +21,12 @@ pub(crate) struct Curve {
 
 impl Curve {
     pub(crate) fn over(steps: usize) -> Self {
-        Self { every: steps.div_ceil(200).max(1), total: 0.0, count: 0, curve: FitCurve::default() }
+        Self {
+            every: steps.div_ceil(200).max(1),
+            total: 0.0,
+            count: 0,
+            curve: FitCurve::default(),
+        }
     }
 
     pub(crate) fn push(&mut self, step: usize, nats: f64) {
@@ -28,7 +34,9 @@ impl Curve {
         self.count += 1;
         if self.count == self.every {
             self.curve.steps.push(step);
-            self.curve.objective_nats.push(self.total / self.count as f64);
+            self.curve
+                .objective_nats
+                .push(self.total / self.count as f64);
             (self.total, self.count) = (0.0, 0);
         }
     }

@@ -1,5 +1,7 @@
 use crate::BridgeError;
-use crate::families::{CouplingFlow, FlowMatching, FullGaussian, GaussianDensity, LinearGaussian, Mixture, SharedCode};
+use crate::families::{
+    CouplingFlow, FlowMatching, FullGaussian, GaussianDensity, LinearGaussian, Mixture, SharedCode,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -18,7 +20,8 @@ pub enum Family {
     Gaussian,
     /// A Gaussian with full covariance whose parameters a network gives.
     FullGaussian,
-    /// A mixture of fixed components, those of the target's aggregate posterior; a network gives their weights.
+    /// A mixture of fixed components, those of the target's aggregate posterior; a network gives
+    /// their weights.
     TiedMixture,
     /// A mixture density network: weights, means and variances depend on the source (Bishop 1994).
     Mixture,
@@ -26,7 +29,8 @@ pub enum Family {
     Flow,
     /// An ordinary differential equation whose velocity a network gives (Lipman et al. 2023).
     FlowMatching,
-    /// A code that both sides share, read from the source, and a flow given the code; learned both ways at once.
+    /// A code that both sides share, read from the source, and a flow given the code; learned both
+    /// ways at once.
     SharedCode,
 }
 
@@ -86,7 +90,11 @@ impl Density {
     }
 
     pub(crate) fn as_mixture(&self) -> Option<&Mixture> {
-        if let Self::Mixture(mixture) = self { Some(mixture) } else { None }
+        if let Self::Mixture(mixture) = self {
+            Some(mixture)
+        } else {
+            None
+        }
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
@@ -120,19 +128,34 @@ impl Density {
                 Kind::SharedCode
             }
         };
-        file.metadata.insert(format!("{prefix}.kind"), serde_json::to_string(&kind).unwrap_or_default());
+        file.metadata.insert(
+            format!("{prefix}.kind"),
+            serde_json::to_string(&kind).unwrap_or_default(),
+        );
     }
 
-    pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
-        Ok(match file.parsed_metadata(&format!("{prefix}.kind"), path)? {
-            Kind::LinearGaussian => Self::LinearGaussian(LinearGaussian::from_file(file, prefix, path)?),
-            Kind::Gaussian => Self::Gaussian(GaussianDensity::from_file(file, prefix, path)?),
-            Kind::FullGaussian => Self::FullGaussian(FullGaussian::from_file(file, prefix, path)?),
-            Kind::Mixture => Self::Mixture(Mixture::from_file(file, prefix, path)?),
-            Kind::Flow => Self::Flow(CouplingFlow::from_file(file, prefix, path)?),
-            Kind::FlowMatching => Self::FlowMatching(FlowMatching::from_file(file, prefix, path)?),
-            Kind::SharedCode => Self::SharedCode(SharedCode::from_file(file, prefix, path)?),
-        })
+    pub(crate) fn from_file(
+        file: &WeightsFile,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Self, BridgeError> {
+        Ok(
+            match file.parsed_metadata(&format!("{prefix}.kind"), path)? {
+                Kind::LinearGaussian => {
+                    Self::LinearGaussian(LinearGaussian::from_file(file, prefix, path)?)
+                }
+                Kind::Gaussian => Self::Gaussian(GaussianDensity::from_file(file, prefix, path)?),
+                Kind::FullGaussian => {
+                    Self::FullGaussian(FullGaussian::from_file(file, prefix, path)?)
+                }
+                Kind::Mixture => Self::Mixture(Mixture::from_file(file, prefix, path)?),
+                Kind::Flow => Self::Flow(CouplingFlow::from_file(file, prefix, path)?),
+                Kind::FlowMatching => {
+                    Self::FlowMatching(FlowMatching::from_file(file, prefix, path)?)
+                }
+                Kind::SharedCode => Self::SharedCode(SharedCode::from_file(file, prefix, path)?),
+            },
+        )
     }
 }
 

@@ -5,12 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 use zbridge_nn::exponentials;
 
-/// The D of the paper's equation 2, between q = q(z_y|z_x,i) and p = p(z_y|y_i), both diagonal Gaussians.
+/// The D of the paper's equation 2, between q = q(z_y|z_x,i) and p = p(z_y|y_i), both diagonal
+/// Gaussians.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Divergence {
-    /// KL(q ‖ p), the paper's choice. Over many targets of one source its minimiser has the mean of the
-    /// precisions: the spread *between* the targets is lost.
+    /// KL(q ‖ p), the paper's choice. Over many targets of one source its minimiser has the mean of
+    /// the precisions: the spread *between* the targets is lost.
     ReverseKl,
     /// KL(p ‖ q). Its minimiser matches the moments of the targets' mixture: the spread is kept.
     ForwardKl,
@@ -32,7 +33,8 @@ struct Moments {
 /// A divergence of one dimension in nats, and its derivatives by q's mean and log-variance.
 type WithGradient = (f32, (f32, f32));
 
-/// Many Gaussians, each part `[rows, dim]`: e^log_var and its inverse are taken once, not at every step.
+/// Many Gaussians, each part `[rows, dim]`: e^log_var and its inverse are taken once, not at every
+/// step.
 #[derive(Debug)]
 pub(crate) struct Gaussians {
     means: Vec<f32>,
@@ -47,11 +49,22 @@ impl Gaussians {
         let mut variances = vec![0.0; log_vars.len()];
         exponentials(&log_vars, &mut variances);
         let precisions = variances.iter().map(|variance| 1.0 / variance).collect();
-        Self { means, log_vars, variances, precisions }
+        Self {
+            means,
+            log_vars,
+            variances,
+            precisions,
+        }
     }
 
     fn row(&self, row: usize, dim: usize) -> [&[f32]; 4] {
-        [&self.means, &self.log_vars, &self.variances, &self.precisions].map(|part| &part[row * dim..(row + 1) * dim])
+        [
+            &self.means,
+            &self.log_vars,
+            &self.variances,
+            &self.precisions,
+        ]
+        .map(|part| &part[row * dim..(row + 1) * dim])
     }
 }
 
@@ -59,16 +72,35 @@ impl Divergence {
     /// Names as users type them.
     pub const NAMES: &'static str = "reverse-kl, forward-kl, jeffreys";
 
-    /// Σ_i D(q_i ‖ p_rows[i]) in nats, for q as a network gives them, `[rows, 2 · dim]`, means before log-variances; each
-    /// row of `gradient`, as long, becomes `scale` times the derivatives by them. Closed form.
-    pub(crate) fn backward(self, q: &[f32], p: &Gaussians, rows: &[usize], scale: f32, gradient: &mut [f32]) -> f64 {
+    /// Σ_i D(q_i ‖ p_rows[i]) in nats, for q as a network gives them, `[rows, 2 · dim]`, means
+    /// before log-variances; each row of `gradient`, as long, becomes `scale` times the derivatives
+    /// by them. Closed form.
+    pub(crate) fn backward(
+        self,
+        q: &[f32],
+        p: &Gaussians,
+        rows: &[usize],
+        scale: f32,
+        gradient: &mut [f32],
+    ) -> f64 {
         let dim = q.len() / rows.len() / 2;
         let (mut totals, mut variances) = (vec![0.0; dim], vec![0.0; dim]);
-        for ((&row, q), gradient) in rows.iter().zip(q.chunks_exact(2 * dim)).zip(gradient.chunks_exact_mut(2 * dim)) {
-            let ((means, log_vars), (by_means, by_log_vars)) = (q.split_at(dim), gradient.split_at_mut(dim));
+        for ((&row, q), gradient) in rows
+            .iter()
+            .zip(q.chunks_exact(2 * dim))
+            .zip(gradient.chunks_exact_mut(2 * dim))
+        {
+            let ((means, log_vars), (by_means, by_log_vars)) =
+                (q.split_at(dim), gradient.split_at_mut(dim));
             exponentials(log_vars, &mut variances);
             let results = [&mut totals, by_means, by_log_vars];
-            row_backward(self, [means, log_vars, &variances], p.row(row, dim), scale, results);
+            row_backward(
+                self,
+                [means, log_vars, &variances],
+                p.row(row, dim),
+                scale,
+                results,
+            );
         }
         totals.into_iter().map(f64::from).sum()
     }
@@ -86,7 +118,13 @@ impl Divergence {
 
 /// One row of [`Divergence::backward`]: adds each dimension's divergence to the first of `results`.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
-fn row_backward(divergence: Divergence, q: [&[f32]; 3], p: [&[f32]; 4], scale: f32, results: [&mut [f32]; 3]) {
+fn row_backward(
+    divergence: Divergence,
+    q: [&[f32]; 3],
+    p: [&[f32]; 4],
+    scale: f32,
+    results: [&mut [f32]; 3],
+) {
     match divergence {
         Divergence::ReverseKl => each(q, p, scale, results, reverse),
         Divergence::ForwardKl => each(q, p, scale, results, forward),
@@ -113,13 +151,28 @@ fn each(
 #[inline(always)]
 fn moments([means, log_vars, variances]: [&[f32]; 3]) -> impl Iterator<Item = Moments> {
     let parts = means.iter().zip(log_vars).zip(variances);
-    parts.map(|((&mean, &log_var), &variance)| Moments { mean, log_var, variance, precision: 1.0 / variance })
+    parts.map(|((&mean, &log_var), &variance)| Moments {
+        mean,
+        log_var,
+        variance,
+        precision: 1.0 / variance,
+    })
 }
 
 #[inline(always)]
-fn known_moments([means, log_vars, variances, precisions]: [&[f32]; 4]) -> impl Iterator<Item = Moments> {
-    let parts = means.iter().zip(log_vars).zip(variances.iter().zip(precisions));
-    parts.map(|((&mean, &log_var), (&variance, &precision))| Moments { mean, log_var, variance, precision })
+fn known_moments(
+    [means, log_vars, variances, precisions]: [&[f32]; 4],
+) -> impl Iterator<Item = Moments> {
+    let parts = means
+        .iter()
+        .zip(log_vars)
+        .zip(variances.iter().zip(precisions));
+    parts.map(|((&mean, &log_var), (&variance, &precision))| Moments {
+        mean,
+        log_var,
+        variance,
+        precision,
+    })
 }
 
 /// KL(q ‖ p) = ½ (v_p − v_q + (e^v_q + (m_q − m_p)²) e^−v_p − 1).
@@ -135,7 +188,10 @@ fn reverse(q: Moments, p: Moments) -> WithGradient {
 fn forward(q: Moments, p: Moments) -> WithGradient {
     let gap = q.mean - p.mean;
     let spread = (p.variance + gap * gap) * q.precision;
-    (0.5 * (q.log_var - p.log_var + spread - 1.0), (gap * q.precision, 0.5 * (1.0 - spread)))
+    (
+        0.5 * (q.log_var - p.log_var + spread - 1.0),
+        (gap * q.precision, 0.5 * (1.0 - spread)),
+    )
 }
 
 /// Both together.
@@ -160,8 +216,14 @@ impl FromStr for Divergence {
 
     fn from_str(name: &str) -> Result<Self, BridgeError> {
         let all = [Self::ReverseKl, Self::ForwardKl, Self::Jeffreys];
-        let found = all.into_iter().find(|divergence| divergence.to_string() == name);
-        found.ok_or_else(|| BridgeError::Unknown { what: "divergence", name: name.into(), known: Self::NAMES })
+        let found = all
+            .into_iter()
+            .find(|divergence| divergence.to_string() == name);
+        found.ok_or_else(|| BridgeError::Unknown {
+            what: "divergence",
+            name: name.into(),
+            known: Self::NAMES,
+        })
     }
 }
 
@@ -170,10 +232,19 @@ mod tests {
     use super::*;
     use zbridge_core::{DiagonalGaussian, Latents};
 
-    const ALL: [Divergence; 3] = [Divergence::ReverseKl, Divergence::ForwardKl, Divergence::Jeffreys];
+    const ALL: [Divergence; 3] = [
+        Divergence::ReverseKl,
+        Divergence::ForwardKl,
+        Divergence::Jeffreys,
+    ];
 
     fn moments((mean, log_var): (f32, f32)) -> Moments {
-        Moments { mean, log_var, variance: log_var.exp(), precision: (-log_var).exp() }
+        Moments {
+            mean,
+            log_var,
+            variance: log_var.exp(),
+            precision: (-log_var).exp(),
+        }
     }
 
     #[test]
@@ -184,20 +255,27 @@ mod tests {
             let value = |mean, log_var| divergence.with_gradient(moments((mean, log_var)), p).0;
             let mean = (value(q.0 + step, q.1) - value(q.0 - step, q.1)) / (2.0 * step);
             let log_var = (value(q.0, q.1 + step) - value(q.0, q.1 - step)) / (2.0 * step);
-            assert!((mean - by_mean).abs() < 1e-3 && (log_var - by_log_var).abs() < 1e-3, "{divergence}");
+            assert!(
+                (mean - by_mean).abs() < 1e-3 && (log_var - by_log_var).abs() < 1e-3,
+                "{divergence}"
+            );
         }
     }
 
     #[test]
     fn values_equal_the_closed_form_of_core() {
         let gaussian = |(mean, log_var): (f32, f32)| {
-            DiagonalGaussian::new(Latents::filled(1, 1, mean), Latents::filled(1, 1, log_var)).unwrap()
+            DiagonalGaussian::new(Latents::filled(1, 1, mean), Latents::filled(1, 1, log_var))
+                .unwrap()
         };
         let (q, p) = ((0.4, -0.6), (-0.3, 0.5));
         let kl = |a, b| gaussian(a).kl_divergence_nats(&gaussian(b)).unwrap()[0] as f32;
         let expected = [kl(q, p), kl(p, q), kl(q, p) + kl(p, q)];
         for (divergence, expected) in ALL.into_iter().zip(expected) {
-            assert!((divergence.with_gradient(moments(q), moments(p)).0 - expected).abs() < 1e-6, "{divergence}");
+            assert!(
+                (divergence.with_gradient(moments(q), moments(p)).0 - expected).abs() < 1e-6,
+                "{divergence}"
+            );
         }
     }
 
@@ -217,8 +295,12 @@ mod tests {
         let (q, p) = (gaussians(3, "q"), gaussians(3, "p"));
         for divergence in ALL {
             let mut gradient = vec![9.0; 3 * 2 * dim];
-            let outputs: Vec<f32> =
-                q.means.chunks(dim).zip(q.log_vars.chunks(dim)).flat_map(|(m, v)| [m, v].concat()).collect();
+            let outputs: Vec<f32> = q
+                .means
+                .chunks(dim)
+                .zip(q.log_vars.chunks(dim))
+                .flat_map(|(m, v)| [m, v].concat())
+                .collect();
             let total = divergence.backward(&outputs, &p, &rows, 0.5, &mut gradient);
             let at = |g: &Gaussians, i: usize| moments((g.means[i], g.log_vars[i]));
             let mut expected = 0.0;
@@ -227,21 +309,38 @@ mod tests {
                     let (nats, (mean, log_var)) =
                         divergence.with_gradient(at(&q, index * dim + d), at(&p, row * dim + d));
                     expected += f64::from(nats);
-                    let found = [gradient[2 * dim * index + d], gradient[2 * dim * index + dim + d]];
+                    let found = [
+                        gradient[2 * dim * index + d],
+                        gradient[2 * dim * index + dim + d],
+                    ];
                     for (found, expected) in found.into_iter().zip([0.5 * mean, 0.5 * log_var]) {
-                        assert!((found - expected).abs() <= 1e-5 * expected.abs().max(1.0), "{divergence}");
+                        assert!(
+                            (found - expected).abs() <= 1e-5 * expected.abs().max(1.0),
+                            "{divergence}"
+                        );
                     }
                 }
             }
-            assert!((total - expected).abs() < 1e-5 * expected.abs(), "{divergence}: {total} for {expected}");
+            assert!(
+                (total - expected).abs() < 1e-5 * expected.abs(),
+                "{divergence}: {total} for {expected}"
+            );
         }
     }
 
     #[test]
     fn names_come_back() {
         for divergence in ALL {
-            assert_eq!(divergence.to_string().parse::<Divergence>().unwrap(), divergence);
+            assert_eq!(
+                divergence.to_string().parse::<Divergence>().unwrap(),
+                divergence
+            );
         }
-        assert!("kl".parse::<Divergence>().unwrap_err().to_string().contains("reverse-kl"));
+        assert!(
+            "kl".parse::<Divergence>()
+                .unwrap_err()
+                .to_string()
+                .contains("reverse-kl")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! A time budget as numbers of steps.
 //!
-//! The same seed must give the same bridge on every machine, so a budget counts seconds of one reference machine (two
-//! cores of a 2023 server) and is turned into steps by constants measured there, never by a clock.
+//! The same seed must give the same bridge on every machine, so a budget counts seconds of one
+//! reference machine (two cores of a 2023 server) and is turned into steps by constants measured
+//! there, never by a clock.
 
 use crate::candidate::Candidate;
 use crate::density::Family;
@@ -20,12 +21,16 @@ pub(crate) struct Effort {
 
 /// The budget in seconds at which the numbers of steps below hold.
 const REFERENCE_BUDGET: f64 = 60.0;
-/// Dimensions up to which a full covariance is tried: its network gives their square over two numbers.
+/// Dimensions up to which a full covariance is tried: its network gives their square over two
+/// numbers.
 const MOST_FULL_DIMENSIONS: usize = 48;
 
 impl Effort {
     pub(crate) fn new(budget_seconds: f64, forced: Option<Family>) -> Self {
-        Self { share: budget_seconds / REFERENCE_BUDGET, forced }
+        Self {
+            share: budget_seconds / REFERENCE_BUDGET,
+            forced,
+        }
     }
 
     fn steps(&self, at_reference: usize) -> usize {
@@ -36,8 +41,9 @@ impl Effort {
         self.forced.is_none_or(|forced| forced == family)
     }
 
-    /// The ladder for a target of `dim` active dimensions, from the simplest to the richest. A source that is seen in
-    /// other ways too is not learned by heart as soon, and gets a longer rung.
+    /// The ladder for a target of `dim` active dimensions, from the simplest to the richest. A
+    /// source that is seen in other ways too is not learned by heart as soon, and gets a longer
+    /// rung.
     pub(crate) fn candidates(&self, dim: usize, seen_in_other_ways: bool) -> Vec<Candidate> {
         // Small networks on few pairs cost next to nothing: only a budget below 10 s shortens them.
         let of_ladder = |steps: f64| ((steps * (6.0 * self.share).min(1.0)) as usize).max(20);
@@ -55,11 +61,21 @@ impl Effort {
             (Family::Flow, vec![short]),
             (Family::FlowMatching, vec![long]),
         ];
-        let possible =
-            |family: &Family| *family != Family::FullGaussian || dim <= MOST_FULL_DIMENSIONS || !self.chooses();
-        let independent = Candidate { family: Family::Independent, steps: 0 };
-        let rungs = ladder.into_iter().filter(|(family, _)| self.allows(*family) && possible(family));
-        let rungs = rungs.flat_map(|(family, steps)| steps.into_iter().map(move |steps| Candidate { family, steps }));
+        let possible = |family: &Family| {
+            *family != Family::FullGaussian || dim <= MOST_FULL_DIMENSIONS || !self.chooses()
+        };
+        let independent = Candidate {
+            family: Family::Independent,
+            steps: 0,
+        };
+        let rungs = ladder
+            .into_iter()
+            .filter(|(family, _)| self.allows(*family) && possible(family));
+        let rungs = rungs.flat_map(|(family, steps)| {
+            steps
+                .into_iter()
+                .map(move |steps| Candidate { family, steps })
+        });
         std::iter::once(independent).chain(rungs).collect()
     }
 
@@ -97,17 +113,27 @@ impl Effort {
     /// The last candidate of the forced family.
     pub(crate) fn forced(&self, candidates: &[Candidate]) -> Option<usize> {
         let forced = self.forced?;
-        candidates.iter().rposition(|candidate| candidate.family == forced)
+        candidates
+            .iter()
+            .rposition(|candidate| candidate.family == forced)
     }
 
     /// What is tried on labelled posteriors, with short fits; `share` of the steps of a trial.
     pub(crate) fn labelled_candidates(&self, dim: usize, share: f64) -> Vec<Candidate> {
         match self.forced {
-            // Flow matching is left out: its density costs 40 times as much and it has lost every time (decision 0008).
-            None => vec![Candidate { family: Family::Flow, steps: self.steps((800.0 * share) as usize) }],
-            Some(_) => {
-                self.candidates(dim, false).into_iter().filter(|c| self.allows(c.family)).rev().take(1).collect()
-            }
+            // Flow matching is left out: its density costs 40 times as much and it has lost every
+            // time (decision 0008).
+            None => vec![Candidate {
+                family: Family::Flow,
+                steps: self.steps((800.0 * share) as usize),
+            }],
+            Some(_) => self
+                .candidates(dim, false)
+                .into_iter()
+                .filter(|c| self.allows(c.family))
+                .rev()
+                .take(1)
+                .collect(),
         }
     }
 
@@ -124,12 +150,21 @@ impl Effort {
     /// Steps of a direction at most: what progress is measured against.
     pub(crate) fn planned_steps(&self) -> usize {
         const SPLITS: usize = 2;
-        let ladder: usize = self.candidates(1, false).iter().map(|candidate| candidate.steps).sum();
-        let labelled: usize = self.labelled_candidates(1, 1.0).iter().map(|candidate| candidate.steps).sum();
+        let ladder: usize = self
+            .candidates(1, false)
+            .iter()
+            .map(|candidate| candidate.steps)
+            .sum();
+        let labelled: usize = self
+            .labelled_candidates(1, 1.0)
+            .iter()
+            .map(|candidate| candidate.steps)
+            .sum();
         SPLITS * (ladder + labelled) + 2 * self.last_candidate(Family::FlowMatching).steps
     }
 
-    /// Members of the ensemble that is fitted in the end: one for each of two cores, where members differ.
+    /// Members of the ensemble that is fitted in the end: one for each of two cores, where members
+    /// differ.
     pub(crate) fn members(&self, family: Family) -> usize {
         match family {
             Family::Independent | Family::LinearGaussian => 1,
@@ -142,12 +177,18 @@ impl Effort {
         [256, 256]
     }
 
-    /// The last refinement of the informative direction, from so many pairs. The more pairs there are, the less the
-    /// unpaired posteriors have to say: measured at 256 and at 8192 pairs, see `docs/decisions/0008-automatic-recipe.md`.
+    /// The last refinement of the informative direction, from so many pairs. The more pairs there
+    /// are, the less the unpaired posteriors have to say: measured at 256 and at 8192 pairs, see
+    /// `docs/decisions/0008-automatic-recipe.md`.
     pub(crate) fn refinement(&self, pairs: usize) -> Refinement {
         let scarcity = (512.0 / pairs as f32).sqrt().min(1.0);
         Refinement {
-            ascent: Ascent { steps: self.steps(2400), batch: 128, learning_rate: 4e-3, weight_decay: 0.05 },
+            ascent: Ascent {
+                steps: self.steps(2400),
+                batch: 128,
+                learning_rate: 4e-3,
+                weight_decay: 0.05,
+            },
             unpaired: 384,
             strength: 4.0 * scarcity,
             temperature: 0.35,
@@ -158,7 +199,13 @@ impl Effort {
     /// A short refinement, to see whether it is worth it; `share` of the steps of a trial.
     pub(crate) fn trial_refinement(&self, pairs: usize, share: f64) -> Refinement {
         let whole = self.refinement(pairs);
-        Refinement { ascent: Ascent { steps: self.steps((1000.0 * share) as usize), ..whole.ascent }, ..whole }
+        Refinement {
+            ascent: Ascent {
+                steps: self.steps((1000.0 * share) as usize),
+                ..whole.ascent
+            },
+            ..whole
+        }
     }
 
     /// Dropout of a mixture that is refined.

@@ -39,7 +39,9 @@ pub enum BridgeError {
         owners: (usize, usize),
     },
     /// A closed-form divergence was asked for between posteriors that are known by samples only.
-    #[error("recipe `paper` needs Gaussian posteriors (means and log-variances); these are samples only: use `auto`")]
+    #[error(
+        "recipe `paper` needs Gaussian posteriors (means and log-variances); these are samples only: use `auto`"
+    )]
     SamplesOnly,
     /// Fewer pairs than any fit can work on.
     #[error("{pairs} pairs: at least 2 are needed, since a single one shows no spread")]

@@ -4,12 +4,14 @@ use crate::{Bridge, Conditional, Direction};
 use serde::{Deserialize, Serialize};
 use zbridge_core::{ConditionalDensity, Estimate, Latents, Posterior, RandomStream, ShapeError};
 
-/// What each direction says the latents of a pair tell of each other, and how far the two are apart.
+/// What each direction says the latents of a pair tell of each other, and how far the two are
+/// apart.
 ///
-/// A joint fixes the information of a point, i(x, y) = log p(z_y|z_x) − log p(z_y) = log p(z_x|z_y) − log p(z_x). Two
-/// directions that were fitted apart give two values: each with its own conditional, and with the marginal that this
-/// conditional implies, q(z_y) = mean_j q(z_y|z_x,j) over the pairs. They are equal everywhere if and only if the two
-/// directions belong to joints of one dependence.
+/// A joint fixes the information of a point, i(x, y) = log p(z_y|z_x) − log p(z_y) = log p(z_x|z_y)
+/// − log p(z_x). Two directions that were fitted apart give two values: each with its own
+/// conditional, and with the marginal that this conditional implies, q(z_y) = mean_j q(z_y|z_x,j)
+/// over the pairs. They are equal everywhere if and only if the two directions belong to joints of
+/// one dependence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DirectionGap {
     /// Mean of i over pairs by q(z_y|z_x), in nats: its estimate of the mutual information.
@@ -28,10 +30,18 @@ impl DirectionGap {
     ///
     /// # Errors
     /// [`ShapeError`] when the posteriors are not of the bridge's latent spaces.
-    pub fn on(bridge: &Bridge, x: &Posterior, y: &Posterior, seed: u64) -> Result<Self, ShapeError> {
+    pub fn on(
+        bridge: &Bridge,
+        x: &Posterior,
+        y: &Posterior,
+        seed: u64,
+    ) -> Result<Self, ShapeError> {
         let rows: Vec<usize> = (0..x.rows().min(y.rows()).min(MOST_PAIRS)).collect();
         let mut stream = RandomStream::named(seed, "bridge/gap");
-        let (x, y) = (x.select(&rows).sample(&mut stream), y.select(&rows).sample(&mut stream));
+        let (x, y) = (
+            x.select(&rows).sample(&mut stream),
+            y.select(&rows).sample(&mut stream),
+        );
         let (forward, backward) = rayon::join(
             || information(bridge.density(Direction::XToY), &x, &y),
             || information(bridge.density(Direction::YToX), &y, &x),
@@ -47,7 +57,11 @@ impl DirectionGap {
 }
 
 /// log q(t_i|s_i) − log mean_j q(t_i|s_j) for each pair.
-fn information(density: &Conditional, sources: &Latents, targets: &Latents) -> Result<Vec<f64>, ShapeError> {
+fn information(
+    density: &Conditional,
+    sources: &Latents,
+    targets: &Latents,
+) -> Result<Vec<f64>, ShapeError> {
     let count = sources.rows();
     let of_pair = |(i, row): (usize, &[f64])| {
         let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -59,13 +73,21 @@ fn information(density: &Conditional, sources: &Latents, targets: &Latents) -> R
 }
 
 /// log q(t_i|s_j) for every target and source, `[targets, sources]`.
-fn every_pair(density: &Conditional, sources: &Latents, targets: &Latents) -> Result<Vec<f64>, ShapeError> {
+fn every_pair(
+    density: &Conditional,
+    sources: &Latents,
+    targets: &Latents,
+) -> Result<Vec<f64>, ShapeError> {
     let count = sources.rows();
-    // A density that is one Gaussian for each source is asked for it once, not once for each target.
+    // A density that is one Gaussian for each source is asked for it once, not once for each
+    // target.
     if let Some(network) = density.as_gaussian() {
         return network.gaussians(sources)?.cross_log_prob(targets);
     }
-    // Others are asked for everything together: what they work out for a source or a target, they work out once.
+    // Others are asked for everything together: what they work out for a source or a target, they
+    // work out once.
     let every_source: Vec<usize> = (0..count * count).map(|i| i % count).collect();
-    density.given(&sources.select(&every_source))?.log_prob(&targets.repeat_each(count))
+    density
+        .given(&sources.select(&every_source))?
+        .log_prob(&targets.repeat_each(count))
 }

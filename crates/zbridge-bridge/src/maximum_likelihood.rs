@@ -1,7 +1,7 @@
 //! The one loop that fits every family: maximum likelihood on draws from the posteriors of pairs.
 //!
-//! E −log q(z_t|z_s) over draws of both posteriors is KL(p ‖ q) up to a constant, for every family and every kind of
-//! posterior: the divergence that keeps the spread between targets of one source.
+//! E −log q(z_t|z_s) over draws of both posteriors is KL(p ‖ q) up to a constant, for every family
+//! and every kind of posterior: the divergence that keeps the spread between targets of one source.
 
 use crate::BridgeError;
 use crate::curve::Curve;
@@ -15,11 +15,19 @@ pub(crate) trait Pairs: Sync {
     /// How many pairs there are to choose from.
     fn count(&self) -> usize;
 
-    /// Fresh draws for the pairs in `rows`: features `[rows, feature width]` and targets `[rows, active]`.
-    fn draw(&self, rows: &[usize], stream: &mut RandomStream, source: &mut Vec<f32>, target: &mut Vec<f32>);
+    /// Fresh draws for the pairs in `rows`: features `[rows, feature width]` and targets `[rows,
+    /// active]`.
+    fn draw(
+        &self,
+        rows: &[usize],
+        stream: &mut RandomStream,
+        source: &mut Vec<f32>,
+        target: &mut Vec<f32>,
+    );
 }
 
-/// Pairs of posteriors, drawn afresh every time; `features` turns drawn source points into features.
+/// Pairs of posteriors, drawn afresh every time; `features` turns drawn source points into
+/// features.
 pub(crate) struct PosteriorPairs<'p> {
     pub(crate) source: &'p FramedPosterior,
     pub(crate) target: &'p FramedPosterior,
@@ -33,7 +41,13 @@ impl Pairs for PosteriorPairs<'_> {
         self.rows.len()
     }
 
-    fn draw(&self, rows: &[usize], stream: &mut RandomStream, source: &mut Vec<f32>, target: &mut Vec<f32>) {
+    fn draw(
+        &self,
+        rows: &[usize],
+        stream: &mut RandomStream,
+        source: &mut Vec<f32>,
+        target: &mut Vec<f32>,
+    ) {
         let rows: Vec<usize> = rows.iter().map(|&row| self.rows[row]).collect();
         self.target.draw(&rows, stream, target);
         self.source.draw_seen(&rows, stream, source);
@@ -60,7 +74,8 @@ impl Ascent {
     }
 }
 
-/// Gradients longer than this, per row, are shortened: a single far-off draw must not throw a density out of its way.
+/// Gradients longer than this, per row, are shortened: a single far-off draw must not throw a
+/// density out of its way.
 const LONGEST_GRADIENT: f32 = 5.0;
 
 /// A learner on its way, with its optimiser and the buffers it keeps.
@@ -74,10 +89,16 @@ pub(crate) struct InTraining<L: Learner> {
 impl<L: Learner> InTraining<L> {
     pub(crate) fn new(learner: L) -> Self {
         let parameters = learner.parameters().len();
-        Self { learner, adam: Adam::new(parameters), tape: L::Tape::default(), gradients: vec![0.0; parameters] }
+        Self {
+            learner,
+            adam: Adam::new(parameters),
+            tape: L::Tape::default(),
+            gradients: vec![0.0; parameters],
+        }
     }
 
-    /// One step of the optimiser on a batch; comes back with the mean objective of its rows before the step.
+    /// One step of the optimiser on a batch; comes back with the mean objective of its rows before
+    /// the step.
     pub(crate) fn step(
         &mut self,
         [source, target]: [&[f32]; 2],
@@ -85,7 +106,12 @@ impl<L: Learner> InTraining<L> {
         weight_decay: f32,
         stream: &mut RandomStream,
     ) -> f64 {
-        let Self { learner, adam, tape, gradients } = self;
+        let Self {
+            learner,
+            adam,
+            tape,
+            gradients,
+        } = self;
         let rows = target.len() / learner.dims().1;
         gradients.fill(0.0);
         let total = learner.backward(source, target, 1.0 / rows as f32, stream, gradients, tape);
@@ -98,7 +124,8 @@ impl<L: Learner> InTraining<L> {
     }
 }
 
-/// The learner after the ascent, and its objective along the way; `observe` hears each step and says whether to go on.
+/// The learner after the ascent, and its objective along the way; `observe` hears each step and
+/// says whether to go on.
 pub(crate) fn maximise_likelihood<L: Learner>(
     learner: L,
     pairs: &dyn Pairs,
@@ -114,7 +141,12 @@ pub(crate) fn maximise_likelihood<L: Learner>(
         let mut stream = streams.child(step as u64 + 1);
         let rows = order.next(ascent.batch);
         pairs.draw(&rows, &mut stream, &mut source, &mut target);
-        let nats = training.step([&source, &target], ascent.rate_at(step), ascent.weight_decay, &mut stream);
+        let nats = training.step(
+            [&source, &target],
+            ascent.rate_at(step),
+            ascent.weight_decay,
+            &mut stream,
+        );
         if !nats.is_finite() {
             return Err(NnError::Diverged { step, value: nats }.into());
         }
@@ -128,7 +160,9 @@ pub(crate) fn maximise_likelihood<L: Learner>(
 
 pub(crate) fn decay(parameters: &mut [f32], amount: f32) {
     if amount > 0.0 {
-        parameters.iter_mut().for_each(|parameter| *parameter -= amount * *parameter);
+        parameters
+            .iter_mut()
+            .for_each(|parameter| *parameter -= amount * *parameter);
     }
 }
 
@@ -149,7 +183,11 @@ pub(crate) struct Order {
 
 impl Order {
     pub(crate) fn new(rows: usize, mut stream: RandomStream) -> Self {
-        Self { rows: stream.permutation(rows), next: 0, stream }
+        Self {
+            rows: stream.permutation(rows),
+            next: 0,
+            stream,
+        }
     }
 
     /// The next `batch` rows, or all of them where there are fewer.

@@ -7,8 +7,8 @@ use crate::{BridgeError, GaussianDensity};
 use multiversion::multiversion;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::{
-    Adam, Gradients, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee, TrainingPlan,
-    Verdict, train,
+    Adam, Gradients, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee,
+    TrainingPlan, Verdict, train,
 };
 
 /// q(target|source), fitted on the pairs; `observe` hears the progress and says whether to go on.
@@ -21,17 +21,27 @@ pub(crate) fn fit(
 ) -> Result<(GaussianDensity, FitCurve), BridgeError> {
     let pairs = source.rows();
     let streams = RandomStream::named(config.seed, name);
-    let density = GaussianDensity::initial(source.dim(), target.dim(), config, &mut streams.child(0))?;
+    let density =
+        GaussianDensity::initial(source.dim(), target.dim(), config, &mut streams.child(0))?;
     let mut trainer = DensityTrainer::new(density, source, target, config);
     let plan = plan(pairs, config, streams.child(1).below(usize::MAX) as u64);
     let mut curve = Curve::over(config.steps);
     let mut done = 0;
-    let outcome = train(&mut trainer, &plan, Position::default(), &mut |trainer, _| {
-        done += 1;
-        curve.push(done, trainer.last_nats);
-        let go_on = observe() && done < config.steps;
-        if go_on { Verdict::Continue } else { Verdict::Stop }
-    })?;
+    let outcome = train(
+        &mut trainer,
+        &plan,
+        Position::default(),
+        &mut |trainer, _| {
+            done += 1;
+            curve.push(done, trainer.last_nats);
+            let go_on = observe() && done < config.steps;
+            if go_on {
+                Verdict::Continue
+            } else {
+                Verdict::Stop
+            }
+        },
+    )?;
     debug_assert!(outcome.position.epoch <= plan.epochs);
     if done < config.steps {
         return Err(BridgeError::Interrupted);
@@ -46,7 +56,14 @@ fn plan(pairs: usize, config: &CheckedConfig, seed: u64) -> TrainingPlan {
     let per_epoch = (pairs / batch).max(1);
     let epochs = config.steps.div_ceil(per_epoch);
     let schedule = Schedule::constant(config.learning_rate);
-    TrainingPlan { rows: pairs, batch, epochs, stop_after: epochs, schedule, seed }
+    TrainingPlan {
+        rows: pairs,
+        batch,
+        epochs,
+        stop_after: epochs,
+        schedule,
+        seed,
+    }
 }
 
 /// A density in training, with the pairs it learns from and the buffers it keeps.
@@ -72,14 +89,22 @@ impl<'p> DensityTrainer<'p> {
         config: &'p CheckedConfig,
     ) -> Self {
         let parameters = density.parameter_count();
-        let deviations = source.log_var().values().iter().map(|v| (0.5 * v).exp().min(f32::MAX)).collect();
+        let deviations = source
+            .log_var()
+            .values()
+            .iter()
+            .map(|v| (0.5 * v).exp().min(f32::MAX))
+            .collect();
         let dim = source.dim();
         Self {
             density,
             source,
             source_deviations: Latents::new(deviations, dim)
                 .unwrap_or_else(|_| Latents::filled(source.rows(), dim, 0.0)),
-            targets: Gaussians::new(target.mean().values().to_vec(), target.log_var().values().to_vec()),
+            targets: Gaussians::new(
+                target.mean().values().to_vec(),
+                target.log_var().values().to_vec(),
+            ),
             config,
             adam: Adam::new(parameters),
             tape: Tape::default(),
@@ -90,12 +115,15 @@ impl<'p> DensityTrainer<'p> {
         }
     }
 
-    /// Batch-normalisation statistics of all pairs under the final weights. The running averages lag behind
-    /// weights that move; where a hidden unit hardly varies, 1/√ε makes that lag a large error.
+    /// Batch-normalisation statistics of all pairs under the final weights. The running averages
+    /// lag behind weights that move; where a hidden unit hardly varies, 1/√ε makes that lag a large
+    /// error.
     fn settle_statistics(&mut self, stream: &mut RandomStream) {
         const ROWS: usize = 4096;
         let pairs = self.source.rows();
-        let rows: Vec<usize> = (0..pairs * ROWS.div_ceil(pairs)).map(|i| i % pairs).collect();
+        let rows: Vec<usize> = (0..pairs * ROWS.div_ceil(pairs))
+            .map(|i| i % pairs)
+            .collect();
         self.draw_sources(&rows, stream);
         let (network, parameters) = self.density.parts_mut();
         network.forward(parameters, &self.draws, Mode::Training, &mut self.tape);
@@ -108,7 +136,11 @@ impl<'p> DensityTrainer<'p> {
         self.draws.resize(rows.len() * dim, 0.0);
         stream.fill_standard_normal(&mut self.draws);
         for (draw, &row) in self.draws.chunks_exact_mut(dim).zip(rows) {
-            place(draw, self.source.mean().row(row), self.source_deviations.row(row));
+            place(
+                draw,
+                self.source.mean().row(row),
+                self.source_deviations.row(row),
+            );
         }
     }
 
@@ -116,7 +148,13 @@ impl<'p> DensityTrainer<'p> {
     fn divergence(&mut self, rows: &[usize], scale: f32) -> f64 {
         let outputs = self.tape.output_mut();
         self.output_gradient.resize(outputs.len(), 0.0);
-        self.config.divergence.backward(outputs, &self.targets, rows, scale, &mut self.output_gradient)
+        self.config.divergence.backward(
+            outputs,
+            &self.targets,
+            rows,
+            scale,
+            &mut self.output_gradient,
+        )
     }
 }
 
@@ -130,7 +168,8 @@ fn place(noise: &mut [f32], mean: &[f32], deviation: &[f32]) {
 
 impl Trainee for DensityTrainer<'_> {
     fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
-        // The two directions cost unlike much: here and below this core looks whether the other one left it a product.
+        // The two directions cost unlike much: here and below this core looks whether the other one
+        // left it a product.
         rayon::yield_now();
         self.draw_sources(rows, &mut context.stream);
         rayon::yield_now();
@@ -150,7 +189,8 @@ impl Trainee for DensityTrainer<'_> {
             &mut self.tape,
         );
         network.update_running_statistics(parameters, &self.tape);
-        self.adam.step(parameters, &self.gradients, context.learning_rate);
+        self.adam
+            .step(parameters, &self.gradients, context.learning_rate);
         Ok(self.last_nats)
     }
 }

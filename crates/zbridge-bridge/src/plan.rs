@@ -8,9 +8,11 @@ use crate::{BridgeError, CheckedConfig, Family, FitData, Recipe};
 pub struct FitPlan {
     /// Dimensions of x and of y that carry observations: what densities are about.
     pub active: [usize; 2],
-    /// How many different posteriors of x and of y there are, where these are so few that the modality is discrete.
+    /// How many different posteriors of x and of y there are, where these are so few that the
+    /// modality is discrete.
     pub atoms: [Option<usize>; 2],
-    /// Families that are tried for q(z_y|z_x), simplest first; one, where there is nothing to choose.
+    /// Families that are tried for q(z_y|z_x), simplest first; one, where there is nothing to
+    /// choose.
     pub x_to_y: Vec<Family>,
     /// The same for q(z_x|z_y).
     pub y_to_x: Vec<Family>,
@@ -24,10 +26,16 @@ impl FitPlan {
     pub fn of(data: &FitData<'_>, config: &CheckedConfig) -> Result<Self, BridgeError> {
         data.check()?;
         let frame = |pairs, unpaired: Option<_>, directions| {
-            Frame::keeping(&std::iter::once(pairs).chain(unpaired).collect::<Vec<_>>(), directions)
+            Frame::keeping(
+                &std::iter::once(pairs).chain(unpaired).collect::<Vec<_>>(),
+                directions,
+            )
         };
         let [x, y] = config.directions;
-        let frames = [frame(data.x, data.x_unpaired, x), frame(data.y, data.y_unpaired, y)];
+        let frames = [
+            frame(data.x, data.x_unpaired, x),
+            frame(data.y, data.y_unpaired, y),
+        ];
         let seen = [data.x_views, data.y_views].map(|views| views.pairs.is_some());
         let families = |target: &Frame, seen| {
             let mut families = match config.recipe {
@@ -38,7 +46,8 @@ impl FitPlan {
             families.dedup();
             families
         };
-        let (mut x_to_y, mut y_to_x) = (families(&frames[1], seen[0]), families(&frames[0], seen[1]));
+        let (mut x_to_y, mut y_to_x) =
+            (families(&frames[1], seen[0]), families(&frames[0], seen[1]));
         let continuous = frames.iter().all(|frame| frame.atoms().is_none());
         if config.recipe == Recipe::Auto && continuous && data.x.rows() >= LEAST_PAIRS_FOR_CODES {
             x_to_y.push(Family::SharedCode);
@@ -46,7 +55,9 @@ impl FitPlan {
         }
         Ok(Self {
             active: frames.each_ref().map(Frame::active),
-            atoms: frames.each_ref().map(|frame| frame.atoms().map(|atoms| atoms.rows())),
+            atoms: frames
+                .each_ref()
+                .map(|frame| frame.atoms().map(|atoms| atoms.rows())),
             x_to_y,
             y_to_x,
         })
@@ -54,5 +65,9 @@ impl FitPlan {
 }
 
 fn tried(effort: &Effort, target: &Frame, seen: bool) -> Vec<Family> {
-    effort.candidates(target.active(), seen).iter().map(|candidate| candidate.family).collect()
+    effort
+        .candidates(target.active(), seen)
+        .iter()
+        .map(|candidate| candidate.family)
+        .collect()
 }

@@ -7,9 +7,9 @@ use zbridge_nn::{NnError, StoredTensor, WeightsFile};
 
 /// The directions along which points vary most, and how much is left beside them.
 ///
-/// A density models the coordinates along these directions. The rest is a Gaussian of one variance, so that a density over
-/// the whole space remains one: probabilistic principal components (Tipping and Bishop 1999, eq. 12) with a free density
-/// in place of their Gaussian.
+/// A density models the coordinates along these directions. The rest is a Gaussian of one variance,
+/// so that a density over the whole space remains one: probabilistic principal components (Tipping
+/// and Bishop 1999, eq. 12) with a free density in place of their Gaussian.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Principal {
     /// Orthonormal rows, `[count, columns]`.
@@ -28,8 +28,8 @@ const SPARE: usize = 8;
 const LEAST_RESIDUAL: f32 = 1e-4;
 
 impl Principal {
-    /// The first `count` directions of centred points, `[rows, columns]`; none when there are no more columns than that, or
-    /// not enough rows to tell.
+    /// The first `count` directions of centred points, `[rows, columns]`; none when there are no
+    /// more columns than that, or not enough rows to tell.
     pub(crate) fn of(points: &[f32], columns: usize, count: usize) -> Option<Self> {
         let rows = points.len() / columns;
         if count >= columns || rows <= count {
@@ -49,8 +49,14 @@ impl Principal {
         let kept: f64 = along.iter().map(|(variance, _)| variance).sum();
         let residual = ((total - kept).max(0.0) / (columns - count) as f64).sqrt() as f32;
         Some(Self {
-            scales: along.iter().map(|(variance, _)| (variance.sqrt() as f32).max(LEAST_RESIDUAL)).collect(),
-            directions: along.into_iter().flat_map(|(_, direction)| direction).collect(),
+            scales: along
+                .iter()
+                .map(|(variance, _)| (variance.sqrt() as f32).max(LEAST_RESIDUAL))
+                .collect(),
+            directions: along
+                .into_iter()
+                .flat_map(|(_, direction)| direction)
+                .collect(),
             residual: residual.max(LEAST_RESIDUAL),
         })
     }
@@ -68,22 +74,29 @@ impl Principal {
     pub(crate) fn inside(&self, points: &[f32]) -> Vec<f32> {
         let mut inside = coordinates(points, &self.directions, self.columns());
         for row in inside.chunks_exact_mut(self.count()) {
-            row.iter_mut().zip(&self.scales).for_each(|(value, scale)| *value /= scale);
+            row.iter_mut()
+                .zip(&self.scales)
+                .for_each(|(value, scale)| *value /= scale);
         }
         inside
     }
 
-    /// Points of these coordinates: what lies beside the directions is drawn. `noise` is standard normal,
-    /// `[rows, columns]`, and becomes the points.
+    /// Points of these coordinates: what lies beside the directions is drawn. `noise` is standard
+    /// normal, `[rows, columns]`, and becomes the points.
     pub(crate) fn restore(&self, inside: &[f32], noise: &mut [f32]) {
         let along = coordinates(noise, &self.directions, self.columns());
-        let rows = noise.chunks_exact_mut(self.columns()).zip(along.chunks_exact(self.count()));
+        let rows = noise
+            .chunks_exact_mut(self.columns())
+            .zip(along.chunks_exact(self.count()));
         for ((point, along), inside) in rows.zip(inside.chunks_exact(self.count())) {
             point.iter_mut().for_each(|value| *value *= self.residual);
             let directions = self.directions.chunks_exact(point.len()).zip(&self.scales);
             for ((direction, scale), (inside, along)) in directions.zip(inside.iter().zip(along)) {
                 let step = scale * inside - self.residual * along;
-                point.iter_mut().zip(direction).for_each(|(value, part)| *value += step * part);
+                point
+                    .iter_mut()
+                    .zip(direction)
+                    .for_each(|(value, part)| *value += step * part);
             }
         }
     }
@@ -92,7 +105,10 @@ impl Principal {
     pub(crate) fn log_density_beside(&self, point: &[f32]) -> f64 {
         let along = coordinates(point, &self.directions, self.columns());
         let square = |values: &[f32]| values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        let (beside, rest) = ((square(point) - square(&along)).max(0.0), (self.columns() - self.count()) as f64);
+        let (beside, rest) = (
+            (square(point) - square(&along)).max(0.0),
+            (self.columns() - self.count()) as f64,
+        );
         let residual = f64::from(self.residual);
         let scales: f64 = self.scales.iter().map(|scale| f64::from(*scale).ln()).sum();
         -scales - rest * residual.ln() - 0.5 * (beside / (residual * residual) + rest * LN_TWO_PI)
@@ -100,12 +116,17 @@ impl Principal {
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
         let tensors = [
-            ("directions", vec![self.count(), self.columns()], self.directions.clone()),
+            (
+                "directions",
+                vec![self.count(), self.columns()],
+                self.directions.clone(),
+            ),
             ("scales", vec![self.count()], self.scales.clone()),
             ("residual", vec![1], vec![self.residual]),
         ];
         for (name, shape, values) in tensors {
-            file.tensors.insert(format!("{prefix}.{name}"), StoredTensor { shape, values });
+            file.tensors
+                .insert(format!("{prefix}.{name}"), StoredTensor { shape, values });
         }
     }
 
@@ -116,19 +137,39 @@ impl Principal {
         columns: usize,
         path: &Path,
     ) -> Result<Option<Self>, NnError> {
-        let Some(scales) = file.tensors.get(&format!("{prefix}.scales")) else { return Ok(None) };
+        let Some(scales) = file.tensors.get(&format!("{prefix}.scales")) else {
+            return Ok(None);
+        };
         let count = scales.values.len();
         let part = |name: &str, shape: &[usize]| {
-            Ok::<_, NnError>(file.tensor(&format!("{prefix}.{name}"), shape, path)?.to_vec())
+            Ok::<_, NnError>(
+                file.tensor(&format!("{prefix}.{name}"), shape, path)?
+                    .to_vec(),
+            )
         };
-        let (directions, scales) = (part("directions", &[count, columns])?, part("scales", &[count])?);
+        let (directions, scales) = (
+            part("directions", &[count, columns])?,
+            part("scales", &[count])?,
+        );
         let residual = part("residual", &[1])?[0];
-        let sound = count > 0 && count < columns && residual > 0.0 && scales.iter().all(|scale| *scale > 0.0);
+        let sound = count > 0
+            && count < columns
+            && residual > 0.0
+            && scales.iter().all(|scale| *scale > 0.0);
         match sound {
-            true => Ok(Some(Self { directions, scales, residual })),
+            true => Ok(Some(Self {
+                directions,
+                scales,
+                residual,
+            })),
             false => {
-                let reason = format!("tensors `{prefix}.…` are no principal directions of {columns} columns");
-                Err(NnError::Weights { path: path.to_owned(), reason })
+                let reason = format!(
+                    "tensors `{prefix}.…` are no principal directions of {columns} columns"
+                );
+                Err(NnError::Weights {
+                    path: path.to_owned(),
+                    reason,
+                })
             }
         }
     }
@@ -136,20 +177,37 @@ impl Principal {
 
 /// Coordinates of points along directions, `[rows, directions]`.
 fn coordinates(points: &[f32], directions: &[f32], columns: usize) -> Vec<f32> {
-    let of_point = |point: &[f32]| -> Vec<f32> { directions.chunks_exact(columns).map(|d| dot(point, d)).collect() };
-    points.par_chunks_exact(columns).flat_map_iter(of_point).collect()
+    let of_point = |point: &[f32]| -> Vec<f32> {
+        directions
+            .chunks_exact(columns)
+            .map(|d| dot(point, d))
+            .collect()
+    };
+    points
+        .par_chunks_exact(columns)
+        .flat_map_iter(of_point)
+        .collect()
 }
 
-/// Σ over points of coordinate · point, for each of `wide` directions: the covariance applied to them, but for its scale.
+/// Σ over points of coordinate · point, for each of `wide` directions: the covariance applied to
+/// them, but for its scale.
 fn spread(points: &[f32], coordinates: &[f32], columns: usize, wide: usize) -> Vec<f32> {
     let of_direction = |direction: usize| {
         let mut sum = vec![0.0f32; columns];
-        for (point, along) in points.chunks_exact(columns).zip(coordinates.chunks_exact(wide)) {
-            sum.iter_mut().zip(point).for_each(|(sum, value)| *sum += along[direction] * value);
+        for (point, along) in points
+            .chunks_exact(columns)
+            .zip(coordinates.chunks_exact(wide))
+        {
+            sum.iter_mut()
+                .zip(point)
+                .for_each(|(sum, value)| *sum += along[direction] * value);
         }
         sum
     };
-    (0..wide).into_par_iter().flat_map_iter(of_direction).collect()
+    (0..wide)
+        .into_par_iter()
+        .flat_map_iter(of_direction)
+        .collect()
 }
 
 /// Gram and Schmidt, twice over each direction, so that rounding leaves nothing.
@@ -160,7 +218,10 @@ fn orthonormalise(basis: &mut [f32], columns: usize) {
         for _ in 0..2 {
             for other in before.chunks_exact(columns) {
                 let along = dot(direction, other);
-                direction.iter_mut().zip(other).for_each(|(value, part)| *value -= along * part);
+                direction
+                    .iter_mut()
+                    .zip(other)
+                    .for_each(|(value, part)| *value -= along * part);
             }
         }
         let length = dot(direction, direction).sqrt().max(1e-20);
@@ -173,10 +234,19 @@ fn by_variance(points: &[f32], basis: Vec<f32>, columns: usize) -> Vec<(f64, Vec
     let wide = basis.len() / columns;
     let along = coordinates(points, &basis, columns);
     let rows = (along.len() / wide) as f64;
-    let variance =
-        |place: usize| along.iter().skip(place).step_by(wide).map(|x| f64::from(*x).powi(2)).sum::<f64>() / rows;
+    let variance = |place: usize| {
+        along
+            .iter()
+            .skip(place)
+            .step_by(wide)
+            .map(|x| f64::from(*x).powi(2))
+            .sum::<f64>()
+            / rows
+    };
     let directions = basis.chunks_exact(columns).enumerate();
-    let mut found: Vec<_> = directions.map(|(place, direction)| (variance(place), direction.to_vec())).collect();
+    let mut found: Vec<_> = directions
+        .map(|(place, direction)| (variance(place), direction.to_vec()))
+        .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     found
 }
@@ -210,7 +280,9 @@ mod tests {
             let mut along = [0.0; 2];
             stream.fill_standard_normal(&mut along);
             for (place, value) in point.iter_mut().enumerate() {
-                *value = 0.1 * *value + 3.0 * along[0] * own[place] + 2.0 * along[1] * own[COLUMNS + place];
+                *value = 0.1 * *value
+                    + 3.0 * along[0] * own[place]
+                    + 2.0 * along[1] * own[COLUMNS + place];
             }
         }
         points
@@ -219,8 +291,14 @@ mod tests {
     #[test]
     fn the_directions_that_vary_are_found_with_their_scales() {
         let principal = Principal::of(&points(2000), COLUMNS, 2).unwrap();
-        assert!((principal.scales[0] - 3.0).abs() < 0.15 && (principal.scales[1] - 2.0).abs() < 0.1);
-        assert!((principal.residual - 0.1).abs() < 0.005, "{}", principal.residual);
+        assert!(
+            (principal.scales[0] - 3.0).abs() < 0.15 && (principal.scales[1] - 2.0).abs() < 0.1
+        );
+        assert!(
+            (principal.residual - 0.1).abs() < 0.005,
+            "{}",
+            principal.residual
+        );
         let inside = principal.inside(&points(2000));
         let square = inside.iter().map(|x| x * x).sum::<f32>() / inside.len() as f32;
         assert!((square - 1.0).abs() < 0.05, "{square}");
@@ -236,8 +314,10 @@ mod tests {
         let again = principal.inside(&made);
         assert!(again.iter().zip(&inside).all(|(a, b)| (a - b).abs() < 1e-4));
         let square = |values: &[f32]| values.iter().map(|x| x * x).sum::<f32>();
-        let scaled: Vec<f32> =
-            inside.chunks_exact(2).flat_map(|p| [p[0] * principal.scales[0], p[1] * principal.scales[1]]).collect();
+        let scaled: Vec<f32> = inside
+            .chunks_exact(2)
+            .flat_map(|p| [p[0] * principal.scales[0], p[1] * principal.scales[1]])
+            .collect();
         let beside = ((square(&made) - square(&scaled)) / (200 * (COLUMNS - 2)) as f32).sqrt();
         assert!((beside - principal.residual).abs() < 0.1 * principal.residual);
     }
@@ -247,13 +327,17 @@ mod tests {
         let principal = Principal::of(&points(500), COLUMNS, 2).unwrap();
         let point = &points(1)[..COLUMNS];
         let inside = principal.inside(point);
-        let standard: f64 = inside.iter().map(|x| -0.5 * (f64::from(*x).powi(2) + LN_TWO_PI)).sum();
+        let standard: f64 = inside
+            .iter()
+            .map(|x| -0.5 * (f64::from(*x).powi(2) + LN_TWO_PI))
+            .sum();
         let found = standard + principal.log_density_beside(point);
         // The same by hand: a Gaussian along each of an orthonormal set of directions.
         let along = coordinates(point, &principal.directions, COLUMNS);
         let mut expected = 0.0;
         for (value, scale) in along.iter().zip(&principal.scales) {
-            expected -= 0.5 * f64::from(value / scale).powi(2) + f64::from(*scale).ln() + 0.5 * LN_TWO_PI;
+            expected -=
+                0.5 * f64::from(value / scale).powi(2) + f64::from(*scale).ln() + 0.5 * LN_TWO_PI;
         }
         let beside = dot(point, point) - dot(&along, &along);
         let rest = (COLUMNS - 2) as f64;
@@ -268,9 +352,15 @@ mod tests {
         let mut file = WeightsFile::default();
         principal.put_into(&mut file, "x");
         let path = Path::new("a");
-        assert_eq!(Principal::from_file(&file, "x", COLUMNS, path).unwrap(), Some(principal));
+        assert_eq!(
+            Principal::from_file(&file, "x", COLUMNS, path).unwrap(),
+            Some(principal)
+        );
         assert!(Principal::from_file(&file, "x", COLUMNS + 1, path).is_err());
-        assert_eq!(Principal::from_file(&file, "y", COLUMNS, path).unwrap(), None);
+        assert_eq!(
+            Principal::from_file(&file, "y", COLUMNS, path).unwrap(),
+            None
+        );
         assert_eq!(Principal::of(&points(3), COLUMNS, 3), None);
         assert_eq!(Principal::of(&points(300), COLUMNS, COLUMNS), None);
     }

@@ -1,9 +1,9 @@
 //! Semi-supervised refinement of the informative direction: what posteriors without partners teach.
 //!
-//! A mean teacher (Tarvainen & Valpola 2017) reads one draw of an unpaired posterior, the student another draw of the
-//! same posterior, and the student learns the teacher's weights, sharpened (Berthelot et al. 2019). It is a statement
-//! about latents only: draws of one posterior are one observation, so that they mean the same. No label of an unpaired
-//! observation exists here.
+//! A mean teacher (Tarvainen & Valpola 2017) reads one draw of an unpaired posterior, the student
+//! another draw of the same posterior, and the student learns the teacher's weights, sharpened
+//! (Berthelot et al. 2019). It is a statement about latents only: draws of one posterior are one
+//! observation, so that they mean the same. No label of an unpaired observation exists here.
 
 use crate::BridgeError;
 use crate::FitCurve;
@@ -30,7 +30,8 @@ pub(crate) struct Refinement {
     pub(crate) averaging: f32,
 }
 
-/// Share of the steps after which the unpaired term has come in fully; over the first half of them it is silent.
+/// Share of the steps after which the unpaired term has come in fully; over the first half of them
+/// it is silent.
 const RAMP: f32 = 0.3;
 
 /// The teacher at the end of the refinement of `student`, a tied mixture.
@@ -43,8 +44,14 @@ pub(crate) fn refine(
     observe: &mut dyn FnMut() -> bool,
 ) -> Result<(Mixture, FitCurve), BridgeError> {
     let mut teacher = student.clone();
-    let (mut adam, mut tape) = (Adam::new(student.parameters().len()), MixtureTape::default());
-    let (mut teacher_tape, mut gradients) = (MixtureTape::default(), vec![0.0f32; student.parameters().len()]);
+    let (mut adam, mut tape) = (
+        Adam::new(student.parameters().len()),
+        MixtureTape::default(),
+    );
+    let (mut teacher_tape, mut gradients) = (
+        MixtureTape::default(),
+        vec![0.0f32; student.parameters().len()],
+    );
     let (mut source, mut target) = (Vec::new(), Vec::new());
     let ascent = &refinement.ascent;
     let mut curve = Curve::over(ascent.steps);
@@ -56,8 +63,14 @@ pub(crate) fn refine(
         pairs.draw(&rows, &mut stream, &mut source, &mut target);
         gradients.fill(0.0);
         let count = rows.len() as f64;
-        let nats =
-            student.backward(&source, &target, 1.0 / count as f32, &mut stream, &mut gradients, &mut tape) / count;
+        let nats = student.backward(
+            &source,
+            &target,
+            1.0 / count as f32,
+            &mut stream,
+            &mut gradients,
+            &mut tape,
+        ) / count;
         if !nats.is_finite() {
             return Err(NnError::Diverged { step, value: nats }.into());
         }
@@ -67,13 +80,20 @@ pub(crate) fn refine(
             unpaired.draw_seen(&rows, &mut stream, &mut source);
             let taught = frame.features(std::mem::take(&mut source));
             let mut lesson = teacher.weights(&taught, &mut teacher_tape).to_vec();
-            sharpen(&mut lesson, teacher.components().rows(), refinement.temperature);
+            sharpen(
+                &mut lesson,
+                teacher.components().rows(),
+                refinement.temperature,
+            );
             unpaired.draw_seen(&rows, &mut stream, &mut source);
             let seen = frame.features(std::mem::take(&mut source));
             let scale = strength / rows.len() as f32;
             let weights = student.weights_in_training(&seen, &mut stream, &mut tape);
             // d CE(lesson, softmax) / d logits.
-            lesson.iter_mut().zip(weights).for_each(|(lesson, weight)| *lesson = scale * (weight - *lesson));
+            lesson
+                .iter_mut()
+                .zip(weights)
+                .for_each(|(lesson, weight)| *lesson = scale * (weight - *lesson));
             student.backward_weights(&lesson, &mut gradients, &mut tape);
         }
         shorten(&mut gradients);
@@ -82,7 +102,11 @@ pub(crate) fn refine(
         adam.step(student.parameters_mut(), &gradients, rate);
         // The teacher follows fast at first, when the student has hardly begun.
         let keep = refinement.averaging.min(1.0 - 1.0 / (step as f32 + 2.0));
-        for (old, new) in teacher.parameters_mut().iter_mut().zip(student.parameters()) {
+        for (old, new) in teacher
+            .parameters_mut()
+            .iter_mut()
+            .zip(student.parameters())
+        {
             *old += (1.0 - keep) * (new - *old);
         }
         curve.push(step + 1, nats);
@@ -101,7 +125,8 @@ pub(crate) fn ramp(progress: f32) -> f32 {
 pub(crate) fn sharpen(weights: &mut [f32], count: usize, temperature: f32) {
     for row in weights.chunks_exact_mut(count) {
         let highest = row.iter().fold(0.0f32, |a, &b| a.max(b)).max(1e-30);
-        row.iter_mut().for_each(|weight| *weight = (*weight / highest).powf(1.0 / temperature));
+        row.iter_mut()
+            .for_each(|weight| *weight = (*weight / highest).powf(1.0 / temperature));
         let total: f32 = row.iter().sum();
         row.iter_mut().for_each(|weight| *weight /= total);
     }
@@ -122,6 +147,9 @@ mod tests {
 
     #[test]
     fn the_unpaired_term_comes_in_gradually() {
-        assert_eq!((ramp(0.0), ramp(0.15), ramp(0.3), ramp(1.0)), (0.0, 0.0, 1.0, 1.0));
+        assert_eq!(
+            (ramp(0.0), ramp(0.15), ramp(0.3), ramp(1.0)),
+            (0.0, 0.0, 1.0, 1.0)
+        );
     }
 }

@@ -1,12 +1,13 @@
 //! Codes that two latent spaces share, found from pairs and nothing else.
 //!
-//! If x and y tell of each other only by something discrete c that both show (a digit, a word), then
-//! p(x, y) / p(x) p(y) = Σ_k p(k|x) p(k|y) / p(k). Two networks give p(k|x) and p(k|y); maximising the mean logarithm of
-//! this ratio over pairs finds a code that tells as much of the one from the other as K values can: it is a lower bound
-//! on their mutual information (Donsker & Varadhan 1975), in nats. Nobody says what the codes are.
+//! If x and y tell of each other only by something discrete c that both show (a digit, a word),
+//! then p(x, y) / p(x) p(y) = Σ_k p(k|x) p(k|y) / p(k). Two networks give p(k|x) and p(k|y);
+//! maximising the mean logarithm of this ratio over pairs finds a code that tells as much of the
+//! one from the other as K values can: it is a lower bound on their mutual information (Donsker &
+//! Varadhan 1975), in nats. Nobody says what the codes are.
 //!
-//! Posteriors without partners teach too: two draws of one posterior are one observation and have one code (a mean
-//! teacher, as in [`refine`](crate::refine)), and they tell how often codes come.
+//! Posteriors without partners teach too: two draws of one posterior are one observation and have
+//! one code (a mean teacher, as in [`refine`](crate::refine)), and they tell how often codes come.
 
 use crate::BridgeError;
 use crate::curve::{Curve, FitCurve};
@@ -67,8 +68,15 @@ impl Side<'_> {
                 None => others.push(place - self.rows.len()),
             }
         }
-        let draw = |posterior: &FramedPosterior, rows: &[usize], stream: &mut RandomStream, out: &mut Vec<f32>| {
-            if seen { posterior.draw_seen(rows, stream, out) } else { posterior.draw(rows, stream, out) }
+        let draw = |posterior: &FramedPosterior,
+                    rows: &[usize],
+                    stream: &mut RandomStream,
+                    out: &mut Vec<f32>| {
+            if seen {
+                posterior.draw_seen(rows, stream, out)
+            } else {
+                posterior.draw(rows, stream, out)
+            }
         };
         draw(self.pairs, &paired, stream, out);
         if let Some(unpaired) = self.unpaired.filter(|_| !others.is_empty()) {
@@ -110,7 +118,8 @@ impl SharedCodes {
     /// Codes of pairs: row i of `sides[0].rows` has the partner row i of `sides[1].rows`.
     ///
     /// # Errors
-    /// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when `observe` says stop.
+    /// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when `observe`
+    /// says stop.
     pub(crate) fn learn(
         sides: [Side<'_>; 2],
         widths: [usize; 2],
@@ -118,7 +127,14 @@ impl SharedCodes {
         streams: &RandomStream,
         observe: &mut dyn FnMut() -> bool,
     ) -> Result<Self, BridgeError> {
-        let pupil = |index: usize| Pupil::new(sides[index], widths[index], learning, &streams.child(index as u64));
+        let pupil = |index: usize| {
+            Pupil::new(
+                sides[index],
+                widths[index],
+                learning,
+                &streams.child(index as u64),
+            )
+        };
         let mut pupils = [pupil(0)?, pupil(1)?];
         let ascent = &learning.ascent;
         let mut order = Order::new(sides[0].rows.len(), streams.child(2));
@@ -143,23 +159,53 @@ impl SharedCodes {
                 return Err(BridgeError::Interrupted);
             }
         }
-        let priors = pupils.each_ref().map(|pupil| pupil.frequencies(learning.codes, &mut streams.child(3)));
-        let prior: Vec<f32> = priors[0].iter().zip(&priors[1]).map(|(x, y)| 0.5 * (x + y)).collect();
-        let kept: Vec<usize> = (0..learning.codes).filter(|&code| prior[code] >= LEAST_USED).collect();
+        let priors = pupils
+            .each_ref()
+            .map(|pupil| pupil.frequencies(learning.codes, &mut streams.child(3)));
+        let prior: Vec<f32> = priors[0]
+            .iter()
+            .zip(&priors[1])
+            .map(|(x, y)| 0.5 * (x + y))
+            .collect();
+        let kept: Vec<usize> = (0..learning.codes)
+            .filter(|&code| prior[code] >= LEAST_USED)
+            .collect();
         let total: f32 = kept.iter().map(|&code| prior[code]).sum();
-        let log_prior = kept.iter().map(|&code| (prior[code] / total).ln()).collect();
+        let log_prior = kept
+            .iter()
+            .map(|&code| (prior[code] / total).ln())
+            .collect();
         let [x, y] = pupils.map(|pupil| pupil.teacher.keeping(&kept));
-        Ok(Self { readers: [x?, y?], log_prior, curve: curve.finish() })
+        Ok(Self {
+            readers: [x?, y?],
+            log_prior,
+            curve: curve.finish(),
+        })
     }
 }
 
 impl<'s> Pupil<'s> {
-    fn new(side: Side<'s>, width: usize, learning: &CodeLearning, streams: &RandomStream) -> Result<Self, BridgeError> {
-        let mut student =
-            Conditioner::initial(width, &learning.hidden, learning.codes, learning.dropout, &mut streams.child(0))?;
-        // Where every code is as probable as any other, nothing says which to take: they must begin apart.
+    fn new(
+        side: Side<'s>,
+        width: usize,
+        learning: &CodeLearning,
+        streams: &RandomStream,
+    ) -> Result<Self, BridgeError> {
+        let mut student = Conditioner::initial(
+            width,
+            &learning.hidden,
+            learning.codes,
+            learning.dropout,
+            &mut streams.child(0),
+        )?;
+        // Where every code is as probable as any other, nothing says which to take: they must begin
+        // apart.
         const APART: f32 = 100.0;
-        student.last_layer_mut().0.iter_mut().for_each(|weight| *weight *= APART);
+        student
+            .last_layer_mut()
+            .0
+            .iter_mut()
+            .for_each(|weight| *weight *= APART);
         Ok(Self {
             side,
             adam: Adam::new(student.parameters().len()),
@@ -176,23 +222,29 @@ impl<'s> Pupil<'s> {
         })
     }
 
-    /// The student's codes of these pairs and of the next others, and the teacher's of other draws of the latter.
+    /// The student's codes of these pairs and of the next others, and the teacher's of other draws
+    /// of the latter.
     fn read(&mut self, pairs: &[usize], others: usize, stream: &mut RandomStream) {
         let others = self.order.next(others);
         let mut points = std::mem::take(&mut self.points);
         self.side.draw(&others, true, stream, &mut points);
         self.lessons.clear();
-        self.lessons.extend_from_slice(self.teacher.infer(&points, &mut self.teacher_tape));
+        self.lessons
+            .extend_from_slice(self.teacher.infer(&points, &mut self.teacher_tape));
         self.side.draw(&others, true, stream, &mut points);
         let mut all = Vec::new();
         self.side.draw(pairs, true, stream, &mut all);
         all.extend_from_slice(&points);
         self.codes.clear();
-        self.codes.extend_from_slice(self.student.forward(&all, stream, &mut self.tape));
+        self.codes
+            .extend_from_slice(self.student.forward(&all, stream, &mut self.tape));
         let count = self.student.outputs();
-        self.codes.chunks_exact_mut(count).chain(self.lessons.chunks_exact_mut(count)).for_each(|row| {
-            normalise(row);
-        });
+        self.codes
+            .chunks_exact_mut(count)
+            .chain(self.lessons.chunks_exact_mut(count))
+            .for_each(|row| {
+                normalise(row);
+            });
         self.points = points;
         self.slopes.clear();
         self.slopes.resize(self.codes.len(), 0.0);
@@ -200,26 +252,47 @@ impl<'s> Pupil<'s> {
 
     /// A step along the slopes of the codes, and of the teacher's lessons.
     fn learn(&mut self, pairs: usize, count: usize, strength: f32, ascent: &Ascent, step: usize) {
-        for (slopes, codes) in self.slopes.chunks_exact_mut(count).zip(self.codes.chunks_exact(count)) {
-            let mean: f32 = slopes.iter().zip(codes).map(|(slope, code)| slope * code).sum();
-            slopes.iter_mut().zip(codes).for_each(|(slope, code)| *slope = code * (*slope - mean));
+        for (slopes, codes) in self
+            .slopes
+            .chunks_exact_mut(count)
+            .zip(self.codes.chunks_exact(count))
+        {
+            let mean: f32 = slopes
+                .iter()
+                .zip(codes)
+                .map(|(slope, code)| slope * code)
+                .sum();
+            slopes
+                .iter_mut()
+                .zip(codes)
+                .for_each(|(slope, code)| *slope = code * (*slope - mean));
         }
         if strength > 0.0 {
             sharpen(&mut self.lessons, count, TEMPERATURE);
             let scale = strength * count as f32 / self.lessons.len() as f32;
-            let (slopes, codes) = (&mut self.slopes[pairs * count..], &self.codes[pairs * count..]);
+            let (slopes, codes) = (
+                &mut self.slopes[pairs * count..],
+                &self.codes[pairs * count..],
+            );
             for ((slope, code), lesson) in slopes.iter_mut().zip(codes).zip(&self.lessons) {
                 *slope += scale * (code - lesson);
             }
         }
         self.gradients.fill(0.0);
-        self.student.backward(&self.slopes, &mut self.gradients, &mut self.tape);
+        self.student
+            .backward(&self.slopes, &mut self.gradients, &mut self.tape);
         shorten(&mut self.gradients);
         let rate = ascent.rate_at(step);
         decay(self.student.parameters_mut(), rate * ascent.weight_decay);
-        self.adam.step(self.student.parameters_mut(), &self.gradients, rate);
+        self.adam
+            .step(self.student.parameters_mut(), &self.gradients, rate);
         let keep = AVERAGING.min(1.0 - 1.0 / (step as f32 + 2.0));
-        for (old, new) in self.teacher.parameters_mut().iter_mut().zip(self.student.parameters()) {
+        for (old, new) in self
+            .teacher
+            .parameters_mut()
+            .iter_mut()
+            .zip(self.student.parameters())
+        {
             *old += (1.0 - keep) * (new - *old);
         }
     }
@@ -228,8 +301,11 @@ impl<'s> Pupil<'s> {
     fn frequencies(&self, count: usize, stream: &mut RandomStream) -> Vec<f32> {
         const MOST: usize = 8192;
         let all: Vec<usize> = (0..self.side.count().min(MOST)).collect();
-        let places: Vec<usize> =
-            if self.side.count() > MOST { stream.permutation(self.side.count())[..MOST].to_vec() } else { all };
+        let places: Vec<usize> = if self.side.count() > MOST {
+            stream.permutation(self.side.count())[..MOST].to_vec()
+        } else {
+            all
+        };
         let mut points = Vec::new();
         self.side.draw(&places, false, stream, &mut points);
         let mut tape = Tape::default();
@@ -241,24 +317,36 @@ impl<'s> Pupil<'s> {
     }
 }
 
-/// −E log(δ + (1 − δ) Σ_k a_k b_k / p_k) + log Σ_k ā_k b̄_k / p_k over the pairs, and its slopes by all codes; p is the
-/// frequency of codes among the others of both sides.
+/// −E log(δ + (1 − δ) Σ_k a_k b_k / p_k) + log Σ_k ā_k b̄_k / p_k over the pairs, and its slopes by
+/// all codes; p is the frequency of codes among the others of both sides.
 fn tell_apart(x: &mut Pupil<'_>, y: &mut Pupil<'_>, pairs: usize, count: usize) -> f64 {
     let split = pairs * count;
     let (a, x_others) = x.codes.split_at(split);
     let (b, y_others) = y.codes.split_at(split);
     let halves = [means(x_others, count), means(y_others, count)];
-    let frequency: Vec<f32> = halves[0].iter().zip(&halves[1]).map(|(x, y)| 0.5 * (x + y) + LEAST_FREQUENCY).collect();
+    let frequency: Vec<f32> = halves[0]
+        .iter()
+        .zip(&halves[1])
+        .map(|(x, y)| 0.5 * (x + y) + LEAST_FREQUENCY)
+        .collect();
     let (a_mean, b_mean) = (means(a, count), means(b, count));
-    let apart: Vec<f32> = (0..count).map(|k| a_mean[k] * b_mean[k] / frequency[k]).collect();
+    let apart: Vec<f32> = (0..count)
+        .map(|k| a_mean[k] * b_mean[k] / frequency[k])
+        .collect();
     let normaliser: f32 = apart.iter().sum();
     let each = 1.0 / pairs as f32;
-    let mut by_frequency: Vec<f32> = apart.iter().zip(&frequency).map(|(apart, p)| -apart / (p * normaliser)).collect();
+    let mut by_frequency: Vec<f32> = apart
+        .iter()
+        .zip(&frequency)
+        .map(|(apart, p)| -apart / (p * normaliser))
+        .collect();
     let (x_slopes, x_rest) = x.slopes.split_at_mut(split);
     let (y_slopes, y_rest) = y.slopes.split_at_mut(split);
     let mut nats = f64::from(normaliser.ln());
     let rows = a.chunks_exact(count).zip(b.chunks_exact(count));
-    let slopes = x_slopes.chunks_exact_mut(count).zip(y_slopes.chunks_exact_mut(count));
+    let slopes = x_slopes
+        .chunks_exact_mut(count)
+        .zip(y_slopes.chunks_exact_mut(count));
     for ((a, b), (x_slopes, y_slopes)) in rows.zip(slopes) {
         let ratio: f32 = (0..count).map(|k| a[k] * b[k] / frequency[k]).sum();
         let fitting = STRAY + (1.0 - STRAY) * ratio;
@@ -273,7 +361,9 @@ fn tell_apart(x: &mut Pupil<'_>, y: &mut Pupil<'_>, pairs: usize, count: usize) 
     for rest in [x_rest, y_rest] {
         let share = 0.5 * count as f32 / rest.len() as f32;
         rest.chunks_exact_mut(count).for_each(|row| {
-            row.iter_mut().zip(&by_frequency).for_each(|(slope, by_frequency)| *slope = share * by_frequency);
+            row.iter_mut()
+                .zip(&by_frequency)
+                .for_each(|(slope, by_frequency)| *slope = share * by_frequency);
         });
     }
     nats
@@ -283,14 +373,18 @@ fn tell_apart(x: &mut Pupil<'_>, y: &mut Pupil<'_>, pairs: usize, count: usize) 
 fn means(values: &[f32], count: usize) -> Vec<f32> {
     let mut totals = vec![0.0; count];
     for row in values.chunks_exact(count) {
-        totals.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+        totals
+            .iter_mut()
+            .zip(row)
+            .for_each(|(total, value)| *total += value);
     }
     let rows = (values.len() / count).max(1) as f32;
     totals.iter_mut().for_each(|total| *total /= rows);
     totals
 }
 
-/// Posteriors of one side with the codes that are read in them: what a flow given the code learns from.
+/// Posteriors of one side with the codes that are read in them: what a flow given the code learns
+/// from.
 pub(crate) struct CodedTargets<'c> {
     pub(crate) side: Side<'c>,
     pub(crate) reader: &'c Conditioner,
@@ -300,7 +394,12 @@ pub(crate) struct CodedTargets<'c> {
 
 impl<'c> CodedTargets<'c> {
     /// Targets in so many dimensions, whitened by their own covariance.
-    pub(crate) fn whitened(side: Side<'c>, reader: &'c Conditioner, dim: usize, stream: &mut RandomStream) -> Self {
+    pub(crate) fn whitened(
+        side: Side<'c>,
+        reader: &'c Conditioner,
+        dim: usize,
+        stream: &mut RandomStream,
+    ) -> Self {
         const MOST: usize = 16_384;
         let count = side.count();
         let places: Vec<usize> = match count > MOST {
@@ -313,11 +412,20 @@ impl<'c> CodedTargets<'c> {
         let mut products = vec![0.0f64; dim * dim];
         for point in points.chunks_exact(dim) {
             for (products, &a) in products.chunks_exact_mut(dim).zip(point) {
-                products.iter_mut().zip(point).for_each(|(product, &b)| *product += f64::from(a * b));
+                products
+                    .iter_mut()
+                    .zip(point)
+                    .for_each(|(product, &b)| *product += f64::from(a * b));
             }
         }
-        products.iter_mut().for_each(|product| *product /= places.len().max(1) as f64);
-        Self { side, reader, covariance: Cholesky::of_nearly(products, dim).rounded() }
+        products
+            .iter_mut()
+            .for_each(|product| *product /= places.len().max(1) as f64);
+        Self {
+            side,
+            reader,
+            covariance: Cholesky::of_nearly(products, dim).rounded(),
+        }
     }
 }
 
@@ -326,8 +434,15 @@ impl Pairs for CodedTargets<'_> {
         self.side.count()
     }
 
-    /// The code is drawn, not the most probable one taken: of what is unsure, every code learns its share.
-    fn draw(&self, rows: &[usize], stream: &mut RandomStream, source: &mut Vec<f32>, target: &mut Vec<f32>) {
+    /// The code is drawn, not the most probable one taken: of what is unsure, every code learns its
+    /// share.
+    fn draw(
+        &self,
+        rows: &[usize],
+        stream: &mut RandomStream,
+        source: &mut Vec<f32>,
+        target: &mut Vec<f32>,
+    ) {
         self.side.draw(rows, false, stream, target);
         let mut tape = Tape::default();
         source.clear();
@@ -338,7 +453,9 @@ impl Pairs for CodedTargets<'_> {
             row.fill(0.0);
             row[code] = 1.0;
         }
-        in_rows(target, self.covariance.dim(), |row| self.covariance.whiten(row));
+        in_rows(target, self.covariance.dim(), |row| {
+            self.covariance.whiten(row)
+        });
     }
 }
 
@@ -348,7 +465,8 @@ mod tests {
     use crate::frame::Frame;
     use zbridge_core::{DiagonalGaussian, Latents, Posterior};
 
-    /// Points around `classes` corners of a hypercube, row i of class i modulo `classes`; `turn` moves the corners.
+    /// Points around `classes` corners of a hypercube, row i of class i modulo `classes`; `turn`
+    /// moves the corners.
     fn clustered(rows: usize, classes: usize, turn: u32) -> Posterior {
         let mut mean = vec![0.0; rows * 3];
         RandomStream::named(u64::from(turn), "codes").fill_standard_normal(&mut mean);
@@ -358,7 +476,12 @@ mod tests {
                 *value = 0.3 * *value + if class >> bit & 1 == 1 { 2.0 } else { -2.0 };
             }
         }
-        DiagonalGaussian::new(Latents::new(mean, 3).unwrap(), Latents::filled(rows, 3, -4.0)).unwrap().into()
+        DiagonalGaussian::new(
+            Latents::new(mean, 3).unwrap(),
+            Latents::filled(rows, 3, -4.0),
+        )
+        .unwrap()
+        .into()
     }
 
     fn learned(partners: impl Fn(usize) -> usize) -> (SharedCodes, Posterior, Posterior) {
@@ -366,13 +489,39 @@ mod tests {
         let order: Vec<usize> = (0..240).map(partners).collect();
         let y = y.select(&order);
         let (x_frame, y_frame) = (Frame::of(&[&x]), Frame::of(&[&y]));
-        let (x_inside, y_inside, rows) = (x_frame.inside(&x), y_frame.inside(&y), (0..240).collect::<Vec<_>>());
-        let side = |pairs| Side { pairs, unpaired: None, rows: &rows };
-        let ascent = Ascent { steps: 150, batch: 64, learning_rate: 4e-3, weight_decay: 0.05 };
-        let learning = CodeLearning { ascent, codes: 8, unpaired: 64, strength: 1.0, hidden: [32, 32], dropout: 0.1 };
+        let (x_inside, y_inside, rows) = (
+            x_frame.inside(&x),
+            y_frame.inside(&y),
+            (0..240).collect::<Vec<_>>(),
+        );
+        let side = |pairs| Side {
+            pairs,
+            unpaired: None,
+            rows: &rows,
+        };
+        let ascent = Ascent {
+            steps: 150,
+            batch: 64,
+            learning_rate: 4e-3,
+            weight_decay: 0.05,
+        };
+        let learning = CodeLearning {
+            ascent,
+            codes: 8,
+            unpaired: 64,
+            strength: 1.0,
+            hidden: [32, 32],
+            dropout: 0.1,
+        };
         let streams = RandomStream::named(1, "codes");
-        let codes =
-            SharedCodes::learn([side(&x_inside), side(&y_inside)], [3, 3], &learning, &streams, &mut || true).unwrap();
+        let codes = SharedCodes::learn(
+            [side(&x_inside), side(&y_inside)],
+            [3, 3],
+            &learning,
+            &streams,
+            &mut || true,
+        )
+        .unwrap();
         (codes, x, y)
     }
 
@@ -388,11 +537,18 @@ mod tests {
         let read = |reader: &Conditioner, posterior: &Posterior| -> Vec<usize> {
             let points = Frame::of(&[posterior]).standardised(posterior.moments().mean().values());
             let logits = reader.infer(&points, &mut Tape::default()).to_vec();
-            let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+            let best = |row: &[f32]| {
+                (0..row.len())
+                    .max_by(|&a, &b| row[a].total_cmp(&row[b]))
+                    .unwrap()
+            };
             logits.chunks_exact(reader.outputs()).map(best).collect()
         };
-        let same =
-            read(&codes.readers[0], &x).iter().zip(read(&codes.readers[1], &y)).filter(|(a, b)| **a == *b).count();
+        let same = read(&codes.readers[0], &x)
+            .iter()
+            .zip(read(&codes.readers[1], &y))
+            .filter(|(a, b)| **a == *b)
+            .count();
         assert!(same > 220, "{same} of 240 pairs have one code");
     }
 
@@ -401,14 +557,35 @@ mod tests {
         let posterior = clustered(24, 4, 0);
         let frame = Frame::of(&[&posterior]);
         let (inside, rows) = (frame.inside(&posterior), (0..24).collect::<Vec<_>>());
-        let side = Side { pairs: &inside, unpaired: None, rows: &rows };
-        let ascent = Ascent { steps: 10, batch: 8, learning_rate: 1e-3, weight_decay: 0.0 };
-        let learning = CodeLearning { ascent, codes: 5, unpaired: 8, strength: 1.0, hidden: [8, 8], dropout: 0.0 };
-        let pupil = |seed| Pupil::new(side, 3, &learning, &RandomStream::named(seed, "slopes")).unwrap();
+        let side = Side {
+            pairs: &inside,
+            unpaired: None,
+            rows: &rows,
+        };
+        let ascent = Ascent {
+            steps: 10,
+            batch: 8,
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+        };
+        let learning = CodeLearning {
+            ascent,
+            codes: 5,
+            unpaired: 8,
+            strength: 1.0,
+            hidden: [8, 8],
+            dropout: 0.0,
+        };
+        let pupil =
+            |seed| Pupil::new(side, 3, &learning, &RandomStream::named(seed, "slopes")).unwrap();
         let mut pupils = [pupil(1), pupil(2)];
-        pupils
-            .iter_mut()
-            .for_each(|pupil| pupil.read(&[0, 1, 2, 3, 4, 5, 6, 7], 8, &mut RandomStream::named(3, "slopes")));
+        pupils.iter_mut().for_each(|pupil| {
+            pupil.read(
+                &[0, 1, 2, 3, 4, 5, 6, 7],
+                8,
+                &mut RandomStream::named(3, "slopes"),
+            )
+        });
         let objective = |pupils: &mut [Pupil<'_>; 2]| {
             let [x, y] = pupils;
             tell_apart(x, y, 8, 5)
@@ -425,7 +602,10 @@ mod tests {
             };
             let measured = (at(2e-3, &mut pupils) - at(-2e-3, &mut pupils)) / 4e-3;
             let told = f64::from(slopes[which][place]);
-            assert!((measured - told).abs() < 2e-3 + 0.03 * told.abs(), "{which} {place}: {measured} {told}");
+            assert!(
+                (measured - told).abs() < 2e-3 + 0.03 * told.abs(),
+                "{which} {place}: {measured} {told}"
+            );
         }
     }
 
@@ -434,6 +614,10 @@ mod tests {
         let order = RandomStream::named(9, "codes").permutation(240);
         let (codes, ..) = learned(|row| order[row]);
         // What is learned by heart is little, and no held-out pair confirms it.
-        assert!(*codes.curve.objective_nats.last().unwrap() > -0.9, "{:?}", codes.curve.objective_nats);
+        assert!(
+            *codes.curve.objective_nats.last().unwrap() > -0.9,
+            "{:?}",
+            codes.curve.objective_nats
+        );
     }
 }

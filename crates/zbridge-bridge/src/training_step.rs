@@ -6,8 +6,8 @@ use crate::maximum_likelihood::InTraining;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::WeightsFile;
 
-/// A family in training, one step at a time on batches that the caller gives: what a benchmark times, and what a second
-/// implementation is held against. Fits take their steps by the same code.
+/// A family in training, one step at a time on batches that the caller gives: what a benchmark
+/// times, and what a second implementation is held against. Fits take their steps by the same code.
 ///
 /// The networks are those for 1,024 to 4,095 pairs, without dropout.
 pub struct TrainingStep {
@@ -28,7 +28,12 @@ struct Kind<L: Learner> {
 
 impl<L: Learner> Steps for Kind<L> {
     fn step(&mut self, batch: [&[f32]; 2], stream: &mut RandomStream) -> f64 {
-        self.training.step(batch, TrainingStep::LEARNING_RATE, TrainingStep::WEIGHT_DECAY, stream)
+        self.training.step(
+            batch,
+            TrainingStep::LEARNING_RATE,
+            TrainingStep::WEIGHT_DECAY,
+            stream,
+        )
     }
 
     fn density(&self) -> Density {
@@ -37,7 +42,10 @@ impl<L: Learner> Steps for Kind<L> {
 }
 
 fn boxed<L: Learner + 'static>(learner: L, density: fn(L) -> Density) -> Box<dyn Steps> {
-    Box::new(Kind { training: InTraining::new(learner), density })
+    Box::new(Kind {
+        training: InTraining::new(learner),
+        density,
+    })
 }
 
 impl TrainingStep {
@@ -51,13 +59,19 @@ impl TrainingStep {
     /// The untrained density of `family` between spaces of `source` and `target` dimensions.
     ///
     /// # Errors
-    /// [`BridgeError::Shape`] when there are no dimensions, [`BridgeError::Setting`] for a family that is not learned by
-    /// steps of this kind.
-    pub fn new(family: Family, source: usize, target: usize, seed: u64) -> Result<Self, BridgeError> {
+    /// [`BridgeError::Shape`] when there are no dimensions, [`BridgeError::Setting`] for a family
+    /// that is not learned by steps of this kind.
+    pub fn new(
+        family: Family,
+        source: usize,
+        target: usize,
+        seed: u64,
+    ) -> Result<Self, BridgeError> {
         let mut stream = RandomStream::named(seed, "training step");
         let training = match family {
             Family::Gaussian => {
-                let density = GaussianDensity::regularised(source, target, &[128, 128], 0.0, &mut stream)?;
+                let density =
+                    GaussianDensity::regularised(source, target, &[128, 128], 0.0, &mut stream)?;
                 boxed(density, Density::Gaussian)
             }
             Family::TiedMixture | Family::Mixture => {
@@ -68,16 +82,32 @@ impl TrainingStep {
                 let log_weights = [-(Self::COMPONENTS as f32).ln(); Self::COMPONENTS];
                 let moving = family == Family::Mixture;
                 let hidden = [128, 128];
-                let density = Mixture::initial(source, components, &log_weights, &hidden, 0.0, moving, &mut stream)?;
+                let density = Mixture::initial(
+                    source,
+                    components,
+                    &log_weights,
+                    &hidden,
+                    0.0,
+                    moving,
+                    &mut stream,
+                )?;
                 boxed(density, Density::Mixture)
             }
             Family::Flow => {
-                let shape = FlowShape { couplings: 6, hidden: vec![64, 64], bins: 8 };
-                boxed(CouplingFlow::initial(source, target, &shape, &mut stream)?, Density::Flow)
+                let shape = FlowShape {
+                    couplings: 6,
+                    hidden: vec![64, 64],
+                    bins: 8,
+                };
+                boxed(
+                    CouplingFlow::initial(source, target, &shape, &mut stream)?,
+                    Density::Flow,
+                )
             }
-            Family::FlowMatching => {
-                boxed(FlowMatching::initial(source, target, [64, 64], &mut stream)?, Density::FlowMatching)
-            }
+            Family::FlowMatching => boxed(
+                FlowMatching::initial(source, target, [64, 64], &mut stream)?,
+                Density::FlowMatching,
+            ),
             other => {
                 return Err(BridgeError::Setting {
                     setting: "family",
@@ -94,8 +124,8 @@ impl TrainingStep {
         self.stream = stream;
     }
 
-    /// One step of the optimiser; gives the mean objective of the batch before it, in nats (for flow matching, half the
-    /// squared error of the velocity).
+    /// One step of the optimiser; gives the mean objective of the batch before it, in nats (for
+    /// flow matching, half the squared error of the velocity).
     ///
     /// # Shapes
     /// `source` `[rows, source]`, `target` `[rows, target]`.

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Family, FitData, Recipe};
-use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, Posterior, PosteriorSamples, RandomStream};
+use zbridge_core::{
+    ConditionalDensity, DiagonalGaussian, Latents, Posterior, PosteriorSamples, RandomStream,
+};
 
 const CLASSES: usize = 4;
 
-/// A world of four classes. y: the class's own posterior in two dimensions, again and again. x: a cluster of six
-/// dimensions for each class, of which three say nothing, as a collapsed encoder has it.
+/// A world of four classes. y: the class's own posterior in two dimensions, again and again. x: a
+/// cluster of six dimensions for each class, of which three say nothing, as a collapsed encoder has
+/// it.
 struct World {
     x: Posterior,
     y: Posterior,
@@ -26,28 +29,49 @@ impl World {
             mean[1] = 1.5 * corner[1] + 0.5 * mean[1];
             mean[3..].fill(0.0);
         }
-        let x_log_var: Vec<f32> = (0..rows).flat_map(|_| [-4.0, -4.0, -4.0, 0.0, 0.0, 0.0]).collect();
+        let x_log_var: Vec<f32> = (0..rows)
+            .flat_map(|_| [-4.0, -4.0, -4.0, 0.0, 0.0, 0.0])
+            .collect();
         let places = [[0.0, 2.0], [2.0, 0.0], [0.0, -2.0], [-2.0, 0.0]];
         let y = classes.iter().flat_map(|&class| places[class]).collect();
         let gaussian = |mean, log_var, dim| -> Posterior {
-            DiagonalGaussian::new(Latents::new(mean, dim).unwrap(), Latents::new(log_var, dim).unwrap()).unwrap().into()
+            DiagonalGaussian::new(
+                Latents::new(mean, dim).unwrap(),
+                Latents::new(log_var, dim).unwrap(),
+            )
+            .unwrap()
+            .into()
         };
-        Self { x: gaussian(x, x_log_var, 6), y: gaussian(y, vec![-3.0; rows * 2], 2), classes }
+        Self {
+            x: gaussian(x, x_log_var, 6),
+            y: gaussian(y, vec![-3.0; rows * 2], 2),
+            classes,
+        }
     }
 
     /// Share of x's whose draw of z_y lies nearest to the place of their class.
     fn read_right(&self, bridge: &Bridge) -> f64 {
         let mut stream = RandomStream::named(9, "read");
-        let drawn = bridge.x_to_y().given(&self.x.sample(&mut stream)).unwrap().sample_each(1, &mut stream);
+        let drawn = bridge
+            .x_to_y()
+            .given(&self.x.sample(&mut stream))
+            .unwrap()
+            .sample_each(1, &mut stream);
         let y = self.y.moments();
         let distance = |a: &[f32], b: &[f32]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2);
-        let right = (0..drawn.rows()).filter(|&row| distance(drawn.row(row), y.mean().row(row)) < 1.5).count();
+        let right = (0..drawn.rows())
+            .filter(|&row| distance(drawn.row(row), y.mean().row(row)) < 1.5)
+            .count();
         right as f64 / drawn.rows() as f64
     }
 }
 
 fn fit(data: &FitData<'_>, recipe: Recipe, seed: u64) -> Result<Bridge, BridgeError> {
-    let config = BridgeConfig { seed, budget_seconds: 3.0, ..BridgeConfig::of(recipe) };
+    let config = BridgeConfig {
+        seed,
+        budget_seconds: 3.0,
+        ..BridgeConfig::of(recipe)
+    };
     Bridge::fit(data, &config.check().unwrap(), &mut |_, _| true)
 }
 
@@ -57,11 +81,23 @@ fn it_finds_what_pairs_tell_and_unpaired_latents_add() {
     let data = FitData::pairs(&pairs.x, &pairs.y).with_unpaired_x(Some(&more.x));
     let bridge = fit(&data, Recipe::Auto, 1).unwrap();
     let taken = bridge.comparison(Direction::XToY).taken().unwrap();
-    assert!(taken.gain_nats.mean > 0.8, "{}", bridge.comparison(Direction::XToY));
-    assert!(held_out.read_right(&bridge) > 0.9, "{}", held_out.read_right(&bridge));
+    assert!(
+        taken.gain_nats.mean > 0.8,
+        "{}",
+        bridge.comparison(Direction::XToY)
+    );
+    assert!(
+        held_out.read_right(&bridge) > 0.9,
+        "{}",
+        held_out.read_right(&bridge)
+    );
     // Back: draws for a class lie in its corner.
     let mut stream = RandomStream::named(4, "back");
-    let drawn = bridge.y_to_x().given(&held_out.y.sample(&mut stream)).unwrap().sample_each(1, &mut stream);
+    let drawn = bridge
+        .y_to_x()
+        .given(&held_out.y.sample(&mut stream))
+        .unwrap()
+        .sample_each(1, &mut stream);
     let right = (0..drawn.rows()).filter(|&row| {
         let corner = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]][held_out.classes[row]];
         drawn.row(row)[0] * corner[0] > 0.0 && drawn.row(row)[1] * corner[1] > 0.0
@@ -69,8 +105,14 @@ fn it_finds_what_pairs_tell_and_unpaired_latents_add() {
     assert!(right.count() as f64 / drawn.rows() as f64 > 0.85);
     let gap = bridge.gap().unwrap();
     let truth = (CLASSES as f64).ln();
-    assert!((gap.x_to_y_information_nats.mean - truth).abs() < 0.35, "{gap:?}");
-    assert!((gap.y_to_x_information_nats.mean - truth).abs() < 0.5, "{gap:?}");
+    assert!(
+        (gap.x_to_y_information_nats.mean - truth).abs() < 0.35,
+        "{gap:?}"
+    );
+    assert!(
+        (gap.y_to_x_information_nats.mean - truth).abs() < 0.5,
+        "{gap:?}"
+    );
 }
 
 #[test]
@@ -79,9 +121,18 @@ fn shuffled_pairs_get_no_bridge() {
     let order = RandomStream::named(5, "shuffle").permutation(200);
     let y = world.y.select(&order);
     let more = World::new(400, 6);
-    let bridge = fit(&FitData::pairs(&world.x, &y).with_unpaired_x(Some(&more.x)), Recipe::Auto, 1).unwrap();
+    let bridge = fit(
+        &FitData::pairs(&world.x, &y).with_unpaired_x(Some(&more.x)),
+        Recipe::Auto,
+        1,
+    )
+    .unwrap();
     for direction in [Direction::XToY, Direction::YToX] {
-        assert_eq!(bridge.comparison(direction).taken().unwrap().family, Family::Independent, "{direction:?}");
+        assert_eq!(
+            bridge.comparison(direction).taken().unwrap().family,
+            Family::Independent,
+            "{direction:?}"
+        );
     }
     assert!(bridge.gap().unwrap().gap_nats.mean < 1e-3);
 }
@@ -118,7 +169,10 @@ fn every_family_can_be_asked_for_in_both_directions() {
             let draws = given.sample_each(2, &mut RandomStream::named(1, "draws"));
             assert_eq!((draws.rows(), draws.dim()), (6, target));
             let nats = given.log_prob(&draws.select(&[0, 2, 4])).unwrap();
-            assert!(nats.iter().all(|nats| nats.is_finite()), "{family}: {nats:?}");
+            assert!(
+                nats.iter().all(|nats| nats.is_finite()),
+                "{family}: {nats:?}"
+            );
         }
         let path = folder.path().join(format!("{family}.bridge"));
         bridge.write(&path).unwrap();
@@ -126,33 +180,67 @@ fn every_family_can_be_asked_for_in_both_directions() {
     }
 }
 
-/// Posteriors around four places, row i of class i modulo 4; no two are equal, so that neither side is discrete.
+/// Posteriors around four places, row i of class i modulo 4; no two are equal, so that neither side
+/// is discrete.
 fn places(rows: usize, seed: u64) -> Posterior {
     let mut means = vec![0.0; rows * 3];
     RandomStream::named(seed, "places").fill_standard_normal(&mut means);
     for (row, point) in means.chunks_exact_mut(3).enumerate() {
         for (column, value) in point.iter_mut().enumerate() {
-            let far = if column == (row + seed as usize) % 4 % 3 { 3.0 } else { 0.0 };
+            let far = if column == (row + seed as usize) % 4 % 3 {
+                3.0
+            } else {
+                0.0
+            };
             *value = 0.4 * *value + far * if row % 4 == 3 { -1.0 } else { 1.0 };
         }
     }
-    DiagonalGaussian::new(Latents::new(means, 3).unwrap(), Latents::filled(rows, 3, -4.0)).unwrap().into()
+    DiagonalGaussian::new(
+        Latents::new(means, 3).unwrap(),
+        Latents::filled(rows, 3, -4.0),
+    )
+    .unwrap()
+    .into()
 }
 
 #[test]
 fn continuous_sides_are_credited_with_what_is_read_and_nothing_else() {
     // Partners share their class, and nothing within it.
-    let (x, y) =
-        (places(320, 1), places(320, 2).select(&(0..320).map(|i| (i + 4 * (i % 37)) % 320).collect::<Vec<_>>()));
-    let config = BridgeConfig { budget_seconds: 6.0, ..BridgeConfig::auto() }.check().unwrap();
+    let (x, y) = (
+        places(320, 1),
+        places(320, 2).select(
+            &(0..320)
+                .map(|i| (i + 4 * (i % 37)) % 320)
+                .collect::<Vec<_>>(),
+        ),
+    );
+    let config = BridgeConfig {
+        budget_seconds: 6.0,
+        ..BridgeConfig::auto()
+    }
+    .check()
+    .unwrap();
     let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true).unwrap();
     let apart = y.select(&RandomStream::named(3, "apart").permutation(320));
     let control = Bridge::fit(&FitData::pairs(&x, &apart), &config, &mut |_, _| true).unwrap();
     for direction in [Direction::XToY, Direction::YToX] {
         let gain = bridge.comparison(direction).taken().unwrap().gain_nats.mean;
-        assert!((0.9..1.6).contains(&gain), "log 4 = 1.39 nats are there: {}", bridge.comparison(direction));
-        let gain = control.comparison(direction).taken().unwrap().gain_nats.mean;
-        assert!(gain < 0.1, "nothing is there: {}", control.comparison(direction));
+        assert!(
+            (0.9..1.6).contains(&gain),
+            "log 4 = 1.39 nats are there: {}",
+            bridge.comparison(direction)
+        );
+        let gain = control
+            .comparison(direction)
+            .taken()
+            .unwrap()
+            .gain_nats
+            .mean;
+        assert!(
+            gain < 0.1,
+            "nothing is there: {}",
+            control.comparison(direction)
+        );
     }
 }
 
@@ -160,13 +248,25 @@ fn continuous_sides_are_credited_with_what_is_read_and_nothing_else() {
 fn posteriors_known_by_samples_only_are_enough() {
     let world = World::new(160, 1);
     let mut stream = RandomStream::named(1, "samples");
-    let x: Posterior = PosteriorSamples::new(world.x.sample_each(5, &mut stream), 5).unwrap().into();
+    let x: Posterior = PosteriorSamples::new(world.x.sample_each(5, &mut stream), 5)
+        .unwrap()
+        .into();
     let data = FitData::pairs(&x, &world.y);
-    let config = BridgeConfig { budget_seconds: 10.0, ..BridgeConfig::auto() };
+    let config = BridgeConfig {
+        budget_seconds: 10.0,
+        ..BridgeConfig::auto()
+    };
     let bridge = Bridge::fit(&data, &config.check().unwrap(), &mut |_, _| true).unwrap();
     let right = World::new(300, 3).read_right(&bridge);
-    assert!(right > 0.8, "{right}: {}", bridge.comparison(Direction::XToY));
-    assert!(matches!(fit(&data, Recipe::Paper, 1), Err(BridgeError::SamplesOnly)));
+    assert!(
+        right > 0.8,
+        "{right}: {}",
+        bridge.comparison(Direction::XToY)
+    );
+    assert!(matches!(
+        fit(&data, Recipe::Paper, 1),
+        Err(BridgeError::SamplesOnly)
+    ));
 }
 
 #[test]
@@ -174,7 +274,10 @@ fn unpaired_latents_of_another_space_are_refused() {
     let world = World::new(20, 1);
     let data = FitData::pairs(&world.x, &world.y).with_unpaired_y(Some(&world.x));
     let error = fit(&data, Recipe::Auto, 1).unwrap_err().to_string();
-    assert!(error.contains("unpaired latents of y have 6 dimensions, those of the pairs 2"), "{error}");
+    assert!(
+        error.contains("unpaired latents of y have 6 dimensions, those of the pairs 2"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -190,6 +293,11 @@ fn a_few_pairs_are_fitted_without_complaint() {
 fn a_fit_stops_when_it_is_told_to() {
     let world = World::new(40, 1);
     let config = BridgeConfig::auto().check().unwrap();
-    let stopped = Bridge::fit(&FitData::pairs(&world.x, &world.y), &config, &mut |_, (done, _)| done < 50);
+    let stopped =
+        Bridge::fit(
+            &FitData::pairs(&world.x, &world.y),
+            &config,
+            &mut |_, (done, _)| done < 50,
+        );
     assert!(matches!(stopped, Err(BridgeError::Interrupted)));
 }

@@ -11,22 +11,39 @@ fn posteriors(rows: usize, dim: usize, name: &str) -> Posterior {
     stream.fill_standard_normal(&mut mean);
     stream.fill_standard_normal(&mut log_var);
     log_var.iter_mut().for_each(|v| *v = 0.5 * *v - 1.0);
-    DiagonalGaussian::new(Latents::new(mean, dim).unwrap(), Latents::new(log_var, dim).unwrap()).unwrap().into()
+    DiagonalGaussian::new(
+        Latents::new(mean, dim).unwrap(),
+        Latents::new(log_var, dim).unwrap(),
+    )
+    .unwrap()
+    .into()
 }
 
 /// `rows` identical, almost certain posteriors: one source for many targets.
 fn one_source(rows: usize, dim: usize) -> Posterior {
-    DiagonalGaussian::new(Latents::filled(rows, dim, 0.7), Latents::filled(rows, dim, -30.0)).unwrap().into()
+    DiagonalGaussian::new(
+        Latents::filled(rows, dim, 0.7),
+        Latents::filled(rows, dim, -30.0),
+    )
+    .unwrap()
+    .into()
 }
 
 fn fit(x: &Posterior, y: &Posterior, config: BridgeConfig) -> Result<Bridge, BridgeError> {
-    Bridge::fit(&FitData::pairs(x, y), &config.check().unwrap(), &mut |_, _| true)
+    Bridge::fit(
+        &FitData::pairs(x, y),
+        &config.check().unwrap(),
+        &mut |_, _| true,
+    )
 }
 
-/// What averaged divergences over many targets of one source are minimised by (column of means, of variances).
+/// What averaged divergences over many targets of one source are minimised by (column of means, of
+/// variances).
 fn closed_form(targets: &DiagonalGaussian, divergence: Divergence) -> Vec<(f64, f64)> {
     let (rows, dim) = (targets.rows(), targets.dim());
-    let column = |values: &Latents, j: usize| -> Vec<f64> { (0..rows).map(|i| f64::from(values.row(i)[j])).collect() };
+    let column = |values: &Latents, j: usize| -> Vec<f64> {
+        (0..rows).map(|i| f64::from(values.row(i)[j])).collect()
+    };
     let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / rows as f64;
     (0..dim)
         .map(|j| {
@@ -35,11 +52,19 @@ fn closed_form(targets: &DiagonalGaussian, divergence: Divergence) -> Vec<(f64, 
             match divergence {
                 Divergence::ReverseKl => {
                     let precision = mean(&mut variances.iter().map(|v| 1.0 / v));
-                    (mean(&mut means.iter().zip(&variances).map(|(m, v)| m / v)) / precision, 1.0 / precision)
+                    (
+                        mean(&mut means.iter().zip(&variances).map(|(m, v)| m / v)) / precision,
+                        1.0 / precision,
+                    )
                 }
                 _ => {
                     let centre = mean(&mut means.iter().copied());
-                    let spread = mean(&mut means.iter().zip(&variances).map(|(m, v)| v + (m - centre).powi(2)));
+                    let spread = mean(
+                        &mut means
+                            .iter()
+                            .zip(&variances)
+                            .map(|(m, v)| v + (m - centre).powi(2)),
+                    );
                     (centre, spread)
                 }
             }
@@ -52,14 +77,36 @@ fn both_kls_land_on_their_closed_forms() {
     let (rows, dim) = (64, 3);
     let targets = posteriors(rows, dim, "targets");
     for divergence in [Divergence::ReverseKl, Divergence::ForwardKl] {
-        let config =
-            BridgeConfig { divergence, batch: rows, steps: 4000, learning_rate: 3e-3, ..BridgeConfig::paper() };
+        let config = BridgeConfig {
+            divergence,
+            batch: rows,
+            steps: 4000,
+            learning_rate: 3e-3,
+            ..BridgeConfig::paper()
+        };
         let bridge = fit(&one_source(rows, 2), &targets, config).unwrap();
-        let fitted = bridge.x_to_y().as_gaussian().unwrap().gaussians(&Latents::filled(1, 2, 0.7)).unwrap();
-        for (j, (mean, variance)) in closed_form(targets.as_diagonal().unwrap(), divergence).into_iter().enumerate() {
-            let (m, v) = (f64::from(fitted.mean().row(0)[j]), f64::from(fitted.log_var().row(0)[j]).exp());
-            assert!((m - mean).abs() < 0.02 * variance.sqrt(), "{divergence} mean {j}: {m} against {mean}");
-            assert!((v / variance - 1.0).abs() < 0.03, "{divergence} variance {j}: {v} against {variance}");
+        let fitted = bridge
+            .x_to_y()
+            .as_gaussian()
+            .unwrap()
+            .gaussians(&Latents::filled(1, 2, 0.7))
+            .unwrap();
+        for (j, (mean, variance)) in closed_form(targets.as_diagonal().unwrap(), divergence)
+            .into_iter()
+            .enumerate()
+        {
+            let (m, v) = (
+                f64::from(fitted.mean().row(0)[j]),
+                f64::from(fitted.log_var().row(0)[j]).exp(),
+            );
+            assert!(
+                (m - mean).abs() < 0.02 * variance.sqrt(),
+                "{divergence} mean {j}: {m} against {mean}"
+            );
+            assert!(
+                (v / variance - 1.0).abs() < 0.03,
+                "{divergence} variance {j}: {v} against {variance}"
+            );
         }
     }
 }
@@ -68,41 +115,100 @@ fn both_kls_land_on_their_closed_forms() {
 fn jeffreys_lies_between_the_two() {
     let targets = posteriors(64, 1, "targets");
     let variance = |divergence| {
-        let config = BridgeConfig { divergence, batch: 64, steps: 3000, learning_rate: 3e-3, ..BridgeConfig::paper() };
+        let config = BridgeConfig {
+            divergence,
+            batch: 64,
+            steps: 3000,
+            learning_rate: 3e-3,
+            ..BridgeConfig::paper()
+        };
         let bridge = fit(&one_source(64, 1), &targets, config).unwrap();
-        bridge.x_to_y().as_gaussian().unwrap().gaussians(&Latents::filled(1, 1, 0.7)).unwrap().log_var().row(0)[0]
+        bridge
+            .x_to_y()
+            .as_gaussian()
+            .unwrap()
+            .gaussians(&Latents::filled(1, 1, 0.7))
+            .unwrap()
+            .log_var()
+            .row(0)[0]
     };
-    let (reverse, forward) = (variance(Divergence::ReverseKl), variance(Divergence::ForwardKl));
+    let (reverse, forward) = (
+        variance(Divergence::ReverseKl),
+        variance(Divergence::ForwardKl),
+    );
     let jeffreys = variance(Divergence::Jeffreys);
-    assert!(reverse < jeffreys && jeffreys < forward, "{reverse} {jeffreys} {forward}");
+    assert!(
+        reverse < jeffreys && jeffreys < forward,
+        "{reverse} {jeffreys} {forward}"
+    );
 }
 
 #[test]
 fn any_number_of_pairs_from_two_works_and_one_is_refused() {
     for rows in [2, 3, 127, 129, 257] {
-        let config = BridgeConfig { steps: 20, ..BridgeConfig::paper() };
+        let config = BridgeConfig {
+            steps: 20,
+            ..BridgeConfig::paper()
+        };
         let bridge = fit(&posteriors(rows, 4, "x"), &posteriors(rows, 2, "y"), config).unwrap();
         assert_eq!((bridge.pairs(), bridge.dims()), (rows, (4, 2)));
     }
-    let alone = fit(&posteriors(1, 4, "x"), &posteriors(1, 2, "y"), BridgeConfig::paper());
+    let alone = fit(
+        &posteriors(1, 4, "x"),
+        &posteriors(1, 2, "y"),
+        BridgeConfig::paper(),
+    );
     assert!(matches!(alone, Err(BridgeError::TooFewPairs { pairs: 1 })));
-    let unpaired = fit(&posteriors(5, 4, "x"), &posteriors(4, 2, "y"), BridgeConfig::paper());
-    assert!(matches!(unpaired, Err(BridgeError::Unpaired { x: 5, y: 4 })));
+    let unpaired = fit(
+        &posteriors(5, 4, "x"),
+        &posteriors(4, 2, "y"),
+        BridgeConfig::paper(),
+    );
+    assert!(matches!(
+        unpaired,
+        Err(BridgeError::Unpaired { x: 5, y: 4 })
+    ));
 }
 
 #[test]
 fn constant_and_almost_certain_dimensions_are_survived() {
     let constant: Posterior =
-        DiagonalGaussian::new(Latents::filled(40, 3, 2.0), Latents::filled(40, 3, -20.0)).unwrap().into();
-    let bridge = fit(&constant, &posteriors(40, 2, "y"), BridgeConfig { steps: 50, ..BridgeConfig::paper() }).unwrap();
-    let back = bridge.y_to_x().as_gaussian().unwrap().gaussians(&Latents::filled(2, 2, 0.3)).unwrap();
+        DiagonalGaussian::new(Latents::filled(40, 3, 2.0), Latents::filled(40, 3, -20.0))
+            .unwrap()
+            .into();
+    let bridge = fit(
+        &constant,
+        &posteriors(40, 2, "y"),
+        BridgeConfig {
+            steps: 50,
+            ..BridgeConfig::paper()
+        },
+    )
+    .unwrap();
+    let back = bridge
+        .y_to_x()
+        .as_gaussian()
+        .unwrap()
+        .gaussians(&Latents::filled(2, 2, 0.3))
+        .unwrap();
     assert!(back.mean().values().iter().all(|m| m.is_finite()));
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bridge_and_another_does_not() {
     let (x, y) = (posteriors(100, 4, "x"), posteriors(100, 2, "y"));
-    let run = |seed| fit(&x, &y, BridgeConfig { steps: 30, seed, ..BridgeConfig::paper() }).unwrap();
+    let run = |seed| {
+        fit(
+            &x,
+            &y,
+            BridgeConfig {
+                steps: 30,
+                seed,
+                ..BridgeConfig::paper()
+            },
+        )
+        .unwrap()
+    };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).x_to_y(), run(2).x_to_y());
 }
@@ -111,14 +217,20 @@ fn the_same_seed_gives_the_same_bridge_and_another_does_not() {
 fn a_saved_bridge_comes_back_identical() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.bridge");
-    let config = BridgeConfig { steps: 30, ..BridgeConfig::paper() };
+    let config = BridgeConfig {
+        steps: 30,
+        ..BridgeConfig::paper()
+    };
     let mut bridge = fit(&posteriors(50, 4, "x"), &posteriors(50, 2, "y"), config).unwrap();
     bridge.record_provenance("x", "somewhere");
     bridge.write(&path).unwrap();
     assert_eq!(Bridge::read(&path).unwrap(), bridge);
     std::fs::write(&path, &std::fs::read(&path).unwrap()[..1000]).unwrap();
     let message = Bridge::read(&path).unwrap_err().to_string();
-    assert!(message.contains("a.bridge") && message.contains("safetensors"), "{message}");
+    assert!(
+        message.contains("a.bridge") && message.contains("safetensors"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -126,36 +238,69 @@ fn shuffled_pairs_bring_the_bridge_down_to_the_marginal() {
     let x = posteriors(512, 2, "x");
     let y = x.clone();
     let shuffled = y.select(&RandomStream::named(3, "shuffle").permutation(512));
-    let config = BridgeConfig { divergence: Divergence::ForwardKl, steps: 600, ..BridgeConfig::paper() };
+    let config = BridgeConfig {
+        divergence: Divergence::ForwardKl,
+        steps: 600,
+        ..BridgeConfig::paper()
+    };
     let last = |y: &Posterior| {
         let bridge = fit(&x, y, config.clone()).unwrap();
         *bridge.curve(Direction::XToY).objective_nats.last().unwrap()
     };
     let (paired, unpaired) = (last(&y), last(&shuffled));
-    assert!(unpaired > paired + 0.5, "paired {paired}, shuffled {unpaired}");
+    assert!(
+        unpaired > paired + 0.5,
+        "paired {paired}, shuffled {unpaired}"
+    );
 }
 
 #[test]
 fn an_observer_can_stop_a_fit() {
     let (x, y) = (posteriors(50, 4, "x"), posteriors(50, 2, "y"));
     let config = BridgeConfig::paper().check().unwrap();
-    let stopped = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, (done, _)| done < 5);
+    let stopped = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, (done, _)| {
+        done < 5
+    });
     assert!(matches!(stopped, Err(BridgeError::Interrupted)));
 }
 
 #[test]
 fn a_batch_equals_row_by_row() {
-    let config = BridgeConfig { steps: 20, ..BridgeConfig::paper() };
+    let config = BridgeConfig {
+        steps: 20,
+        ..BridgeConfig::paper()
+    };
     let bridge = fit(&posteriors(50, 4, "x"), &posteriors(50, 2, "y"), config).unwrap();
-    let source = posteriors(5, 4, "new").as_diagonal().unwrap().mean().clone();
+    let source = posteriors(5, 4, "new")
+        .as_diagonal()
+        .unwrap()
+        .mean()
+        .clone();
     let batch = bridge.x_to_y().given(&source).unwrap();
     assert_eq!(batch.shape(), (5, 2));
-    let batch = bridge.x_to_y().as_gaussian().unwrap().gaussians(&source).unwrap();
+    let batch = bridge
+        .x_to_y()
+        .as_gaussian()
+        .unwrap()
+        .gaussians(&source)
+        .unwrap();
     for row in 0..5 {
-        let alone = bridge.x_to_y().as_gaussian().unwrap().gaussians(&source.select(&[row])).unwrap();
+        let alone = bridge
+            .x_to_y()
+            .as_gaussian()
+            .unwrap()
+            .gaussians(&source.select(&[row]))
+            .unwrap();
         for (a, b) in alone.mean().row(0).iter().zip(batch.mean().row(row)) {
             assert!((a - b).abs() < 1e-5);
         }
     }
-    assert!(bridge.x_to_y().as_gaussian().unwrap().gaussians(&Latents::filled(1, 3, 0.0)).is_err());
+    assert!(
+        bridge
+            .x_to_y()
+            .as_gaussian()
+            .unwrap()
+            .gaussians(&Latents::filled(1, 3, 0.0))
+            .is_err()
+    );
 }

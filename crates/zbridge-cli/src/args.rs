@@ -19,7 +19,12 @@ use zbridge::Device;
 
 /// Join two pretrained generative models through their latents.
 #[derive(Debug, Parser)]
-#[command(name = "zbridge", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "zbridge",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -71,7 +76,8 @@ pub enum Command {
     Report(ReportArgs),
     /// How a bridge gets better with pairs: every figure over N and seeds
     LearningCurve(LearningCurveArgs),
-    /// Images, texts and sounds across given models: image-speech, image-text, label-speech, ali-label
+    /// Images, texts and sounds across given models: image-speech, image-text, label-speech,
+    /// ali-label
     Experiment(ExperimentArgs),
     /// Beside published figures: likelihoods of images given labels, labels told from images
     Compare(CompareArgs),

@@ -23,8 +23,23 @@ pub struct Context {
 
 impl Context {
     /// The context that these flags ask for.
-    pub fn new(GlobalArgs { json, seed, quiet, device, out }: GlobalArgs) -> Self {
-        Self { seed, device, output: Output { json }, out, quiet, interrupt: OnceCell::new() }
+    pub fn new(
+        GlobalArgs {
+            json,
+            seed,
+            quiet,
+            device,
+            out,
+        }: GlobalArgs,
+    ) -> Self {
+        Self {
+            seed,
+            device,
+            output: Output { json },
+            out,
+            quiet,
+            interrupt: OnceCell::new(),
+        }
     }
 
     /// The path that `--out` names, else `default`.
@@ -37,19 +52,26 @@ impl Context {
         ProgressDisplay::new(self.quiet)
     }
 
-    /// The user's wish to stop. From the first call on, Ctrl-C no longer ends the process by itself: call this only
-    /// in work that looks at the answer often.
+    /// The user's wish to stop. From the first call on, Ctrl-C no longer ends the process by
+    /// itself: call this only in work that looks at the answer often.
     pub fn interrupt(&self) -> &Interrupt {
         self.interrupt.get_or_init(Interrupt::listen)
     }
 }
 
-/// The command line of this process as a shell would take it, without `--resume`: a resumed training makes the same
-/// file as one that never stopped.
+/// The command line of this process as a shell would take it, without `--resume`: a resumed
+/// training makes the same file as one that never stopped.
 pub fn command_line() -> String {
-    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-    let quoted = arguments.filter(|argument| argument != "--resume").map(|argument| quoted(&argument));
-    std::iter::once("zbridge".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+    let arguments = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned());
+    let quoted = arguments
+        .filter(|argument| argument != "--resume")
+        .map(|argument| quoted(&argument));
+    std::iter::once("zbridge".to_owned())
+        .chain(quoted)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn quoted(argument: &str) -> String {

@@ -5,7 +5,11 @@ use zbridge::training::{Estimate, HeldOut, TextFigures};
 
 /// `−96.31 ± 0.12`.
 pub fn estimate(estimate: &Estimate) -> String {
-    format!("{} ± {:.2}", number(estimate.mean, 2), estimate.standard_error)
+    format!(
+        "{} ± {:.2}",
+        number(estimate.mean, 2),
+        estimate.standard_error
+    )
 }
 
 /// `value` with so many decimals and a true minus sign.
@@ -17,12 +21,22 @@ pub fn number(value: f64, decimals: usize) -> String {
 pub fn headline(held_out: &HeldOut) -> String {
     match held_out {
         HeldOut::Vae { elbo, .. } => format!("held-out ELBO {} nats", estimate(&elbo.elbo_nats)),
-        HeldOut::Text(figures) => format!("held-out texts kept {}", percent(figures.texts_kept.mean)),
-        HeldOut::Ali { reconstruction_error, classes_kept } => match classes_kept {
+        HeldOut::Text(figures) => {
+            format!("held-out texts kept {}", percent(figures.texts_kept.mean))
+        }
+        HeldOut::Ali {
+            reconstruction_error,
+            classes_kept,
+        } => match classes_kept {
             Some(kept) => format!("held-out classes kept {}", percent(kept.share)),
-            None => format!("held-out reconstruction error {:.3}", reconstruction_error.mean),
+            None => format!(
+                "held-out reconstruction error {:.3}",
+                reconstruction_error.mean
+            ),
         },
-        HeldOut::Judge { accuracy, .. } => format!("held-out accuracy {:.2} %", 100.0 * accuracy.share),
+        HeldOut::Judge { accuracy, .. } => {
+            format!("held-out accuracy {:.2} %", 100.0 * accuracy.share)
+        }
     }
 }
 
@@ -31,8 +45,15 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
     match held_out {
         HeldOut::Vae { elbo, log_p_x } => {
             let mut lines = vec![
-                format!("held-out ELBO     {} nats, {} rows", estimate(&elbo.elbo_nats), elbo.elbo_nats.count),
-                format!("  reconstruction  {} nats", estimate(&elbo.reconstruction_nats)),
+                format!(
+                    "held-out ELBO     {} nats, {} rows",
+                    estimate(&elbo.elbo_nats),
+                    elbo.elbo_nats.count
+                ),
+                format!(
+                    "  reconstruction  {} nats",
+                    estimate(&elbo.reconstruction_nats)
+                ),
                 format!("  KL to prior     {} nats", estimate(&elbo.kl_nats)),
             ];
             lines.extend(log_p_x.iter().map(|log_p_x| {
@@ -45,14 +66,25 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
             lines
         }
         HeldOut::Text(figures) => text(figures),
-        HeldOut::Ali { reconstruction_error, classes_kept } => {
-            let mut lines = vec![format!("held-out reconstruction error {} a value", estimate(reconstruction_error))];
+        HeldOut::Ali {
+            reconstruction_error,
+            classes_kept,
+        } => {
+            let mut lines = vec![format!(
+                "held-out reconstruction error {} a value",
+                estimate(reconstruction_error)
+            )];
             lines.extend(
-                classes_kept.iter().map(|kept| format!("classes kept by reconstructions {}", percent(kept.share))),
+                classes_kept
+                    .iter()
+                    .map(|kept| format!("classes kept by reconstructions {}", percent(kept.share))),
             );
             lines
         }
-        HeldOut::Judge { accuracy, log_p_true_class_nats } => {
+        HeldOut::Judge {
+            accuracy,
+            log_p_true_class_nats,
+        } => {
             let (low, high) = accuracy.interval_95;
             vec![
                 format!(
@@ -71,8 +103,15 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
 fn text(figures: &TextFigures) -> Vec<String> {
     let dims = figures.mean_variances.len();
     let mut lines = vec![
-        format!("held-out ELBO     {} nats, {} texts", estimate(&figures.elbo.elbo_nats), figures.elbo.elbo_nats.count),
-        format!("  reconstruction  {} nats", estimate(&figures.elbo.reconstruction_nats)),
+        format!(
+            "held-out ELBO     {} nats, {} texts",
+            estimate(&figures.elbo.elbo_nats),
+            figures.elbo.elbo_nats.count
+        ),
+        format!(
+            "  reconstruction  {} nats",
+            estimate(&figures.elbo.reconstruction_nats)
+        ),
         format!("  KL to prior     {} nats", estimate(&figures.elbo.kl_nats)),
         format!(
             "texts kept whole  {}, symbols {}",
@@ -97,7 +136,10 @@ pub fn percent(share: f64) -> String {
 
 /// `wrote a.png and b.png`.
 pub fn files(files: &[PathBuf]) -> String {
-    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
     match names.split_last() {
         None => "wrote nothing".into(),
         Some((only, [])) => format!("wrote {only}"),
@@ -111,7 +153,11 @@ mod tests {
 
     #[test]
     fn an_estimate_reads_with_its_error() {
-        let figure = Estimate { mean: -96.314, standard_error: 0.119, count: 10 };
+        let figure = Estimate {
+            mean: -96.314,
+            standard_error: 0.119,
+            count: 10,
+        };
         assert_eq!(estimate(&figure), "−96.31 ± 0.12");
     }
 }

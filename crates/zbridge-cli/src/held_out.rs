@@ -28,7 +28,8 @@ pub struct HeldOutArgs {
     /// Model of y, likewise
     #[arg(long, value_name = "MODEL")]
     y_model: Option<String>,
-    /// What the latents of x were encoded from: for likelihoods and comparisons with real observations
+    /// What the latents of x were encoded from: for likelihoods and comparisons with real
+    /// observations
     #[arg(long, value_name = "DATA")]
     x_data: Option<PathBuf>,
     /// What the latents of y were encoded from; classes need none

@@ -20,7 +20,10 @@ impl Interrupt {
             if flag.0.swap(true, Ordering::Relaxed) {
                 std::process::exit(Failure::Interrupted.exit_code().into());
             }
-            let _ = writeln!(std::io::stderr(), "\nstopping after this step; press Ctrl-C again to stop at once");
+            let _ = writeln!(
+                std::io::stderr(),
+                "\nstopping after this step; press Ctrl-C again to stop at once"
+            );
         });
         interrupt
     }
@@ -32,6 +35,10 @@ impl Interrupt {
 
     /// The same as an observer's answer.
     pub fn verdict(&self) -> Verdict {
-        if self.requested() { Verdict::Stop } else { Verdict::Continue }
+        if self.requested() {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The binary `zbridge`: arguments → checked request → run → output.
 //!
-//! Data goes to standard output, everything else to standard error. The exit code is 0, or says what kind of
-//! failure it was: 1 in general, 2 wrong usage, 3 bad data, 4 a required figure missed, 130 interrupted.
+//! Data goes to standard output, everything else to standard error. The exit code is 0, or says
+//! what kind of failure it was: 1 in general, 2 wrong usage, 3 bad data, 4 a required figure
+//! missed, 130 interrupted.
 #![forbid(unsafe_code)]
 
 mod args;

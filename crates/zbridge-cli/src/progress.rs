@@ -1,4 +1,5 @@
-//! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet. No colours at all.
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet. No
+//! colours at all.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -41,7 +42,10 @@ impl ProgressDisplay {
 
     /// A display of work in named stages, heard of from several threads.
     pub fn stages(&self) -> Stages<'_> {
-        Stages { display: self, last: Mutex::new(String::new()) }
+        Stages {
+            display: self,
+            last: Mutex::new(String::new()),
+        }
     }
 
     /// Prints a line that stays.
@@ -84,7 +88,8 @@ impl Drop for ProgressDisplay {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr_with_hz(10));
-    let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
 }
 
@@ -108,7 +113,11 @@ mod tests {
 
     #[test]
     fn times_are_in_words() {
-        let words = [40, 89, 90, 725, 4800, 7260].map(|seconds| in_words(Duration::from_secs(seconds)));
-        assert_eq!(words, ["40 s", "89 s", "2 min", "12 min", "80 min", "2 h 1 min"]);
+        let words =
+            [40, 89, 90, 725, 4800, 7260].map(|seconds| in_words(Duration::from_secs(seconds)));
+        assert_eq!(
+            words,
+            ["40 s", "89 s", "2 min", "12 min", "80 min", "2 h 1 min"]
+        );
     }
 }

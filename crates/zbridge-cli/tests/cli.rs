@@ -8,7 +8,10 @@ use tempfile::TempDir;
 
 fn zbridge(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("zbridge").unwrap();
-    command.current_dir(folder).env_remove("ZBRIDGE_DATA").args(arguments);
+    command
+        .current_dir(folder)
+        .env_remove("ZBRIDGE_DATA")
+        .args(arguments);
     command
 }
 
@@ -16,7 +19,11 @@ fn zbridge(folder: &TempDir, arguments: &[&str]) -> Command {
 fn run(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
     let output = zbridge(folder, arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 fn write_idx(path: &Path, shape: &[usize], bytes: &[u8]) {
@@ -33,10 +40,27 @@ fn folder_with_data() -> TempDir {
     fs::create_dir(&data).unwrap();
     for (name, rows) in [("train", 300), ("t10k", 100)] {
         let labels: Vec<u8> = (0..rows).map(|row| (row % 10) as u8).collect();
-        let pixel = |label: u8, at: usize| if at / 56 == usize::from(label) { 255 } else { 0 };
-        let images: Vec<u8> = labels.iter().flat_map(|&label| (0..784).map(move |at| pixel(label, at))).collect();
-        write_idx(&data.join(format!("{name}-images-idx3-ubyte")), &[rows, 28, 28], &images);
-        write_idx(&data.join(format!("{name}-labels-idx1-ubyte")), &[rows], &labels);
+        let pixel = |label: u8, at: usize| {
+            if at / 56 == usize::from(label) {
+                255
+            } else {
+                0
+            }
+        };
+        let images: Vec<u8> = labels
+            .iter()
+            .flat_map(|&label| (0..784).map(move |at| pixel(label, at)))
+            .collect();
+        write_idx(
+            &data.join(format!("{name}-images-idx3-ubyte")),
+            &[rows, 28, 28],
+            &images,
+        );
+        write_idx(
+            &data.join(format!("{name}-labels-idx1-ubyte")),
+            &[rows],
+            &labels,
+        );
     }
     folder
 }
@@ -65,7 +89,10 @@ fn wrong_usage_exits_with_2_and_says_what_there_is() {
     ] {
         let (code, out, err) = run(&folder, arguments);
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
-        assert!(err.starts_with("error: ") && err.contains(told), "{arguments:?}: {err}");
+        assert!(
+            err.starts_with("error: ") && err.contains(told),
+            "{arguments:?}: {err}"
+        );
     }
 }
 
@@ -73,7 +100,14 @@ fn wrong_usage_exits_with_2_and_says_what_there_is() {
 fn recipes_are_listed_as_text_and_as_json() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, _) = run(&folder, &["train", "--list"]);
-    assert_eq!((code, out.lines().any(|line| line.starts_with("mnist-judge "))), (0, true), "{out}");
+    assert_eq!(
+        (
+            code,
+            out.lines().any(|line| line.starts_with("mnist-judge "))
+        ),
+        (0, true),
+        "{out}"
+    );
     let (code, out, err) = run(&folder, &["--json", "train", "--list"]);
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, err.as_str()), (0, ""));
@@ -85,7 +119,10 @@ fn data_that_is_missing_or_damaged_exits_with_3() {
     let folder = folder_with_data();
     let (code, _, err) = run(&folder, &["train", "mnist-label", "--data", "absent"]);
     assert_eq!(code, 3, "{err}");
-    assert!(err.starts_with("error: absent (named by --data): not a folder with MNIST"), "{err}");
+    assert!(
+        err.starts_with("error: absent (named by --data): not a folder with MNIST"),
+        "{err}"
+    );
     let images = folder.path().join("data/train-images-idx3-ubyte");
     let whole = fs::read(&images).unwrap();
     fs::write(&images, &whole[..5000]).unwrap();
@@ -97,15 +134,38 @@ fn data_that_is_missing_or_damaged_exits_with_3() {
 #[test]
 fn a_folder_that_cannot_be_written_exits_with_1_before_training() {
     let folder = folder_with_data();
-    let (code, _, err) = run(&folder, &["train", "mnist-label", "--data", "data", "--out", "absent/label.safetensors"]);
+    let (code, _, err) = run(
+        &folder,
+        &[
+            "train",
+            "mnist-label",
+            "--data",
+            "data",
+            "--out",
+            "absent/label.safetensors",
+        ],
+    );
     assert_eq!(code, 1, "{err}");
-    assert!(err.contains("absent/label.safetensors") && !err.contains("epoch"), "{err}");
+    assert!(
+        err.contains("absent/label.safetensors") && !err.contains("epoch"),
+        "{err}"
+    );
 }
 
 #[test]
 fn a_tiny_training_writes_a_model_that_loads() {
     let folder = folder_with_data();
-    let arguments = ["train", "mnist-label", "--data", "data", "--epochs", "1", "--seed", "7", "--json"];
+    let arguments = [
+        "train",
+        "mnist-label",
+        "--data",
+        "data",
+        "--epochs",
+        "1",
+        "--seed",
+        "7",
+        "--json",
+    ];
     let (code, out, err) = run(&folder, &arguments);
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("epoch 1/1  objective −"), "{err}");
@@ -114,18 +174,46 @@ fn a_tiny_training_writes_a_model_that_loads() {
     assert_eq!(report["held_out"]["elbo_nats"]["count"], 100);
     let path = folder.path().join("mnist-label.safetensors");
     let file = zbridge_nn::WeightsFile::read(&path).unwrap();
-    assert_eq!(file.metadata["made_by"], format!("zbridge {}", arguments.join(" ")));
-    assert_eq!(zbridge_models::Vae::from_weights(&file, &path).unwrap().architecture().latent_dim, 2);
-    assert!(!folder.path().join("mnist-label.safetensors.checkpoint").exists());
+    assert_eq!(
+        file.metadata["made_by"],
+        format!("zbridge {}", arguments.join(" "))
+    );
+    assert_eq!(
+        zbridge_models::Vae::from_weights(&file, &path)
+            .unwrap()
+            .architecture()
+            .latent_dim,
+        2
+    );
+    assert!(
+        !folder
+            .path()
+            .join("mnist-label.safetensors.checkpoint")
+            .exists()
+    );
 }
 
 #[test]
 fn quiet_keeps_standard_error_empty_and_text_names_the_digest() {
     let folder = folder_with_data();
-    let arguments = ["train", "mnist-label", "--data", "data", "--epochs", "1", "--quiet", "--out", "l.safetensors"];
+    let arguments = [
+        "train",
+        "mnist-label",
+        "--data",
+        "data",
+        "--epochs",
+        "1",
+        "--quiet",
+        "--out",
+        "l.safetensors",
+    ];
     let (code, out, err) = run(&folder, &arguments);
     assert_eq!((code, err.as_str()), (0, ""));
-    for part in ["l.safetensors: mnist-label after epoch 1, 300 rows, seed 1", "held-out ELBO", "SHA-256"] {
+    for part in [
+        "l.safetensors: mnist-label after epoch 1, 300 rows, seed 1",
+        "held-out ELBO",
+        "SHA-256",
+    ] {
         assert!(out.contains(part), "{part} is not in\n{out}");
     }
 }
@@ -137,7 +225,16 @@ fn an_interrupted_training_exits_with_130_and_goes_on_with_resume() {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
     let folder = folder_with_data();
-    let arguments = ["train", "mnist-label", "--data", "data", "--epochs", "20000", "--stop-after", "20000"];
+    let arguments = [
+        "train",
+        "mnist-label",
+        "--data",
+        "data",
+        "--epochs",
+        "20000",
+        "--stop-after",
+        "20000",
+    ];
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("zbridge"))
         .current_dir(&folder)
         .args(arguments)
@@ -145,16 +242,45 @@ fn an_interrupted_training_exits_with_130_and_goes_on_with_resume() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
     lines.find(|line| line.starts_with("epoch 1/")).unwrap();
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     let rest: Vec<String> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
     assert!(rest.last().unwrap().contains("--resume`"), "{rest:?}");
-    assert!(folder.path().join("mnist-label.safetensors.checkpoint").exists());
-    let (code, _, err) =
-        run(&folder, &["train", "mnist-label", "--data", "data", "--epochs", "20000", "--resume", "--seed", "3"]);
-    assert_eq!((code, err.contains("plan.seed is 1 there and 3 here")), (2, true), "{err}");
+    assert!(
+        folder
+            .path()
+            .join("mnist-label.safetensors.checkpoint")
+            .exists()
+    );
+    let (code, _, err) = run(
+        &folder,
+        &[
+            "train",
+            "mnist-label",
+            "--data",
+            "data",
+            "--epochs",
+            "20000",
+            "--resume",
+            "--seed",
+            "3",
+        ],
+    );
+    assert_eq!(
+        (code, err.contains("plan.seed is 1 there and 3 here")),
+        (2, true),
+        "{err}"
+    );
 }
 
 #[cfg(unix)]
@@ -169,5 +295,8 @@ fn a_reader_that_leaves_is_no_error() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
 }

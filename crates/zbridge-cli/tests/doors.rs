@@ -1,4 +1,5 @@
-//! Files of other programs at every door: what is wrong with one leads to exit code 3, its name, and nothing written.
+//! Files of other programs at every door: what is wrong with one leads to exit code 3, its name,
+//! and nothing written.
 #![allow(clippy::unwrap_used)]
 
 mod program;
@@ -10,12 +11,16 @@ use tempfile::TempDir;
 
 /// Files that PyTorch wrote.
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../zbridge-foreign/tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../zbridge-foreign/tests/fixtures")
+        .join(name)
 }
 
 fn names(folder: &TempDir) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
@@ -34,17 +39,47 @@ fn models_at_fault_exit_with_3_and_leave_nothing() {
     fs::write(at("model.toml"), "[encoder]\nfile = \"absent.onnx\"\n").unwrap();
     write_npy(&at("images.npy"), &[1, 28, 28], &[0.5; 784]);
     let before = names(&folder);
-    for (model, told) in
-        [("cut.onnx", "cut.onnx"), ("noise.onnx", "noise.onnx"), ("cut.pt", "cut.pt"), ("model.toml", "absent.onnx")]
-    {
+    for (model, told) in [
+        ("cut.onnx", "cut.onnx"),
+        ("noise.onnx", "noise.onnx"),
+        ("cut.pt", "cut.pt"),
+        ("model.toml", "absent.onnx"),
+    ] {
         fails(&folder, &["inspect", model], 3, &[told]);
-        let encode = ["encode", "--model", model, "--data", "images.npy", "--out", "z.safetensors"];
+        let encode = [
+            "encode",
+            "--model",
+            model,
+            "--data",
+            "images.npy",
+            "--out",
+            "z.safetensors",
+        ];
         fails(&folder, &encode, 3, &[told]);
     }
-    let alone = ["encode", "--model", "alone.onnx", "--data", "images.npy", "--out", "z.safetensors"];
-    fails(&folder, &alone, 3, &["body.0.weight", "mlp-encoder.external.onnx.data"]);
+    let alone = [
+        "encode",
+        "--model",
+        "alone.onnx",
+        "--data",
+        "images.npy",
+        "--out",
+        "z.safetensors",
+    ];
+    fails(
+        &folder,
+        &alone,
+        3,
+        &["body.0.weight", "mlp-encoder.external.onnx.data"],
+    );
     let told = json(&folder, &["inspect", "alone.onnx"]);
-    assert!(told["problem"].as_str().unwrap().contains("mlp-encoder.external.onnx.data"), "{told}");
+    assert!(
+        told["problem"]
+            .as_str()
+            .unwrap()
+            .contains("mlp-encoder.external.onnx.data"),
+        "{told}"
+    );
     fails(&folder, &["inspect", "absent.onnx"], 3, &["absent.onnx"]);
     assert_eq!(names(&folder), before);
 }
@@ -53,7 +88,11 @@ fn models_at_fault_exit_with_3_and_leave_nothing() {
 fn latents_at_fault_exit_with_3_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    write_npy(&at("good.npy"), &[40, 3], &(0..120).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>());
+    write_npy(
+        &at("good.npy"),
+        &[40, 3],
+        &(0..120).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>(),
+    );
     write_npy(&at("lying.npy"), &[4_000_000, 3], &[0.0; 12]);
     let mut values = vec![0.25; 120];
     values[3 * 17 + 1] = f32::NAN;
@@ -70,7 +109,12 @@ fn latents_at_fault_exit_with_3_and_leave_nothing() {
         ("latents.csv", &["latents.csv", "not safetensors"]),
         ("absent.npz", &["absent.npz"]),
     ] {
-        fails(&folder, &["fit", "--x", file, "--y", "good.npy", "--out", "new.bridge"], 3, told);
+        fails(
+            &folder,
+            &["fit", "--x", file, "--y", "good.npy", "--out", "new.bridge"],
+            3,
+            told,
+        );
     }
     assert_eq!(names(&folder), before);
 }
@@ -78,8 +122,13 @@ fn latents_at_fault_exit_with_3_and_leave_nothing() {
 #[test]
 fn what_pytorch_wrote_is_told_in_words_and_numbers() {
     let folder = tempfile::tempdir().unwrap();
-    let path = fixture("onnx/mlp-encoder.torchscript.onnx").display().to_string();
+    let path = fixture("onnx/mlp-encoder.torchscript.onnx")
+        .display()
+        .to_string();
     let told = json(&folder, &["inspect", &path]);
     assert!(told["kind"].is_string(), "{told}");
-    assert!(told["found"]["networks"][0]["graph"]["operator_sets"]["ai.onnx"].is_number(), "{told}");
+    assert!(
+        told["found"]["networks"][0]["graph"]["operator_sets"]["ai.onnx"].is_number(),
+        "{told}"
+    );
 }

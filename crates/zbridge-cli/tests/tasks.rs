@@ -1,4 +1,5 @@
-//! demo, encode, fit, generate, evaluate: from files to files, and what is said when a file is at fault.
+//! demo, encode, fit, generate, evaluate: from files to files, and what is said when a file is at
+//! fault.
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 mod program;
@@ -15,21 +16,57 @@ fn folder_with_bridge() -> TempDir {
     let folder = folder_with_data();
     json(
         &folder,
-        &["encode", "--model", "mnist-image", "--data", "data", "--split", "train", "--out", "x.safetensors"],
+        &[
+            "encode",
+            "--model",
+            "mnist-image",
+            "--data",
+            "data",
+            "--split",
+            "train",
+            "--out",
+            "x.safetensors",
+        ],
     );
     json(
         &folder,
-        &["encode", "--model", "mnist-label", "--data", "data", "--split", "train", "--out", "y.safetensors"],
+        &[
+            "encode",
+            "--model",
+            "mnist-label",
+            "--data",
+            "data",
+            "--split",
+            "train",
+            "--out",
+            "y.safetensors",
+        ],
     );
-    let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--recipe", "paper", "--steps", "200", "--out"];
+    let fit = [
+        "fit",
+        "--x",
+        "x.safetensors",
+        "--y",
+        "y.safetensors",
+        "--recipe",
+        "paper",
+        "--steps",
+        "200",
+        "--out",
+    ];
     let fit = [&fit[..], &["a.bridge"]].concat();
     let report = json(&folder, &fit);
-    assert_eq!((report["pairs"].as_u64(), report["dims"][0].as_u64()), (Some(300), Some(64)));
+    assert_eq!(
+        (report["pairs"].as_u64(), report["dims"][0].as_u64()),
+        (Some(300), Some(64))
+    );
     folder
 }
 
 fn files(folder: &TempDir) -> Vec<String> {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
     names.sort();
     names
@@ -38,18 +75,30 @@ fn files(folder: &TempDir) -> Vec<String> {
 #[test]
 fn the_demo_makes_both_directions_and_is_repeatable() {
     let folder = tempfile::tempdir().unwrap();
-    let report = json(&folder, &["demo", "--budget", "2", "--out", "a", "--label", "7"]);
-    let figure = |report: &serde_json::Value, path: &str| report.pointer(path).unwrap().as_f64().unwrap();
-    // Chance is 0.1; a bridge that works is far above it, whatever the weights that ship and even in two seconds.
+    let report = json(
+        &folder,
+        &["demo", "--budget", "2", "--out", "a", "--label", "7"],
+    );
+    let figure =
+        |report: &serde_json::Value, path: &str| report.pointer(path).unwrap().as_f64().unwrap();
+    // Chance is 0.1; a bridge that works is far above it, whatever the weights that ship and even
+    // in two seconds.
     assert!(figure(&report, "/image_to_label/accuracy") > 0.5);
     assert!(figure(&report, "/label_to_image/coherence") > 0.35);
     assert!(figure(&report, "/image_to_label/log_p_nats") < 0.0);
     for file in report["files"].as_array().unwrap() {
-        assert_eq!(&fs::read(folder.path().join(file.as_str().unwrap())).unwrap()[1..4], b"PNG");
+        assert_eq!(
+            &fs::read(folder.path().join(file.as_str().unwrap())).unwrap()[1..4],
+            b"PNG"
+        );
     }
-    let again = json(&folder, &["demo", "--budget", "2", "--out", "b", "--label", "7"]);
+    let again = json(
+        &folder,
+        &["demo", "--budget", "2", "--out", "b", "--label", "7"],
+    );
     assert_eq!(report["image_to_label"], again["image_to_label"]);
-    let picture = |name: &str| fs::read(folder.path().join(name).join("labels-to-images.png")).unwrap();
+    let picture =
+        |name: &str| fs::read(folder.path().join(name).join("labels-to-images.png")).unwrap();
     assert!(picture("a") == picture("b"));
     let other = json(&folder, &["demo", "--recipe", "paper", "--out", "c"]);
     assert_ne!(report["image_to_label"], other["image_to_label"]);
@@ -58,9 +107,36 @@ fn the_demo_makes_both_directions_and_is_repeatable() {
 #[test]
 fn the_demo_reads_an_image_that_it_wrote() {
     let folder = folder_with_bridge();
-    json(&folder, &["generate", "--bridge", "a.bridge", "--from", "3", "--to", "x", "--out", "three.png"]);
-    let report = json(&folder, &["demo", "--recipe", "paper", "--image", "three.png", "--out", "d"]);
-    assert_eq!(report["image"]["probabilities"].as_array().unwrap().len(), 10);
+    json(
+        &folder,
+        &[
+            "generate",
+            "--bridge",
+            "a.bridge",
+            "--from",
+            "3",
+            "--to",
+            "x",
+            "--out",
+            "three.png",
+        ],
+    );
+    let report = json(
+        &folder,
+        &[
+            "demo",
+            "--recipe",
+            "paper",
+            "--image",
+            "three.png",
+            "--out",
+            "d",
+        ],
+    );
+    assert_eq!(
+        report["image"]["probabilities"].as_array().unwrap().len(),
+        10
+    );
 }
 
 #[test]
@@ -68,30 +144,57 @@ fn the_demo_refuses_what_it_cannot_do() {
     let folder = tempfile::tempdir().unwrap();
     fails(&folder, &["demo", "--pairs", "1025"], 2, &["1024"]);
     fails(&folder, &["demo", "--label", "10"], 2, &["0 to 9"]);
-    // In a build without burn there is no such device; in one with it, no machine has a hundred cards.
+    // In a build without burn there is no such device; in one with it, no machine has a hundred
+    // cards.
     fails(&folder, &["demo", "--device", "cuda:99"], 2, &["cuda:99"]);
-    fails(&folder, &["demo", "--image", "absent.png"], 3, &["absent.png"]);
+    fails(
+        &folder,
+        &["demo", "--image", "absent.png"],
+        3,
+        &["absent.png"],
+    );
     fs::write(folder.path().join("bad.png"), b"not a picture").unwrap();
     fails(&folder, &["demo", "--image", "bad.png"], 3, &["bad.png"]);
     assert_eq!(files(&folder), ["bad.png"]);
     fs::write(folder.path().join("file"), b"").unwrap();
-    fails(&folder, &["demo", "--out", "file/inside"], 1, &["file/inside", "--out"]);
+    fails(
+        &folder,
+        &["demo", "--out", "file/inside"],
+        1,
+        &["file/inside", "--out"],
+    );
 }
 
 #[test]
 fn generated_arrays_have_the_promised_shapes() {
     let folder = folder_with_bridge();
     let generate = |from: &str, to: &str, count: &str, out: &str| {
-        json(&folder, &["generate", "--bridge", "a.bridge", "--from", from, "--to", to, "--count", count, "--out", out])
+        json(
+            &folder,
+            &[
+                "generate", "--bridge", "a.bridge", "--from", from, "--to", to, "--count", count,
+                "--out", out,
+            ],
+        )
     };
-    assert_eq!(generate("7", "x", "3", "x.npy")["shape"], serde_json::json!([3, 1, 28, 28]));
-    write_npy(&folder.path().join("images.npy"), &[4, 28, 28], &vec![0.5; 4 * 784]);
+    assert_eq!(
+        generate("7", "x", "3", "x.npy")["shape"],
+        serde_json::json!([3, 1, 28, 28])
+    );
+    write_npy(
+        &folder.path().join("images.npy"),
+        &[4, 28, 28],
+        &vec![0.5; 4 * 784],
+    );
     let report = generate("images.npy", "y", "2", "y.npy");
     assert_eq!(report["shape"], serde_json::json!([8, 10]));
     assert_eq!(report["classes"].as_array().unwrap().len(), 8);
     write_npy(&folder.path().join("ids.npy"), &[3], &[0.0, 5.0, 9.0]);
     assert_eq!(generate("ids.npy", "x", "1", "grid.png")["outputs"], 3);
-    assert_eq!(generate("ids.npy", "x", "2", "x.safetensors2.safetensors")["shape"][0], 6);
+    assert_eq!(
+        generate("ids.npy", "x", "2", "x.safetensors2.safetensors")["shape"][0],
+        6
+    );
 }
 
 #[test]
@@ -100,45 +203,93 @@ fn shards_together_are_what_one_run_writes() {
     let latents = |name: &str| LatentsFile::read(&folder.path().join(name)).unwrap();
     let array = |name: &str| Array::read(&folder.path().join(name)).unwrap().values;
     let encode = |shard: &str, augment: &str, out: &str| {
-        let encode = ["encode", "--model", "mnist-image", "--data", "data", "--split", "train", "--augment", augment];
-        json(&folder, &[&encode[..], &["--shard", shard, "--out", out]].concat());
+        let encode = [
+            "encode",
+            "--model",
+            "mnist-image",
+            "--data",
+            "data",
+            "--split",
+            "train",
+            "--augment",
+            augment,
+        ];
+        json(
+            &folder,
+            &[&encode[..], &["--shard", shard, "--out", out]].concat(),
+        );
     };
     for augment in ["0", "2"] {
         ["1/1", "1/2", "2/2"]
             .into_iter()
             .zip(["e.safetensors", "e1.safetensors", "e2.safetensors"])
             .for_each(|(shard, out)| encode(shard, augment, out));
-        let (whole, parts) = (latents("e.safetensors"), [latents("e1.safetensors"), latents("e2.safetensors")]);
+        let (whole, parts) = (
+            latents("e.safetensors"),
+            [latents("e1.safetensors"), latents("e2.safetensors")],
+        );
         assert_eq!(whole.ids, [&parts[0].ids[..], &parts[1].ids].concat());
         let means = |file: &LatentsFile| file.posterior.moments().mean().values().to_vec();
         assert_eq!(means(&whole), [means(&parts[0]), means(&parts[1])].concat());
-        let views =
-            |file: &LatentsFile| file.views.as_ref().map_or(vec![], |views| views.moments().mean().values().to_vec());
+        let views = |file: &LatentsFile| {
+            file.views
+                .as_ref()
+                .map_or(vec![], |views| views.moments().mean().values().to_vec())
+        };
         assert_eq!(views(&whole), [views(&parts[0]), views(&parts[1])].concat());
     }
     for (latents_only, count) in [(false, "1"), (true, "2")] {
         let generate = |shard: &str, out: &str| {
-            let generate = ["generate", "--bridge", "a.bridge", "--from-latents", "y.safetensors", "--to", "x"];
+            let generate = [
+                "generate",
+                "--bridge",
+                "a.bridge",
+                "--from-latents",
+                "y.safetensors",
+                "--to",
+                "x",
+            ];
             let more = ["--count", count, "--shard", shard, "--out", out];
-            let latents = if latents_only { &["--latents"][..] } else { &[] };
+            let latents = if latents_only {
+                &["--latents"][..]
+            } else {
+                &[]
+            };
             json(&folder, &[&generate[..], &more, latents].concat())
         };
         generate("1/1", "g.npy");
         let outputs: u64 = ["1/3", "2/3", "3/3"]
-            .map(|shard| generate(shard, &format!("g{}.npy", &shard[..1]))["outputs"].as_u64().unwrap())
+            .map(|shard| {
+                generate(shard, &format!("g{}.npy", &shard[..1]))["outputs"]
+                    .as_u64()
+                    .unwrap()
+            })
             .iter()
             .sum();
         assert_eq!(outputs, 300 * count.parse::<u64>().unwrap());
         assert!(array("g.npy") == [array("g1.npy"), array("g2.npy"), array("g3.npy")].concat());
     }
-    let wrong = ["generate", "--bridge", "a.bridge", "--from", "7", "--to", "x", "--shard"];
-    fails(&folder, &[&wrong[..], &["3/2", "--out", "a.npy"]].concat(), 2, &["3/2", "which one of how many"]);
-    fails(&folder, &[&wrong[..], &["1/2", "--out", "a.png"]].concat(), 2, &["pictures", ".npy"]);
+    let wrong = [
+        "generate", "--bridge", "a.bridge", "--from", "7", "--to", "x", "--shard",
+    ];
+    fails(
+        &folder,
+        &[&wrong[..], &["3/2", "--out", "a.npy"]].concat(),
+        2,
+        &["3/2", "which one of how many"],
+    );
+    fails(
+        &folder,
+        &[&wrong[..], &["1/2", "--out", "a.png"]].concat(),
+        2,
+        &["pictures", ".npy"],
+    );
 }
 
 #[test]
 fn arrays_are_encoded_alike_by_rows_and_whole() {
-    // More than a block of rows, and grey values of which the brightest, which says what white is, come last.
+    // More than a block of rows, and grey values of which the brightest, which says what white is,
+    // come last.
     const ROWS: usize = 4200;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -146,30 +297,59 @@ fn arrays_are_encoded_alike_by_rows_and_whole() {
     let by_rows: Vec<f32> = (0..ROWS * 784).map(|i| pixel(i / 784, i % 784)).collect();
     let by_columns: Vec<f32> = (0..ROWS * 784).map(|i| pixel(i % ROWS, i / ROWS)).collect();
     let encoded = |more: &[&str]| {
-        let encode = ["encode", "--quiet", "--model", "mnist-image", "--data", "a.npy", "--out", "out"];
+        let encode = [
+            "encode",
+            "--quiet",
+            "--model",
+            "mnist-image",
+            "--data",
+            "a.npy",
+            "--out",
+            "out",
+        ];
         json(&folder, &[&encode[..], more].concat());
         fs::read(at("out")).unwrap()
     };
-    let ways: [&[&str]; 3] = [&[], &["--half", "--binarise"], &["--augment", "1", "--binarise", "--shard", "2/2"]];
+    let ways: [&[&str]; 3] = [
+        &[],
+        &["--half", "--binarise"],
+        &["--augment", "1", "--binarise", "--shard", "2/2"],
+    ];
     write_npy(&at("a.npy"), &[ROWS, 784], &by_rows);
     let found = ways.map(encoded);
     // Columns one behind the other: such a file is read whole.
     write_npy(&at("a.npy"), &[ROWS, 784], &by_columns);
     let bytes = fs::read(at("a.npy")).unwrap();
-    let place = bytes.windows(5).position(|bytes| bytes == b"False").unwrap();
-    fs::write(at("a.npy"), [&bytes[..place], b"True ", &bytes[place + 5..]].concat()).unwrap();
+    let place = bytes
+        .windows(5)
+        .position(|bytes| bytes == b"False")
+        .unwrap();
+    fs::write(
+        at("a.npy"),
+        [&bytes[..place], b"True ", &bytes[place + 5..]].concat(),
+    )
+    .unwrap();
     for (way, found) in ways.into_iter().zip(found) {
         assert!(found == encoded(way), "{way:?}");
     }
     let mut broken = by_rows;
     broken[4100 * 784 + 5] = f32::NAN;
     write_npy(&at("a.npy"), &[ROWS, 1, 28, 28], &broken);
-    let encode = ["encode", "--model", "mnist-image", "--data", "a.npy", "--out", "new"];
+    let encode = [
+        "encode",
+        "--model",
+        "mnist-image",
+        "--data",
+        "a.npy",
+        "--out",
+        "new",
+    ];
     fails(&folder, &encode, 3, &["a.npy", "row 4100", "column 5"]);
     assert!(!at("new").exists());
 }
 
-/// Latents of `rows` images, label after label: a cluster of its own for each label, in 64 dimensions.
+/// Latents of `rows` images, label after label: a cluster of its own for each label, in 64
+/// dimensions.
 fn write_clusters(path: &Path, rows: usize, seed: u64) {
     let labels: Vec<u8> = (0..rows).map(|row| (row % 10) as u8).collect();
     let mut means = vec![0.0; rows * 64];
@@ -179,54 +359,142 @@ fn write_clusters(path: &Path, rows: usize, seed: u64) {
         mean[usize::from(label)] += 3.0;
     }
     let log_vars = Latents::filled(rows, 64, -3.0);
-    let posterior = DiagonalGaussian::new(Latents::new(means, 64).unwrap(), log_vars).unwrap().into();
+    let posterior = DiagonalGaussian::new(Latents::new(means, 64).unwrap(), log_vars)
+        .unwrap()
+        .into();
     let metadata = [("model".to_owned(), "mnist-image".to_owned())].into();
-    let file = LatentsFile { labels: Some(labels), metadata, ..LatentsFile::numbered(posterior) };
+    let file = LatentsFile {
+        labels: Some(labels),
+        metadata,
+        ..LatentsFile::numbered(posterior)
+    };
     file.write(path, Precision::F32).unwrap();
 }
 
 #[test]
 fn evaluation_finds_more_in_true_pairs_than_in_shuffled_ones() {
     let folder = folder_with_data();
-    for (split, x, y, rows) in
-        [("train", "x.safetensors", "y.safetensors", 300), ("test", "hx.safetensors", "hy.safetensors", 100)]
-    {
+    for (split, x, y, rows) in [
+        ("train", "x.safetensors", "y.safetensors", 300),
+        ("test", "hx.safetensors", "hy.safetensors", 100),
+    ] {
         write_clusters(&folder.path().join(x), rows, rows as u64);
-        json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", split, "--out", y]);
+        json(
+            &folder,
+            &[
+                "encode",
+                "--model",
+                "mnist-label",
+                "--data",
+                "data",
+                "--split",
+                split,
+                "--out",
+                y,
+            ],
+        );
     }
-    json(&folder, &["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--budget", "2", "--out", "a.bridge"]);
+    json(
+        &folder,
+        &[
+            "fit",
+            "--x",
+            "x.safetensors",
+            "--y",
+            "y.safetensors",
+            "--budget",
+            "2",
+            "--out",
+            "a.bridge",
+        ],
+    );
     let evaluate = |extra: &[&str]| {
-        let base = ["evaluate", "--bridge", "a.bridge", "--x", "hx.safetensors", "--y", "hy.safetensors"];
+        let base = [
+            "evaluate",
+            "--bridge",
+            "a.bridge",
+            "--x",
+            "hx.safetensors",
+            "--y",
+            "hy.safetensors",
+        ];
         json(&folder, &[&base, extra].concat())
     };
     let report = evaluate(&[]);
     assert_eq!(report["pairs"], 100);
-    assert!(report["image_to_label"]["accuracy"].as_f64().unwrap() > 0.9, "clusters are easy to tell apart: {report}");
+    assert!(
+        report["image_to_label"]["accuracy"].as_f64().unwrap() > 0.9,
+        "clusters are easy to tell apart: {report}"
+    );
     assert!(report["label_to_image"]["coherence"].is_number());
     // Row i with row i + 1: every pair is of two different labels.
-    let shifted: String = (0..100).map(|row| format!("{row},{}\n", (row + 1) % 100)).collect();
+    let shifted: String = (0..100)
+        .map(|row| format!("{row},{}\n", (row + 1) % 100))
+        .collect();
     fs::write(folder.path().join("shifted.csv"), format!("x,y\n{shifted}")).unwrap();
     let wrong = evaluate(&["--pairs", "shifted.csv"]);
-    let density = |report: &serde_json::Value| report["x_to_y"]["log_density_nats"]["mean"].as_f64().unwrap();
+    let density = |report: &serde_json::Value| {
+        report["x_to_y"]["log_density_nats"]["mean"]
+            .as_f64()
+            .unwrap()
+    };
     assert!(density(&report) > density(&wrong) + 1.0, "{report} {wrong}");
-    let gain = |report: &serde_json::Value| report["x_to_y"]["gain_over_marginal_nats"]["mean"].as_f64().unwrap();
-    assert!(gain(&report) > 1.0 && gain(&wrong) < 0.0, "{report} {wrong}");
-    let rank = |report: &serde_json::Value| report["x_to_y"]["retrieval"]["median_rank"].as_f64().unwrap();
-    assert!(rank(&report) < 15.0 && rank(&wrong) > 40.0, "{report} {wrong}");
-    assert!(wrong["warnings"].to_string().contains("less probable"), "{wrong}");
+    let gain = |report: &serde_json::Value| {
+        report["x_to_y"]["gain_over_marginal_nats"]["mean"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(
+        gain(&report) > 1.0 && gain(&wrong) < 0.0,
+        "{report} {wrong}"
+    );
+    let rank = |report: &serde_json::Value| {
+        report["x_to_y"]["retrieval"]["median_rank"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(
+        rank(&report) < 15.0 && rank(&wrong) > 40.0,
+        "{report} {wrong}"
+    );
+    assert!(
+        wrong["warnings"].to_string().contains("less probable"),
+        "{wrong}"
+    );
 
     let judged = |bound: &'static str| {
-        let base = ["--quiet", "evaluate", "--bridge", "a.bridge", "--x", "hx.safetensors", "--y", "hy.safetensors"];
+        let base = [
+            "--quiet",
+            "evaluate",
+            "--bridge",
+            "a.bridge",
+            "--x",
+            "hx.safetensors",
+            "--y",
+            "hy.safetensors",
+        ];
         run(&folder, &[&base[..], &["--require", bound]].concat())
     };
     let (code, out, err) = judged("accuracy>=0.9");
-    assert!(code == 0 && out.contains("met: accuracy>=0.9") && err.is_empty(), "{code} {out} {err}");
+    assert!(
+        code == 0 && out.contains("met: accuracy>=0.9") && err.is_empty(),
+        "{code} {out} {err}"
+    );
     let (code, out, err) = judged("accuracy>1");
-    assert!(code == 4 && out.contains("MISSED") && err.contains("required accuracy>1"), "{code} {out} {err}");
+    assert!(
+        code == 4 && out.contains("MISSED") && err.contains("required accuracy>1"),
+        "{code} {out} {err}"
+    );
     let (code, out, err) = judged("acuracy>=0.9");
-    assert!(code == 2 && out.contains("accuracy") && err.contains("image_to_label.accuracy"), "{code} {out} {err}");
+    assert!(
+        code == 2 && out.contains("accuracy") && err.contains("image_to_label.accuracy"),
+        "{code} {out} {err}"
+    );
     let (code, out, err) = judged("accuracy");
-    assert!(code == 2 && out.is_empty() && err.contains("accuracy>=0.95"), "{code} {out} {err}");
+    assert!(
+        code == 2 && out.is_empty() && err.contains("accuracy>=0.95"),
+        "{code} {out} {err}"
+    );
 }
 
 /// Some rows of a latents file as one of their own.
@@ -247,80 +515,269 @@ fn a_report_is_one_page_with_its_figures_beside_it() {
     let folder = folder_with_bridge();
     write_rows(&folder, "x.safetensors", 0..200, "fx.safetensors");
     write_rows(&folder, "x.safetensors", 200..300, "hx.safetensors");
-    let fit = ["fit", "--x", "fx.safetensors", "--y", "y.safetensors", "--recipe", "paper", "--steps", "200", "--out"];
+    let fit = [
+        "fit",
+        "--x",
+        "fx.safetensors",
+        "--y",
+        "y.safetensors",
+        "--recipe",
+        "paper",
+        "--steps",
+        "200",
+        "--out",
+    ];
     json(&folder, &[&fit[..], &["a.bridge"]].concat());
-    let held_out = ["--x", "hx.safetensors", "--y", "y.safetensors", "--likelihood-pairs", "4", "--draws", "50"];
-    let report = |extra: &[&'static str]| [&["report", "--bridge", "a.bridge"], &held_out[..], extra].concat();
+    let held_out = [
+        "--x",
+        "hx.safetensors",
+        "--y",
+        "y.safetensors",
+        "--likelihood-pairs",
+        "4",
+        "--draws",
+        "50",
+    ];
+    let report = |extra: &[&'static str]| {
+        [&["report", "--bridge", "a.bridge"], &held_out[..], extra].concat()
+    };
     let data = ["--x-data", "data", "--split", "train", "--out", "page.html"];
     let reported = json(&folder, &report(&data));
-    assert_eq!(reported["files"], serde_json::json!(["page.html", "page.json"]));
-    assert!(reported["likelihoods"]["joint"]["gap_nats"]["mean"].is_number(), "{reported}");
-    assert!(reported["label_to_image"]["nearest_training"]["exact_copies"].is_number(), "{reported}");
+    assert_eq!(
+        reported["files"],
+        serde_json::json!(["page.html", "page.json"])
+    );
+    assert!(
+        reported["likelihoods"]["joint"]["gap_nats"]["mean"].is_number(),
+        "{reported}"
+    );
+    assert!(
+        reported["label_to_image"]["nearest_training"]["exact_copies"].is_number(),
+        "{reported}"
+    );
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
-    for part in ["Images from labels", "Labels from images", "Likelihoods", "The fit", "zbridge --json --quiet report"]
-    {
+    for part in [
+        "Images from labels",
+        "Labels from images",
+        "Likelihoods",
+        "The fit",
+        "zbridge --json --quiet report",
+    ] {
         assert!(page.contains(part), "{part}");
     }
-    assert!(!page.contains("src=\"http") && !page.contains("@import"), "nothing is fetched");
+    assert!(
+        !page.contains("src=\"http") && !page.contains("@import"),
+        "nothing is fetched"
+    );
     let beside: serde_json::Value =
         serde_json::from_slice(&fs::read(folder.path().join("page.json")).unwrap()).unwrap();
     assert_eq!(beside["x_to_y"], reported["x_to_y"]);
     // Latents alone make a report too.
     let file = LatentsFile::read(&folder.path().join("x.safetensors")).unwrap();
-    let nameless = LatentsFile { metadata: Default::default(), labels: None, ..file };
-    nameless.write(&folder.path().join("nx.safetensors"), Precision::F32).unwrap();
+    let nameless = LatentsFile {
+        metadata: Default::default(),
+        labels: None,
+        ..file
+    };
+    nameless
+        .write(&folder.path().join("nx.safetensors"), Precision::F32)
+        .unwrap();
     let file = LatentsFile::read(&folder.path().join("y.safetensors")).unwrap();
-    let nameless = LatentsFile { metadata: Default::default(), labels: None, ..file };
-    nameless.write(&folder.path().join("ny.safetensors"), Precision::F32).unwrap();
+    let nameless = LatentsFile {
+        metadata: Default::default(),
+        labels: None,
+        ..file
+    };
+    nameless
+        .write(&folder.path().join("ny.safetensors"), Precision::F32)
+        .unwrap();
     let pair = ["--x", "nx.safetensors", "--y", "ny.safetensors"];
-    json(&folder, &[&["fit", "--recipe", "linear-gaussian", "--budget", "1", "--out", "n.bridge"], &pair[..]].concat());
-    let latent = [&["report", "--bridge", "n.bridge", "--out", "n.html"], &pair[..]].concat();
+    json(
+        &folder,
+        &[
+            &[
+                "fit",
+                "--recipe",
+                "linear-gaussian",
+                "--budget",
+                "1",
+                "--out",
+                "n.bridge",
+            ],
+            &pair[..],
+        ]
+        .concat(),
+    );
+    let latent = [
+        &["report", "--bridge", "n.bridge", "--out", "n.html"],
+        &pair[..],
+    ]
+    .concat();
     let reported = json(&folder, &latent);
-    assert!(reported["image_to_label"].is_null() && reported["y_to_x"]["calibration"]["count"].is_number());
+    assert!(
+        reported["image_to_label"].is_null()
+            && reported["y_to_x"]["calibration"]["count"].is_number()
+    );
     let page = fs::read_to_string(folder.path().join("n.html")).unwrap();
-    assert!(page.contains("Do targets fall where the densities say?") && !page.contains("Images from labels"));
+    assert!(
+        page.contains("Do targets fall where the densities say?")
+            && !page.contains("Images from labels")
+    );
 
     let before = files(&folder);
-    fails(&folder, &report(&["--quiet", "--out", "page.pdf"]), 2, &[".html"]);
-    fails(&folder, &report(&["--quiet", "--x-data", "absent", "--out", "b.html"]), 3, &["absent"]);
-    let mixed = ["evaluate", "--quiet", "--bridge", "a.bridge", "--x", "y.safetensors", "--y", "hx.safetensors"];
-    fails(&folder, &mixed, 3, &["y.safetensors", "2 dimensions", "64", "mixed up"]);
+    fails(
+        &folder,
+        &report(&["--quiet", "--out", "page.pdf"]),
+        2,
+        &[".html"],
+    );
+    fails(
+        &folder,
+        &report(&["--quiet", "--x-data", "absent", "--out", "b.html"]),
+        3,
+        &["absent"],
+    );
+    let mixed = [
+        "evaluate",
+        "--quiet",
+        "--bridge",
+        "a.bridge",
+        "--x",
+        "y.safetensors",
+        "--y",
+        "hx.safetensors",
+    ];
+    fails(
+        &folder,
+        &mixed,
+        3,
+        &["y.safetensors", "2 dimensions", "64", "mixed up"],
+    );
     // The test half has other images under the same ids.
-    fails(&folder, &report(&["--quiet", "--x-data", "data", "--out", "b.html"]), 3, &["data", "--split"]);
+    fails(
+        &folder,
+        &report(&["--quiet", "--x-data", "data", "--out", "b.html"]),
+        3,
+        &["data", "--split"],
+    );
     assert_eq!(files(&folder), before);
 }
 
 #[test]
 fn views_and_draws_from_the_prior_take_part_in_a_fit() {
     let folder = folder_with_data();
-    let encode = |extra: &[&str]| json(&folder, &[&["encode", "--model", "mnist-image"], extra].concat());
+    let encode = |extra: &[&str]| {
+        json(
+            &folder,
+            &[&["encode", "--model", "mnist-image"], extra].concat(),
+        )
+    };
     let data = ["--data", "data", "--split", "test", "--sample", "40"];
     encode(&[&data[..], &["--augment", "3", "--out", "views.safetensors"]].concat());
     encode(&[&data[..], &["--out", "x.safetensors"]].concat());
-    assert_eq!(encode(&["--prior", "50", "--out", "dreams.safetensors"])["rows"], 50);
+    assert_eq!(
+        encode(&["--prior", "50", "--out", "dreams.safetensors"])["rows"],
+        50
+    );
     let read = |name: &str| LatentsFile::read(&folder.path().join(name)).unwrap();
     let (views, plain) = (read("views.safetensors"), read("x.safetensors"));
-    assert_eq!((views.views.as_ref().unwrap().rows(), &views.posterior), (120, &plain.posterior));
-    json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", "test", "--out", "y.safetensors"]);
+    assert_eq!(
+        (views.views.as_ref().unwrap().rows(), &views.posterior),
+        (120, &plain.posterior)
+    );
+    json(
+        &folder,
+        &[
+            "encode",
+            "--model",
+            "mnist-label",
+            "--data",
+            "data",
+            "--split",
+            "test",
+            "--out",
+            "y.safetensors",
+        ],
+    );
     let fit = |x: &str, extra: &[&str]| {
         json(
             &folder,
-            &[&["fit", "--x", x, "--y", "y.safetensors", "--budget", "1", "--out", "a.bridge"], extra].concat(),
+            &[
+                &[
+                    "fit",
+                    "--x",
+                    x,
+                    "--y",
+                    "y.safetensors",
+                    "--budget",
+                    "1",
+                    "--out",
+                    "a.bridge",
+                ],
+                extra,
+            ]
+            .concat(),
         )
     };
     let own = fit("x.safetensors", &["--prior-draws", "60"]);
-    assert_eq!(own["unpaired"][0], serde_json::json!({"rows": 60, "imagined": true}));
-    assert_eq!(own["unpaired"][1], serde_json::json!({"rows": 0, "imagined": false}));
+    assert_eq!(
+        own["unpaired"][0],
+        serde_json::json!({"rows": 60, "imagined": true})
+    );
+    assert_eq!(
+        own["unpaired"][1],
+        serde_json::json!({"rows": 0, "imagined": false})
+    );
     let none = fit("x.safetensors", &["--prior-draws", "0"]);
     assert_eq!(none["unpaired"][0]["rows"], 0);
     let seen = fit("views.safetensors", &["--prior-draws", "0"]);
     assert_ne!(none["x_to_y"]["comparison"], seen["x_to_y"]["comparison"]);
-    let of_paper = ["--recipe", "paper", "--steps", "10", "--x-unpaired", "dreams.safetensors"];
+    let of_paper = [
+        "--recipe",
+        "paper",
+        "--steps",
+        "10",
+        "--x-unpaired",
+        "dreams.safetensors",
+    ];
     let paper = fit("views.safetensors", &of_paper);
-    assert!(paper["notes"].to_string().contains("without partners") && paper["notes"].to_string().contains("views"));
-    fails(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--augment", "2"], 2, &["--augment"]);
-    fails(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--binarise"], 2, &["--binarise"]);
-    fails(&folder, &["encode", "--model", "mnist-image"], 2, &["--data"]);
+    assert!(
+        paper["notes"].to_string().contains("without partners")
+            && paper["notes"].to_string().contains("views")
+    );
+    fails(
+        &folder,
+        &[
+            "encode",
+            "--model",
+            "mnist-label",
+            "--data",
+            "data",
+            "--augment",
+            "2",
+        ],
+        2,
+        &["--augment"],
+    );
+    fails(
+        &folder,
+        &[
+            "encode",
+            "--model",
+            "mnist-label",
+            "--data",
+            "data",
+            "--binarise",
+        ],
+        2,
+        &["--binarise"],
+    );
+    fails(
+        &folder,
+        &["encode", "--model", "mnist-image"],
+        2,
+        &["--data"],
+    );
 }
 
 #[test]
@@ -328,27 +785,66 @@ fn files_at_fault_exit_with_3_and_leave_nothing() {
     let folder = folder_with_bridge();
     let before = files(&folder);
     let at = |name: &str| folder.path().join(name);
-    let fit = |x: &'static str| ["fit", "--x", x, "--y", "y.safetensors", "--out", "new.bridge"];
-    fails(&folder, &fit("absent.safetensors"), 3, &["absent.safetensors"]);
+    let fit = |x: &'static str| {
+        [
+            "fit",
+            "--x",
+            x,
+            "--y",
+            "y.safetensors",
+            "--out",
+            "new.bridge",
+        ]
+    };
+    fails(
+        &folder,
+        &fit("absent.safetensors"),
+        3,
+        &["absent.safetensors"],
+    );
     let whole = fs::read(at("x.safetensors")).unwrap();
     fs::write(at("cut.safetensors"), &whole[..whole.len() / 2]).unwrap();
     fails(&folder, &fit("cut.safetensors"), 3, &["cut.safetensors"]);
-    fs::write(at("text.safetensors"), "not tensors at all, but long enough").unwrap();
+    fs::write(
+        at("text.safetensors"),
+        "not tensors at all, but long enough",
+    )
+    .unwrap();
     fails(&folder, &fit("text.safetensors"), 3, &["text.safetensors"]);
     fs::write(at("pairs.csv"), "x,y\n0,0\n1,999999\n").unwrap();
     let pairs = [&fit("x.safetensors")[..], &["--pairs", "pairs.csv"]].concat();
     fails(&folder, &pairs, 3, &["999999"]);
     write_npy(&at("nan.npy"), &[1, 28, 28], &vec![f32::NAN; 784]);
     write_npy(&at("shape.npy"), &[1, 27, 27], &vec![0.0; 729]);
-    let generate =
-        |from: &'static str| ["generate", "--bridge", "a.bridge", "--from", from, "--to", "y", "--out", "new.npy"];
+    let generate = |from: &'static str| {
+        [
+            "generate", "--bridge", "a.bridge", "--from", from, "--to", "y", "--out", "new.npy",
+        ]
+    };
     fails(&folder, &generate("nan.npy"), 3, &["nan.npy", "row"]);
     fails(&folder, &generate("shape.npy"), 3, &["shape.npy", "28"]);
     fails(&folder, &generate("absent.npy"), 3, &["absent.npy"]);
     fs::write(at("cut.bridge"), &fs::read(at("a.bridge")).unwrap()[..100]).unwrap();
-    let cut = ["generate", "--bridge", "cut.bridge", "--from", "3", "--to", "x", "--out", "new.npy"];
+    let cut = [
+        "generate",
+        "--bridge",
+        "cut.bridge",
+        "--from",
+        "3",
+        "--to",
+        "x",
+        "--out",
+        "new.npy",
+    ];
     fails(&folder, &cut, 3, &["cut.bridge"]);
-    let made = ["cut.bridge", "cut.safetensors", "nan.npy", "pairs.csv", "shape.npy", "text.safetensors"];
+    let made = [
+        "cut.bridge",
+        "cut.safetensors",
+        "nan.npy",
+        "pairs.csv",
+        "shape.npy",
+        "text.safetensors",
+    ];
     let mut expected = [before, made.map(String::from).to_vec()].concat();
     expected.sort();
     assert_eq!(files(&folder), expected);
@@ -357,58 +853,164 @@ fn files_at_fault_exit_with_3_and_leave_nothing() {
 #[test]
 fn wrong_settings_exit_with_2() {
     let folder = folder_with_bridge();
-    let fit =
-        |extra: &'static [&'static str]| [&["fit", "--x", "x.safetensors", "--y", "y.safetensors"], extra].concat();
+    let fit = |extra: &'static [&'static str]| {
+        [
+            &["fit", "--x", "x.safetensors", "--y", "y.safetensors"],
+            extra,
+        ]
+        .concat()
+    };
     fails(&folder, &fit(&["--recipe", "papr"]), 2, &["paper"]);
     fails(&folder, &fit(&["--divergence", "kl"]), 2, &["reverse-kl"]);
-    fails(&folder, &fit(&["--recipe", "paper", "--batch", "1"]), 2, &["batch", "at least 2"]);
-    fails(&folder, &fit(&["--steps", "10"]), 2, &["--steps", "--recipe paper", "--budget"]);
-    fails(&folder, &fit(&["--budget", "soon"]), 2, &["--budget", "60s"]);
-    fails(&folder, &fit(&["--budget", "0"]), 2, &["budget", "1 second"]);
-    fails(&folder, &fit(&["--x-unpaired", "y.safetensors"]), 3, &["unpaired latents of x have 2 dimensions", "64"]);
-    fails(&folder, &["learning-curve", "--data", "data", "--pairs", "3"], 2, &["3 pairs"]);
-    let generate = |extra: &'static [&'static str]| [&["generate", "--bridge", "a.bridge"], extra].concat();
-    fails(&folder, &generate(&["--from", "7", "--to", "z"]), 2, &["x and y"]);
+    fails(
+        &folder,
+        &fit(&["--recipe", "paper", "--batch", "1"]),
+        2,
+        &["batch", "at least 2"],
+    );
+    fails(
+        &folder,
+        &fit(&["--steps", "10"]),
+        2,
+        &["--steps", "--recipe paper", "--budget"],
+    );
+    fails(
+        &folder,
+        &fit(&["--budget", "soon"]),
+        2,
+        &["--budget", "60s"],
+    );
+    fails(
+        &folder,
+        &fit(&["--budget", "0"]),
+        2,
+        &["budget", "1 second"],
+    );
+    fails(
+        &folder,
+        &fit(&["--x-unpaired", "y.safetensors"]),
+        3,
+        &["unpaired latents of x have 2 dimensions", "64"],
+    );
+    fails(
+        &folder,
+        &["learning-curve", "--data", "data", "--pairs", "3"],
+        2,
+        &["3 pairs"],
+    );
+    let generate =
+        |extra: &'static [&'static str]| [&["generate", "--bridge", "a.bridge"], extra].concat();
+    fails(
+        &folder,
+        &generate(&["--from", "7", "--to", "z"]),
+        2,
+        &["x and y"],
+    );
     fails(
         &folder,
         &generate(&["--from", "7", "--to", "x", "--out", "a.jpg"]),
         2,
         &[".png, .wav, .txt, .npy or .safetensors"],
     );
-    fails(&folder, &generate(&["--from", "10", "--to", "x"]), 2, &["0 to 9"]);
-    fails(&folder, &generate(&["--from", "7", "--to", "x", "--y-model", "nobody"]), 2, &["nobody", "mnist-label"]);
-    fails(&folder, &["encode", "--model", "mnist-image", "--data", "data", "--sample", "101"], 2, &["100 rows"]);
+    fails(
+        &folder,
+        &generate(&["--from", "10", "--to", "x"]),
+        2,
+        &["0 to 9"],
+    );
+    fails(
+        &folder,
+        &generate(&["--from", "7", "--to", "x", "--y-model", "nobody"]),
+        2,
+        &["nobody", "mnist-label"],
+    );
+    fails(
+        &folder,
+        &[
+            "encode",
+            "--model",
+            "mnist-image",
+            "--data",
+            "data",
+            "--sample",
+            "101",
+        ],
+        2,
+        &["100 rows"],
+    );
 }
 
 #[test]
 fn help_names_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, _) = run(&folder, &["--help"]);
-    for command in
-        ["demo", "encode", "fit", "generate", "evaluate", "report", "learning-curve", "compare", "reproduce", "train"]
-    {
+    for command in [
+        "demo",
+        "encode",
+        "fit",
+        "generate",
+        "evaluate",
+        "report",
+        "learning-curve",
+        "compare",
+        "reproduce",
+        "train",
+    ] {
         assert!(code == 0 && out.contains(command), "{command}");
     }
 }
 
-/// What is known of unpaired latents must not reach the fit: not even their labels, were they in the file.
+/// What is known of unpaired latents must not reach the fit: not even their labels, were they in
+/// the file.
 #[test]
 fn shuffling_the_labels_of_unpaired_latents_changes_nothing() {
     let folder = folder_with_data();
     write_clusters(&folder.path().join("x.safetensors"), 100, 1);
-    json(&folder, &["encode", "--model", "mnist-label", "--data", "data", "--split", "test", "--out", "y.safetensors"]);
+    json(
+        &folder,
+        &[
+            "encode",
+            "--model",
+            "mnist-label",
+            "--data",
+            "data",
+            "--split",
+            "test",
+            "--out",
+            "y.safetensors",
+        ],
+    );
     write_clusters(&folder.path().join("more.safetensors"), 200, 2);
     let file = LatentsFile::read(&folder.path().join("more.safetensors")).unwrap();
     let mut labels = file.labels.clone().unwrap();
     labels.rotate_left(3);
-    let shuffled = LatentsFile { labels: Some(labels), ..file };
-    shuffled.write(&folder.path().join("shuffled.safetensors"), Precision::F32).unwrap();
+    let shuffled = LatentsFile {
+        labels: Some(labels),
+        ..file
+    };
+    shuffled
+        .write(&folder.path().join("shuffled.safetensors"), Precision::F32)
+        .unwrap();
     let bridge = |unpaired: &str, out: &str| {
-        let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors", "--budget", "1"];
-        let report = json(&folder, &[&fit[..], &["--x-unpaired", unpaired, "--out", out]].concat());
+        let fit = [
+            "fit",
+            "--x",
+            "x.safetensors",
+            "--y",
+            "y.safetensors",
+            "--budget",
+            "1",
+        ];
+        let report = json(
+            &folder,
+            &[&fit[..], &["--x-unpaired", unpaired, "--out", out]].concat(),
+        );
         assert_eq!(report["unpaired"][0]["rows"], 200);
         zbridge::Bridge::read(&folder.path().join(out)).unwrap()
     };
-    let (a, b) = (bridge("more.safetensors", "a.bridge"), bridge("shuffled.safetensors", "b.bridge"));
+    let (a, b) = (
+        bridge("more.safetensors", "a.bridge"),
+        bridge("shuffled.safetensors", "b.bridge"),
+    );
     assert_eq!((a.x_to_y(), a.y_to_x()), (b.x_to_y(), b.y_to_x()));
 }

@@ -19,17 +19,24 @@ impl DiagonalGaussian {
 
     /// `rows` standard normals in `dim` dimensions: the prior of a VAE.
     pub fn standard(rows: usize, dim: usize) -> Self {
-        Self { mean: Latents::filled(rows, dim, 0.0), log_var: Latents::filled(rows, dim, 0.0) }
+        Self {
+            mean: Latents::filled(rows, dim, 0.0),
+            log_var: Latents::filled(rows, dim, 0.0),
+        }
     }
 
     /// The distributions of all parts, one part behind the other, each over `dim` dimensions.
     ///
     /// # Errors
     /// [`ShapeError::Mismatch`] when a part has other dimensions.
-    pub fn joined<'g>(parts: impl IntoIterator<Item = &'g Self>, dim: usize) -> Result<Self, ShapeError> {
+    pub fn joined<'g>(
+        parts: impl IntoIterator<Item = &'g Self>,
+        dim: usize,
+    ) -> Result<Self, ShapeError> {
         let (mut means, mut log_vars) = (Vec::new(), Vec::new());
         for part in parts {
-            part.mean.expect_shape("Gaussians to be joined", part.rows(), dim)?;
+            part.mean
+                .expect_shape("Gaussians to be joined", part.rows(), dim)?;
             means.extend_from_slice(part.mean.values());
             log_vars.extend_from_slice(part.log_var.values());
         }
@@ -58,7 +65,10 @@ impl DiagonalGaussian {
 
     /// The distributions named by `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
-        Self { mean: self.mean.select(rows), log_var: self.log_var.select(rows) }
+        Self {
+            mean: self.mean.select(rows),
+            log_var: self.log_var.select(rows),
+        }
     }
 
     /// One draw from each distribution, `[batch, dim]`.
@@ -71,38 +81,49 @@ impl DiagonalGaussian {
     /// # Errors
     /// [`ShapeError::Mismatch`] when the batches differ in shape.
     pub fn kl_divergence_nats(&self, other: &Self) -> Result<Vec<f64>, ShapeError> {
-        other.mean.expect_shape("the second Gaussian", self.rows(), self.dim())?;
+        other
+            .mean
+            .expect_shape("the second Gaussian", self.rows(), self.dim())?;
         let rows = (0..self.rows()).map(|row| {
             let (own, their) = (self.parameters(row), other.parameters(row));
-            own.zip(their).map(|((mean, log_var), (other_mean, other_log_var))| {
-                let gap = mean - other_mean;
-                0.5 * (other_log_var - log_var + (log_var.exp() + gap * gap) * (-other_log_var).exp() - 1.0)
-            })
+            own.zip(their)
+                .map(|((mean, log_var), (other_mean, other_log_var))| {
+                    let gap = mean - other_mean;
+                    0.5 * (other_log_var - log_var
+                        + (log_var.exp() + gap * gap) * (-other_log_var).exp()
+                        - 1.0)
+                })
         });
         Ok(rows.map(Iterator::sum).collect())
     }
 
     /// log density of every point under every Gaussian in nats, `[points, batch]`: what
-    /// [`log_prob`](LatentDistribution::log_prob) gives for each pair, with what belongs to a Gaussian worked out once.
+    /// [`log_prob`](LatentDistribution::log_prob) gives for each pair, with what belongs to a
+    /// Gaussian worked out once.
     ///
     /// # Errors
     /// [`ShapeError::Mismatch`] when the points have another dimension.
     pub fn cross_log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
         let (rows, dim) = (self.rows(), self.dim());
         points.expect_shape("points under the Gaussians", points.rows(), dim)?;
-        // `[dim, rows]`, so that neighbours in memory are Gaussians and not columns that are summed.
+        // `[dim, rows]`, so that neighbours in memory are Gaussians and not columns that are
+        // summed.
         let [mut means, mut constants, mut precisions] = [(); 3].map(|()| vec![0.0; dim * rows]);
         for row in 0..rows {
             for (column, (mean, log_var)) in self.parameters(row).enumerate() {
                 let place = column * rows + row;
-                (means[place], constants[place], precisions[place]) = (mean, LN_TWO_PI + log_var, (-log_var).exp());
+                (means[place], constants[place], precisions[place]) =
+                    (mean, LN_TWO_PI + log_var, (-log_var).exp());
             }
         }
         let mut nats = vec![0.0; points.rows() * rows];
         for (point, nats) in nats.chunks_exact_mut(rows.max(1)).enumerate() {
             for (column, &value) in points.row(point).iter().enumerate() {
                 let place = column * rows..(column + 1) * rows;
-                let gaussians = means[place.clone()].iter().zip(&constants[place.clone()]).zip(&precisions[place]);
+                let gaussians = means[place.clone()]
+                    .iter()
+                    .zip(&constants[place.clone()])
+                    .zip(&precisions[place]);
                 for (sum, ((mean, constant), precision)) in nats.iter_mut().zip(gaussians) {
                     let gap = f64::from(value) - mean;
                     *sum += constant + gap * gap * precision;
@@ -115,7 +136,11 @@ impl DiagonalGaussian {
 
     /// (mean, log-variance) of row `row`, column by column, in f64.
     fn parameters(&self, row: usize) -> impl Iterator<Item = (f64, f64)> {
-        self.mean.row(row).iter().zip(self.log_var.row(row)).map(|(&m, &v)| (f64::from(m), f64::from(v)))
+        self.mean
+            .row(row)
+            .iter()
+            .zip(self.log_var.row(row))
+            .map(|(&m, &v)| (f64::from(m), f64::from(v)))
     }
 }
 
@@ -128,7 +153,11 @@ impl LatentDistribution for DiagonalGaussian {
         let dim = self.dim();
         let mut values = vec![0.0; self.rows() * draws * dim];
         stream.fill_standard_normal(&mut values);
-        let rows = self.mean.values().chunks_exact(dim).zip(self.log_var.values().chunks_exact(dim));
+        let rows = self
+            .mean
+            .values()
+            .chunks_exact(dim)
+            .zip(self.log_var.values().chunks_exact(dim));
         if draws > 0 {
             for (block, (mean, log_var)) in values.chunks_exact_mut(draws * dim).zip(rows) {
                 for draw in block.chunks_exact_mut(dim) {
@@ -144,10 +173,13 @@ impl LatentDistribution for DiagonalGaussian {
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
         points.expect_shape("points under the Gaussians", self.rows(), self.dim())?;
         let density = |row: usize| -> f64 {
-            let terms = self.parameters(row).zip(points.row(row)).map(|((mean, log_var), &point)| {
-                let gap = f64::from(point) - mean;
-                LN_TWO_PI + log_var + gap * gap * (-log_var).exp()
-            });
+            let terms =
+                self.parameters(row)
+                    .zip(points.row(row))
+                    .map(|((mean, log_var), &point)| {
+                        let gap = f64::from(point) - mean;
+                        LN_TWO_PI + log_var + gap * gap * (-log_var).exp()
+                    });
             -0.5 * terms.sum::<f64>()
         };
         Ok((0..self.rows()).map(density).collect())
@@ -166,7 +198,12 @@ mod tests {
     fn log_density_integrates_to_one() {
         let (q, step) = (gaussian(0.3, -0.7), 1e-3);
         let mass: f64 = (-8000..8000)
-            .map(|i| q.log_prob(&Latents::filled(1, 1, i as f32 * step as f32)).unwrap()[0].exp() * step)
+            .map(|i| {
+                q.log_prob(&Latents::filled(1, 1, i as f32 * step as f32))
+                    .unwrap()[0]
+                    .exp()
+                    * step
+            })
             .sum();
         assert!((mass - 1.0).abs() < 1e-6, "{mass}");
     }
@@ -178,12 +215,22 @@ mod tests {
             RandomStream::named(1, name).fill_standard_normal(&mut values);
             Latents::new(values, 3).unwrap()
         };
-        let (gaussians, points) = (DiagonalGaussian::new(draw(5, "m"), draw(5, "v")).unwrap(), draw(4, "points"));
+        let (gaussians, points) = (
+            DiagonalGaussian::new(draw(5, "m"), draw(5, "v")).unwrap(),
+            draw(4, "points"),
+        );
         let crossed = gaussians.cross_log_prob(&points).unwrap();
         for (point, nats) in crossed.chunks_exact(5).enumerate() {
-            assert_eq!(nats, gaussians.log_prob(&points.select(&[point; 5])).unwrap());
+            assert_eq!(
+                nats,
+                gaussians.log_prob(&points.select(&[point; 5])).unwrap()
+            );
         }
-        assert!(gaussians.cross_log_prob(&Latents::filled(1, 2, 0.0)).is_err());
+        assert!(
+            gaussians
+                .cross_log_prob(&Latents::filled(1, 2, 0.0))
+                .is_err()
+        );
     }
 
     #[test]
@@ -192,12 +239,18 @@ mod tests {
         let by_quadrature: f64 = (-9000..9000)
             .map(|i| {
                 let point = Latents::filled(1, 1, i as f32 * step as f32);
-                let (log_q, log_p) = (q.log_prob(&point).unwrap()[0], p.log_prob(&point).unwrap()[0]);
+                let (log_q, log_p) = (
+                    q.log_prob(&point).unwrap()[0],
+                    p.log_prob(&point).unwrap()[0],
+                );
                 log_q.exp() * (log_q - log_p) * step
             })
             .sum();
         let closed = q.kl_divergence_nats(&p).unwrap()[0];
-        assert!((closed - by_quadrature).abs() < 1e-5, "{closed} against {by_quadrature}");
+        assert!(
+            (closed - by_quadrature).abs() < 1e-5,
+            "{closed} against {by_quadrature}"
+        );
         assert!(q.kl_divergence_nats(&q).unwrap()[0].abs() < 1e-12);
     }
 
@@ -206,7 +259,12 @@ mod tests {
         let n = 200_000;
         let draws = gaussian(1.5, -1.0).sample_each(n, &mut RandomStream::named(3, "test"));
         let mean = draws.values().iter().map(|&v| f64::from(v)).sum::<f64>() / n as f64;
-        let var = draws.values().iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n as f64;
+        let var = draws
+            .values()
+            .iter()
+            .map(|&v| (f64::from(v) - mean).powi(2))
+            .sum::<f64>()
+            / n as f64;
         let (sd, true_var) = ((-0.5f64).exp(), (-1.0f64).exp());
         assert!((mean - 1.5).abs() < 4.0 * sd / (n as f64).sqrt());
         assert!((var - true_var).abs() < 4.0 * true_var * (2.0 / n as f64).sqrt());

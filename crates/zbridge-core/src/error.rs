@@ -61,7 +61,9 @@ pub enum ShapeError {
         nearest: Option<String>,
     },
     /// A text has more symbols than there is room for.
-    #[error("{symbols} symbols, but there is room for {length}: shorten the text, or use a model of longer ones")]
+    #[error(
+        "{symbols} symbols, but there is room for {length}: shorten the text, or use a model of longer ones"
+    )]
     TextTooLong {
         /// How many it has.
         symbols: usize,
@@ -74,7 +76,8 @@ pub enum ShapeError {
         /// Which quantity.
         what: &'static str,
     },
-    /// A model that has no density of observations was asked for one, or one without a part was asked to use it.
+    /// A model that has no density of observations was asked for one, or one without a part was
+    /// asked to use it.
     #[error("the model `{model}` has no {part}: {reason}")]
     Absent {
         /// The model's name.
@@ -96,5 +99,8 @@ pub enum ShapeError {
 
 fn near(nearest: Option<&str>) -> String {
     let hint = |known: &str| format!("; did you mean {known:?}?");
-    nearest.map_or_else(|| ", and nothing in it is like it: use other words".to_owned(), hint)
+    nearest.map_or_else(
+        || ", and nothing in it is like it: use other words".to_owned(),
+        hint,
+    )
 }

@@ -16,7 +16,11 @@ impl Estimate {
     pub fn of(items: impl IntoIterator<Item = f64>) -> Self {
         let mut moments = Moments::default();
         items.into_iter().for_each(|item| moments.push(item));
-        Self { mean: moments.mean(), standard_error: moments.standard_error(), count: moments.count() }
+        Self {
+            mean: moments.mean(),
+            standard_error: moments.standard_error(),
+            count: moments.count(),
+        }
     }
 
     /// The 95 % interval under a normal approximation.
@@ -55,7 +59,11 @@ impl Moments {
 
     /// Their unbiased variance; 0 for fewer than two.
     pub fn variance(&self) -> f64 {
-        if self.count < 2 { 0.0 } else { self.squares / (self.count - 1) as f64 }
+        if self.count < 2 {
+            0.0
+        } else {
+            self.squares / (self.count - 1) as f64
+        }
     }
 
     /// Standard error of the mean.

@@ -15,14 +15,23 @@ impl Latents {
     /// with the place of the first NaN or infinity, [`ShapeError::Empty`] when `dim` is 0.
     pub fn new(values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
         if dim == 0 {
-            return Err(ShapeError::Empty { what: "a batch of latents" });
+            return Err(ShapeError::Empty {
+                what: "a batch of latents",
+            });
         }
         if !values.len().is_multiple_of(dim) {
-            return Err(ShapeError::Ragged { values: values.len(), dim });
+            return Err(ShapeError::Ragged {
+                values: values.len(),
+                dim,
+            });
         }
         match values.iter().position(|v| !v.is_finite()) {
             None => Ok(Self { values, dim }),
-            Some(i) => Err(ShapeError::NotFinite { row: i / dim, column: i % dim, value: values[i] }),
+            Some(i) => Err(ShapeError::NotFinite {
+                row: i / dim,
+                column: i % dim,
+                value: values[i],
+            }),
         }
     }
 
@@ -31,8 +40,14 @@ impl Latents {
     /// # Panics
     /// When `dim` is 0 or `value` is not finite: both are mistakes of the calling code.
     pub fn filled(rows: usize, dim: usize, value: f32) -> Self {
-        assert!(dim > 0 && value.is_finite(), "a latent has at least one finite column");
-        Self { values: vec![value; rows * dim], dim }
+        assert!(
+            dim > 0 && value.is_finite(),
+            "a latent has at least one finite column"
+        );
+        Self {
+            values: vec![value; rows * dim],
+            dim,
+        }
     }
 
     /// The batch with overflow pulled back to the largest finite value: for draws, whose scale can
@@ -43,7 +58,11 @@ impl Latents {
     pub fn saturating(mut values: Vec<f32>, dim: usize) -> Self {
         assert!(dim > 0, "a latent has at least one column");
         for value in &mut values {
-            *value = if value.is_nan() { 0.0 } else { value.clamp(f32::MIN, f32::MAX) };
+            *value = if value.is_nan() {
+                0.0
+            } else {
+                value.clamp(f32::MIN, f32::MAX)
+            };
         }
         Self { values, dim }
     }
@@ -84,10 +103,14 @@ impl Latents {
         for &row in rows {
             values.extend_from_slice(self.row(row));
         }
-        Self { values, dim: self.dim }
+        Self {
+            values,
+            dim: self.dim,
+        }
     }
 
-    /// Each point `times` over, copies side by side: row `i` becomes rows `i·times … (i+1)·times − 1`.
+    /// Each point `times` over, copies side by side: row `i` becomes rows `i·times … (i+1)·times −
+    /// 1`.
     pub fn repeat_each(&self, times: usize) -> Self {
         let mut values = Vec::with_capacity(self.values.len() * times);
         for row in self.values.chunks_exact(self.dim) {
@@ -95,13 +118,29 @@ impl Latents {
                 values.extend_from_slice(row);
             }
         }
-        Self { values, dim: self.dim }
+        Self {
+            values,
+            dim: self.dim,
+        }
     }
 
     /// Errors unless the batch is `[rows, dim]`.
-    pub(crate) fn expect_shape(&self, what: &'static str, rows: usize, dim: usize) -> Result<(), ShapeError> {
+    pub(crate) fn expect_shape(
+        &self,
+        what: &'static str,
+        rows: usize,
+        dim: usize,
+    ) -> Result<(), ShapeError> {
         let found = (self.rows(), self.dim);
-        if found == (rows, dim) { Ok(()) } else { Err(ShapeError::Mismatch { what, expected: (rows, dim), found }) }
+        if found == (rows, dim) {
+            Ok(())
+        } else {
+            Err(ShapeError::Mismatch {
+                what,
+                expected: (rows, dim),
+                found,
+            })
+        }
     }
 }
 
@@ -112,19 +151,41 @@ mod tests {
     #[test]
     fn first_value_that_is_not_finite_is_named_by_row_and_column() {
         let error = Latents::new(vec![0.0, 1.0, 2.0, f32::NAN, 4.0, f32::INFINITY], 2).unwrap_err();
-        assert!(matches!(error, ShapeError::NotFinite { row: 1, column: 1, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                ShapeError::NotFinite {
+                    row: 1,
+                    column: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 
     #[test]
     fn ragged_and_zero_width_batches_are_refused() {
-        assert_eq!(Latents::new(vec![0.0; 5], 2), Err(ShapeError::Ragged { values: 5, dim: 2 }));
-        assert!(matches!(Latents::new(vec![], 0), Err(ShapeError::Empty { .. })));
+        assert_eq!(
+            Latents::new(vec![0.0; 5], 2),
+            Err(ShapeError::Ragged { values: 5, dim: 2 })
+        );
+        assert!(matches!(
+            Latents::new(vec![], 0),
+            Err(ShapeError::Empty { .. })
+        ));
     }
 
     #[test]
     fn select_and_repeat_keep_rows_whole() {
         let latents = Latents::new(vec![0.0, 1.0, 2.0, 3.0], 2).unwrap();
-        assert_eq!(latents.select(&[1, 0, 1]).values(), [2.0, 3.0, 0.0, 1.0, 2.0, 3.0]);
-        assert_eq!(latents.repeat_each(2).values(), [0.0, 1.0, 0.0, 1.0, 2.0, 3.0, 2.0, 3.0]);
+        assert_eq!(
+            latents.select(&[1, 0, 1]).values(),
+            [2.0, 3.0, 0.0, 1.0, 2.0, 3.0]
+        );
+        assert_eq!(
+            latents.repeat_each(2).values(),
+            [0.0, 1.0, 0.0, 1.0, 2.0, 3.0, 2.0, 3.0]
+        );
     }
 }

@@ -5,7 +5,8 @@ pub trait LatentDistribution {
     /// `[batch, dim]`.
     fn shape(&self) -> (usize, usize);
 
-    /// `draws` points from each distribution, `[batch · draws, dim]`; the draws of a row stand side by side.
+    /// `draws` points from each distribution, `[batch · draws, dim]`; the draws of a row stand side
+    /// by side.
     fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents;
 
     /// log density of `points` row by row, in nats, `[batch]`.
@@ -15,8 +16,8 @@ pub trait LatentDistribution {
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError>;
 }
 
-/// A given generative model of one modality: trained elsewhere, never changed here. Estimators work on it from several
-/// cores.
+/// A given generative model of one modality: trained elsewhere, never changed here. Estimators work
+/// on it from several cores.
 pub trait LatentModel: Send + Sync {
     /// What users call it.
     fn name(&self) -> &str;
@@ -39,12 +40,16 @@ pub trait LatentModel: Send + Sync {
     /// [`ShapeError`] when the latents are not of the model's dimension.
     fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError>;
 
-    /// log p(x_i|z_ij) in nats, `[n · draws]`, for `draws = latents.rows() / n` latents an observation,
-    /// those of one observation side by side.
+    /// log p(x_i|z_ij) in nats, `[n · draws]`, for `draws = latents.rows() / n` latents an
+    /// observation, those of one observation side by side.
     ///
     /// # Errors
     /// [`ShapeError`] when shapes do not belong together.
-    fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError>;
+    fn log_likelihood_nats(
+        &self,
+        observations: &Observations,
+        latents: &Latents,
+    ) -> Result<Vec<f32>, ShapeError>;
 }
 
 /// A function from a context to an ordinary distribution: q(target | source).

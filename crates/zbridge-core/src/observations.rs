@@ -49,7 +49,8 @@ pub struct Spectrogram {
     pub bands: usize,
     /// Windows of a sound: shorter ones are followed by silence.
     pub frames: usize,
-    /// How many decibels below the loudest band of a sound the value 0 stands for; 1 stands for the loudest.
+    /// How many decibels below the loudest band of a sound the value 0 stands for; 1 stands for the
+    /// loudest.
     pub decibels: usize,
 }
 
@@ -57,7 +58,11 @@ impl EventKind {
     /// How many numbers one observation has.
     pub fn size(&self) -> usize {
         match self {
-            Self::Image { channels, height, width } => channels * height * width,
+            Self::Image {
+                channels,
+                height,
+                width,
+            } => channels * height * width,
             Self::Class { classes } => *classes,
             Self::Sound(Spectrogram { bands, frames, .. }) => bands * frames,
             Self::Text { length, vocabulary } => length * vocabulary.len(),
@@ -68,7 +73,11 @@ impl EventKind {
     /// The shape of one observation, as an array file stores it.
     pub fn shape(&self) -> Vec<usize> {
         match self {
-            Self::Image { channels, height, width } => vec![*channels, *height, *width],
+            Self::Image {
+                channels,
+                height,
+                width,
+            } => vec![*channels, *height, *width],
             Self::Class { classes } => vec![*classes],
             Self::Sound(Spectrogram { bands, frames, .. }) => vec![*bands, *frames],
             Self::Text { length, vocabulary } => vec![*length, vocabulary.len()],
@@ -79,13 +88,32 @@ impl EventKind {
     /// What it is in a word or two, as users read it: "images of 28 × 28".
     pub fn in_words(&self) -> String {
         match self {
-            Self::Image { channels: 1, height, width } => format!("grey images of {height} × {width}"),
-            Self::Image { channels: 3, height, width } => format!("colour images of {height} × {width}"),
-            Self::Image { channels, height, width } => format!("images of {channels} channels, {height} × {width}"),
+            Self::Image {
+                channels: 1,
+                height,
+                width,
+            } => format!("grey images of {height} × {width}"),
+            Self::Image {
+                channels: 3,
+                height,
+                width,
+            } => format!("colour images of {height} × {width}"),
+            Self::Image {
+                channels,
+                height,
+                width,
+            } => format!("images of {channels} channels, {height} × {width}"),
             Self::Class { classes } => format!("{classes} classes"),
-            Self::Sound(sound) => format!("sounds of {:.2} s at {} Hz", sound.seconds(), sound.sample_rate),
+            Self::Sound(sound) => format!(
+                "sounds of {:.2} s at {} Hz",
+                sound.seconds(),
+                sound.sample_rate
+            ),
             Self::Text { length, vocabulary } => {
-                format!("texts of up to {length} symbols out of {}", vocabulary.len())
+                format!(
+                    "texts of up to {length} symbols out of {}",
+                    vocabulary.len()
+                )
             }
             Self::Array { shape } => format!("arrays of shape {shape:?}"),
         }
@@ -118,7 +146,10 @@ impl Observations {
     /// [`ShapeError`] when the length is no whole number of observations or a value is not finite.
     pub fn new(values: Vec<f32>, kind: EventKind) -> Result<Self, ShapeError> {
         let latents = crate::Latents::new(values, kind.size())?;
-        Ok(Self { values: latents.into_values(), kind })
+        Ok(Self {
+            values: latents.into_values(),
+            kind,
+        })
     }
 
     /// One-hot observations of known classes, `[batch, classes]`.
@@ -129,9 +160,16 @@ impl Observations {
         let mut values = vec![0.0; labels.len() * classes];
         for (row, (cells, &label)) in values.chunks_exact_mut(classes).zip(labels).enumerate() {
             let class = usize::from(label);
-            *cells.get_mut(class).ok_or(ShapeError::UnknownClass { row, class, classes })? = 1.0;
+            *cells.get_mut(class).ok_or(ShapeError::UnknownClass {
+                row,
+                class,
+                classes,
+            })? = 1.0;
         }
-        Ok(Self { values, kind: EventKind::Class { classes } })
+        Ok(Self {
+            values,
+            kind: EventKind::Class { classes },
+        })
     }
 
     /// How many observations.
@@ -157,23 +195,40 @@ impl Observations {
 
     /// The observations named by `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let values = rows.iter().flat_map(|&row| self.row(row).iter().copied()).collect();
-        Self { values, kind: self.kind.clone() }
+        let values = rows
+            .iter()
+            .flat_map(|&row| self.row(row).iter().copied())
+            .collect();
+        Self {
+            values,
+            kind: self.kind.clone(),
+        }
     }
 
-    /// The same with every value 1 or 0, drawn with itself as the probability of 1; row `i` from `stream.child(first + i)`,
-    /// so that an observation's draw does not depend on the others, nor on how many are looked at together.
+    /// The same with every value 1 or 0, drawn with itself as the probability of 1; row `i` from
+    /// `stream.child(first + i)`, so that an observation's draw does not depend on the others, nor
+    /// on how many are looked at together.
     pub fn binarised(&self, stream: &RandomStream, first: usize) -> Self {
         let mut values = self.values.clone();
         for (row, values) in values.chunks_exact_mut(self.kind.size()).enumerate() {
             stream.child((first + row) as u64).binarise(values);
         }
-        Self { values, kind: self.kind.clone() }
+        Self {
+            values,
+            kind: self.kind.clone(),
+        }
     }
 
     /// The most probable class of each observation: the argument of the row's maximum.
     pub fn argmax(&self) -> Vec<usize> {
-        let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
-        self.values.chunks_exact(self.kind.size()).map(best).collect()
+        let best = |row: &[f32]| {
+            (0..row.len())
+                .max_by(|&a, &b| row[a].total_cmp(&row[b]))
+                .unwrap_or(0)
+        };
+        self.values
+            .chunks_exact(self.kind.size())
+            .map(best)
+            .collect()
     }
 }

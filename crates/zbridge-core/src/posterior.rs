@@ -3,8 +3,9 @@ use std::borrow::Cow;
 
 /// A batch of distributions over latents as an encoder gives them: p(z|x_i) for row `i`.
 ///
-/// The family matters: the paper's bridge gives its target the family of the target's posterior (eq. 1), and closed-form
-/// divergences exist between Gaussians only. Everything else needs draws, which every posterior has.
+/// The family matters: the paper's bridge gives its target the family of the target's posterior
+/// (eq. 1), and closed-form divergences exist between Gaussians only. Everything else needs draws,
+/// which every posterior has.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Posterior {
@@ -26,11 +27,17 @@ impl PosteriorSamples {
     /// The batch with these points, `draws` to a row, side by side.
     ///
     /// # Errors
-    /// [`ShapeError::Ragged`] when the points are no whole number of rows, [`ShapeError::Empty`] without draws.
+    /// [`ShapeError::Ragged`] when the points are no whole number of rows, [`ShapeError::Empty`]
+    /// without draws.
     pub fn new(points: Latents, draws: usize) -> Result<Self, ShapeError> {
         match draws {
-            0 => Err(ShapeError::Empty { what: "draws of a posterior" }),
-            _ if !points.rows().is_multiple_of(draws) => Err(ShapeError::Ragged { values: points.rows(), dim: draws }),
+            0 => Err(ShapeError::Empty {
+                what: "draws of a posterior",
+            }),
+            _ if !points.rows().is_multiple_of(draws) => Err(ShapeError::Ragged {
+                values: points.rows(),
+                dim: draws,
+            }),
             _ => Ok(Self { points, draws }),
         }
     }
@@ -50,8 +57,13 @@ impl PosteriorSamples {
     }
 
     fn select(&self, rows: &[usize]) -> Self {
-        let points = rows.iter().flat_map(|row| row * self.draws..(row + 1) * self.draws);
-        Self { points: self.points.select(&points.collect::<Vec<_>>()), draws: self.draws }
+        let points = rows
+            .iter()
+            .flat_map(|row| row * self.draws..(row + 1) * self.draws);
+        Self {
+            points: self.points.select(&points.collect::<Vec<_>>()),
+            draws: self.draws,
+        }
     }
 
     /// Draws with replacement from each row's points.
@@ -63,22 +75,40 @@ impl PosteriorSamples {
         self.points.select(&points)
     }
 
-    /// Gaussians of the same mean and variance; where a row has one draw, or equal ones, of a variance next to none.
+    /// Gaussians of the same mean and variance; where a row has one draw, or equal ones, of a
+    /// variance next to none.
     fn moments(&self) -> DiagonalGaussian {
         const LEAST_VARIANCE: f64 = 1e-10;
         let dim = self.points.dim();
-        let (mut mean, mut log_var) = (Latents::filled(self.rows(), dim, 0.0), Latents::filled(self.rows(), dim, 0.0));
-        let rows = mean.values_mut().chunks_exact_mut(dim).zip(log_var.values_mut().chunks_exact_mut(dim));
-        for ((mean, log_var), points) in rows.zip(self.points.values().chunks_exact(self.draws * dim)) {
+        let (mut mean, mut log_var) = (
+            Latents::filled(self.rows(), dim, 0.0),
+            Latents::filled(self.rows(), dim, 0.0),
+        );
+        let rows = mean
+            .values_mut()
+            .chunks_exact_mut(dim)
+            .zip(log_var.values_mut().chunks_exact_mut(dim));
+        for ((mean, log_var), points) in
+            rows.zip(self.points.values().chunks_exact(self.draws * dim))
+        {
             for column in 0..dim {
                 let mut moments = Moments::default();
-                points.iter().skip(column).step_by(dim).for_each(|&value| moments.push(f64::from(value)));
+                points
+                    .iter()
+                    .skip(column)
+                    .step_by(dim)
+                    .for_each(|&value| moments.push(f64::from(value)));
                 mean[column] = moments.mean() as f32;
-                let variance = if self.draws > 1 { moments.variance() } else { 0.0 };
+                let variance = if self.draws > 1 {
+                    moments.variance()
+                } else {
+                    0.0
+                };
                 log_var[column] = variance.max(LEAST_VARIANCE).ln() as f32;
             }
         }
-        DiagonalGaussian::new(mean, log_var).unwrap_or_else(|_| DiagonalGaussian::standard(self.rows(), dim))
+        DiagonalGaussian::new(mean, log_var)
+            .unwrap_or_else(|_| DiagonalGaussian::standard(self.rows(), dim))
     }
 }
 
@@ -112,8 +142,8 @@ impl Posterior {
         self.sample_each(1, stream)
     }
 
-    /// `draws` points from each posterior, `[batch · draws, dim]`, those of a row side by side; from samples, with
-    /// replacement.
+    /// `draws` points from each posterior, `[batch · draws, dim]`, those of a row side by side;
+    /// from samples, with replacement.
     pub fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
         match self {
             Self::DiagonalGaussian(gaussian) => gaussian.sample_each(draws, stream),
@@ -129,7 +159,8 @@ impl Posterior {
         }
     }
 
-    /// Diagonal Gaussians of the posteriors' own means and variances: the posteriors themselves where they are such.
+    /// Diagonal Gaussians of the posteriors' own means and variances: the posteriors themselves
+    /// where they are such.
     pub fn moments(&self) -> Cow<'_, DiagonalGaussian> {
         match self {
             Self::DiagonalGaussian(gaussian) => Cow::Borrowed(gaussian),
@@ -170,11 +201,19 @@ mod tests {
         for (a, b) in moments.mean().values().iter().zip(gaussian.mean().values()) {
             assert!((a - b).abs() < 0.1);
         }
-        for (a, b) in moments.log_var().values().iter().zip(gaussian.log_var().values()) {
+        for (a, b) in moments
+            .log_var()
+            .values()
+            .iter()
+            .zip(gaussian.log_var().values())
+        {
             assert!((a - b).abs() < 0.1);
         }
         let second = posterior.select(&[1]).sample_each(50, &mut stream);
-        assert!(second.values().chunks_exact(2).all(|draw| draw[0] > 0.0), "draws of row 1 only");
+        assert!(
+            second.values().chunks_exact(2).all(|draw| draw[0] > 0.0),
+            "draws of row 1 only"
+        );
         assert!(PosteriorSamples::new(Latents::filled(5, 2, 0.0), 2).is_err());
         assert!(PosteriorSamples::new(Latents::filled(5, 2, 0.0), 0).is_err());
     }
@@ -183,6 +222,13 @@ mod tests {
     fn a_single_draw_has_a_variance_next_to_none() {
         let samples = PosteriorSamples::new(Latents::filled(3, 2, 0.7), 1).unwrap();
         let posterior = Posterior::from(samples);
-        assert!(posterior.moments().log_var().values().iter().all(|v| v.is_finite() && *v < -20.0));
+        assert!(
+            posterior
+                .moments()
+                .log_var()
+                .values()
+                .iter()
+                .all(|v| v.is_finite() && *v < -20.0)
+        );
     }
 }

@@ -18,14 +18,24 @@ impl RandomStream {
     pub fn named(seed: u64, name: &str) -> Self {
         // FNV-1a over the name, keyed by the seed; the generator's own SplitMix64 spreads the bits.
         let offset = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let key = name.bytes().fold(offset, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-        Self { seed: key, generator: Xoshiro256PlusPlus::seed_from_u64(key) }
+        let key = name.bytes().fold(offset, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Self {
+            seed: key,
+            generator: Xoshiro256PlusPlus::seed_from_u64(key),
+        }
     }
 
-    /// The sub-stream for item `index` (a row, a step, an epoch): independent of how much was drawn here.
+    /// The sub-stream for item `index` (a row, a step, an epoch): independent of how much was drawn
+    /// here.
     pub fn child(&self, index: u64) -> Self {
-        let mixed = self.seed.rotate_left(17) ^ index.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
-        Self { seed: mixed, generator: Xoshiro256PlusPlus::seed_from_u64(mixed) }
+        let mixed =
+            self.seed.rotate_left(17) ^ index.wrapping_add(1).wrapping_mul(0xd134_2543_de82_ef95);
+        Self {
+            seed: mixed,
+            generator: Xoshiro256PlusPlus::seed_from_u64(mixed),
+        }
     }
 
     /// Independent standard normal draws in every cell.
@@ -53,9 +63,12 @@ impl RandomStream {
         self.generator.random()
     }
 
-    /// Makes each value 1 with itself as the probability, and 0 otherwise: grey pixels become black or white ones.
+    /// Makes each value 1 with itself as the probability, and 0 otherwise: grey pixels become black
+    /// or white ones.
     pub fn binarise(&mut self, values: &mut [f32]) {
-        values.iter_mut().for_each(|value| *value = f32::from(u8::from(self.uniform() < *value)));
+        values
+            .iter_mut()
+            .for_each(|value| *value = f32::from(u8::from(self.uniform() < *value)));
     }
 
     /// A uniformly random order of `0..n` (Fisher–Yates).

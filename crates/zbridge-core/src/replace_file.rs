@@ -3,13 +3,17 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// The file at `path`, whole or not at all: `write` fills a temporary file in the same folder, which is flushed to the
-/// disk and then renamed over `path`. The one way in which zbridge writes files.
+/// The file at `path`, whole or not at all: `write` fills a temporary file in the same folder,
+/// which is flushed to the disk and then renamed over `path`. The one way in which zbridge writes
+/// files.
 ///
 /// # Errors
-/// What the system says when the folder cannot be written, the disk is full, or `write` itself fails; then `path` is as
-/// it was and nothing is left beside it.
-pub fn replace_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+/// What the system says when the folder cannot be written, the disk is full, or `write` itself
+/// fails; then `path` is as it was and nothing is left beside it.
+pub fn replace_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     replace_file_anywhere(path, |file| {
         let mut buffered = BufWriter::new(file);
         write(&mut buffered)?;
@@ -21,7 +25,10 @@ pub fn replace_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
 ///
 /// # Errors
 /// As [`replace_file`].
-pub fn replace_file_anywhere(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+pub fn replace_file_anywhere(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = folder_of(path);
     let mut file = temporary_in(folder)?;
     write(file.as_file_mut())?;
@@ -38,8 +45,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A temporary file with the permissions that the user's umask gives to ordinary files, not the private ones of
-/// temporary files: it becomes the user's file.
+/// A temporary file with the permissions that the user's umask gives to ordinary files, not the
+/// private ones of temporary files: it becomes the user's file.
 fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".zbridge-");
@@ -48,7 +55,8 @@ fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Makes the rename itself last through a power cut, where the system can; the file is whole either way.
+/// Makes the rename itself last through a power cut, where the system can; the file is whole either
+/// way.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();

@@ -15,7 +15,10 @@ impl TextUnit {
     pub fn cut(self, text: &str) -> Vec<&str> {
         match self {
             Self::Words => text.split_whitespace().collect(),
-            Self::Characters => text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect(),
+            Self::Characters => text
+                .char_indices()
+                .map(|(at, c)| &text[at..at + c.len_utf8()])
+                .collect(),
         }
     }
 
@@ -30,9 +33,10 @@ impl TextUnit {
 
 /// The symbols that texts are made of, and both ways between texts and symbols.
 ///
-/// Symbol 0 is the empty string: it fills a text up, and the first one ends it. Where every other symbol is a single
-/// character, texts are cut into characters, otherwise into words. Where [`UNKNOWN`](Self::UNKNOWN) is a symbol, it
-/// stands for all that are not; where it is none, such a text is an error.
+/// Symbol 0 is the empty string: it fills a text up, and the first one ends it. Where every other
+/// symbol is a single character, texts are cut into characters, otherwise into words. Where
+/// [`UNKNOWN`](Self::UNKNOWN) is a symbol, it stands for all that are not; where it is none, such a
+/// text is an error.
 ///
 /// ```
 /// use zbridge_core::Vocabulary;
@@ -58,22 +62,35 @@ impl Vocabulary {
     /// The vocabulary of these symbols, the empty one first.
     ///
     /// # Errors
-    /// [`ShapeError::Vocabulary`] when the first is not empty or there is no other, when a symbol comes twice, or when
-    /// a word is empty or holds white space.
+    /// [`ShapeError::Vocabulary`] when the first is not empty or there is no other, when a symbol
+    /// comes twice, or when a word is empty or holds white space.
     pub fn new(symbols: Vec<String>) -> Result<Self, ShapeError> {
         let unit = unit_of(&symbols);
         let mut places = HashMap::new();
         for (place, symbol) in symbols.iter().enumerate() {
-            let reason = fault(place, symbol, unit).or(places.insert(symbol.clone(), place).map(|_| "comes twice"));
+            let reason = fault(place, symbol, unit)
+                .or(places.insert(symbol.clone(), place).map(|_| "comes twice"));
             if let Some(reason) = reason {
-                return Err(ShapeError::Vocabulary { place, symbol: symbol.clone(), reason });
+                return Err(ShapeError::Vocabulary {
+                    place,
+                    symbol: symbol.clone(),
+                    reason,
+                });
             }
         }
         if symbols.len() < 2 {
             let reason = "is missing: a vocabulary is the empty symbol and at least one more";
-            return Err(ShapeError::Vocabulary { place: symbols.len(), symbol: String::new(), reason });
+            return Err(ShapeError::Vocabulary {
+                place: symbols.len(),
+                symbol: String::new(),
+                reason,
+            });
         }
-        Ok(Self { symbols, places, unit })
+        Ok(Self {
+            symbols,
+            places,
+            unit,
+        })
     }
 
     /// Its symbols, by number.
@@ -88,13 +105,17 @@ impl Vocabulary {
 
     /// Texts of up to `length` of its symbols, as a kind of observations.
     pub fn event(&self, length: usize) -> EventKind {
-        EventKind::Text { length, vocabulary: self.symbols.clone() }
+        EventKind::Text {
+            length,
+            vocabulary: self.symbols.clone(),
+        }
     }
 
     /// The symbols of `text` by number, nothing behind them.
     ///
     /// # Errors
-    /// [`ShapeError::UnknownSymbol`] with the first that is none, and the known one that is most like it.
+    /// [`ShapeError::UnknownSymbol`] with the first that is none, and the known one that is most
+    /// like it.
     pub fn encode(&self, text: &str) -> Result<Vec<usize>, ShapeError> {
         let unknown = self.places.get(Self::UNKNOWN).copied();
         let place = |symbol: &str| match self.places.get(symbol).copied().or(unknown) {
@@ -109,7 +130,10 @@ impl Vocabulary {
     /// # Panics
     /// When a number is not that of a symbol.
     pub fn decode(&self, symbols: &[usize]) -> String {
-        let shown = symbols.iter().take_while(|&&symbol| symbol != 0).map(|&symbol| self.symbols[symbol].as_str());
+        let shown = symbols
+            .iter()
+            .take_while(|&&symbol| symbol != 0)
+            .map(|&symbol| self.symbols[symbol].as_str());
         shown.collect::<Vec<_>>().join(self.unit.separator())
     }
 
@@ -117,12 +141,19 @@ impl Vocabulary {
     ///
     /// # Errors
     /// [`ShapeError::UnknownSymbol`]; [`ShapeError::TextTooLong`].
-    pub fn observations(&self, texts: &[impl AsRef<str>], length: usize) -> Result<Observations, ShapeError> {
+    pub fn observations(
+        &self,
+        texts: &[impl AsRef<str>],
+        length: usize,
+    ) -> Result<Observations, ShapeError> {
         let mut symbols = Vec::with_capacity(texts.len() * length);
         for text in texts {
             let mut row = self.encode(text.as_ref())?;
             if row.len() > length {
-                return Err(ShapeError::TextTooLong { symbols: row.len(), length });
+                return Err(ShapeError::TextTooLong {
+                    symbols: row.len(),
+                    length,
+                });
             }
             row.resize(length, 0);
             symbols.extend(row);
@@ -134,15 +165,25 @@ impl Vocabulary {
         // The cut gives slices of the text, so that the place of one is a difference of addresses.
         let byte = symbol.as_ptr() as usize - text.as_ptr() as usize;
         let column = text[..byte].chars().count() + 1;
-        ShapeError::UnknownSymbol { column, symbol: symbol.to_owned(), nearest: self.nearest(symbol) }
+        ShapeError::UnknownSymbol {
+            column,
+            symbol: symbol.to_owned(),
+            nearest: self.nearest(symbol),
+        }
     }
 
-    /// The symbol that takes the fewest changes of a character, upper case or not, if these are few.
+    /// The symbol that takes the fewest changes of a character, upper case or not, if these are
+    /// few.
     fn nearest(&self, symbol: &str) -> Option<String> {
         let wanted: Vec<char> = symbol.to_lowercase().chars().collect();
         let few = wanted.len().div_ceil(3) - usize::from(wanted.len() == 1);
-        let distances = self.symbols[1..].iter().map(|known| (edits(&wanted, &known.to_lowercase()), known));
-        distances.filter(|(edits, _)| *edits <= few).min().map(|(_, known)| known.clone())
+        let distances = self.symbols[1..]
+            .iter()
+            .map(|known| (edits(&wanted, &known.to_lowercase()), known));
+        distances
+            .filter(|(edits, _)| *edits <= few)
+            .min()
+            .map(|(_, known)| known.clone())
     }
 }
 
@@ -150,26 +191,44 @@ impl Observations {
     /// Texts one-hot from the numbers of their symbols, `[texts, length]`.
     ///
     /// # Errors
-    /// [`ShapeError::Ragged`] when they are no whole number of texts, [`ShapeError::UnknownClass`] with the text and
-    /// the number that is no symbol's.
-    pub fn of_symbols(symbols: &[usize], length: usize, vocabulary: Vec<String>) -> Result<Self, ShapeError> {
+    /// [`ShapeError::Ragged`] when they are no whole number of texts, [`ShapeError::UnknownClass`]
+    /// with the text and the number that is no symbol's.
+    pub fn of_symbols(
+        symbols: &[usize],
+        length: usize,
+        vocabulary: Vec<String>,
+    ) -> Result<Self, ShapeError> {
         let classes = vocabulary.len();
         let mut values = vec![0.0; symbols.len() * classes];
         for (i, &class) in symbols.iter().enumerate() {
             if class >= classes {
-                return Err(ShapeError::UnknownClass { row: i / length.max(1), class, classes });
+                return Err(ShapeError::UnknownClass {
+                    row: i / length.max(1),
+                    class,
+                    classes,
+                });
             }
             values[i * classes + class] = 1.0;
         }
         Self::new(values, EventKind::Text { length, vocabulary })
     }
 
-    /// The most probable symbol at every place, `[rows, length]`, 0 from the first 0 on; none when they are no texts.
+    /// The most probable symbol at every place, `[rows, length]`, 0 from the first 0 on; none when
+    /// they are no texts.
     pub fn symbols(&self) -> Option<Vec<usize>> {
-        let EventKind::Text { length, vocabulary } = self.kind() else { return None };
-        let mut symbols: Vec<usize> = self.values().chunks_exact(vocabulary.len()).map(most_probable).collect();
+        let EventKind::Text { length, vocabulary } = self.kind() else {
+            return None;
+        };
+        let mut symbols: Vec<usize> = self
+            .values()
+            .chunks_exact(vocabulary.len())
+            .map(most_probable)
+            .collect();
         for row in symbols.chunks_exact_mut(*length) {
-            let end = row.iter().position(|&symbol| symbol == 0).unwrap_or(*length);
+            let end = row
+                .iter()
+                .position(|&symbol| symbol == 0)
+                .unwrap_or(*length);
             row[end..].fill(0);
         }
         Some(symbols)
@@ -177,29 +236,50 @@ impl Observations {
 
     /// What they say, text by text; none when they are no texts or their vocabulary is not one.
     pub fn texts(&self) -> Option<Vec<String>> {
-        let EventKind::Text { length, vocabulary } = self.kind() else { return None };
+        let EventKind::Text { length, vocabulary } = self.kind() else {
+            return None;
+        };
         let vocabulary = Vocabulary::new(vocabulary.clone()).ok()?;
-        Some(self.symbols()?.chunks_exact(*length).map(|row| vocabulary.decode(row)).collect())
+        Some(
+            self.symbols()?
+                .chunks_exact(*length)
+                .map(|row| vocabulary.decode(row))
+                .collect(),
+        )
     }
 }
 
 /// The first place of the largest value.
 fn most_probable(values: &[f32]) -> usize {
-    (0..values.len()).rev().max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(0)
+    (0..values.len())
+        .rev()
+        .max_by(|&a, &b| values[a].total_cmp(&values[b]))
+        .unwrap_or(0)
 }
 
 fn unit_of(symbols: &[String]) -> TextUnit {
-    let mut others = symbols.iter().skip(1).filter(|&symbol| symbol != Vocabulary::UNKNOWN);
-    if others.all(|symbol| symbol.chars().count() == 1) { TextUnit::Characters } else { TextUnit::Words }
+    let mut others = symbols
+        .iter()
+        .skip(1)
+        .filter(|&symbol| symbol != Vocabulary::UNKNOWN);
+    if others.all(|symbol| symbol.chars().count() == 1) {
+        TextUnit::Characters
+    } else {
+        TextUnit::Words
+    }
 }
 
 /// What is wrong with the symbol at `place` by itself.
 fn fault(place: usize, symbol: &str, unit: TextUnit) -> Option<&'static str> {
     match (place, unit) {
-        (0, _) if !symbol.is_empty() => Some("is the first: it must be empty, for it fills texts up"),
+        (0, _) if !symbol.is_empty() => {
+            Some("is the first: it must be empty, for it fills texts up")
+        }
         (0, _) => None,
         _ if symbol.is_empty() => Some("is empty: only the first may be"),
-        (_, TextUnit::Words) if symbol.contains(char::is_whitespace) => Some("is no word: it holds white space"),
+        (_, TextUnit::Words) if symbol.contains(char::is_whitespace) => {
+            Some("is no word: it holds white space")
+        }
         _ => None,
     }
 }
@@ -252,14 +332,35 @@ mod tests {
     fn an_unknown_word_is_named_with_its_column_and_the_nearest_known_one() {
         let words = vocabulary(&["", "small", "red", "heart"]).unwrap();
         let error = words.encode("süß small  hart").unwrap_err();
-        assert!(matches!(error, ShapeError::UnknownSymbol { column: 1, nearest: None, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                ShapeError::UnknownSymbol {
+                    column: 1,
+                    nearest: None,
+                    ..
+                }
+            ),
+            "{error}"
+        );
         let error = words.encode("small  Hart").unwrap_err();
-        let expected = ShapeError::UnknownSymbol { column: 8, symbol: "Hart".into(), nearest: Some("heart".into()) };
+        let expected = ShapeError::UnknownSymbol {
+            column: 8,
+            symbol: "Hart".into(),
+            nearest: Some("heart".into()),
+        };
         assert_eq!(error, expected);
         let characters = vocabulary(&["", "a", "b"]).unwrap();
         let error = characters.encode("aBa").unwrap_err();
         assert!(error.to_string().contains("\"b\""), "{error}");
-        assert!(matches!(characters.encode("ac"), Err(ShapeError::UnknownSymbol { nearest: None, column: 2, .. })));
+        assert!(matches!(
+            characters.encode("ac"),
+            Err(ShapeError::UnknownSymbol {
+                nearest: None,
+                column: 2,
+                ..
+            })
+        ));
     }
 
     #[test]
@@ -271,15 +372,33 @@ mod tests {
 
     #[test]
     fn what_is_no_vocabulary_is_refused() {
-        for wrong in [&["a", "b"][..], &["", "aa", "aa"], &["", "ab", ""], &["", "a b", "cd"], &[""], &[]] {
-            assert!(matches!(vocabulary(wrong), Err(ShapeError::Vocabulary { .. })), "{wrong:?}");
+        for wrong in [
+            &["a", "b"][..],
+            &["", "aa", "aa"],
+            &["", "ab", ""],
+            &["", "a b", "cd"],
+            &[""],
+            &[],
+        ] {
+            assert!(
+                matches!(vocabulary(wrong), Err(ShapeError::Vocabulary { .. })),
+                "{wrong:?}"
+            );
         }
     }
 
     #[test]
     fn a_text_must_fit() {
         let words = vocabulary(&["", "red", "heart"]).unwrap();
-        let error = words.observations(&["red", "red red heart"], 2).unwrap_err();
-        assert_eq!(error, ShapeError::TextTooLong { symbols: 3, length: 2 });
+        let error = words
+            .observations(&["red", "red red heart"], 2)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            ShapeError::TextTooLong {
+                symbols: 3,
+                length: 2
+            }
+        );
     }
 }

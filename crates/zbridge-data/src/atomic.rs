@@ -2,14 +2,20 @@ use crate::DataError;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The file at `path`, whole or not at all: `write` fills a temporary file in the same folder, which is flushed to the
-/// disk and then renamed over `path`.
+/// The file at `path`, whole or not at all: `write` fills a temporary file in the same folder,
+/// which is flushed to the disk and then renamed over `path`.
 ///
 /// # Errors
-/// [`DataError::Write`] when the folder cannot be written, the disk is full, or `write` itself fails; then `path` is as
-/// it was and nothing is left beside it.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), DataError> {
-    zbridge_core::replace_file(path, write).map_err(|reason| DataError::Write { path: path.to_owned(), reason })
+/// [`DataError::Write`] when the folder cannot be written, the disk is full, or `write` itself
+/// fails; then `path` is as it was and nothing is left beside it.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), DataError> {
+    zbridge_core::replace_file(path, write).map_err(|reason| DataError::Write {
+        path: path.to_owned(),
+        reason,
+    })
 }
 
 #[cfg(test)]
@@ -19,7 +25,9 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub enum DataError {
         reason: io::Error,
     },
     /// Another process holds the file.
-    #[error("{path}: another process is downloading this file; wait for it to finish, then run again")]
+    #[error(
+        "{path}: another process is downloading this file; wait for it to finish, then run again"
+    )]
     Busy {
         /// The unfinished file.
         path: PathBuf,
@@ -43,7 +45,9 @@ pub enum DataError {
         found: String,
     },
     /// A file's header makes no sense.
-    #[error("{path}: the header is wrong: {why}; the file is damaged or of another kind: get it again")]
+    #[error(
+        "{path}: the header is wrong: {why}; the file is damaged or of another kind: get it again"
+    )]
     Header {
         /// The file.
         path: PathBuf,
@@ -51,7 +55,9 @@ pub enum DataError {
         why: String,
     },
     /// A file holds fewer bytes than its header promises.
-    #[error("{path}: ends too early: {expected} bytes expected, {found} found; copy or download it again")]
+    #[error(
+        "{path}: ends too early: {expected} bytes expected, {found} found; copy or download it again"
+    )]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -113,7 +119,9 @@ pub enum DataError {
         reason: ShapeError,
     },
     /// A standard deviation is zero or negative.
-    #[error("{path}: {tensor}, row {row}, column {column} is {value}: a standard deviation must be positive")]
+    #[error(
+        "{path}: {tensor}, row {row}, column {column} is {value}: a standard deviation must be positive"
+    )]
     ScaleNotPositive {
         /// The file.
         path: PathBuf,
@@ -141,7 +149,9 @@ pub enum DataError {
         highest: i64,
     },
     /// Two rows have the same id.
-    #[error("{path}: rows {first} and {second} have the same id {id:?}; ids must differ, or pairs would be ambiguous")]
+    #[error(
+        "{path}: rows {first} and {second} have the same id {id:?}; ids must differ, or pairs would be ambiguous"
+    )]
     DuplicateId {
         /// The file or folder.
         path: PathBuf,
@@ -183,7 +193,9 @@ pub enum DataError {
         why: String,
     },
     /// A Parquet file cannot be read.
-    #[error("{path}: not a Parquet file that is read here: {place}: {why}; write it again or copy it again")]
+    #[error(
+        "{path}: not a Parquet file that is read here: {place}: {why}; write it again or copy it again"
+    )]
     Parquet {
         /// The file.
         path: PathBuf,
@@ -193,7 +205,9 @@ pub enum DataError {
         why: String,
     },
     /// A column of a table has no value in some row.
-    #[error("{path}: {column}, row {row}: null; every row needs a value: fill it or leave the row out")]
+    #[error(
+        "{path}: {column}, row {row}: null; every row needs a value: fill it or leave the row out"
+    )]
     Null {
         /// The file.
         path: PathBuf,
@@ -300,7 +314,9 @@ pub enum DataError {
         found: (usize, usize),
     },
     /// An image shows nothing.
-    #[error("{path}: no ink: all pixels have nearly the same brightness (transparent pixels count as white)")]
+    #[error(
+        "{path}: no ink: all pixels have nearly the same brightness (transparent pixels count as white)"
+    )]
     BlankImage {
         /// The file.
         path: PathBuf,
@@ -338,7 +354,9 @@ pub enum DataError {
         reason: ShapeError,
     },
     /// Words that cannot be told from characters.
-    #[error("{path}: no word is longer than one character; take the texts by characters instead of words")]
+    #[error(
+        "{path}: no word is longer than one character; take the texts by characters instead of words"
+    )]
     SingleCharacters {
         /// The file.
         path: PathBuf,
@@ -420,7 +438,10 @@ pub enum DataError {
         missing: Vec<String>,
     },
     /// Nobody named a folder, and the cache holds no dataset.
-    #[error("no MNIST in {cache}; give the data in one of three ways:\n{}", three_ways(cache))]
+    #[error(
+        "no MNIST in {cache}; give the data in one of three ways:\n{}",
+        three_ways(cache)
+    )]
     NoDataset {
         /// The user's cache folder for this dataset.
         cache: PathBuf,
@@ -458,7 +479,11 @@ fn three_ways(cache: &std::path::Path) -> String {
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "nothing at all".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "nothing at all".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -468,13 +493,29 @@ mod tests {
     #[test]
     fn only_failed_writes_are_not_the_inputs_fault() {
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
-        assert!(!DataError::Write { path: "a".into(), reason: denied() }.is_bad_input());
-        assert!(DataError::Read { path: "a".into(), reason: denied() }.is_bad_input());
+        assert!(
+            !DataError::Write {
+                path: "a".into(),
+                reason: denied()
+            }
+            .is_bad_input()
+        );
+        assert!(
+            DataError::Read {
+                path: "a".into(),
+                reason: denied()
+            }
+            .is_bad_input()
+        );
     }
 
     #[test]
     fn an_offline_reader_is_told_the_three_ways() {
-        let error = DataError::Download { file: "f".into(), reasons: vec!["m: gone".into()], cache: "/c/mnist".into() };
+        let error = DataError::Download {
+            file: "f".into(),
+            reasons: vec!["m: gone".into()],
+            cache: "/c/mnist".into(),
+        };
         let text = error.to_string();
         for part in ["m: gone", "--data DIR", "ZBRIDGE_DATA=DIR", "/c/mnist"] {
             assert!(text.contains(part), "{text}");

@@ -6,8 +6,8 @@ use std::path::Path;
 /// An array of bytes as an IDX file stores it, row-major.
 ///
 /// # Source
-/// LeCun, Cortes and Burges, *The MNIST database*: two zero bytes, a type code (8 is u8), the number of dimensions,
-/// each dimension as a big-endian u32, then the values.
+/// LeCun, Cortes and Burges, *The MNIST database*: two zero bytes, a type code (8 is u8), the
+/// number of dimensions, each dimension as a big-endian u32, then the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idx {
     /// The dimensions, slowest first.
@@ -17,29 +17,46 @@ pub struct Idx {
 }
 
 impl Idx {
-    /// The array in the file at `path`, plain or gzip-compressed: the first bytes decide, not the name.
+    /// The array in the file at `path`, plain or gzip-compressed: the first bytes decide, not the
+    /// name.
     ///
     /// # Errors
-    /// [`DataError::Read`], [`DataError::WrongMagic`], [`DataError::Header`], [`DataError::Truncated`],
-    /// [`DataError::TrailingBytes`] or [`DataError::Gzip`], each with the path.
+    /// [`DataError::Read`], [`DataError::WrongMagic`], [`DataError::Header`],
+    /// [`DataError::Truncated`], [`DataError::TrailingBytes`] or [`DataError::Gzip`], each with the
+    /// path.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let raw = read_bytes(path)?;
         if raw.starts_with(&[0x1f, 0x8b]) {
-            Source { path, reader: MultiGzDecoder::new(raw.as_slice()), taken: 0 }.array()
+            Source {
+                path,
+                reader: MultiGzDecoder::new(raw.as_slice()),
+                taken: 0,
+            }
+            .array()
         } else {
-            Source { path, reader: raw.as_slice(), taken: 0 }.array()
+            Source {
+                path,
+                reader: raw.as_slice(),
+                taken: 0,
+            }
+            .array()
         }
     }
 
     /// The bytes of an IDX file that holds this array.
     ///
     /// # Panics
-    /// When there are more than 255 dimensions or one exceeds `u32::MAX`: no IDX file can hold that.
+    /// When there are more than 255 dimensions or one exceeds `u32::MAX`: no IDX file can hold
+    /// that.
     pub fn to_bytes(&self) -> Vec<u8> {
         let rank = u8::try_from(self.shape.len()).expect("an IDX file has at most 255 dimensions");
         let mut file = vec![0, 0, UNSIGNED_BYTE, rank];
         for &size in &self.shape {
-            file.extend(u32::try_from(size).expect("a dimension of an IDX file fits 32 bits").to_be_bytes());
+            file.extend(
+                u32::try_from(size)
+                    .expect("a dimension of an IDX file fits 32 bits")
+                    .to_be_bytes(),
+            );
         }
         file.extend(&self.bytes);
         file
@@ -59,8 +76,10 @@ impl<R: Read> Source<'_, R> {
     fn array(mut self) -> Result<Idx, DataError> {
         let rank = self.rank()?;
         let sizes = self.take(4 * u64::from(rank))?;
-        let shape: Vec<usize> =
-            sizes.chunks_exact(4).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize).collect();
+        let shape: Vec<usize> = sizes
+            .chunks_exact(4)
+            .map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize)
+            .collect();
         let bytes = self.take(self.size(&shape)?)?;
         self.end()?;
         Ok(Idx { shape, bytes })
@@ -79,15 +98,27 @@ impl<R: Read> Source<'_, R> {
 
     fn wrong_magic(&self, magic: &[u8], remark: &str) -> DataError {
         let hex: Vec<String> = magic.iter().map(|byte| format!("{byte:02x}")).collect();
-        let found = format!("{}{remark} where 00 00 08 and the number of dimensions belong", hex.join(" "));
-        DataError::WrongMagic { path: self.path.to_owned(), format: "an IDX file of bytes", found }
+        let found = format!(
+            "{}{remark} where 00 00 08 and the number of dimensions belong",
+            hex.join(" ")
+        );
+        DataError::WrongMagic {
+            path: self.path.to_owned(),
+            format: "an IDX file of bytes",
+            found,
+        }
     }
 
     fn size(&self, shape: &[usize]) -> Result<u64, DataError> {
-        let product = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(size as u64));
+        let product = shape
+            .iter()
+            .try_fold(1u64, |product, &size| product.checked_mul(size as u64));
         let why = || format!("the product of the dimensions {shape:?} is beyond any file");
         let sound = product.filter(|&product| product < u64::MAX / 2);
-        sound.ok_or_else(|| DataError::Header { path: self.path.to_owned(), why: why() })
+        sound.ok_or_else(|| DataError::Header {
+            path: self.path.to_owned(),
+            why: why(),
+        })
     }
 
     /// The next `count` bytes. Grows with what is really there: a header cannot make it allocate.
@@ -100,7 +131,11 @@ impl<R: Read> Source<'_, R> {
         if found == expected {
             Ok(bytes)
         } else {
-            Err(DataError::Truncated { path: self.path.to_owned(), expected, found })
+            Err(DataError::Truncated {
+                path: self.path.to_owned(),
+                expected,
+                found,
+            })
         }
     }
 
@@ -108,13 +143,19 @@ impl<R: Read> Source<'_, R> {
     fn end(&mut self) -> Result<(), DataError> {
         match self.reader.read(&mut [0]) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(DataError::TrailingBytes { path: self.path.to_owned(), expected: self.taken }),
+            Ok(_) => Err(DataError::TrailingBytes {
+                path: self.path.to_owned(),
+                expected: self.taken,
+            }),
             Err(reason) => Err(self.damaged(reason)),
         }
     }
 
     fn damaged(&self, reason: io::Error) -> DataError {
-        DataError::Gzip { path: self.path.to_owned(), reason }
+        DataError::Gzip {
+            path: self.path.to_owned(),
+            reason,
+        }
     }
 }
 
@@ -138,7 +179,10 @@ mod tests {
     }
 
     fn small() -> Idx {
-        Idx { shape: vec![2, 3], bytes: vec![1, 2, 3, 4, 5, 6] }
+        Idx {
+            shape: vec![2, 3],
+            bytes: vec![1, 2, 3, 4, 5, 6],
+        }
     }
 
     proptest! {
@@ -165,18 +209,52 @@ mod tests {
     #[test]
     fn a_short_file_says_how_much_is_missing() {
         let bytes = small().to_bytes();
-        assert!(matches!(read(&bytes[..16]), Err(DataError::Truncated { expected: 18, found: 16, .. })));
-        assert!(matches!(read(&gzip(&bytes[..16])), Err(DataError::Truncated { expected: 18, found: 16, .. })));
-        assert!(matches!(read(&[]), Err(DataError::Truncated { expected: 4, found: 0, .. })));
-        assert!(matches!(read(&bytes[..6]), Err(DataError::Truncated { expected: 12, found: 6, .. })));
+        assert!(matches!(
+            read(&bytes[..16]),
+            Err(DataError::Truncated {
+                expected: 18,
+                found: 16,
+                ..
+            })
+        ));
+        assert!(matches!(
+            read(&gzip(&bytes[..16])),
+            Err(DataError::Truncated {
+                expected: 18,
+                found: 16,
+                ..
+            })
+        ));
+        assert!(matches!(
+            read(&[]),
+            Err(DataError::Truncated {
+                expected: 4,
+                found: 0,
+                ..
+            })
+        ));
+        assert!(matches!(
+            read(&bytes[..6]),
+            Err(DataError::Truncated {
+                expected: 12,
+                found: 6,
+                ..
+            })
+        ));
     }
 
     #[test]
     fn a_long_file_is_refused() {
         let mut bytes = small().to_bytes();
         bytes.push(0);
-        assert!(matches!(read(&bytes), Err(DataError::TrailingBytes { expected: 18, .. })));
-        assert!(matches!(read(&gzip(&bytes)), Err(DataError::TrailingBytes { expected: 18, .. })));
+        assert!(matches!(
+            read(&bytes),
+            Err(DataError::TrailingBytes { expected: 18, .. })
+        ));
+        assert!(matches!(
+            read(&gzip(&bytes)),
+            Err(DataError::TrailingBytes { expected: 18, .. })
+        ));
     }
 
     #[test]
@@ -184,14 +262,23 @@ mod tests {
         let error = read(b"\x89PNG....").unwrap_err();
         assert!(error.to_string().contains("89 50 4e 47"), "{error}");
         let floats = read(&[0, 0, 0x0d, 1, 0, 0, 0, 0]).unwrap_err();
-        assert!(floats.to_string().contains("another number type"), "{floats}");
-        assert!(matches!(read(&[0, 0, 8, 0]), Err(DataError::WrongMagic { .. })));
+        assert!(
+            floats.to_string().contains("another number type"),
+            "{floats}"
+        );
+        assert!(matches!(
+            read(&[0, 0, 8, 0]),
+            Err(DataError::WrongMagic { .. })
+        ));
     }
 
     #[test]
     fn a_header_that_lies_does_not_allocate() {
         let huge = [&[0, 0, 8, 2][..], &[0xff; 8], &[7; 10]].concat();
-        assert!(matches!(read(&huge), Err(DataError::Header { .. } | DataError::Truncated { found: 22, .. })));
+        assert!(matches!(
+            read(&huge),
+            Err(DataError::Header { .. } | DataError::Truncated { found: 22, .. })
+        ));
         let beyond = [&[0, 0, 8, 3][..], &[0xff; 12]].concat();
         assert!(matches!(read(&beyond), Err(DataError::Header { .. })));
     }
@@ -199,7 +286,10 @@ mod tests {
     #[test]
     fn damaged_gzip_is_told_apart_from_a_short_array() {
         let mut bytes = gzip(&small().to_bytes());
-        assert!(matches!(read(&bytes[..bytes.len() - 4]), Err(DataError::Gzip { .. })));
+        assert!(matches!(
+            read(&bytes[..bytes.len() - 4]),
+            Err(DataError::Gzip { .. })
+        ));
         let checksum = bytes.len() - 6;
         bytes[checksum] ^= 1;
         assert!(matches!(read(&bytes), Err(DataError::Gzip { .. })));

@@ -1,11 +1,11 @@
-//! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays in `.npy`,
-//! images in PNG, latents in safetensors, npy, npz and Parquet, pairs in CSV, texts line by line, and the download of
-//! MNIST. [`scenes`] it draws itself.
+//! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays
+//! in `.npy`, images in PNG, latents in safetensors, npy, npz and Parquet, pairs in CSV, texts line
+//! by line, and the download of MNIST. [`scenes`] it draws itself.
 //!
-//! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes, finiteness, ids —
-//! and hands out the value types of [`zbridge_core`]; nothing behind the door checks again. A header that lies cannot
-//! make a reader allocate more than the file really holds. Every writer goes through [`write_atomically`], so a file is
-//! whole or absent.
+//! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes,
+//! finiteness, ids — and hands out the value types of [`zbridge_core`]; nothing behind the door
+//! checks again. A header that lies cannot make a reader allocate more than the file really holds.
+//! Every writer goes through [`write_atomically`], so a file is whole or absent.
 //!
 //! ```
 //! use zbridge_core::DiagonalGaussian;
@@ -44,8 +44,8 @@ pub use error::DataError;
 pub use idx::Idx;
 pub use image_file::{image_folder, read_image};
 pub use latents_file::{
-    ArrayRows, Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, LatentsStream, NotFinite,
-    Precision, RepeatedId, Source,
+    ArrayRows, Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, LatentsStream,
+    NotFinite, Precision, RepeatedId, Source,
 };
 pub use mnist::{Mnist, MnistSplit, Split};
 pub use mnist_source::{MnistSource, locate, locate_or_download};
@@ -59,5 +59,8 @@ use std::path::Path;
 
 /// The bytes of the file at `path`.
 fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|reason| DataError::Read { path: path.to_owned(), reason })
+    std::fs::read(path).map_err(|reason| DataError::Read {
+        path: path.to_owned(),
+        reason,
+    })
 }

@@ -33,19 +33,26 @@ pub struct Mnist {
 }
 
 impl Mnist {
-    /// One half, from the files in `folder` or in one of the sub-folders where they usually lie (`mnist/`, `raw/`,
-    /// torchvision's `MNIST/raw/`); the other half is not touched.
+    /// One half, from the files in `folder` or in one of the sub-folders where they usually lie
+    /// (`mnist/`, `raw/`, torchvision's `MNIST/raw/`); the other half is not touched.
     ///
     /// # Errors
-    /// [`DataError::DatasetNotFound`] with the names that were looked for; the errors of [`Idx::read`];
-    /// [`DataError::Shape`], [`DataError::CountMismatch`] or [`DataError::NotInRange`] when the files are no MNIST.
+    /// [`DataError::DatasetNotFound`] with the names that were looked for; the errors of
+    /// [`Idx::read`]; [`DataError::Shape`], [`DataError::CountMismatch`] or
+    /// [`DataError::NotInRange`] when the files are no MNIST.
     pub fn load(folder: &Path, split: Split) -> Result<MnistSplit, DataError> {
-        let [images_path, labels_path] = folder_with(folder, split.file_names(), "the data folder")?;
+        let [images_path, labels_path] =
+            folder_with(folder, split.file_names(), "the data folder")?;
         let images = read_images(&images_path)?;
         let labels = read_labels(&labels_path)?;
         if labels.len() * MnistSplit::PIXELS != images.len() {
             let (expected, found) = (images.len() / MnistSplit::PIXELS, labels.len());
-            return Err(DataError::CountMismatch { path: labels_path, what: "labels", expected, found });
+            return Err(DataError::CountMismatch {
+                path: labels_path,
+                what: "labels",
+                expected,
+                found,
+            });
         }
         Ok(MnistSplit { images, labels })
     }
@@ -55,7 +62,10 @@ impl Mnist {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_both(folder: &Path) -> Result<Self, DataError> {
-        Ok(Self { train: Self::load(folder, Split::Train)?, test: Self::load(folder, Split::Test)? })
+        Ok(Self {
+            train: Self::load(folder, Split::Train)?,
+            test: Self::load(folder, Split::Test)?,
+        })
     }
 }
 
@@ -72,11 +82,19 @@ impl MnistSplit {
     /// Pixels of an image: 28×28.
     pub const PIXELS: usize = 784;
 
-    /// The images as grey values in 0..1, `[n, 1·28·28]`; pixels of an unfinished last row are left out.
+    /// The images as grey values in 0..1, `[n, 1·28·28]`; pixels of an unfinished last row are left
+    /// out.
     pub fn images_observations(&self) -> Observations {
         let whole = self.images.len() / Self::PIXELS * Self::PIXELS;
-        let values = self.images[..whole].iter().map(|&byte| f32::from(byte) / 255.0).collect();
-        let kind = EventKind::Image { channels: 1, height: 28, width: 28 };
+        let values = self.images[..whole]
+            .iter()
+            .map(|&byte| f32::from(byte) / 255.0)
+            .collect();
+        let kind = EventKind::Image {
+            channels: 1,
+            height: 28,
+            width: 28,
+        };
         Observations::new(values, kind).expect("whole rows of finite values")
     }
 
@@ -90,9 +108,13 @@ impl MnistSplit {
         self.labels.len()
     }
 
-    /// SHA-256 of the images followed by the labels, in hexadecimal: the same for every way the files were packed.
+    /// SHA-256 of the images followed by the labels, in hexadecimal: the same for every way the
+    /// files were packed.
     pub fn digest(&self) -> String {
-        let digest = Sha256::new().chain_update(&self.images).chain_update(&self.labels).finalize();
+        let digest = Sha256::new()
+            .chain_update(&self.images)
+            .chain_update(&self.labels)
+            .finalize();
         hexadecimal(&digest)
     }
 }
@@ -119,13 +141,24 @@ fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {
         None => Ok(bytes),
         Some(row) => {
             let value = f64::from(bytes[row]);
-            Err(DataError::NotInRange { path: path.to_owned(), row, value, lowest: 0, highest: 9 })
+            Err(DataError::NotInRange {
+                path: path.to_owned(),
+                row,
+                value,
+                lowest: 0,
+                highest: 9,
+            })
         }
     }
 }
 
 fn wrong_shape(path: &Path, tensor: &str, expected: &str, found: Vec<usize>) -> DataError {
-    DataError::Shape { path: path.to_owned(), tensor: tensor.to_owned(), expected: expected.to_owned(), found }
+    DataError::Shape {
+        path: path.to_owned(),
+        tensor: tensor.to_owned(),
+        expected: expected.to_owned(),
+        found,
+    }
 }
 
 #[cfg(test)]
@@ -141,11 +174,17 @@ pub(crate) mod tests {
     }
 
     fn images(n: usize) -> Idx {
-        Idx { shape: vec![n, 28, 28], bytes: (0..n * 784).map(|i| i as u8).collect() }
+        Idx {
+            shape: vec![n, 28, 28],
+            bytes: (0..n * 784).map(|i| i as u8).collect(),
+        }
     }
 
     fn labels(labels: &[u8]) -> Idx {
-        Idx { shape: vec![labels.len()], bytes: labels.to_vec() }
+        Idx {
+            shape: vec![labels.len()],
+            bytes: labels.to_vec(),
+        }
     }
 
     fn load(images: &Idx, labels: &Idx) -> Result<MnistSplit, DataError> {
@@ -166,9 +205,22 @@ pub(crate) mod tests {
     #[test]
     fn files_that_are_no_mnist_are_refused() {
         let error = load(&images(2), &labels(&[7, 2, 1])).unwrap_err();
-        assert!(matches!(error, DataError::CountMismatch { expected: 2, found: 3, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                DataError::CountMismatch {
+                    expected: 2,
+                    found: 3,
+                    ..
+                }
+            ),
+            "{error}"
+        );
         let error = load(&images(3), &labels(&[7, 10, 1])).unwrap_err();
-        assert!(matches!(error, DataError::NotInRange { row: 1, .. }), "{error}");
+        assert!(
+            matches!(error, DataError::NotInRange { row: 1, .. }),
+            "{error}"
+        );
         let error = load(&labels(&[7]), &labels(&[7])).unwrap_err();
         assert!(error.to_string().contains("[n, 28, 28]"), "{error}");
         let error = load(&images(1), &images(1)).unwrap_err();
@@ -178,12 +230,16 @@ pub(crate) mod tests {
     #[test]
     fn the_digest_notices_one_label() {
         let split = load(&images(2), &labels(&[7, 2])).unwrap();
-        let other = MnistSplit { labels: vec![7, 3], ..split.clone() };
+        let other = MnistSplit {
+            labels: vec![7, 3],
+            ..split.clone()
+        };
         assert_eq!(split.digest().len(), 64);
         assert_ne!(split.digest(), other.digest());
     }
 
-    /// The folder of the real digits, named by `ZBRIDGE_DATA` or beside the workspace; says so when there is none.
+    /// The folder of the real digits, named by `ZBRIDGE_DATA` or beside the workspace; says so when
+    /// there is none.
     pub(crate) fn real_folder() -> Option<PathBuf> {
         let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/mnist");
         let folder = std::env::var_os("ZBRIDGE_DATA").map_or_else(beside, PathBuf::from);
@@ -201,10 +257,19 @@ pub(crate) mod tests {
         assert_eq!((mnist.train.rows(), mnist.test.rows()), (60_000, 10_000));
         assert_eq!(mnist.train.labels()[..5], [5, 0, 4, 1, 9]);
         assert_eq!(mnist.test.labels()[..5], [7, 2, 1, 0, 4]);
-        // Pixel mean and deviation of the training images, as published with countless models: 0.1307 and 0.3081.
-        let pixels = mnist.train.images.iter().map(|&byte| f64::from(byte) / 255.0);
+        // Pixel mean and deviation of the training images, as published with countless models:
+        // 0.1307 and 0.3081.
+        let pixels = mnist
+            .train
+            .images
+            .iter()
+            .map(|&byte| f64::from(byte) / 255.0);
         let mean = pixels.clone().sum::<f64>() / mnist.train.images.len() as f64;
-        let variance = pixels.map(|p| (p - mean).powi(2)).sum::<f64>() / mnist.train.images.len() as f64;
-        assert!((mean - 0.1307).abs() < 1e-4 && (variance.sqrt() - 0.3081).abs() < 1e-4, "{mean} {variance}");
+        let variance =
+            pixels.map(|p| (p - mean).powi(2)).sum::<f64>() / mnist.train.images.len() as f64;
+        assert!(
+            (mean - 0.1307).abs() < 1e-4 && (variance.sqrt() - 0.3081).abs() < 1e-4,
+            "{mean} {variance}"
+        );
     }
 }

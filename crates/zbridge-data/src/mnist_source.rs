@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 /// The environment variable that names the data folder.
 const VARIABLE: &str = "ZBRIDGE_DATA";
 
-/// Where the files lie below a folder that was named, first match first: the folder itself, a folder of datasets,
-/// torchvision's `root`.
+/// Where the files lie below a folder that was named, first match first: the folder itself, a
+/// folder of datasets, torchvision's `root`.
 const SUBFOLDERS: [&str; 6] = ["", "mnist", "raw", "MNIST/raw", "MNIST", "mnist/MNIST/raw"];
 
-const MIRRORS: [&str; 2] =
-    ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
+const MIRRORS: [&str; 2] = [
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+];
 
-/// The four files as LeCun published them and both mirrors serve them; their digests are in the loaders of many
-/// libraries. A copy that somebody compressed again has other bytes here, though the same digits.
+/// The four files as LeCun published them and both mirrors serve them; their digests are in the
+/// loaders of many libraries. A copy that somebody compressed again has other bytes here, though
+/// the same digits.
 const REMOTE_FILES: [RemoteFile; 4] = [
     RemoteFile {
         name: "train-images-idx3-ubyte.gz",
@@ -37,7 +40,8 @@ const REMOTE_FILES: [RemoteFile; 4] = [
     },
 ];
 
-/// The folder that holds MNIST's four files: `data_flag`, else `ZBRIDGE_DATA`, else the user's cache folder.
+/// The folder that holds MNIST's four files: `data_flag`, else `ZBRIDGE_DATA`, else the user's
+/// cache folder.
 ///
 /// # Errors
 /// As [`MnistSource::locate`].
@@ -45,7 +49,8 @@ pub fn locate(data_flag: Option<&Path>) -> Result<PathBuf, DataError> {
     MnistSource::new(data_flag).locate()
 }
 
-/// As [`locate`], but when nobody named a folder and the cache is empty, downloads the files (11 MB) to the cache.
+/// As [`locate`], but when nobody named a folder and the cache is empty, downloads the files (11
+/// MB) to the cache.
 ///
 /// # Errors
 /// As [`MnistSource::locate_or_download`].
@@ -67,33 +72,42 @@ pub struct MnistSource {
 }
 
 impl MnistSource {
-    /// The places by `--data` (`data_flag`), `ZBRIDGE_DATA` and the system's cache folder, in that order.
+    /// The places by `--data` (`data_flag`), `ZBRIDGE_DATA` and the system's cache folder, in that
+    /// order.
     pub fn new(data_flag: Option<&Path>) -> Self {
         let variable = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
         let by_flag = data_flag.map(|folder| (folder.to_owned(), "named by --data"));
-        let by_variable = || variable.map(|folder| (PathBuf::from(folder), "named by ZBRIDGE_DATA"));
-        Self { named: by_flag.or_else(by_variable), cache: cache_folder(), files: REMOTE_FILES }
+        let by_variable =
+            || variable.map(|folder| (PathBuf::from(folder), "named by ZBRIDGE_DATA"));
+        Self {
+            named: by_flag.or_else(by_variable),
+            cache: cache_folder(),
+            files: REMOTE_FILES,
+        }
     }
 
-    /// The folder that the four files lie in: the one that was named or one of its usual sub-folders, or the cache.
+    /// The folder that the four files lie in: the one that was named or one of its usual
+    /// sub-folders, or the cache.
     ///
     /// # Errors
-    /// [`DataError::DatasetNotFound`] when the named folder lacks a file, with the names that were looked for: no
-    /// other place is tried then. [`DataError::NoDataset`] or [`DataError::NoCacheFolder`] when no folder was named
-    /// and the cache does not hold the files.
+    /// [`DataError::DatasetNotFound`] when the named folder lacks a file, with the names that were
+    /// looked for: no other place is tried then. [`DataError::NoDataset`] or
+    /// [`DataError::NoCacheFolder`] when no folder was named and the cache does not hold the files.
     pub fn locate(&self) -> Result<PathBuf, DataError> {
         if let Some((folder, named_by)) = &self.named {
             return complete_folder(folder, named_by);
         }
         let cache = self.cache()?;
-        complete_folder(cache, "the cache").map_err(|_| DataError::NoDataset { cache: cache.to_owned() })
+        complete_folder(cache, "the cache").map_err(|_| DataError::NoDataset {
+            cache: cache.to_owned(),
+        })
     }
 
     /// As [`locate`](Self::locate), but fills an incomplete cache through `downloader`.
     ///
     /// # Errors
-    /// As [`locate`](Self::locate) for a folder that was named; [`DataError::Download`] without a network, with the
-    /// ways to do without; [`DataError::Write`] when the cache cannot be written.
+    /// As [`locate`](Self::locate) for a folder that was named; [`DataError::Download`] without a
+    /// network, with the ways to do without; [`DataError::Write`] when the cache cannot be written.
     pub fn locate_or_download(
         &self,
         downloader: &Downloader,
@@ -101,8 +115,10 @@ impl MnistSource {
     ) -> Result<PathBuf, DataError> {
         match self.locate() {
             Err(DataError::NoDataset { cache }) => {
-                for file in
-                    self.files.iter().filter(|file| find_file(&cache, file.name.trim_end_matches(".gz")).is_none())
+                for file in self
+                    .files
+                    .iter()
+                    .filter(|file| find_file(&cache, file.name.trim_end_matches(".gz")).is_none())
                 {
                     downloader.fetch(file, &cache, progress)?;
                 }
@@ -126,11 +142,18 @@ fn cache_folder() -> Option<PathBuf> {
 fn complete_folder(folder: &Path, named_by: &'static str) -> Result<PathBuf, DataError> {
     let [train_images, train_labels] = Split::Train.file_names();
     let [test_images, test_labels] = Split::Test.file_names();
-    let [first, ..] = folder_with(folder, [train_images, train_labels, test_images, test_labels], named_by)?;
-    Ok(first.parent().map_or_else(|| folder.to_owned(), Path::to_owned))
+    let [first, ..] = folder_with(
+        folder,
+        [train_images, train_labels, test_images, test_labels],
+        named_by,
+    )?;
+    Ok(first
+        .parent()
+        .map_or_else(|| folder.to_owned(), Path::to_owned))
 }
 
-/// The paths of the files `names` (official, uncompressed), all in `folder` or all in one of its usual sub-folders.
+/// The paths of the files `names` (official, uncompressed), all in `folder` or all in one of its
+/// usual sub-folders.
 ///
 /// # Errors
 /// [`DataError::DatasetNotFound`] with the files that the best of these folders lacks.
@@ -142,8 +165,12 @@ pub(crate) fn folder_with<const N: usize>(
     let mut missing: Vec<&str> = names.to_vec();
     for candidate in SUBFOLDERS.map(|subfolder| folder.join(subfolder)) {
         let found = names.map(|name| find_file(&candidate, name));
-        let lacking: Vec<&str> =
-            names.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(&name, _)| name).collect();
+        let lacking: Vec<&str> = names
+            .iter()
+            .zip(&found)
+            .filter(|(_, path)| path.is_none())
+            .map(|(&name, _)| name)
+            .collect();
         if lacking.is_empty() {
             return Ok(found.map(Option::unwrap_or_default));
         }
@@ -160,7 +187,10 @@ fn not_found(folder: &Path, named_by: &'static str, missing: &[&str]) -> DataErr
         folder: folder.to_owned(),
         named_by,
         folders: subfolders.map(|name| format!("{name}/")).collect(),
-        missing: missing.iter().map(|name| format!("{name}[.gz] or {}[.gz]", dotted(name))).collect(),
+        missing: missing
+            .iter()
+            .map(|name| format!("{name}[.gz] or {}[.gz]", dotted(name)))
+            .collect(),
     }
 }
 
@@ -168,7 +198,11 @@ fn not_found(folder: &Path, named_by: &'static str, missing: &[&str]) -> DataErr
 fn find_file(folder: &Path, name: &str) -> Option<PathBuf> {
     let plain = [name.to_owned(), dotted(name)];
     let compressed = plain.each_ref().map(|name| format!("{name}.gz"));
-    plain.iter().chain(&compressed).map(|name| folder.join(name)).find(|path| path.is_file())
+    plain
+        .iter()
+        .chain(&compressed)
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// The name with the dot that some copies have: `train-images.idx3-ubyte`.
@@ -183,34 +217,58 @@ mod tests {
 
     fn source(named: Option<&Path>, cache: &Path) -> MnistSource {
         let named = named.map(|folder| (folder.to_owned(), "named by --data"));
-        MnistSource { named, cache: Some(cache.to_owned()), files: REMOTE_FILES }
+        MnistSource {
+            named,
+            cache: Some(cache.to_owned()),
+            files: REMOTE_FILES,
+        }
     }
 
     fn fill(folder: &Path, suffix: &str) {
         fs::create_dir_all(folder).unwrap();
-        for name in [Split::Train, Split::Test].into_iter().flat_map(Split::file_names) {
+        for name in [Split::Train, Split::Test]
+            .into_iter()
+            .flat_map(Split::file_names)
+        {
             fs::write(folder.join(format!("{name}{suffix}")), b"").unwrap();
         }
     }
 
     #[test]
     fn the_usual_layouts_are_found() {
-        for (subfolder, suffix) in [("", ".gz"), ("mnist", ""), ("raw", ""), ("MNIST/raw", ".gz")] {
+        for (subfolder, suffix) in [
+            ("", ".gz"),
+            ("mnist", ""),
+            ("raw", ""),
+            ("MNIST/raw", ".gz"),
+        ] {
             let folder = tempfile::tempdir().unwrap();
             let inner = folder.path().join(subfolder);
             fill(&inner, suffix);
-            let found = source(Some(folder.path()), Path::new("none")).locate().unwrap();
-            assert_eq!(found.components().collect::<PathBuf>(), inner.components().collect::<PathBuf>());
+            let found = source(Some(folder.path()), Path::new("none"))
+                .locate()
+                .unwrap();
+            assert_eq!(
+                found.components().collect::<PathBuf>(),
+                inner.components().collect::<PathBuf>()
+            );
         }
     }
 
     #[test]
     fn names_with_a_dot_are_found() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [Split::Train, Split::Test].into_iter().flat_map(Split::file_names) {
+        for name in [Split::Train, Split::Test]
+            .into_iter()
+            .flat_map(Split::file_names)
+        {
             fs::write(folder.path().join(dotted(name)), b"").unwrap();
         }
-        assert!(source(Some(folder.path()), Path::new("none")).locate().is_ok());
+        assert!(
+            source(Some(folder.path()), Path::new("none"))
+                .locate()
+                .is_ok()
+        );
     }
 
     #[test]
@@ -219,10 +277,18 @@ mod tests {
         fill(cache.path(), "");
         fill(named.path(), "");
         fs::remove_file(named.path().join("t10k-labels-idx1-ubyte")).unwrap();
-        let error = source(Some(named.path()), cache.path()).locate().unwrap_err();
+        let error = source(Some(named.path()), cache.path())
+            .locate()
+            .unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("t10k-labels-idx1-ubyte[.gz]") && text.contains("t10k-labels.idx1-ubyte"), "{text}");
-        assert!(!text.contains("train-images") && text.contains("--data"), "{text}");
+        assert!(
+            text.contains("t10k-labels-idx1-ubyte[.gz]") && text.contains("t10k-labels.idx1-ubyte"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("train-images") && text.contains("--data"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -239,9 +305,18 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         fill(cache.path(), ".gz");
         let nowhere = Downloader::new::<&str>([]);
-        assert!(source(None, cache.path()).locate_or_download(&nowhere, &mut |_| ()).is_ok());
+        assert!(
+            source(None, cache.path())
+                .locate_or_download(&nowhere, &mut |_| ())
+                .is_ok()
+        );
         fs::remove_file(cache.path().join("train-labels-idx1-ubyte.gz")).unwrap();
-        let error = source(None, cache.path()).locate_or_download(&nowhere, &mut |_| ()).unwrap_err();
-        assert!(matches!(&error, DataError::Download { file, .. } if file.contains("train-labels")), "{error}");
+        let error = source(None, cache.path())
+            .locate_or_download(&nowhere, &mut |_| ())
+            .unwrap_err();
+        assert!(
+            matches!(&error, DataError::Download { file, .. } if file.contains("train-labels")),
+            "{error}"
+        );
     }
 }

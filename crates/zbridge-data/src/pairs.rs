@@ -31,29 +31,41 @@ enum MemberKind {
     Rows,
 }
 
-/// The pairs in the CSV file at `path`: an id of x and one of y on each line below the header `x,y`. In place of ids,
-/// `x_index` and `y_index` stand above row numbers, counted from 0; one side may have ids and the other row numbers.
+/// The pairs in the CSV file at `path`: an id of x and one of y on each line below the header
+/// `x,y`. In place of ids, `x_index` and `y_index` stand above row numbers, counted from 0; one
+/// side may have ids and the other row numbers.
 ///
 /// # Errors
-/// [`DataError::Read`]; [`DataError::Pairs`] with the line when the header is another, a line has not two fields, a
-/// field is empty or not UTF-8, a row number is none, or there is no pair at all.
+/// [`DataError::Read`]; [`DataError::Pairs`] with the line when the header is another, a line has
+/// not two fields, a field is empty or not UTF-8, a row number is none, or there is no pair at all.
 pub fn read_pairs(path: &Path) -> Result<Pairs, DataError> {
     let bytes = read_bytes(path)?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| not_text(path, &bytes, error.valid_up_to()))?;
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(&*bytes);
+    let text =
+        std::str::from_utf8(&bytes).map_err(|error| not_text(path, &bytes, error.valid_up_to()))?;
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(&*bytes);
     let mut lines = reader.records().map(|record| Line::new(path, text, record));
     let kinds = kinds(path, lines.next().transpose()?)?;
-    let pairs: Vec<_> = lines.map(|line| line?.pair(kinds)).collect::<Result<_, _>>()?;
+    let pairs: Vec<_> = lines
+        .map(|line| line?.pair(kinds))
+        .collect::<Result<_, _>>()?;
     match pairs[..] {
         [] => Err(wrong_line(path, 2, "no pairs below the header".to_owned())),
-        _ => Ok(Pairs { path: path.to_owned(), pairs }),
+        _ => Ok(Pairs {
+            path: path.to_owned(),
+            pairs,
+        }),
     }
 }
 
 /// What the header says of both columns.
 fn kinds(path: &Path, header: Option<Line<'_>>) -> Result<[MemberKind; 2], DataError> {
-    let Some(header) = header else { return Err(wrong_line(path, 1, "the file is empty".to_owned())) };
+    let Some(header) = header else {
+        return Err(wrong_line(path, 1, "the file is empty".to_owned()));
+    };
     let kind = |field: &str, side: &str| match field.strip_prefix(side)? {
         "" => Some(MemberKind::Ids),
         "_index" => Some(MemberKind::Rows),
@@ -63,7 +75,8 @@ fn kinds(path: &Path, header: Option<Line<'_>>) -> Result<[MemberKind; 2], DataE
         [x, y] => kind(x, "x").zip(kind(y, "y")),
         _ => None,
     };
-    let (x, y) = kinds.ok_or_else(|| header.wrong(format!("the header is {:?}", header.fields.join(","))))?;
+    let (x, y) = kinds
+        .ok_or_else(|| header.wrong(format!("the header is {:?}", header.fields.join(","))))?;
     Ok([x, y])
 }
 
@@ -75,15 +88,27 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(path: &'a Path, text: &str, record: csv::Result<csv::StringRecord>) -> Result<Self, DataError> {
+    fn new(
+        path: &'a Path,
+        text: &str,
+        record: csv::Result<csv::StringRecord>,
+    ) -> Result<Self, DataError> {
         let record = record.map_err(|error| wrong_line(path, 1, error.to_string()))?;
         let number = line_number(text, record.position().map_or(0, csv::Position::byte));
-        Ok(Self { path, number, fields: record.iter().map(str::to_owned).collect() })
+        Ok(Self {
+            path,
+            number,
+            fields: record.iter().map(str::to_owned).collect(),
+        })
     }
 
     fn pair(self, [x_kind, y_kind]: [MemberKind; 2]) -> Result<Pair, DataError> {
         match &self.fields[..] {
-            [x, y] => Ok(Pair { line: self.number, x: self.member(x, x_kind)?, y: self.member(y, y_kind)? }),
+            [x, y] => Ok(Pair {
+                line: self.number,
+                x: self.member(x, x_kind)?,
+                y: self.member(y, y_kind)?,
+            }),
             fields => Err(self.wrong(format!("{} field(s) instead of 2", fields.len()))),
         }
     }
@@ -93,7 +118,9 @@ impl<'a> Line<'a> {
             _ if field.is_empty() => Err(self.wrong("a field is empty".to_owned())),
             MemberKind::Ids => Ok(Member::Id(field.to_owned())),
             MemberKind::Rows => {
-                let row = field.parse().map_err(|_| self.wrong(format!("{field:?} is no row number")));
+                let row = field
+                    .parse()
+                    .map_err(|_| self.wrong(format!("{field:?} is no row number")));
                 row.map(Member::Row)
             }
         }
@@ -104,12 +131,19 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The line of the first character from `start` on that is no line break: csv counts the blank lines before a record
-/// to the record.
+/// The line of the first character from `start` on that is no line break: csv counts the blank
+/// lines before a record to the record.
 fn line_number(text: &str, start: u64) -> u64 {
     let start = start as usize;
-    let blank = text.as_bytes()[start..].iter().take_while(|byte| b"\r\n".contains(byte)).count();
-    text.as_bytes()[..start + blank].iter().filter(|&&byte| byte == b'\n').count() as u64 + 1
+    let blank = text.as_bytes()[start..]
+        .iter()
+        .take_while(|byte| b"\r\n".contains(byte))
+        .count();
+    text.as_bytes()[..start + blank]
+        .iter()
+        .filter(|&&byte| byte == b'\n')
+        .count() as u64
+        + 1
 }
 
 fn not_text(path: &Path, bytes: &[u8], valid: usize) -> DataError {
@@ -118,17 +152,28 @@ fn not_text(path: &Path, bytes: &[u8], valid: usize) -> DataError {
 }
 
 fn wrong_line(path: &Path, line: u64, why: String) -> DataError {
-    DataError::Pairs { path: path.to_owned(), line, why }
+    DataError::Pairs {
+        path: path.to_owned(),
+        line,
+        why,
+    }
 }
 
 /// Row numbers `(in x, in y)` of each pair, in the order of the pairs.
 ///
 /// # Errors
-/// [`DataError::UnknownId`] with the first pair with an id that its side does not have; [`DataError::UnknownRow`] with
-/// the first row number beyond its side.
-pub fn join(pairs: &Pairs, x_ids: &[String], y_ids: &[String]) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+/// [`DataError::UnknownId`] with the first pair with an id that its side does not have;
+/// [`DataError::UnknownRow`] with the first row number beyond its side.
+pub fn join(
+    pairs: &Pairs,
+    x_ids: &[String],
+    y_ids: &[String],
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     let (x, y) = (Side::new("x", x_ids), Side::new("y", y_ids));
-    let mut rows = (Vec::with_capacity(pairs.pairs.len()), Vec::with_capacity(pairs.pairs.len()));
+    let mut rows = (
+        Vec::with_capacity(pairs.pairs.len()),
+        Vec::with_capacity(pairs.pairs.len()),
+    );
     for (index, pair) in pairs.pairs.iter().enumerate() {
         rows.0.push(x.row_of(&pair.x, pairs, index)?);
         rows.1.push(y.row_of(&pair.y, pairs, index)?);
@@ -145,36 +190,61 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn new(name: &'static str, ids: &'a [String]) -> Self {
-        Self { name, rows: rows_of(ids), count: ids.len() }
+        Self {
+            name,
+            rows: rows_of(ids),
+            count: ids.len(),
+        }
     }
 
     fn row_of(&self, member: &Member, pairs: &Pairs, index: usize) -> Result<usize, DataError> {
         let (side, rows) = (self.name, self.count);
         match member {
             Member::Id(id) => {
-                let unknown = || DataError::UnknownId { pair: index + 1, side, id: id.clone(), count: rows };
+                let unknown = || DataError::UnknownId {
+                    pair: index + 1,
+                    side,
+                    id: id.clone(),
+                    count: rows,
+                };
                 self.rows.get(id.as_str()).copied().ok_or_else(unknown)
             }
             Member::Row(row) if *row < rows => Ok(*row),
             Member::Row(row) => {
                 let (path, line) = (pairs.path.clone(), pairs.pairs[index].line);
-                Err(DataError::UnknownRow { path, line, side, row: *row, rows })
+                Err(DataError::UnknownRow {
+                    path,
+                    line,
+                    side,
+                    row: *row,
+                    rows,
+                })
             }
         }
     }
 }
 
 fn rows_of(ids: &[String]) -> HashMap<&str, usize> {
-    ids.iter().enumerate().map(|(row, id)| (id.as_str(), row)).collect()
+    ids.iter()
+        .enumerate()
+        .map(|(row, id)| (id.as_str(), row))
+        .collect()
 }
 
-/// Row numbers `(in x, in y)` of the ids that both sides have, in the order of x: the pairs when nobody names them.
+/// Row numbers `(in x, in y)` of the ids that both sides have, in the order of x: the pairs when
+/// nobody names them.
 ///
 /// # Errors
 /// [`DataError::NoCommonIds`] when there are none, with an example of each side.
-pub fn join_by_id(x_ids: &[String], y_ids: &[String]) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+pub fn join_by_id(
+    x_ids: &[String],
+    y_ids: &[String],
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     let y_rows = rows_of(y_ids);
-    let both = x_ids.iter().enumerate().filter_map(|(row, id)| Some((row, *y_rows.get(id.as_str())?)));
+    let both = x_ids
+        .iter()
+        .enumerate()
+        .filter_map(|(row, id)| Some((row, *y_rows.get(id.as_str())?)));
     let rows: (Vec<usize>, Vec<usize>) = both.unzip();
     if rows.0.is_empty() {
         return Err(DataError::NoCommonIds {
@@ -217,7 +287,10 @@ mod tests {
         let (x, y) = (["1", "2"], ["b,c", "a"]);
         let expected = (vec![0, 1], vec![1, 0]);
         assert_eq!(joined("x,y\n1,a\n2,\"b,c\"\n", &x, &y).unwrap(), expected);
-        assert_eq!(joined("\u{feff}x, y\r\n1, a\r\n\r\n2,\"b,c\"", &x, &y).unwrap(), expected);
+        assert_eq!(
+            joined("\u{feff}x, y\r\n1, a\r\n\r\n2,\"b,c\"", &x, &y).unwrap(),
+            expected
+        );
     }
 
     #[test]
@@ -231,7 +304,10 @@ mod tests {
         assert_eq!(line_of(b"x_index,y_index\n1,2\n-1,2\n"), 3);
         assert_eq!(line_of(b"x_row,y\n1,2\n"), 1);
         assert_eq!(line_of(b"x,y\n1,a\n2,\xff\n"), 3);
-        assert!(matches!(read_pairs(Path::new("no/such.csv")), Err(DataError::Read { .. })));
+        assert!(matches!(
+            read_pairs(Path::new("no/such.csv")),
+            Err(DataError::Read { .. })
+        ));
     }
 
     #[test]
@@ -243,7 +319,12 @@ mod tests {
     #[test]
     fn an_unknown_id_is_named_with_its_pair_and_side() {
         let error = joined("x,y\na,1\na,9\n", &["a"], &["1"]).unwrap_err();
-        assert!(error.to_string().starts_with("pair 2 (counted below the header): y id \"9\""), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("pair 2 (counted below the header): y id \"9\""),
+            "{error}"
+        );
     }
 
     #[test]
@@ -252,15 +333,29 @@ mod tests {
             joined("x_index,y_index\n1,0\n1,2\n", &["a", "b"], &["7", "8", "9"]).unwrap(),
             (vec![1, 1], vec![0, 2])
         );
-        assert_eq!(joined("x,y_index\nb,0\n", &["a", "b"], &["7"]).unwrap(), (vec![1], vec![0]));
+        assert_eq!(
+            joined("x,y_index\nb,0\n", &["a", "b"], &["7"]).unwrap(),
+            (vec![1], vec![0])
+        );
         let error = joined("x_index,y_index\n0,0\n\n0,3\n", &["a"], &["7", "8", "9"]).unwrap_err();
-        assert!(error.to_string().contains(", line 4: y_index is 3, but y has 3 rows"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(", line 4: y_index is 3, but y has 3 rows"),
+            "{error}"
+        );
     }
 
     #[test]
     fn without_pairs_equal_ids_belong_together() {
-        assert_eq!(join_by_id(&ids(&["c", "a", "b"]), &ids(&["b", "c"])).unwrap(), (vec![0, 2], vec![1, 0]));
+        assert_eq!(
+            join_by_id(&ids(&["c", "a", "b"]), &ids(&["b", "c"])).unwrap(),
+            (vec![0, 2], vec![1, 0])
+        );
         let error = join_by_id(&ids(&["a"]), &ids(&["1", "2"])).unwrap_err();
-        assert!(error.to_string().contains("\"a\"") && error.to_string().contains("\"1\""), "{error}");
+        assert!(
+            error.to_string().contains("\"a\"") && error.to_string().contains("\"1\""),
+            "{error}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Latents files as Python writes them, made by `fixtures/latents/make.py`: read to the same numbers, and, damaged, to an
-//! error or to something sound.
+//! Latents files as Python writes them, made by `fixtures/latents/make.py`: read to the same
+//! numbers, and, damaged, to an error or to something sound.
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,9 @@ use zbridge_core::Posterior;
 use zbridge_data::{Container, DataError, LatentsFile, Source};
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/latents").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/latents")
+        .join(name)
 }
 
 fn read(name: &str) -> LatentsFile {
@@ -24,17 +26,38 @@ fn log_var() -> Vec<f32> {
 
 fn expect_gaussian(name: &str, ids: [&str; 3], labels: Option<[u8; 3]>) {
     let file = read(name);
-    let gaussian = file.posterior.as_diagonal().unwrap_or_else(|| panic!("{name}: no Gaussian"));
+    let gaussian = file
+        .posterior
+        .as_diagonal()
+        .unwrap_or_else(|| panic!("{name}: no Gaussian"));
     assert_eq!(gaussian.mean().values(), mean(), "{name}");
-    assert!(gaussian.log_var().values().iter().zip(log_var()).all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
-    assert_eq!((file.ids, file.latent_shape), (ids.map(str::to_owned).to_vec(), vec![4]), "{name}");
+    assert!(
+        gaussian
+            .log_var()
+            .values()
+            .iter()
+            .zip(log_var())
+            .all(|(a, b)| (a - b).abs() < 1e-6),
+        "{name}"
+    );
+    assert_eq!(
+        (file.ids, file.latent_shape),
+        (ids.map(str::to_owned).to_vec(), vec![4]),
+        "{name}"
+    );
     assert_eq!(file.labels, labels.map(|labels| labels.to_vec()), "{name}");
 }
 
 fn expect_points(name: &str, latent_shape: &[usize]) -> LatentsFile {
     let file = read(name);
-    let Posterior::Samples(samples) = &file.posterior else { panic!("{name}: no samples") };
-    assert_eq!((samples.draws(), samples.points().values()), (1, &mean()[..]), "{name}");
+    let Posterior::Samples(samples) = &file.posterior else {
+        panic!("{name}: no samples")
+    };
+    assert_eq!(
+        (samples.draws(), samples.points().values()),
+        (1, &mean()[..]),
+        "{name}"
+    );
     assert_eq!(file.latent_shape, latent_shape, "{name}");
     file
 }
@@ -42,11 +65,23 @@ fn expect_points(name: &str, latent_shape: &[usize]) -> LatentsFile {
 /// Each row once as it is, and once with 1 added.
 fn expect_two_draws(name: &str, latent_shape: &[usize]) {
     let file = read(name);
-    let Posterior::Samples(samples) = &file.posterior else { panic!("{name}: no samples") };
+    let Posterior::Samples(samples) = &file.posterior else {
+        panic!("{name}: no samples")
+    };
     let rows = mean();
-    let expected: Vec<f32> =
-        rows.chunks(4).flat_map(|row| row.iter().copied().chain(row.iter().map(|value| value + 1.0))).collect();
-    assert_eq!((samples.draws(), samples.points().values()), (2, &expected[..]), "{name}");
+    let expected: Vec<f32> = rows
+        .chunks(4)
+        .flat_map(|row| {
+            row.iter()
+                .copied()
+                .chain(row.iter().map(|value| value + 1.0))
+        })
+        .collect();
+    assert_eq!(
+        (samples.draws(), samples.points().values()),
+        (2, &expected[..]),
+        "{name}"
+    );
     assert_eq!(file.latent_shape, latent_shape, "{name}");
 }
 
@@ -57,7 +92,10 @@ const LABELS: Option<[u8; 3]> = Some([2, 0, 1]);
 #[test]
 fn numpy_arrays_are_points() {
     let named = expect_points("c_f32.npy", &[4]);
-    assert_eq!((named.ids, named.labels), (NAMES.map(str::to_owned).to_vec(), Some(vec![2, 0, 1])));
+    assert_eq!(
+        (named.ids, named.labels),
+        (NAMES.map(str::to_owned).to_vec(), Some(vec![2, 0, 1]))
+    );
     assert_eq!(expect_points("fortran_f64.npy", &[4]).ids, ["0", "1", "2"]);
     expect_points("big_endian_f32.npy", &[4]);
     expect_points("f16_axes.npy", &[1, 2, 2]);
@@ -73,7 +111,10 @@ fn numpy_archives_are_read_stored_and_deflated() {
 
 #[test]
 fn safetensors_hold_points_and_gaussians() {
-    assert_eq!(expect_points("points.safetensors", &[4]).ids, ["17", "7", "22"]);
+    assert_eq!(
+        expect_points("points.safetensors", &[4]).ids,
+        ["17", "7", "22"]
+    );
     expect_gaussian("gaussian.safetensors", NUMBERS, None);
 }
 
@@ -92,10 +133,18 @@ fn parquet_is_read_as_pyarrow_pandas_and_polars_write_it() {
 fn what_is_no_array_is_named_with_its_row() {
     let fault = |name: &str| LatentsFile::read(&fixture(name)).unwrap_err();
     for name in ["null_value.parquet", "null_list.parquet"] {
-        assert!(matches!(fault(name), DataError::Null { row: 1, .. }), "{}", fault(name));
+        assert!(
+            matches!(fault(name), DataError::Null { row: 1, .. }),
+            "{}",
+            fault(name)
+        );
     }
     for name in ["ragged.parquet", "empty_list.parquet"] {
-        assert!(matches!(fault(name), DataError::Ragged { row: 1, .. }), "{}", fault(name));
+        assert!(
+            matches!(fault(name), DataError::Ragged { row: 1, .. }),
+            "{}",
+            fault(name)
+        );
     }
     let text = fault("pyarrow_lz4.parquet").to_string();
     assert!(text.contains("snappy, gzip, zstd"), "{text}");
@@ -104,12 +153,18 @@ fn what_is_no_array_is_named_with_its_row() {
 #[test]
 fn an_examination_tells_containers_roles_and_sources() {
     let found = LatentsFile::examine(&fixture("c_f32.npy")).unwrap();
-    assert_eq!((found.container, found.rows, found.draws), (Container::Npy, Some(3), Some(1)));
+    assert_eq!(
+        (found.container, found.rows, found.draws),
+        (Container::Npy, Some(3), Some(1))
+    );
     assert_eq!(found.ids, Some(Source::Table(fixture("c_f32.ids.csv"))));
     let found = LatentsFile::examine(&fixture("pandas.parquet")).unwrap();
     assert!(found.is_sound(), "{:?}", found.faults);
-    let roles: Vec<_> =
-        found.arrays.iter().map(|array| (array.name.as_str(), array.dtype.as_str(), array.role)).collect();
+    let roles: Vec<_> = found
+        .arrays
+        .iter()
+        .map(|array| (array.name.as_str(), array.dtype.as_str(), array.role))
+        .collect();
     let expected = [
         ("mean", "f64", Some("means")),
         ("log_var", "f64", Some("log-variances")),
@@ -141,7 +196,10 @@ fn a_file_cut_anywhere_is_an_error() {
     for name in SOUND {
         let bytes = std::fs::read(fixture(name)).unwrap();
         for end in 0..bytes.len() {
-            assert!(LatentsFile::from_bytes(&bytes[..end]).is_err(), "{name} cut at {end}");
+            assert!(
+                LatentsFile::from_bytes(&bytes[..end]).is_err(),
+                "{name} cut at {end}"
+            );
         }
     }
 }
@@ -150,7 +208,9 @@ fn a_file_cut_anywhere_is_an_error() {
 fn a_flipped_byte_anywhere_never_panics() {
     for name in SOUND {
         let bytes = std::fs::read(fixture(name)).unwrap();
-        for (place, flip) in (0..bytes.len()).flat_map(|place| [0x01, 0x80, 0xff].map(|flip| (place, flip))) {
+        for (place, flip) in
+            (0..bytes.len()).flat_map(|place| [0x01, 0x80, 0xff].map(|flip| (place, flip)))
+        {
             let mut damaged = bytes.clone();
             damaged[place] ^= flip;
             _ = LatentsFile::from_bytes(&damaged);

@@ -20,7 +20,9 @@ impl Accuracy {
     /// The accuracy of these outcomes, `true` for a right one.
     pub fn of(outcomes: impl IntoIterator<Item = bool>) -> Self {
         let (mut right, mut wrong) = (0, 0);
-        outcomes.into_iter().for_each(|correct| *if correct { &mut right } else { &mut wrong } += 1);
+        outcomes
+            .into_iter()
+            .for_each(|correct| *if correct { &mut right } else { &mut wrong } += 1);
         Self::from_counts(right, wrong)
     }
 
@@ -28,7 +30,12 @@ impl Accuracy {
     pub fn from_counts(right: usize, wrong: usize) -> Self {
         let count = right + wrong;
         let share = right as f64 / count as f64;
-        Self { correct: right, count, share, interval_95: wilson_interval(share, count) }
+        Self {
+            correct: right,
+            count,
+            share,
+            interval_95: wilson_interval(share, count),
+        }
     }
 }
 
@@ -44,7 +51,10 @@ pub(crate) fn wilson_interval(share: f64, count: usize) -> (f64, f64) {
     let centre = share + z * z / (2.0 * n);
     let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     let shrink = 1.0 + z * z / n;
-    (((centre - half) / shrink).max(0.0), ((centre + half) / shrink).min(1.0))
+    (
+        ((centre - half) / shrink).max(0.0),
+        ((centre + half) / shrink).min(1.0),
+    )
 }
 
 #[cfg(test)]
@@ -54,7 +64,10 @@ mod tests {
 
     fn expect(right: usize, wrong: usize, low: f64, high: f64) {
         let (found_low, found_high) = Accuracy::from_counts(right, wrong).interval_95;
-        assert!((found_low - low).abs() < 5e-5 && (found_high - high).abs() < 5e-5, "{found_low} … {found_high}");
+        assert!(
+            (found_low - low).abs() < 5e-5 && (found_high - high).abs() < 5e-5,
+            "{found_low} … {found_high}"
+        );
     }
 
     #[test]

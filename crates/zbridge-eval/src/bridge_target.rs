@@ -4,9 +4,9 @@ use zbridge_core::{ConditionalDensity, Latents, RandomStream};
 /// The conditional of any bridge, with the source latent averaged out over fixed draws:
 /// q(z|y) = (1/S) Σ_s q(z|z_y^s).
 ///
-/// For families without a closed mixture (flows); it evaluates the bridge S times for every point. A Gaussian or a
-/// mixture of Gaussians is the same density as a [`ConditionalTarget`](crate::ConditionalTarget), at a fraction of the
-/// cost.
+/// For families without a closed mixture (flows); it evaluates the bridge S times for every point.
+/// A Gaussian or a mixture of Gaussians is the same density as a
+/// [`ConditionalTarget`](crate::ConditionalTarget), at a fraction of the cost.
 pub struct BridgeTarget<'a> {
     name: String,
     bridge: &'a (dyn ConditionalDensity + Sync),
@@ -15,15 +15,16 @@ pub struct BridgeTarget<'a> {
 }
 
 impl<'a> BridgeTarget<'a> {
-    /// The target called `name`; `sources[c]` holds the draws z_y^s of context `c`, and `context_of_row[i]` is the
-    /// context of observation `i`.
+    /// The target called `name`; `sources[c]` holds the draws z_y^s of context `c`, and
+    /// `context_of_row[i]` is the context of observation `i`.
     ///
     /// # Shapes
     /// Each of `sources` `[S, source dim]`, with an S of its own.
     ///
     /// # Errors
-    /// [`EvalError::Empty`] for a context without draws, [`EvalError::Mismatch`] when a source has another dimension
-    /// than the bridge, [`EvalError::UnknownIndex`] when a row names a context that is not there.
+    /// [`EvalError::Empty`] for a context without draws, [`EvalError::Mismatch`] when a source has
+    /// another dimension than the bridge, [`EvalError::UnknownIndex`] when a row names a context
+    /// that is not there.
     pub fn new(
         name: impl Into<String>,
         bridge: &'a (dyn ConditionalDensity + Sync),
@@ -31,17 +32,31 @@ impl<'a> BridgeTarget<'a> {
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
         for context in sources {
-            EvalError::expect_count("dimensions of the bridge's source", bridge.dims().0, context.dim())?;
+            EvalError::expect_count(
+                "dimensions of the bridge's source",
+                bridge.dims().0,
+                context.dim(),
+            )?;
             if context.rows() == 0 {
-                return Err(EvalError::Empty { what: "source draws of a context" });
+                return Err(EvalError::Empty {
+                    what: "source draws of a context",
+                });
             }
         }
         EvalError::expect_indices("context", context_of_row.iter().copied(), sources.len())?;
-        Ok(Self { name: name.into(), bridge, sources, context_of_row })
+        Ok(Self {
+            name: name.into(),
+            bridge,
+            sources,
+            context_of_row,
+        })
     }
 
     fn sources_of(&self, row: usize) -> Result<&Latents, EvalError> {
-        Ok(&self.sources[*EvalError::entry_of_row("the bridge target", &self.context_of_row, row)?])
+        Ok(
+            &self.sources
+                [*EvalError::entry_of_row("the bridge target", &self.context_of_row, row)?],
+        )
     }
 }
 
@@ -55,9 +70,15 @@ impl TargetDensity for BridgeTarget<'_> {
         let mut mixtures = vec![LogWeights::default(); points.rows()];
         for s in 0..sources.rows() {
             let same_source = sources.select(&vec![s; points.rows()]);
-            let component = self.bridge.given(&same_source).and_then(|q| q.log_prob(points));
+            let component = self
+                .bridge
+                .given(&same_source)
+                .and_then(|q| q.log_prob(points));
             let component = component.map_err(EvalError::at_row(row))?;
-            mixtures.iter_mut().zip(component).for_each(|(mixture, log_prob)| mixture.push(log_prob));
+            mixtures
+                .iter_mut()
+                .zip(component)
+                .for_each(|(mixture, log_prob)| mixture.push(log_prob));
         }
         Ok(mixtures.iter().map(LogWeights::log_mean).collect())
     }
@@ -65,10 +86,19 @@ impl TargetDensity for BridgeTarget<'_> {
 
 /// Draw `k` comes from q(z|z_y^s) with s = k mod S: every source is used equally often.
 impl LatentSampler for BridgeTarget<'_> {
-    fn draw(&self, row: usize, first: usize, count: usize, stream: &mut RandomStream) -> Result<Latents, EvalError> {
+    fn draw(
+        &self,
+        row: usize,
+        first: usize,
+        count: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, EvalError> {
         let sources = self.sources_of(row)?;
         let in_turn: Vec<usize> = (first..first + count).map(|k| k % sources.rows()).collect();
-        let conditional = self.bridge.given(&sources.select(&in_turn)).map_err(EvalError::at_row(row))?;
+        let conditional = self
+            .bridge
+            .given(&sources.select(&in_turn))
+            .map_err(EvalError::at_row(row))?;
         Ok(conditional.sample_each(1, stream))
     }
 }
@@ -94,7 +124,10 @@ mod tests {
 
     fn mirror(source: &Latents) -> Result<DiagonalGaussian, ShapeError> {
         let means = source.values().iter().flat_map(|&s| [s, -s]).collect();
-        DiagonalGaussian::new(Latents::new(means, 2)?, Latents::filled(source.rows(), 2, 0.0))
+        DiagonalGaussian::new(
+            Latents::new(means, 2)?,
+            Latents::filled(source.rows(), 2, 0.0),
+        )
     }
 
     fn sources() -> [Latents; 2] {
@@ -107,9 +140,13 @@ mod tests {
         let gaussians = sources.each_ref().map(|context| mirror(context).unwrap());
         let fast = ConditionalTarget::new("q", &gaussians, rows.clone()).unwrap();
         let general = BridgeTarget::new("q", &Mirror, &sources, rows).unwrap();
-        let points = DiagonalGaussian::standard(30, 2).sample(&mut RandomStream::named(4, "points"));
+        let points =
+            DiagonalGaussian::standard(30, 2).sample(&mut RandomStream::named(4, "points"));
         for row in 0..2 {
-            let (a, b) = (fast.log_prob(row, &points).unwrap(), general.log_prob(row, &points).unwrap());
+            let (a, b) = (
+                fast.log_prob(row, &points).unwrap(),
+                general.log_prob(row, &points).unwrap(),
+            );
             assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-10));
         }
     }
@@ -121,7 +158,10 @@ mod tests {
         let stream = || RandomStream::named(4, "draws");
         let whole = target.draw(0, 0, 5, &mut stream()).unwrap();
         let mut parts = stream();
-        let (left, right) = (target.draw(0, 0, 2, &mut parts).unwrap(), target.draw(0, 2, 3, &mut parts).unwrap());
+        let (left, right) = (
+            target.draw(0, 0, 2, &mut parts).unwrap(),
+            target.draw(0, 2, 3, &mut parts).unwrap(),
+        );
         assert_eq!(whole.values(), [left.values(), right.values()].concat());
     }
 
@@ -133,6 +173,9 @@ mod tests {
             Some(EvalError::UnknownIndex { index: 2, .. })
         ));
         let target = BridgeTarget::new("q", &Mirror, &sources, vec![0]).unwrap();
-        assert!(matches!(target.log_prob(1, &Latents::filled(1, 2, 0.0)), Err(EvalError::UnknownRow { row: 1, .. })));
+        assert!(matches!(
+            target.log_prob(1, &Latents::filled(1, 2, 0.0)),
+            Err(EvalError::UnknownRow { row: 1, .. })
+        ));
     }
 }

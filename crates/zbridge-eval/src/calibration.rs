@@ -9,7 +9,8 @@ pub const CALIBRATION_BINS: usize = 15;
 pub struct Calibration {
     /// Σ_b (n_b / n) · |accuracy_b − confidence_b|, 0 … 1; NaN when there are no answers.
     pub expected_calibration_error: f64,
-    /// The [`CALIBRATION_BINS`] bins of equal width, from low to high confidence; empty ones included.
+    /// The [`CALIBRATION_BINS`] bins of equal width, from low to high confidence; empty ones
+    /// included.
     pub bins: Vec<ReliabilityBin>,
 }
 
@@ -32,7 +33,8 @@ impl Calibration {
     /// The calibration of answers (confidence, right or not).
     ///
     /// # Source
-    /// Guo, Pleiss, Sun, Weinberger (2017), *On calibration of modern neural networks*, eqs. 3 and 5.
+    /// Guo, Pleiss, Sun, Weinberger (2017), *On calibration of modern neural networks*, eqs. 3 and
+    /// 5.
     pub fn of(answers: impl IntoIterator<Item = (f64, bool)>) -> Self {
         let mut moments = [(Moments::default(), Moments::default()); CALIBRATION_BINS];
         for (confidence, correct) in answers {
@@ -40,10 +42,21 @@ impl Calibration {
             confidences.push(confidence);
             outcomes.push(f64::from(u8::from(correct)));
         }
-        let bins: Vec<_> = moments.iter().enumerate().map(|(bin, (c, o))| ReliabilityBin::new(bin, c, o)).collect();
+        let bins: Vec<_> = moments
+            .iter()
+            .enumerate()
+            .map(|(bin, (c, o))| ReliabilityBin::new(bin, c, o))
+            .collect();
         let count: usize = bins.iter().map(|bin| bin.count).sum();
-        let gaps: f64 = bins.iter().filter(|bin| bin.count > 0).map(|bin| bin.count as f64 * bin.gap()).sum();
-        Self { expected_calibration_error: gaps / count as f64, bins }
+        let gaps: f64 = bins
+            .iter()
+            .filter(|bin| bin.count > 0)
+            .map(|bin| bin.count as f64 * bin.gap())
+            .sum();
+        Self {
+            expected_calibration_error: gaps / count as f64,
+            bins,
+        }
     }
 }
 
@@ -86,24 +99,37 @@ mod tests {
         });
         let calibration = Calibration::of(answers.collect::<Vec<_>>());
         // The mean gap of a bin with n/15 answers is about 0.8 · √(p(1 − p)·15/n) ≤ 0.0035.
-        assert!(calibration.expected_calibration_error < 0.004, "{}", calibration.expected_calibration_error);
-        assert_eq!(calibration.bins.iter().map(|bin| bin.count).sum::<usize>(), n);
+        assert!(
+            calibration.expected_calibration_error < 0.004,
+            "{}",
+            calibration.expected_calibration_error
+        );
+        assert_eq!(
+            calibration.bins.iter().map(|bin| bin.count).sum::<usize>(),
+            n
+        );
     }
 
     #[test]
     fn an_overconfident_classifier_has_the_error_worked_out_by_hand() {
-        // Six answers at 0.95 of which three are right: gap 0.45. Four at 0.62 of which one is right: gap 0.37.
+        // Six answers at 0.95 of which three are right: gap 0.45. Four at 0.62 of which one is
+        // right: gap 0.37.
         let sure = [true, true, true, false, false, false].map(|right| (0.95, right));
         let unsure = [true, false, false, false].map(|right| (0.62, right));
         let calibration = Calibration::of(sure.into_iter().chain(unsure));
         assert!((calibration.expected_calibration_error - (0.6 * 0.45 + 0.4 * 0.37)).abs() < 1e-12);
-        let filled: Vec<usize> = (0..CALIBRATION_BINS).filter(|&bin| calibration.bins[bin].count > 0).collect();
+        let filled: Vec<usize> = (0..CALIBRATION_BINS)
+            .filter(|&bin| calibration.bins[bin].count > 0)
+            .collect();
         assert_eq!(filled, [9, 14]);
         assert!(calibration.bins[0].accuracy.is_nan());
     }
 
     #[test]
     fn the_ends_of_the_scale_have_bins() {
-        assert_eq!([0.0, 1e-9, 1.0 / 15.0, 0.5, 1.0].map(bin_of), [0, 0, 0, 7, 14]);
+        assert_eq!(
+            [0.0, 1e-9, 1.0 / 15.0, 0.5, 1.0].map(bin_of),
+            [0, 0, 0, 7, 14]
+        );
     }
 }

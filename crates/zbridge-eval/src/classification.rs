@@ -33,10 +33,18 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// [`EvalError::UnknownIndex`] when a class is not below `classes`.
-    pub fn of(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Result<Self, EvalError> {
+    pub fn of(
+        classes: usize,
+        pairs: impl IntoIterator<Item = (usize, usize)>,
+    ) -> Result<Self, EvalError> {
         let mut counts = vec![vec![0; classes]; classes];
         for (row, (truth, predicted)) in pairs.into_iter().enumerate() {
-            let unknown = |index| EvalError::UnknownIndex { what: "class", row, index, available: classes };
+            let unknown = |index| EvalError::UnknownIndex {
+                what: "class",
+                row,
+                index,
+                available: classes,
+            };
             let cells: &mut Vec<usize> = counts.get_mut(truth).ok_or_else(|| unknown(truth))?;
             *cells.get_mut(predicted).ok_or_else(|| unknown(predicted))? += 1;
         }
@@ -61,9 +69,9 @@ impl ConfusionMatrix {
 /// `probabilities` `[n, classes]`, `labels` `[n]`.
 ///
 /// # Errors
-/// [`EvalError::NotClasses`] for images, [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`]
-/// without rows, [`EvalError::UnknownIndex`] for a label beyond the classes, [`EvalError::NotProbabilities`] naming the
-/// row.
+/// [`EvalError::NotClasses`] for images, [`EvalError::Mismatch`] when the two differ in number,
+/// [`EvalError::Empty`] without rows, [`EvalError::UnknownIndex`] for a label beyond the classes,
+/// [`EvalError::NotProbabilities`] naming the row.
 ///
 /// # Source
 /// Brier (1950), *Verification of forecasts expressed in terms of probability*, eq. 2.
@@ -73,13 +81,19 @@ pub fn classify(probabilities: &Observations, labels: &[u8]) -> Result<Classific
     let truths: Vec<usize> = labels.iter().map(|&label| usize::from(label)).collect();
     let probability = |row: usize, class: usize| f64::from(probabilities.row(row)[class]);
     let rows = || truths.iter().zip(&predictions).enumerate();
-    let confidences = rows().map(|(row, (truth, prediction))| (probability(row, *prediction), truth == prediction));
+    let confidences = rows()
+        .map(|(row, (truth, prediction))| (probability(row, *prediction), truth == prediction));
     let true_logs = rows().map(|(row, (truth, _))| probability(row, *truth).ln());
     Ok(Classification {
         accuracy: Accuracy::of(rows().map(|(_, (truth, prediction))| truth == prediction)),
-        confusion: ConfusionMatrix::of(classes, rows().map(|(_, (truth, prediction))| (*truth, *prediction)))?,
+        confusion: ConfusionMatrix::of(
+            classes,
+            rows().map(|(_, (truth, prediction))| (*truth, *prediction)),
+        )?,
         log_p_true_class: LogLikelihoodMoments::of(true_logs).estimate(),
-        brier_score: Estimate::of(rows().map(|(row, (truth, _))| brier_score(probabilities.row(row), *truth))),
+        brier_score: Estimate::of(
+            rows().map(|(row, (truth, _))| brier_score(probabilities.row(row), *truth)),
+        ),
         calibration: Calibration::of(confidences),
     })
 }
@@ -87,20 +101,36 @@ pub fn classify(probabilities: &Observations, labels: &[u8]) -> Result<Classific
 /// How many classes there are, when everything belongs together.
 fn check(probabilities: &Observations, labels: &[u8]) -> Result<usize, EvalError> {
     let EventKind::Class { classes } = *probabilities.kind() else {
-        return Err(EvalError::NotClasses { found: probabilities.kind().clone() });
+        return Err(EvalError::NotClasses {
+            found: probabilities.kind().clone(),
+        });
     };
-    EvalError::expect_count("labels, one per row of probabilities", probabilities.rows(), labels.len())?;
+    EvalError::expect_count(
+        "labels, one per row of probabilities",
+        probabilities.rows(),
+        labels.len(),
+    )?;
     if labels.is_empty() {
-        return Err(EvalError::Empty { what: "rows of class probabilities" });
+        return Err(EvalError::Empty {
+            what: "rows of class probabilities",
+        });
     }
-    EvalError::expect_indices("class", labels.iter().map(|&label| usize::from(label)), classes)?;
-    (0..probabilities.rows()).try_for_each(|row| expect_probabilities(row, probabilities.row(row)))?;
+    EvalError::expect_indices(
+        "class",
+        labels.iter().map(|&label| usize::from(label)),
+        classes,
+    )?;
+    (0..probabilities.rows())
+        .try_for_each(|row| expect_probabilities(row, probabilities.row(row)))?;
     Ok(classes)
 }
 
 fn expect_probabilities(row: usize, probabilities: &[f32]) -> Result<(), EvalError> {
     let sum: f64 = probabilities.iter().map(|&p| f64::from(p)).sum();
-    let smallest = probabilities.iter().map(|&p| f64::from(p)).fold(f64::INFINITY, f64::min);
+    let smallest = probabilities
+        .iter()
+        .map(|&p| f64::from(p))
+        .fold(f64::INFINITY, f64::min);
     match smallest >= 0.0 && (sum - 1.0).abs() <= SUM_TOLERANCE {
         true => Ok(()),
         false => Err(EvalError::NotProbabilities { row, sum, smallest }),
@@ -110,7 +140,11 @@ fn expect_probabilities(row: usize, probabilities: &[f32]) -> Result<(), EvalErr
 /// Σ_c (p_c − [c = truth])².
 fn brier_score(probabilities: &[f32], truth: usize) -> f64 {
     let gap = |(class, &p): (usize, &f32)| f64::from(p) - f64::from(u8::from(class == truth));
-    probabilities.iter().enumerate().map(|cell| gap(cell).powi(2)).sum()
+    probabilities
+        .iter()
+        .enumerate()
+        .map(|cell| gap(cell).powi(2))
+        .sum()
 }
 
 #[cfg(test)]
@@ -127,10 +161,19 @@ mod tests {
         let found = classify(&rows, &[0, 1, 2]).unwrap();
         assert_eq!((found.accuracy.correct, found.accuracy.count), (2, 3));
         assert_eq!(found.confusion.counts, [[1, 0, 0], [0, 1, 0], [0, 1, 0]]);
-        assert_eq!(found.confusion.recall().iter().map(|r| r.correct).collect::<Vec<_>>(), [1, 1, 0]);
+        assert_eq!(
+            found
+                .confusion
+                .recall()
+                .iter()
+                .map(|r| r.correct)
+                .collect::<Vec<_>>(),
+            [1, 1, 0]
+        );
         let log = (0.5f64.ln() + 0.75f64.ln() + 0.25f64.ln()) / 3.0;
         assert!((found.log_p_true_class.mean - log).abs() < 1e-12);
-        let brier = ((0.25 + 0.0625 + 0.0625) + (0.0625 + 2.0 * 0.015625) + (0.0625 + 0.25 + 0.5625)) / 3.0;
+        let brier =
+            ((0.25 + 0.0625 + 0.0625) + (0.0625 + 2.0 * 0.015625) + (0.0625 + 0.25 + 0.5625)) / 3.0;
         assert!((found.brier_score.mean - brier).abs() < 1e-12);
         let gaps = (0.5f64 + 0.5 - 1.0).abs() + (1.0f64 - 0.75).abs();
         assert!((found.calibration.expected_calibration_error - gaps / 3.0).abs() < 1e-12);
@@ -145,7 +188,11 @@ mod tests {
 
     #[test]
     fn uniform_probabilities_have_the_entropy_of_the_classes() {
-        let found = classify(&probabilities(&[1.0 / 3.0; 30]), &[0, 1, 2, 0, 1, 2, 0, 1, 2, 0]).unwrap();
+        let found = classify(
+            &probabilities(&[1.0 / 3.0; 30]),
+            &[0, 1, 2, 0, 1, 2, 0, 1, 2, 0],
+        )
+        .unwrap();
         assert!((found.log_p_true_class.mean + 3f64.ln()).abs() < 1e-6);
         assert!(found.log_p_true_class.standard_error < 1e-12);
     }
@@ -154,11 +201,42 @@ mod tests {
     fn what_is_no_classification_is_refused_by_row() {
         let good = probabilities(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         let logits = probabilities(&[1.0, 0.0, 0.0, 3.0, -1.0, -1.0]);
-        let images = Observations::new(vec![1.0; 3], EventKind::Image { channels: 1, height: 1, width: 3 }).unwrap();
-        assert!(matches!(classify(&good, &[0]), Err(EvalError::Mismatch { expected: 2, found: 1, .. })));
-        assert!(matches!(classify(&good, &[0, 3]), Err(EvalError::UnknownIndex { row: 1, index: 3, .. })));
-        assert!(matches!(classify(&logits, &[0, 1]), Err(EvalError::NotProbabilities { row: 1, .. })));
-        assert!(matches!(classify(&images, &[0]), Err(EvalError::NotClasses { .. })));
-        assert!(matches!(classify(&probabilities(&[]), &[]), Err(EvalError::Empty { .. })));
+        let images = Observations::new(
+            vec![1.0; 3],
+            EventKind::Image {
+                channels: 1,
+                height: 1,
+                width: 3,
+            },
+        )
+        .unwrap();
+        assert!(matches!(
+            classify(&good, &[0]),
+            Err(EvalError::Mismatch {
+                expected: 2,
+                found: 1,
+                ..
+            })
+        ));
+        assert!(matches!(
+            classify(&good, &[0, 3]),
+            Err(EvalError::UnknownIndex {
+                row: 1,
+                index: 3,
+                ..
+            })
+        ));
+        assert!(matches!(
+            classify(&logits, &[0, 1]),
+            Err(EvalError::NotProbabilities { row: 1, .. })
+        ));
+        assert!(matches!(
+            classify(&images, &[0]),
+            Err(EvalError::NotClasses { .. })
+        ));
+        assert!(matches!(
+            classify(&probabilities(&[]), &[]),
+            Err(EvalError::Empty { .. })
+        ));
     }
 }

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 
 /// How often what was generated is judged to be what was asked for.
 ///
-/// The judge errs too: with its own accuracy on real observations beside it, a coherence can be read against the
-/// ceiling that this judge allows.
+/// The judge errs too: with its own accuracy on real observations beside it, a coherence can be
+/// read against the ceiling that this judge allows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Coherence {
     /// Share of all generated observations that the judge assigns to their condition.
@@ -24,31 +24,41 @@ pub struct ConditionCoherence {
     pub accuracy: Accuracy,
 }
 
-/// Share of generated observations that the judge classifies as their condition, overall and per condition.
+/// Share of generated observations that the judge classifies as their condition, overall and per
+/// condition.
 ///
 /// # Shapes
-/// `judged` (the judge's classes, [`Observations::argmax`](zbridge_core::Observations::argmax) of its probabilities)
-/// and `conditions` (what was asked for) `[n]`.
+/// `judged` (the judge's classes, [`Observations::argmax`](zbridge_core::Observations::argmax) of
+/// its probabilities) and `conditions` (what was asked for) `[n]`.
 ///
 /// # Errors
-/// [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`] without observations,
-/// [`EvalError::UnknownIndex`] when one of them is not below `classes`.
+/// [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`] without
+/// observations, [`EvalError::UnknownIndex`] when one of them is not below `classes`.
 pub fn coherence(
     judged: &[usize],
     conditions: &[u8],
     classes: usize,
     judge_accuracy: Accuracy,
 ) -> Result<Coherence, EvalError> {
-    EvalError::expect_count("judged classes, one per condition", conditions.len(), judged.len())?;
+    EvalError::expect_count(
+        "judged classes, one per condition",
+        conditions.len(),
+        judged.len(),
+    )?;
     if judged.is_empty() {
-        return Err(EvalError::Empty { what: "generated observations" });
+        return Err(EvalError::Empty {
+            what: "generated observations",
+        });
     }
     let asked = || conditions.iter().map(|&condition| usize::from(condition));
     EvalError::expect_indices("condition", asked(), classes)?;
     EvalError::expect_indices("class", judged.iter().copied(), classes)?;
     let of_condition = |condition: usize| {
         let own = asked().zip(judged).filter(|&(asked, _)| asked == condition);
-        ConditionCoherence { condition, accuracy: Accuracy::of(own.map(|(asked, &judged)| asked == judged)) }
+        ConditionCoherence {
+            condition,
+            accuracy: Accuracy::of(own.map(|(asked, &judged)| asked == judged)),
+        }
     };
     Ok(Coherence {
         overall: Accuracy::of(asked().zip(judged).map(|(asked, &judged)| asked == judged)),
@@ -66,7 +76,11 @@ mod tests {
         let judge = Accuracy::from_counts(98, 2);
         let found = coherence(&[0, 1, 1, 2, 2], &[0, 0, 1, 2, 2], 4, judge).unwrap();
         assert_eq!((found.overall.correct, found.overall.count), (4, 5));
-        let parts: Vec<_> = found.per_condition.iter().map(|c| (c.accuracy.correct, c.accuracy.count)).collect();
+        let parts: Vec<_> = found
+            .per_condition
+            .iter()
+            .map(|c| (c.accuracy.correct, c.accuracy.count))
+            .collect();
         assert_eq!(parts, [(1, 2), (1, 1), (2, 2), (0, 0)]);
         assert_eq!(found.judge_accuracy, judge);
     }
@@ -83,9 +97,24 @@ mod tests {
     #[test]
     fn conditions_and_classes_must_exist() {
         let judge = Accuracy::from_counts(1, 0);
-        assert!(matches!(coherence(&[0], &[0, 1], 2, judge), Err(EvalError::Mismatch { .. })));
-        assert!(matches!(coherence(&[0], &[2], 2, judge), Err(EvalError::UnknownIndex { what: "condition", .. })));
-        assert!(matches!(coherence(&[2], &[0], 2, judge), Err(EvalError::UnknownIndex { what: "class", .. })));
-        assert!(matches!(coherence(&[], &[], 2, judge), Err(EvalError::Empty { .. })));
+        assert!(matches!(
+            coherence(&[0], &[0, 1], 2, judge),
+            Err(EvalError::Mismatch { .. })
+        ));
+        assert!(matches!(
+            coherence(&[0], &[2], 2, judge),
+            Err(EvalError::UnknownIndex {
+                what: "condition",
+                ..
+            })
+        ));
+        assert!(matches!(
+            coherence(&[2], &[0], 2, judge),
+            Err(EvalError::UnknownIndex { what: "class", .. })
+        ));
+        assert!(matches!(
+            coherence(&[], &[], 2, judge),
+            Err(EvalError::Empty { .. })
+        ));
     }
 }

@@ -5,8 +5,9 @@ use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 /// The conditional of a Gaussian bridge, with the source latent averaged out over fixed draws:
 /// q(z|y) = (1/S) Σ_s q(z|z_y^s), z_y^s ~ p(z_y|y).
 ///
-/// Exact for the mixture over these S draws. A context is what the rows share, a label say, so its S Gaussians are
-/// computed once; a point then costs S · dim operations. With S = 1 it is q(z|z_y) at one draw or at the mean.
+/// Exact for the mixture over these S draws. A context is what the rows share, a label say, so its
+/// S Gaussians are computed once; a point then costs S · dim operations. With S = 1 it is q(z|z_y)
+/// at one draw or at the mean.
 #[derive(Debug, Clone)]
 pub struct ConditionalTarget {
     name: String,
@@ -15,48 +16,72 @@ pub struct ConditionalTarget {
 }
 
 impl ConditionalTarget {
-    /// The target called `name`; `contexts[c]` holds the Gaussians q(z|z_y^s) of context `c`, all of equal weight, and
-    /// `context_of_row[i]` is the context of observation `i`.
+    /// The target called `name`; `contexts[c]` holds the Gaussians q(z|z_y^s) of context `c`, all
+    /// of equal weight, and `context_of_row[i]` is the context of observation `i`.
     ///
     /// # Shapes
     /// Each context `[S, dim]`, with one `dim` and an S of its own.
     ///
     /// # Errors
-    /// [`EvalError::Empty`] without contexts or with one that has no components, [`EvalError::Mismatch`] when their
-    /// dimensions differ, [`EvalError::UnknownIndex`] when a row names a context that is not there.
+    /// [`EvalError::Empty`] without contexts or with one that has no components,
+    /// [`EvalError::Mismatch`] when their dimensions differ, [`EvalError::UnknownIndex`] when a row
+    /// names a context that is not there.
     pub fn new(
         name: impl Into<String>,
         contexts: &[DiagonalGaussian],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        let equal: Vec<Vec<f64>> = contexts.iter().map(|components| vec![0.0; components.rows()]).collect();
+        let equal: Vec<Vec<f64>> = contexts
+            .iter()
+            .map(|components| vec![0.0; components.rows()])
+            .collect();
         Self::weighted(name, contexts, &equal, context_of_row)
     }
 
-    /// The same with components of unequal weight, for a bridge that is itself a mixture: `log_weights[c][s]` up to a
-    /// constant in each context; −∞ silences a component.
+    /// The same with components of unequal weight, for a bridge that is itself a mixture:
+    /// `log_weights[c][s]` up to a constant in each context; −∞ silences a component.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new); [`EvalError::Mismatch`] when weights and components differ in number.
+    /// Those of [`new`](Self::new); [`EvalError::Mismatch`] when weights and components differ in
+    /// number.
     pub fn weighted(
         name: impl Into<String>,
         contexts: &[DiagonalGaussian],
         log_weights: &[Vec<f64>],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        let first = contexts.first().ok_or(EvalError::Empty { what: "contexts of a conditional target" })?;
-        EvalError::expect_count("lists of log weights, one per context", contexts.len(), log_weights.len())?;
+        let first = contexts.first().ok_or(EvalError::Empty {
+            what: "contexts of a conditional target",
+        })?;
+        EvalError::expect_count(
+            "lists of log weights, one per context",
+            contexts.len(),
+            log_weights.len(),
+        )?;
         EvalError::expect_indices("context", context_of_row.iter().copied(), contexts.len())?;
         let mixture = |(components, weights): (&DiagonalGaussian, &Vec<f64>)| {
-            EvalError::expect_count("dimensions of each context's Gaussians", first.dim(), components.dim())?;
+            EvalError::expect_count(
+                "dimensions of each context's Gaussians",
+                first.dim(),
+                components.dim(),
+            )?;
             GaussianMixture::new(components, weights)
         };
-        let contexts = contexts.iter().zip(log_weights).map(mixture).collect::<Result<_, _>>()?;
-        Ok(Self { name: name.into(), contexts, context_of_row })
+        let contexts = contexts
+            .iter()
+            .zip(log_weights)
+            .map(mixture)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            name: name.into(),
+            contexts,
+            context_of_row,
+        })
     }
 
     fn context_of(&self, row: usize) -> Result<&GaussianMixture, EvalError> {
-        Ok(&self.contexts[*EvalError::entry_of_row("the conditional target", &self.context_of_row, row)?])
+        Ok(&self.contexts
+            [*EvalError::entry_of_row("the conditional target", &self.context_of_row, row)?])
     }
 }
 
@@ -67,17 +92,29 @@ impl TargetDensity for ConditionalTarget {
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let mixture = self.context_of(row)?;
-        EvalError::expect_count("dimensions of the points under a conditional target", mixture.dim(), points.dim())?;
+        EvalError::expect_count(
+            "dimensions of the points under a conditional target",
+            mixture.dim(),
+            points.dim(),
+        )?;
         Ok(mixture.log_prob(points))
     }
 }
 
 /// Draws from the mixture: a component, then a point of it.
 impl LatentSampler for ConditionalTarget {
-    fn draw(&self, row: usize, _first: usize, count: usize, stream: &mut RandomStream) -> Result<Latents, EvalError> {
+    fn draw(
+        &self,
+        row: usize,
+        _first: usize,
+        count: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, EvalError> {
         let mixture = self.context_of(row)?;
         let mut values = vec![0.0; count * mixture.dim()];
-        values.chunks_exact_mut(mixture.dim()).for_each(|cells| mixture.fill_draw(cells, stream));
+        values
+            .chunks_exact_mut(mixture.dim())
+            .for_each(|cells| mixture.fill_draw(cells, stream));
         Latents::new(values, mixture.dim()).map_err(EvalError::at_row(row))
     }
 }
@@ -101,7 +138,12 @@ mod tests {
         let row = Latents::new(point.to_vec(), point.len()).unwrap();
         let density = |s: usize| components.select(&[s]).log_prob(&row).unwrap()[0].exp();
         let total: f64 = weights.iter().sum();
-        weights.iter().enumerate().map(|(s, w)| w / total * density(s)).sum::<f64>().ln()
+        weights
+            .iter()
+            .enumerate()
+            .map(|(s, w)| w / total * density(s))
+            .sum::<f64>()
+            .ln()
     }
 
     #[test]
@@ -115,7 +157,10 @@ mod tests {
                 let found = target.log_prob(row, &points).unwrap();
                 for (k, value) in found.into_iter().enumerate() {
                     let expected = brute_force(&contexts[context], &equal, points.row(k));
-                    assert!((value - expected).abs() < 1e-9 * (1.0 + expected.abs()), "{value} against {expected}");
+                    assert!(
+                        (value - expected).abs() < 1e-9 * (1.0 + expected.abs()),
+                        "{value} against {expected}"
+                    );
                 }
             }
         }
@@ -125,7 +170,9 @@ mod tests {
     fn unequal_weights_agree_with_brute_force_and_minus_infinity_silences() {
         let contexts = contexts(3);
         let weights = [vec![0.1, 0.0, 3.0, 1.0, 0.5, 0.0, 2.0], vec![1.0, 2.0, 4.0]];
-        let logs = weights.each_ref().map(|list| list.iter().map(|w: &f64| w.ln()).collect::<Vec<f64>>());
+        let logs = weights
+            .each_ref()
+            .map(|list| list.iter().map(|w: &f64| w.ln()).collect::<Vec<f64>>());
         let target = ConditionalTarget::weighted("q", &contexts, &logs, vec![0, 1]).unwrap();
         let points = normal(20, 3, 5);
         for row in 0..2 {
@@ -144,11 +191,17 @@ mod tests {
             Latents::new(vec![0.0, (4.0f32).ln()], 1).unwrap(),
         );
         let logs = [vec![0.25f64.ln(), 0.75f64.ln()]];
-        let target = ConditionalTarget::weighted("q", &[components.unwrap()], &logs, vec![0]).unwrap();
+        let target =
+            ConditionalTarget::weighted("q", &[components.unwrap()], &logs, vec![0]).unwrap();
         let n = 100_000;
-        let draws = target.draw(0, 0, n, &mut RandomStream::named(2, "test")).unwrap();
+        let draws = target
+            .draw(0, 0, n, &mut RandomStream::named(2, "test"))
+            .unwrap();
         let mut moments = zbridge_core::Moments::default();
-        draws.values().iter().for_each(|&z| moments.push(f64::from(z)));
+        draws
+            .values()
+            .iter()
+            .for_each(|&z| moments.push(f64::from(z)));
         let variance = 0.25 * (1.0 + 36.0) + 0.75 * (4.0 + 4.0);
         assert!((moments.mean() - 3.0).abs() < 4.0 * (variance / n as f64).sqrt());
         assert!((moments.variance() / variance - 1.0).abs() < 0.03);
@@ -164,19 +217,43 @@ mod tests {
     #[test]
     fn contexts_rows_and_dimensions_that_do_not_belong_together_are_refused() {
         let one = |dim| DiagonalGaussian::standard(1, dim);
-        let build = |contexts: &[DiagonalGaussian], rows| ConditionalTarget::new("q", contexts, rows).map(|_| ());
+        let build = |contexts: &[DiagonalGaussian], rows| {
+            ConditionalTarget::new("q", contexts, rows).map(|_| ())
+        };
         assert_eq!(
             build(&[one(2)], vec![0, 1]),
-            Err(EvalError::UnknownIndex { what: "context", row: 1, index: 1, available: 1 })
+            Err(EvalError::UnknownIndex {
+                what: "context",
+                row: 1,
+                index: 1,
+                available: 1
+            })
         );
-        assert!(matches!(build(&[one(2), one(3)], vec![0]), Err(EvalError::Mismatch { expected: 2, found: 3, .. })));
+        assert!(matches!(
+            build(&[one(2), one(3)], vec![0]),
+            Err(EvalError::Mismatch {
+                expected: 2,
+                found: 3,
+                ..
+            })
+        ));
         assert!(matches!(build(&[], vec![]), Err(EvalError::Empty { .. })));
-        assert!(matches!(build(&[DiagonalGaussian::standard(0, 2)], vec![0]), Err(EvalError::Empty { .. })));
+        assert!(matches!(
+            build(&[DiagonalGaussian::standard(0, 2)], vec![0]),
+            Err(EvalError::Empty { .. })
+        ));
         let target = ConditionalTarget::new("q", &[one(2)], vec![0]).unwrap();
-        assert!(matches!(target.log_prob(0, &normal(1, 3, 1)), Err(EvalError::Mismatch { .. })));
+        assert!(matches!(
+            target.log_prob(0, &normal(1, 3, 1)),
+            Err(EvalError::Mismatch { .. })
+        ));
         assert!(matches!(
             target.log_prob(1, &normal(1, 2, 1)),
-            Err(EvalError::UnknownRow { row: 1, available: 1, .. })
+            Err(EvalError::UnknownRow {
+                row: 1,
+                available: 1,
+                ..
+            })
         ));
     }
 }

@@ -1,8 +1,8 @@
 use serde::Serialize;
 use zbridge_core::{Latents, RandomStream};
 
-/// Whether rows of two latent spaces have to do with each other at all: distance correlation, tested by permutations of
-/// the partners.
+/// Whether rows of two latent spaces have to do with each other at all: distance correlation,
+/// tested by permutations of the partners.
 ///
 /// # Source
 /// Székely, Rizzo and Bakirov 2007, eq. 2.10 and section 5 there.
@@ -23,8 +23,8 @@ const ROWS: usize = 400;
 const PERMUTATIONS: usize = 199;
 
 impl Dependence {
-    /// The dependence of rows `x`, `[rows, dim]`, on rows `y`, `[rows, other dim]`; nothing below 8 rows. Every dimension
-    /// counts by its own deviation.
+    /// The dependence of rows `x`, `[rows, dim]`, on rows `y`, `[rows, other dim]`; nothing below 8
+    /// rows. Every dimension counts by its own deviation.
     ///
     /// # Panics
     /// When the numbers of rows differ.
@@ -37,11 +37,18 @@ impl Dependence {
         if rows < 8 {
             return None;
         }
-        let (x, y) = (centred_distances(&x.select(&chosen)), centred_distances(&y.select(&chosen)));
+        let (x, y) = (
+            centred_distances(&x.select(&chosen)),
+            centred_distances(&y.select(&chosen)),
+        );
         let scale = (mean_product(&x, &x, None) * mean_product(&y, &y, None)).sqrt();
-        let correlation = |order: Option<&[usize]>| (mean_product(&x, &y, order).max(0.0) / scale.max(1e-30)).sqrt();
+        let correlation = |order: Option<&[usize]>| {
+            (mean_product(&x, &y, order).max(0.0) / scale.max(1e-30)).sqrt()
+        };
         let found = correlation(None);
-        let chance: Vec<f64> = (0..PERMUTATIONS).map(|_| correlation(Some(&stream.permutation(rows)))).collect();
+        let chance: Vec<f64> = (0..PERMUTATIONS)
+            .map(|_| correlation(Some(&stream.permutation(rows))))
+            .collect();
         let as_large = 1 + chance.iter().filter(|&&permuted| permuted >= found).count();
         Some(Self {
             distance_correlation: found,
@@ -52,18 +59,29 @@ impl Dependence {
     }
 }
 
-/// Distances between rows in standardised dimensions, less the means of their row and column, plus the mean of all.
+/// Distances between rows in standardised dimensions, less the means of their row and column, plus
+/// the mean of all.
 fn centred_distances(points: &Latents) -> Vec<Vec<f32>> {
     let (rows, points) = (points.rows(), standardised(points));
     let distance = |a: usize, b: usize| {
-        let squares = points[a].iter().zip(&points[b]).map(|(a, b)| (a - b) * (a - b));
+        let squares = points[a]
+            .iter()
+            .zip(&points[b])
+            .map(|(a, b)| (a - b) * (a - b));
         squares.sum::<f32>().sqrt()
     };
-    let mut all: Vec<Vec<f32>> = (0..rows).map(|a| (0..rows).map(|b| distance(a, b)).collect()).collect();
-    let means: Vec<f32> = all.iter().map(|row| row.iter().sum::<f32>() / rows as f32).collect();
+    let mut all: Vec<Vec<f32>> = (0..rows)
+        .map(|a| (0..rows).map(|b| distance(a, b)).collect())
+        .collect();
+    let means: Vec<f32> = all
+        .iter()
+        .map(|row| row.iter().sum::<f32>() / rows as f32)
+        .collect();
     let whole = means.iter().sum::<f32>() / rows as f32;
     for (row, mean) in all.iter_mut().zip(&means) {
-        row.iter_mut().zip(&means).for_each(|(value, other)| *value += whole - mean - other);
+        row.iter_mut()
+            .zip(&means)
+            .for_each(|(value, other)| *value += whole - mean - other);
     }
     all
 }
@@ -72,15 +90,26 @@ fn standardised(points: &Latents) -> Vec<Vec<f32>> {
     let (rows, dim) = (points.rows() as f32, points.dim());
     let (mut mean, mut square) = (vec![0.0f32; dim], vec![0.0f32; dim]);
     for row in 0..points.rows() {
-        mean.iter_mut().zip(points.row(row)).for_each(|(sum, value)| *sum += value / rows);
+        mean.iter_mut()
+            .zip(points.row(row))
+            .for_each(|(sum, value)| *sum += value / rows);
     }
     for row in 0..points.rows() {
-        let gaps = points.row(row).iter().zip(&mean).map(|(value, mean)| value - mean);
-        square.iter_mut().zip(gaps).for_each(|(sum, gap)| *sum += gap * gap / rows);
+        let gaps = points
+            .row(row)
+            .iter()
+            .zip(&mean)
+            .map(|(value, mean)| value - mean);
+        square
+            .iter_mut()
+            .zip(gaps)
+            .for_each(|(sum, gap)| *sum += gap * gap / rows);
     }
     let scaled = |row: usize| {
         let columns = points.row(row).iter().zip(&mean).zip(&square);
-        columns.map(|((value, mean), square)| (value - mean) / square.sqrt().max(1e-12)).collect()
+        columns
+            .map(|((value, mean), square)| (value - mean) / square.sqrt().max(1e-12))
+            .collect()
     };
     (0..points.rows()).map(scaled).collect()
 }
@@ -91,7 +120,9 @@ fn mean_product(a: &[Vec<f32>], b: &[Vec<f32>], order: Option<&[usize]>) -> f64 
     let place = |row: usize| order.map_or(row, |order| order[row]);
     let of_row = |row: usize| -> f64 {
         let other = &b[place(row)];
-        (0..rows).map(|column| f64::from(a[row][column] * other[place(column)])).sum()
+        (0..rows)
+            .map(|column| f64::from(a[row][column] * other[place(column)]))
+            .sum()
     };
     (0..rows).map(of_row).sum::<f64>() / (rows * rows) as f64
 }
@@ -109,9 +140,16 @@ mod tests {
     #[test]
     fn a_dependence_without_correlation_is_found() {
         let x = noise(1, 300, 2);
-        let bent = x.values().chunks_exact(2).map(|row| row[0] * row[0]).collect();
+        let bent = x
+            .values()
+            .chunks_exact(2)
+            .map(|row| row[0] * row[0])
+            .collect();
         let found = Dependence::of(&x, &Latents::new(bent, 1).unwrap(), 1).unwrap();
-        assert!(found.p_value <= 0.01 && found.distance_correlation > 2.0 * found.by_chance, "{found:?}");
+        assert!(
+            found.p_value <= 0.01 && found.distance_correlation > 2.0 * found.by_chance,
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 use zbridge_core::Latents;
 
-/// Points of a panel: as many as fit the vector registers of any processor together with those of [`QUERIES`] sums.
+/// Points of a panel: as many as fit the vector registers of any processor together with those of
+/// [`QUERIES`] sums.
 const LANES: usize = 16;
 /// Rows that meet a panel at once, so that each load of it serves several.
 const QUERIES: usize = 2;
 
 /// Points arranged for distances to them: panels of [`LANES`] points, dimension by dimension.
 ///
-/// Distances are computed from differences, not by ‖a‖² + ‖b‖² − 2a·b, which loses all digits between near neighbours.
+/// Distances are computed from differences, not by ‖a‖² + ‖b‖² − 2a·b, which loses all digits
+/// between near neighbours.
 pub(crate) struct Panels {
-    /// `[panels · dim]` of one coordinate of [`LANES`] points; the last panel is filled up with zeros.
+    /// `[panels · dim]` of one coordinate of [`LANES`] points; the last panel is filled up with
+    /// zeros.
     cells: Vec<[f32; LANES]>,
     rows: usize,
     dim: usize,
@@ -29,8 +32,8 @@ impl Panels {
         Self { cells, rows, dim }
     }
 
-    /// `take(i, j, d²)` for each row `i` of `queries[first .. first + count]` and each point `j`, in ascending order of
-    /// `j` for each `i`.
+    /// `take(i, j, d²)` for each row `i` of `queries[first .. first + count]` and each point `j`,
+    /// in ascending order of `j` for each `i`.
     pub(crate) fn for_each(
         &self,
         queries: &Latents,
@@ -58,7 +61,10 @@ impl Panels {
 
 /// Σ_j (a_j − b_j)² of each query to each point of a panel, in f32.
 #[inline]
-fn squared_distances(queries: [&[f32]; QUERIES], cells: &[[f32; LANES]]) -> [[f32; LANES]; QUERIES] {
+fn squared_distances(
+    queries: [&[f32]; QUERIES],
+    cells: &[[f32; LANES]],
+) -> [[f32; LANES]; QUERIES] {
     let mut sums = [[0.0; LANES]; QUERIES];
     let [a, b] = queries.map(|query| &query[..cells.len()]);
     for (column, cell) in cells.iter().enumerate() {
@@ -88,14 +94,25 @@ mod tests {
             };
             let (queries, points) = (normal(rows), normal(points));
             let mut seen = Vec::new();
-            Panels::of(&points).for_each(&queries, 0, rows, |i, j, square| seen.push((i, j, square)));
+            Panels::of(&points)
+                .for_each(&queries, 0, rows, |i, j, square| seen.push((i, j, square)));
             assert_eq!(seen.len(), rows * points.rows());
             for (i, j, square) in &seen {
-                let plain: f32 = queries.row(*i).iter().zip(points.row(*j)).map(|(a, b)| (a - b) * (a - b)).sum();
+                let plain: f32 = queries
+                    .row(*i)
+                    .iter()
+                    .zip(points.row(*j))
+                    .map(|(a, b)| (a - b) * (a - b))
+                    .sum();
                 assert!((square - plain).abs() <= 1e-5 * plain);
             }
             for row in 0..rows {
-                assert!(seen.iter().filter(|s| s.0 == row).map(|s| s.1).eq(0..points.rows()));
+                assert!(
+                    seen.iter()
+                        .filter(|s| s.0 == row)
+                        .map(|s| s.1)
+                        .eq(0..points.rows())
+                );
             }
         }
     }

@@ -56,7 +56,9 @@ pub enum EvalError {
         range: &'static str,
     },
     /// A row names a context, class or condition that does not exist.
-    #[error("observation {row} names {what} {index}, but there are only {available}, counted from 0")]
+    #[error(
+        "observation {row} names {what} {index}, but there are only {available}, counted from 0"
+    )]
     UnknownIndex {
         /// What is named: a context, a class, a condition.
         what: &'static str,
@@ -68,7 +70,9 @@ pub enum EvalError {
         available: usize,
     },
     /// A target or sampler was built for fewer observations than it is asked about.
-    #[error("{what} has no row {row}: it was built for {available} observations; build it for all that are evaluated")]
+    #[error(
+        "{what} has no row {row}: it was built for {available} observations; build it for all that are evaluated"
+    )]
     UnknownRow {
         /// What was asked.
         what: &'static str,
@@ -96,7 +100,9 @@ pub enum EvalError {
         smallest: f64,
     },
     /// A spread between observations needs two of them.
-    #[error("condition {condition} has one observation: a standard deviation within a condition needs at least 2")]
+    #[error(
+        "condition {condition} has one observation: a standard deviation within a condition needs at least 2"
+    )]
     SingleObservation {
         /// The condition, from 0.
         condition: usize,
@@ -122,13 +128,33 @@ impl EvalError {
     }
 
     /// Errors unless `found` is `expected`.
-    pub(crate) fn expect_count(what: &'static str, expected: usize, found: usize) -> Result<(), Self> {
-        if expected == found { Ok(()) } else { Err(Self::Mismatch { what, expected, found }) }
+    pub(crate) fn expect_count(
+        what: &'static str,
+        expected: usize,
+        found: usize,
+    ) -> Result<(), Self> {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(Self::Mismatch {
+                what,
+                expected,
+                found,
+            })
+        }
     }
 
     /// The entry of observation `row` in a list with one entry for each.
-    pub(crate) fn entry_of_row<'a, T>(what: &'static str, entries: &'a [T], row: usize) -> Result<&'a T, Self> {
-        entries.get(row).ok_or(Self::UnknownRow { what, row, available: entries.len() })
+    pub(crate) fn entry_of_row<'a, T>(
+        what: &'static str,
+        entries: &'a [T],
+        row: usize,
+    ) -> Result<&'a T, Self> {
+        entries.get(row).ok_or(Self::UnknownRow {
+            what,
+            row,
+            available: entries.len(),
+        })
     }
 
     /// Errors unless each of `indices`, one per observation, is below `available`.
@@ -137,9 +163,18 @@ impl EvalError {
         indices: impl IntoIterator<Item = usize>,
         available: usize,
     ) -> Result<(), Self> {
-        match indices.into_iter().enumerate().find(|&(_, index)| index >= available) {
+        match indices
+            .into_iter()
+            .enumerate()
+            .find(|&(_, index)| index >= available)
+        {
             None => Ok(()),
-            Some((row, index)) => Err(Self::UnknownIndex { what, row, index, available }),
+            Some((row, index)) => Err(Self::UnknownIndex {
+                what,
+                row,
+                index,
+                available,
+            }),
         }
     }
 }

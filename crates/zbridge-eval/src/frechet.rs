@@ -2,11 +2,11 @@ use crate::EvalError;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use zbridge_core::Latents;
 
-/// The Fréchet distance between Gaussians fitted to two sets of features (Dowson & Landau 1982; as a quality of generated
-/// images: Heusel et al. 2017): ‖m_a − m_b‖² + tr(A + B − 2 (A^½ B A^½)^½).
+/// The Fréchet distance between Gaussians fitted to two sets of features (Dowson & Landau 1982; as
+/// a quality of generated images: Heusel et al. 2017): ‖m_a − m_b‖² + tr(A + B − 2 (A^½ B A^½)^½).
 ///
-/// It is 0 for equal moments. The estimate is biased upwards by about 1/n: compare values from equal numbers of rows
-/// only, and give the number with the value.
+/// It is 0 for equal moments. The estimate is biased upwards by about 1/n: compare values from
+/// equal numbers of rows only, and give the number with the value.
 ///
 /// # Shapes
 /// `a` and `b` `[n, features]`, each with rows of its own number.
@@ -16,7 +16,9 @@ use zbridge_core::Latents;
 pub fn frechet_distance(a: &Latents, b: &Latents) -> Result<f64, EvalError> {
     EvalError::expect_count("features of the second set", a.dim(), b.dim())?;
     if a.rows() < 2 || b.rows() < 2 {
-        return Err(EvalError::Empty { what: "features to compare: at least two rows of each" });
+        return Err(EvalError::Empty {
+            what: "features to compare: at least two rows of each",
+        });
     }
     let ((mean_a, a), (mean_b, b)) = (moments(a), moments(b));
     let root = square_root(&a);
@@ -26,7 +28,9 @@ pub fn frechet_distance(a: &Latents, b: &Latents) -> Result<f64, EvalError> {
 
 fn moments(features: &Latents) -> (DVector<f64>, DMatrix<f64>) {
     let (rows, dim) = (features.rows(), features.dim());
-    let mut centred = DMatrix::from_fn(rows, dim, |row, column| f64::from(features.row(row)[column]));
+    let mut centred = DMatrix::from_fn(rows, dim, |row, column| {
+        f64::from(features.row(row)[column])
+    });
     let mean = centred.row_mean().transpose();
     for mut row in centred.row_iter_mut() {
         row -= mean.transpose();
@@ -37,7 +41,10 @@ fn moments(features: &Latents) -> (DVector<f64>, DMatrix<f64>) {
 /// The square root of a symmetric matrix that is positive up to rounding.
 fn square_root(matrix: &DMatrix<f64>) -> DMatrix<f64> {
     let symmetric = (matrix + matrix.transpose()) * 0.5;
-    let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(symmetric);
+    let SymmetricEigen {
+        eigenvectors,
+        eigenvalues,
+    } = SymmetricEigen::new(symmetric);
     let roots = DMatrix::from_diagonal(&eigenvalues.map(|value| value.max(0.0).sqrt()));
     &eigenvectors * roots * eigenvectors.transpose()
 }
@@ -50,7 +57,11 @@ mod tests {
     fn normal(rows: usize, shift: f32, scale: f32, seed: u64) -> Latents {
         let mut values = vec![0.0; rows * 3];
         RandomStream::named(seed, "frechet").fill_standard_normal(&mut values);
-        Latents::new(values.iter().map(|value| shift + scale * value).collect(), 3).unwrap()
+        Latents::new(
+            values.iter().map(|value| shift + scale * value).collect(),
+            3,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -62,7 +73,8 @@ mod tests {
     /// Isotropic Gaussians: 3 (shift² + (σ_a − σ_b)²).
     #[test]
     fn isotropic_gaussians_have_the_distance_of_the_formula() {
-        let found = frechet_distance(&normal(100_000, 0.0, 1.0, 1), &normal(100_000, 2.0, 3.0, 2)).unwrap();
+        let found =
+            frechet_distance(&normal(100_000, 0.0, 1.0, 1), &normal(100_000, 2.0, 3.0, 2)).unwrap();
         assert!((found - 3.0 * (4.0 + 4.0)).abs() < 0.3, "{found}");
     }
 

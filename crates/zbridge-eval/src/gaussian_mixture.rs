@@ -20,19 +20,41 @@ pub(crate) struct GaussianMixture {
 
 impl GaussianMixture {
     /// The mixture of the rows of `components`, with weights proportional to e^{log_weights}.
-    pub(crate) fn new(components: &DiagonalGaussian, log_weights: &[f64]) -> Result<Self, EvalError> {
-        EvalError::expect_count("log weights, one per component", components.rows(), log_weights.len())?;
+    pub(crate) fn new(
+        components: &DiagonalGaussian,
+        log_weights: &[f64],
+    ) -> Result<Self, EvalError> {
+        EvalError::expect_count(
+            "log weights, one per component",
+            components.rows(),
+            log_weights.len(),
+        )?;
         let total = log_sum_exp(log_weights);
         if !total.is_finite() {
-            return Err(EvalError::Empty { what: "components with a positive finite weight" });
+            return Err(EvalError::Empty {
+                what: "components with a positive finite weight",
+            });
         }
         let log_weights: Vec<f64> = log_weights.iter().map(|w| w - total).collect();
-        let in_f64 = |values: &Latents| values.values().iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
+        let in_f64 = |values: &Latents| {
+            values
+                .values()
+                .iter()
+                .map(|&v| f64::from(v))
+                .collect::<Vec<f64>>()
+        };
         Ok(Self {
             dim: components.dim(),
             mean: in_f64(components.mean()),
-            precision: in_f64(components.log_var()).iter().map(|v| (-v).exp()).collect(),
-            log_normaliser: log_normalisers(&in_f64(components.log_var()), components.dim(), &log_weights),
+            precision: in_f64(components.log_var())
+                .iter()
+                .map(|v| (-v).exp())
+                .collect(),
+            log_normaliser: log_normalisers(
+                &in_f64(components.log_var()),
+                components.dim(),
+                &log_weights,
+            ),
             cumulative_weight: running_sum(log_weights.iter().map(|w| w.exp())),
         })
     }
@@ -47,17 +69,29 @@ impl GaussianMixture {
         let mut terms = vec![0.0; self.log_normaliser.len()];
         let mut point = vec![0.0; self.dim];
         let density = |row: &[f32]| {
-            point.iter_mut().zip(row).for_each(|(wide, &narrow)| *wide = f64::from(narrow));
+            point
+                .iter_mut()
+                .zip(row)
+                .for_each(|(wide, &narrow)| *wide = f64::from(narrow));
             self.fill_terms(&point, &mut terms);
             log_sum_exp(&terms)
         };
-        points.values().chunks_exact(self.dim).map(density).collect()
+        points
+            .values()
+            .chunks_exact(self.dim)
+            .map(density)
+            .collect()
     }
 
     /// log (w_s N(point; m_s, v_s)) of each component.
     fn fill_terms(&self, point: &[f64], terms: &mut [f64]) {
-        let components = self.mean.chunks_exact(self.dim).zip(self.precision.chunks_exact(self.dim));
-        for ((term, log_normaliser), (mean, precision)) in terms.iter_mut().zip(&self.log_normaliser).zip(components) {
+        let components = self
+            .mean
+            .chunks_exact(self.dim)
+            .zip(self.precision.chunks_exact(self.dim));
+        for ((term, log_normaliser), (mean, precision)) in
+            terms.iter_mut().zip(&self.log_normaliser).zip(components)
+        {
             *term = log_normaliser - 0.5 * quadratic_form(point, mean, precision);
         }
     }
@@ -66,7 +100,10 @@ impl GaussianMixture {
     pub(crate) fn fill_draw(&self, cells: &mut [f32], stream: &mut RandomStream) {
         let level = f64::from(stream.uniform());
         let last = self.cumulative_weight.len() - 1;
-        let component = self.cumulative_weight.partition_point(|&sum| sum <= level).min(last);
+        let component = self
+            .cumulative_weight
+            .partition_point(|&sum| sum <= level)
+            .min(last);
         let parameters = component * self.dim..(component + 1) * self.dim;
         stream.fill_standard_normal(cells);
         let (mean, precision) = (&self.mean[parameters.clone()], &self.precision[parameters]);
@@ -79,7 +116,8 @@ impl GaussianMixture {
 /// log w − ½ Σ (log v + ln 2π) of each component.
 fn log_normalisers(log_var: &[f64], dim: usize, log_weights: &[f64]) -> Vec<f64> {
     let rows = log_var.chunks_exact(dim).zip(log_weights);
-    rows.map(|(row, log_weight)| log_weight - 0.5 * row.iter().map(|v| v + LN_TWO_PI).sum::<f64>()).collect()
+    rows.map(|(row, log_weight)| log_weight - 0.5 * row.iter().map(|v| v + LN_TWO_PI).sum::<f64>())
+        .collect()
 }
 
 fn running_sum(items: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -102,6 +140,10 @@ fn quadratic_form(point: &[f64], mean: &[f64], precision: &[f64]) -> f64 {
             sums[lane] += gap * gap * p[lane];
         }
     }
-    let rest = point_rest.iter().zip(mean_rest).zip(precision_rest).map(|((z, m), p)| (z - m) * (z - m) * p);
+    let rest = point_rest
+        .iter()
+        .zip(mean_rest)
+        .zip(precision_rest)
+        .map(|((z, m), p)| (z - m) * (z - m) * p);
     sums.iter().sum::<f64>() + rest.sum::<f64>()
 }

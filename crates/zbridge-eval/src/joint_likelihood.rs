@@ -3,7 +3,8 @@ use crate::{EvalError, TargetEstimate};
 use serde::{Deserialize, Serialize};
 use zbridge_core::Estimate;
 
-/// The four estimates that two factorisations of p(x, y) are made of, all over the same pairs in the same order.
+/// The four estimates that two factorisations of p(x, y) are made of, all over the same pairs in
+/// the same order.
 #[derive(Debug, Clone, Copy)]
 pub struct JointFactors<'a> {
     /// log p(x_i).
@@ -16,12 +17,14 @@ pub struct JointFactors<'a> {
     pub x_given_y: &'a TargetEstimate,
 }
 
-/// log p(x, y) of pairs by both factorisations, log p(x) + log p(y|x) and log p(y) + log p(x|y), and their gap.
+/// log p(x, y) of pairs by both factorisations, log p(x) + log p(y|x) and log p(y) + log p(x|y),
+/// and their gap.
 ///
-/// One joint has one value. Two directions that were fitted apart, beside two given models, give two: the gap is what
-/// the direction gap of the latents is in the space of observations. A mean gap of 0 needs no agreement (gaps of both
-/// signs cancel); the mean of its absolute value does, but is biased up by the noise of the draws, about
-/// √(2/π) times a row's error where the true gap is 0.
+/// One joint has one value. Two directions that were fitted apart, beside two given models, give
+/// two: the gap is what the direction gap of the latents is in the space of observations. A mean
+/// gap of 0 needs no agreement (gaps of both signs cancel); the mean of its absolute value does,
+/// but is biased up by the noise of the draws, about √(2/π) times a row's error where the true gap
+/// is 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JointLikelihood {
     /// One value for each pair.
@@ -30,7 +33,8 @@ pub struct JointLikelihood {
     pub by_x_first_nats: Estimate,
     /// Mean over pairs of log p(y) + log p(x|y), in nats.
     pub by_y_first_nats: Estimate,
-    /// Mean over pairs of (x first − y first), in nats, with the standard error of the difference over pairs.
+    /// Mean over pairs of (x first − y first), in nats, with the standard error of the difference
+    /// over pairs.
     pub gap_nats: Estimate,
     /// Mean over pairs of |x first − y first|, in nats.
     pub absolute_gap_nats: Estimate,
@@ -43,8 +47,9 @@ pub struct JointRow {
     pub by_x_first_nats: f64,
     /// log p(y) + log p(x|y), in nats.
     pub by_y_first_nats: f64,
-    /// Standard error of their difference over draws, in nats, as if the four estimates had drawn apart. Those that
-    /// share draws (log p(x) and log p(x|y)) enter with opposite signs, so that the true one is smaller.
+    /// Standard error of their difference over draws, in nats, as if the four estimates had drawn
+    /// apart. Those that share draws (log p(x) and log p(x|y)) enter with opposite signs, so that
+    /// the true one is smaller.
     pub gap_error_nats: f64,
 }
 
@@ -66,7 +71,9 @@ impl JointLikelihood {
             EvalError::expect_count("estimates, one per pair", rows, other.per_row.len())?;
         }
         let per_row: Vec<JointRow> = (0..rows).map(|row| factors.row(row)).collect();
-        let over = |value: &dyn Fn(&JointRow) -> f64| LogLikelihoodMoments::of(per_row.iter().map(value)).estimate();
+        let over = |value: &dyn Fn(&JointRow) -> f64| {
+            LogLikelihoodMoments::of(per_row.iter().map(value)).estimate()
+        };
         Ok(Self {
             by_x_first_nats: over(&|row| row.by_x_first_nats),
             by_y_first_nats: over(&|row| row.by_y_first_nats),
@@ -79,7 +86,8 @@ impl JointLikelihood {
 
 impl JointFactors<'_> {
     fn row(&self, row: usize) -> JointRow {
-        let [x, y_given_x, y, x_given_y] = [self.x, self.y_given_x, self.y, self.x_given_y].map(|e| e.per_row[row]);
+        let [x, y_given_x, y, x_given_y] =
+            [self.x, self.y_given_x, self.y, self.x_given_y].map(|e| e.per_row[row]);
         let squares = [x, y_given_x, y, x_given_y].map(|estimate| estimate.standard_error.powi(2));
         JointRow {
             by_x_first_nats: x.log_mean_nats + y_given_x.log_mean_nats,
@@ -95,8 +103,11 @@ mod tests {
     use crate::RowEstimate;
 
     fn estimate(values: &[f64]) -> TargetEstimate {
-        let row =
-            |&log_mean_nats: &f64| RowEstimate { log_mean_nats, standard_error: 0.1, effective_sample_size: 50.0 };
+        let row = |&log_mean_nats: &f64| RowEstimate {
+            log_mean_nats,
+            standard_error: 0.1,
+            effective_sample_size: 50.0,
+        };
         TargetEstimate::new("log p", 100, values.iter().map(row).collect())
     }
 
@@ -104,11 +115,29 @@ mod tests {
     fn two_pairs_worked_out_by_hand() {
         let [x, y_given_x, y, x_given_y] =
             [[-5.0, -6.0], [-1.0, -2.0], [-2.0, -2.5], [-4.5, -4.5]].map(|v| estimate(&v));
-        let joint = JointLikelihood::of(&JointFactors { x: &x, y_given_x: &y_given_x, y: &y, x_given_y: &x_given_y });
+        let joint = JointLikelihood::of(&JointFactors {
+            x: &x,
+            y_given_x: &y_given_x,
+            y: &y,
+            x_given_y: &x_given_y,
+        });
         let joint = joint.unwrap();
-        assert_eq!((joint.by_x_first_nats.mean, joint.by_y_first_nats.mean), (-7.0, -6.75));
-        assert_eq!(joint.per_row.iter().map(JointRow::gap_nats).collect::<Vec<_>>(), [0.5, -1.0]);
-        assert_eq!((joint.gap_nats.mean, joint.absolute_gap_nats.mean), (-0.25, 0.75));
+        assert_eq!(
+            (joint.by_x_first_nats.mean, joint.by_y_first_nats.mean),
+            (-7.0, -6.75)
+        );
+        assert_eq!(
+            joint
+                .per_row
+                .iter()
+                .map(JointRow::gap_nats)
+                .collect::<Vec<_>>(),
+            [0.5, -1.0]
+        );
+        assert_eq!(
+            (joint.gap_nats.mean, joint.absolute_gap_nats.mean),
+            (-0.25, 0.75)
+        );
         assert!((joint.gap_nats.standard_error - 0.75).abs() < 1e-12);
         assert!((joint.per_row[0].gap_error_nats - 0.2).abs() < 1e-12);
     }
@@ -116,7 +145,19 @@ mod tests {
     #[test]
     fn estimates_of_different_pairs_are_refused() {
         let (two, one) = (estimate(&[-1.0, -2.0]), estimate(&[-1.0]));
-        let refused = JointLikelihood::of(&JointFactors { x: &two, y_given_x: &two, y: &two, x_given_y: &one });
-        assert!(matches!(refused, Err(EvalError::Mismatch { expected: 2, found: 1, .. })));
+        let refused = JointLikelihood::of(&JointFactors {
+            x: &two,
+            y_given_x: &two,
+            y: &two,
+            x_given_y: &one,
+        });
+        assert!(matches!(
+            refused,
+            Err(EvalError::Mismatch {
+                expected: 2,
+                found: 1,
+                ..
+            })
+        ));
     }
 }

@@ -3,19 +3,22 @@ use crate::{CrossDensities, LogWeights};
 use serde::{Deserialize, Serialize};
 use zbridge_core::Estimate;
 
-/// What a source tells of its target: log q(t_i|s_i) − log mean_j q(t_i|s_j), mean over held-out pairs, in nats.
+/// What a source tells of its target: log q(t_i|s_i) − log mean_j q(t_i|s_j), mean over held-out
+/// pairs, in nats.
 ///
-/// For q(t|s) = p(t|s) it estimates the mutual information of the latents; a density that ignores its source has 0, one
-/// that is worse than its own marginal is below.
+/// For q(t|s) = p(t|s) it estimates the mutual information of the latents; a density that ignores
+/// its source has 0, one that is worse than its own marginal is below.
 ///
-/// **Bias**: with the own source among the j, as in [`gain_nats`](Self::gain_nats), no value exceeds ln n, and for the true
-/// conditional the mean is too low: a lower bound. Without it, as in [`leave_one_out_nats`](Self::leave_one_out_nats),
-/// it is too high for *any* q (the logarithm of a mean of n − 1 densities is too low), an upper bound, and +∞ where no
-/// other source explains the target. Report the first; where the two are far apart, more pairs are needed than there
-/// are, which is so once the gain comes near its ceiling.
+/// **Bias**: with the own source among the j, as in [`gain_nats`](Self::gain_nats), no value
+/// exceeds ln n, and for the true conditional the mean is too low: a lower bound. Without it, as in
+/// [`leave_one_out_nats`](Self::leave_one_out_nats), it is too high for *any* q (the logarithm of a
+/// mean of n − 1 densities is too low), an upper bound, and +∞ where no other source explains the
+/// target. Report the first; where the two are far apart, more pairs are needed than there are,
+/// which is so once the gain comes near its ceiling.
 ///
 /// # Source
-/// Poole, Ozair, van den Oord, Alemi, Tucker (2019), *On variational bounds of mutual information*, eqs. 12 and 13.
+/// Poole, Ozair, van den Oord, Alemi, Tucker (2019), *On variational bounds of mutual information*,
+/// eqs. 12 and 13.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LatentGain {
     /// Mean over pairs, the own source among those averaged over.
@@ -31,7 +34,10 @@ pub struct LatentGain {
 impl LatentGain {
     pub(crate) fn of(densities: &CrossDensities) -> Self {
         let rows = 0..densities.count();
-        let per_pair_nats: Vec<f64> = rows.clone().map(|row| gain(densities, row, |_| true)).collect();
+        let per_pair_nats: Vec<f64> = rows
+            .clone()
+            .map(|row| gain(densities, row, |_| true))
+            .collect();
         let left_out = rows.map(|row| gain(densities, row, |source| source != row));
         Self {
             gain_nats: LogLikelihoodMoments::of(per_pair_nats.iter().copied()).estimate(),
@@ -42,14 +48,17 @@ impl LatentGain {
     }
 }
 
-/// log q(t|own source) − log mean over the sources that are asked for; −∞ where the own source excludes the target.
+/// log q(t|own source) − log mean over the sources that are asked for; −∞ where the own source
+/// excludes the target.
 fn gain(densities: &CrossDensities, row: usize, asked: impl Fn(usize) -> bool) -> f64 {
     let own = densities.nats(row, row);
     if own == f64::NEG_INFINITY {
         return own;
     }
     let mut mean = LogWeights::default();
-    (0..densities.count()).filter(|&source| asked(source)).for_each(|source| mean.push(densities.nats(row, source)));
+    (0..densities.count())
+        .filter(|&source| asked(source))
+        .for_each(|source| mean.push(densities.nats(row, source)));
     own - mean.log_mean()
 }
 
@@ -70,7 +79,10 @@ mod tests {
     #[test]
     fn a_density_that_ignores_its_source_gains_nothing() {
         let found = CrossDensities::from_nats(vec![-1.0, -1.0, -7.0, -7.0], 2).gain();
-        assert_eq!((found.gain_nats.mean, found.leave_one_out_nats.mean), (0.0, 0.0));
+        assert_eq!(
+            (found.gain_nats.mean, found.leave_one_out_nats.mean),
+            (0.0, 0.0)
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@ use serde::Serialize;
 use std::collections::HashSet;
 use zbridge_core::{DiagonalGaussian, Moments, Posterior};
 
-/// What the posteriors of many observations say of a latent space, before anything is fitted on them.
+/// What the posteriors of many observations say of a latent space, before anything is fitted on
+/// them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LatentHealth {
     /// Observations.
@@ -13,19 +14,21 @@ pub struct LatentHealth {
     pub distinct_rows: usize,
     /// Dimensions along which all means are equal.
     pub constant: Vec<usize>,
-    /// Dimensions along which the means vary, but by less than a fiftieth of the whole variance: the encoder says next to
-    /// nothing there (a collapsed posterior). Constant ones are not counted again.
+    /// Dimensions along which the means vary, but by less than a fiftieth of the whole variance:
+    /// the encoder says next to nothing there (a collapsed posterior). Constant ones are not
+    /// counted again.
     pub collapsed: Vec<usize>,
     /// Dimensions that carry the observations: all others.
     pub active: usize,
-    /// Participation ratio (Σλ)² / Σλ² of the covariance of the means: in how many directions they really vary.
+    /// Participation ratio (Σλ)² / Σλ² of the covariance of the means: in how many directions they
+    /// really vary.
     pub effective_dim: f64,
     /// Least and largest standard deviation of the means over active dimensions.
     pub scale: [f64; 2],
     /// The value of any mean that is farthest from zero, with its row and column.
     pub farthest: (f64, usize, usize),
-    /// Mean over active dimensions of the share of variance that is the posteriors' own: 0 for points, near 1 where
-    /// posteriors overlap so much that they tell observations hardly apart.
+    /// Mean over active dimensions of the share of variance that is the posteriors' own: 0 for
+    /// points, near 1 where posteriors overlap so much that they tell observations hardly apart.
     pub posterior_share: f64,
 }
 
@@ -41,16 +44,27 @@ impl LatentHealth {
     pub fn of(posterior: &Posterior) -> Self {
         let moments = posterior.moments();
         let (rows, dim) = (moments.rows(), moments.dim());
-        let columns: Vec<Column> = (0..dim).map(|column| Column::of(&moments, column)).collect();
+        let columns: Vec<Column> = (0..dim)
+            .map(|column| Column::of(&moments, column))
+            .collect();
         let places = |test: &dyn Fn(&Column) -> bool| -> Vec<usize> {
-            columns.iter().enumerate().filter(|(_, column)| test(column)).map(|(place, _)| place).collect()
+            columns
+                .iter()
+                .enumerate()
+                .filter(|(_, column)| test(column))
+                .map(|(place, _)| place)
+                .collect()
         };
         let constant = places(&|column| column.is_constant());
         let collapsed = places(&|column| column.is_collapsed());
         let active = places(&|column| !column.is_constant() && !column.is_collapsed());
         let deviations = active.iter().map(|&place| columns[place].between.sqrt());
-        let scale = deviations.fold([f64::INFINITY, 0.0f64], |[low, high], sd| [low.min(sd), high.max(sd)]);
-        let shares = active.iter().map(|&place| columns[place].within / columns[place].total());
+        let scale = deviations.fold([f64::INFINITY, 0.0f64], |[low, high], sd| {
+            [low.min(sd), high.max(sd)]
+        });
+        let shares = active
+            .iter()
+            .map(|&place| columns[place].within / columns[place].total());
         Self {
             rows,
             dim,
@@ -79,7 +93,14 @@ impl Column {
             means.push(f64::from(moments.mean().row(row)[column]));
             variances.push(f64::from(moments.log_var().row(row)[column]).exp());
         }
-        Self { between: if moments.rows() > 1 { means.variance() } else { 0.0 }, within: variances.mean() }
+        Self {
+            between: if moments.rows() > 1 {
+                means.variance()
+            } else {
+                0.0
+            },
+            within: variances.mean(),
+        }
     }
 
     fn total(&self) -> f64 {
@@ -97,38 +118,68 @@ impl Column {
 
 fn distinct_rows(moments: &DiagonalGaussian) -> usize {
     let bits = |row: usize| -> Vec<u32> {
-        let values = moments.mean().row(row).iter().chain(moments.log_var().row(row));
+        let values = moments
+            .mean()
+            .row(row)
+            .iter()
+            .chain(moments.log_var().row(row));
         values.map(|value| value.to_bits()).collect()
     };
     (0..moments.rows()).map(bits).collect::<HashSet<_>>().len()
 }
 
-/// (tr C)² / tr C² of the means' covariance C, from the inner products of centred rows: tr C² is theirs squared, whatever
-/// the number of dimensions.
+/// (tr C)² / tr C² of the means' covariance C, from the inner products of centred rows: tr C² is
+/// theirs squared, whatever the number of dimensions.
 fn effective_dim(moments: &DiagonalGaussian) -> f64 {
     let (rows, dim) = (moments.rows().min(ROWS_OF_COVARIANCE), moments.dim());
     let mut centre = vec![0.0f64; dim];
     for row in 0..rows {
         let values = moments.mean().row(row);
-        centre.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(*value) / rows as f64);
+        centre
+            .iter_mut()
+            .zip(values)
+            .for_each(|(sum, value)| *sum += f64::from(*value) / rows as f64);
     }
-    let centred = |row: usize| moments.mean().row(row).iter().zip(&centre).map(|(value, c)| f64::from(*value) - c);
+    let centred = |row: usize| {
+        moments
+            .mean()
+            .row(row)
+            .iter()
+            .zip(&centre)
+            .map(|(value, c)| f64::from(*value) - c)
+    };
     let centred: Vec<Vec<f64>> = (0..rows).map(|row| centred(row).collect()).collect();
-    let product = |a: usize, b: usize| centred[a].iter().zip(&centred[b]).map(|(a, b)| a * b).sum::<f64>();
+    let product = |a: usize, b: usize| {
+        centred[a]
+            .iter()
+            .zip(&centred[b])
+            .map(|(a, b)| a * b)
+            .sum::<f64>()
+    };
     let (mut trace, mut squares) = (0.0, 0.0);
     for a in 0..rows {
         let own = product(a, a);
         trace += own;
         squares += own.powi(2) + 2.0 * (0..a).map(|b| product(a, b).powi(2)).sum::<f64>();
     }
-    if squares > 0.0 { trace * trace / squares } else { 0.0 }
+    if squares > 0.0 {
+        trace * trace / squares
+    } else {
+        0.0
+    }
 }
 
 fn farthest(moments: &DiagonalGaussian) -> (f64, usize, usize) {
     let values = moments.mean().values();
-    let place = (0..values.len()).max_by(|&a, &b| values[a].abs().total_cmp(&values[b].abs())).unwrap_or(0);
+    let place = (0..values.len())
+        .max_by(|&a, &b| values[a].abs().total_cmp(&values[b].abs()))
+        .unwrap_or(0);
     let value = values.get(place).copied().unwrap_or(0.0);
-    (f64::from(value), place / moments.dim(), place % moments.dim())
+    (
+        f64::from(value),
+        place / moments.dim(),
+        place % moments.dim(),
+    )
 }
 
 #[cfg(test)]
@@ -141,17 +192,28 @@ mod tests {
         let mut mean = vec![0.0; rows * 5];
         RandomStream::named(1, "health").fill_standard_normal(&mut mean);
         for row in mean.chunks_exact_mut(5) {
-            (row[0], row[1], row[2], row[3], row[4]) = (row[0], 2.0 * row[1], 0.05 * row[2], 0.7, row[0]);
+            (row[0], row[1], row[2], row[3], row[4]) =
+                (row[0], 2.0 * row[1], 0.05 * row[2], 0.7, row[0]);
         }
         mean[7 * 5 + 1] = -40.0;
-        let log_var = (0..rows).flat_map(|_| [-3.0, -3.0, 0.0, 0.0, -3.0]).collect();
-        DiagonalGaussian::new(Latents::new(mean, 5).unwrap(), Latents::new(log_var, 5).unwrap()).unwrap().into()
+        let log_var = (0..rows)
+            .flat_map(|_| [-3.0, -3.0, 0.0, 0.0, -3.0])
+            .collect();
+        DiagonalGaussian::new(
+            Latents::new(mean, 5).unwrap(),
+            Latents::new(log_var, 5).unwrap(),
+        )
+        .unwrap()
+        .into()
     }
 
     #[test]
     fn constant_and_collapsed_dimensions_are_named() {
         let health = LatentHealth::of(&posterior(500));
-        assert_eq!((health.constant, health.collapsed, health.active), (vec![3], vec![2], 3));
+        assert_eq!(
+            (health.constant, health.collapsed, health.active),
+            (vec![3], vec![2], 3)
+        );
         assert_eq!(health.farthest, (-40.0, 7, 1));
         assert!((0.8..1.2).contains(&health.scale[0]) && health.scale[1] > 2.0);
         assert!(health.posterior_share < 0.1);
@@ -164,10 +226,15 @@ mod tests {
         RandomStream::named(2, "health").fill_standard_normal(&mut mean);
         let even = |mean: Vec<f32>| {
             let log_var = Latents::filled(400, 3, -9.0);
-            LatentHealth::of(&DiagonalGaussian::new(Latents::new(mean, 3).unwrap(), log_var).unwrap().into())
+            LatentHealth::of(
+                &DiagonalGaussian::new(Latents::new(mean, 3).unwrap(), log_var)
+                    .unwrap()
+                    .into(),
+            )
         };
         assert!((even(mean.clone()).effective_dim - 3.0).abs() < 0.1);
-        mean.chunks_exact_mut(3).for_each(|row| (row[1], row[2]) = (row[0], -row[0]));
+        mean.chunks_exact_mut(3)
+            .for_each(|row| (row[1], row[2]) = (row[0], -row[0]));
         assert!((even(mean).effective_dim - 1.0).abs() < 1e-6);
     }
 }

@@ -1,8 +1,8 @@
 use crate::EvalError;
 use zbridge_core::{Latents, Posterior, RandomStream};
 
-/// One point of each latent space for each held-out pair: what a conditional density is evaluated on where no given
-/// model can be opened.
+/// One point of each latent space for each held-out pair: what a conditional density is evaluated
+/// on where no given model can be opened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LatentPairs {
     sources: Latents,
@@ -16,20 +16,27 @@ impl LatentPairs {
     /// `sources` `[n, source dim]`, `targets` `[n, target dim]`.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`] with fewer than two pairs: nothing can
-    /// be compared with a single one.
+    /// [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`] with fewer than
+    /// two pairs: nothing can be compared with a single one.
     pub fn new(sources: Latents, targets: Latents) -> Result<Self, EvalError> {
-        EvalError::expect_count("target latents, one per source", sources.rows(), targets.rows())?;
+        EvalError::expect_count(
+            "target latents, one per source",
+            sources.rows(),
+            targets.rows(),
+        )?;
         match sources.rows() {
-            0 | 1 => Err(EvalError::Empty { what: "held-out pairs: at least two are needed; a second pair" }),
+            0 | 1 => Err(EvalError::Empty {
+                what: "held-out pairs: at least two are needed; a second pair",
+            }),
             _ => Ok(Self { sources, targets }),
         }
     }
 
     /// A draw of z ~ p(z|observation) on both sides of each pair.
     ///
-    /// Pair `i` uses the streams `("evaluate/pairs/source", seed).child(i)` and `("evaluate/pairs/target", seed).child(i)`,
-    /// so that it has the same latents whatever other pairs are there.
+    /// Pair `i` uses the streams `("evaluate/pairs/source", seed).child(i)` and
+    /// `("evaluate/pairs/target", seed).child(i)`, so that it has the same latents whatever other
+    /// pairs are there.
     ///
     /// # Errors
     /// Those of [`new`](Self::new).
@@ -40,7 +47,8 @@ impl LatentPairs {
         )
     }
 
-    /// All pairs, or `most` of them taken at random (stream `("evaluate/candidates", seed)`), in their order.
+    /// All pairs, or `most` of them taken at random (stream `("evaluate/candidates", seed)`), in
+    /// their order.
     ///
     /// # Errors
     /// [`EvalError::Setting`] when fewer than two may stay.
@@ -49,12 +57,18 @@ impl LatentPairs {
         let mut rows = RandomStream::named(seed, "evaluate/candidates").permutation(self.count());
         rows.truncate(most);
         rows.sort_unstable();
-        Ok(Self { sources: self.sources.select(&rows), targets: self.targets.select(&rows) })
+        Ok(Self {
+            sources: self.sources.select(&rows),
+            targets: self.targets.select(&rows),
+        })
     }
 
     /// The pairs as seen from the other side, for the other direction's density.
     pub fn swapped(&self) -> Self {
-        Self { sources: self.targets.clone(), targets: self.sources.clone() }
+        Self {
+            sources: self.targets.clone(),
+            targets: self.sources.clone(),
+        }
     }
 
     /// How many pairs.
@@ -80,8 +94,16 @@ impl LatentPairs {
 }
 
 fn draw_each(posterior: &Posterior, streams: &RandomStream) -> Result<Latents, EvalError> {
-    let draw = |row: usize| posterior.select(&[row]).sample(&mut streams.child(row as u64)).into_values();
-    Ok(Latents::new((0..posterior.rows()).flat_map(draw).collect(), posterior.dim())?)
+    let draw = |row: usize| {
+        posterior
+            .select(&[row])
+            .sample(&mut streams.child(row as u64))
+            .into_values()
+    };
+    Ok(Latents::new(
+        (0..posterior.rows()).flat_map(draw).collect(),
+        posterior.dim(),
+    )?)
 }
 
 #[cfg(test)]
@@ -99,14 +121,21 @@ mod tests {
         let few = LatentPairs::draw(&posterior(4), &posterior(4), 5).unwrap();
         assert_eq!(many.sources().select(&[0, 1, 2, 3]), *few.sources());
         assert_ne!(few.sources(), few.targets());
-        assert_ne!(few, LatentPairs::draw(&posterior(4), &posterior(4), 6).unwrap());
+        assert_ne!(
+            few,
+            LatentPairs::draw(&posterior(4), &posterior(4), 6).unwrap()
+        );
         assert_eq!(few.swapped().sources(), few.targets());
     }
 
     #[test]
     fn a_selection_keeps_partners_and_order() {
-        let column = |from: usize| Latents::new((from..from + 50).map(|i| i as f32).collect(), 1).unwrap();
-        let pairs = LatentPairs::new(column(0), column(100)).unwrap().at_most(10, 1).unwrap();
+        let column =
+            |from: usize| Latents::new((from..from + 50).map(|i| i as f32).collect(), 1).unwrap();
+        let pairs = LatentPairs::new(column(0), column(100))
+            .unwrap()
+            .at_most(10, 1)
+            .unwrap();
         assert_eq!(pairs.count(), 10);
         let (sources, targets) = (pairs.sources().values(), pairs.targets().values());
         assert!(sources.iter().zip(targets).all(|(s, t)| s + 100.0 == *t) && sources.is_sorted());
@@ -115,7 +144,15 @@ mod tests {
     #[test]
     fn pairs_that_do_not_match_are_refused() {
         assert!(LatentPairs::draw(&posterior(3), &posterior(2), 1).is_err());
-        assert!(matches!(LatentPairs::draw(&posterior(1), &posterior(1), 1), Err(EvalError::Empty { .. })));
-        assert!(LatentPairs::draw(&posterior(3), &posterior(3), 1).unwrap().at_most(1, 1).is_err());
+        assert!(matches!(
+            LatentPairs::draw(&posterior(1), &posterior(1), 1),
+            Err(EvalError::Empty { .. })
+        ));
+        assert!(
+            LatentPairs::draw(&posterior(3), &posterior(3), 1)
+                .unwrap()
+                .at_most(1, 1)
+                .is_err()
+        );
     }
 }

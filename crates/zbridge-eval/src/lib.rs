@@ -1,4 +1,5 @@
-//! Likelihoods, coherence and calibration: what a bridge is worth, each quantity under its own name.
+//! Likelihoods, coherence and calibration: what a bridge is worth, each quantity under its own
+//! name.
 //!
 //! The paper's tables call several different things "log p(x)". Here each has one name:
 //!
@@ -24,12 +25,13 @@
 //! | precision, recall, density and coverage in feature space | [`precision_recall()`] |
 //! | outputs closer to the training set than held-out observations | [`nearest_training()`] |
 //!
-//! Every estimate carries its standard error; importance-sampled ones also carry the effective sample size, because a
-//! standard error that comes from a handful of weights is itself not to be believed:
-//! [`TargetEstimate::warning`] says so. Which of the three ways to a likelihood: the first, as long as it gives no
-//! warning; the mixture where a target has mass that p(z|x) misses; annealing where neither draws near the posterior,
-//! at some hundred times the cost. All three are unbiased for the likelihood, so that their logarithms are too low.
-//! [`LinearGaussianModel`] is the oracle: a model whose every likelihood has a closed form.
+//! Every estimate carries its standard error; importance-sampled ones also carry the effective
+//! sample size, because a standard error that comes from a handful of weights is itself not to be
+//! believed: [`TargetEstimate::warning`] says so. Which of the three ways to a likelihood: the
+//! first, as long as it gives no warning; the mixture where a target has mass that p(z|x) misses;
+//! annealing where neither draws near the posterior, at some hundred times the cost. All three are
+//! unbiased for the likelihood, so that their logarithms are too low. [`LinearGaussianModel`] is
+//! the oracle: a model whose every likelihood has a closed form.
 //!
 //! ```
 //! use zbridge_core::{LatentModel, Latents, DiagonalGaussian};
@@ -108,18 +110,25 @@ pub use error::EvalError;
 pub use feature_diversity::{ConditionFeatureDiversity, FeatureDiversity, feature_diversity};
 pub use frechet::frechet_distance;
 pub use importance::{
-    EffectiveSampleSize, ImportanceSettings, LOW_EFFECTIVE_SAMPLE_SIZE, TargetEstimate, importance_sampled,
+    EffectiveSampleSize, ImportanceSettings, LOW_EFFECTIVE_SAMPLE_SIZE, TargetEstimate,
+    importance_sampled,
 };
 pub use joint_likelihood::{JointFactors, JointLikelihood, JointRow};
 pub use latent_gain::LatentGain;
 pub use latent_health::LatentHealth;
 pub use latent_pairs::LatentPairs;
-pub use likelihood_summary::{EffectiveSampleSizeRange, EstimateWarning, LOW_SHARE_WORTH_A_WARNING, LikelihoodSummary};
+pub use likelihood_summary::{
+    EffectiveSampleSizeRange, EstimateWarning, LOW_SHARE_WORTH_A_WARNING, LikelihoodSummary,
+};
 pub use linear_gaussian::LinearGaussianModel;
 pub use log_weights::{LogWeights, log_sum_exp};
 pub use mixture_proposal::MixtureProposal;
-pub use naive::{Elbo, NaiveEstimate, NaiveRow, elbo, kl_to_prior_nats, naive_monte_carlo, reconstruction_term};
-pub use nearest_training::{CLOSE_QUANTILE, DistanceQuantile, NearestPair, NearestTraining, nearest_training};
+pub use naive::{
+    Elbo, NaiveEstimate, NaiveRow, elbo, kl_to_prior_nats, naive_monte_carlo, reconstruction_term,
+};
+pub use nearest_training::{
+    CLOSE_QUANTILE, DistanceQuantile, NearestPair, NearestTraining, nearest_training,
+};
 pub use pit_calibration::{PitCalibration, PitSettings};
 pub use posterior_density::PosteriorDensity;
 pub use precision_recall::{DEFAULT_NEIGHBOURS, PrecisionRecall, precision_recall};

@@ -1,8 +1,9 @@
 /// A stream of importance weights, given by their logarithms and summed without overflow.
 ///
-/// Keeps m = max log w, Σ e^{log w − m} and Σ e^{2(log w − m)}: constant memory in the number of weights.
-/// A weight of zero (log weight −∞) counts like any other. NaN and +∞ are no weights: the results are then
-/// NaN, and [`importance_sampled`](crate::importance_sampled) refuses them before they come here.
+/// Keeps m = max log w, Σ e^{log w − m} and Σ e^{2(log w − m)}: constant memory in the number of
+/// weights. A weight of zero (log weight −∞) counts like any other. NaN and +∞ are no weights: the
+/// results are then NaN, and [`importance_sampled`](crate::importance_sampled) refuses them before
+/// they come here.
 ///
 /// ```
 /// let mut weights = zbridge_eval::LogWeights::default();
@@ -20,14 +21,24 @@ pub struct LogWeights {
 
 impl Default for LogWeights {
     fn default() -> Self {
-        Self { count: 0, greatest: f64::NEG_INFINITY, sum: 0.0, sum_of_squares: 0.0 }
+        Self {
+            count: 0,
+            greatest: f64::NEG_INFINITY,
+            sum: 0.0,
+            sum_of_squares: 0.0,
+        }
     }
 }
 
 impl LogWeights {
     /// Takes one more weight in, by its logarithm in nats.
     pub fn push(&mut self, log_weight: f64) {
-        self.merge(&Self { count: 1, greatest: log_weight, sum: 1.0, sum_of_squares: 1.0 });
+        self.merge(&Self {
+            count: 1,
+            greatest: log_weight,
+            sum: 1.0,
+            sum_of_squares: 1.0,
+        });
     }
 
     /// Takes all weights of another stream in.
@@ -36,10 +47,18 @@ impl LogWeights {
         if other.greatest == f64::NEG_INFINITY {
             return;
         }
-        let greatest = if other.greatest > self.greatest { other.greatest } else { self.greatest };
-        let (own, their) = ((self.greatest - greatest).exp(), (other.greatest - greatest).exp());
+        let greatest = if other.greatest > self.greatest {
+            other.greatest
+        } else {
+            self.greatest
+        };
+        let (own, their) = (
+            (self.greatest - greatest).exp(),
+            (other.greatest - greatest).exp(),
+        );
         self.sum = self.sum * own + other.sum * their;
-        self.sum_of_squares = self.sum_of_squares * own * own + other.sum_of_squares * their * their;
+        self.sum_of_squares =
+            self.sum_of_squares * own * own + other.sum_of_squares * their * their;
         self.greatest = greatest;
     }
 
@@ -58,21 +77,32 @@ impl LogWeights {
 
     /// log Σ w_k in nats; −∞ when every weight is zero or there are none.
     pub fn log_sum(&self) -> f64 {
-        if self.count == 0 { f64::NEG_INFINITY } else { self.greatest + self.sum.ln() }
+        if self.count == 0 {
+            f64::NEG_INFINITY
+        } else {
+            self.greatest + self.sum.ln()
+        }
     }
 
-    /// (Σ w)² / Σ w²: of how many equal weights these have the precision, 1 … K; 0 when every weight is zero.
+    /// (Σ w)² / Σ w²: of how many equal weights these have the precision, 1 … K; 0 when every
+    /// weight is zero.
     ///
     /// # Source
     /// Kong (1992), *A note on importance sampling using standardized weights*.
     pub fn effective_sample_size(&self) -> f64 {
-        if self.sum_of_squares == 0.0 { 0.0 } else { self.sum * self.sum / self.sum_of_squares }
+        if self.sum_of_squares == 0.0 {
+            0.0
+        } else {
+            self.sum * self.sum / self.sum_of_squares
+        }
     }
 
-    /// Standard error of [`log_mean`](Self::log_mean) in nats; NaN for fewer than two weights or only zeros.
+    /// Standard error of [`log_mean`](Self::log_mean) in nats; NaN for fewer than two weights or
+    /// only zeros.
     ///
-    /// Delta method: sd(log w̄) ≈ sd(w̄)/w̄ = sqrt((K/ESS − 1)/(K − 1)), with the unbiased variance of w. With one
-    /// dominant weight it says 1 nat whatever the truth is: read it beside the effective sample size.
+    /// Delta method: sd(log w̄) ≈ sd(w̄)/w̄ = sqrt((K/ESS − 1)/(K − 1)), with the unbiased variance
+    /// of w. With one dominant weight it says 1 nat whatever the truth is: read it beside the
+    /// effective sample size.
     pub fn standard_error(&self) -> f64 {
         let effective = self.effective_sample_size();
         if self.count < 2 || effective == 0.0 {
@@ -89,7 +119,12 @@ pub fn log_sum_exp(terms: &[f64]) -> f64 {
     if greatest == f64::NEG_INFINITY {
         return greatest;
     }
-    greatest + terms.iter().map(|term| (term - greatest).exp()).sum::<f64>().ln()
+    greatest
+        + terms
+            .iter()
+            .map(|term| (term - greatest).exp())
+            .sum::<f64>()
+            .ln()
 }
 
 #[cfg(test)]
@@ -111,7 +146,10 @@ mod tests {
     #[test]
     fn zero_weights_count_and_only_zero_weights_give_minus_infinity() {
         let none = weights(&[f64::NEG_INFINITY; 4]);
-        assert_eq!((none.count(), none.log_mean(), none.effective_sample_size()), (4, f64::NEG_INFINITY, 0.0));
+        assert_eq!(
+            (none.count(), none.log_mean(), none.effective_sample_size()),
+            (4, f64::NEG_INFINITY, 0.0)
+        );
         assert!(none.standard_error().is_nan());
         let one = weights(&[f64::NEG_INFINITY, 0.0, f64::NEG_INFINITY, f64::NEG_INFINITY]);
         assert!(close(one.log_mean(), -(4f64.ln())) && close(one.effective_sample_size(), 1.0));

@@ -1,23 +1,29 @@
 use crate::rows::expect_log_densities;
-use crate::{DrawableDensity, EvalError, LogWeights, PosteriorDensity, Proposal, Proposed, RowProposal};
+use crate::{
+    DrawableDensity, EvalError, LogWeights, PosteriorDensity, Proposal, Proposed, RowProposal,
+};
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 
-/// Draws from p(z|x) and from other densities, a fixed share of them from each: multiple importance sampling.
+/// Draws from p(z|x) and from other densities, a fixed share of them from each: multiple importance
+/// sampling.
 ///
-/// A weight has the density of the whole mixture below, r(z) = Σ_c (n_c/K) r_c(z), whichever part the draw came from
-/// (the balance heuristic), with n_c draws of part c, fixed beforehand. So Σ w/K is unbiased for p(x|context) where any
-/// part covers what the others miss, and a weight is at most K/n_c times what it would be from part c alone: with the
-/// target as a part, p(x|z)·p_t(z)/r(z) ≤ p(x|z)·K/n_t never explodes. The price is the share of the draws.
+/// A weight has the density of the whole mixture below, r(z) = Σ_c (n_c/K) r_c(z), whichever part
+/// the draw came from (the balance heuristic), with n_c draws of part c, fixed beforehand. So Σ w/K
+/// is unbiased for p(x|context) where any part covers what the others miss, and a weight is at most
+/// K/n_c times what it would be from part c alone: with the target as a part, p(x|z)·p_t(z)/r(z) ≤
+/// p(x|z)·K/n_t never explodes. The price is the share of the draws.
 ///
-/// All targets share the draws and the decoder runs. A target that is also a part evaluates its density twice.
+/// All targets share the draws and the decoder runs. A target that is also a part evaluates its
+/// density twice.
 ///
-/// The standard error is that of a stratified sample: the spread *within* parts only. Part c needs n_c ≥ 2 for it. The
-/// effective sample size is that of the pooled weights, so half the draws spent on a part that contributes nothing
-/// halve it at most.
+/// The standard error is that of a stratified sample: the spread *within* parts only. Part c needs
+/// n_c ≥ 2 for it. The effective sample size is that of the pooled weights, so half the draws spent
+/// on a part that contributes nothing halve it at most.
 ///
 /// # Source
-/// Veach & Guibas (1995), *Optimally combining sampling techniques for Monte Carlo rendering*, eq. 9; Owen & Zhou (2000),
-/// *Safe and effective importance sampling*, section 3 (deterministic mixture).
+/// Veach & Guibas (1995), *Optimally combining sampling techniques for Monte Carlo rendering*, eq.
+/// 9; Owen & Zhou (2000), *Safe and effective importance sampling*, section 3 (deterministic
+/// mixture).
 ///
 /// ```
 /// use zbridge_core::DiagonalGaussian;
@@ -39,18 +45,27 @@ pub struct MixtureProposal<'a> {
 impl<'a> MixtureProposal<'a> {
     /// All draws from `posterior`, until other parts take their share.
     pub fn new(posterior: &'a DiagonalGaussian) -> Self {
-        Self { posterior: PosteriorDensity::new("p(z|x)", posterior), others: vec![], shares: vec![1.0] }
+        Self {
+            posterior: PosteriorDensity::new("p(z|x)", posterior),
+            others: vec![],
+            shares: vec![1.0],
+        }
     }
 
     /// The same with this share of the draws from `part`, taken from those of the posterior.
     ///
     /// # Errors
-    /// [`EvalError::Setting`] unless the share is above 0 and leaves the posterior more than nothing.
+    /// [`EvalError::Setting`] unless the share is above 0 and leaves the posterior more than
+    /// nothing.
     pub fn with(mut self, share: f64, part: &'a dyn DrawableDensity) -> Result<Self, EvalError> {
         let left = self.shares[0] - share;
         if !(share > 0.0 && left > 0.0) {
             let range = "a share above 0 is needed, and all shares together must be below 1";
-            return Err(EvalError::Setting { name: "share", value: share, range });
+            return Err(EvalError::Setting {
+                name: "share",
+                value: share,
+                range,
+            });
         }
         self.shares[0] = left;
         self.shares.push(share);
@@ -71,14 +86,18 @@ impl Proposal for MixtureProposal<'_> {
         stream: RandomStream,
     ) -> Result<Box<dyn RowProposal + 'a>, EvalError> {
         let posterior: &dyn DrawableDensity = &self.posterior;
-        let parts: Vec<_> = std::iter::once(posterior).chain(self.others.iter().copied()).collect();
+        let parts: Vec<_> = std::iter::once(posterior)
+            .chain(self.others.iter().copied())
+            .collect();
         let mut allocation = Allocation::new(self.shares.clone());
         allocation.advance(draws);
         let log_share = |&taken: &usize| (taken as f64 / draws as f64).ln();
         Ok(Box::new(MixtureRow {
             row,
             log_shares: allocation.taken.iter().map(log_share).collect(),
-            streams: (0..parts.len()).map(|part| stream.child(part as u64)).collect(),
+            streams: (0..parts.len())
+                .map(|part| stream.child(part as u64))
+                .collect(),
             allocation: Allocation::new(allocation.shares),
             parts,
         }))
@@ -93,15 +112,23 @@ struct Allocation {
 
 impl Allocation {
     fn new(shares: Vec<f64>) -> Self {
-        Self { taken: vec![0; shares.len()], shares }
+        Self {
+            taken: vec![0; shares.len()],
+            shares,
+        }
     }
 
     fn advance(&mut self, count: usize) {
         for _ in 0..count {
             let number = (self.taken.iter().sum::<usize>() + 1) as f64;
             let behind = |part: usize| self.shares[part] * number - self.taken[part] as f64;
-            let next =
-                (1..self.shares.len()).fold(0, |best, part| if behind(part) > behind(best) { part } else { best });
+            let next = (1..self.shares.len()).fold(0, |best, part| {
+                if behind(part) > behind(best) {
+                    part
+                } else {
+                    best
+                }
+            });
             self.taken[next] += 1;
         }
     }
@@ -137,19 +164,30 @@ impl RowProposal for MixtureRow<'_> {
             }
         }
         let points = Latents::new(values, dim).map_err(EvalError::at_row(self.row))?;
-        Ok(Proposed { log_densities_nats: self.log_densities(number, &points)?, points, strata })
+        Ok(Proposed {
+            log_densities_nats: self.log_densities(number, &points)?,
+            points,
+            strata,
+        })
     }
 }
 
 impl MixtureRow<'_> {
-    /// log Σ_c (n_c/K) r_c(z) of each point; never −∞, since every point was drawn from one of the parts.
+    /// log Σ_c (n_c/K) r_c(z) of each point; never −∞, since every point was drawn from one of the
+    /// parts.
     fn log_densities(&self, first: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let mut sums = vec![LogWeights::default(); points.rows()];
-        let used = self.parts.iter().zip(&self.log_shares).filter(|(_, share)| **share > f64::NEG_INFINITY);
+        let used = self
+            .parts
+            .iter()
+            .zip(&self.log_shares)
+            .filter(|(_, share)| **share > f64::NEG_INFINITY);
         for (part, log_share) in used {
             let values = part.log_prob(self.row, points)?;
             let values = expect_log_densities(part.name(), self.row, first, points.rows(), values)?;
-            sums.iter_mut().zip(values).for_each(|(sum, value)| sum.push(log_share + value));
+            sums.iter_mut()
+                .zip(values)
+                .for_each(|(sum, value)| sum.push(log_share + value));
         }
         let totals: Vec<f64> = sums.iter().map(LogWeights::log_sum).collect();
         match totals.iter().position(|total| !total.is_finite()) {
@@ -175,17 +213,26 @@ mod tests {
         for number in 1..200 {
             allocation.advance(1);
             for (taken, share) in allocation.taken.iter().zip(&allocation.shares) {
-                assert!((*taken as f64 - share * f64::from(number)).abs() <= 1.0, "{:?}", allocation.taken);
+                assert!(
+                    (*taken as f64 - share * f64::from(number)).abs() <= 1.0,
+                    "{:?}",
+                    allocation.taken
+                );
             }
         }
     }
 
     #[test]
     fn the_density_is_the_mixture_of_the_parts_by_what_was_really_drawn() {
-        let narrow = DiagonalGaussian::new(Latents::filled(1, 2, 1.0), Latents::filled(1, 2, -2.0)).unwrap();
+        let narrow =
+            DiagonalGaussian::new(Latents::filled(1, 2, 1.0), Latents::filled(1, 2, -2.0)).unwrap();
         let prior = PriorTarget::new("p").drawable(2);
         let proposal = MixtureProposal::new(&narrow).with(0.4, &prior).unwrap();
-        let drawn = proposal.of_row(0, 3, RandomStream::named(1, "x")).unwrap().draw(3).unwrap();
+        let drawn = proposal
+            .of_row(0, 3, RandomStream::named(1, "x"))
+            .unwrap()
+            .draw(3)
+            .unwrap();
         assert_eq!(drawn.strata, [0, 0, 1]);
         let posterior = PosteriorDensity::new("p(z|x)", &narrow);
         let parts: [&dyn TargetDensity; 2] = [&posterior, &prior];
@@ -201,9 +248,15 @@ mod tests {
         let prior = PriorTarget::new("p").drawable(2);
         let build = |share| MixtureProposal::new(&posterior).with(share, &prior).err();
         for share in [0.0, -0.1, 1.0, f64::NAN] {
-            assert!(matches!(build(share), Some(EvalError::Setting { name: "share", .. })), "{share}");
+            assert!(
+                matches!(build(share), Some(EvalError::Setting { name: "share", .. })),
+                "{share}"
+            );
         }
-        let twice = MixtureProposal::new(&posterior).with(0.6, &prior).unwrap().with(0.6, &prior);
+        let twice = MixtureProposal::new(&posterior)
+            .with(0.6, &prior)
+            .unwrap()
+            .with(0.6, &prior);
         assert!(twice.is_err());
     }
 }

@@ -4,17 +4,18 @@ use crate::{EvalError, ImportanceSettings, LatentSampler, LogWeights, RowEstimat
 use serde::{Deserialize, Serialize};
 use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Observations, RandomStream};
 
-/// Naive Monte Carlo estimates: latents drawn from the conditional itself, whatever the observation is.
+/// Naive Monte Carlo estimates: latents drawn from the conditional itself, whatever the observation
+/// is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NaiveEstimate {
     /// One estimate for each observation, in their order.
     pub per_row: Vec<NaiveRow>,
-    /// Mean over observations of E_{z~q(z|context)} log p(x|z), in nats: what table 1 of the paper seems to show. It
-    /// compares x with *other* images of its class, so it rewards blurred means; it is no likelihood of x, only a
-    /// lower bound of one.
+    /// Mean over observations of E_{z~q(z|context)} log p(x|z), in nats: what table 1 of the paper
+    /// seems to show. It compares x with *other* images of its class, so it rewards blurred means;
+    /// it is no likelihood of x, only a lower bound of one.
     pub mean_log_likelihood: Estimate,
-    /// Mean over observations of log (1/K) Σ p(x|z_k), z_k ~ q(z|context), in nats: right in the limit K → ∞, far too
-    /// low for any K that a high-dimensional latent space allows.
+    /// Mean over observations of log (1/K) Σ p(x|z_k), z_k ~ q(z|context), in nats: right in the
+    /// limit K → ∞, far too low for any K that a high-dimensional latent space allows.
     pub log_mean_likelihood: Estimate,
 }
 
@@ -40,15 +41,16 @@ pub struct Elbo {
 
 /// E_{z~q(z|context)} log p(x|z) and log E_{z~q(z|context)} p(x|z) for each observation, in nats.
 ///
-/// Observation `i` uses the stream `("naive", seed).child(i)`; the result depends neither on threads nor on the size of
-/// chunks. `progress` hears how many observations are done.
+/// Observation `i` uses the stream `("naive", seed).child(i)`; the result depends neither on
+/// threads nor on the size of chunks. `progress` hears how many observations are done.
 ///
 /// # Shapes
 /// `observations` `[n, event]`; the sampler answers for rows `0 … n − 1`.
 ///
 /// # Errors
-/// [`EvalError::Setting`] for settings of 0, the sampler's errors, [`EvalError::Row`] for shapes, and
-/// [`EvalError::NotALogDensity`] with the observation and draw at which the model returned NaN or +∞.
+/// [`EvalError::Setting`] for settings of 0, the sampler's errors, [`EvalError::Row`] for shapes,
+/// and [`EvalError::NotALogDensity`] with the observation and draw at which the model returned NaN
+/// or +∞.
 pub fn naive_monte_carlo(
     model: &dyn LatentModel,
     observations: &Observations,
@@ -58,7 +60,8 @@ pub fn naive_monte_carlo(
 ) -> Result<NaiveEstimate, EvalError> {
     let questions = Questions::new(model, observations)?;
     let per_row = likelihoods_of_draws("naive", questions, sampler, settings, progress)?;
-    let mean_of = |part: fn(&NaiveRow) -> f64| LogLikelihoodMoments::of(per_row.iter().map(part)).estimate();
+    let mean_of =
+        |part: fn(&NaiveRow) -> f64| LogLikelihoodMoments::of(per_row.iter().map(part)).estimate();
     Ok(NaiveEstimate {
         mean_log_likelihood: mean_of(|row| row.mean_log_likelihood.mean),
         log_mean_likelihood: mean_of(|row| row.log_mean_likelihood.log_mean_nats),
@@ -66,16 +69,18 @@ pub fn naive_monte_carlo(
     })
 }
 
-/// E_{z~p(z|x)} log p(x|z), mean over observations in nats: how well the model repeats what it has just seen.
+/// E_{z~p(z|x)} log p(x|z), mean over observations in nats: how well the model repeats what it has
+/// just seen.
 ///
-/// Not a likelihood: it leaves out what z costs. For labels it can exceed −ln(classes), which no likelihood of balanced
-/// labels can; the paper's table 2 is such a term.
+/// Not a likelihood: it leaves out what z costs. For labels it can exceed −ln(classes), which no
+/// likelihood of balanced labels can; the paper's table 2 is such a term.
 ///
 /// # Shapes
 /// `observations` `[n, event]`, `posterior` `[n, latent]`.
 ///
 /// # Errors
-/// Those of [`naive_monte_carlo`]; [`EvalError::Mismatch`] unless there is one posterior per observation.
+/// Those of [`naive_monte_carlo`]; [`EvalError::Mismatch`] unless there is one posterior per
+/// observation.
 pub fn reconstruction_term(
     model: &dyn LatentModel,
     observations: &Observations,
@@ -87,15 +92,20 @@ pub fn reconstruction_term(
     Ok(LogLikelihoodMoments::of(rows).estimate())
 }
 
-/// KL(p(z|x_i) ‖ N(0, I)) in nats for each observation, `[n]`; closed form ½ Σ (μ² + σ² − log σ² − 1).
+/// KL(p(z|x_i) ‖ N(0, I)) in nats for each observation, `[n]`; closed form ½ Σ (μ² + σ² − log σ² −
+/// 1).
 ///
 /// # Errors
 /// None that depend on values; [`EvalError::Shape`] is passed on.
 pub fn kl_to_prior_nats(posterior: &DiagonalGaussian) -> Result<Vec<f64>, EvalError> {
-    Ok(posterior.kl_divergence_nats(&DiagonalGaussian::standard(posterior.rows(), posterior.dim()))?)
+    Ok(posterior.kl_divergence_nats(&DiagonalGaussian::standard(
+        posterior.rows(),
+        posterior.dim(),
+    ))?)
 }
 
-/// The evidence lower bound E_{z~p(z|x)} log p(x|z) − KL(p(z|x) ‖ N(0, I)) and its terms, means over observations.
+/// The evidence lower bound E_{z~p(z|x)} log p(x|z) − KL(p(z|x) ‖ N(0, I)) and its terms, means
+/// over observations.
 ///
 /// # Shapes
 /// `observations` `[n, event]`, `posterior` `[n, latent]`.
@@ -111,7 +121,10 @@ pub fn elbo(
 ) -> Result<Elbo, EvalError> {
     let reconstructions = reconstruction_terms(model, observations, posterior, settings, progress)?;
     let divergences = kl_to_prior_nats(posterior)?;
-    let differences = reconstructions.iter().zip(&divergences).map(|(term, divergence)| term - divergence);
+    let differences = reconstructions
+        .iter()
+        .zip(&divergences)
+        .map(|(term, divergence)| term - divergence);
     Ok(Elbo {
         elbo: LogLikelihoodMoments::of(differences).estimate(),
         reconstruction: LogLikelihoodMoments::of(reconstructions).estimate(),
@@ -127,10 +140,17 @@ fn reconstruction_terms(
     settings: &ImportanceSettings,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<f64>, EvalError> {
-    EvalError::expect_count("posteriors, one per observation", observations.rows(), posterior.rows())?;
+    EvalError::expect_count(
+        "posteriors, one per observation",
+        observations.rows(),
+        posterior.rows(),
+    )?;
     let questions = Questions::new(model, observations)?;
     let rows = likelihoods_of_draws("reconstruction", questions, posterior, settings, progress)?;
-    Ok(rows.iter().map(|row| row.mean_log_likelihood.mean).collect())
+    Ok(rows
+        .iter()
+        .map(|row| row.mean_log_likelihood.mean)
+        .collect())
 }
 
 /// Both means of log p(x_i|z) over draws of z, with the streams of `purpose`.
@@ -153,6 +173,9 @@ fn likelihoods_of_draws(
                 weights.push(log_likelihood);
             }
         }
-        Ok(NaiveRow { mean_log_likelihood: logs.estimate(), log_mean_likelihood: RowEstimate::from(&weights) })
+        Ok(NaiveRow {
+            mean_log_likelihood: logs.estimate(),
+            log_mean_likelihood: RowEstimate::from(&weights),
+        })
     })
 }

@@ -13,15 +13,18 @@ const LEVELS: [f64; 9] = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
 /// Rows that one task works on.
 const BLOCK: usize = 16;
 
-/// Whether generated observations lie closer to the training set than held-out real ones do: memorised outputs.
+/// Whether generated observations lie closer to the training set than held-out real ones do:
+/// memorised outputs.
 ///
-/// Real observations that were never trained on are close to some training observation too; they set the scale. If
-/// outputs were as new as these, about 1 % of them would lie below the 1st percentile of held-out distances.
+/// Real observations that were never trained on are close to some training observation too; they
+/// set the scale. If outputs were as new as these, about 1 % of them would lie below the 1st
+/// percentile of held-out distances.
 ///
-/// **Bias**: the nearest distance falls with the size of the training set, for both sets alike. With n held-out rows the
-/// percentile is their ⌈n/100⌉-th smallest distance, so that its own noise is not in the interval of the share: for
-/// n = 100 it is the smallest of them. A blurred or typical output (a class mean) is close to everything without being
-/// a copy: look at the closest pairs before saying "memorised".
+/// **Bias**: the nearest distance falls with the size of the training set, for both sets alike.
+/// With n held-out rows the percentile is their ⌈n/100⌉-th smallest distance, so that its own noise
+/// is not in the interval of the share: for n = 100 it is the smallest of them. A blurred or
+/// typical output (a class mean) is close to everything without being a copy: look at the closest
+/// pairs before saying "memorised".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NearestTraining {
     /// The [`CLOSE_QUANTILE`] quantile of the held-out observations' distances.
@@ -66,37 +69,57 @@ pub struct NearestPair {
     pub distance: f64,
 }
 
-/// Distances of generated and of held-out observations to their nearest training observations, compared.
+/// Distances of generated and of held-out observations to their nearest training observations,
+/// compared.
 ///
-/// Exact, in f32 and in parallel: (generated + held-out) · training distances. `closest` is how many pairs to keep.
+/// Exact, in f32 and in parallel: (generated + held-out) · training distances. `closest` is how
+/// many pairs to keep.
 ///
 /// # Shapes
-/// `generated` `[n, features]`, `held_out` `[m, features]`, `training` `[t, features]`: features, or pixels as they are.
+/// `generated` `[n, features]`, `held_out` `[m, features]`, `training` `[t, features]`: features,
+/// or pixels as they are.
 ///
 /// # Errors
 /// [`EvalError::Mismatch`] when the widths differ, [`EvalError::Empty`] when a set has no rows.
 ///
 /// # Source
-/// The comparison of nearest distances with those of held-out data: Meehan, Chaudhuri, Dasgupta (2020), *A non-parametric
-/// test to detect data-copying in generative models*; here as a share below a quantile in place of their rank test.
+/// The comparison of nearest distances with those of held-out data: Meehan, Chaudhuri, Dasgupta
+/// (2020), *A non-parametric test to detect data-copying in generative models*; here as a share
+/// below a quantile in place of their rank test.
 pub fn nearest_training(
     generated: &Latents,
     held_out: &Latents,
     training: &Latents,
     closest: usize,
 ) -> Result<NearestTraining, EvalError> {
-    EvalError::expect_count("features of the generated set", training.dim(), generated.dim())?;
-    EvalError::expect_count("features of the held-out set", training.dim(), held_out.dim())?;
-    for (what, set) in [("generated observations", generated), ("held-out observations", held_out)] {
+    EvalError::expect_count(
+        "features of the generated set",
+        training.dim(),
+        generated.dim(),
+    )?;
+    EvalError::expect_count(
+        "features of the held-out set",
+        training.dim(),
+        held_out.dim(),
+    )?;
+    for (what, set) in [
+        ("generated observations", generated),
+        ("held-out observations", held_out),
+    ] {
         if set.rows() == 0 {
             return Err(EvalError::Empty { what });
         }
     }
     if training.rows() == 0 {
-        return Err(EvalError::Empty { what: "training observations" });
+        return Err(EvalError::Empty {
+            what: "training observations",
+        });
     }
     let panels = Panels::of(training);
-    let (mut pairs, held_out) = (nearest_pairs(generated, &panels), nearest_pairs(held_out, &panels));
+    let (mut pairs, held_out) = (
+        nearest_pairs(generated, &panels),
+        nearest_pairs(held_out, &panels),
+    );
     pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance));
     let held_out = sorted(held_out.iter().map(|pair| pair.distance));
     Ok(NearestTraining::new(pairs, &held_out, closest))
@@ -173,12 +196,23 @@ mod tests {
 
     #[test]
     fn new_draws_of_the_same_distribution_are_no_closer_than_held_out_ones() {
-        let found = nearest_training(&normal(2000, 1), &normal(2000, 2), &normal(1000, 3), 5).unwrap();
+        let found =
+            nearest_training(&normal(2000, 1), &normal(2000, 2), &normal(1000, 3), 5).unwrap();
         let (low, high) = found.close_share_interval_95;
         assert!(low < 0.013 && high > 0.007, "{found:?}");
-        assert_eq!((found.exact_copies, found.closest.len(), found.held_out_count), (0, 5, 2000));
+        assert_eq!(
+            (
+                found.exact_copies,
+                found.closest.len(),
+                found.held_out_count
+            ),
+            (0, 5, 2000)
+        );
         let median = found.quantiles[5];
-        assert!((median.generated / median.held_out - 1.0).abs() < 0.05, "{median:?}");
+        assert!(
+            (median.generated / median.held_out - 1.0).abs() < 0.05,
+            "{median:?}"
+        );
     }
 
     #[test]
@@ -191,7 +225,11 @@ mod tests {
         let generated = Latents::new(values, 5).unwrap();
         let found = nearest_training(&generated, &normal(500, 2), &training, 3).unwrap();
         assert_eq!((found.exact_copies, found.closest.len()), (2, 3));
-        let rows: Vec<_> = found.closest.iter().map(|pair| (pair.generated, pair.training)).collect();
+        let rows: Vec<_> = found
+            .closest
+            .iter()
+            .map(|pair| (pair.generated, pair.training))
+            .collect();
         assert_eq!(rows, [(0, 77), (1, 5), (2, 400)]);
         assert!(found.close_count >= 3 && found.close_count < 15);
     }
@@ -199,17 +237,30 @@ mod tests {
     #[test]
     fn quantiles_are_order_statistics() {
         let values: Vec<f64> = (1..=100).map(f64::from).collect();
-        assert_eq!([0.0, 0.01, 0.011, 0.5, 1.0].map(|level| quantile(&values, level)), [1.0, 1.0, 2.0, 50.0, 100.0]);
+        assert_eq!(
+            [0.0, 0.01, 0.011, 0.5, 1.0].map(|level| quantile(&values, level)),
+            [1.0, 1.0, 2.0, 50.0, 100.0]
+        );
     }
 
     #[test]
     fn sets_that_cannot_be_compared_are_refused() {
         let set = normal(4, 1);
         let none = Latents::filled(0, 5, 0.0);
-        for sets in [[&none, &set, &set], [&set, &none, &set], [&set, &set, &none]] {
-            assert!(matches!(nearest_training(sets[0], sets[1], sets[2], 1), Err(EvalError::Empty { .. })));
+        for sets in [
+            [&none, &set, &set],
+            [&set, &none, &set],
+            [&set, &set, &none],
+        ] {
+            assert!(matches!(
+                nearest_training(sets[0], sets[1], sets[2], 1),
+                Err(EvalError::Empty { .. })
+            ));
         }
         let narrow = Latents::filled(4, 2, 0.0);
-        assert!(matches!(nearest_training(&narrow, &set, &set, 1), Err(EvalError::Mismatch { .. })));
+        assert!(matches!(
+            nearest_training(&narrow, &set, &set, 1),
+            Err(EvalError::Mismatch { .. })
+        ));
     }
 }

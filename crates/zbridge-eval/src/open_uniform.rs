@@ -15,6 +15,8 @@ mod tests {
     fn draws_have_the_moments_of_the_uniform() {
         let (mut stream, mut moments) = (RandomStream::named(1, "uniform"), Moments::default());
         (0..100_000).for_each(|_| moments.push(open_uniform(&mut stream)));
-        assert!((moments.mean() - 0.5).abs() < 0.004 && (moments.variance() - 1.0 / 12.0).abs() < 0.001);
+        assert!(
+            (moments.mean() - 0.5).abs() < 0.004 && (moments.variance() - 1.0 / 12.0).abs() < 0.001
+        );
     }
 }

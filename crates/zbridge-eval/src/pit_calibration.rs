@@ -15,9 +15,9 @@ pub struct PitSettings {
 
 /// Whether targets fall where q(·|source) says, by probability-integral transforms.
 ///
-/// Each target gets its rank among L draws from q(·|its source), as a number in 0..1. Were the target such a draw too,
-/// that number would be uniform, *exactly and for any L*: ties and the gaps between ranks are filled with random
-/// numbers. Departures say how q errs:
+/// Each target gets its rank among L draws from q(·|its source), as a number in 0..1. Were the
+/// target such a draw too, that number would be uniform, *exactly and for any L*: ties and the gaps
+/// between ranks are filled with random numbers. Departures say how q errs:
 ///
 /// | histogram | of a dimension | of the highest-density level |
 /// |---|---|---|
@@ -25,13 +25,14 @@ pub struct PitSettings {
 /// | piled up in the middle | q too wide there | – |
 /// | leaning to one side | q shifted: mean above ½, targets lie above the draws | mean below ½: targets in regions of too low density, q too narrow or misplaced; above ½: q too wide |
 ///
-/// Uniform transforms do not make q the true conditional: its own marginal, with the source ignored, passes as well. Read
-/// it beside the [gain](crate::LatentGain).
+/// Uniform transforms do not make q the true conditional: its own marginal, with the source
+/// ignored, passes as well. Read it beside the [gain](crate::LatentGain).
 ///
 /// # Source
-/// Talts, Betancourt, Simpson, Vehtari, Gelman (2018), *Validating Bayesian inference algorithms with simulation-based
-/// calibration*, theorem 1; Zhao, Dalmasso, Izbicki, Lee (2021), *Diagnostics for conditional density models and Bayesian
-/// inference algorithms* (highest-density levels); Hermans et al. (2022) for their use as expected coverage.
+/// Talts, Betancourt, Simpson, Vehtari, Gelman (2018), *Validating Bayesian inference algorithms
+/// with simulation-based calibration*, theorem 1; Zhao, Dalmasso, Izbicki, Lee (2021), *Diagnostics
+/// for conditional density models and Bayesian inference algorithms* (highest-density levels);
+/// Hermans et al. (2022) for their use as expected coverage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PitCalibration {
     /// L.
@@ -40,7 +41,8 @@ pub struct PitCalibration {
     pub count: usize,
     /// For each dimension of the target, where its coordinate stands among those of the draws.
     pub per_dimension: Vec<Uniformity>,
-    /// The smallest p-value of a dimension times their number (Bonferroni), at most 1: one test of all dimensions.
+    /// The smallest p-value of a dimension times their number (Bonferroni), at most 1: one test of
+    /// all dimensions.
     pub dimensions_p_value: f64,
     /// Share of draws with a *lower* density than the target's.
     pub highest_density: Uniformity,
@@ -49,12 +51,13 @@ pub struct PitCalibration {
 impl PitCalibration {
     /// The transforms of these pairs under `density`.
     ///
-    /// Pair `i` uses the stream `("evaluate/pit", seed).child(i)`; the result does not depend on the number of threads.
-    /// `progress` hears how many pairs are done.
+    /// Pair `i` uses the stream `("evaluate/pit", seed).child(i)`; the result does not depend on
+    /// the number of threads. `progress` hears how many pairs are done.
     ///
     /// # Errors
-    /// [`EvalError::Setting`] without draws, [`EvalError::Mismatch`] when the pairs lie in other latent spaces,
-    /// [`EvalError::NotALogDensity`] naming pair and draw (the last is the target) where the density is NaN or +∞.
+    /// [`EvalError::Setting`] without draws, [`EvalError::Mismatch`] when the pairs lie in other
+    /// latent spaces, [`EvalError::NotALogDensity`] naming pair and draw (the last is the target)
+    /// where the density is NaN or +∞.
     pub fn of(
         density: &(dyn ConditionalDensity + Sync),
         pairs: &LatentPairs,
@@ -65,11 +68,22 @@ impl PitCalibration {
         pairs.expect_dims(density.dims())?;
         let streams = RandomStream::named(settings.seed, "evaluate/pit");
         let rows = each_row(pairs.count(), progress, |row| {
-            Transforms::of(density, pairs, row, settings.draws, streams.child(row as u64))
+            Transforms::of(
+                density,
+                pairs,
+                row,
+                settings.draws,
+                streams.child(row as u64),
+            )
         })?;
-        let column = |column: usize| Uniformity::of(rows.iter().map(|row| row.coordinates[column]).collect());
+        let column = |column: usize| {
+            Uniformity::of(rows.iter().map(|row| row.coordinates[column]).collect())
+        };
         let per_dimension: Vec<Uniformity> = (0..pairs.targets().dim()).map(column).collect();
-        let least = per_dimension.iter().map(|dimension| dimension.ks_p_value).fold(1.0, f64::min);
+        let least = per_dimension
+            .iter()
+            .map(|dimension| dimension.ks_p_value)
+            .fold(1.0, f64::min);
         Ok(Self {
             draws: settings.draws,
             count: pairs.count(),
@@ -94,19 +108,34 @@ impl Transforms {
         draws: usize,
         mut stream: RandomStream,
     ) -> Result<Self, EvalError> {
-        let points = points(density, pairs, row, draws, &mut stream).map_err(EvalError::at_row(row))?;
+        let points =
+            points(density, pairs, row, draws, &mut stream).map_err(EvalError::at_row(row))?;
         let (dim, truth) = (pairs.targets().dim(), pairs.targets().row(row));
-        let mut level = |truth: f64, drawn: &mut dyn Iterator<Item = f64>| randomised_rank(truth, drawn, &mut stream);
+        let mut level = |truth: f64, drawn: &mut dyn Iterator<Item = f64>| {
+            randomised_rank(truth, drawn, &mut stream)
+        };
         let nats = expect_log_densities("log q(target|source)", row, 0, draws + 1, points.nats)?;
         let of_column = |(column, &truth): (usize, &f32)| {
-            level(f64::from(truth), &mut points.values.iter().skip(column).step_by(dim).map(|&z| f64::from(z)))
+            level(
+                f64::from(truth),
+                &mut points
+                    .values
+                    .iter()
+                    .skip(column)
+                    .step_by(dim)
+                    .map(|&z| f64::from(z)),
+            )
         };
         let coordinates = truth.iter().enumerate().map(of_column).collect();
-        Ok(Self { coordinates, density_level: level(nats[draws], &mut nats[..draws].iter().copied()) })
+        Ok(Self {
+            coordinates,
+            density_level: level(nats[draws], &mut nats[..draws].iter().copied()),
+        })
     }
 }
 
-/// The draws for one pair, `[draws, dim]`, and the log densities of these and of the target, `[draws + 1]`.
+/// The draws for one pair, `[draws, dim]`, and the log densities of these and of the target,
+/// `[draws + 1]`.
 struct Points {
     values: Vec<f32>,
     nats: Vec<f64>,
@@ -119,15 +148,29 @@ fn points(
     draws: usize,
     stream: &mut RandomStream,
 ) -> Result<Points, ShapeError> {
-    let drawn = density.given(&pairs.sources().select(&[row]))?.sample_each(draws, stream);
-    let every = zbridge_core::Latents::new([drawn.values(), pairs.targets().row(row)].concat(), drawn.dim())?;
-    let nats = density.given(&pairs.sources().select(&vec![row; draws + 1]))?.log_prob(&every)?;
-    Ok(Points { values: drawn.into_values(), nats })
+    let drawn = density
+        .given(&pairs.sources().select(&[row]))?
+        .sample_each(draws, stream);
+    let every = zbridge_core::Latents::new(
+        [drawn.values(), pairs.targets().row(row)].concat(),
+        drawn.dim(),
+    )?;
+    let nats = density
+        .given(&pairs.sources().select(&vec![row; draws + 1]))?
+        .log_prob(&every)?;
+    Ok(Points {
+        values: drawn.into_values(),
+        nats,
+    })
 }
 
-/// (values below + V · (values equal + 1)) / (L + 1) with V uniform: uniform when the truth is one of L + 1 exchangeable
-/// values.
-fn randomised_rank(truth: f64, drawn: &mut dyn Iterator<Item = f64>, stream: &mut RandomStream) -> f64 {
+/// (values below + V · (values equal + 1)) / (L + 1) with V uniform: uniform when the truth is one
+/// of L + 1 exchangeable values.
+fn randomised_rank(
+    truth: f64,
+    drawn: &mut dyn Iterator<Item = f64>,
+    stream: &mut RandomStream,
+) -> f64 {
     let (mut below, mut equal, mut all) = (0, 0, 0);
     for value in drawn {
         below += usize::from(value < truth);
@@ -144,7 +187,9 @@ mod tests {
     #[test]
     fn a_rank_lies_between_those_of_its_neighbours() {
         let mut stream = RandomStream::named(1, "rank");
-        let mut rank = |truth: f64, drawn: &[f64]| randomised_rank(truth, &mut drawn.iter().copied(), &mut stream);
+        let mut rank = |truth: f64, drawn: &[f64]| {
+            randomised_rank(truth, &mut drawn.iter().copied(), &mut stream)
+        };
         for _ in 0..100 {
             let two_below = rank(2.5, &[1.0, 2.0, 3.0, 4.0]);
             assert!(two_below > 0.4 && two_below < 0.6);

@@ -3,8 +3,8 @@ use zbridge_core::{DiagonalGaussian, LatentDistribution, Latents, RandomStream};
 
 /// p(z|x_i) of an encoder as a density of observation `i`: row `i` of the batch.
 ///
-/// A part of a [`MixtureProposal`](crate::MixtureProposal), or the start of [`annealed`](crate::annealed) on a shorter way than
-/// from the prior.
+/// A part of a [`MixtureProposal`](crate::MixtureProposal), or the start of
+/// [`annealed`](crate::annealed) on a shorter way than from the prior.
 #[derive(Debug, Clone)]
 pub struct PosteriorDensity<'a> {
     name: String,
@@ -14,7 +14,10 @@ pub struct PosteriorDensity<'a> {
 impl<'a> PosteriorDensity<'a> {
     /// The posteriors, called `name` where something is wrong with them.
     pub fn new(name: impl Into<String>, posterior: &'a DiagonalGaussian) -> Self {
-        Self { name: name.into(), posterior }
+        Self {
+            name: name.into(),
+            posterior,
+        }
     }
 
     /// (observations, dimensions).
@@ -36,7 +39,13 @@ impl TargetDensity for PosteriorDensity<'_> {
 }
 
 impl LatentSampler for PosteriorDensity<'_> {
-    fn draw(&self, row: usize, first: usize, count: usize, stream: &mut RandomStream) -> Result<Latents, EvalError> {
+    fn draw(
+        &self,
+        row: usize,
+        first: usize,
+        count: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, EvalError> {
         self.posterior.draw(row, first, count, stream)
     }
 }
@@ -44,7 +53,15 @@ impl LatentSampler for PosteriorDensity<'_> {
 /// Errors unless the batch has a distribution for observation `row`.
 pub(crate) fn expect_row(gaussians: &DiagonalGaussian, row: usize) -> Result<(), EvalError> {
     let available = gaussians.rows();
-    if row < available { Ok(()) } else { Err(EvalError::UnknownRow { what: "a batch of Gaussians", row, available }) }
+    if row < available {
+        Ok(())
+    } else {
+        Err(EvalError::UnknownRow {
+            what: "a batch of Gaussians",
+            row,
+            available,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -56,10 +73,22 @@ mod tests {
         let mean = DiagonalGaussian::standard(3, 4).sample(&mut RandomStream::named(1, "mean"));
         let batch = DiagonalGaussian::new(mean, Latents::filled(3, 4, -1.3)).unwrap();
         let density = PosteriorDensity::new("p(z|x)", &batch);
-        let points = density.draw(2, 0, 5, &mut RandomStream::named(2, "draws")).unwrap();
+        let points = density
+            .draw(2, 0, 5, &mut RandomStream::named(2, "draws"))
+            .unwrap();
         let own = batch.select(&[2, 2, 2, 2, 2]);
-        assert_eq!(density.log_prob(2, &points).unwrap(), own.log_prob(&points).unwrap());
-        assert!(matches!(density.log_prob(3, &points), Err(EvalError::UnknownRow { row: 3, available: 3, .. })));
+        assert_eq!(
+            density.log_prob(2, &points).unwrap(),
+            own.log_prob(&points).unwrap()
+        );
+        assert!(matches!(
+            density.log_prob(3, &points),
+            Err(EvalError::UnknownRow {
+                row: 3,
+                available: 3,
+                ..
+            })
+        ));
         assert_eq!((density.name(), density.extent()), ("p(z|x)", (3, 4)));
     }
 }

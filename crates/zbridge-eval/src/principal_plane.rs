@@ -21,14 +21,21 @@ impl PrincipalPlane {
     /// `points` `[n, dim]`.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] with fewer than two dimensions, [`EvalError::Empty`] with fewer than two points.
+    /// [`EvalError::Mismatch`] with fewer than two dimensions, [`EvalError::Empty`] with fewer than
+    /// two points.
     pub fn of(points: &Latents) -> Result<Self, EvalError> {
         let (rows, dim) = (points.rows(), points.dim());
         if dim < 2 {
-            return Err(EvalError::Mismatch { what: "dimensions of points in a plane", expected: 2, found: dim });
+            return Err(EvalError::Mismatch {
+                what: "dimensions of points in a plane",
+                expected: 2,
+                found: dim,
+            });
         }
         if rows < 2 {
-            return Err(EvalError::Empty { what: "points that span a plane" });
+            return Err(EvalError::Empty {
+                what: "points that span a plane",
+            });
         }
         let values = points.values().iter().map(|&value| f64::from(value));
         let mut centred = DMatrix::from_row_iterator(rows, dim, values);
@@ -40,9 +47,28 @@ impl PrincipalPlane {
         let total: f64 = eigen.eigenvalues.iter().map(|value| value.max(0.0)).sum();
         let mut order: Vec<usize> = (0..dim).collect();
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-        let axis = |place: usize| upright(eigen.eigenvectors.column(order[place]).iter().copied().collect());
-        let explained = |place: usize| if total > 0.0 { eigen.eigenvalues[order[place]].max(0.0) / total } else { 0.0 };
-        Ok(Self { mean, axes: [axis(0), axis(1)], explained: [explained(0), explained(1)] })
+        let axis = |place: usize| {
+            upright(
+                eigen
+                    .eigenvectors
+                    .column(order[place])
+                    .iter()
+                    .copied()
+                    .collect(),
+            )
+        };
+        let explained = |place: usize| {
+            if total > 0.0 {
+                eigen.eigenvalues[order[place]].max(0.0) / total
+            } else {
+                0.0
+            }
+        };
+        Ok(Self {
+            mean,
+            axes: [axis(0), axis(1)],
+            explained: [explained(0), explained(1)],
+        })
     }
 
     /// Coordinates in the plane of points of the same space, one pair for each row.
@@ -50,19 +76,39 @@ impl PrincipalPlane {
     /// # Errors
     /// [`EvalError::Mismatch`] when they have another dimension.
     pub fn coordinates(&self, points: &Latents) -> Result<Vec<(f64, f64)>, EvalError> {
-        EvalError::expect_count("dimensions of points in the plane", self.mean.len(), points.dim())?;
+        EvalError::expect_count(
+            "dimensions of points in the plane",
+            self.mean.len(),
+            points.dim(),
+        )?;
         let along = |row: &[f32], axis: &[f64]| -> f64 {
-            row.iter().zip(&self.mean).zip(axis).map(|((&value, mean), axis)| (f64::from(value) - mean) * axis).sum()
+            row.iter()
+                .zip(&self.mean)
+                .zip(axis)
+                .map(|((&value, mean), axis)| (f64::from(value) - mean) * axis)
+                .sum()
         };
         let rows = points.values().chunks_exact(points.dim());
-        Ok(rows.map(|row| (along(row, &self.axes[0]), along(row, &self.axes[1]))).collect())
+        Ok(rows
+            .map(|row| (along(row, &self.axes[0]), along(row, &self.axes[1])))
+            .collect())
     }
 }
 
 /// The axis or its opposite, whichever has a positive largest component.
 fn upright(axis: Vec<f64>) -> Vec<f64> {
-    let largest = axis.iter().copied().fold(0.0f64, |best, value| if value.abs() > best.abs() { value } else { best });
-    if largest < 0.0 { axis.into_iter().map(|value| -value).collect() } else { axis }
+    let largest = axis.iter().copied().fold(0.0f64, |best, value| {
+        if value.abs() > best.abs() {
+            value
+        } else {
+            best
+        }
+    });
+    if largest < 0.0 {
+        axis.into_iter().map(|value| -value).collect()
+    } else {
+        axis
+    }
 }
 
 #[cfg(test)]
@@ -77,11 +123,19 @@ mod tests {
         // Most along (0.6, 0.8, 0), less along the third axis, next to none across.
         let points = noise.chunks_exact(3).flat_map(|n| {
             let (long, short, thin) = (5.0 * n[0], 2.0 * n[1], 0.1 * n[2]);
-            [0.6 * long - 0.8 * thin + 1.0, 0.8 * long + 0.6 * thin, short]
+            [
+                0.6 * long - 0.8 * thin + 1.0,
+                0.8 * long + 0.6 * thin,
+                short,
+            ]
         });
         let points = Latents::new(points.collect(), 3).unwrap();
         let plane = PrincipalPlane::of(&points).unwrap();
-        assert!((plane.axes[0][0] - 0.6).abs() < 0.02 && (plane.axes[0][1] - 0.8).abs() < 0.02, "{:?}", plane.axes);
+        assert!(
+            (plane.axes[0][0] - 0.6).abs() < 0.02 && (plane.axes[0][1] - 0.8).abs() < 0.02,
+            "{:?}",
+            plane.axes
+        );
         assert!(plane.axes[1][2] > 0.99, "{:?}", plane.axes);
         assert!(plane.explained[0] > 0.8 && plane.explained.iter().sum::<f64>() > 0.999);
         let coordinates = plane.coordinates(&points).unwrap();

@@ -32,13 +32,23 @@ impl TargetDensity for DrawablePrior {
     }
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
-        EvalError::expect_count("dimensions of the points under the prior", self.dim, points.dim())?;
+        EvalError::expect_count(
+            "dimensions of the points under the prior",
+            self.dim,
+            points.dim(),
+        )?;
         self.prior.log_prob(row, points)
     }
 }
 
 impl LatentSampler for DrawablePrior {
-    fn draw(&self, row: usize, _first: usize, count: usize, stream: &mut RandomStream) -> Result<Latents, EvalError> {
+    fn draw(
+        &self,
+        row: usize,
+        _first: usize,
+        count: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, EvalError> {
         let mut values = vec![0.0; count * self.dim];
         stream.fill_standard_normal(&mut values);
         Latents::new(values, self.dim).map_err(EvalError::at_row(row))
@@ -51,13 +61,20 @@ impl TargetDensity for PriorTarget {
     }
 
     fn log_prob(&self, _row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
-        Ok(points.values().chunks_exact(points.dim()).map(standard_normal_log_prob).collect())
+        Ok(points
+            .values()
+            .chunks_exact(points.dim())
+            .map(standard_normal_log_prob)
+            .collect())
     }
 }
 
 /// log N(point; 0, I) = −½ Σ (z² + ln 2π).
 pub(crate) fn standard_normal_log_prob(point: &[f32]) -> f64 {
-    -0.5 * point.iter().map(|&z| f64::from(z) * f64::from(z) + LN_TWO_PI).sum::<f64>()
+    -0.5 * point
+        .iter()
+        .map(|&z| f64::from(z) * f64::from(z) + LN_TWO_PI)
+        .sum::<f64>()
 }
 
 #[cfg(test)]
@@ -76,8 +93,12 @@ mod tests {
 
     #[test]
     fn draws_are_those_of_the_standard_gaussian() {
-        let drawn = PriorTarget::new("p").drawable(3).draw(0, 0, 4, &mut RandomStream::named(1, "x")).unwrap();
-        let expected = DiagonalGaussian::standard(1, 3).sample_each(4, &mut RandomStream::named(1, "x"));
+        let drawn = PriorTarget::new("p")
+            .drawable(3)
+            .draw(0, 0, 4, &mut RandomStream::named(1, "x"))
+            .unwrap();
+        let expected =
+            DiagonalGaussian::standard(1, 3).sample_each(4, &mut RandomStream::named(1, "x"));
         assert_eq!(drawn, expected);
     }
 }

@@ -6,8 +6,8 @@ use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 
 /// Where importance sampling takes its draws for each observation, with the density that they have.
 ///
-/// [`DiagonalGaussian`] is the plain one, p(z|x_i) in row `i`; [`MixtureProposal`](crate::MixtureProposal) adds draws
-/// from the targets themselves.
+/// [`DiagonalGaussian`] is the plain one, p(z|x_i) in row `i`;
+/// [`MixtureProposal`](crate::MixtureProposal) adds draws from the targets themselves.
 pub trait Proposal: Sync {
     /// (for how many observations, dimensions of the latent space).
     fn extent(&self) -> (usize, usize);
@@ -26,15 +26,16 @@ pub trait Proposal: Sync {
 
 /// The draws for one observation, in order.
 pub trait RowProposal {
-    /// How many strata the draws come from: 1 unless their numbers are fixed beforehand for each of several densities.
+    /// How many strata the draws come from: 1 unless their numbers are fixed beforehand for each of
+    /// several densities.
     fn strata(&self) -> usize {
         1
     }
 
     /// The next `count` draws.
     ///
-    /// Drawing 2 and then 3 must give the same five points in each stratum as drawing 5 at once, so that results do not
-    /// depend on the size of chunks.
+    /// Drawing 2 and then 3 must give the same five points in each stratum as drawing 5 at once, so
+    /// that results do not depend on the size of chunks.
     ///
     /// # Errors
     /// [`EvalError`] when a draw is not finite or has no density.
@@ -52,8 +53,8 @@ pub struct Proposed {
     pub strata: Vec<usize>,
 }
 
-/// A density that can be evaluated and drawn from, for each observation: a part of a mixture of proposals, the start of
-/// annealing.
+/// A density that can be evaluated and drawn from, for each observation: a part of a mixture of
+/// proposals, the start of annealing.
 pub trait DrawableDensity: TargetDensity + LatentSampler {}
 
 impl<T: TargetDensity + LatentSampler + ?Sized> DrawableDensity for T {}
@@ -121,7 +122,11 @@ impl RowProposal for GaussianRow<'_> {
             }
         }
         let points = Latents::new(values, dim).map_err(EvalError::at_row(self.row))?;
-        Ok(Proposed { points, log_densities_nats, strata: vec![0; count] })
+        Ok(Proposed {
+            points,
+            log_densities_nats,
+            strata: vec![0; count],
+        })
     }
 }
 
@@ -134,15 +139,34 @@ mod tests {
     fn densities_from_the_noise_are_those_of_the_points() {
         let mean = DiagonalGaussian::standard(3, 4).sample(&mut RandomStream::named(1, "mean"));
         let gaussians = DiagonalGaussian::new(mean, Latents::filled(3, 4, -1.3)).unwrap();
-        let drawn = gaussians.of_row(2, 50, RandomStream::named(2, "draws")).unwrap().draw(50).unwrap();
-        let by_points = PosteriorDensity::new("p(z|x)", &gaussians).log_prob(2, &drawn.points).unwrap();
-        assert!(drawn.log_densities_nats.iter().zip(by_points).all(|(a, b)| (a - b).abs() < 1e-5));
+        let drawn = gaussians
+            .of_row(2, 50, RandomStream::named(2, "draws"))
+            .unwrap()
+            .draw(50)
+            .unwrap();
+        let by_points = PosteriorDensity::new("p(z|x)", &gaussians)
+            .log_prob(2, &drawn.points)
+            .unwrap();
+        assert!(
+            drawn
+                .log_densities_nats
+                .iter()
+                .zip(by_points)
+                .all(|(a, b)| (a - b).abs() < 1e-5)
+        );
     }
 
     #[test]
     fn a_row_that_is_not_there_is_refused() {
         let gaussians = DiagonalGaussian::standard(3, 4);
         let refused = gaussians.of_row(3, 1, RandomStream::named(1, "x")).err();
-        assert!(matches!(refused, Some(EvalError::UnknownRow { row: 3, available: 3, .. })));
+        assert!(matches!(
+            refused,
+            Some(EvalError::UnknownRow {
+                row: 3,
+                available: 3,
+                ..
+            })
+        ));
     }
 }

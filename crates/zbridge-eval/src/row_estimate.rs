@@ -25,8 +25,9 @@ impl From<&LogWeights> for RowEstimate {
 }
 
 impl RowEstimate {
-    /// The estimate from draws whose numbers in each stratum were fixed beforehand: the weights are pooled, and the
-    /// standard error is that of the spread within strata, Var(w̄) = Σ_c (n_c/K)² Var_c(w)/n_c, by the delta method.
+    /// The estimate from draws whose numbers in each stratum were fixed beforehand: the weights are
+    /// pooled, and the standard error is that of the spread within strata, Var(w̄) = Σ_c (n_c/K)²
+    /// Var_c(w)/n_c, by the delta method.
     ///
     /// NaN as standard error when a stratum that contributes has one draw only.
     ///
@@ -39,10 +40,14 @@ impl RowEstimate {
             [_] => pooled.standard_error(),
             _ => stratified_error(&pooled, strata),
         };
-        Self { standard_error, ..Self::from(&pooled) }
+        Self {
+            standard_error,
+            ..Self::from(&pooled)
+        }
     }
 
-    /// The 95 % interval of the log mean in nats, under a normal approximation; NaN where there is no standard error.
+    /// The 95 % interval of the log mean in nats, under a normal approximation; NaN where there is
+    /// no standard error.
     pub fn interval_95(&self) -> (f64, f64) {
         let half = NORMAL_975 * self.standard_error;
         (self.log_mean_nats - half, self.log_mean_nats + half)
@@ -55,8 +60,12 @@ fn stratified_error(pooled: &LogWeights, strata: &[LogWeights]) -> f64 {
     if total == f64::NEG_INFINITY {
         return f64::NAN;
     }
-    let contributing = strata.iter().filter(|stratum| stratum.log_sum() > f64::NEG_INFINITY);
-    let variance = |stratum: &LogWeights| ((stratum.log_sum() - total).exp() * stratum.standard_error()).powi(2);
+    let contributing = strata
+        .iter()
+        .filter(|stratum| stratum.log_sum() > f64::NEG_INFINITY);
+    let variance = |stratum: &LogWeights| {
+        ((stratum.log_sum() - total).exp() * stratum.standard_error()).powi(2)
+    };
     contributing.map(variance).sum::<f64>().sqrt()
 }
 
@@ -85,8 +94,16 @@ impl LogLikelihoodMoments {
     pub(crate) fn estimate(&self) -> Estimate {
         let count = self.finite.count() + self.impossible;
         match self.impossible {
-            0 => Estimate { mean: self.finite.mean(), standard_error: self.finite.standard_error(), count },
-            _ => Estimate { mean: f64::NEG_INFINITY, standard_error: f64::NAN, count },
+            0 => Estimate {
+                mean: self.finite.mean(),
+                standard_error: self.finite.standard_error(),
+                count,
+            },
+            _ => Estimate {
+                mean: f64::NEG_INFINITY,
+                standard_error: f64::NAN,
+                count,
+            },
         }
     }
 }
@@ -110,7 +127,10 @@ mod tests {
     #[test]
     fn strata_that_differ_only_in_their_means_have_no_error() {
         let found = RowEstimate::of_strata(&[weights(&[2.0, 2.0, 2.0]), weights(&[0.0, 0.0, 0.0])]);
-        assert!(found.log_mean_nats.abs() < 1e-12 && found.standard_error < 1e-9, "{found:?}");
+        assert!(
+            found.log_mean_nats.abs() < 1e-12 && found.standard_error < 1e-9,
+            "{found:?}"
+        );
         assert!((found.effective_sample_size - 3.0).abs() < 1e-12);
         let (low, high) = found.interval_95();
         assert!((high - low).abs() < 1e-9);
@@ -118,11 +138,16 @@ mod tests {
 
     #[test]
     fn errors_within_strata_add_up_by_hand() {
-        // Means 2 and 5, variances of the means 2/2 and 8/2; the sum of weights is 4 + 10 of 4 draws.
+        // Means 2 and 5, variances of the means 2/2 and 8/2; the sum of weights is 4 + 10 of 4
+        // draws.
         let found = RowEstimate::of_strata(&[weights(&[1.0, 3.0]), weights(&[3.0, 7.0])]);
         let by_hand = (0.25f64 * 1.0 + 0.25 * 4.0).sqrt() / 3.5;
         assert!((found.standard_error - by_hand).abs() < 1e-12, "{found:?}");
-        assert!(RowEstimate::of_strata(&[weights(&[1.0]), weights(&[3.0, 7.0])]).standard_error.is_nan());
+        assert!(
+            RowEstimate::of_strata(&[weights(&[1.0]), weights(&[3.0, 7.0])])
+                .standard_error
+                .is_nan()
+        );
     }
 
     #[test]
@@ -130,6 +155,9 @@ mod tests {
         let estimate = LogLikelihoodMoments::of([-1.0, f64::NEG_INFINITY, -3.0]).estimate();
         assert_eq!((estimate.mean, estimate.count), (f64::NEG_INFINITY, 3));
         assert!(estimate.standard_error.is_nan());
-        assert_eq!(LogLikelihoodMoments::of([-1.0, -3.0]).estimate(), Estimate::of([-1.0, -3.0]));
+        assert_eq!(
+            LogLikelihoodMoments::of([-1.0, -3.0]).estimate(),
+            Estimate::of([-1.0, -3.0])
+        );
     }
 }

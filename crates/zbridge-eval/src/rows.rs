@@ -15,10 +15,18 @@ pub(crate) struct Questions<'a> {
 impl<'a> Questions<'a> {
     /// # Errors
     /// [`EvalError::Empty`] without observations.
-    pub(crate) fn new(model: &'a dyn LatentModel, observations: &'a Observations) -> Result<Self, EvalError> {
+    pub(crate) fn new(
+        model: &'a dyn LatentModel,
+        observations: &'a Observations,
+    ) -> Result<Self, EvalError> {
         match observations.rows() {
-            0 => Err(EvalError::Empty { what: "observations to evaluate" }),
-            _ => Ok(Self { model, observations }),
+            0 => Err(EvalError::Empty {
+                what: "observations to evaluate",
+            }),
+            _ => Ok(Self {
+                model,
+                observations,
+            }),
         }
     }
 
@@ -40,15 +48,24 @@ impl<'a> Questions<'a> {
     }
 
     /// log p(x_row|z_k) in nats for each of `points`; `first` is the number of the first of them.
-    pub(crate) fn log_likelihoods(&self, row: usize, first: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
+    pub(crate) fn log_likelihoods(
+        &self,
+        row: usize,
+        first: usize,
+        points: &Latents,
+    ) -> Result<Vec<f64>, EvalError> {
         let observation = self.observations.select(&[row]);
-        let values = self.model.log_likelihood_nats(&observation, points).map_err(EvalError::at_row(row))?;
+        let values = self
+            .model
+            .log_likelihood_nats(&observation, points)
+            .map_err(EvalError::at_row(row))?;
         let values = values.into_iter().map(f64::from).collect();
         expect_log_densities("log p(x|z)", row, first, points.rows(), values)
     }
 }
 
-/// `work(row)` for each of `rows`, in parallel and in their order; `progress` hears how many are done.
+/// `work(row)` for each of `rows`, in parallel and in their order; `progress` hears how many are
+/// done.
 ///
 /// # Errors
 /// That of a row that failed; where several fail, which of them is not determined.
@@ -68,13 +85,31 @@ pub(crate) fn each_row<T: Send>(
 
 /// (number of the first, how many) of each chunk of `total`.
 pub(crate) fn chunks(total: usize, chunk: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..total).step_by(chunk).map(move |first| (first, chunk.min(total - first)))
+    (0..total)
+        .step_by(chunk)
+        .map(move |first| (first, chunk.min(total - first)))
 }
 
 /// Errors unless a count that was set is at least `least`.
-pub(crate) fn expect_at_least(name: &'static str, least: usize, value: usize) -> Result<(), EvalError> {
-    let range = if least == 1 { "at least 1 is needed" } else { "at least 2 are needed" };
-    if value >= least { Ok(()) } else { Err(EvalError::Setting { name, value: value as f64, range }) }
+pub(crate) fn expect_at_least(
+    name: &'static str,
+    least: usize,
+    value: usize,
+) -> Result<(), EvalError> {
+    let range = if least == 1 {
+        "at least 1 is needed"
+    } else {
+        "at least 2 are needed"
+    };
+    if value >= least {
+        Ok(())
+    } else {
+        Err(EvalError::Setting {
+            name,
+            value: value as f64,
+            range,
+        })
+    }
 }
 
 /// `values`, when there are `count` and none of them is NaN or +∞.
@@ -86,11 +121,17 @@ pub(crate) fn expect_log_densities(
     values: Vec<f64>,
 ) -> Result<Vec<f64>, EvalError> {
     EvalError::expect_count("log densities, one per draw", count, values.len())?;
-    match values.iter().position(|&v| v.is_nan() || v == f64::INFINITY) {
+    match values
+        .iter()
+        .position(|&v| v.is_nan() || v == f64::INFINITY)
+    {
         None => Ok(values),
-        Some(i) => {
-            Err(EvalError::NotALogDensity { quantity: quantity.to_owned(), row, draw: first + i, value: values[i] })
-        }
+        Some(i) => Err(EvalError::NotALogDensity {
+            quantity: quantity.to_owned(),
+            row,
+            draw: first + i,
+            value: values[i],
+        }),
     }
 }
 

@@ -19,11 +19,12 @@ pub struct Uniformity {
 }
 
 impl Uniformity {
-    /// Of at least one value; the p-value is that of the limit with Stephens' correction, good from n = 5 on.
+    /// Of at least one value; the p-value is that of the limit with Stephens' correction, good from
+    /// n = 5 on.
     ///
     /// # Source
-    /// Stephens (1970), *Use of the Kolmogorov–Smirnov, Cramér–von Mises and related statistics without extensive
-    /// tables*.
+    /// Stephens (1970), *Use of the Kolmogorov–Smirnov, Cramér–von Mises and related statistics
+    /// without extensive tables*.
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let mut bins = vec![0; UNIFORMITY_BINS];
@@ -45,22 +46,31 @@ impl Uniformity {
 /// sup |F_n(u) − u| of sorted values.
 fn distance_from_uniform(sorted: &[f64]) -> f64 {
     let count = sorted.len() as f64;
-    let gap = |(i, &value): (usize, &f64)| ((i as f64 + 1.0) / count - value).max(value - i as f64 / count);
+    let gap = |(i, &value): (usize, &f64)| {
+        ((i as f64 + 1.0) / count - value).max(value - i as f64 / count)
+    };
     sorted.iter().enumerate().map(gap).fold(0.0, f64::max)
 }
 
-/// P(K > λ) = 2 Σ (−1)^(j−1) e^(−2j²λ²), for small λ as 1 − (√2π/λ) Σ e^(−(2j−1)²π²/8λ²), which converges there.
+/// P(K > λ) = 2 Σ (−1)^(j−1) e^(−2j²λ²), for small λ as 1 − (√2π/λ) Σ e^(−(2j−1)²π²/8λ²), which
+/// converges there.
 fn kolmogorov_tail(lambda: f64) -> f64 {
     const TERMS: i32 = 20;
     if lambda < 1e-3 {
         return 1.0;
     }
     if lambda < 1.0 {
-        let term =
-            |j: i32| (-f64::from((2 * j - 1).pow(2)) * std::f64::consts::PI.powi(2) / (8.0 * lambda * lambda)).exp();
-        return 1.0 - (2.0 * std::f64::consts::PI).sqrt() / lambda * (1..=TERMS).map(term).sum::<f64>();
+        let term = |j: i32| {
+            (-f64::from((2 * j - 1).pow(2)) * std::f64::consts::PI.powi(2)
+                / (8.0 * lambda * lambda))
+                .exp()
+        };
+        return 1.0
+            - (2.0 * std::f64::consts::PI).sqrt() / lambda * (1..=TERMS).map(term).sum::<f64>();
     }
-    let term = |j: i32| (-2.0 * f64::from(j * j) * lambda * lambda).exp() * if j % 2 == 1 { 1.0 } else { -1.0 };
+    let term = |j: i32| {
+        (-2.0 * f64::from(j * j) * lambda * lambda).exp() * if j % 2 == 1 { 1.0 } else { -1.0 }
+    };
     (2.0 * (1..=TERMS).map(term).sum::<f64>()).clamp(0.0, 1.0)
 }
 
@@ -72,7 +82,8 @@ mod tests {
 
     #[test]
     fn the_tail_has_tabulated_values() {
-        // Critical values of the limit: 1.2238 (10 %), 1.3581 (5 %), 1.6276 (1 %); the median 0.8276.
+        // Critical values of the limit: 1.2238 (10 %), 1.3581 (5 %), 1.6276 (1 %); the median
+        // 0.8276.
         for (lambda, tail) in [(1.2238, 0.1), (1.3581, 0.05), (1.6276, 0.01), (0.8276, 0.5)] {
             assert!((kolmogorov_tail(lambda) - tail).abs() < 1e-4, "{lambda}");
         }
@@ -94,6 +105,13 @@ mod tests {
     fn four_values_worked_out_by_hand() {
         let found = Uniformity::of(vec![0.5, 0.1, 0.2, 0.3]);
         assert!((found.ks_distance - 0.5).abs() < 1e-12 && (found.mean - 0.275).abs() < 1e-12);
-        assert_eq!((found.bins[2], found.bins[10], found.bins.iter().sum::<usize>()), (1, 1, 4));
+        assert_eq!(
+            (
+                found.bins[2],
+                found.bins[10],
+                found.bins.iter().sum::<usize>()
+            ),
+            (1, 1, 4)
+        );
     }
 }

@@ -6,11 +6,13 @@ mod oracle;
 use oracle::{images, model, wider};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, Latents, Moments, Observations, Posterior, RandomStream, ShapeError,
+    DiagonalGaussian, EventKind, LatentModel, Latents, Moments, Observations, Posterior,
+    RandomStream, ShapeError,
 };
 use zbridge_eval::{
-    ConditionalTarget, EvalError, ImportanceSettings, LatentSampler, LinearGaussianModel, LogWeights, PriorTarget,
-    TargetDensity, TargetEstimate, elbo, importance_sampled, kl_to_prior_nats, naive_monte_carlo, reconstruction_term,
+    ConditionalTarget, EvalError, ImportanceSettings, LatentSampler, LinearGaussianModel,
+    LogWeights, PriorTarget, TargetDensity, TargetEstimate, elbo, importance_sampled,
+    kl_to_prior_nats, naive_monte_carlo, reconstruction_term,
 };
 
 fn settings(draws: usize, chunk: usize, seed: u64) -> ImportanceSettings {
@@ -24,7 +26,9 @@ fn log_p_x(
     settings: ImportanceSettings,
 ) -> TargetEstimate {
     let prior = PriorTarget::new("log p(x)");
-    importance_sampled(model, images, proposal, &[&prior], &settings, &|_| ()).unwrap().remove(0)
+    importance_sampled(model, images, proposal, &[&prior], &settings, &|_| ())
+        .unwrap()
+        .remove(0)
 }
 
 /// Two contexts of three Gaussians each, as a label → image bridge would give them.
@@ -37,10 +41,17 @@ fn bridge() -> [DiagonalGaussian; 2] {
 }
 
 /// Exact log p(x_i|context): the mixture of the components' exact marginals.
-fn exact_mixture(model: &LinearGaussianModel, images: &Observations, row: usize, context: &DiagonalGaussian) -> f64 {
+fn exact_mixture(
+    model: &LinearGaussianModel,
+    images: &Observations,
+    row: usize,
+    context: &DiagonalGaussian,
+) -> f64 {
     let mut mixture = LogWeights::default();
     for s in 0..context.rows() {
-        let one = model.log_marginal_given_nats(&images.select(&[row]), &context.select(&[s])).unwrap();
+        let one = model
+            .log_marginal_given_nats(&images.select(&[row]), &context.select(&[s]))
+            .unwrap();
         mixture.push(one[0]);
     }
     mixture.log_mean()
@@ -51,7 +62,10 @@ fn importance_sampled_estimates_miss_the_exact_value_by_their_standard_error() {
     let model = model();
     let images = images(&model, 1);
     let exact = model.log_marginal_nats(&images).unwrap()[0];
-    let proposal = wider(model.posterior(&images).unwrap().as_diagonal().unwrap(), 1.6);
+    let proposal = wider(
+        model.posterior(&images).unwrap().as_diagonal().unwrap(),
+        1.6,
+    );
     let misses: Vec<f64> = (0..40)
         .map(|seed| {
             let row = log_p_x(&model, &images, &proposal, settings(2000, 500, seed)).per_row[0];
@@ -59,10 +73,19 @@ fn importance_sampled_estimates_miss_the_exact_value_by_their_standard_error() {
         })
         .collect();
     // With 40 seeds 1.8 are expected beyond 2 standard errors; more than 6 has probability 0.003.
-    assert!(misses.iter().filter(|miss| miss.abs() > 2.0).count() <= 6, "{misses:?}");
-    assert!(misses.iter().filter(|miss| miss.abs() > 3.0).count() <= 1, "{misses:?}");
+    assert!(
+        misses.iter().filter(|miss| miss.abs() > 2.0).count() <= 6,
+        "{misses:?}"
+    );
+    assert!(
+        misses.iter().filter(|miss| miss.abs() > 3.0).count() <= 1,
+        "{misses:?}"
+    );
     let root_mean_square = (misses.iter().map(|m| m * m).sum::<f64>() / 40.0).sqrt();
-    assert!((0.65..1.4).contains(&root_mean_square), "{root_mean_square}");
+    assert!(
+        (0.65..1.4).contains(&root_mean_square),
+        "{root_mean_square}"
+    );
 }
 
 #[test]
@@ -70,10 +93,16 @@ fn error_falls_with_the_root_of_the_draws() {
     let model = model();
     let images = images(&model, 1);
     let exact = model.log_marginal_nats(&images).unwrap()[0];
-    let proposal = wider(model.posterior(&images).unwrap().as_diagonal().unwrap(), 1.6);
+    let proposal = wider(
+        model.posterior(&images).unwrap().as_diagonal().unwrap(),
+        1.6,
+    );
     let root_mean_square = |draws| {
-        let error =
-            |seed| log_p_x(&model, &images, &proposal, settings(draws, 1000, seed)).per_row[0].log_mean_nats - exact;
+        let error = |seed| {
+            log_p_x(&model, &images, &proposal, settings(draws, 1000, seed)).per_row[0]
+                .log_mean_nats
+                - exact
+        };
         ((0..40).map(|seed| error(seed).powi(2)).sum::<f64>() / 40.0).sqrt()
     };
     let ratio = root_mean_square(100) / root_mean_square(10_000);
@@ -85,16 +114,32 @@ fn exact_proposal_needs_one_draw() {
     let model = model();
     let images = images(&model, 20);
     let posterior = model.posterior(&images).unwrap();
-    let found = log_p_x(&model, &images, posterior.as_diagonal().unwrap(), settings(64, 64, 3));
+    let found = log_p_x(
+        &model,
+        &images,
+        posterior.as_diagonal().unwrap(),
+        settings(64, 64, 3),
+    );
     let exact = model.log_marginal_nats(&images).unwrap();
     for (row, exact) in found.per_row.iter().zip(&exact) {
         assert!((row.log_mean_nats - exact).abs() < 1e-5);
         assert!(row.standard_error < 1e-6 && (row.effective_sample_size - 64.0).abs() < 1e-6);
     }
     assert!((found.mean.mean - exact.iter().sum::<f64>() / 20.0).abs() < 1e-5);
-    assert_eq!((found.mean.count, found.effective_sample_size.low_ess_share), (20, 0.0));
-    let one = log_p_x(&model, &images, posterior.as_diagonal().unwrap(), settings(1, 64, 3));
-    assert!((one.per_row[0].log_mean_nats - exact[0]).abs() < 1e-5 && one.per_row[0].standard_error.is_nan());
+    assert_eq!(
+        (found.mean.count, found.effective_sample_size.low_ess_share),
+        (20, 0.0)
+    );
+    let one = log_p_x(
+        &model,
+        &images,
+        posterior.as_diagonal().unwrap(),
+        settings(1, 64, 3),
+    );
+    assert!(
+        (one.per_row[0].log_mean_nats - exact[0]).abs() < 1e-5
+            && one.per_row[0].standard_error.is_nan()
+    );
     assert_eq!(one.effective_sample_size.low_ess_share, 1.0);
 }
 
@@ -104,10 +149,22 @@ fn exact_conditional_posterior_gives_the_exact_conditional_likelihood() {
     let images = images(&model, 2);
     let [first, second] = bridge().map(|context| context.select(&[0]));
     let priors = [bridge()[0].mean().row(0), bridge()[1].mean().row(0)].concat();
-    let prior = DiagonalGaussian::new(Latents::new(priors, 3).unwrap(), Latents::filled(2, 3, -1.0)).unwrap();
+    let prior = DiagonalGaussian::new(
+        Latents::new(priors, 3).unwrap(),
+        Latents::filled(2, 3, -1.0),
+    )
+    .unwrap();
     let proposal = model.posterior_given(&images, &prior).unwrap();
     let target = ConditionalTarget::new("log p(x|y)", &[first, second], vec![0, 1]).unwrap();
-    let found = importance_sampled(&model, &images, &proposal, &[&target], &settings(50, 50, 3), &|_| ()).unwrap();
+    let found = importance_sampled(
+        &model,
+        &images,
+        &proposal,
+        &[&target],
+        &settings(50, 50, 3),
+        &|_| (),
+    )
+    .unwrap();
     let exact = model.log_marginal_given_nats(&images, &prior).unwrap();
     for (row, exact) in found[0].per_row.iter().zip(exact) {
         assert!((row.log_mean_nats - exact).abs() < 1e-5 && row.standard_error < 1e-6);
@@ -116,24 +173,46 @@ fn exact_conditional_posterior_gives_the_exact_conditional_likelihood() {
 
 #[test]
 fn all_targets_share_one_decoder_evaluation_and_each_is_right() {
-    let model = Counting { inner: model(), evaluations: AtomicUsize::new(0) };
+    let model = Counting {
+        inner: model(),
+        evaluations: AtomicUsize::new(0),
+    };
     let images = images(&model.inner, 6);
     let context_of_row: Vec<usize> = (0..6).map(|row| row % 2).collect();
     let (prior, contexts) = (PriorTarget::new("log p(x)"), bridge());
     let conditional = ConditionalTarget::new("log p(x|y)", &contexts, context_of_row).unwrap();
-    let proposal = wider(model.posterior(&images).unwrap().as_diagonal().unwrap(), 1.5);
-    let found =
-        importance_sampled(&model, &images, &proposal, &[&prior, &conditional], &settings(5000, 1000, 8), &|_| ())
-            .unwrap();
+    let proposal = wider(
+        model.posterior(&images).unwrap().as_diagonal().unwrap(),
+        1.5,
+    );
+    let found = importance_sampled(
+        &model,
+        &images,
+        &proposal,
+        &[&prior, &conditional],
+        &settings(5000, 1000, 8),
+        &|_| (),
+    )
+    .unwrap();
     assert_eq!(model.evaluations.load(Ordering::Relaxed), 6 * 5000);
-    assert_eq!([found[0].name.as_str(), found[1].name.as_str()], ["log p(x)", "log p(x|y)"]);
+    assert_eq!(
+        [found[0].name.as_str(), found[1].name.as_str()],
+        ["log p(x)", "log p(x|y)"]
+    );
     let marginals = model.inner.log_marginal_nats(&images).unwrap();
     for row in 0..6 {
-        let exact = [marginals[row], exact_mixture(&model.inner, &images, row, &contexts[row % 2])];
+        let exact = [
+            marginals[row],
+            exact_mixture(&model.inner, &images, row, &contexts[row % 2]),
+        ];
         for (estimate, exact) in found.iter().zip(exact) {
             let found = estimate.per_row[row];
             let miss = (found.log_mean_nats - exact) / found.standard_error;
-            assert!(miss.abs() < 3.5, "row {row}, {}: {found:?} against {exact}", estimate.name);
+            assert!(
+                miss.abs() < 3.5,
+                "row {row}, {}: {found:?} against {exact}",
+                estimate.name
+            );
         }
     }
 }
@@ -142,21 +221,36 @@ fn all_targets_share_one_decoder_evaluation_and_each_is_right() {
 fn neither_threads_nor_chunks_change_a_bit() {
     let model = model();
     let images = images(&model, 9);
-    let proposal = wider(model.posterior(&images).unwrap().as_diagonal().unwrap(), 2.0);
-    let conditional = ConditionalTarget::new("q", &bridge(), (0..9).map(|row| row % 2).collect()).unwrap();
+    let proposal = wider(
+        model.posterior(&images).unwrap().as_diagonal().unwrap(),
+        2.0,
+    );
+    let conditional =
+        ConditionalTarget::new("q", &bridge(), (0..9).map(|row| row % 2).collect()).unwrap();
     let run = |threads, chunk| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let (targets, settings): (&[&dyn TargetDensity], _) = (&[&conditional], settings(100, chunk, 5));
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let (targets, settings): (&[&dyn TargetDensity], _) =
+            (&[&conditional], settings(100, chunk, 5));
         pool.install(|| {
-            let sampled = importance_sampled(&model, &images, &proposal, targets, &settings, &|_| ()).unwrap();
-            let naive = naive_monte_carlo(&model, &images, &conditional, &settings, &|_| ()).unwrap();
+            let sampled =
+                importance_sampled(&model, &images, &proposal, targets, &settings, &|_| ())
+                    .unwrap();
+            let naive =
+                naive_monte_carlo(&model, &images, &conditional, &settings, &|_| ()).unwrap();
             let bound = elbo(&model, &images, &proposal, &settings, &|_| ()).unwrap();
             (sampled, naive, bound)
         })
     };
     let reference = run(1, 100);
     for (threads, chunk) in [(1, 1), (3, 100), (4, 7), (2, 1000)] {
-        assert_eq!(run(threads, chunk), reference, "{threads} threads, chunks of {chunk}");
+        assert_eq!(
+            run(threads, chunk),
+            reference,
+            "{threads} threads, chunks of {chunk}"
+        );
     }
 }
 
@@ -164,8 +258,15 @@ fn neither_threads_nor_chunks_change_a_bit() {
 fn another_seed_gives_other_draws() {
     let model = model();
     let images = images(&model, 1);
-    let proposal = wider(model.posterior(&images).unwrap().as_diagonal().unwrap(), 2.0);
-    let of_seed = |seed| log_p_x(&model, &images, &proposal, settings(50, 50, seed)).mean.mean;
+    let proposal = wider(
+        model.posterior(&images).unwrap().as_diagonal().unwrap(),
+        2.0,
+    );
+    let of_seed = |seed| {
+        log_p_x(&model, &images, &proposal, settings(50, 50, seed))
+            .mean
+            .mean
+    };
     assert_ne!(of_seed(1), of_seed(2));
 }
 
@@ -177,13 +278,18 @@ fn naive_estimates_are_too_low() {
     let (mut mean_logs, mut log_means) = (Moments::default(), Moments::default());
     for seed in 0..200 {
         let prior = DiagonalGaussian::standard(1, 3);
-        let found = naive_monte_carlo(&model, &images, &prior, &settings(20, 20, seed), &|_| ()).unwrap();
+        let found =
+            naive_monte_carlo(&model, &images, &prior, &settings(20, 20, seed), &|_| ()).unwrap();
         assert!(found.mean_log_likelihood.mean <= found.log_mean_likelihood.mean + 1e-9);
         mean_logs.push(found.mean_log_likelihood.mean);
         log_means.push(found.log_mean_likelihood.mean);
     }
     assert!(mean_logs.mean() + 4.0 * mean_logs.standard_error() < log_means.mean());
-    assert!(log_means.mean() + 3.0 * log_means.standard_error() < exact, "{} against {exact}", log_means.mean());
+    assert!(
+        log_means.mean() + 3.0 * log_means.standard_error() < exact,
+        "{} against {exact}",
+        log_means.mean()
+    );
 }
 
 #[test]
@@ -195,9 +301,19 @@ fn naive_mean_of_logs_agrees_with_its_closed_form() {
     let at_mean = f64::from(model.log_likelihood_nats(&images, context.mean()).unwrap()[0]);
     let squared_norms = 2.25 + 2.49 + 2.25;
     let exact = at_mean - 0.5 * (-1f64).exp() * squared_norms / 0.36;
-    let found = naive_monte_carlo(&model, &images, &context, &settings(20_000, 1000, 1), &|_| ()).unwrap();
+    let found = naive_monte_carlo(
+        &model,
+        &images,
+        &context,
+        &settings(20_000, 1000, 1),
+        &|_| (),
+    )
+    .unwrap();
     let row = found.per_row[0].mean_log_likelihood;
-    assert!((row.mean - exact).abs() < 3.5 * row.standard_error, "{row:?} against {exact}");
+    assert!(
+        (row.mean - exact).abs() < 3.5 * row.standard_error,
+        "{row:?} against {exact}"
+    );
     assert_eq!(row.count, 20_000);
 }
 
@@ -207,9 +323,19 @@ fn naive_log_mean_converges_to_the_conditional_likelihood() {
     let images = images(&model, 1);
     let target = ConditionalTarget::new("q", &bridge(), vec![1]).unwrap();
     let exact = exact_mixture(&model, &images, 0, &bridge()[1]);
-    let found = naive_monte_carlo(&model, &images, &target, &settings(100_000, 1000, 1), &|_| ()).unwrap();
+    let found = naive_monte_carlo(
+        &model,
+        &images,
+        &target,
+        &settings(100_000, 1000, 1),
+        &|_| (),
+    )
+    .unwrap();
     let row = found.per_row[0].log_mean_likelihood;
-    assert!((row.log_mean_nats - exact).abs() < 3.5 * row.standard_error, "{row:?} against {exact}");
+    assert!(
+        (row.log_mean_nats - exact).abs() < 3.5 * row.standard_error,
+        "{row:?} against {exact}"
+    );
 }
 
 #[test]
@@ -217,22 +343,55 @@ fn elbo_of_the_exact_posterior_is_the_log_likelihood() {
     let model = model();
     let images = images(&model, 30);
     let posterior = model.posterior(&images).unwrap();
-    let exact = model.log_marginal_nats(&images).unwrap().iter().sum::<f64>() / 30.0;
+    let exact = model
+        .log_marginal_nats(&images)
+        .unwrap()
+        .iter()
+        .sum::<f64>()
+        / 30.0;
     let settings = settings(4000, 1000, 2);
-    let found = elbo(&model, &images, posterior.as_diagonal().unwrap(), &settings, &|_| ()).unwrap();
+    let found = elbo(
+        &model,
+        &images,
+        posterior.as_diagonal().unwrap(),
+        &settings,
+        &|_| (),
+    )
+    .unwrap();
     // 3 latents: a draw's log likelihood varies by about 1.2 nats, the mean of 120,000 by 0.004.
-    assert!((found.elbo.mean - exact).abs() < 0.015, "{found:?} against {exact}");
+    assert!(
+        (found.elbo.mean - exact).abs() < 0.015,
+        "{found:?} against {exact}"
+    );
     assert!((found.reconstruction.mean - found.kl_to_prior.mean - found.elbo.mean).abs() < 1e-9);
-    let term = reconstruction_term(&model, &images, posterior.as_diagonal().unwrap(), &settings, &|_| ()).unwrap();
+    let term = reconstruction_term(
+        &model,
+        &images,
+        posterior.as_diagonal().unwrap(),
+        &settings,
+        &|_| (),
+    )
+    .unwrap();
     assert_eq!(term, found.reconstruction);
-    let wide = elbo(&model, &images, &wider(posterior.as_diagonal().unwrap(), 1.5), &settings, &|_| ()).unwrap();
+    let wide = elbo(
+        &model,
+        &images,
+        &wider(posterior.as_diagonal().unwrap(), 1.5),
+        &settings,
+        &|_| (),
+    )
+    .unwrap();
     assert!(wide.elbo.mean < exact - 0.1);
 }
 
 #[test]
 fn divergence_from_the_prior_is_zero_at_the_prior_only() {
-    assert_eq!(kl_to_prior_nats(&DiagonalGaussian::standard(2, 3)).unwrap(), [0.0, 0.0]);
-    let shifted = DiagonalGaussian::new(Latents::filled(1, 4, 1.0), Latents::filled(1, 4, 0.0)).unwrap();
+    assert_eq!(
+        kl_to_prior_nats(&DiagonalGaussian::standard(2, 3)).unwrap(),
+        [0.0, 0.0]
+    );
+    let shifted =
+        DiagonalGaussian::new(Latents::filled(1, 4, 1.0), Latents::filled(1, 4, 0.0)).unwrap();
     assert!((kl_to_prior_nats(&shifted).unwrap()[0] - 2.0).abs() < 1e-12);
 }
 
@@ -246,7 +405,14 @@ fn progress_hears_every_observation() {
         calls.fetch_add(1, Ordering::Relaxed);
         last.fetch_max(done, Ordering::Relaxed);
     };
-    reconstruction_term(&model, &images, posterior.as_diagonal().unwrap(), &settings(3, 3, 1), &progress).unwrap();
+    reconstruction_term(
+        &model,
+        &images,
+        posterior.as_diagonal().unwrap(),
+        &settings(3, 3, 1),
+        &progress,
+    )
+    .unwrap();
     assert_eq!((calls.into_inner(), last.into_inner()), (7, 7));
 }
 
@@ -255,27 +421,54 @@ fn a_target_that_excludes_every_draw_gives_minus_infinity_not_nan() {
     let model = model();
     let images = images(&model, 3);
     let posterior = model.posterior(&images).unwrap();
-    let target = Constant { name: "nothing", value: f64::NEG_INFINITY };
-    let found =
-        importance_sampled(&model, &images, posterior.as_diagonal().unwrap(), &[&target], &settings(5, 5, 1), &|_| ())
-            .unwrap();
-    assert_eq!((found[0].mean.mean, found[0].mean.count), (f64::NEG_INFINITY, 3));
-    assert_eq!((found[0].effective_sample_size.median, found[0].effective_sample_size.low_ess_share), (0.0, 1.0));
+    let target = Constant {
+        name: "nothing",
+        value: f64::NEG_INFINITY,
+    };
+    let found = importance_sampled(
+        &model,
+        &images,
+        posterior.as_diagonal().unwrap(),
+        &[&target],
+        &settings(5, 5, 1),
+        &|_| (),
+    )
+    .unwrap();
+    assert_eq!(
+        (found[0].mean.mean, found[0].mean.count),
+        (f64::NEG_INFINITY, 3)
+    );
+    assert_eq!(
+        (
+            found[0].effective_sample_size.median,
+            found[0].effective_sample_size.low_ess_share
+        ),
+        (0.0, 1.0)
+    );
 }
 
 #[test]
 fn nan_from_the_model_names_observation_and_draw() {
-    let model = NanAbove { inner: model(), limit: 100.0 };
+    let model = NanAbove {
+        inner: model(),
+        limit: 100.0,
+    };
     let mut values = images(&model.inner, 4).values().to_vec();
     values[2 * 5] = 200.0;
     let images = model.inner.observations(values).unwrap();
     let proposal = DiagonalGaussian::standard(4, 3);
     let (prior, settings) = (PriorTarget::new("p"), settings(8, 3, 1));
-    let refused = importance_sampled(&model, &images, &proposal, &[&prior], &settings, &|_| ()).unwrap_err();
+    let refused =
+        importance_sampled(&model, &images, &proposal, &[&prior], &settings, &|_| ()).unwrap_err();
     assert!(
         matches!(&refused, EvalError::NotALogDensity { row: 2, draw: 0, quantity, .. } if quantity == "log p(x|z)")
     );
-    assert!(refused.to_string().starts_with("log p(x|z) of observation 2 is NaN at draw 0"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .starts_with("log p(x|z) of observation 2 is NaN at draw 0"),
+        "{refused}"
+    );
     let refused = naive_monte_carlo(&model, &images, &proposal, &settings, &|_| ()).unwrap_err();
     assert!(matches!(refused, EvalError::NotALogDensity { row: 2, .. }));
 }
@@ -286,9 +479,21 @@ fn nan_or_infinity_from_a_target_names_the_target() {
     let images = images(&model, 1);
     let proposal = DiagonalGaussian::standard(1, 3);
     for value in [f64::NAN, f64::INFINITY] {
-        let target = Constant { name: "broken", value };
-        let refused = importance_sampled(&model, &images, &proposal, &[&target], &settings(2, 2, 1), &|_| ());
-        assert!(matches!(refused, Err(EvalError::NotALogDensity { row: 0, quantity, .. }) if quantity == "broken"));
+        let target = Constant {
+            name: "broken",
+            value,
+        };
+        let refused = importance_sampled(
+            &model,
+            &images,
+            &proposal,
+            &[&target],
+            &settings(2, 2, 1),
+            &|_| (),
+        );
+        assert!(
+            matches!(refused, Err(EvalError::NotALogDensity { row: 0, quantity, .. }) if quantity == "broken")
+        );
     }
 }
 
@@ -298,19 +503,54 @@ fn settings_and_shapes_that_do_not_fit_are_refused() {
     let images = images(&model, 2);
     let prior = PriorTarget::new("p");
     let run = |images: &Observations, proposal: &DiagonalGaussian, settings: ImportanceSettings| {
-        importance_sampled(&model, images, proposal, &[&prior], &settings, &|_| ()).map(|_| ()).unwrap_err()
+        importance_sampled(&model, images, proposal, &[&prior], &settings, &|_| ())
+            .map(|_| ())
+            .unwrap_err()
     };
     let good = DiagonalGaussian::standard(2, 3);
-    assert!(matches!(run(&images, &good, settings(0, 1, 1)), EvalError::Setting { name: "draws", .. }));
-    assert!(matches!(run(&images, &good, settings(1, 0, 1)), EvalError::Setting { name: "chunk", .. }));
-    let (short, narrow) = (DiagonalGaussian::standard(1, 3), DiagonalGaussian::standard(2, 2));
-    assert!(matches!(run(&images, &short, settings(1, 1, 1)), EvalError::Mismatch { expected: 2, found: 1, .. }));
-    assert!(matches!(run(&images, &narrow, settings(1, 1, 1)), EvalError::Mismatch { expected: 3, found: 2, .. }));
-    assert!(matches!(run(&images.select(&[]), &good, settings(1, 1, 1)), EvalError::Empty { .. }));
+    assert!(matches!(
+        run(&images, &good, settings(0, 1, 1)),
+        EvalError::Setting { name: "draws", .. }
+    ));
+    assert!(matches!(
+        run(&images, &good, settings(1, 0, 1)),
+        EvalError::Setting { name: "chunk", .. }
+    ));
+    let (short, narrow) = (
+        DiagonalGaussian::standard(1, 3),
+        DiagonalGaussian::standard(2, 2),
+    );
+    assert!(matches!(
+        run(&images, &short, settings(1, 1, 1)),
+        EvalError::Mismatch {
+            expected: 2,
+            found: 1,
+            ..
+        }
+    ));
+    assert!(matches!(
+        run(&images, &narrow, settings(1, 1, 1)),
+        EvalError::Mismatch {
+            expected: 3,
+            found: 2,
+            ..
+        }
+    ));
+    assert!(matches!(
+        run(&images.select(&[]), &good, settings(1, 1, 1)),
+        EvalError::Empty { .. }
+    ));
     let classes = Observations::one_hot(&[0, 1], 5).unwrap();
-    assert!(matches!(run(&classes, &good, settings(1, 1, 1)), EvalError::Row { .. }));
-    let absurd = DiagonalGaussian::new(Latents::filled(2, 3, 0.0), Latents::filled(2, 3, 1e3)).unwrap();
-    assert!(matches!(run(&images, &absurd, settings(1, 1, 1)), EvalError::Row { .. }));
+    assert!(matches!(
+        run(&classes, &good, settings(1, 1, 1)),
+        EvalError::Row { .. }
+    ));
+    let absurd =
+        DiagonalGaussian::new(Latents::filled(2, 3, 0.0), Latents::filled(2, 3, 1e3)).unwrap();
+    assert!(matches!(
+        run(&images, &absurd, settings(1, 1, 1)),
+        EvalError::Row { .. }
+    ));
 }
 
 #[test]
@@ -318,7 +558,9 @@ fn samplers_do_not_depend_on_chunks() {
     let conditional = ConditionalTarget::new("q", &bridge(), vec![1]).unwrap();
     let samplers: [&dyn LatentSampler; 2] = [&conditional, &bridge()[0]];
     for sampler in samplers {
-        let whole = sampler.draw(0, 0, 7, &mut RandomStream::named(1, "draws")).unwrap();
+        let whole = sampler
+            .draw(0, 0, 7, &mut RandomStream::named(1, "draws"))
+            .unwrap();
         let mut stream = RandomStream::named(1, "draws");
         let left = sampler.draw(0, 0, 3, &mut stream).unwrap();
         let right = sampler.draw(0, 3, 4, &mut stream).unwrap();
@@ -377,8 +619,13 @@ macro_rules! delegate_all_but_the_likelihood {
 impl LatentModel for Counting {
     delegate_all_but_the_likelihood!();
 
-    fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
-        self.evaluations.fetch_add(latents.rows(), Ordering::Relaxed);
+    fn log_likelihood_nats(
+        &self,
+        observations: &Observations,
+        latents: &Latents,
+    ) -> Result<Vec<f32>, ShapeError> {
+        self.evaluations
+            .fetch_add(latents.rows(), Ordering::Relaxed);
         self.inner.log_likelihood_nats(observations, latents)
     }
 }
@@ -386,7 +633,11 @@ impl LatentModel for Counting {
 impl LatentModel for NanAbove {
     delegate_all_but_the_likelihood!();
 
-    fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
+    fn log_likelihood_nats(
+        &self,
+        observations: &Observations,
+        latents: &Latents,
+    ) -> Result<Vec<f32>, ShapeError> {
         match observations.values()[0] > self.limit {
             true => Ok(vec![f32::NAN; latents.rows()]),
             false => self.inner.log_likelihood_nats(observations, latents),

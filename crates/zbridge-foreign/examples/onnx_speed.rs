@@ -1,7 +1,7 @@
 //! Rows a second of zbridge on ONNX files: the counterpart of `peers/foreign/onnx_speed.py`.
 //!
-//! `cargo run --release -p zbridge-foreign --example onnx_speed -- FILE... [--rows N]`; a file whose name has `decoder`
-//! in it is run as one.
+//! `cargo run --release -p zbridge-foreign --example onnx_speed -- FILE... [--rows N]`; a file
+//! whose name has `decoder` in it is run as one.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,7 +14,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let rows = match arguments.iter().position(|argument| argument == "--rows") {
         None => 256,
-        Some(place) => arguments.drain(place..).nth(1).ok_or("--rows needs a number")?.parse()?,
+        Some(place) => arguments
+            .drain(place..)
+            .nth(1)
+            .ok_or("--rows needs a number")?
+            .parse()?,
     };
     for path in arguments {
         let model = open(Path::new(&path))?;
@@ -26,7 +30,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The best of the repeats.
 fn rows_per_second(model: &ForeignModel, rows: usize) -> Result<f64, Box<dyn std::error::Error>> {
-    let numbers = |size: usize| (0..rows * size).map(|i| (i * 37 % 101) as f32 / 101.0).collect::<Vec<_>>();
+    let numbers = |size: usize| {
+        (0..rows * size)
+            .map(|i| (i * 37 % 101) as f32 / 101.0)
+            .collect::<Vec<_>>()
+    };
     let x = Observations::new(numbers(model.event().size()), model.event().clone())?;
     let z = Latents::new(numbers(model.latent_dim()), model.latent_dim())?;
     let mut best = f64::INFINITY;

@@ -20,7 +20,11 @@ pub enum Spread {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// Means, and how wide the Gaussians are.
-    Gaussian { mean: usize, spread: usize, kind: Spread },
+    Gaussian {
+        mean: usize,
+        spread: usize,
+        kind: Spread,
+    },
     /// Both in one output, the means first.
     Halves { output: usize, kind: Spread },
     /// A point for each observation.
@@ -34,16 +38,23 @@ impl Encoding {
     pub(crate) fn outputs(self) -> Vec<usize> {
         match self {
             Self::Gaussian { mean, spread, .. } => vec![mean, spread],
-            Self::Halves { output, .. } | Self::Point { output } | Self::Samples { output } => vec![output],
+            Self::Halves { output, .. } | Self::Point { output } | Self::Samples { output } => {
+                vec![output]
+            }
         }
     }
 
-    /// The shape of a latent, for outputs whose rows have these shapes; none where they cannot be what they should.
+    /// The shape of a latent, for outputs whose rows have these shapes; none where they cannot be
+    /// what they should.
     pub(crate) fn latent_shape(self, shapes: &[Vec<usize>]) -> Option<Vec<usize>> {
         match self {
-            Self::Gaussian { mean, spread, .. } => Some(&shapes[mean]).filter(|mean| **mean == shapes[spread]).cloned(),
+            Self::Gaussian { mean, spread, .. } => Some(&shapes[mean])
+                .filter(|mean| **mean == shapes[spread])
+                .cloned(),
             Self::Point { output } => Some(shapes[output].clone()),
-            Self::Samples { output } => shapes[output].split_first().map(|(_, latent)| latent.to_vec()),
+            Self::Samples { output } => shapes[output]
+                .split_first()
+                .map(|(_, latent)| latent.to_vec()),
             Self::Halves { output, .. } => {
                 let (first, rest) = shapes[output].split_first()?;
                 let half = first.is_multiple_of(2).then_some(first / 2)?;
@@ -65,11 +76,20 @@ impl Encoding {
                 gaussian(outputs.pop().unwrap_or_default(), spread, kind, dim)
             }
             Self::Halves { kind, .. } => {
-                let halves =
-                    |half: usize| outputs[0].chunks_exact(dim).skip(half).step_by(2).flatten().copied().collect();
+                let halves = |half: usize| {
+                    outputs[0]
+                        .chunks_exact(dim)
+                        .skip(half)
+                        .step_by(2)
+                        .flatten()
+                        .copied()
+                        .collect()
+                };
                 gaussian(halves(0), halves(1), kind, dim)
             }
-            Self::Point { .. } => Ok(PosteriorSamples::new(Latents::new(outputs.remove(0), dim)?, 1)?.into()),
+            Self::Point { .. } => {
+                Ok(PosteriorSamples::new(Latents::new(outputs.remove(0), dim)?, 1)?.into())
+            }
             Self::Samples { .. } => {
                 let points = Latents::new(outputs.remove(0), dim)?;
                 let draws = points.rows() / rows.max(1);
@@ -79,7 +99,12 @@ impl Encoding {
     }
 }
 
-fn gaussian(mean: Vec<f32>, mut spread: Vec<f32>, kind: Spread, dim: usize) -> Result<Posterior, ShapeError> {
+fn gaussian(
+    mean: Vec<f32>,
+    mut spread: Vec<f32>,
+    kind: Spread,
+    dim: usize,
+) -> Result<Posterior, ShapeError> {
     for (place, value) in spread.iter_mut().enumerate() {
         *value = kind.log_variance(*value).ok_or(ShapeError::NotFinite {
             row: place / dim,
@@ -92,17 +117,24 @@ fn gaussian(mean: Vec<f32>, mut spread: Vec<f32>, kind: Spread, dim: usize) -> R
 
 impl Spread {
     /// The name of an output that gives it, as a guess reads it.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::LogVariance, Self::Variance, Self::StandardDeviation, Self::LogStandardDeviation];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::LogVariance,
+        Self::Variance,
+        Self::StandardDeviation,
+        Self::LogStandardDeviation,
+    ];
 
-    /// ln σ²; none for a σ that is negative. A σ of 0, to which softplus can round, becomes one next to it.
+    /// ln σ²; none for a σ that is negative. A σ of 0, to which softplus can round, becomes one
+    /// next to it.
     fn log_variance(self, value: f32) -> Option<f32> {
         const LEAST_VARIANCE: f32 = 1e-30;
         match self {
             Self::LogVariance => Some(value),
             Self::LogStandardDeviation => Some(2.0 * value),
             Self::Variance => (value >= 0.0).then(|| value.max(LEAST_VARIANCE).ln()),
-            Self::StandardDeviation => (value >= 0.0).then(|| 2.0 * value.max(LEAST_VARIANCE.sqrt()).ln()),
+            Self::StandardDeviation => {
+                (value >= 0.0).then(|| 2.0 * value.max(LEAST_VARIANCE.sqrt()).ln())
+            }
         }
     }
 }
@@ -133,18 +165,39 @@ mod tests {
                 Spread::LogStandardDeviation => sd.ln(),
             };
             let encoding = Encoding::Halves { output: 0, kind };
-            let posterior = encoding.posterior(vec![vec![5.0, told, 6.0, told]], 1, 2).unwrap();
+            let posterior = encoding
+                .posterior(vec![vec![5.0, told, 6.0, told]], 1, 2)
+                .unwrap();
             let gaussian = posterior.as_diagonal().unwrap();
             assert_eq!(gaussian.mean().values(), [5.0, 6.0]);
-            assert!((gaussian.log_var().values()[1] - 2.0 * sd.ln()).abs() < 1e-6, "{kind}");
+            assert!(
+                (gaussian.log_var().values()[1] - 2.0 * sd.ln()).abs() < 1e-6,
+                "{kind}"
+            );
         }
     }
 
     #[test]
     fn a_negative_standard_deviation_is_refused_by_row() {
-        let encoding = Encoding::Gaussian { mean: 0, spread: 1, kind: Spread::StandardDeviation };
-        let error = encoding.posterior(vec![vec![0.0; 4], vec![0.1, 0.1, 0.1, -0.1]], 2, 2).unwrap_err();
-        assert!(matches!(error, ShapeError::NotFinite { row: 1, column: 1, .. }), "{error}");
+        let encoding = Encoding::Gaussian {
+            mean: 0,
+            spread: 1,
+            kind: Spread::StandardDeviation,
+        };
+        let error = encoding
+            .posterior(vec![vec![0.0; 4], vec![0.1, 0.1, 0.1, -0.1]], 2, 2)
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ShapeError::NotFinite {
+                    row: 1,
+                    column: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 
     #[test]

@@ -25,7 +25,9 @@ pub enum ForeignError {
         expected: &'static str,
     },
     /// A file is cut off, damaged, or lies about its lengths.
-    #[error("{path}: {place}: {why}; the file is damaged or of another kind: write or copy it again")]
+    #[error(
+        "{path}: {place}: {why}; the file is damaged or of another kind: write or copy it again"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -59,7 +61,9 @@ pub enum ForeignError {
         remedy: &'static str,
     },
     /// The engine refuses a graph, or failed while it ran.
-    #[error("{path}: the network failed {during}: {reason}; run it in ONNX Runtime to see whether the file is right")]
+    #[error(
+        "{path}: the network failed {during}: {reason}; run it in ONNX Runtime to see whether the file is right"
+    )]
     Engine {
         /// The ONNX file.
         path: PathBuf,
@@ -89,7 +93,9 @@ pub enum ForeignError {
         found: String,
     },
     /// A data file of a network lies where nothing is read from.
-    #[error("{path}: tensor `{tensor}` lies in {location:?}, {why}; put the data beside the model and export it again")]
+    #[error(
+        "{path}: tensor `{tensor}` lies in {location:?}, {why}; put the data beside the model and export it again"
+    )]
     Outside {
         /// The ONNX file.
         path: PathBuf,
@@ -195,6 +201,9 @@ pub enum ForeignError {
 impl ForeignError {
     /// The same as a failure of the model `name` at its work.
     pub(crate) fn into_failure(self, name: &str) -> ShapeError {
-        ShapeError::Failed { model: name.into(), reason: self.to_string() }
+        ShapeError::Failed {
+            model: name.into(),
+            reason: self.to_string(),
+        }
     }
 }

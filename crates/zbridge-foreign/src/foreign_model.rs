@@ -38,7 +38,8 @@ pub(crate) struct Decoder {
 }
 
 impl ForeignModel {
-    /// What nobody said about the model and was read off its files, in the order in which it was needed.
+    /// What nobody said about the model and was read off its files, in the order in which it was
+    /// needed.
     pub fn guesses(&self) -> &[Guess] {
         &self.guesses
     }
@@ -58,28 +59,42 @@ impl ForeignModel {
         self.decoder.is_some()
     }
 
-    /// What runs its encoder and its decoder, where it has them: `chain`, zbridge's own kernel, or `rten`.
+    /// What runs its encoder and its decoder, where it has them: `chain`, zbridge's own kernel, or
+    /// `rten`.
     pub fn engines(&self) -> [Option<&'static str>; 2] {
         let (encoder, decoder) = (self.encoder.as_ref(), self.decoder.as_ref());
-        [encoder.map(|encoder| encoder.network.engine()), decoder.map(|decoder| decoder.network.engine())]
+        [
+            encoder.map(|encoder| encoder.network.engine()),
+            decoder.map(|decoder| decoder.network.engine()),
+        ]
     }
 
     /// Whether its decoder says how probable an observation is.
     pub fn has_likelihood(&self) -> bool {
-        self.decoder.as_ref().is_some_and(|decoder| decoder.decoding.likelihood.is_some())
+        self.decoder
+            .as_ref()
+            .is_some_and(|decoder| decoder.decoding.likelihood.is_some())
     }
 
     fn encoder(&self) -> Result<&Encoder, ShapeError> {
-        self.encoder.as_ref().ok_or_else(|| self.absent("encoder", "only its decoder was given: it cannot encode"))
+        self.encoder
+            .as_ref()
+            .ok_or_else(|| self.absent("encoder", "only its decoder was given: it cannot encode"))
     }
 
     fn decoder(&self) -> Result<&Decoder, ShapeError> {
         let reason = "only its encoder was given: it can be a source of latents, and nothing can be generated with it";
-        self.decoder.as_ref().ok_or_else(|| self.absent("decoder", reason))
+        self.decoder
+            .as_ref()
+            .ok_or_else(|| self.absent("decoder", reason))
     }
 
     fn absent(&self, part: &'static str, reason: &str) -> ShapeError {
-        ShapeError::Absent { model: self.name.clone(), part, reason: reason.into() }
+        ShapeError::Absent {
+            model: self.name.clone(),
+            part,
+            reason: reason.into(),
+        }
     }
 
     fn failed(&self, error: ForeignError) -> ShapeError {
@@ -89,12 +104,17 @@ impl ForeignModel {
     fn expect_event(&self, observations: &Observations) -> Result<(), ShapeError> {
         let (rows, kind) = (observations.rows(), observations.kind());
         // Numbers of which nothing more is known are what the model says they are.
-        let is_plain = matches!(kind, EventKind::Array { .. }) && kind.shape() == self.event.shape();
+        let is_plain =
+            matches!(kind, EventKind::Array { .. }) && kind.shape() == self.event.shape();
         if kind == &self.event || is_plain {
             return Ok(());
         }
         let (expected, found) = ((rows, self.event.size()), (rows, kind.size()));
-        Err(ShapeError::Mismatch { what: "observations for this model", expected, found })
+        Err(ShapeError::Mismatch {
+            what: "observations for this model",
+            expected,
+            found,
+        })
     }
 
     fn expect_latents(&self, latents: &Latents) -> Result<(), ShapeError> {
@@ -102,13 +122,19 @@ impl ForeignModel {
         if found == expected {
             return Ok(());
         }
-        Err(ShapeError::Mismatch { what: "latents for this model", expected: (rows, expected), found: (rows, found) })
+        Err(ShapeError::Mismatch {
+            what: "latents for this model",
+            expected: (rows, expected),
+            found: (rows, found),
+        })
     }
 
     /// The decoder's outputs, `[batch, event]` in the network's order.
     fn decoded(&self, decoder: &Decoder, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
         self.expect_latents(latents)?;
-        let run = decoder.network.run(&self.latents.to_network(latents), &[decoder.output]);
+        let run = decoder
+            .network
+            .run(&self.latents.to_network(latents), &[decoder.output]);
         Ok(run.map_err(|error| self.failed(error))?.remove(0))
     }
 }
@@ -132,30 +158,55 @@ impl LatentModel for ForeignModel {
         let inputs = encoder.rendering.to_network(observations.values());
         let run = encoder.network.run(&inputs, &encoder.encoding.outputs());
         let outputs = run.map_err(|error| self.failed(error))?;
-        self.latents.posterior(encoder.encoding.posterior(outputs, self.latent_dim(), observations.rows())?)
+        self.latents.posterior(encoder.encoding.posterior(
+            outputs,
+            self.latent_dim(),
+            observations.rows(),
+        )?)
     }
 
     fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
         let decoder = self.decoder()?;
         let outputs = self.decoded(decoder, latents)?;
-        Observations::new(decoder.decoding.means(outputs, &self.event), self.event.clone())
+        Observations::new(
+            decoder.decoding.means(outputs, &self.event),
+            self.event.clone(),
+        )
     }
 
-    fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
+    fn log_likelihood_nats(
+        &self,
+        observations: &Observations,
+        latents: &Latents,
+    ) -> Result<Vec<f32>, ShapeError> {
         let decoder = self.decoder()?;
         let reason = "nobody said how probable an observation is under the decoder's output; say `kind` in \
                       [likelihood] of model.toml if you know, or leave likelihoods of observations out";
-        let likelihood = decoder.decoding.likelihood.ok_or_else(|| self.absent("likelihood", reason))?;
+        let likelihood = decoder
+            .decoding
+            .likelihood
+            .ok_or_else(|| self.absent("likelihood", reason))?;
         self.expect_event(observations)?;
         let draws = latents.rows() / observations.rows().max(1);
         if draws * observations.rows() != latents.rows() {
-            let (expected, found) = ((draws * observations.rows(), latents.dim()), (latents.rows(), latents.dim()));
-            return Err(ShapeError::Mismatch { what: "latents of observations", expected, found });
+            let (expected, found) = (
+                (draws * observations.rows(), latents.dim()),
+                (latents.rows(), latents.dim()),
+            );
+            return Err(ShapeError::Mismatch {
+                what: "latents of observations",
+                expected,
+                found,
+            });
         }
         let parameters = decoder.decoding.parameters(self.decoded(decoder, latents)?);
         let of_latent = |(row, parameters): (usize, &[f32])| {
             likelihood.log_likelihood_nats(parameters, observations.row(row / draws))
         };
-        Ok(parameters.par_chunks_exact(self.event.size()).enumerate().map(of_latent).collect())
+        Ok(parameters
+            .par_chunks_exact(self.event.size())
+            .enumerate()
+            .map(of_latent)
+            .collect())
     }
 }

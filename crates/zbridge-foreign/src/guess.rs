@@ -14,7 +14,11 @@ pub struct Guess {
 
 impl Guess {
     pub(crate) fn new(what: &str, value: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { what: what.into(), value: value.into(), why: why.into() }
+        Self {
+            what: what.into(),
+            value: value.into(),
+            why: why.into(),
+        }
     }
 }
 

@@ -90,13 +90,16 @@ pub struct Usage {
     pub guesses: Vec<Guess>,
 }
 
-/// What is at `path`, and how zbridge would use it. A model that cannot be opened is described all the same, with the
-/// reason.
+/// What is at `path`, and how zbridge would use it. A model that cannot be opened is described all
+/// the same, with the reason.
 ///
 /// # Errors
 /// [`ForeignError`] when the path cannot be read, or is nothing that is known here.
 pub fn inspect(path: &Path) -> Result<Inspection, ForeignError> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
     let found = match extension {
         "safetensors" => tensors("safetensors", path)?,
         "pt" | "pth" | "bin" | "ckpt" => tensors("torch", path)?,
@@ -109,7 +112,12 @@ pub fn inspect(path: &Path) -> Result<Inspection, ForeignError> {
             Err(error) => (None, Some(error.to_string())),
         },
     };
-    Ok(Inspection { path: path.into(), found, model, problem })
+    Ok(Inspection {
+        path: path.into(),
+        found,
+        model,
+        problem,
+    })
 }
 
 fn tensors(format: &'static str, path: &Path) -> Result<Found, ForeignError> {
@@ -119,21 +127,44 @@ fn tensors(format: &'static str, path: &Path) -> Result<Found, ForeignError> {
         number_type: tensor.number_type().to_string(),
         shape: tensor.shape().to_vec(),
     };
-    Ok(Found::Tensors { format, tensors: file.tensors().map(line).collect() })
+    Ok(Found::Tensors {
+        format,
+        tensors: file.tensors().map(line).collect(),
+    })
 }
 
 fn model_files(place: &Place) -> Result<Found, ForeignError> {
     let networks = |paths: Vec<PathBuf>| -> Result<Found, ForeignError> {
-        let network = |path: PathBuf| Ok(NetworkFile { graph: Graph::read(&file_bytes::read(&path)?, &path)?, path });
-        Ok(Found::Networks { networks: paths.into_iter().map(network).collect::<Result<_, ForeignError>>()? })
+        let network = |path: PathBuf| {
+            Ok(NetworkFile {
+                graph: Graph::read(&file_bytes::read(&path)?, &path)?,
+                path,
+            })
+        };
+        Ok(Found::Networks {
+            networks: paths
+                .into_iter()
+                .map(network)
+                .collect::<Result<_, ForeignError>>()?,
+        })
     };
     match place {
-        Place::Networks(files) => networks([&files.encoder, &files.decoder].into_iter().flatten().cloned().collect()),
+        Place::Networks(files) => networks(
+            [&files.encoder, &files.decoder]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+        ),
         Place::Autoencoder(folder) => autoencoder(folder),
         Place::Manifest(path) => match crate::open::manifest_place(path)? {
-            Place::Networks(files) => {
-                networks([&files.encoder, &files.decoder].into_iter().flatten().cloned().collect())
-            }
+            Place::Networks(files) => networks(
+                [&files.encoder, &files.decoder]
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect(),
+            ),
             Place::Autoencoder(folder) => autoencoder(&folder),
             Place::Manifest(_) => networks(Vec::new()),
         },
@@ -143,8 +174,15 @@ fn model_files(place: &Place) -> Result<Found, ForeignError> {
 fn autoencoder(folder: &Path) -> Result<Found, ForeignError> {
     let config = Config::read(&folder.join("config.json"))?;
     let weights = autoencoder_kl::weights_file(folder)?;
-    let parameters = StateDict::read(&weights)?.tensors().map(|(_, tensor)| tensor.size()).sum();
-    Ok(Found::AutoencoderKl { weights, block_out_channels: config.block_out_channels, parameters })
+    let parameters = StateDict::read(&weights)?
+        .tensors()
+        .map(|(_, tensor)| tensor.size())
+        .sum();
+    Ok(Found::AutoencoderKl {
+        weights,
+        block_out_channels: config.block_out_channels,
+        parameters,
+    })
 }
 
 impl Usage {
@@ -183,20 +221,36 @@ impl fmt::Display for Found {
         match self {
             Self::Networks { networks } => {
                 f.write_str("ONNX")?;
-                networks.iter().try_for_each(|network| write!(f, "\n{network}"))
+                networks
+                    .iter()
+                    .try_for_each(|network| write!(f, "\n{network}"))
             }
-            Self::AutoencoderKl { block_out_channels, parameters, .. } => {
+            Self::AutoencoderKl {
+                block_out_channels,
+                parameters,
+                ..
+            } => {
                 write!(
                     f,
                     "an AutoencoderKL of diffusers, blocks of {block_out_channels:?} channels, {parameters} parameters"
                 )
             }
             Self::Tensors { format, tensors } => {
-                let format = if *format == "torch" { "a file of torch.save" } else { "a safetensors file" };
+                let format = if *format == "torch" {
+                    "a file of torch.save"
+                } else {
+                    "a safetensors file"
+                };
                 write!(f, "{format}, {} tensors", tensors.len())?;
-                let line =
-                    |tensor: &TensorLine| format!("\n  {} {} {:?}", tensor.name, tensor.number_type, tensor.shape);
-                tensors.iter().try_for_each(|tensor| f.write_str(&line(tensor)))
+                let line = |tensor: &TensorLine| {
+                    format!(
+                        "\n  {} {} {:?}",
+                        tensor.name, tensor.number_type, tensor.shape
+                    )
+                };
+                tensors
+                    .iter()
+                    .try_for_each(|tensor| f.write_str(&line(tensor)))
             }
         }
     }
@@ -205,19 +259,48 @@ impl fmt::Display for Found {
 impl fmt::Display for NetworkFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let graph = &self.graph;
-        let sets = graph.operator_sets.iter().map(|(domain, version)| format!("{domain} {version}"));
-        let operators = graph.operators.iter().map(|(operator, nodes)| format!("{nodes} × {operator}"));
-        let producer = if graph.producer.is_empty() { "an unknown program" } else { &graph.producer };
+        let sets = graph
+            .operator_sets
+            .iter()
+            .map(|(domain, version)| format!("{domain} {version}"));
+        let operators = graph
+            .operators
+            .iter()
+            .map(|(operator, nodes)| format!("{nodes} × {operator}"));
+        let producer = if graph.producer.is_empty() {
+            "an unknown program"
+        } else {
+            &graph.producer
+        };
         let file = self.path.file_name().unwrap_or_default().to_string_lossy();
-        write!(f, "  {file}: written by {producer}, operators of {}", sets.collect::<Vec<_>>().join(", "))?;
-        graph.inputs.iter().try_for_each(|port| write!(f, "\n    takes {port}"))?;
-        graph.outputs.iter().try_for_each(|port| write!(f, "\n    gives {port}"))?;
-        write!(f, "\n    {} parameters; {}", graph.parameters, operators.collect::<Vec<_>>().join(", "))
+        write!(
+            f,
+            "  {file}: written by {producer}, operators of {}",
+            sets.collect::<Vec<_>>().join(", ")
+        )?;
+        graph
+            .inputs
+            .iter()
+            .try_for_each(|port| write!(f, "\n    takes {port}"))?;
+        graph
+            .outputs
+            .iter()
+            .try_for_each(|port| write!(f, "\n    gives {port}"))?;
+        write!(
+            f,
+            "\n    {} parameters; {}",
+            graph.parameters,
+            operators.collect::<Vec<_>>().join(", ")
+        )
     }
 }
 
 fn in_words(engine: &str) -> &str {
-    if engine == "chain" { "zbridge's own kernel" } else { engine }
+    if engine == "chain" {
+        "zbridge's own kernel"
+    } else {
+        engine
+    }
 }
 
 impl fmt::Display for Usage {
@@ -227,7 +310,11 @@ impl fmt::Display for Usage {
             (true, false) => "encodes, cannot decode",
             _ => "decodes, cannot encode",
         };
-        let likelihood = if self.has_likelihood { "a likelihood" } else { "no likelihood" };
+        let likelihood = if self.has_likelihood {
+            "a likelihood"
+        } else {
+            "no likelihood"
+        };
         write!(
             f,
             "used as `{}`: {does} {}; latents {:?}; {likelihood}",
@@ -235,9 +322,16 @@ impl fmt::Display for Usage {
             self.event.in_words(),
             self.latent_shape
         )?;
-        let named = [("encoder", self.encoder_engine), ("decoder", self.decoder_engine)];
-        let runs = named.iter().filter_map(|(part, engine)| Some(format!("{part} runs on {}", in_words((*engine)?))));
+        let named = [
+            ("encoder", self.encoder_engine),
+            ("decoder", self.decoder_engine),
+        ];
+        let runs = named
+            .iter()
+            .filter_map(|(part, engine)| Some(format!("{part} runs on {}", in_words((*engine)?))));
         write!(f, "\n  {}", runs.collect::<Vec<_>>().join(", "))?;
-        self.guesses.iter().try_for_each(|guess| write!(f, "\n  guessed {guess}"))
+        self.guesses
+            .iter()
+            .try_for_each(|guess| write!(f, "\n  guessed {guess}"))
     }
 }

@@ -1,6 +1,7 @@
 use zbridge_core::{DiagonalGaussian, Latents, Posterior, PosteriorSamples, ShapeError};
 
-/// The latents that users see, against those of the networks: (z − shift) · scale, channel by channel.
+/// The latents that users see, against those of the networks: (z − shift) · scale, channel by
+/// channel.
 ///
 /// # Source
 /// `shift_factor` and `scaling_factor`, `latents_mean` and `latents_std` of diffusers.
@@ -13,9 +14,14 @@ pub(crate) struct LatentSpace {
 }
 
 impl LatentSpace {
-    /// Latents shifted and scaled; both are one number, or one for each channel (the first dimension).
+    /// Latents shifted and scaled; both are one number, or one for each channel (the first
+    /// dimension).
     pub(crate) fn scaled(shape: Vec<usize>, shift: Vec<f32>, scale: Vec<f32>) -> Self {
-        Self { shape, shift, scale }
+        Self {
+            shape,
+            shift,
+            scale,
+        }
     }
 
     /// The shape of one latent.
@@ -35,7 +41,9 @@ impl LatentSpace {
         }
         match posterior {
             Posterior::DiagonalGaussian(gaussian) => {
-                let log_var = self.each(gaussian.log_var(), |value, _, scale| value + 2.0 * scale.abs().ln())?;
+                let log_var = self.each(gaussian.log_var(), |value, _, scale| {
+                    value + 2.0 * scale.abs().ln()
+                })?;
                 Ok(DiagonalGaussian::new(self.shown(gaussian.mean())?, log_var)?.into())
             }
             Posterior::Samples(samples) => {
@@ -61,19 +69,32 @@ impl LatentSpace {
         self.each(latents, |value, shift, scale| (value - shift) * scale)
     }
 
-    fn each(&self, latents: &Latents, work: impl Fn(f32, f32, f32) -> f32) -> Result<Latents, ShapeError> {
+    fn each(
+        &self,
+        latents: &Latents,
+        work: impl Fn(f32, f32, f32) -> f32,
+    ) -> Result<Latents, ShapeError> {
         let dim = self.dim();
         let value = |(place, &value): (usize, &f32)| {
             let (shift, scale) = self.of(place % dim);
             work(value, shift, scale)
         };
-        Latents::new(latents.values().iter().enumerate().map(value).collect(), dim)
+        Latents::new(
+            latents.values().iter().enumerate().map(value).collect(),
+            dim,
+        )
     }
 
     /// (shift, scale) of a column.
     fn of(&self, column: usize) -> (f32, f32) {
         let inner: usize = self.shape.iter().skip(1).product();
-        let at = |values: &[f32]| values[if values.len() > 1 { column / inner.max(1) } else { 0 }];
+        let at = |values: &[f32]| {
+            values[if values.len() > 1 {
+                column / inner.max(1)
+            } else {
+                0
+            }]
+        };
         (at(&self.shift), at(&self.scale))
     }
 

@@ -9,13 +9,14 @@
 //! | `model.toml`, or a folder with it | a model, and what is to be known about it besides its networks |
 //! | a folder with `config.json` and weights | an `AutoencoderKL` of diffusers |
 //!
-//! What nobody said is guessed from the networks' shapes and the names of their outputs, and listed with what speaks
-//! for it ([`ForeignModel::guesses`]). [`inspect`] tells what a file is. [`StateDict`] reads the tensors of PyTorch's
-//! files and of safetensors.
+//! What nobody said is guessed from the networks' shapes and the names of their outputs, and listed
+//! with what speaks for it ([`ForeignModel::guesses`]). [`inspect`] tells what a file is.
+//! [`StateDict`] reads the tensors of PyTorch's files and of safetensors.
 //!
-//! No code in a file is run: pickles are read, not executed, and networks hold only operators that the engine knows.
-//! Nothing is read from outside a model's folder. Memory and time are the networks' own: a file may ask for much of
-//! either, so a model from a stranger deserves the care that one gives to any large file.
+//! No code in a file is run: pickles are read, not executed, and networks hold only operators that
+//! the engine knows. Nothing is read from outside a model's folder. Memory and time are the
+//! networks' own: a file may ask for much of either, so a model from a stranger deserves the care
+//! that one gives to any large file.
 //!
 //! ```no_run
 //! use std::path::Path;

@@ -1,4 +1,5 @@
-//! `model.toml`: what is to be known about a model besides its networks. Everything in it may be left out.
+//! `model.toml`: what is to be known about a model besides its networks. Everything in it may be
+//! left out.
 
 use crate::decoding::DecoderOutputs;
 use crate::encoding::Spread;
@@ -13,7 +14,8 @@ use zbridge_core::{EventKind, Spectrogram};
 /// The name of a manifest in a model's folder.
 pub(crate) const FILE_NAME: &str = "model.toml";
 
-/// Bytes of a manifest that are read: far above any that a person writes, vocabulary of words included.
+/// Bytes of a manifest that are read: far above any that a person writes, vocabulary of words
+/// included.
 const MOST_BYTES: u64 = 4 << 20;
 
 /// A manifest as it is written.
@@ -175,7 +177,10 @@ impl Manifest {
     /// # Errors
     /// [`ForeignError::Manifest`] with the line.
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ForeignError> {
-        let source = Source { path: path.into(), text: text.into() };
+        let source = Source {
+            path: path.into(),
+            text: text.into(),
+        };
         let wrong = |error: toml::de::Error| {
             let line = error.span().map_or(1, |span| line_at(text, span.start));
             source.wrong(line, error.message().to_string())
@@ -187,14 +192,23 @@ impl Manifest {
 
     /// The error that `key` of `section` (empty for the top) is wrong.
     pub(crate) fn wrong(&self, section: &str, key: &str, why: String) -> ForeignError {
-        let place = if section.is_empty() { format!("`{key}`") } else { format!("`{key}` in [{section}]") };
-        self.source.wrong(self.source.line_of(section, key), format!("{place}: {why}"))
+        let place = if section.is_empty() {
+            format!("`{key}`")
+        } else {
+            format!("`{key}` in [{section}]")
+        };
+        self.source
+            .wrong(self.source.line_of(section, key), format!("{place}: {why}"))
     }
 }
 
 impl Source {
     fn wrong(&self, line: usize, why: String) -> ForeignError {
-        ForeignError::Manifest { path: self.path.clone(), line, why }
+        ForeignError::Manifest {
+            path: self.path.clone(),
+            line,
+            why,
+        }
     }
 
     /// The line of a key, or of its section, or 1: good enough for a text that was parsed.
@@ -202,10 +216,18 @@ impl Source {
         let (mut current, mut header) = (String::new(), 1);
         for (line, text) in self.text.lines().enumerate() {
             let text = text.trim();
-            if let Some(name) = text.strip_prefix('[').and_then(|text| text.split(']').next()) {
+            if let Some(name) = text
+                .strip_prefix('[')
+                .and_then(|text| text.split(']').next())
+            {
                 current = name.trim().into();
                 header = if current == section { line + 1 } else { header };
-            } else if current == section && text.split('=').next().is_some_and(|name| name.trim() == key) {
+            } else if current == section
+                && text
+                    .split('=')
+                    .next()
+                    .is_some_and(|name| name.trim() == key)
+            {
                 return line + 1;
             }
         }
@@ -215,17 +237,41 @@ impl Source {
 
 /// The line of a byte, from 1.
 fn line_at(text: &str, byte: usize) -> usize {
-    1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
+    1 + text
+        .bytes()
+        .take(byte)
+        .filter(|&byte| byte == b'\n')
+        .count()
 }
 
 impl From<Event> for EventKind {
     fn from(event: Event) -> Self {
         match event {
-            Event::Image { channels, height, width } => Self::Image { channels, height, width },
+            Event::Image {
+                channels,
+                height,
+                width,
+            } => Self::Image {
+                channels,
+                height,
+                width,
+            },
             Event::Class { classes } => Self::Class { classes },
-            Event::Sound { sample_rate, window, hop, bands, frames, decibels } => {
-                Self::Sound(Spectrogram { sample_rate, window, hop, bands, frames, decibels })
-            }
+            Event::Sound {
+                sample_rate,
+                window,
+                hop,
+                bands,
+                frames,
+                decibels,
+            } => Self::Sound(Spectrogram {
+                sample_rate,
+                window,
+                hop,
+                bands,
+                frames,
+                decibels,
+            }),
             Event::Text { length, vocabulary } => Self::Text { length, vocabulary },
             Event::Array { shape } => Self::Array { shape },
         }
@@ -285,7 +331,12 @@ impl<'de> Deserialize<'de> for Range {
             ))
         };
         let (low, high) = text.split_once("..").ok_or_else(wrong)?;
-        let number = |text: &str| text.trim().parse::<f32>().ok().filter(|number| number.is_finite());
+        let number = |text: &str| {
+            text.trim()
+                .parse::<f32>()
+                .ok()
+                .filter(|number| number.is_finite())
+        };
         match (number(low), number(high)) {
             (Some(low), Some(high)) if low < high => Ok(Self { low, high }),
             _ => Err(wrong()),
@@ -345,22 +396,47 @@ mod tests {
         )
         .unwrap();
         assert_eq!(manifest.encoder.log_variance, Some(OutputName::Place(1)));
-        assert_eq!(manifest.encoder.range, Some(Range { low: -1.0, high: 1.0 }));
+        assert_eq!(
+            manifest.encoder.range,
+            Some(Range {
+                low: -1.0,
+                high: 1.0
+            })
+        );
         assert_eq!(manifest.latent.scale, Some(Numbers(vec![1.0, 0.5])));
-        assert_eq!(manifest.event, Some(Event::Image { channels: 1, height: 4, width: 4 }));
+        assert_eq!(
+            manifest.event,
+            Some(Event::Image {
+                channels: 1,
+                height: 4,
+                width: 4
+            })
+        );
     }
 
     #[test]
     fn errors_name_file_line_key_and_what_is_allowed() {
         let unknown = message("name = \"a\"\n[encoder]\nmeen = \"mu\"\n");
-        assert!(unknown.starts_with("m/model.toml, line 3") && unknown.contains("meen"), "{unknown}");
+        assert!(
+            unknown.starts_with("m/model.toml, line 3") && unknown.contains("meen"),
+            "{unknown}"
+        );
         assert!(unknown.contains("log-variance"), "{unknown}");
         let kind = message("[likelihood]\n\nkind = \"poisson\"\n");
-        assert!(kind.contains("line 3") && kind.contains("bernoulli"), "{kind}");
+        assert!(
+            kind.contains("line 3") && kind.contains("bernoulli"),
+            "{kind}"
+        );
         let range = message("[decoder]\nrange = \"1..0\"\n");
-        assert!(range.contains("line 2") && range.contains("-1..1"), "{range}");
+        assert!(
+            range.contains("line 2") && range.contains("-1..1"),
+            "{range}"
+        );
         let place = message("[decoder]\noutput = -1\n");
-        assert!(place.contains("line 2") && place.contains("from 0"), "{place}");
+        assert!(
+            place.contains("line 2") && place.contains("from 0"),
+            "{place}"
+        );
         let event = message("[event]\nkind = \"image\"\nheight = 4\nwidth = 4\ndepth = 2\n");
         assert!(event.contains("depth"), "{event}");
     }
@@ -368,7 +444,12 @@ mod tests {
     #[test]
     fn what_is_wrong_only_beside_the_networks_has_its_line_too() {
         let manifest = parsed("[encoder]\nmean = \"a\"\n\n[decoder]\noutput = \"b\"\n").unwrap();
-        let error = manifest.wrong("decoder", "output", "no such output".into()).to_string();
-        assert_eq!(error, "m/model.toml, line 5: `output` in [decoder]: no such output");
+        let error = manifest
+            .wrong("decoder", "output", "no such output".into())
+            .to_string();
+        assert_eq!(
+            error,
+            "m/model.toml, line 5: `output` in [decoder]: no such output"
+        );
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 const OPENED: &str = "an .onnx file, a model.toml, or a folder with model.toml, encoder.onnx, decoder.onnx, or \
                       config.json of diffusers' AutoencoderKL";
 
-/// The model at `path`: an `.onnx` file (an encoder, or a decoder if its name says so), a `model.toml`, or a folder
-/// that holds `model.toml`, `encoder.onnx` and `decoder.onnx` or one of them, or an `AutoencoderKL` of diffusers.
+/// The model at `path`: an `.onnx` file (an encoder, or a decoder if its name says so), a
+/// `model.toml`, or a folder that holds `model.toml`, `encoder.onnx` and `decoder.onnx` or one of
+/// them, or an `AutoencoderKL` of diffusers.
 ///
 /// # Errors
 /// [`ForeignError`] with the file, the place in it, and what to do.
@@ -31,7 +32,9 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) fn of(path: &Path) -> Result<Self, ForeignError> {
-        let metadata = path.metadata().map_err(|reason| file_bytes::unreadable(path, reason))?;
+        let metadata = path
+            .metadata()
+            .map_err(|reason| file_bytes::unreadable(path, reason))?;
         if metadata.is_dir() {
             return Self::of_folder(path);
         }
@@ -49,11 +52,18 @@ impl Place {
         }
         let (encoder, decoder) = (there("encoder.onnx"), there("decoder.onnx"));
         if encoder.is_some() || decoder.is_some() {
-            return Ok(Self::Networks(NetworkFiles { model: folder.into(), encoder, decoder }));
+            return Ok(Self::Networks(NetworkFiles {
+                model: folder.into(),
+                encoder,
+                decoder,
+            }));
         }
         match there("config.json") {
             Some(_) => Ok(Self::Autoencoder(folder.into())),
-            None => Err(unknown(folder, "a folder without a model that can be opened".into())),
+            None => Err(unknown(
+                folder,
+                "a folder without a model that can be opened".into(),
+            )),
         }
     }
 }
@@ -62,13 +72,20 @@ fn single(path: &Path) -> NetworkFiles {
     let decodes = name_of(path).to_lowercase().contains("decoder");
     let (own, other) = (Some(path.to_path_buf()), None);
     let (encoder, decoder) = if decodes { (other, own) } else { (own, other) };
-    NetworkFiles { model: path.into(), encoder, decoder }
+    NetworkFiles {
+        model: path.into(),
+        encoder,
+        decoder,
+    }
 }
 
 fn by_manifest(path: &Path) -> Result<ForeignModel, ForeignError> {
     let manifest = Manifest::read(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let name = manifest.name.clone().unwrap_or_else(|| name_of(if is_usual(path) { folder } else { path }));
+    let name = manifest
+        .name
+        .clone()
+        .unwrap_or_else(|| name_of(if is_usual(path) { folder } else { path }));
     match named_files(path, &manifest)? {
         Place::Autoencoder(folder) => autoencoder_kl::open(name, &folder, &manifest),
         Place::Networks(files) => settle(name, &files, &manifest),
@@ -85,7 +102,8 @@ fn named_files(path: &Path, manifest: &Manifest) -> Result<Place, ForeignError> 
     let folder = path.parent().unwrap_or(Path::new("."));
     if let Some(location) = &manifest.autoencoder {
         let inside = file_bytes::inside(folder, location);
-        let folder = inside.map_err(|why| manifest.wrong("", "autoencoder", format!("{location:?}, {why}")))?;
+        let folder = inside
+            .map_err(|why| manifest.wrong("", "autoencoder", format!("{location:?}, {why}")))?;
         return Ok(Place::Autoencoder(folder));
     }
     let files = NetworkFiles {
@@ -94,7 +112,8 @@ fn named_files(path: &Path, manifest: &Manifest) -> Result<Place, ForeignError> 
         decoder: named_file(folder, manifest, "decoder", &manifest.decoder.file)?,
     };
     if files.encoder.is_none() && files.decoder.is_none() {
-        let why = "names no network, and no encoder.onnx or decoder.onnx lies beside it".to_string();
+        let why =
+            "names no network, and no encoder.onnx or decoder.onnx lies beside it".to_string();
         return Err(manifest.wrong("encoder", "file", why));
     }
     Ok(Place::Networks(files))
@@ -117,16 +136,28 @@ fn named_file(
 }
 
 fn is_usual(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == manifest::FILE_NAME)
+    path.file_name()
+        .is_some_and(|name| name == manifest::FILE_NAME)
 }
 
 /// The name of a file without its extension, or of a folder.
 pub(crate) fn name_of(path: &Path) -> String {
     let real = path.canonicalize().unwrap_or_else(|_| path.into());
-    let name = if real.is_dir() { real.file_name() } else { real.file_stem() };
-    name.map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
+    let name = if real.is_dir() {
+        real.file_name()
+    } else {
+        real.file_stem()
+    };
+    name.map_or_else(
+        || "model".into(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 fn unknown(path: &Path, found: String) -> ForeignError {
-    ForeignError::Unknown { path: path.into(), found, expected: OPENED }
+    ForeignError::Unknown {
+        path: path.into(),
+        found,
+        expected: OPENED,
+    }
 }

@@ -22,32 +22,55 @@ fn a_network_is_told_with_its_inputs_operators_and_guesses() {
     }
     let json = serde_json::to_value(&inspection).unwrap();
     assert_eq!(json["found"]["kind"], "networks");
-    assert_eq!(json["found"]["networks"][0]["graph"]["inputs"][0]["shape"], serde_json::json!(["batch", 144]));
+    assert_eq!(
+        json["found"]["networks"][0]["graph"]["inputs"][0]["shape"],
+        serde_json::json!(["batch", 144])
+    );
     assert_eq!(json["model"]["latent_shape"], serde_json::json!([8]));
     assert_eq!(json["model"]["encoder_engine"], "chain");
     assert!(json["model"]["decoder_engine"].is_null());
     let general = inspect(&fixture("onnx/gru-encoder.dynamo.onnx")).unwrap();
-    assert!(general.to_string().contains("encoder runs on rten\n"), "{general}");
+    assert!(
+        general.to_string().contains("encoder runs on rten\n"),
+        "{general}"
+    );
 }
 
 #[test]
 fn weights_are_lists_of_tensors() {
-    for (name, format) in [("state-dicts/plain.pt", "torch"), ("state-dicts/plain.safetensors", "safetensors")] {
+    for (name, format) in [
+        ("state-dicts/plain.pt", "torch"),
+        ("state-dicts/plain.safetensors", "safetensors"),
+    ] {
         let inspection = inspect(&fixture(name)).unwrap();
         assert!(
             matches!(&inspection.found, Found::Tensors { format: found, tensors } if *found == format && tensors.len() > 5)
         );
         assert!(inspection.model.is_none());
     }
-    let text = inspect(&fixture("state-dicts/plain.pt")).unwrap().to_string();
-    assert!(text.contains("a file of torch.save, 9 tensors") && text.contains("brain bfloat16 [3, 4]"), "{text}");
+    let text = inspect(&fixture("state-dicts/plain.pt"))
+        .unwrap()
+        .to_string();
+    assert!(
+        text.contains("a file of torch.save, 9 tensors") && text.contains("brain bfloat16 [3, 4]"),
+        "{text}"
+    );
 }
 
 #[test]
 fn an_autoencoder_and_a_manifest_are_told_apart() {
     let inspection = inspect(&fixture("autoencoder-kl/plain")).unwrap();
-    assert!(matches!(inspection.found, Found::AutoencoderKl { .. }), "{inspection}");
-    let folder = folder(&[("onnx/conv-encoder.dynamo.onnx", "encoder.onnx")], "[encoder]\nhalves = 3\n");
+    assert!(
+        matches!(inspection.found, Found::AutoencoderKl { .. }),
+        "{inspection}"
+    );
+    let folder = folder(
+        &[("onnx/conv-encoder.dynamo.onnx", "encoder.onnx")],
+        "[encoder]\nhalves = 3\n",
+    );
     let broken = inspect(folder.path()).unwrap();
-    assert!(broken.model.is_none() && broken.to_string().contains("cannot be used"), "{broken}");
+    assert!(
+        broken.model.is_none() && broken.to_string().contains("cannot be used"),
+        "{broken}"
+    );
 }

@@ -23,31 +23,57 @@ fn every_type_and_view_comes_back() {
     for name in ["weight", "half", "brain", "double"] {
         assert_eq!(floats(name), eighths(&all), "{name}");
     }
-    assert_eq!(floats("transposed"), eighths(&[0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]));
+    assert_eq!(
+        floats("transposed"),
+        eighths(&[0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11])
+    );
     assert_eq!(floats("part"), eighths(&[5, 6, 9, 10]));
     assert_eq!((floats("scalar"), floats("empty")), (vec![2.5], vec![]));
     assert_eq!(file.tensor("steps").unwrap().to_i64(), Some(vec![7, -1]));
-    assert_eq!(file.tensor("brain").unwrap().number_type(), NumberType::Bfloat16);
-    assert!(matches!(file.values("steps", &[2]), Err(ForeignError::NumberType { .. })));
+    assert_eq!(
+        file.tensor("brain").unwrap().number_type(),
+        NumberType::Bfloat16
+    );
+    assert!(matches!(
+        file.values("steps", &[2]),
+        Err(ForeignError::NumberType { .. })
+    ));
 }
 
 #[test]
 fn of_a_checkpoint_the_model_alone_is_taken() {
-    let (checkpoint, plain) = (read("checkpoint.pth").unwrap(), read("plain.safetensors").unwrap());
-    let names = |file: &StateDict| file.tensors().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
+    let (checkpoint, plain) = (
+        read("checkpoint.pth").unwrap(),
+        read("plain.safetensors").unwrap(),
+    );
+    let names = |file: &StateDict| {
+        file.tensors()
+            .map(|(name, _)| name.to_string())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(names(&checkpoint), names(&plain));
     assert_eq!(names(&plain)[0], "0.bias");
     let values = |file: &StateDict| file.values("0.weight", &[2, 3]).unwrap();
-    let gap = values(&checkpoint).iter().zip(values(&plain)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let gap = values(&checkpoint)
+        .iter()
+        .zip(values(&plain))
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
     assert!(gap < 1e-2, "one step of the optimiser at most");
 }
 
 #[test]
 fn whole_modules_and_old_formats_are_refused_by_name() {
     let module = read("whole-module.pt").unwrap_err();
-    assert!(matches!(&module, ForeignError::Refused { global, .. } if global.starts_with("torch.nn")), "{module}");
+    assert!(
+        matches!(&module, ForeignError::Refused { global, .. } if global.starts_with("torch.nn")),
+        "{module}"
+    );
     let legacy = read("legacy.pth").unwrap_err();
-    assert!(matches!(&legacy, ForeignError::Unknown { found, .. } if found.contains("1.6")), "{legacy}");
+    assert!(
+        matches!(&legacy, ForeignError::Unknown { found, .. } if found.contains("1.6")),
+        "{legacy}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Files that are cut, scrambled, hostile or simply not what they should be are errors that say what to do.
+//! Files that are cut, scrambled, hostile or simply not what they should be are errors that say
+//! what to do.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +15,11 @@ fn changed(name: &str, change: impl Fn(&mut ModelProto)) -> ForeignError {
     let folder = tempfile::tempdir().unwrap();
     let mut model = ModelProto::parse_buf(&std::fs::read(fixture(name)).unwrap()).unwrap();
     change(&mut model);
-    std::fs::write(folder.path().join("encoder.onnx"), model.write_buf().unwrap()).unwrap();
+    std::fs::write(
+        folder.path().join("encoder.onnx"),
+        model.write_buf().unwrap(),
+    )
+    .unwrap();
     open(folder.path()).unwrap_err()
 }
 
@@ -23,7 +28,9 @@ const MLP: &str = "onnx/mlp-encoder.torchscript.onnx";
 #[test]
 fn an_unknown_operator_is_named_with_its_node() {
     let rename = |operator: &'static str| {
-        changed(MLP, move |model| model.graph.as_mut().unwrap().node[1].op_type = Some(operator.into()))
+        changed(MLP, move |model| {
+            model.graph.as_mut().unwrap().node[1].op_type = Some(operator.into())
+        })
     };
     let error = rename("Frobnicate");
     assert!(
@@ -41,13 +48,25 @@ fn data_is_read_from_the_models_own_folder_only() {
             let tensor = &mut model.graph.as_mut().unwrap().initializer[0];
             tensor.raw_data = None;
             tensor.data_location = Some(DataLocation::EXTERNAL);
-            let entry = StringStringEntryProto { key: Some("location".into()), value: Some(location.into()) };
+            let entry = StringStringEntryProto {
+                key: Some("location".into()),
+                value: Some(location.into()),
+            };
             tensor.external_data = vec![entry];
         })
     };
-    for location in ["/etc/hostname", "../secret.data", "a/../../secret.data", "", "absent.data"] {
+    for location in [
+        "/etc/hostname",
+        "../secret.data",
+        "a/../../secret.data",
+        "",
+        "absent.data",
+    ] {
         let error = located(location);
-        assert!(matches!(&error, ForeignError::Outside { .. }), "{location}: {error}");
+        assert!(
+            matches!(&error, ForeignError::Outside { .. }),
+            "{location}: {error}"
+        );
     }
 }
 
@@ -59,7 +78,10 @@ fn a_link_out_of_the_folder_is_refused() {
     let data = fixture(&format!("onnx/{name}.data"));
     std::os::unix::fs::symlink(data, folder.path().join(format!("{name}.data"))).unwrap();
     let error = open(folder.path()).unwrap_err();
-    assert!(matches!(&error, ForeignError::Outside { why, .. } if why.contains("link")), "{error}");
+    assert!(
+        matches!(&error, ForeignError::Outside { why, .. } if why.contains("link")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -79,14 +101,29 @@ fn inputs_that_are_not_one_batch_of_floats_are_named() {
         second.name = Some("temperature".into());
         graph.input.push(second);
     });
-    assert!(matches!(&two, ForeignError::Input { why, .. } if why.contains("temperature")), "{two}");
+    assert!(
+        matches!(&two, ForeignError::Input { why, .. } if why.contains("temperature")),
+        "{two}"
+    );
     let free = changed(MLP, |model| {
         let input = &mut model.graph.as_mut().unwrap().input[0];
-        let shape = input.r#type.as_mut().unwrap().tensor_type.as_mut().unwrap().shape.as_mut().unwrap();
+        let shape = input
+            .r#type
+            .as_mut()
+            .unwrap()
+            .tensor_type
+            .as_mut()
+            .unwrap()
+            .shape
+            .as_mut()
+            .unwrap();
         shape.dim[1].dim_value = None;
         shape.dim[1].dim_param = Some("pixels".into());
     });
-    assert!(matches!(&free, ForeignError::Unsettled { remedy, .. } if remedy.contains("[event]")), "{free}");
+    assert!(
+        matches!(&free, ForeignError::Unsettled { remedy, .. } if remedy.contains("[event]")),
+        "{free}"
+    );
 }
 
 /// Opens a network that was cut, or in which a byte is another.
@@ -119,12 +156,25 @@ fn cut_and_scrambled_chains_are_errors_and_no_panic() {
 
 #[test]
 fn manifests_that_do_not_fit_the_networks_name_the_line() {
-    let files = [("onnx/conv-encoder.dynamo.onnx", "encoder.onnx"), ("onnx/conv-decoder.dynamo.onnx", "decoder.onnx")];
-    let message = |manifest: &str| open(folder(&files, manifest).path()).unwrap_err().to_string();
+    let files = [
+        ("onnx/conv-encoder.dynamo.onnx", "encoder.onnx"),
+        ("onnx/conv-decoder.dynamo.onnx", "decoder.onnx"),
+    ];
+    let message = |manifest: &str| {
+        open(folder(&files, manifest).path())
+            .unwrap_err()
+            .to_string()
+    };
     let output = message("[encoder]\n\nhalves = \"moment\"\n");
-    assert!(output.contains("line 3") && output.contains("moments"), "{output}");
+    assert!(
+        output.contains("line 3") && output.contains("moments"),
+        "{output}"
+    );
     let file = message("[encoder]\nfile = \"../encoder.onnx\"\n");
-    assert!(file.contains("line 2") && file.contains("leaves the model's folder"), "{file}");
+    assert!(
+        file.contains("line 2") && file.contains("leaves the model's folder"),
+        "{file}"
+    );
     let both = message("[encoder]\npoint = 0\nhalves = 0\n");
     assert!(both.contains("only one"), "{both}");
     let point = message("[encoder]\npoint = 0\n");
@@ -147,7 +197,12 @@ fn what_is_no_model_is_told_what_would_be() {
     }
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "hello").unwrap();
-    assert!(open(&text).unwrap_err().to_string().contains("encoder.onnx"));
+    assert!(
+        open(&text)
+            .unwrap_err()
+            .to_string()
+            .contains("encoder.onnx")
+    );
     let empty = folder.path().join("empty.onnx");
     std::fs::write(&empty, "").unwrap();
     assert!(matches!(open(&empty), Err(ForeignError::Unknown { .. })));

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{EventKind, Latents, Observations, RandomStream, ShapeError};
 use zbridge_nn::{
-    Adam, BufferPool, Gradients, InputGradient, Likelihood, Mode, Network, NnError, StepContext, Tape, Trainee,
-    WeightsFile,
+    Adam, BufferPool, Gradients, InputGradient, Likelihood, Mode, Network, NnError, StepContext,
+    Tape, Trainee, WeightsFile,
 };
 
 /// A classifier of observations: the judge of generated images. Bridges never see it.
@@ -34,14 +34,25 @@ impl Classifier {
     pub fn from_weights(file: &WeightsFile, path: &Path) -> Result<Self, NnError> {
         let Description { event, network } = file.parsed_metadata("classifier", path)?;
         let parameters = file.network_parameters("network", &network, path)?.into();
-        Ok(Self { event, network, parameters, tapes: Arc::default() })
+        Ok(Self {
+            event,
+            network,
+            parameters,
+            tapes: Arc::default(),
+        })
     }
 
     /// The classifier as a weights file.
     pub fn to_weights(&self) -> WeightsFile {
         let mut file = WeightsFile::default();
-        let description = Description { event: self.event.clone(), network: self.network.clone() };
-        file.metadata.insert("classifier".into(), serde_json::to_string(&description).unwrap_or_default());
+        let description = Description {
+            event: self.event.clone(),
+            network: self.network.clone(),
+        };
+        file.metadata.insert(
+            "classifier".into(),
+            serde_json::to_string(&description).unwrap_or_default(),
+        );
         file.put_network("network", &self.network, &self.parameters);
         file
     }
@@ -54,23 +65,35 @@ impl Classifier {
     /// p(class|x_i), `[batch, classes]`.
     ///
     /// # Errors
-    /// [`ShapeError::Mismatch`] when the observations are of another kind than the classifier was trained on.
+    /// [`ShapeError::Mismatch`] when the observations are of another kind than the classifier was
+    /// trained on.
     pub fn probabilities(&self, observations: &Observations) -> Result<Observations, ShapeError> {
         self.expect_event(observations)?;
-        let (rows, size, classes) = (observations.rows(), self.event.size(), self.network.outputs());
+        let (rows, size, classes) = (
+            observations.rows(),
+            self.event.size(),
+            self.network.outputs(),
+        );
         let mut values = vec![0.0; rows * classes];
         let blocks = observations.values().par_chunks(ROWS_AT_ONCE * size);
-        blocks.zip(values.par_chunks_mut(ROWS_AT_ONCE * classes)).for_each(|(block, values)| {
-            self.tapes.with(|tape| {
-                let outputs = self.network.forward(&self.parameters, block, Mode::Inference, tape);
-                outputs.chunks_exact_mut(classes).for_each(|row| Likelihood::Categorical.means(row));
-                values.copy_from_slice(outputs);
+        blocks
+            .zip(values.par_chunks_mut(ROWS_AT_ONCE * classes))
+            .for_each(|(block, values)| {
+                self.tapes.with(|tape| {
+                    let outputs =
+                        self.network
+                            .forward(&self.parameters, block, Mode::Inference, tape);
+                    outputs
+                        .chunks_exact_mut(classes)
+                        .for_each(|row| Likelihood::Categorical.means(row));
+                    values.copy_from_slice(outputs);
+                });
             });
-        });
         Observations::new(values, EventKind::Class { classes })
     }
 
-    /// What the last layer sees of each observation, `[batch, features]`: the space of Fréchet distances.
+    /// What the last layer sees of each observation, `[batch, features]`: the space of Fréchet
+    /// distances.
     ///
     /// # Errors
     /// Those of [`probabilities`](Self::probabilities).
@@ -80,12 +103,15 @@ impl Classifier {
         let width = self.network.width_before(last);
         let mut values = vec![0.0; observations.rows() * width];
         let blocks = observations.values().par_chunks(ROWS_AT_ONCE * size);
-        blocks.zip(values.par_chunks_mut(ROWS_AT_ONCE * width)).for_each(|(block, values)| {
-            self.tapes.with(|tape| {
-                self.network.forward(&self.parameters, block, Mode::Inference, tape);
-                values.copy_from_slice(tape.input_of(last));
+        blocks
+            .zip(values.par_chunks_mut(ROWS_AT_ONCE * width))
+            .for_each(|(block, values)| {
+                self.tapes.with(|tape| {
+                    self.network
+                        .forward(&self.parameters, block, Mode::Inference, tape);
+                    values.copy_from_slice(tape.input_of(last));
+                });
             });
-        });
         Latents::new(values, width)
     }
 
@@ -95,11 +121,16 @@ impl Classifier {
         }
         let (rows, size) = (observations.rows(), self.event.size());
         let found = (rows, observations.kind().size());
-        Err(ShapeError::Mismatch { what: "observations for the judge", expected: (rows, size), found })
+        Err(ShapeError::Mismatch {
+            what: "observations for the judge",
+            expected: (rows, size),
+            found,
+        })
     }
 }
 
-/// A classifier in training: cross-entropy, images shifted by up to two pixels so that it judges shape, not place.
+/// A classifier in training: cross-entropy, images shifted by up to two pixels so that it judges
+/// shape, not place.
 #[derive(Debug)]
 pub struct ClassifierTrainer<'d> {
     network: Network,
@@ -112,17 +143,35 @@ pub struct ClassifierTrainer<'d> {
 
 impl<'d> ClassifierTrainer<'d> {
     /// A fresh classifier of grey images under `seed`.
-    pub fn new(network: Network, observations: &'d Observations, labels: &'d [u8], seed: u64) -> Self {
-        let parameters = network.initial_parameters(&mut RandomStream::named(seed, "initial/judge"));
+    pub fn new(
+        network: Network,
+        observations: &'d Observations,
+        labels: &'d [u8],
+        seed: u64,
+    ) -> Self {
+        let parameters =
+            network.initial_parameters(&mut RandomStream::named(seed, "initial/judge"));
         let adam = Adam::new(parameters.len());
-        Self { network, observations, labels, parameters, adam, tape: Tape::default() }
+        Self {
+            network,
+            observations,
+            labels,
+            parameters,
+            adam,
+            tape: Tape::default(),
+        }
     }
 
     /// The classifier as it is now.
     pub fn model(&self) -> Classifier {
         let event = self.observations.kind().clone();
         let parameters = self.parameters.clone().into();
-        Classifier { event, network: self.network.clone(), parameters, tapes: Arc::default() }
+        Classifier {
+            event,
+            network: self.network.clone(),
+            parameters,
+            tapes: Arc::default(),
+        }
     }
 
     /// Weights and optimiser, for a checkpoint.
@@ -149,13 +198,21 @@ impl Trainee for ClassifierTrainer<'_> {
         let (classes, scale) = (self.network.outputs(), 1.0 / rows.len() as f32);
         let mut x = Vec::with_capacity(rows.len() * self.network.inputs());
         for &row in rows {
-            shifted(self.observations.row(row), self.observations.kind(), &mut context.stream, &mut x);
+            shifted(
+                self.observations.row(row),
+                self.observations.kind(),
+                &mut context.stream,
+                &mut x,
+            );
         }
-        let outputs = self.network.forward(&self.parameters, &x, Mode::Training, &mut self.tape);
+        let outputs = self
+            .network
+            .forward(&self.parameters, &x, Mode::Training, &mut self.tape);
         let mut log_likelihood = 0.0;
         for (outputs, &row) in outputs.chunks_exact_mut(classes).zip(rows) {
-            let target: Vec<f32> =
-                (0..classes).map(|class| f32::from(class == usize::from(self.labels[row]))).collect();
+            let target: Vec<f32> = (0..classes)
+                .map(|class| f32::from(class == usize::from(self.labels[row])))
+                .collect();
             log_likelihood += f64::from(Likelihood::Categorical.backward(outputs, &target, scale));
         }
         let gradient = outputs.to_vec();
@@ -167,15 +224,22 @@ impl Trainee for ClassifierTrainer<'_> {
             InputGradient::Unused,
             &mut self.tape,
         );
-        self.network.update_running_statistics(&mut self.parameters, &self.tape);
-        self.adam.step(&mut self.parameters, &gradients, context.learning_rate);
+        self.network
+            .update_running_statistics(&mut self.parameters, &self.tape);
+        self.adam
+            .step(&mut self.parameters, &gradients, context.learning_rate);
         Ok(log_likelihood / rows.len() as f64)
     }
 }
 
 /// Appends the image moved by up to two pixels each way, with black coming in.
 fn shifted(image: &[f32], event: &EventKind, stream: &mut RandomStream, out: &mut Vec<f32>) {
-    let &EventKind::Image { channels: 1, height, width } = event else {
+    let &EventKind::Image {
+        channels: 1,
+        height,
+        width,
+    } = event
+    else {
         out.extend_from_slice(image);
         return;
     };
@@ -183,8 +247,13 @@ fn shifted(image: &[f32], event: &EventKind, stream: &mut RandomStream, out: &mu
     for y in 0..height as isize {
         for x in 0..width as isize {
             let (from_y, from_x) = (y - down, x - right);
-            let inside = (0..height as isize).contains(&from_y) && (0..width as isize).contains(&from_x);
-            out.push(if inside { image[(from_y * width as isize + from_x) as usize] } else { 0.0 });
+            let inside =
+                (0..height as isize).contains(&from_y) && (0..width as isize).contains(&from_x);
+            out.push(if inside {
+                image[(from_y * width as isize + from_x) as usize]
+            } else {
+                0.0
+            });
         }
     }
 }

@@ -29,7 +29,9 @@ pub enum ModelError {
         found: usize,
     },
     /// A model is to be of other observations than it can be.
-    #[error("model `{model}` is of {expected}, but the data are {found}: choose data or recipe anew")]
+    #[error(
+        "model `{model}` is of {expected}, but the data are {found}: choose data or recipe anew"
+    )]
     Event {
         /// The model's name.
         model: String,

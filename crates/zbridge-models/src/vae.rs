@@ -7,9 +7,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{
-    DiagonalGaussian, Estimate, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream, ShapeError,
+    DiagonalGaussian, Estimate, EventKind, LatentModel, Latents, Observations, Posterior,
+    RandomStream, ShapeError,
 };
-use zbridge_nn::{BufferPool, Device, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace};
+use zbridge_nn::{
+    BufferPool, Device, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace,
+};
 
 /// What a variational auto-encoder is made of (Kingma & Welling 2013), without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +31,8 @@ pub struct VaeArchitecture {
     pub decoder: Network,
 }
 
-/// A trained variational auto-encoder with a standard normal prior and a diagonal-Gaussian posterior.
+/// A trained variational auto-encoder with a standard normal prior and a diagonal-Gaussian
+/// posterior.
 #[derive(Debug, Clone)]
 pub struct Vae {
     architecture: VaeArchitecture,
@@ -90,7 +94,10 @@ impl Elbo {
         let prior = DiagonalGaussian::standard(posterior.rows(), posterior.dim());
         let kl = posterior.moments().kl_divergence_nats(&prior)?;
         let reconstruction = model.log_likelihood_nats(observations, &posterior.sample(stream))?;
-        let bound = reconstruction.iter().zip(&kl).map(|(&reconstruction, kl)| f64::from(reconstruction) - kl);
+        let bound = reconstruction
+            .iter()
+            .zip(&kl)
+            .map(|(&reconstruction, kl)| f64::from(reconstruction) - kl);
         Ok(Self {
             reconstruction_nats: Estimate::of(reconstruction.iter().map(|&value| f64::from(value))),
             kl_nats: Estimate::of(kl.iter().copied()),
@@ -103,11 +110,21 @@ impl VaeArchitecture {
     /// The architecture, once its parts fit each other.
     ///
     /// # Errors
-    /// [`ModelError::Architecture`] when a network's outputs are not what latents or observations need.
+    /// [`ModelError::Architecture`] when a network's outputs are not what latents or observations
+    /// need.
     pub fn checked(self) -> Result<Self, ModelError> {
         let fit = |network: &'static str, expected: usize, found: usize| {
             let model = self.name.clone();
-            if expected == found { Ok(()) } else { Err(ModelError::Architecture { model, network, expected, found }) }
+            if expected == found {
+                Ok(())
+            } else {
+                Err(ModelError::Architecture {
+                    model,
+                    network,
+                    expected,
+                    found,
+                })
+            }
         };
         fit("encoder", 2 * self.latent_dim, self.encoder.outputs())?;
         fit("decoder", self.event.size(), self.decoder.outputs())?;
@@ -121,22 +138,40 @@ impl Vae {
     /// # Panics
     /// When a parameter vector has another length than its network's.
     pub fn new(architecture: VaeArchitecture, encoder: Vec<f32>, decoder: Vec<f32>) -> Self {
-        assert_eq!(encoder.len(), architecture.encoder.parameter_count(), "parameters of the encoder");
-        assert_eq!(decoder.len(), architecture.decoder.parameter_count(), "parameters of the decoder");
+        assert_eq!(
+            encoder.len(),
+            architecture.encoder.parameter_count(),
+            "parameters of the encoder"
+        );
+        assert_eq!(
+            decoder.len(),
+            architecture.decoder.parameter_count(),
+            "parameters of the decoder"
+        );
         let networks = Arc::new(FixedNetworks {
             encoder: FixedNetwork::new(&architecture.encoder, &encoder),
             decoder: FixedNetwork::new(&architecture.decoder, &decoder),
         });
         let (encoder, decoder, workspaces) = (encoder.into(), decoder.into(), Arc::default());
-        Self { architecture, encoder, decoder, networks, workspaces, device: None }
+        Self {
+            architecture,
+            encoder,
+            decoder,
+            networks,
+            workspaces,
+            device: None,
+        }
     }
 
     /// The model in a weights file.
     ///
     /// # Errors
-    /// [`ModelError::Network`] when the file is not one or its tensors do not fit; [`ModelError::Architecture`].
+    /// [`ModelError::Network`] when the file is not one or its tensors do not fit;
+    /// [`ModelError::Architecture`].
     pub fn from_weights(file: &WeightsFile, path: &Path) -> Result<Self, ModelError> {
-        let architecture: VaeArchitecture = file.parsed_metadata::<VaeArchitecture>("vae", path)?.checked()?;
+        let architecture: VaeArchitecture = file
+            .parsed_metadata::<VaeArchitecture>("vae", path)?
+            .checked()?;
         let encoder = file.network_parameters("encoder", &architecture.encoder, path)?;
         let decoder = file.network_parameters("decoder", &architecture.decoder, path)?;
         Ok(Self::new(architecture, encoder, decoder))
@@ -152,8 +187,8 @@ impl Vae {
         file
     }
 
-    /// The same model with its networks on `device`. Work that the device fails at, for want of memory say, is
-    /// done by the native engine.
+    /// The same model with its networks on `device`. Work that the device fails at, for want of
+    /// memory say, is done by the native engine.
     ///
     /// # Errors
     /// [`ModelError::Network`] when this build or this machine has no such device.
@@ -161,7 +196,12 @@ impl Vae {
         self.device = match device {
             Device::Cpu => None,
             #[cfg(feature = "burn")]
-            _ => Some(Arc::new(VaeOnBurn::new(&self.architecture, &self.encoder, &self.decoder, device)?)),
+            _ => Some(Arc::new(VaeOnBurn::new(
+                &self.architecture,
+                &self.encoder,
+                &self.decoder,
+                device,
+            )?)),
             #[cfg(not(feature = "burn"))]
             _ => return Err(device.not_built().into()),
         };
@@ -177,7 +217,11 @@ impl Vae {
     ///
     /// # Errors
     /// [`ShapeError`] when the observations are not of the model's event.
-    pub fn elbo(&self, observations: &Observations, stream: &mut RandomStream) -> Result<Elbo, ShapeError> {
+    pub fn elbo(
+        &self,
+        observations: &Observations,
+        stream: &mut RandomStream,
+    ) -> Result<Elbo, ShapeError> {
         Elbo::of(self, observations, stream)
     }
 
@@ -187,7 +231,11 @@ impl Vae {
         }
         let found = (observations.rows(), observations.kind().size());
         let expected = (observations.rows(), self.architecture.event.size());
-        Err(ShapeError::Mismatch { what: "observations for this model", expected, found })
+        Err(ShapeError::Mismatch {
+            what: "observations for this model",
+            expected,
+            found,
+        })
     }
 
     fn expect_latents(&self, latents: &Latents) -> Result<(), ShapeError> {
@@ -195,28 +243,43 @@ impl Vae {
         if found == expected {
             return Ok(());
         }
-        Err(ShapeError::Mismatch { what: "latents for this model", expected: (rows, expected), found: (rows, found) })
+        Err(ShapeError::Mismatch {
+            what: "latents for this model",
+            expected: (rows, expected),
+            found: (rows, found),
+        })
     }
 
     /// What `work` gives on the model's device; nothing when it has none or the device fails.
-    fn on_device(&self, work: impl FnOnce(&dyn VaeOnDevice) -> Result<Vec<f32>, NnError>) -> Option<Vec<f32>> {
+    fn on_device(
+        &self,
+        work: impl FnOnce(&dyn VaeOnDevice) -> Result<Vec<f32>, NnError>,
+    ) -> Option<Vec<f32>> {
         self.device.as_deref().and_then(|device| work(device).ok())
     }
 
     /// The encoder's outputs by the native engine, `[rows, 2 · latent_dim]`.
     fn encode(&self, observations: &[f32]) -> Vec<f32> {
-        let (size, width) = (self.architecture.event.size(), 2 * self.architecture.latent_dim);
+        let (size, width) = (
+            self.architecture.event.size(),
+            2 * self.architecture.latent_dim,
+        );
         let mut outputs = vec![0.0; observations.len() / size * width];
         let blocks = observations.par_chunks(ROWS_AT_ONCE * size);
-        blocks.zip(outputs.par_chunks_mut(ROWS_AT_ONCE * width)).for_each(|(block, outputs)| {
-            self.workspaces.with(|space| outputs.copy_from_slice(self.networks.encoder.forward(block, space)));
-        });
+        blocks
+            .zip(outputs.par_chunks_mut(ROWS_AT_ONCE * width))
+            .for_each(|(block, outputs)| {
+                self.workspaces.with(|space| {
+                    outputs.copy_from_slice(self.networks.encoder.forward(block, space))
+                });
+            });
         outputs
     }
 
     /// The decoder's raw outputs for a few latents, handed to `read`.
     fn decode_block<R>(&self, latents: &[f32], read: impl FnOnce(&mut [f32]) -> R) -> R {
-        self.workspaces.with(|space| read(self.networks.decoder.forward(latents, space)))
+        self.workspaces
+            .with(|space| read(self.networks.decoder.forward(latents, space)))
     }
 }
 
@@ -239,7 +302,14 @@ impl LatentModel for Vae {
         let encoded = self.on_device(|device| device.encode(observations.values()));
         let encoded = encoded.unwrap_or_else(|| self.encode(observations.values()));
         let part = |start: usize| {
-            Latents::new(encoded.chunks_exact(2 * dim).flat_map(|row| &row[start..][..dim]).copied().collect(), dim)
+            Latents::new(
+                encoded
+                    .chunks_exact(2 * dim)
+                    .flat_map(|row| &row[start..][..dim])
+                    .copied()
+                    .collect(),
+                dim,
+            )
         };
         Ok(DiagonalGaussian::new(part(0)?, part(dim)?)?.into())
     }
@@ -252,37 +322,55 @@ impl LatentModel for Vae {
         let size = self.architecture.event.size();
         let mut values = vec![0.0; latents.rows() * size];
         let blocks = latents.values().par_chunks(ROWS_AT_ONCE * latents.dim());
-        blocks.zip(values.par_chunks_mut(ROWS_AT_ONCE * size)).for_each(|(block, values)| {
-            self.decode_block(block, |outputs| {
-                outputs.chunks_exact_mut(size).for_each(|row| self.architecture.likelihood.means(row));
-                values.copy_from_slice(outputs);
+        blocks
+            .zip(values.par_chunks_mut(ROWS_AT_ONCE * size))
+            .for_each(|(block, values)| {
+                self.decode_block(block, |outputs| {
+                    outputs
+                        .chunks_exact_mut(size)
+                        .for_each(|row| self.architecture.likelihood.means(row));
+                    values.copy_from_slice(outputs);
+                });
             });
-        });
         Observations::new(values, self.architecture.event.clone())
     }
 
-    fn log_likelihood_nats(&self, observations: &Observations, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
+    fn log_likelihood_nats(
+        &self,
+        observations: &Observations,
+        latents: &Latents,
+    ) -> Result<Vec<f32>, ShapeError> {
         self.expect(observations)?;
         self.expect_latents(latents)?;
         if observations.rows() == 0 || !latents.rows().is_multiple_of(observations.rows()) {
-            return Err(ShapeError::Ragged { values: latents.rows(), dim: observations.rows() });
+            return Err(ShapeError::Ragged {
+                values: latents.rows(),
+                dim: observations.rows(),
+            });
         }
         let draws = latents.rows() / observations.rows();
-        let on_device = self.on_device(|device| device.log_likelihood_nats(observations, latents.values(), draws));
+        let on_device = self
+            .on_device(|device| device.log_likelihood_nats(observations, latents.values(), draws));
         if let Some(nats) = on_device {
             return Ok(nats);
         }
         let size = self.architecture.event.size();
         let mut nats = vec![0.0; latents.rows()];
         let blocks = latents.values().par_chunks(ROWS_AT_ONCE * latents.dim());
-        blocks.zip(nats.par_chunks_mut(ROWS_AT_ONCE)).enumerate().for_each(|(block, (points, nats))| {
-            self.decode_block(points, |outputs| {
-                for (i, (row, nats)) in outputs.chunks_exact(size).zip(nats).enumerate() {
-                    let observation = observations.row((block * ROWS_AT_ONCE + i) / draws);
-                    *nats = self.architecture.likelihood.log_likelihood_nats(row, observation);
-                }
+        blocks
+            .zip(nats.par_chunks_mut(ROWS_AT_ONCE))
+            .enumerate()
+            .for_each(|(block, (points, nats))| {
+                self.decode_block(points, |outputs| {
+                    for (i, (row, nats)) in outputs.chunks_exact(size).zip(nats).enumerate() {
+                        let observation = observations.row((block * ROWS_AT_ONCE + i) / draws);
+                        *nats = self
+                            .architecture
+                            .likelihood
+                            .log_likelihood_nats(row, observation);
+                    }
+                });
             });
-        });
         Ok(nats)
     }
 }
@@ -295,7 +383,9 @@ mod tests {
 
     /// The image VAE with its initial parameters.
     fn untrained() -> Vae {
-        let RecipeModel::Vae(architecture, _) = Recipe::named("mnist-image").unwrap().model else { unreachable!() };
+        let RecipeModel::Vae(architecture, _) = Recipe::named("mnist-image").unwrap().model else {
+            unreachable!()
+        };
         let mut stream = RandomStream::named(1, "vae");
         let encoder = architecture.encoder.initial_parameters(&mut stream);
         let decoder = architecture.decoder.initial_parameters(&mut stream);
@@ -306,7 +396,8 @@ mod tests {
         DiagonalGaussian::standard(rows, 64).sample(&mut RandomStream::named(2, "latents"))
     }
 
-    /// Two observations share a block of rows here, which draws of one observation never do in importance sampling.
+    /// Two observations share a block of rows here, which draws of one observation never do in
+    /// importance sampling.
     #[test]
     fn log_likelihoods_are_those_of_the_plain_layers() {
         let (vae, draws) = (untrained(), 19);
@@ -316,7 +407,10 @@ mod tests {
         let outputs = network.forward(&vae.decoder, z.values(), Mode::Inference, &mut tape);
         for (i, (nats, row)) in nats.iter().zip(outputs.chunks_exact(784)).enumerate() {
             let plain = Likelihood::Bernoulli.log_likelihood_nats(row, x.row(i / draws));
-            assert!((nats - plain).abs() < 1e-6 * plain.abs(), "draw {i}: {nats} for {plain}");
+            assert!(
+                (nats - plain).abs() < 1e-6 * plain.abs(),
+                "draw {i}: {nats} for {plain}"
+            );
         }
     }
 
@@ -330,7 +424,10 @@ mod tests {
         let outputs = network.forward(&vae.encoder, x.values(), Mode::Inference, &mut tape);
         for (row, plain) in outputs.chunks_exact(128).enumerate() {
             let mut pairs = means.row(row).iter().zip(plain);
-            assert!(pairs.all(|(mean, plain)| (mean - plain).abs() < 1e-5), "row {row}");
+            assert!(
+                pairs.all(|(mean, plain)| (mean - plain).abs() < 1e-5),
+                "row {row}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! A VAE by burn's engine: inference in large batches, and the training that [`VaeTrainer`] does natively.
+//! A VAE by burn's engine: inference in large batches, and the training that [`VaeTrainer`] does
+//! natively.
 
 use crate::vae::{Vae, VaeArchitecture, VaeOnDevice};
 use crate::vae_training::{Objective, VaeTrainer, shard_rows};
@@ -38,10 +39,15 @@ impl OnDevice {
         });
         let widest = widths.fold(inputs, usize::max);
         let rows_at_once = (MOST_NUMBERS_AT_ONCE / widest).clamp(1, MOST_ROWS_AT_ONCE);
-        Self { network: BurnNetwork::new(network, parameters, device), inputs, rows_at_once }
+        Self {
+            network: BurnNetwork::new(network, parameters, device),
+            inputs,
+            rows_at_once,
+        }
     }
 
-    /// What `finish` makes of the outputs for each block of rows, in order; it is told the block's first row.
+    /// What `finish` makes of the outputs for each block of rows, in order; it is told the block's
+    /// first row.
     fn in_blocks<const D: usize>(
         &self,
         values: &[f32],
@@ -52,7 +58,10 @@ impl OnDevice {
         for (index, block) in values.chunks(self.rows_at_once * self.inputs).enumerate() {
             let finished = device.attempt(|| {
                 let input = device.tensor(block.to_vec(), [block.len() / self.inputs, self.inputs]);
-                finish(self.network.forward(input, Mode::Inference), index * self.rows_at_once)
+                finish(
+                    self.network.forward(input, Mode::Inference),
+                    index * self.rows_at_once,
+                )
             })?;
             results.extend(device.read(finished)?);
         }
@@ -72,17 +81,25 @@ impl VaeOnBurn {
         let device = BurnDevice::open(device)?;
         let encoder = OnDevice::new(&architecture.encoder, encoder, &device);
         let decoder = OnDevice::new(&architecture.decoder, decoder, &device);
-        Ok(Self { device, likelihood: architecture.likelihood, encoder, decoder })
+        Ok(Self {
+            device,
+            likelihood: architecture.likelihood,
+            encoder,
+            decoder,
+        })
     }
 }
 
 impl VaeOnDevice for VaeOnBurn {
     fn encode(&self, observations: &[f32]) -> Result<Vec<f32>, NnError> {
-        self.encoder.in_blocks(observations, &self.device, |outputs, _| outputs)
+        self.encoder
+            .in_blocks(observations, &self.device, |outputs, _| outputs)
     }
 
     fn decode(&self, latents: &[f32]) -> Result<Vec<f32>, NnError> {
-        self.decoder.in_blocks(latents, &self.device, |outputs, _| self.likelihood.means_of_rows(outputs))
+        self.decoder.in_blocks(latents, &self.device, |outputs, _| {
+            self.likelihood.means_of_rows(outputs)
+        })
     }
 
     fn log_likelihood_nats(
@@ -91,29 +108,41 @@ impl VaeOnDevice for VaeOnBurn {
         latents: &[f32],
         draws: usize,
     ) -> Result<Vec<f32>, NnError> {
-        self.decoder.in_blocks(latents, &self.device, |outputs, first| {
-            let observed = self.observed(observations, first, outputs.dims()[0], draws);
-            self.likelihood.log_likelihood_nats_of_rows(outputs, observed)
-        })
+        self.decoder
+            .in_blocks(latents, &self.device, |outputs, first| {
+                let observed = self.observed(observations, first, outputs.dims()[0], draws);
+                self.likelihood
+                    .log_likelihood_nats_of_rows(outputs, observed)
+            })
     }
 }
 
 impl VaeOnBurn {
-    /// The observation of each of `rows` draws from row `first` on, when every observation has `draws` of them.
-    fn observed(&self, observations: &Observations, first: usize, rows: usize, draws: usize) -> Tensor<2> {
+    /// The observation of each of `rows` draws from row `first` on, when every observation has
+    /// `draws` of them.
+    fn observed(
+        &self,
+        observations: &Observations,
+        first: usize,
+        rows: usize,
+        draws: usize,
+    ) -> Tensor<2> {
         let size = observations.kind().size();
         let (start, end) = (first / draws, (first + rows - 1) / draws + 1);
         let values = observations.values()[start * size..end * size].to_vec();
-        let indices = (first..first + rows).map(|row| (row / draws - start) as i32).collect();
-        self.device.select(self.device.tensor(values, [end - start, size]), indices)
+        let indices = (first..first + rows)
+            .map(|row| (row / draws - start) as i32)
+            .collect();
+        self.device
+            .select(self.device.tensor(values, [end - start, size]), indices)
     }
 }
 
 /// A VAE in training on a device, with its optimiser and its data.
 ///
-/// Objective, noise and checkpoints are those of [`VaeTrainer`]: from the same seed both follow the same path up to
-/// rounding. Only a batch normalisation inside the VAE would tell them apart: here it sees the whole batch, there 64
-/// rows of it.
+/// Objective, noise and checkpoints are those of [`VaeTrainer`]: from the same seed both follow the
+/// same path up to rounding. Only a batch normalisation inside the VAE would tell them apart: here
+/// it sees the whole batch, there 64 rows of it.
 #[derive(Debug)]
 pub struct BurnVaeTrainer<'d> {
     architecture: VaeArchitecture,
@@ -138,7 +167,10 @@ impl<'d> BurnVaeTrainer<'d> {
         device: Device,
     ) -> Result<Self, NnError> {
         let device = BurnDevice::open(device)?;
-        Ok(Self::of(VaeTrainer::new(architecture, objective, observations, seed), device))
+        Ok(Self::of(
+            VaeTrainer::new(architecture, objective, observations, seed),
+            device,
+        ))
     }
 
     /// The model as it is now.
@@ -169,12 +201,27 @@ impl<'d> BurnVaeTrainer<'d> {
     }
 
     fn of(native: VaeTrainer<'d>, device: BurnDevice) -> Self {
-        let VaeTrainer { architecture, objective, observations, parameters, adam, .. } = native;
+        let VaeTrainer {
+            architecture,
+            objective,
+            observations,
+            parameters,
+            adam,
+            ..
+        } = native;
         let (encoder, decoder) = parameters.split_at(architecture.encoder.parameter_count());
         let encoder = BurnNetwork::new(&architecture.encoder, encoder, &device).trainable();
         let decoder = BurnNetwork::new(&architecture.decoder, decoder, &device).trainable();
         let adam = BurnAdam::new(&adam, &device);
-        Self { architecture, objective, observations, device, encoder, decoder, adam }
+        Self {
+            architecture,
+            objective,
+            observations,
+            device,
+            encoder,
+            decoder,
+            adam,
+        }
     }
 
     /// The same training, as the native engine has it.
@@ -186,27 +233,41 @@ impl<'d> BurnVaeTrainer<'d> {
     }
 
     fn fresh(&self) -> VaeTrainer<'d> {
-        VaeTrainer::new(self.architecture.clone(), self.objective, self.observations, 0)
+        VaeTrainer::new(
+            self.architecture.clone(),
+            self.objective,
+            self.observations,
+            0,
+        )
     }
 
     /// The mean bound of these rows in nats, `[1]`.
     fn objective(&self, rows: &[usize], context: &StepContext) -> Tensor<1> {
         let (kl_weight, draws) = self.objective.at(context.done);
         let size = self.architecture.event.size();
-        let mut x: Vec<f32> = rows.iter().flat_map(|&row| self.observations.row(row)).copied().collect();
+        let mut x: Vec<f32> = rows
+            .iter()
+            .flat_map(|&row| self.observations.row(row))
+            .copied()
+            .collect();
         for (shard, x) in x.chunks_mut(shard_rows(rows.len()) * size).enumerate() {
             self.objective.show(x, &context.stream.child(shard as u64));
         }
         let x = self.device.tensor(x, [rows.len(), size]);
-        self.bounds(x, self.noise(rows.len(), draws, context), kl_weight).mean()
+        self.bounds(x, self.noise(rows.len(), draws, context), kl_weight)
+            .mean()
     }
 
-    /// Standard normal noise `[rows, draws, dim]`, number by number what the native engine's shards draw.
+    /// Standard normal noise `[rows, draws, dim]`, number by number what the native engine's shards
+    /// draw.
     fn noise(&self, rows: usize, draws: usize, context: &StepContext) -> Tensor<3> {
         let dim = self.architecture.latent_dim;
         let mut noise = vec![0.0; rows * draws * dim];
         for (shard, noise) in noise.chunks_mut(shard_rows(rows) * draws * dim).enumerate() {
-            context.stream.child(shard as u64).fill_standard_normal(noise);
+            context
+                .stream
+                .child(shard as u64)
+                .fill_standard_normal(noise);
         }
         self.device.tensor(noise, [rows, draws, dim])
     }
@@ -215,34 +276,54 @@ impl<'d> BurnVaeTrainer<'d> {
     fn bounds(&self, x: Tensor<2>, noise: Tensor<3>, kl_weight: f32) -> Tensor<1> {
         let [rows, draws, dim] = noise.dims();
         let posterior = self.encoder.forward(x.clone(), Mode::Training);
-        let (mean, log_var) = (posterior.clone().narrow(1, 0, dim), posterior.narrow(1, dim, dim));
+        let (mean, log_var) = (
+            posterior.clone().narrow(1, 0, dim),
+            posterior.narrow(1, dim, dim),
+        );
         let deviation = (log_var.clone() * 0.5).exp();
-        let z = mean.clone().unsqueeze_dim::<3>(1) + deviation.unsqueeze_dim::<3>(1) * noise.clone();
-        let outputs = self.decoder.forward(z.clone().reshape([rows * draws, dim]), Mode::Training);
+        let z =
+            mean.clone().unsqueeze_dim::<3>(1) + deviation.unsqueeze_dim::<3>(1) * noise.clone();
+        let outputs = self
+            .decoder
+            .forward(z.clone().reshape([rows * draws, dim]), Mode::Training);
         let log_likelihood = self.log_likelihood_nats(outputs, x, draws);
         if draws == 1 {
             return log_likelihood.reshape([rows]) - kl_divergence_nats(mean, log_var) * kl_weight;
         }
         // log p(z) − log q(z|x) = (ε² − z² + log σ²) / 2, summed over dimensions.
-        let gap = (noise.square() - z.square()).sum_dim(2).reshape([rows, draws]) + log_var.sum_dim(1);
+        let gap = (noise.square() - z.square())
+            .sum_dim(2)
+            .reshape([rows, draws])
+            + log_var.sum_dim(1);
         log_mean_exp(log_likelihood + gap * 0.5)
     }
 
     /// log p(x|z), `[rows, draws]`, from the decoder's outputs for all draws.
     fn log_likelihood_nats(&self, outputs: Tensor<2>, x: Tensor<2>, draws: usize) -> Tensor<2> {
         let [rows, size] = x.dims();
-        let x = x.unsqueeze_dim::<3>(1).repeat_dim(1, draws).reshape([rows * draws, size]);
-        self.architecture.likelihood.log_likelihood_nats_of_rows(outputs, x).reshape([rows, draws])
+        let x = x
+            .unsqueeze_dim::<3>(1)
+            .repeat_dim(1, draws)
+            .reshape([rows * draws, size]);
+        self.architecture
+            .likelihood
+            .log_likelihood_nats_of_rows(outputs, x)
+            .reshape([rows, draws])
     }
 
     /// One step of Adam uphill.
     fn ascend(&mut self, objective: &Tensor<1>, learning_rate: f32) {
         let mut gradients = objective.clone().neg().backward();
         let parts = [&self.encoder, &self.decoder].map(|network| network.gradients(&mut gradients));
-        let movement = self.adam.movement(Tensor::cat(parts.to_vec(), 0), learning_rate);
-        let (encoder, decoder) =
-            (self.architecture.encoder.parameter_count(), self.architecture.decoder.parameter_count());
-        self.encoder.move_by(&movement.clone().narrow(0, 0, encoder));
+        let movement = self
+            .adam
+            .movement(Tensor::cat(parts.to_vec(), 0), learning_rate);
+        let (encoder, decoder) = (
+            self.architecture.encoder.parameter_count(),
+            self.architecture.decoder.parameter_count(),
+        );
+        self.encoder
+            .move_by(&movement.clone().narrow(0, 0, encoder));
         self.decoder.move_by(&movement.narrow(0, encoder, decoder));
     }
 }
@@ -255,7 +336,11 @@ impl Trainee for BurnVaeTrainer<'_> {
             self.ascend(&objective, context.learning_rate);
             objective.inner()
         })?;
-        Ok(device.read(objective)?.iter().map(|&nats| f64::from(nats)).sum())
+        Ok(device
+            .read(objective)?
+            .iter()
+            .map(|&nats| f64::from(nats))
+            .sum())
     }
 }
 

@@ -1,7 +1,8 @@
 use crate::kernels::elementwise::{AdamUpdate, adam_update};
 use rayon::prelude::*;
 
-/// Adam (Kingma & Ba 2015) with β = (0.9, 0.999) unless told otherwise, ε = 1e-8, over one flat parameter vector.
+/// Adam (Kingma & Ba 2015) with β = (0.9, 0.999) unless told otherwise, ε = 1e-8, over one flat
+/// parameter vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adam {
     first: Vec<f32>,
@@ -15,15 +16,26 @@ const DECAYS: (f64, f64) = (0.9, 0.999);
 impl Adam {
     /// The optimiser at rest, for `parameters` numbers.
     pub fn new(parameters: usize) -> Self {
-        Self { first: vec![0.0; parameters], second: vec![0.0; parameters], steps: 0, decays: DECAYS }
+        Self {
+            first: vec![0.0; parameters],
+            second: vec![0.0; parameters],
+            steps: 0,
+            decays: DECAYS,
+        }
     }
 
     /// The optimiser as [`state`](Self::state) described it.
     pub fn with_state(first: Vec<f32>, second: Vec<f32>, steps: u32) -> Self {
-        Self { first, second, steps, decays: DECAYS }
+        Self {
+            first,
+            second,
+            steps,
+            decays: DECAYS,
+        }
     }
 
-    /// The same with other decays (β₁, β₂) of its moments, which are no part of its [`state`](Self::state).
+    /// The same with other decays (β₁, β₂) of its moments, which are no part of its
+    /// [`state`](Self::state).
     pub fn with_decays(mut self, first: f64, second: f64) -> Self {
         self.decays = (first, second);
         self
@@ -40,31 +52,57 @@ impl Adam {
         self.steps += 1;
         let update = self.update(learning_rate);
         if parameters.len() <= BLOCK {
-            return adam_update(parameters, gradients, &mut self.first, &mut self.second, update);
+            return adam_update(
+                parameters,
+                gradients,
+                &mut self.first,
+                &mut self.second,
+                update,
+            );
         }
-        let blocks = parameters.par_chunks_mut(BLOCK).zip(gradients.par_chunks(BLOCK));
-        let moments = self.first.par_chunks_mut(BLOCK).zip(self.second.par_chunks_mut(BLOCK));
-        blocks.zip(moments).for_each(|((p, g), (m, v))| adam_update(p, g, m, v, update));
+        let blocks = parameters
+            .par_chunks_mut(BLOCK)
+            .zip(gradients.par_chunks(BLOCK));
+        let moments = self
+            .first
+            .par_chunks_mut(BLOCK)
+            .zip(self.second.par_chunks_mut(BLOCK));
+        blocks
+            .zip(moments)
+            .for_each(|((p, g), (m, v))| adam_update(p, g, m, v, update));
     }
 
-    /// The same against a sum of gradients, which is never written as a whole: `parts` are as long as `parameters`.
+    /// The same against a sum of gradients, which is never written as a whole: `parts` are as long
+    /// as `parameters`.
     ///
     /// # Panics
     /// When there are no parts, or a part is shorter.
-    pub fn step_against_sum(&mut self, parameters: &mut [f32], parts: &[&[f32]], learning_rate: f32) {
+    pub fn step_against_sum(
+        &mut self,
+        parameters: &mut [f32],
+        parts: &[&[f32]],
+        learning_rate: f32,
+    ) {
         const BLOCK: usize = 1 << 14;
-        let ends: Vec<usize> = (0..parameters.len()).step_by(BLOCK).skip(1).chain([parameters.len()]).collect();
+        let ends: Vec<usize> = (0..parameters.len())
+            .step_by(BLOCK)
+            .skip(1)
+            .chain([parameters.len()])
+            .collect();
         self.step_by_blocks(parameters, &ends, learning_rate, |block, sum| {
             let range = block * BLOCK..block * BLOCK + sum.len();
             sum.copy_from_slice(&parts[0][range.clone()]);
             for part in &parts[1..] {
-                sum.iter_mut().zip(&part[range.clone()]).for_each(|(sum, part)| *sum += part);
+                sum.iter_mut()
+                    .zip(&part[range.clone()])
+                    .for_each(|(sum, part)| *sum += part);
             }
         });
     }
 
-    /// The same with gradients that are worked out where they are used: `gradient` is asked to fill that of each block, in
-    /// any order and on any core, and the update reads it while it is in that core's cache. A block ends at each of `ends`.
+    /// The same with gradients that are worked out where they are used: `gradient` is asked to fill
+    /// that of each block, in any order and on any core, and the update reads it while it is in
+    /// that core's cache. A block ends at each of `ends`.
     ///
     /// # Panics
     /// When the ends do not rise to the number of parameters.
@@ -75,7 +113,11 @@ impl Adam {
         learning_rate: f32,
         gradient: impl Fn(usize, &mut [f32]) + Sync,
     ) {
-        assert_eq!(ends.last().copied().unwrap_or(0), parameters.len(), "the end of the last block");
+        assert_eq!(
+            ends.last().copied().unwrap_or(0),
+            parameters.len(),
+            "the end of the last block"
+        );
         self.steps += 1;
         let update = self.update(learning_rate);
         let mut rest = (parameters, &mut *self.first, &mut *self.second);
@@ -125,10 +167,17 @@ mod tests {
 
     #[test]
     fn a_sum_of_parts_is_one_gradient() {
-        let values = |seed: usize| (0..40_000).map(|i| ((i * 31 + seed) % 97) as f32 - 48.0).collect::<Vec<f32>>();
+        let values = |seed: usize| {
+            (0..40_000)
+                .map(|i| ((i * 31 + seed) % 97) as f32 - 48.0)
+                .collect::<Vec<f32>>()
+        };
         let (a, b) = (values(1), values(50));
         let sum: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
-        let (mut one, mut other) = ((Adam::new(40_000), values(7)), (Adam::new(40_000), values(7)));
+        let (mut one, mut other) = (
+            (Adam::new(40_000), values(7)),
+            (Adam::new(40_000), values(7)),
+        );
         one.0.step(&mut one.1, &sum, 0.1);
         other.0.step_against_sum(&mut other.1, &[&a, &b], 0.1);
         assert!(one == other);

@@ -1,7 +1,8 @@
 use crate::Tape;
 use std::sync::{Mutex, PoisonError};
 
-/// Tapes, workspaces or other buffers that are lent out and come back, so that inference allocates them once a core.
+/// Tapes, workspaces or other buffers that are lent out and come back, so that inference allocates
+/// them once a core.
 #[derive(Debug)]
 pub struct BufferPool<T = Tape>(Mutex<Vec<T>>);
 
@@ -17,7 +18,10 @@ impl<T: Default> BufferPool<T> {
         let lent = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffer = lent.unwrap_or_default();
         let result = work(&mut buffer);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(buffer);
         result
     }
 }

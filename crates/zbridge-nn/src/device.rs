@@ -55,7 +55,10 @@ impl Device {
     }
 
     pub(crate) fn unavailable(self, reason: String) -> NnError {
-        NnError::Device { name: self.to_string(), reason }
+        NnError::Device {
+            name: self.to_string(),
+            reason,
+        }
     }
 }
 
@@ -74,7 +77,9 @@ impl FromStr for Device {
     type Err = NnError;
 
     fn from_str(text: &str) -> Result<Self, NnError> {
-        let (kind, index) = text.split_once(':').map_or((text, None), |(kind, index)| (kind, Some(index)));
+        let (kind, index) = text
+            .split_once(':')
+            .map_or((text, None), |(kind, index)| (kind, Some(index)));
         let number = index.map_or(Some(0), |index| index.parse().ok());
         let device = match (kind, index, number) {
             ("cpu", None, _) => Some(Self::Cpu),
@@ -110,7 +115,13 @@ mod tests {
 
     #[test]
     fn a_device_comes_back_from_its_text() {
-        for device in [Device::Cpu, Device::Flex, Device::Cuda(0), Device::Cuda(3), Device::Wgpu(1)] {
+        for device in [
+            Device::Cpu,
+            Device::Flex,
+            Device::Cuda(0),
+            Device::Cuda(3),
+            Device::Wgpu(1),
+        ] {
             assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
             let json = serde_json::to_string(&device).unwrap();
             assert_eq!(serde_json::from_str::<Device>(&json).unwrap(), device);
@@ -125,7 +136,10 @@ mod tests {
     fn a_device_that_is_not_there_is_an_error_in_every_build() {
         for device in [Device::Cuda(99), Device::Wgpu(99)] {
             let error = device.available().unwrap_err().to_string();
-            assert!(error.starts_with(&format!("device `{device}`: this ")), "{error}");
+            assert!(
+                error.starts_with(&format!("device `{device}`: this ")),
+                "{error}"
+            );
         }
     }
 
@@ -133,6 +147,9 @@ mod tests {
     #[test]
     fn a_device_that_was_not_built_says_how_to_build_it() {
         let error = Device::Cuda(0).available().unwrap_err().to_string();
-        assert!(error.contains("`cuda:0`") && error.contains("--features cuda"), "{error}");
+        assert!(
+            error.contains("`cuda:0`") && error.contains("--features cuda"),
+            "{error}"
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum NnError {
     /// Two neighbouring layers do not fit.
-    #[error("layer {layer} asks for {expected} inputs but gets {found}: the layers of a network must fit each other")]
+    #[error(
+        "layer {layer} asks for {expected} inputs but gets {found}: the layers of a network must fit each other"
+    )]
     Widths {
         /// Index of the layer.
         layer: usize,

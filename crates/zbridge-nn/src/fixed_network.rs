@@ -10,9 +10,10 @@ use std::ops::Range;
 
 /// A network whose parameters no longer change, laid out for inference on many rows at once.
 ///
-/// It gives what [`Network::forward`] gives in [`Mode::Inference`](crate::Mode), up to rounding, several times as fast:
-/// each row has a lane of a vector register through all layers, weights lie in the order in which they are read, and
-/// activations happen before a sum leaves its register. A row's numbers do not depend on the other rows.
+/// It gives what [`Network::forward`] gives in [`Mode::Inference`](crate::Mode), up to rounding,
+/// several times as fast: each row has a lane of a vector register through all layers, weights lie
+/// in the order in which they are read, and activations happen before a sum leaves its register. A
+/// row's numbers do not depend on the other rows.
 ///
 /// ```
 /// use zbridge_nn::{FixedNetwork, Layer, Network, Workspace};
@@ -64,7 +65,8 @@ pub(crate) enum Step {
 }
 
 impl FixedNetwork {
-    /// Rows that pass through the layers together; a block of fewer costs almost as much as a whole one.
+    /// Rows that pass through the layers together; a block of fewer costs almost as much as a whole
+    /// one.
     pub const ROWS_AT_ONCE: usize = ROWS;
 
     /// `network` with these parameters.
@@ -72,13 +74,24 @@ impl FixedNetwork {
     /// # Panics
     /// When `parameters` has another length than the network's.
     pub fn new(network: &Network, parameters: &[f32]) -> Self {
-        assert_eq!(parameters.len(), network.parameter_count(), "parameters of the network");
+        assert_eq!(
+            parameters.len(),
+            network.parameter_count(),
+            "parameters of the network"
+        );
         let mut steps = vec![];
         for (index, layer) in network.layers().iter().enumerate() {
-            let parts: Vec<&[f32]> = network.ranges(index).map(|range| &parameters[range]).collect();
+            let parts: Vec<&[f32]> = network
+                .ranges(index)
+                .map(|range| &parameters[range])
+                .collect();
             push(&mut steps, layer, &parts);
         }
-        Self { inputs: network.inputs(), outputs: network.outputs(), steps }
+        Self {
+            inputs: network.inputs(),
+            outputs: network.outputs(),
+            steps,
+        }
     }
 
     /// The outputs `[rows, outputs]` for `input` `[rows, inputs]`.
@@ -86,14 +99,23 @@ impl FixedNetwork {
     /// # Panics
     /// When `input` is no whole number of rows.
     pub fn forward<'w>(&self, input: &[f32], workspace: &'w mut Workspace) -> &'w mut [f32] {
-        assert!(input.len().is_multiple_of(self.inputs), "whole rows of {}", self.inputs);
-        workspace.outputs.resize(input.len() / self.inputs * self.outputs, 0.0);
+        assert!(
+            input.len().is_multiple_of(self.inputs),
+            "whole rows of {}",
+            self.inputs
+        );
+        workspace
+            .outputs
+            .resize(input.len() / self.inputs * self.outputs, 0.0);
         let blocks = input.chunks(ROWS * self.inputs);
         for (block, input) in blocks.enumerate() {
             let rows = input.len() / self.inputs;
             enter(input, self.inputs, &mut workspace.now);
-            self.steps.iter().for_each(|step| step.apply(rows, workspace));
-            let outputs = &mut workspace.outputs[block * ROWS * self.outputs..][..rows * self.outputs];
+            self.steps
+                .iter()
+                .for_each(|step| step.apply(rows, workspace));
+            let outputs =
+                &mut workspace.outputs[block * ROWS * self.outputs..][..rows * self.outputs];
             leave(&workspace.now, outputs);
         }
         &mut workspace.outputs
@@ -104,10 +126,18 @@ impl FixedNetwork {
 fn push(steps: &mut Vec<Step>, layer: &Layer, parts: &[&[f32]]) {
     let activation = match layer {
         Layer::Linear { inputs, outputs } => {
-            return steps.push(Step::Stencil(Stencil::linear(*inputs, *outputs, parts[0], parts[1])));
+            return steps.push(Step::Stencil(Stencil::linear(
+                *inputs, *outputs, parts[0], parts[1],
+            )));
         }
-        Layer::Conv(conv) => return steps.push(Step::Stencil(Stencil::convolution(conv, parts[0], parts[1]))),
-        Layer::ConvTranspose(conv) => return steps.push(Step::Stencil(Stencil::transposed(conv, parts[0], parts[1]))),
+        Layer::Conv(conv) => {
+            return steps.push(Step::Stencil(Stencil::convolution(
+                conv, parts[0], parts[1],
+            )));
+        }
+        Layer::ConvTranspose(conv) => {
+            return steps.push(Step::Stencil(Stencil::transposed(conv, parts[0], parts[1])));
+        }
         Layer::BatchNorm { .. } => return steps.push(Step::Affine(affine(parts))),
         Layer::Dropout { .. } => return,
         Layer::Transpose { rows, columns } => return steps.push(Step::Transpose(*rows, *columns)),
@@ -120,22 +150,32 @@ fn push(steps: &mut Vec<Step>, layer: &Layer, parts: &[&[f32]]) {
 /// Adds an activation of all columns.
 pub(crate) fn activate_all(steps: &mut Vec<Step>, activation: Activation) {
     match steps.last_mut() {
-        Some(Step::Stencil(stencil)) if stencil.activation == Activation::Identity => stencil.activation = activation,
+        Some(Step::Stencil(stencil)) if stencil.activation == Activation::Identity => {
+            stencil.activation = activation
+        }
         _ => steps.push(Step::Activation(activation, 0..usize::MAX)),
     }
 }
 
-/// Factor and offset of each column, from a normalisation's scale, shift, running mean and variance.
+/// Factor and offset of each column, from a normalisation's scale, shift, running mean and
+/// variance.
 fn affine(parts: &[&[f32]]) -> Vec<(f32, f32)> {
-    let factors = parts[0].iter().zip(parts[3]).map(|(scale, variance)| scale / (variance + BATCH_NORM_EPSILON).sqrt());
+    let factors = parts[0]
+        .iter()
+        .zip(parts[3])
+        .map(|(scale, variance)| scale / (variance + BATCH_NORM_EPSILON).sqrt());
     let columns = factors.zip(parts[1]).zip(parts[2]);
-    columns.map(|((factor, shift), mean)| (factor, shift - mean * factor)).collect()
+    columns
+        .map(|((factor, shift), mean)| (factor, shift - mean * factor))
+        .collect()
 }
 
 impl Step {
     /// Takes the rows one step further.
     fn apply(&self, rows: usize, workspace: &mut Workspace) {
-        let Workspace { now, next, means, .. } = workspace;
+        let Workspace {
+            now, next, means, ..
+        } = workspace;
         match self {
             Self::Activation(activation, columns) => {
                 let end = columns.end.min(now.len());
@@ -143,7 +183,11 @@ impl Step {
             }
             Self::Affine(columns) => return scale(now, columns),
             Self::Bend(slopes) => return bend(now, slopes),
-            Self::Standardise { sets, sizes, epsilon } => return standardise(now, sets, sizes, *epsilon, means),
+            Self::Standardise {
+                sets,
+                sizes,
+                epsilon,
+            } => return standardise(now, sets, sizes, *epsilon, means),
             Self::Stencil(stencil) => stencil.apply(now, rows, next),
             Self::Transpose(rows, columns) => {
                 next.resize(now.len(), Lanes::ZERO);
@@ -162,7 +206,8 @@ impl Step {
     }
 }
 
-/// Columns that are turned into lanes, or back, together, so that they are in the nearest cache for all rows.
+/// Columns that are turned into lanes, or back, together, so that they are in the nearest cache for
+/// all rows.
 const COLUMNS: usize = 16;
 
 /// Rows become lanes; lanes without a row are zero.
@@ -171,7 +216,10 @@ fn enter(rows: &[f32], width: usize, lanes: &mut Vec<Lanes>) {
     lanes.resize(width, Lanes::ZERO);
     for (part, lanes) in lanes.chunks_mut(COLUMNS).enumerate() {
         for (lane, row) in rows.chunks_exact(width).enumerate() {
-            lanes.iter_mut().zip(&row[part * COLUMNS..]).for_each(|(lanes, value)| lanes.0[lane] = *value);
+            lanes
+                .iter_mut()
+                .zip(&row[part * COLUMNS..])
+                .for_each(|(lanes, value)| lanes.0[lane] = *value);
         }
     }
 }
@@ -180,7 +228,10 @@ fn enter(rows: &[f32], width: usize, lanes: &mut Vec<Lanes>) {
 fn leave(lanes: &[Lanes], rows: &mut [f32]) {
     for (part, columns) in lanes.chunks(COLUMNS).enumerate() {
         for (lane, row) in rows.chunks_exact_mut(lanes.len()).enumerate() {
-            row[part * COLUMNS..].iter_mut().zip(columns).for_each(|(value, lanes)| *value = lanes.0[lane]);
+            row[part * COLUMNS..]
+                .iter_mut()
+                .zip(columns)
+                .for_each(|(value, lanes)| *value = lanes.0[lane]);
         }
     }
 }
@@ -191,8 +242,20 @@ mod tests {
     use crate::{Convolution, Mode, Tape};
     use zbridge_core::RandomStream;
 
-    fn conv(input: [usize; 3], channels: usize, kernel: usize, stride: usize, padding: usize) -> Convolution {
-        Convolution { input, channels, kernel, stride, padding }
+    fn conv(
+        input: [usize; 3],
+        channels: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+    ) -> Convolution {
+        Convolution {
+            input,
+            channels,
+            kernel,
+            stride,
+            padding,
+        }
     }
 
     /// Every kind of layer, in sizes that fill no vector and no tile, and that do.
@@ -207,44 +270,73 @@ mod tests {
             (conv([3, 2, 4], 9, 1, 1, 1), conv([3, 2, 4], 9, 1, 2, 0)),
             (conv([1, 1, 4], 4, 3, 1, 1), conv([1, 2, 4], 1, 4, 1, 1)),
         ];
-        let alone = convolutions.iter().flat_map(|(c, t)| [vec![Layer::Conv(*c)], vec![Layer::ConvTranspose(*t)]]);
+        let alone = convolutions
+            .iter()
+            .flat_map(|(c, t)| [vec![Layer::Conv(*c)], vec![Layer::ConvTranspose(*t)]]);
         let dense = vec![
-            Layer::Linear { inputs: 5, outputs: 13 },
+            Layer::Linear {
+                inputs: 5,
+                outputs: 13,
+            },
             Layer::BatchNorm { width: 13 },
             Layer::LeakyRelu { slope: 0.2 },
             Layer::Dropout { rate: 0.5 },
-            Layer::Linear { inputs: 13, outputs: 3 },
+            Layer::Linear {
+                inputs: 13,
+                outputs: 3,
+            },
             Layer::Silu,
             Layer::LeakyRelu { slope: 0.1 },
         ];
         let decoder = vec![
-            Layer::Linear { inputs: 6, outputs: 3 * 3 * 8 },
+            Layer::Linear {
+                inputs: 6,
+                outputs: 3 * 3 * 8,
+            },
             Layer::Silu,
             Layer::ConvTranspose(conv([3, 3, 8], 8, 4, 2, 1)),
             Layer::Silu,
             Layer::ConvTranspose(conv([6, 6, 8], 1, 6, 2, 2)),
         ];
         let colours = vec![
-            Layer::Transpose { rows: 3, columns: 35 },
+            Layer::Transpose {
+                rows: 3,
+                columns: 35,
+            },
             Layer::Conv(conv([7, 5, 3], 2, 3, 1, 1)),
-            Layer::Transpose { rows: 35, columns: 2 },
+            Layer::Transpose {
+                rows: 35,
+                columns: 2,
+            },
             Layer::Silu,
         ];
-        alone.chain([dense, decoder, colours]).map(|layers| Network::new(layers).unwrap()).collect()
+        alone
+            .chain([dense, decoder, colours])
+            .map(|layers| Network::new(layers).unwrap())
+            .collect()
     }
 
     /// A network, parameters of which no running statistic is trivial, and `rows` rows.
     fn cases(rows: usize) -> impl Iterator<Item = (Network, Vec<f32>, Vec<f32>)> {
-        networks().into_iter().enumerate().map(move |(index, network)| {
-            let mut stream = RandomStream::named(index as u64, "fixed");
-            let mut parameters = network.initial_parameters(&mut stream);
-            for tensor in network.tensors().iter().filter(|tensor| tensor.name.contains("running")) {
-                parameters[tensor.range.clone()].iter_mut().for_each(|value| *value = 0.5 + stream.uniform());
-            }
-            let mut input = vec![0.0; rows * network.inputs()];
-            stream.fill_standard_normal(&mut input);
-            (network, parameters, input)
-        })
+        networks()
+            .into_iter()
+            .enumerate()
+            .map(move |(index, network)| {
+                let mut stream = RandomStream::named(index as u64, "fixed");
+                let mut parameters = network.initial_parameters(&mut stream);
+                for tensor in network
+                    .tensors()
+                    .iter()
+                    .filter(|tensor| tensor.name.contains("running"))
+                {
+                    parameters[tensor.range.clone()]
+                        .iter_mut()
+                        .for_each(|value| *value = 0.5 + stream.uniform());
+                }
+                let mut input = vec![0.0; rows * network.inputs()];
+                stream.fill_standard_normal(&mut input);
+                (network, parameters, input)
+            })
     }
 
     #[test]
@@ -258,7 +350,10 @@ mod tests {
                 assert_eq!(fixed.len(), plain.len());
                 for (i, (fixed, plain)) in fixed.iter().zip(plain).enumerate() {
                     let layers = network.layers();
-                    assert!((*fixed - *plain).abs() < 2e-6, "{fixed} for {plain} at {i}, {rows} rows, {layers:?}");
+                    assert!(
+                        (*fixed - *plain).abs() < 2e-6,
+                        "{fixed} for {plain} at {i}, {rows} rows, {layers:?}"
+                    );
                 }
             }
         }
@@ -267,12 +362,21 @@ mod tests {
     #[test]
     fn a_row_has_the_same_bits_in_every_batch() {
         for (network, parameters, input) in cases(45) {
-            let (fixed, mut workspace) = (FixedNetwork::new(&network, &parameters), Workspace::default());
+            let (fixed, mut workspace) = (
+                FixedNetwork::new(&network, &parameters),
+                Workspace::default(),
+            );
             let batch = fixed.forward(&input, &mut workspace).to_vec();
             for rows in [1, 5, 20] {
                 let parts = input.chunks(rows * network.inputs());
-                let parts: Vec<f32> = parts.flat_map(|part| fixed.forward(part, &mut workspace).to_vec()).collect();
-                assert!(batch == parts, "{rows} rows at a time, {:?}", network.layers());
+                let parts: Vec<f32> = parts
+                    .flat_map(|part| fixed.forward(part, &mut workspace).to_vec())
+                    .collect();
+                assert!(
+                    batch == parts,
+                    "{rows} rows at a time, {:?}",
+                    network.layers()
+                );
             }
         }
     }

@@ -6,9 +6,9 @@ use std::ops::Range;
 
 /// The parameters of a network cut into blocks whose gradients are worked out one by one.
 ///
-/// The weights of a linear layer take a product for each part of a batch, on top of each other, so that there is one
-/// gradient for the batch and not one for each core; of the rest, the parts' own gradients are summed. Either way parts
-/// are added in their order.
+/// The weights of a linear layer take a product for each part of a batch, on top of each other, so
+/// that there is one gradient for the batch and not one for each core; of the rest, the parts' own
+/// gradients are summed. Either way parts are added in their order.
 #[derive(Debug, Clone)]
 pub struct GradientBlocks(Vec<Block>);
 
@@ -27,7 +27,8 @@ struct Products {
     inputs: usize,
 }
 
-/// A part of a batch behind its backward pass with [`Gradients::Postpone`](crate::Gradients::Postpone).
+/// A part of a batch behind its backward pass with
+/// [`Gradients::Postpone`](crate::Gradients::Postpone).
 #[derive(Debug, Clone, Copy)]
 pub struct BatchPart<'t> {
     /// What the pass has left.
@@ -36,8 +37,8 @@ pub struct BatchPart<'t> {
     pub gradients: &'t [f32],
 }
 
-/// Parameters of a block: their gradient stays in a core's cache until it is used, and packing a product's other factor is
-/// little beside it.
+/// Parameters of a block: their gradient stays in a core's cache until it is used, and packing a
+/// product's other factor is little beside it.
 const BLOCK: usize = 1 << 18;
 /// A block's rows are a multiple of this, so that no product is cut off within a register.
 const ROWS: usize = 32;
@@ -48,19 +49,34 @@ impl GradientBlocks {
         let mut blocks: Vec<Block> = vec![];
         for tensor in network.tensors() {
             match network.layers()[tensor.layer] {
-                Layer::Linear { inputs, outputs: width } if tensor.shape.len() == 2 => {
+                Layer::Linear {
+                    inputs,
+                    outputs: width,
+                } if tensor.shape.len() == 2 => {
                     let most = (BLOCK / inputs / ROWS * ROWS).max(ROWS);
                     // Parts of about the same size.
                     let rows = width.div_ceil(width.div_ceil(most)).next_multiple_of(ROWS);
                     blocks.extend((0..width).step_by(rows).map(|first| {
                         let outputs = first..(first + rows).min(width);
-                        let range = tensor.range.start + first * inputs..tensor.range.start + outputs.end * inputs;
-                        Block { range, products: Some(Products { layer: tensor.layer, outputs, width, inputs }) }
+                        let range = tensor.range.start + first * inputs
+                            ..tensor.range.start + outputs.end * inputs;
+                        Block {
+                            range,
+                            products: Some(Products {
+                                layer: tensor.layer,
+                                outputs,
+                                width,
+                                inputs,
+                            }),
+                        }
                     }));
                 }
                 _ => match blocks.last_mut().filter(|block| block.products.is_none()) {
                     Some(block) => block.range.end = tensor.range.end,
-                    None => blocks.push(Block { range: tensor.range.clone(), products: None }),
+                    None => blocks.push(Block {
+                        range: tensor.range.clone(),
+                        products: None,
+                    }),
                 },
             }
         }
@@ -80,7 +96,8 @@ impl GradientBlocks {
     /// The gradient by the parameters of a block, from all parts of a batch.
     ///
     /// # Panics
-    /// When there are no parts, `gradient` has another length than the block, or a part belongs to another network.
+    /// When there are no parts, `gradient` has another length than the block, or a part belongs to
+    /// another network.
     pub fn fill(&self, block: usize, parts: &[BatchPart], gradient: &mut [f32]) {
         let Block { range, products } = &self.0[block];
         assert_eq!(gradient.len(), range.len(), "the gradient of a block");
@@ -88,8 +105,13 @@ impl GradientBlocks {
         for part in parts {
             match products {
                 Some(products) => products.add(part.tape, mode, gradient),
-                None if mode == Into::Replace => gradient.copy_from_slice(&part.gradients[range.clone()]),
-                None => gradient.iter_mut().zip(&part.gradients[range.clone()]).for_each(|(sum, g)| *sum += g),
+                None if mode == Into::Replace => {
+                    gradient.copy_from_slice(&part.gradients[range.clone()])
+                }
+                None => gradient
+                    .iter_mut()
+                    .zip(&part.gradients[range.clone()])
+                    .for_each(|(sum, g)| *sum += g),
             }
             mode = Into::Accumulate;
         }
@@ -101,7 +123,12 @@ impl Products {
         let x = tape.input_of(self.layer);
         let rows = x.len() / self.inputs;
         let dy = Matrix::new(tape.gradient_behind(self.layer), rows, self.width).transposed();
-        multiply(gradient, mode, dy.some_rows(self.outputs.clone()), Matrix::new(x, rows, self.inputs));
+        multiply(
+            gradient,
+            mode,
+            dy.some_rows(self.outputs.clone()),
+            Matrix::new(x, rows, self.inputs),
+        );
     }
 }
 
@@ -115,13 +142,25 @@ mod tests {
     /// Two parts of a batch, and a block of weights that is not the only one of its layer.
     #[test]
     fn blocks_are_the_sum_of_the_parts_gradients() {
-        let conv = Convolution { input: [4, 4, 2], channels: 3, kernel: 3, stride: 1, padding: 1 };
+        let conv = Convolution {
+            input: [4, 4, 2],
+            channels: 3,
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        };
         let network = Network::new(vec![
             Layer::Conv(conv),
             Layer::Silu,
-            Layer::Linear { inputs: 48, outputs: 6000 },
+            Layer::Linear {
+                inputs: 48,
+                outputs: 6000,
+            },
             Layer::BatchNorm { width: 6000 },
-            Layer::Linear { inputs: 6000, outputs: 5 },
+            Layer::Linear {
+                inputs: 6000,
+                outputs: 5,
+            },
         ])
         .unwrap();
         let mut stream = RandomStream::named(9, "blocks");
@@ -136,21 +175,43 @@ mod tests {
                 let (mut tape, mut gradients) = (Tape::default(), vec![9.0; parameters.len()]);
                 network.forward(&parameters, &x, Mode::Training, &mut tape);
                 let unused = InputGradient::Unused;
-                network.backward(&parameters, &dy, Gradients::Add(&mut expected), unused, &mut tape);
+                network.backward(
+                    &parameters,
+                    &dy,
+                    Gradients::Add(&mut expected),
+                    unused,
+                    &mut tape,
+                );
                 network.forward(&parameters, &x, Mode::Training, &mut tape);
-                network.backward(&parameters, &dy, Gradients::Postpone(&mut gradients), unused, &mut tape);
+                network.backward(
+                    &parameters,
+                    &dy,
+                    Gradients::Postpone(&mut gradients),
+                    unused,
+                    &mut tape,
+                );
                 (tape, gradients)
             })
             .collect();
-        let parts: Vec<BatchPart> = passed.iter().map(|(tape, gradients)| BatchPart { tape, gradients }).collect();
+        let parts: Vec<BatchPart> = passed
+            .iter()
+            .map(|(tape, gradients)| BatchPart { tape, gradients })
+            .collect();
         let blocks = GradientBlocks::of(&network);
-        assert_eq!(blocks.count(), 6, "convolution; weights in two; biases and normalisation; weights; biases");
+        assert_eq!(
+            blocks.count(),
+            6,
+            "convolution; weights in two; biases and normalisation; weights; biases"
+        );
         let mut start = 0;
         for (block, end) in blocks.ends().enumerate() {
             let mut found = vec![7.0; end - start];
             blocks.fill(block, &parts, &mut found);
             for (found, expected) in found.iter().zip(&expected[start..end]) {
-                assert!((found - expected).abs() < 1e-4 * expected.abs().max(1.0), "{found} against {expected}");
+                assert!(
+                    (found - expected).abs() < 1e-4 * expected.abs().max(1.0),
+                    "{found} against {expected}"
+                );
             }
             start = end;
         }

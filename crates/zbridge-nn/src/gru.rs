@@ -1,7 +1,8 @@
 //! A gated recurrent unit on the native engine: a whole sequence forward and backward, or one step.
 //!
-//! Sequences are time-major, `[steps, rows, width]`, so that a step is one block. The products with the inputs need no
-//! state: they are one product over all steps, and so are the gradients of both weights.
+//! Sequences are time-major, `[steps, rows, width]`, so that a step is one block. The products with
+//! the inputs need no state: they are one product over all steps, and so are the gradients of both
+//! weights.
 
 use crate::kernels::elementwise::add_rows;
 use crate::kernels::gates::{gated_step, gated_step_backward};
@@ -11,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use zbridge_core::RandomStream;
 
-/// A gated recurrent unit: state h ← (1 − u) ⊙ n + u ⊙ h, from zero, with
-/// r = σ(W_r x + b_r + U_r h + c_r), u = σ(W_u x + b_u + U_u h + c_u) and n = tanh(W_n x + b_n + r ⊙ (U_n h + c_n)).
+/// A gated recurrent unit: state h ← (1 − u) ⊙ n + u ⊙ h, from zero, with r = σ(W_r x + b_r + U_r h
+/// + c_r), u = σ(W_u x + b_u + U_u h + c_u) and n = tanh(W_n x + b_n + r ⊙ (U_n h + c_n)).
 ///
 /// # Source
-/// Cho et al. 2014, section 2.3, with the reset gate behind the product, as PyTorch has it; weights stand in PyTorch's
-/// order of gates.
+/// Cho et al. 2014, section 2.3, with the reset gate behind the product, as PyTorch has it; weights
+/// stand in PyTorch's order of gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gru {
     /// Width of an input.
@@ -45,8 +46,9 @@ pub struct GruTape {
 }
 
 impl Gru {
-    /// Its parameters, (name, shape) in storage order: `weight_input` `[3 · units, inputs]`, `weight_state`
-    /// `[3 · units, units]`, `bias_input` and `bias_state` `[3 · units]`, each for r, u and n.
+    /// Its parameters, (name, shape) in storage order: `weight_input` `[3 · units, inputs]`,
+    /// `weight_state` `[3 · units, units]`, `bias_input` and `bias_state` `[3 · units]`, each for
+    /// r, u and n.
     pub fn parameters(&self) -> [(&'static str, Vec<usize>); 4] {
         let gates = 3 * self.units;
         [
@@ -65,29 +67,64 @@ impl Gru {
     /// Fresh parameters, uniform in ±1/√units (PyTorch's default).
     pub fn initial_parameters(&self, stream: &mut RandomStream) -> Vec<f32> {
         let bound = 1.0 / (self.units as f32).sqrt();
-        (0..self.parameter_count()).map(|_| bound * (2.0 * stream.uniform() - 1.0)).collect()
+        (0..self.parameter_count())
+            .map(|_| bound * (2.0 * stream.uniform() - 1.0))
+            .collect()
     }
 
-    /// The state behind each step, `[steps, rows, units]`, for `inputs` `[steps, rows, inputs]`; the tape keeps what
-    /// the way back needs.
+    /// The state behind each step, `[steps, rows, units]`, for `inputs` `[steps, rows, inputs]`;
+    /// the tape keeps what the way back needs.
     ///
     /// # Panics
     /// When `inputs` are no whole steps or `parameters` has another length than the unit's.
-    pub fn forward<'t>(&self, parameters: &[f32], inputs: &[f32], rows: usize, tape: &'t mut GruTape) -> &'t [f32] {
-        assert_eq!(parameters.len(), self.parameter_count(), "parameters of the recurrent unit");
-        assert!(inputs.len().is_multiple_of(rows * self.inputs), "whole steps of {rows} rows");
+    pub fn forward<'t>(
+        &self,
+        parameters: &[f32],
+        inputs: &[f32],
+        rows: usize,
+        tape: &'t mut GruTape,
+    ) -> &'t [f32] {
+        assert_eq!(
+            parameters.len(),
+            self.parameter_count(),
+            "parameters of the recurrent unit"
+        );
+        assert!(
+            inputs.len().is_multiple_of(rows * self.inputs),
+            "whole steps of {rows} rows"
+        );
         let (steps, state) = (inputs.len() / (rows * self.inputs), rows * self.units);
         tape.prepare(inputs, rows, steps, self.units);
         let parts = self.parts(parameters);
-        let by_input = weight_for(rows * steps, parts.weight_input, self.inputs, &mut tape.turned);
+        let by_input = weight_for(
+            rows * steps,
+            parts.weight_input,
+            self.inputs,
+            &mut tape.turned,
+        );
         linear(inputs, by_input, parts.bias_input, &mut tape.gates);
-        let by_state = weight_for(rows * steps, parts.weight_state, self.units, &mut tape.turned);
+        let by_state = weight_for(
+            rows * steps,
+            parts.weight_state,
+            self.units,
+            &mut tape.turned,
+        );
         for step in 0..steps {
             let (before, after) = tape.states.split_at_mut((step + 1) * state);
             let gates = step * 3 * state..(step + 1) * 3 * state;
             let (gates, from_state) = (&mut tape.gates[gates.clone()], &mut tape.from_state[gates]);
-            linear(&before[step * state..], by_state, parts.bias_state, from_state);
-            self.advance_rows(gates, from_state, &before[step * state..], &mut after[..state]);
+            linear(
+                &before[step * state..],
+                by_state,
+                parts.bias_state,
+                from_state,
+            );
+            self.advance_rows(
+                gates,
+                from_state,
+                &before[step * state..],
+                &mut after[..state],
+            );
         }
         &tape.states[state..]
     }
@@ -97,7 +134,13 @@ impl Gru {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn advance(&self, parameters: &[f32], input: &[f32], state: &mut [f32], tape: &mut GruTape) {
+    pub fn advance(
+        &self,
+        parameters: &[f32],
+        input: &[f32],
+        state: &mut [f32],
+        tape: &mut GruTape,
+    ) {
         let rows = state.len() / self.units;
         assert_eq!(input.len(), rows * self.inputs, "one input for each state");
         tape.prepare(input, rows, 1, self.units);
@@ -111,8 +154,9 @@ impl Gru {
         state.copy_from_slice(after);
     }
 
-    /// Adds d objective / d parameters to `gradients`, for the gradient at every state, `[steps, rows, units]`, and the
-    /// last forward pass on this tape; comes back with the gradient at the inputs, `[steps, rows, inputs]`.
+    /// Adds d objective / d parameters to `gradients`, for the gradient at every state, `[steps,
+    /// rows, units]`, and the last forward pass on this tape; comes back with the gradient at the
+    /// inputs, `[steps, rows, inputs]`.
     ///
     /// # Panics
     /// When a length is another than the forward pass says, or the tape went this way before.
@@ -124,31 +168,58 @@ impl Gru {
         tape: &'t mut GruTape,
     ) -> &'t [f32] {
         let (state, width) = (tape.rows * self.units, 3 * self.units);
-        assert_eq!(state_gradients.len() + state, tape.states.len(), "gradient at the states");
+        assert_eq!(
+            state_gradients.len() + state,
+            tape.states.len(),
+            "gradient at the states"
+        );
         let parts = self.parts(parameters);
         tape.gradient.clear();
         tape.gradient.resize(state, 0.0);
         for (step, own) in state_gradients.chunks_exact(state).enumerate().rev() {
-            tape.gradient.iter_mut().zip(own).for_each(|(later, own)| *later += own);
+            tape.gradient
+                .iter_mut()
+                .zip(own)
+                .for_each(|(later, own)| *later += own);
             let gates = step * 3 * state..(step + 1) * 3 * state;
             let (gates, from_state) = (&mut tape.gates[gates.clone()], &mut tape.from_state[gates]);
             let before = tape.states[step * state..][..state].chunks_exact(self.units);
-            let rows = gates.chunks_exact_mut(width).zip(from_state.chunks_exact_mut(width)).zip(before);
-            for (((gates, from_state), before), gradient) in rows.zip(tape.gradient.chunks_exact_mut(self.units)) {
+            let rows = gates
+                .chunks_exact_mut(width)
+                .zip(from_state.chunks_exact_mut(width))
+                .zip(before);
+            for (((gates, from_state), before), gradient) in
+                rows.zip(tape.gradient.chunks_exact_mut(self.units))
+            {
                 gated_step_backward(gates, from_state, before, gradient);
             }
             let weight = Matrix::new(parts.weight_state, width, self.units);
-            multiply(&mut tape.gradient, Into::Accumulate, Matrix::new(from_state, tape.rows, width), weight);
+            multiply(
+                &mut tape.gradient,
+                Into::Accumulate,
+                Matrix::new(from_state, tape.rows, width),
+                weight,
+            );
         }
         self.parameter_gradients(gradients, tape);
         self.input_gradient(&parts, tape)
     }
 
     /// The step of each row, once the products with inputs and states are there.
-    fn advance_rows(&self, gates: &mut [f32], from_state: &mut [f32], before: &[f32], after: &mut [f32]) {
+    fn advance_rows(
+        &self,
+        gates: &mut [f32],
+        from_state: &mut [f32],
+        before: &[f32],
+        after: &mut [f32],
+    ) {
         let width = 3 * self.units;
-        let rows = gates.chunks_exact_mut(width).zip(from_state.chunks_exact(width));
-        let states = before.chunks_exact(self.units).zip(after.chunks_exact_mut(self.units));
+        let rows = gates
+            .chunks_exact_mut(width)
+            .zip(from_state.chunks_exact(width));
+        let states = before
+            .chunks_exact(self.units)
+            .zip(after.chunks_exact_mut(self.units));
         for ((gates, from_state), (before, after)) in rows.zip(states) {
             gated_step(gates, from_state, before, after);
         }
@@ -160,9 +231,19 @@ impl Gru {
         let from_state = Matrix::new(&tape.from_state, all, width).transposed();
         let [weight_input, weight_state, bias_input, bias_state] = self.ranges();
         let inputs = Matrix::new(&tape.inputs, all, self.inputs);
-        multiply(&mut gradients[weight_input], Into::Accumulate, gates, inputs);
+        multiply(
+            &mut gradients[weight_input],
+            Into::Accumulate,
+            gates,
+            inputs,
+        );
         let states = Matrix::new(&tape.states, all, self.units);
-        multiply(&mut gradients[weight_state], Into::Accumulate, from_state, states);
+        multiply(
+            &mut gradients[weight_state],
+            Into::Accumulate,
+            from_state,
+            states,
+        );
         add_rows(&tape.gates, &mut gradients[bias_input]);
         add_rows(&tape.from_state, &mut gradients[bias_state]);
     }
@@ -171,7 +252,12 @@ impl Gru {
         let (all, width) = (tape.inputs.len() / self.inputs, 3 * self.units);
         tape.input_gradient.resize(tape.inputs.len(), 0.0);
         let weight = Matrix::new(parts.weight_input, width, self.inputs);
-        multiply(&mut tape.input_gradient, Into::Replace, Matrix::new(&tape.gates, all, width), weight);
+        multiply(
+            &mut tape.input_gradient,
+            Into::Replace,
+            Matrix::new(&tape.gates, all, width),
+            weight,
+        );
         &tape.input_gradient
     }
 
@@ -186,8 +272,14 @@ impl Gru {
     }
 
     fn parts<'p>(&self, parameters: &'p [f32]) -> Parts<'p> {
-        let [weight_input, weight_state, bias_input, bias_state] = self.ranges().map(|range| &parameters[range]);
-        Parts { weight_input, weight_state, bias_input, bias_state }
+        let [weight_input, weight_state, bias_input, bias_state] =
+            self.ranges().map(|range| &parameters[range]);
+        Parts {
+            weight_input,
+            weight_state,
+            bias_input,
+            bias_state,
+        }
     }
 }
 
@@ -219,7 +311,10 @@ impl GruTape {
 mod tests {
     use super::*;
 
-    const GRU: Gru = Gru { inputs: 3, units: 5 };
+    const GRU: Gru = Gru {
+        inputs: 3,
+        units: 5,
+    };
     const ROWS: usize = 4;
     const STEPS: usize = 6;
 
@@ -236,7 +331,11 @@ mod tests {
     fn objective(parameters: &[f32], inputs: &[f32], c: &[f32]) -> f64 {
         let mut tape = GruTape::default();
         let states = GRU.forward(parameters, inputs, ROWS, &mut tape);
-        states.iter().zip(c).map(|(h, c)| f64::from(*h) * f64::from(*c)).sum()
+        states
+            .iter()
+            .zip(c)
+            .map(|(h, c)| f64::from(*h) * f64::from(*c))
+            .sum()
     }
 
     /// The derivative of `f` at each place of `values`.
@@ -246,7 +345,9 @@ mod tests {
             moved[place] += step;
             f(&moved)
         };
-        (0..values.len()).map(|place| (at(place, 1e-2) - at(place, -1e-2)) / 2e-2).collect()
+        (0..values.len())
+            .map(|place| (at(place, 1e-2) - at(place, -1e-2)) / 2e-2)
+            .collect()
     }
 
     #[test]
@@ -254,12 +355,20 @@ mod tests {
         let [parameters, inputs, c] = given();
         let (mut tape, mut gradients) = (GruTape::default(), vec![0.0; parameters.len()]);
         GRU.forward(&parameters, &inputs, ROWS, &mut tape);
-        let at_inputs = GRU.backward(&parameters, &c, &mut gradients, &mut tape).to_vec();
+        let at_inputs = GRU
+            .backward(&parameters, &c, &mut gradients, &mut tape)
+            .to_vec();
         let by_parameters = central_differences(&parameters, |moved| objective(moved, &inputs, &c));
         let by_inputs = central_differences(&inputs, |moved| objective(&parameters, moved, &c));
-        let pairs = gradients.iter().zip(&by_parameters).chain(at_inputs.iter().zip(&by_inputs));
+        let pairs = gradients
+            .iter()
+            .zip(&by_parameters)
+            .chain(at_inputs.iter().zip(&by_inputs));
         for (i, (ours, numeric)) in pairs.enumerate() {
-            assert!((f64::from(*ours) - numeric).abs() < 2e-3 * numeric.abs().max(1.0), "{i}: {ours}, not {numeric}");
+            assert!(
+                (f64::from(*ours) - numeric).abs() < 2e-3 * numeric.abs().max(1.0),
+                "{i}: {ours}, not {numeric}"
+            );
         }
     }
 
@@ -276,8 +385,12 @@ mod tests {
             let mut pairs = advanced.iter().zip(&states[step * ROWS * 5..]);
             assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-6), "step {step}");
             for row in 0..ROWS {
-                let plain = by_the_formula(&parameters, &input[row * 3..][..3], &before[row * 5..][..5]);
-                let close = plain.iter().zip(&advanced[row * 5..]).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-6);
+                let plain =
+                    by_the_formula(&parameters, &input[row * 3..][..3], &before[row * 5..][..5]);
+                let close = plain
+                    .iter()
+                    .zip(&advanced[row * 5..])
+                    .all(|(a, b)| (a - f64::from(*b)).abs() < 1e-6);
                 assert!(close, "step {step}, row {row}");
             }
         }
@@ -288,12 +401,20 @@ mod tests {
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let product = |weight: &[f32], bias: &[f32], values: &[f32], gate: usize| -> f64 {
             let row = &weight[gate * values.len()..][..values.len()];
-            f64::from(bias[gate]) + row.iter().zip(values).map(|(w, v)| f64::from(*w) * f64::from(*v)).sum::<f64>()
+            f64::from(bias[gate])
+                + row
+                    .iter()
+                    .zip(values)
+                    .map(|(w, v)| f64::from(*w) * f64::from(*v))
+                    .sum::<f64>()
         };
         let from_input = |gate| product(parts.weight_input, parts.bias_input, x, gate);
         let from_state = |gate| product(parts.weight_state, parts.bias_state, h, gate);
         let unit = |i: usize| {
-            let (r, u) = (sigmoid(from_input(i) + from_state(i)), sigmoid(from_input(5 + i) + from_state(5 + i)));
+            let (r, u) = (
+                sigmoid(from_input(i) + from_state(i)),
+                sigmoid(from_input(5 + i) + from_state(5 + i)),
+            );
             let n = (from_input(10 + i) + r * from_state(10 + i)).tanh();
             (1.0 - u) * n + u * f64::from(h[i])
         };

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-/// One layer of a [`Network`](crate::Network). Grids are `[height, width, channels]`, channels innermost.
+/// One layer of a [`Network`](crate::Network). Grids are `[height, width, channels]`, channels
+/// innermost.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "layer")]
 #[non_exhaustive]
@@ -28,14 +29,14 @@ pub enum Layer {
     },
     /// `x · sigmoid(x)` (Elfwing et al. 2018).
     Silu,
-    /// In training, each value is set to 0 with probability `rate` and scaled by 1/(1 − rate) otherwise (Srivastava
-    /// et al. 2014); at inference nothing happens.
+    /// In training, each value is set to 0 with probability `rate` and scaled by 1/(1 − rate)
+    /// otherwise (Srivastava et al. 2014); at inference nothing happens.
     Dropout {
         /// Probability of a zero, in steps of 1/256.
         rate: f32,
     },
-    /// Each row of the batch is a matrix, which is transposed: an image `[channels, height · width]` becomes a grid,
-    /// or a grid becomes an image.
+    /// Each row of the batch is a matrix, which is transposed: an image `[channels, height ·
+    /// width]` becomes a grid, or a grid becomes an image.
     Transpose {
         /// Rows of the matrix that comes in.
         rows: usize,
@@ -80,7 +81,9 @@ impl Layer {
             Self::Linear { outputs, .. } => *outputs,
             Self::Conv(conv) => conv.output().iter().product(),
             Self::ConvTranspose(conv) => conv.transposed_output().iter().product(),
-            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => input,
+            Self::BatchNorm { .. } | Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } => {
+                input
+            }
             Self::Transpose { rows, columns } => rows * columns,
         }
     }
@@ -96,23 +99,34 @@ impl Layer {
         }
     }
 
-    /// The layer's parameters: (name, shape) in storage order. Running statistics count as parameters
-    /// that no gradient reaches.
+    /// The layer's parameters: (name, shape) in storage order. Running statistics count as
+    /// parameters that no gradient reaches.
     pub(crate) fn parameters(&self) -> Vec<(&'static str, Vec<usize>)> {
         match self {
             Self::Linear { inputs, outputs } => {
-                vec![("weight", vec![*outputs, *inputs]), ("bias", vec![*outputs])]
+                vec![
+                    ("weight", vec![*outputs, *inputs]),
+                    ("bias", vec![*outputs]),
+                ]
             }
             Self::Conv(c) => {
-                vec![("weight", vec![c.channels, c.kernel, c.kernel, c.input[2]]), ("bias", vec![c.channels])]
+                vec![
+                    ("weight", vec![c.channels, c.kernel, c.kernel, c.input[2]]),
+                    ("bias", vec![c.channels]),
+                ]
             }
             Self::ConvTranspose(c) => {
-                vec![("weight", vec![c.input[2], c.kernel, c.kernel, c.channels]), ("bias", vec![c.channels])]
+                vec![
+                    ("weight", vec![c.input[2], c.kernel, c.kernel, c.channels]),
+                    ("bias", vec![c.channels]),
+                ]
             }
-            Self::BatchNorm { width } => {
-                ["weight", "bias", "running_mean", "running_var"].map(|name| (name, vec![*width])).to_vec()
+            Self::BatchNorm { width } => ["weight", "bias", "running_mean", "running_var"]
+                .map(|name| (name, vec![*width]))
+                .to_vec(),
+            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } | Self::Transpose { .. } => {
+                vec![]
             }
-            Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } | Self::Transpose { .. } => vec![],
         }
     }
 
@@ -121,7 +135,9 @@ impl Layer {
         match self {
             Self::Linear { inputs, .. } => *inputs,
             Self::Conv(c) => c.kernel * c.kernel * c.input[2],
-            Self::ConvTranspose(c) => (c.kernel * c.kernel * c.input[2]).div_ceil(c.stride * c.stride),
+            Self::ConvTranspose(c) => {
+                (c.kernel * c.kernel * c.input[2]).div_ceil(c.stride * c.stride)
+            }
             _ => 1,
         }
     }

@@ -36,5 +36,7 @@ pub use likelihood::Likelihood;
 pub use native::{Gradients, InputGradient, Mode, Tape};
 pub use network::{Network, ParameterTensor};
 pub use stencil::{GridConvolution, GridSide};
-pub use training::{Outcome, Position, Progress, Schedule, StepContext, Trainee, TrainingPlan, Verdict, train};
+pub use training::{
+    Outcome, Position, Progress, Schedule, StepContext, Trainee, TrainingPlan, Verdict, train,
+};
 pub use weights::{Precision, StoredTensor, WeightsFile};

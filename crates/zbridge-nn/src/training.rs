@@ -1,4 +1,5 @@
-//! The one training loop: epochs of shuffled batches, a learning-rate schedule, progress, and a clean stop.
+//! The one training loop: epochs of shuffled batches, a learning-rate schedule, progress, and a
+//! clean stop.
 
 use crate::NnError;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,11 @@ pub struct Schedule {
 impl Schedule {
     /// The same rate throughout.
     pub fn constant(rate: f32) -> Self {
-        Self { peak: rate, warm_up_steps: 0, floor: 1.0 }
+        Self {
+            peak: rate,
+            warm_up_steps: 0,
+            floor: 1.0,
+        }
     }
 
     /// The rate at `step` of `steps`.
@@ -46,7 +51,8 @@ impl Schedule {
         if step < self.warm_up_steps {
             return self.peak * (step + 1) as f32 / self.warm_up_steps as f32;
         }
-        let position = (step - self.warm_up_steps) as f32 / (steps - self.warm_up_steps).max(1) as f32;
+        let position =
+            (step - self.warm_up_steps) as f32 / (steps - self.warm_up_steps).max(1) as f32;
         let cosine = 0.5 * (1.0 + (std::f32::consts::PI * position.min(1.0)).cos());
         self.peak * (self.floor + (1.0 - self.floor) * cosine)
     }
@@ -70,17 +76,22 @@ pub struct TrainingPlan {
 }
 
 impl TrainingPlan {
-    /// The ranges of the shuffled order that form an epoch's batches. A last batch of one row joins the one
-    /// before it: a single row has no batch statistics.
+    /// The ranges of the shuffled order that form an epoch's batches. A last batch of one row joins
+    /// the one before it: a single row has no batch statistics.
     fn batches(&self) -> Vec<std::ops::Range<usize>> {
-        let mut ends: Vec<usize> = (1..=self.rows / self.batch).map(|i| i * self.batch).collect();
+        let mut ends: Vec<usize> = (1..=self.rows / self.batch)
+            .map(|i| i * self.batch)
+            .collect();
         match self.rows - ends.last().copied().unwrap_or(0) {
             0 => {}
             1 if !ends.is_empty() => *ends.last_mut().unwrap_or(&mut 0) = self.rows,
             _ => ends.push(self.rows),
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        starts.zip(ends.iter().copied()).map(|(start, end)| start..end).collect()
+        starts
+            .zip(ends.iter().copied())
+            .map(|(start, end)| start..end)
+            .collect()
     }
 }
 
@@ -134,11 +145,12 @@ pub struct Outcome {
 
 /// Trains from `start` to the end of the plan, or until `observe` says stop.
 ///
-/// Every epoch's order and every step's random stream derive from the plan's seed and the position alone, so a
-/// training resumed from a checkpoint goes on as if it had never stopped.
+/// Every epoch's order and every step's random stream derive from the plan's seed and the position
+/// alone, so a training resumed from a checkpoint goes on as if it had never stopped.
 ///
 /// # Errors
-/// [`NnError::Diverged`] when the objective is no longer finite; whatever the trainee's step reports.
+/// [`NnError::Diverged`] when the objective is no longer finite; whatever the trainee's step
+/// reports.
 pub fn train<T: Trainee + ?Sized>(
     trainee: &mut T,
     plan: &TrainingPlan,
@@ -150,14 +162,21 @@ pub fn train<T: Trainee + ?Sized>(
     let orders = RandomStream::named(plan.seed, "train/order");
     let streams = RandomStream::named(plan.seed, "train/step");
     let clock = Pace::start();
-    let mut outcome = Outcome { position: start, interrupted: false, objective_nats: vec![] };
+    let mut outcome = Outcome {
+        position: start,
+        interrupted: false,
+        objective_nats: vec![],
+    };
     let mut rows_done = 0;
     for epoch in start.epoch..epochs {
         let order = orders.child(epoch as u64).permutation(plan.rows);
         let first = if epoch == start.epoch { start.step } else { 0 };
         let (mut total, mut seen) = (0.0, 0);
         for (index, range) in batches.iter().enumerate().skip(first) {
-            let (step, steps) = (epoch * steps_per_epoch + index, plan.epochs * steps_per_epoch);
+            let (step, steps) = (
+                epoch * steps_per_epoch + index,
+                plan.epochs * steps_per_epoch,
+            );
             let context = StepContext {
                 learning_rate: plan.schedule.rate(step, steps),
                 done: step as f32 / steps as f32,
@@ -171,8 +190,17 @@ pub fn train<T: Trainee + ?Sized>(
             seen += range.len();
             rows_done += range.len();
             let epoch_ended = index + 1 == steps_per_epoch;
-            outcome.position =
-                if epoch_ended { Position { epoch: epoch + 1, step: 0 } } else { Position { epoch, step: index + 1 } };
+            outcome.position = if epoch_ended {
+                Position {
+                    epoch: epoch + 1,
+                    step: 0,
+                }
+            } else {
+                Position {
+                    epoch,
+                    step: index + 1,
+                }
+            };
             let rows_left = (epochs - epoch) * plan.rows - range.end;
             let progress = Progress {
                 position: outcome.position,
@@ -227,13 +255,24 @@ mod tests {
     }
 
     fn plan(rows: usize, batch: usize) -> TrainingPlan {
-        TrainingPlan { rows, batch, epochs: 3, stop_after: 3, schedule: Schedule::constant(1e-3), seed: 1 }
+        TrainingPlan {
+            rows,
+            batch,
+            epochs: 3,
+            stop_after: 3,
+            schedule: Schedule::constant(1e-3),
+            seed: 1,
+        }
     }
 
     fn run(plan: &TrainingPlan, start: Position, stop_at: Option<Position>) -> (Recorder, Outcome) {
         let mut recorder = Recorder::default();
         let outcome = train(&mut recorder, plan, start, &mut |_, progress| {
-            if Some(progress.position) == stop_at { Verdict::Stop } else { Verdict::Continue }
+            if Some(progress.position) == stop_at {
+                Verdict::Stop
+            } else {
+                Verdict::Continue
+            }
         });
         (recorder, outcome.unwrap())
     }
@@ -242,8 +281,15 @@ mod tests {
     fn every_row_comes_once_an_epoch_and_never_alone() {
         for (rows, batch) in [(257, 128), (256, 128), (2, 128), (130, 128), (129, 64)] {
             let (recorder, _) = run(&plan(rows, batch), Position::default(), None);
-            assert!(recorder.0.iter().all(|(rows, _)| rows.len() >= 2), "{rows} rows in batches of {batch}");
-            let mut seen: Vec<usize> = recorder.0.iter().flat_map(|(rows, _)| rows.clone()).collect();
+            assert!(
+                recorder.0.iter().all(|(rows, _)| rows.len() >= 2),
+                "{rows} rows in batches of {batch}"
+            );
+            let mut seen: Vec<usize> = recorder
+                .0
+                .iter()
+                .flat_map(|(rows, _)| rows.clone())
+                .collect();
             seen.sort_unstable();
             let expected: Vec<usize> = (0..rows).flat_map(|row| [row; 3]).collect();
             assert_eq!(seen, expected);
@@ -264,13 +310,22 @@ mod tests {
     #[test]
     fn an_objective_that_is_not_finite_stops_the_training() {
         let mut recorder = Recorder(vec![Default::default(); 999]);
-        let result = train(&mut recorder, &plan(10, 5), Position::default(), &mut |_, _| Verdict::Continue);
+        let result = train(
+            &mut recorder,
+            &plan(10, 5),
+            Position::default(),
+            &mut |_, _| Verdict::Continue,
+        );
         assert!(matches!(result, Err(NnError::Diverged { step: 0, .. })));
     }
 
     #[test]
     fn the_schedule_warms_up_peaks_and_falls_to_its_floor() {
-        let schedule = Schedule { peak: 1.0, warm_up_steps: 10, floor: 0.1 };
+        let schedule = Schedule {
+            peak: 1.0,
+            warm_up_steps: 10,
+            floor: 0.1,
+        };
         assert!((schedule.rate(0, 100) - 0.1).abs() < 1e-6);
         assert!((schedule.rate(10, 100) - 1.0).abs() < 1e-6);
         assert!((schedule.rate(100, 100) - 0.1).abs() < 1e-6);

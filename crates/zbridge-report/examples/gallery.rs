@@ -1,12 +1,14 @@
-//! Draws one of everything into a folder, to be looked at: `cargo run -p zbridge-report --example gallery -- FOLDER`.
+//! Draws one of everything into a folder, to be looked at: `cargo run -p zbridge-report --example
+//! gallery -- FOLDER`.
 
 use std::error::Error;
 use std::path::PathBuf;
 
 use zbridge_report::{
-    Block, Cell, Column, ColumnCaption, ConfidenceBin, Drawing, ExpectedBand, Figure, Gallery, Grid, Group, Histogram,
-    IntervalPlot, IntervalRow, KeyFigure, LineChart, Neighbour, Page, Panel, Reference, ReliabilityDiagram, Scale,
-    Scatter, Section, Series, Table, Tile, Verdict, write_atomically,
+    Block, Cell, Column, ColumnCaption, ConfidenceBin, Drawing, ExpectedBand, Figure, Gallery,
+    Grid, Group, Histogram, IntervalPlot, IntervalRow, KeyFigure, LineChart, Neighbour, Page,
+    Panel, Reference, ReliabilityDiagram, Scale, Scatter, Section, Series, Table, Tile, Verdict,
+    write_atomically,
 };
 
 /// Numbers between 0 and 1 that are the same in every run.
@@ -14,7 +16,10 @@ struct Wheel(u64);
 
 impl Wheel {
     fn turn(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
@@ -27,9 +32,13 @@ impl Wheel {
 fn objective(wheel: &mut Wheel) -> LineChart {
     let series = [("N = 256", 1.0), ("N = 1024", 1.15), ("N = 8192", 1.4)].map(|(name, speed)| {
         let at = |step: usize| 180.0 * (-(step as f64) * speed / 900.0).exp() + 6.5 + speed;
-        let points: Vec<_> =
-            (0..4000).map(|step| (step as f64, at(step) * (1.0 + 0.05 * wheel.bell()).max(0.3))).collect();
-        let band = (0..4000).step_by(40).map(|step| (step as f64, at(step) * 0.8, at(step) * 1.25)).collect();
+        let points: Vec<_> = (0..4000)
+            .map(|step| (step as f64, at(step) * (1.0 + 0.05 * wheel.bell()).max(0.3)))
+            .collect();
+        let band = (0..4000)
+            .step_by(40)
+            .map(|step| (step as f64, at(step) * 0.8, at(step) * 1.25))
+            .collect();
         Series::new(name, points).with_band(band)
     });
     LineChart {
@@ -43,8 +52,12 @@ fn objective(wheel: &mut Wheel) -> LineChart {
 }
 
 fn few_points() -> LineChart {
-    let line =
-        |name: &str, values: [f64; 3]| Series::new(name, [256.0, 1024.0, 8192.0].into_iter().zip(values).collect());
+    let line = |name: &str, values: [f64; 3]| {
+        Series::new(
+            name,
+            [256.0, 1024.0, 8192.0].into_iter().zip(values).collect(),
+        )
+    };
     LineChart {
         title: "Accuracy from image to label".into(),
         x_label: "pairs N".into(),
@@ -64,12 +77,27 @@ fn reliability(title: &str, slack: f64, total: usize) -> ReliabilityDiagram {
     let bin = |at: usize| {
         let (low, high) = (at as f64 / 10.0, (at + 1) as f64 / 10.0);
         let count = if at == 0 { 0 } else { total >> (10 - at) };
-        let accuracy = if count == 0 { f64::NAN } else { (low + 0.055 - slack * (1.0 - low)).max(0.0) };
+        let accuracy = if count == 0 {
+            f64::NAN
+        } else {
+            (low + 0.055 - slack * (1.0 - low)).max(0.0)
+        };
         let reach = 1.96 * (accuracy * (1.0 - accuracy) / count.max(1) as f64).sqrt();
         let interval = Some((accuracy - reach, accuracy + reach));
-        ConfidenceBin { low, high, confidence: low + 0.052, accuracy, interval, count }
+        ConfidenceBin {
+            low,
+            high,
+            confidence: low + 0.052,
+            accuracy,
+            interval,
+            count,
+        }
     };
-    ReliabilityDiagram { title: title.into(), bins: (0..10).map(bin).collect(), ..ReliabilityDiagram::default() }
+    ReliabilityDiagram {
+        title: title.into(),
+        bins: (0..10).map(bin).collect(),
+        ..ReliabilityDiagram::default()
+    }
 }
 
 fn transform(title: &str, wheel: &mut Wheel, tilt: f64) -> Histogram {
@@ -90,16 +118,21 @@ fn transform(title: &str, wheel: &mut Wheel, tilt: f64) -> Histogram {
 }
 
 fn systems() -> IntervalPlot {
-    let row =
-        |name: &str, value: f64, reach: f64| IntervalRow::new(name, value).with_interval(value - reach, value + reach);
+    let row = |name: &str, value: f64, reach: f64| {
+        IntervalRow::new(name, value).with_interval(value - reach, value + reach)
+    };
     IntervalPlot {
         title: "log p(image | label) on 1,000 held-out images".into(),
         x_label: "nats per image".into(),
         rows: vec![
             row("bridge, 256 pairs", -84.7, 0.5).of_group("bridge"),
             row("bridge, 8192 pairs", -84.3, 0.4).of_group("bridge"),
-            row("the paper's recipe, 256 pairs, trained on the same machine for as long", -91.2, 1.4)
-                .of_group("bridge"),
+            row(
+                "the paper's recipe, 256 pairs, trained on the same machine for as long",
+                -91.2,
+                1.4,
+            )
+            .of_group("bridge"),
             row("shuffled pairs", -88.9, 0.6).of_group("control"),
             IntervalRow::new("no bridge", f64::NAN).of_group("control"),
             IntervalRow::new("point estimate only", -86.0).of_group("control"),
@@ -118,14 +151,27 @@ fn held_out_plane(wheel: &mut Wheel, classes: u32, own: usize, held_out: usize) 
     let mut cloud = |class: u32, points: usize, sd: f64| -> Vec<(f64, f64)> {
         let angle = f64::from(class) * std::f64::consts::TAU / f64::from(classes);
         let (x, y) = (3.0 * angle.cos(), 2.4 * angle.sin());
-        (0..points).map(|_| (x + sd * wheel.bell(), y + sd * wheel.bell())).collect()
+        (0..points)
+            .map(|_| (x + sd * wheel.bell(), y + sd * wheel.bell()))
+            .collect()
     };
     let mut groups: Vec<Group> = (0..classes)
-        .map(|class| Group::backdrop(class.to_string(), "the label VAE's own latents", cloud(class, own, 0.35)))
+        .map(|class| {
+            Group::backdrop(
+                class.to_string(),
+                "the label VAE's own latents",
+                cloud(class, own, 0.35),
+            )
+        })
         .collect();
-    groups.extend((0..classes).map(|class| Group::new(class.to_string(), cloud(class, held_out, 0.25))));
+    groups.extend(
+        (0..classes).map(|class| Group::new(class.to_string(), cloud(class, held_out, 0.25))),
+    );
     Scatter {
-        title: format!("{classes} classes, {} points", classes as usize * (own + held_out)),
+        title: format!(
+            "{classes} classes, {} points",
+            classes as usize * (own + held_out)
+        ),
         x_label: "PC 1 (31 % of variance)".into(),
         y_label: "PC 2 (22 % of variance)".into(),
         groups,
@@ -134,11 +180,19 @@ fn held_out_plane(wheel: &mut Wheel, classes: u32, own: usize, held_out: usize) 
 }
 
 fn label_plane(wheel: &mut Wheel, points: usize) -> Figure {
-    let panels = [("N = 256", 0.32), ("N = 1024", 0.24), ("N = 8192", 0.17), ("label VAE", 0.08)].map(|(title, sd)| {
+    let panels = [
+        ("N = 256", 0.32),
+        ("N = 1024", 0.24),
+        ("N = 8192", 0.17),
+        ("label VAE", 0.08),
+    ]
+    .map(|(title, sd)| {
         let groups = (0..10).map(|digit| {
             let angle = f64::from(digit) * 0.628;
             let (x, y) = (2.0 * angle.cos(), 1.6 * angle.sin());
-            let points = (0..points).map(|_| (x + sd * wheel.bell(), y + sd * wheel.bell())).collect();
+            let points = (0..points)
+                .map(|_| (x + sd * wheel.bell(), y + sd * wheel.bell()))
+                .collect();
             Group::new(digit.to_string(), points)
         });
         Scatter {
@@ -150,7 +204,12 @@ fn label_plane(wheel: &mut Wheel, points: usize) -> Figure {
         }
         .into()
     });
-    Figure { title: "Label latents inferred from images".into(), panels: panels.into(), columns: 4, shared_axes: true }
+    Figure {
+        title: "Label latents inferred from images".into(),
+        panels: panels.into(),
+        columns: 4,
+        shared_axes: true,
+    }
 }
 
 /// Seven strokes of a digit on 28 × 28 pixels.
@@ -169,28 +228,45 @@ fn digit(digit: usize, wheel: &mut Wheel) -> Tile {
     let near = |x: f64, y: f64| {
         let distance = |[x0, y0, x1, y1]: [f64; 4]| {
             let (x, y) = (x - dx + slant * (y - 14.0), y);
-            let along = (((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0).powi(2) + (y1 - y0).powi(2)))
-                .clamp(0.0, 1.0);
+            let along = (((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0))
+                / ((x1 - x0).powi(2) + (y1 - y0).powi(2)))
+            .clamp(0.0, 1.0);
             (x - x0 - along * (x1 - x0)).hypot(y - y0 - along * (y1 - y0))
         };
-        (0..7).filter(|bit| STROKES[digit] >> bit & 1 == 1).map(|bit| distance(ENDS[bit])).fold(99.0, f64::min)
+        (0..7)
+            .filter(|bit| STROKES[digit] >> bit & 1 == 1)
+            .map(|bit| distance(ENDS[bit]))
+            .fold(99.0, f64::min)
     };
-    let values: Vec<f32> =
-        (0..784).map(|at| (2.2 - near((at % 28) as f64, (at / 28) as f64)).clamp(0.0, 1.0) as f32).collect();
+    let values: Vec<f32> = (0..784)
+        .map(|at| (2.2 - near((at % 28) as f64, (at / 28) as f64)).clamp(0.0, 1.0) as f32)
+        .collect();
     Tile::new(28, 28, 1, &values).expect("28 × 28 values")
 }
 
 fn digits(wheel: &mut Wheel) -> Grid {
-    let tiles = (0..10).map(|label| (0..10).map(|_| digit(label, wheel)).collect()).collect();
-    Grid { row_captions: (0..10).map(|label| label.to_string()).collect(), ..Grid::new(tiles) }
+    let tiles = (0..10)
+        .map(|label| (0..10).map(|_| digit(label, wheel)).collect())
+        .collect();
+    Grid {
+        row_captions: (0..10).map(|label| label.to_string()).collect(),
+        ..Grid::new(tiles)
+    }
 }
 
 fn grouped_digits(wheel: &mut Wheel) -> Grid {
-    let tiles = (0..10).map(|label| (0..16).map(|_| digit(label, wheel)).collect()).collect();
-    let caption = |text: &str| ColumnCaption { text: text.into(), columns: 4 };
+    let tiles = (0..10)
+        .map(|label| (0..16).map(|_| digit(label, wheel)).collect())
+        .collect();
+    let caption = |text: &str| ColumnCaption {
+        text: text.into(),
+        columns: 4,
+    };
     Grid {
         row_captions: (0..10).map(|label| format!("label {label}")).collect(),
-        column_captions: ["N = 256", "N = 1024", "N = 8192", "image VAE"].map(caption).into(),
+        column_captions: ["N = 256", "N = 1024", "N = 8192", "image VAE"]
+            .map(caption)
+            .into(),
         ..Grid::new(tiles)
     }
 }
@@ -199,19 +275,41 @@ fn table() -> Table {
     let row = |name: &str, paper: Cell, ours: Cell| vec![Cell::text(name), paper, ours];
     Table {
         caption: "Table 1. Naive estimate of log p(x), in nats, on 9,744 images.".into(),
-        columns: vec![Column::words("model"), Column::numbers("paper"), Column::numbers("zbridge")],
+        columns: vec![
+            Column::words("model"),
+            Column::numbers("paper"),
+            Column::numbers("zbridge"),
+        ],
         rows: vec![
-            row("N = 256", Cell::number(-351.52, 2), Cell::estimate(-287.5, 1.21, 2)),
-            row("N = 1024", Cell::number(-354.59, 2), Cell::estimate(-291.31, 1.2, 2)),
+            row(
+                "N = 256",
+                Cell::number(-351.52, 2),
+                Cell::estimate(-287.5, 1.21, 2),
+            ),
+            row(
+                "N = 1024",
+                Cell::number(-354.59, 2),
+                Cell::estimate(-291.31, 1.2, 2),
+            ),
             row("N = 8192", Cell::number(-355.56, 2), Cell::missing()),
-            row("the given image VAE", Cell::number(-89.99, 2), Cell::estimate(-80.5, 0.3, 2)),
+            row(
+                "the given image VAE",
+                Cell::number(-89.99, 2),
+                Cell::estimate(-80.5, 0.3, 2),
+            ),
         ],
     }
 }
 
 fn rows_of_digits(wheel: &mut Wheel) -> Grid {
-    let tiles = (0..10).map(|label| (0..6).map(|_| digit(label, wheel)).collect()).collect();
-    Grid { row_captions: (0..10).map(|label| label.to_string()).collect(), scale: 2, ..Grid::new(tiles) }
+    let tiles = (0..10)
+        .map(|label| (0..6).map(|_| digit(label, wheel)).collect())
+        .collect();
+    Grid {
+        row_captions: (0..10).map(|label| label.to_string()).collect(),
+        scale: 2,
+        ..Grid::new(tiles)
+    }
 }
 
 fn side_by_side(wheel: &mut Wheel) -> Gallery {
@@ -223,7 +321,11 @@ fn side_by_side(wheel: &mut Wheel) -> Gallery {
 
 fn neighbours(wheel: &mut Wheel) -> Grid {
     let pair = |at: usize| {
-        Neighbour::new(digit(at % 10, wheel), digit(at % 10, wheel), format!("{:.2}", 4.1 + at as f64 / 7.0))
+        Neighbour::new(
+            digit(at % 10, wheel),
+            digit(at % 10, wheel),
+            format!("{:.2}", 4.1 + at as f64 / 7.0),
+        )
     };
     Grid::of_neighbours(&(0..17).map(pair).collect::<Vec<_>>())
 }
@@ -235,16 +337,27 @@ fn wide_table() -> Table {
         let missing = at == 3;
         vec![
             Cell::text(*name),
-            Cell::interval(97.2 + 0.3 * better, 96.8 + 0.3 * better, 97.5 + 0.3 * better, 1),
+            Cell::interval(
+                97.2 + 0.3 * better,
+                96.8 + 0.3 * better,
+                97.5 + 0.3 * better,
+                1,
+            ),
             Cell::estimate(-0.16 + 0.02 * better, 0.003, 3),
-            if missing { Cell::missing() } else { Cell::interval(3.83, 3.63, 4.03, 2) },
+            if missing {
+                Cell::missing()
+            } else {
+                Cell::interval(3.83, 3.63, 4.03, 2)
+            },
             Cell::number(if missing { f64::NAN } else { 0.142 }, 3),
             Cell::number(if missing { f64::NEG_INFINITY } else { -88.5 }, 2),
             Cell::count(9744 - 100 * at),
         ]
     };
     Table {
-        caption: "Held-out figures by number of pairs; 95 % intervals in brackets, ± one standard error.".into(),
+        caption:
+            "Held-out figures by number of pairs; 95 % intervals in brackets, ± one standard error."
+                .into(),
         columns: vec![
             Column::words("pairs"),
             Column::numbers("accuracy").with_unit("%"),
@@ -294,7 +407,8 @@ fn opening() -> Section {
         )
 }
 
-const NASTY: &str = "<b>&\"quotes\"</b> antidisestablishmentarianism-without-a-place-to-break-the-line_at_all → ∞";
+const NASTY: &str =
+    "<b>&\"quotes\"</b> antidisestablishmentarianism-without-a-place-to-break-the-line_at_all → ∞";
 
 fn nasty(wheel: &mut Wheel) -> Section {
     let missing = [f64::NAN, f64::NEG_INFINITY, f64::INFINITY];
@@ -305,14 +419,32 @@ fn nasty(wheel: &mut Wheel) -> Section {
     };
     let panels: Vec<Panel> = vec![
         one(vec![(3.0, -2.0)]).into(),
-        LineChart { title: "all equal".into(), ..one((0..5).map(|x| (f64::from(x), 7.0)).collect()) }.into(),
         LineChart {
-            title: "a gap, and −∞".into(),
-            ..one(vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, missing[1]), (4.0, 2.0)])
+            title: "all equal".into(),
+            ..one((0..5).map(|x| (f64::from(x), 7.0)).collect())
         }
         .into(),
-        LineChart { title: "nothing".into(), ..one(vec![]) }.into(),
-        Histogram { title: "all zero".into(), ..Histogram::of_equal_bins(0.0, 1.0, &[0; 10]) }.into(),
+        LineChart {
+            title: "a gap, and −∞".into(),
+            ..one(vec![
+                (0.0, 1.0),
+                (1.0, f64::NAN),
+                (2.0, 3.0),
+                (3.0, missing[1]),
+                (4.0, 2.0),
+            ])
+        }
+        .into(),
+        LineChart {
+            title: "nothing".into(),
+            ..one(vec![])
+        }
+        .into(),
+        Histogram {
+            title: "all zero".into(),
+            ..Histogram::of_equal_bins(0.0, 1.0, &[0; 10])
+        }
+        .into(),
         ReliabilityDiagram {
             title: "one bin".into(),
             bins: vec![ConfidenceBin {
@@ -333,7 +465,8 @@ fn nasty(wheel: &mut Wheel) -> Section {
         rows: (0..40)
             .map(|class| {
                 let value = 0.9 + 0.09 * wheel.turn();
-                IntervalRow::new(format!("class {class}"), value).with_interval(value - 0.03, (value + 0.03).min(1.0))
+                IntervalRow::new(format!("class {class}"), value)
+                    .with_interval(value - 0.03, (value + 0.03).min(1.0))
             })
             .collect(),
         references: vec![
@@ -359,9 +492,19 @@ fn nasty(wheel: &mut Wheel) -> Section {
             "nasty",
             NASTY,
             "Six charts of next to nothing.",
-            Figure { title: String::new(), panels, columns: 3, shared_axes: false },
+            Figure {
+                title: String::new(),
+                panels,
+                columns: 3,
+                shared_axes: false,
+            },
         )
-        .illustration("forty", "Forty classes.", "A forest plot of forty rows.", Figure::from(many))
+        .illustration(
+            "forty",
+            "Forty classes.",
+            "A forest plot of forty rows.",
+            Figure::from(many),
+        )
         .illustration("hard", NASTY, "Rows without numbers.", Figure::from(hard))
         .illustration(
             "forty-classes",
@@ -393,7 +536,11 @@ fn provenance() -> Section {
 }
 
 fn page(wheel: &mut Wheel) -> Page {
-    let curves = Figure { panels: vec![objective(wheel).into(), few_points().into()], columns: 2, ..Figure::default() };
+    let curves = Figure {
+        panels: vec![objective(wheel).into(), few_points().into()],
+        columns: 2,
+        ..Figure::default()
+    };
     let calibration = Figure {
         panels: vec![
             reliability("Image → label, 256 pairs", 0.12, 8000).into(),
@@ -403,7 +550,10 @@ fn page(wheel: &mut Wheel) -> Page {
         ..Figure::default()
     };
     let transforms = Figure {
-        panels: vec![transform("First latent", wheel, 1.0).into(), transform("Second latent", wheel, 1.25).into()],
+        panels: vec![
+            transform("First latent", wheel, 1.0).into(),
+            transform("Second latent", wheel, 1.25).into(),
+        ],
         columns: 2,
         ..Figure::default()
     };
@@ -463,11 +613,18 @@ fn page(wheel: &mut Wheel) -> Page {
         nasty(wheel),
         provenance(),
     ];
-    Page { title: "Bi-directional generation on MNIST: images ↔ labels".into(), sections }
+    Page {
+        title: "Bi-directional generation on MNIST: images ↔ labels".into(),
+        sections,
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("name a folder to draw into")?);
+    let folder = PathBuf::from(
+        std::env::args()
+            .nth(1)
+            .ok_or("name a folder to draw into")?,
+    );
     let mut wheel = Wheel(7);
     let drawings: [(&str, Drawing); 3] = [
         ("lines", Figure::from(objective(&mut wheel)).into()),
@@ -475,14 +632,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("digits", digits(&mut wheel).into()),
     ];
     for (name, drawing) in drawings {
-        write_atomically(&folder.join(format!("{name}.svg")), drawing.to_svg()?.as_bytes())?;
+        write_atomically(
+            &folder.join(format!("{name}.svg")),
+            drawing.to_svg()?.as_bytes(),
+        )?;
         write_atomically(&folder.join(format!("{name}.png")), &drawing.to_png()?)?;
     }
     let page = page(&mut wheel);
     for shown in page.illustrations() {
-        write_atomically(&folder.join(format!("{}.png", shown.id)), &shown.drawing.to_png()?)?;
+        write_atomically(
+            &folder.join(format!("{}.png", shown.id)),
+            &shown.drawing.to_png()?,
+        )?;
     }
     write_atomically(&folder.join("page.html"), page.to_html()?.as_bytes())?;
-    write_atomically(&folder.join("page.md"), page.to_markdown(|id| format!("{id}.png")).as_bytes())?;
+    write_atomically(
+        &folder.join("page.md"),
+        page.to_markdown(|id| format!("{id}.png")).as_bytes(),
+    )?;
     Ok(())
 }

@@ -6,13 +6,20 @@ use crate::ReportError;
 
 /// Writes a file so that a reader finds either what stood there before or all of the new content.
 ///
-/// The content goes to a temporary file in the same folder, is flushed to the disk, and takes the file's name in one
-/// step. Missing folders are made.
+/// The content goes to a temporary file in the same folder, is flushed to the disk, and takes the
+/// file's name in one step. Missing folders are made.
 ///
 /// # Errors
-/// [`ReportError::Write`] names the path, the step and what the operating system said; the file is then as before.
+/// [`ReportError::Write`] names the path, the step and what the operating system said; the file is
+/// then as before.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), ReportError> {
-    let failed = |step| move |source| ReportError::Write { path: path.to_owned(), step, source };
+    let failed = |step| {
+        move |source| ReportError::Write {
+            path: path.to_owned(),
+            step,
+            source,
+        }
+    };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -32,7 +39,10 @@ mod tests {
         write_atomically(&path, b"first").unwrap();
         write_atomically(&path, b"second").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
     }
 
     #[test]
@@ -41,7 +51,10 @@ mod tests {
         let taken = folder.path().join("taken");
         std::fs::create_dir(&taken).unwrap();
         let message = write_atomically(&taken, b"x").unwrap_err().to_string();
-        assert!(message.contains("taken") && message.contains("directory"), "{message}");
+        assert!(
+            message.contains("taken") && message.contains("directory"),
+            "{message}"
+        );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -22,7 +22,8 @@ pub enum Cell {
         /// Digits after the point.
         digits: usize,
     },
-    /// An estimate with the interval in which it lies, all written with so many digits after the point.
+    /// An estimate with the interval in which it lies, all written with so many digits after the
+    /// point.
     Interval {
         /// The estimate.
         value: f64,
@@ -60,12 +61,21 @@ impl Cell {
 
     /// An estimate ± its standard error.
     pub fn estimate(value: f64, standard_error: f64, digits: usize) -> Self {
-        Self::Estimate { value, standard_error, digits }
+        Self::Estimate {
+            value,
+            standard_error,
+            digits,
+        }
     }
 
     /// An estimate and the interval in which it lies.
     pub fn interval(value: f64, low: f64, high: f64, digits: usize) -> Self {
-        Self::Interval { value, low, high, digits }
+        Self::Interval {
+            value,
+            low,
+            high,
+            digits,
+        }
     }
 
     /// A dash for what was not measured.
@@ -78,17 +88,40 @@ impl Cell {
         match self {
             Self::Text(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
             Self::Number { value, digits } => written(*value, *digits),
-            Self::Estimate { value, standard_error, digits } if value.is_nan() || standard_error.is_nan() => {
-                written(*value, *digits)
+            Self::Estimate {
+                value,
+                standard_error,
+                digits,
+            } if value.is_nan() || standard_error.is_nan() => written(*value, *digits),
+            Self::Estimate {
+                value,
+                standard_error,
+                digits,
+            } => {
+                format!(
+                    "{} ± {}",
+                    written(*value, *digits),
+                    written(*standard_error, *digits)
+                )
             }
-            Self::Estimate { value, standard_error, digits } => {
-                format!("{} ± {}", written(*value, *digits), written(*standard_error, *digits))
-            }
-            Self::Interval { value, low, high, digits } if value.is_nan() || low.is_nan() || high.is_nan() => {
-                written(*value, *digits)
-            }
-            Self::Interval { value, low, high, digits } => {
-                format!("{} [{}, {}]", written(*value, *digits), written(*low, *digits), written(*high, *digits))
+            Self::Interval {
+                value,
+                low,
+                high,
+                digits,
+            } if value.is_nan() || low.is_nan() || high.is_nan() => written(*value, *digits),
+            Self::Interval {
+                value,
+                low,
+                high,
+                digits,
+            } => {
+                format!(
+                    "{} [{}, {}]",
+                    written(*value, *digits),
+                    written(*low, *digits),
+                    written(*high, *digits)
+                )
             }
             Self::Value(value) => significant(*value),
             Self::Missing => DASH.to_owned(),
@@ -154,13 +187,22 @@ mod tests {
     #[test]
     fn cells_are_written_for_people_and_for_programs() {
         assert_eq!(Cell::number(-351.519, 2).written(), "−351.52");
-        assert_eq!(Cell::estimate(-0.04561, 0.00012, 4).written(), "−0.0456 ± 0.0001");
+        assert_eq!(
+            Cell::estimate(-0.04561, 0.00012, 4).written(),
+            "−0.0456 ± 0.0001"
+        );
         assert_eq!(Cell::number(-0.001, 1).written(), "0.0");
         assert_eq!(Cell::number(f64::NEG_INFINITY, 1).written(), "−∞");
         assert_eq!(Cell::missing().written(), "–");
-        assert_eq!(Cell::interval(-0.5, -0.75, 0.25, 1).written(), "−0.5 [−0.8, 0.2]");
+        assert_eq!(
+            Cell::interval(-0.5, -0.75, 0.25, 1).written(),
+            "−0.5 [−0.8, 0.2]"
+        );
         assert_eq!(Cell::estimate(-0.5, 0.25, 1).exact(), "-0.5");
-        assert_eq!(Cell::estimate(-0.5, 0.25, 1).exact_standard_error(), Some("0.25".into()));
+        assert_eq!(
+            Cell::estimate(-0.5, 0.25, 1).exact_standard_error(),
+            Some("0.25".into())
+        );
     }
 
     #[test]
@@ -169,13 +211,17 @@ mod tests {
         assert_eq!(Cell::estimate(f64::NAN, 0.1, 1).written(), "–");
         assert_eq!(Cell::estimate(0.5, f64::NAN, 1).written(), "0.5");
         assert_eq!(Cell::interval(f64::NAN, 0.0, 1.0, 1).written(), "–");
-        assert_eq!(Cell::interval(0.5, f64::NEG_INFINITY, 1.0, 1).written(), "0.5 [−∞, 1.0]");
+        assert_eq!(
+            Cell::interval(0.5, f64::NEG_INFINITY, 1.0, 1).written(),
+            "0.5 [−∞, 1.0]"
+        );
     }
 
     #[test]
     fn values_of_programs_keep_five_digits() {
-        let written: Vec<String> =
-            [1.0 / 3.0, 12_345.678, -4.0, 0.0, 1e-9, f64::NAN].map(|value| Cell::Value(value).written()).into();
+        let written: Vec<String> = [1.0 / 3.0, 12_345.678, -4.0, 0.0, 1e-9, f64::NAN]
+            .map(|value| Cell::Value(value).written())
+            .into();
         assert_eq!(written, ["0.33333", "12346", "−4", "0", "1.0000e-9", "–"]);
     }
 }

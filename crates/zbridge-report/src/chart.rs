@@ -6,7 +6,8 @@ use crate::{Figure, Reference, ReportError};
 pub struct Series {
     /// What the legend says; the same name gets the same colour in every panel.
     pub name: String,
-    /// Places `(x, y)` in the order in which they are joined; a value that is not finite leaves a gap.
+    /// Places `(x, y)` in the order in which they are joined; a value that is not finite leaves a
+    /// gap.
     pub points: Vec<(f64, f64)>,
     /// Places `(x, low, high)` of the band's edges.
     pub band: Option<Vec<(f64, f64, f64)>>,
@@ -15,12 +16,19 @@ pub struct Series {
 impl Series {
     /// A line without a band.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, band: None }
+        Self {
+            name: name.into(),
+            points,
+            band: None,
+        }
     }
 
     /// The same line with a band of `(x, low, high)`.
     pub fn with_band(self, band: Vec<(f64, f64, f64)>) -> Self {
-        Self { band: Some(band), ..self }
+        Self {
+            band: Some(band),
+            ..self
+        }
     }
 }
 
@@ -65,21 +73,32 @@ pub struct Group {
     pub name: String,
     /// Places `(x, y)`.
     pub points: Vec<(f64, f64)>,
-    /// For points that are only there to compare others with: what they are. They are drawn small and pale behind the
-    /// others, and the legend says once what small and pale means.
+    /// For points that are only there to compare others with: what they are. They are drawn small
+    /// and pale behind the others, and the legend says once what small and pale means.
     pub backdrop: Option<String>,
 }
 
 impl Group {
     /// A cloud of points.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, backdrop: None }
+        Self {
+            name: name.into(),
+            points,
+            backdrop: None,
+        }
     }
 
-    /// A cloud behind the others in the colour of the group `name`, grey where that is empty; `what` says for the
-    /// legend what all pale points are, such as “the label VAE's own latents”.
-    pub fn backdrop(name: impl Into<String>, what: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { backdrop: Some(what.into()), ..Self::new(name, points) }
+    /// A cloud behind the others in the colour of the group `name`, grey where that is empty;
+    /// `what` says for the legend what all pale points are, such as “the label VAE's own latents”.
+    pub fn backdrop(
+        name: impl Into<String>,
+        what: impl Into<String>,
+        points: Vec<(f64, f64)>,
+    ) -> Self {
+        Self {
+            backdrop: Some(what.into()),
+            ..Self::new(name, points)
+        }
     }
 }
 

@@ -14,13 +14,25 @@ pub(crate) enum Preview {
     FirstRows,
 }
 
-/// A fold with a link for each table, which saves it as `name.csv`; nothing where there are no rows.
+/// A fold with a link for each table, which saves it as `name.csv`; nothing where there are no
+/// rows.
 pub(crate) fn details(name: &str, tables: &[Table], preview: Preview) -> String {
-    let filled: Vec<&Table> = tables.iter().filter(|table| !table.rows.is_empty()).collect();
+    let filled: Vec<&Table> = tables
+        .iter()
+        .filter(|table| !table.rows.is_empty())
+        .collect();
     let several = filled.len() > 1;
     let links = filled.iter().enumerate().map(|(at, table)| {
-        let name = if several { format!("{name}-{}", at + 1) } else { name.to_owned() };
-        let shown = if preview == Preview::FirstRows { first_rows(table) } else { String::new() };
+        let name = if several {
+            format!("{name}-{}", at + 1)
+        } else {
+            name.to_owned()
+        };
+        let shown = if preview == Preview::FirstRows {
+            first_rows(table)
+        } else {
+            String::new()
+        };
         link(&name, table) + &shown
     });
     match links.collect::<String>() {
@@ -40,26 +52,54 @@ fn link(name: &str, table: &Table) -> String {
 
 fn first_rows(table: &Table) -> String {
     let (all, shown) = (table.rows.len(), table.rows.len().min(SHOWN));
-    let caption = if all > shown { format!("The first {shown} rows.") } else { String::new() };
+    let caption = if all > shown {
+        format!("The first {shown} rows.")
+    } else {
+        String::new()
+    };
     let rows = table.rows[..shown].to_vec();
-    let short = Table { caption, columns: table.columns.clone(), rows };
+    let short = Table {
+        caption,
+        columns: table.columns.clone(),
+        rows,
+    };
     format!("<div class=\"wide\">\n{}</div>\n", short.to_html())
 }
 
 /// Lower-case words joined by hyphens, short enough for a file's name.
 fn file_name(text: &str) -> String {
-    let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-    let name: String = words.collect::<Vec<_>>().join("-").to_lowercase().chars().take(40).collect();
+    let words = text
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let name: String = words
+        .collect::<Vec<_>>()
+        .join("-")
+        .to_lowercase()
+        .chars()
+        .take(40)
+        .collect();
     let name = name.trim_end_matches('-');
     xml(if name.is_empty() { "data" } else { name })
 }
 
-/// The text as the end of a `data:` address: RFC 3986 asks for percent signs before what is not plain.
+/// The text as the end of a `data:` address: RFC 3986 asks for percent signs before what is not
+/// plain.
 fn percent(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + text.len() / 8);
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b',' | b'+' | b'(' | b')' | b':' => {
+            b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b','
+            | b'+'
+            | b'('
+            | b')'
+            | b':' => {
                 safe.push(char::from(byte));
             }
             _ => safe.push_str(&format!("%{byte:02X}")),
@@ -79,7 +119,10 @@ mod tests {
 
     #[test]
     fn files_have_plain_names() {
-        assert_eq!(file_name("Table 1. log p(x), in nats"), "table-1-log-p-x-in-nats");
+        assert_eq!(
+            file_name("Table 1. log p(x), in nats"),
+            "table-1-log-p-x-in-nats"
+        );
         assert_eq!(file_name("<|>"), "data");
     }
 }

@@ -17,7 +17,9 @@ pub enum ReportError {
         values: usize,
     },
     /// A tile is neither grey (1) nor colour (3).
-    #[error("a tile has {channels} channels: draw grey tiles (1 channel) or colour tiles (3 channels)")]
+    #[error(
+        "a tile has {channels} channels: draw grey tiles (1 channel) or colour tiles (3 channels)"
+    )]
     TileChannels {
         /// Numbers per pixel that came.
         channels: usize,
@@ -35,7 +37,9 @@ pub enum ReportError {
         limit: usize,
     },
     /// A scale that is not a positive, finite number.
-    #[error("a picture cannot be drawn at scale {scale}: the scale must be a positive, finite number")]
+    #[error(
+        "a picture cannot be drawn at scale {scale}: the scale must be a positive, finite number"
+    )]
     Scale {
         /// The scale that came.
         scale: f32,
@@ -47,7 +51,9 @@ pub enum ReportError {
         reason: String,
     },
     /// The pixels could not be stored as PNG; a defect of this crate.
-    #[error("could not store {width} × {height} pixels as PNG: {source}; please report this as a defect")]
+    #[error(
+        "could not store {width} × {height} pixels as PNG: {source}; please report this as a defect"
+    )]
     Png {
         /// Pixels across.
         width: u32,

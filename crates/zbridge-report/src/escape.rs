@@ -42,7 +42,9 @@ fn is_markup(line: &[char], place: usize) -> bool {
         '\\' | '`' | '*' | '|' | '<' | '[' | ']' | '&' | '~' | '$' => true,
         '_' => !is_inside_word(line, place),
         '#' | '+' | '-' | '=' | '>' => place == 0,
-        '.' | ')' => place > 0 && line[..place].iter().all(char::is_ascii_digit) && ends_a_word(line, place),
+        '.' | ')' => {
+            place > 0 && line[..place].iter().all(char::is_ascii_digit) && ends_a_word(line, place)
+        }
         _ => false,
     }
 }
@@ -54,7 +56,10 @@ fn ends_a_word(line: &[char], place: usize) -> bool {
 
 /// Whether letters or digits stand on both sides, where GitHub and CommonMark read `_` as itself.
 fn is_inside_word(line: &[char], place: usize) -> bool {
-    let is_word = |at: Option<usize>| at.and_then(|at| line.get(at)).is_some_and(|c| c.is_alphanumeric());
+    let is_word = |at: Option<usize>| {
+        at.and_then(|at| line.get(at))
+            .is_some_and(|c| c.is_alphanumeric())
+    };
     is_word(place.checked_sub(1)) && is_word(Some(place + 1))
 }
 
@@ -64,7 +69,10 @@ mod tests {
 
     #[test]
     fn xml_leaves_no_markup_and_no_forbidden_character() {
-        assert_eq!(xml("a<b> & \"c\" 'd'\u{0}\u{1b}"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;\u{fffd}\u{fffd}");
+        assert_eq!(
+            xml("a<b> & \"c\" 'd'\u{0}\u{1b}"),
+            "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;\u{fffd}\u{fffd}"
+        );
         assert_eq!(xml("log p(y|x) → −2.3 ± ψ"), "log p(y|x) → −2.3 ± ψ");
     }
 
@@ -73,7 +81,10 @@ mod tests {
         assert_eq!(markdown("p(y|x) *bold* <b>"), r"p(y\|x) \*bold\* \<b>");
         assert_eq!(markdown("label_to_image _x_"), r"label_to_image \_x\_");
         assert_eq!(markdown("# no\nheading"), r"\# no heading");
-        assert_eq!(markdown("1. not a list, 2. either"), r"1\. not a list, 2. either");
+        assert_eq!(
+            markdown("1. not a list, 2. either"),
+            r"1\. not a list, 2. either"
+        );
         assert_eq!(markdown("- 3"), r"\- 3");
     }
 }

@@ -49,9 +49,11 @@ pub struct Grid {
     pub tiles: Vec<Vec<Tile>>,
     /// What stands left of each row; may be shorter than the rows, or empty.
     pub row_captions: Vec<String>,
-    /// What stands above the columns, from the left; where a caption spans several, the groups are set apart.
+    /// What stands above the columns, from the left; where a caption spans several, the groups are
+    /// set apart.
     pub column_captions: Vec<ColumnCaption>,
-    /// What stands in bold above the captions of columns, from the left, counted in columns like them.
+    /// What stands in bold above the captions of columns, from the left, counted in columns like
+    /// them.
     pub headings: Vec<ColumnCaption>,
     /// What stands below each tile, row by row; may be shorter than the tiles, or empty.
     pub tile_captions: Vec<Vec<String>>,
@@ -64,7 +66,10 @@ pub struct Grid {
 impl Grid {
     /// A grid without captions, enlarged as far as a row stays comfortable to read.
     pub fn new(tiles: Vec<Vec<Tile>>) -> Self {
-        let (columns, width) = (longest(&tiles), tiles.iter().flatten().map(Tile::width).max().unwrap_or(1));
+        let (columns, width) = (
+            longest(&tiles),
+            tiles.iter().flatten().map(Tile::width).max().unwrap_or(1),
+        );
         let scale = (COMFORTABLE_WIDTH / (columns * width).max(1)).clamp(1, LARGEST_SCALE);
         Self {
             tiles,
@@ -79,8 +84,13 @@ impl Grid {
 
     /// The same grid with a caption above each column.
     pub fn with_caption_per_column(self, captions: impl IntoIterator<Item = String>) -> Self {
-        let captions = captions.into_iter().map(|text| ColumnCaption { text, columns: 1 });
-        Self { column_captions: captions.collect(), ..self }
+        let captions = captions
+            .into_iter()
+            .map(|text| ColumnCaption { text, columns: 1 });
+        Self {
+            column_captions: captions.collect(),
+            ..self
+        }
     }
 
     /// The grid with its captions as a PNG file, on white.
@@ -112,10 +122,19 @@ impl Grid {
         if layout.is_empty() {
             return Ok(self.draw(&layout, ink, alt, None));
         }
-        let mut pixels = Pixels::filled(layout.tiles_width(), layout.tiles_height(), &[255, 255, 255, 0])?;
+        let mut pixels = Pixels::filled(
+            layout.tiles_width(),
+            layout.tiles_height(),
+            &[255, 255, 255, 0],
+        )?;
         self.paint(&layout, (0, 0), &mut pixels);
         let picture = base64::engine::general_purpose::STANDARD.encode(pixels.to_png()?);
-        Ok(self.draw(&layout, ink, alt, Some(&format!("data:image/png;base64,{picture}"))))
+        Ok(self.draw(
+            &layout,
+            ink,
+            alt,
+            Some(&format!("data:image/png;base64,{picture}")),
+        ))
     }
 
     /// Captions, and the picture of the tiles where there is one.
@@ -136,7 +155,13 @@ impl Grid {
         }
         self.write_row_captions(layout, &mut svg);
         self.outline_tiles(layout, &mut svg);
-        write_captions(layout, &layout.captions, layout.top as f64 - CAPTION_GAP, false, &mut svg);
+        write_captions(
+            layout,
+            &layout.captions,
+            layout.top as f64 - CAPTION_GAP,
+            false,
+            &mut svg,
+        );
         let above_captions = layout.top as f64 - CAPTION_GAP - layout.captions_height;
         write_captions(layout, &layout.headings, above_captions, true, &mut svg);
         self.write_tile_captions(layout, &mut svg);
@@ -169,24 +194,44 @@ impl Grid {
         }
     }
 
-    /// A hair line around each tile, so that a black one shows on a dark page and a white one on a light page.
+    /// A hair line around each tile, so that a black one shows on a dark page and a white one on a
+    /// light page.
     fn outline_tiles(&self, layout: &Layout, svg: &mut Svg) {
         let mut path = String::new();
         for (row, tiles) in self.tiles.iter().enumerate() {
-            for (column, tile) in tiles.iter().enumerate().filter(|(_, tile)| tile.width() * tile.height() > 0) {
+            for (column, tile) in tiles
+                .iter()
+                .enumerate()
+                .filter(|(_, tile)| tile.width() * tile.height() > 0)
+            {
                 let (x, y) = layout.corner(row, column, tile);
-                let (width, height) = (tile.width() * layout.scale + 1, tile.height() * layout.scale + 1);
-                let (x, y) = ((layout.left + x) as f64 - 0.5, (layout.top + y) as f64 - 0.5);
+                let (width, height) = (
+                    tile.width() * layout.scale + 1,
+                    tile.height() * layout.scale + 1,
+                );
+                let (x, y) = (
+                    (layout.left + x) as f64 - 0.5,
+                    (layout.top + y) as f64 - 0.5,
+                );
                 path.push_str(&format!("M{x} {y}h{width}v{height}h-{width}z"));
             }
         }
         if !path.is_empty() && svg.ink() == Ink::Page {
             let colour = svg.ink().grid();
-            svg.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", "1"), ("fill", "none")]);
+            svg.leaf(
+                "path",
+                &[
+                    ("d", &path),
+                    ("stroke", colour),
+                    ("stroke-width", "1"),
+                    ("fill", "none"),
+                ],
+            );
         }
     }
 
-    /// Paints the tiles, each pixel as a crisp square; small tiles stand in the middle of their cell.
+    /// Paints the tiles, each pixel as a crisp square; small tiles stand in the middle of their
+    /// cell.
     fn paint(&self, layout: &Layout, (left, top): (usize, usize), pixels: &mut Pixels) {
         for (row, tiles) in self.tiles.iter().enumerate() {
             for (column, tile) in tiles.iter().enumerate() {
@@ -255,10 +300,22 @@ impl Layout {
         layout.headings = layout.captions_of(&grid.headings, grid.gap, true);
         layout.captions_height = height_of(&layout.captions);
         let captions = grid.row_captions.iter().take(grid.tiles.len());
-        let widest = captions.map(|text| typeface::width(text, SIZE, false)).fold(0.0, f64::max);
-        layout.left = MARGIN + if widest > 0.0 { (widest + CAPTION_GAP).ceil() as usize } else { 0 };
+        let widest = captions
+            .map(|text| typeface::width(text, SIZE, false))
+            .fold(0.0, f64::max);
+        layout.left = MARGIN
+            + if widest > 0.0 {
+                (widest + CAPTION_GAP).ceil() as usize
+            } else {
+                0
+            };
         let words = layout.captions_height + height_of(&layout.headings);
-        layout.top = MARGIN + if words > 0.0 { (words + CAPTION_GAP).ceil() as usize } else { 0 };
+        layout.top = MARGIN
+            + if words > 0.0 {
+                (words + CAPTION_GAP).ceil() as usize
+            } else {
+                0
+            };
         layout.width = (layout.left + layout.tiles_width() + MARGIN).max(100);
         layout.height = (layout.top + layout.rows_height + MARGIN).max(40);
         layout
@@ -266,12 +323,17 @@ impl Layout {
 
     fn of_tiles(grid: &Grid) -> Self {
         let scale = grid.scale.max(1);
-        let largest = |side: fn(&Tile) -> usize| grid.tiles.iter().flatten().map(side).max().unwrap_or(0) * scale;
+        let largest = |side: fn(&Tile) -> usize| {
+            grid.tiles.iter().flatten().map(side).max().unwrap_or(0) * scale
+        };
         let cell = (largest(Tile::width), largest(Tile::height));
-        let breaks: std::collections::BTreeSet<usize> =
-            [&grid.column_captions, &grid.headings].into_iter().flat_map(|captions| group_breaks(captions)).collect();
+        let breaks: std::collections::BTreeSet<usize> = [&grid.column_captions, &grid.headings]
+            .into_iter()
+            .flat_map(|captions| group_breaks(captions))
+            .collect();
         let columns = (0..longest(&grid.tiles)).map(|column| {
-            column * (cell.0 + grid.gap) + GROUP_GAP * breaks.iter().filter(|&&first| first <= column).count()
+            column * (cell.0 + grid.gap)
+                + GROUP_GAP * breaks.iter().filter(|&&first| first <= column).count()
         });
         let (row_tops, rows_height) = row_tops(grid, cell.1);
         Self {
@@ -297,7 +359,11 @@ impl Layout {
             let last = (first + caption.columns.max(1) - 1).min(self.columns.len().wrapping_sub(1));
             if let (Some(&from), Some(&to)) = (self.columns.get(first), self.columns.get(last)) {
                 let (to, room) = (to + self.cell.0, to + self.cell.0 + gap - from);
-                placed.push(Caption { lines: typeface::wrap(&caption.text, SIZE, bold, room as f64), from, to });
+                placed.push(Caption {
+                    lines: typeface::wrap(&caption.text, SIZE, bold, room as f64),
+                    from,
+                    to,
+                });
             }
             first += caption.columns.max(1);
         }
@@ -307,7 +373,10 @@ impl Layout {
     /// Where a tile's corner is; small tiles stand in the middle of their cell.
     fn corner(&self, row: usize, column: usize, tile: &Tile) -> (usize, usize) {
         let x = self.columns[column] + (self.cell.0 - tile.width() * self.scale) / 2;
-        (x, self.row_tops[row] + (self.cell.1 - tile.height() * self.scale) / 2)
+        (
+            x,
+            self.row_tops[row] + (self.cell.1 - tile.height() * self.scale) / 2,
+        )
     }
 
     fn is_empty(&self) -> bool {
@@ -323,11 +392,15 @@ impl Layout {
     }
 }
 
-/// Upper edges of the rows, and the lower end of the last; words below a row push the next one down.
+/// Upper edges of the rows, and the lower end of the last; words below a row push the next one
+/// down.
 fn row_tops(grid: &Grid, height: usize) -> (Vec<usize>, usize) {
     let (mut y, mut end, mut tops) = (0, 0, Vec::with_capacity(grid.tiles.len()));
     for row in 0..grid.tiles.len() {
-        let has_words = grid.tile_captions.get(row).is_some_and(|words| words.iter().any(|text| !text.is_empty()));
+        let has_words = grid
+            .tile_captions
+            .get(row)
+            .is_some_and(|words| words.iter().any(|text| !text.is_empty()));
         tops.push(y);
         end = y + height + if has_words { TILE_CAPTION } else { 0 };
         y = end + grid.gap;
@@ -337,7 +410,13 @@ fn row_tops(grid: &Grid, height: usize) -> (Vec<usize>, usize) {
 
 /// Height of the most lines that a caption has.
 fn height_of(captions: &[Caption]) -> f64 {
-    captions.iter().map(|caption| caption.lines.len()).max().unwrap_or(0) as f64 * SIZE * LINE_HEIGHT
+    captions
+        .iter()
+        .map(|caption| caption.lines.len())
+        .max()
+        .unwrap_or(0) as f64
+        * SIZE
+        * LINE_HEIGHT
 }
 
 /// First columns of all groups but the first, where captions span groups.

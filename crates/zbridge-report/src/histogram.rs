@@ -58,13 +58,23 @@ impl Histogram {
     /// Bars of equal width that fill the range from `low` to `high`, without words.
     pub fn of_equal_bins(low: f64, high: f64, counts: &[usize]) -> Self {
         let edge = |at: usize| low + (high - low) * at as f64 / counts.len() as f64;
-        let bin = |(at, &count): (usize, &usize)| Bin { low: edge(at), high: edge(at + 1), count: count as f64 };
-        Self { bins: counts.iter().enumerate().map(bin).collect(), ..Self::default() }
+        let bin = |(at, &count): (usize, &usize)| Bin {
+            low: edge(at),
+            high: edge(at + 1),
+            count: count as f64,
+        };
+        Self {
+            bins: counts.iter().enumerate().map(bin).collect(),
+            ..Self::default()
+        }
     }
 
     /// Lower ends, upper ends and the heights that must fit on the axes.
     pub(crate) fn corners(&self) -> Vec<(f64, f64)> {
-        self.bins.iter().flat_map(|bin| [(bin.low, bin.count), (bin.high, bin.count)]).collect()
+        self.bins
+            .iter()
+            .flat_map(|bin| [(bin.low, bin.count), (bin.high, bin.count)])
+            .collect()
     }
 
     /// Heights from zero to the highest of bars and band; up to one where all are zero.
@@ -72,6 +82,9 @@ impl Histogram {
         let span = drawn?;
         let band = self.band.as_ref().map_or(0.0, |band| band.high);
         let high = span.high.max(if band.is_finite() { band } else { 0.0 });
-        Some(Span { low: span.low.min(0.0), high: if high > 0.0 { high } else { 1.0 } })
+        Some(Span {
+            low: span.low.min(0.0),
+            high: if high > 0.0 { high } else { 1.0 },
+        })
     }
 }

@@ -17,22 +17,34 @@ pub struct IntervalRow {
 impl IntervalRow {
     /// A row without an interval.
     pub fn new(name: impl Into<String>, value: f64) -> Self {
-        Self { name: name.into(), value, interval: None, group: String::new() }
+        Self {
+            name: name.into(),
+            value,
+            interval: None,
+            group: String::new(),
+        }
     }
 
     /// The same row with its interval.
     pub fn with_interval(self, low: f64, high: f64) -> Self {
-        Self { interval: Some((low, high)), ..self }
+        Self {
+            interval: Some((low, high)),
+            ..self
+        }
     }
 
     /// The same row as one of a kind.
     pub fn of_group(self, group: impl Into<String>) -> Self {
-        Self { group: group.into(), ..self }
+        Self {
+            group: group.into(),
+            ..self
+        }
     }
 
     /// The interval, where both ends are numbers.
     pub(crate) fn ends(&self) -> Option<(f64, f64)> {
-        self.interval.filter(|(low, high)| !low.is_nan() && !high.is_nan())
+        self.interval
+            .filter(|(low, high)| !low.is_nan() && !high.is_nan())
     }
 }
 
@@ -74,10 +86,21 @@ pub struct IntervalPlot {
 impl IntervalPlot {
     /// The same numbers as a table, with the references in the last rows.
     pub fn table(&self) -> Table {
-        let rows = self.rows.iter().map(|row| vec![Cell::text(&row.name), self.cell(row)]);
-        let references =
-            self.references.iter().map(|line| vec![Cell::text(&line.name), Cell::number(line.value, self.digits)]);
-        let value = if self.x_label.is_empty() { "estimate" } else { &self.x_label };
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| vec![Cell::text(&row.name), self.cell(row)]);
+        let references = self.references.iter().map(|line| {
+            vec![
+                Cell::text(&line.name),
+                Cell::number(line.value, self.digits),
+            ]
+        });
+        let value = if self.x_label.is_empty() {
+            "estimate"
+        } else {
+            &self.x_label
+        };
         Table {
             caption: self.title.clone(),
             columns: vec![Column::words(""), Column::numbers(value)],
@@ -99,6 +122,9 @@ impl IntervalPlot {
             let ends = row.ends().map(|(low, high)| [low, high]);
             std::iter::once(row.value).chain(ends.into_iter().flatten())
         };
-        self.rows.iter().flat_map(of_row).chain(self.references.iter().map(|line| line.value))
+        self.rows
+            .iter()
+            .flat_map(of_row)
+            .chain(self.references.iter().map(|line| line.value))
     }
 }

@@ -28,7 +28,11 @@ impl<'a> Layout<'a> {
         let (lefts, right) = column_lefts(&plots, &widths, &heights);
         let width = (right + MARGIN + GUTTER / 2.0).max(NARROWEST).ceil();
         let title = typeface::wrap(&figure.title, TITLE_SIZE, true, width - 2.0 * MARGIN);
-        let title_height = if title.is_empty() { 0.0 } else { title.len() as f64 * TITLE_SIZE * LINE_HEIGHT + 6.0 };
+        let title_height = if title.is_empty() {
+            0.0
+        } else {
+            title.len() as f64 * TITLE_SIZE * LINE_HEIGHT + 6.0
+        };
         let (tops, legend_top) = row_tops(&plots, &widths, &heights, MARGIN + title_height);
         let columns = widths.len();
         let frames = (0..plots.len()).map(|place| Frame {
@@ -39,16 +43,34 @@ impl<'a> Layout<'a> {
         });
         let frames = frames.collect();
         let (legend, first_left) = (Legend::of(&figure.panels), legend_left(&lefts, width));
-        let note = if figure.note().is_some() { TICK_SIZE * LINE_HEIGHT + 6.0 } else { 0.0 };
+        let note = if figure.note().is_some() {
+            TICK_SIZE * LINE_HEIGHT + 6.0
+        } else {
+            0.0
+        };
         let height = legend_top + legend.height(width - MARGIN - first_left) + note + MARGIN * 0.75;
         let height = height.ceil();
-        Self { title, plots, frames, legend, first_left, legend_top, width, height }
+        Self {
+            title,
+            plots,
+            frames,
+            legend,
+            first_left,
+            legend_top,
+            width,
+            height,
+        }
     }
 }
 
-/// Where the legend begins: below the first frame, or further left where long names would leave it little room.
+/// Where the legend begins: below the first frame, or further left where long names would leave it
+/// little room.
 fn legend_left(lefts: &[f64], width: f64) -> f64 {
-    lefts.first().copied().filter(|&left| left < 0.25 * width).unwrap_or(MARGIN)
+    lefts
+        .first()
+        .copied()
+        .filter(|&left| left < 0.25 * width)
+        .unwrap_or(MARGIN)
 }
 
 /// Width and height that a panel's data wants where so many stand in a row.
@@ -64,7 +86,8 @@ pub(crate) fn wanted_size(panel: &Panel, columns: usize) -> (f64, f64) {
     }
 }
 
-/// Width and height of a panel's data where so many stand in a row; a row is about 1000 pixels wide.
+/// Width and height of a panel's data where so many stand in a row; a row is about 1000 pixels
+/// wide.
 fn plot_size(columns: usize) -> (f64, f64) {
     match columns {
         1 => (640.0, 360.0),
@@ -81,8 +104,12 @@ fn column_lefts(plots: &[Plot<'_>], widths: &[f64], heights: &[f64]) -> (Vec<f64
     let mut lefts = Vec::with_capacity(columns);
     for (column, width) in widths.iter().enumerate() {
         let below = || plots.iter().enumerate().skip(column).step_by(columns);
-        let before = below().map(|(place, plot)| plot.room_left(heights[place / columns])).fold(0.0, f64::max);
-        let behind = below().map(|(_, plot)| plot.room_right()).fold(0.0, f64::max);
+        let before = below()
+            .map(|(place, plot)| plot.room_left(heights[place / columns]))
+            .fold(0.0, f64::max);
+        let behind = below()
+            .map(|(_, plot)| plot.room_right())
+            .fold(0.0, f64::max);
         lefts.push(x + GUTTER + before);
         x += GUTTER + before + width + behind;
     }
@@ -94,8 +121,12 @@ fn row_tops(plots: &[Plot<'_>], widths: &[f64], heights: &[f64], from: f64) -> (
     let (mut y, mut tops) = (from, Vec::new());
     for (row, height) in plots.chunks(widths.len()).zip(heights) {
         let each = || row.iter().zip(widths);
-        let above = each().map(|(plot, &width)| plot.room_above(width)).fold(0.0, f64::max);
-        let below = each().map(|(plot, &width)| plot.room_below(width)).fold(0.0, f64::max);
+        let above = each()
+            .map(|(plot, &width)| plot.room_above(width))
+            .fold(0.0, f64::max);
+        let below = each()
+            .map(|(plot, &width)| plot.room_below(width))
+            .fold(0.0, f64::max);
         tops.push(y + above);
         y += above + height + below + 12.0;
     }

@@ -46,7 +46,10 @@ pub(crate) struct Legend {
 
 impl Legend {
     pub(crate) fn of(panels: &[Panel]) -> Self {
-        let mut legend = Self { entries: Vec::new(), notes: Vec::new() };
+        let mut legend = Self {
+            entries: Vec::new(),
+            notes: Vec::new(),
+        };
         panels.iter().for_each(|panel| legend.add_panel(panel));
         legend
     }
@@ -54,20 +57,29 @@ impl Legend {
     fn add_panel(&mut self, panel: &Panel) {
         match panel {
             Panel::Line(chart) => {
-                chart.series.iter().for_each(|series| self.add(&series.name, Sample::Line));
+                chart
+                    .series
+                    .iter()
+                    .for_each(|series| self.add(&series.name, Sample::Line));
                 let lines = chart.references.iter().enumerate();
                 lines.for_each(|(place, line)| self.note(&line.name, Sample::Dashed(place)));
             }
             Panel::Scatter(chart) => chart.groups.iter().for_each(|group| self.add_group(group)),
             Panel::Histogram(chart) => {
                 self.add(&chart.name, Sample::Bar);
-                chart.band.iter().for_each(|band| self.note(&band.name, Sample::Band));
+                chart
+                    .band
+                    .iter()
+                    .for_each(|band| self.note(&band.name, Sample::Band));
             }
             Panel::Reliability(chart) => {
                 self.add(&chart.name, Sample::Marker);
                 self.note("as sure as right", Sample::Dashed(0));
             }
-            Panel::Intervals(chart) => chart.rows.iter().for_each(|row| self.add(&row.group, Sample::Line)),
+            Panel::Intervals(chart) => chart
+                .rows
+                .iter()
+                .for_each(|row| self.add(&row.group, Sample::Line)),
         }
     }
 
@@ -87,25 +99,38 @@ impl Legend {
         match self.entries.iter_mut().find(|entry| entry.name == name) {
             Some(entry) if sample == Sample::Line => entry.sample = sample,
             Some(_) => {}
-            None => self.entries.push(Entry { name: name.to_owned(), sample }),
+            None => self.entries.push(Entry {
+                name: name.to_owned(),
+                sample,
+            }),
         }
     }
 
     fn note(&mut self, name: &str, sample: Sample) {
         if self.notes.iter().all(|entry| entry.name != name) {
-            self.notes.push(Entry { name: name.to_owned(), sample });
+            self.notes.push(Entry {
+                name: name.to_owned(),
+                sample,
+            });
         }
     }
 
     /// Place of the name among all names; its colour, shape and dash.
     pub(crate) fn place(&self, name: &str) -> usize {
-        self.entries.iter().position(|entry| entry.name == name).unwrap_or(0)
+        self.entries
+            .iter()
+            .position(|entry| entry.name == name)
+            .unwrap_or(0)
     }
 
     /// Height in pixels where the rows may be `limit` pixels wide.
     pub(crate) fn height(&self, limit: f64) -> f64 {
         let rows = self.rows(limit).len();
-        if rows == 0 { 0.0 } else { rows as f64 * ROW + 6.0 }
+        if rows == 0 {
+            0.0
+        } else {
+            rows as f64 * ROW + 6.0
+        }
     }
 
     /// Draws the legend below `top`.
@@ -129,7 +154,9 @@ impl Legend {
             }
             Sample::Marker => draw_marker(svg, place, &colour, (x + 5.0, y)),
             Sample::Bar => draw_box(svg, (x, y), 14.0, &colour, "0.8"),
-            Sample::Dashed(dashes) => svg.dashed(&format!("M{} {}h{SAMPLE}", number(x), number(y)), dashes),
+            Sample::Dashed(dashes) => {
+                svg.dashed(&format!("M{} {}h{SAMPLE}", number(x), number(y)), dashes)
+            }
             Sample::Band => draw_box(svg, (x, y), SAMPLE, muted, "0.3"),
             Sample::Backdrop => {
                 let dots = [(2.0, 1.5), (8.0, -3.0), (13.0, 2.5)].map(|(dx, dy)| (x + dx, y + dy));
@@ -137,14 +164,24 @@ impl Legend {
             }
         }
         let text = entry.text(limit);
-        svg.line(&Line::new(&text, (x + entry.sample_width() + 7.0, y + 0.35 * SIZE), SIZE, Anchor::Start));
+        svg.line(&Line::new(
+            &text,
+            (x + entry.sample_width() + 7.0, y + 0.35 * SIZE),
+            SIZE,
+            Anchor::Start,
+        ));
     }
 
     /// Entries in rows no wider than `limit`; names that are empty have none.
     fn rows(&self, limit: f64) -> Vec<Vec<&Entry>> {
         let mut rows: Vec<Vec<&Entry>> = Vec::new();
         let mut used = f64::INFINITY;
-        for entry in self.entries.iter().chain(&self.notes).filter(|entry| !entry.name.is_empty()) {
+        for entry in self
+            .entries
+            .iter()
+            .chain(&self.notes)
+            .filter(|entry| !entry.name.is_empty())
+        {
             let width = entry.width(limit) + GAP;
             if used + width > limit + GAP {
                 rows.push(Vec::new());
@@ -169,7 +206,9 @@ impl Entry {
     }
 
     fn width(&self, limit: f64) -> f64 {
-        self.sample_width() + 7.0 + typeface::width(&self.text(limit), SIZE, false) * typeface::ROOM_FOR_OTHERS
+        self.sample_width()
+            + 7.0
+            + typeface::width(&self.text(limit), SIZE, false) * typeface::ROOM_FOR_OTHERS
     }
 
     /// The name, cut with an ellipsis where one entry alone would not fit.
@@ -181,16 +220,30 @@ impl Entry {
 
 fn draw_line(svg: &mut Svg, colour: &str, (x, y): (f64, f64)) {
     let path = format!("M{} {}h{SAMPLE}", number(x), number(y));
-    svg.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", "2"), ("fill", "none")]);
+    svg.leaf(
+        "path",
+        &[
+            ("d", &path),
+            ("stroke", colour),
+            ("stroke-width", "2"),
+            ("fill", "none"),
+        ],
+    );
 }
 
 fn draw_marker(svg: &mut Svg, place: usize, colour: &str, (x, y): (f64, f64)) {
     let mut path = String::new();
     Marker::of(place, 4.5).draw_at((rounded(x * 10.0), rounded(y * 10.0)), &mut path);
-    svg.leaf("path", &[("transform", "scale(.1)"), ("d", &path), ("fill", colour)]);
+    svg.leaf(
+        "path",
+        &[("transform", "scale(.1)"), ("d", &path), ("fill", colour)],
+    );
 }
 
 fn draw_box(svg: &mut Svg, (x, y): (f64, f64), width: f64, colour: &str, opacity: &str) {
     let path = format!("M{} {}h{width}v10h-{width}z", number(x), number(y - 5.0));
-    svg.leaf("path", &[("d", &path), ("fill", colour), ("fill-opacity", opacity)]);
+    svg.leaf(
+        "path",
+        &[("d", &path), ("fill", colour), ("fill-opacity", opacity)],
+    );
 }

@@ -1,8 +1,9 @@
 //! Tables, figures and pages of zbridge.
 //!
-//! This crate draws what it is given and computes nothing: no mean, no smoothing, no choice of what to show. What
-//! cannot be drawn is said to be missing. The same input gives the same bytes on every machine; letters come from a
-//! typeface inside the program, so pictures are legible where no font is installed.
+//! This crate draws what it is given and computes nothing: no mean, no smoothing, no choice of what
+//! to show. What cannot be drawn is said to be missing. The same input gives the same bytes on
+//! every machine; letters come from a typeface inside the program, so pictures are legible where no
+//! font is installed.
 //!
 //! | what | type |
 //! |---|---|
@@ -21,10 +22,11 @@
 //! | a file that is whole or absent | [`write_atomically`] |
 //! | curves that TensorBoard shows while they grow | [`EventFile`] |
 //!
-//! A page needs nothing from outside and runs nothing: no script, no font, no picture is loaded. It follows the
-//! reader's choice of light or dark, fits a phone, and prints with a section a page. It opens with the first section
-//! where that has a [`Verdict`] or no heading; a list of contents follows where there are more than four others. Below
-//! each chart and table a fold holds the numbers as CSV in full precision ([`Figure::data`], [`Table::to_csv`]).
+//! A page needs nothing from outside and runs nothing: no script, no font, no picture is loaded. It
+//! follows the reader's choice of light or dark, fits a phone, and prints with a section a page. It
+//! opens with the first section where that has a [`Verdict`] or no heading; a list of contents
+//! follows where there are more than four others. Below each chart and table a fold holds the
+//! numbers as CSV in full precision ([`Figure::data`], [`Table::to_csv`]).
 //!
 //! ```
 //! use zbridge_report::{Cell, Column, LineChart, Page, Scale, Section, Series, Table};

@@ -1,6 +1,7 @@
 //! Marker shapes, so that a chart also works in grey.
 
-/// Corners of the ten shapes in units of the radius; no corner means a circle. Areas are about equal.
+/// Corners of the ten shapes in units of the radius; no corner means a circle. Areas are about
+/// equal.
 const SHAPES: [&[(f64, f64)]; 10] = [
     &[],
     &[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
@@ -75,27 +76,45 @@ impl Marker {
 
     fn circle(radius: i64) -> Self {
         let across = 2 * radius;
-        let outline = format!("a{radius} {radius} 0 1 0 {across} 0 {radius} {radius} 0 1 0-{across} 0z");
-        Self { start: (-radius, 0), outline }
+        let outline =
+            format!("a{radius} {radius} 0 1 0 {across} 0 {radius} {radius} 0 1 0-{across} 0z");
+        Self {
+            start: (-radius, 0),
+            outline,
+        }
     }
 
     fn polygon(corners: &[(f64, f64)], tenths: f64) -> Self {
-        let places: Vec<(i64, i64)> =
-            corners.iter().map(|&(x, y)| (rounded(x * tenths), rounded(y * tenths))).collect();
+        let places: Vec<(i64, i64)> = corners
+            .iter()
+            .map(|&(x, y)| (rounded(x * tenths), rounded(y * tenths)))
+            .collect();
         let mut outline = String::from("l");
         for (step, pair) in places.windows(2).enumerate() {
             if step > 0 {
                 outline.push(' ');
             }
-            outline.push_str(&format!("{} {}", pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
+            outline.push_str(&format!(
+                "{} {}",
+                pair[1].0 - pair[0].0,
+                pair[1].1 - pair[0].1
+            ));
         }
         outline.push('z');
-        Self { start: places[0], outline }
+        Self {
+            start: places[0],
+            outline,
+        }
     }
 
     /// Appends the marker at a point given in tenths of a pixel.
     pub(crate) fn draw_at(&self, (x, y): (i64, i64), path: &mut String) {
-        path.push_str(&format!("M{} {}{}", x + self.start.0, y + self.start.1, self.outline));
+        path.push_str(&format!(
+            "M{} {}{}",
+            x + self.start.0,
+            y + self.start.1,
+            self.outline
+        ));
     }
 }
 
@@ -110,7 +129,9 @@ mod tests {
 
     #[test]
     fn ten_places_get_ten_shapes_and_the_next_ten_differ_from_their_colour_mates() {
-        let outlines: Vec<String> = (0..20).map(|place| Marker::of(place, 3.0).outline).collect();
+        let outlines: Vec<String> = (0..20)
+            .map(|place| Marker::of(place, 3.0).outline)
+            .collect();
         let distinct: std::collections::BTreeSet<_> = outlines[..10].iter().collect();
         assert_eq!(distinct.len(), 10);
         assert!((0..10).all(|place| outlines[place] != outlines[place + 10]));

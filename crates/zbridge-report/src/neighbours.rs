@@ -17,7 +17,11 @@ pub struct Neighbour {
 impl Neighbour {
     /// A pair with what is written below it.
     pub fn new(generated: Tile, nearest: Tile, distance: impl Into<String>) -> Self {
-        Self { generated, nearest, distance: distance.into() }
+        Self {
+            generated,
+            nearest,
+            distance: distance.into(),
+        }
     }
 }
 
@@ -41,6 +45,10 @@ impl Grid {
             captions.push(band.iter().map(|pair| pair.distance.clone()).collect());
             rows.extend(["generated", "nearest in training"].map(str::to_owned));
         }
-        Self { row_captions: rows, tile_captions: captions, ..Self::new(tiles) }
+        Self {
+            row_captions: rows,
+            tile_captions: captions,
+            ..Self::new(tiles)
+        }
     }
 }

@@ -34,7 +34,8 @@ pub struct Section {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Block {
-    /// What the report comes to; in the first section it opens the page, before the list of contents.
+    /// What the report comes to; in the first section it opens the page, before the list of
+    /// contents.
     Verdict(Verdict),
     /// A heading inside a section.
     Subheading(String),
@@ -75,7 +76,8 @@ pub struct Recording {
 /// A figure with what is said about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Illustration {
-    /// Short name, unique on the page: the anchor in HTML and usually the file's name beside Markdown.
+    /// Short name, unique on the page: the anchor in HTML and usually the file's name beside
+    /// Markdown.
     pub id: String,
     /// What stands below.
     pub caption: String,
@@ -148,7 +150,8 @@ impl Drawing {
         }
     }
 
-    /// Tables that say the same where a page cannot show the drawing's numbers beside it, as Markdown.
+    /// Tables that say the same where a page cannot show the drawing's numbers beside it, as
+    /// Markdown.
     pub(crate) fn spoken(&self) -> Vec<Table> {
         let panels = match self {
             Self::Chart(figure) => &figure.panels[..],
@@ -192,7 +195,10 @@ impl Page {
 
     /// Every illustration, also those inside details, in order.
     pub fn illustrations(&self) -> Vec<&Illustration> {
-        self.sections.iter().flat_map(|section| illustrations(&section.blocks)).collect()
+        self.sections
+            .iter()
+            .flat_map(|section| illustrations(&section.blocks))
+            .collect()
     }
 }
 
@@ -211,7 +217,10 @@ fn illustrations_of(block: &Block) -> Vec<&Illustration> {
 impl Section {
     /// A section without blocks.
     pub fn new(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), blocks: Vec::new() }
+        Self {
+            heading: heading.into(),
+            blocks: Vec::new(),
+        }
     }
 
     /// The section with one more block.
@@ -249,7 +258,12 @@ impl Section {
         drawing: impl Into<Drawing>,
     ) -> Self {
         let (id, caption, alt, drawing) = (id.into(), caption.into(), alt.into(), drawing.into());
-        self.with(Block::Illustration(Illustration { id, caption, alt, drawing }))
+        self.with(Block::Illustration(Illustration {
+            id,
+            caption,
+            alt,
+            drawing,
+        }))
     }
 
     /// The section with one more table.
@@ -268,12 +282,23 @@ impl Section {
     }
 
     /// The section with one more list of names and values.
-    pub fn facts<K: Into<String>, V: Into<String>>(self, facts: impl IntoIterator<Item = (K, V)>) -> Self {
-        self.with(Block::Facts(facts.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
+    pub fn facts<K: Into<String>, V: Into<String>>(
+        self,
+        facts: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.with(Block::Facts(
+            facts
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        ))
     }
 
     /// The section with blocks folded away under a line.
     pub fn details(self, summary: impl Into<String>, blocks: Vec<Block>) -> Self {
-        self.with(Block::Details { summary: summary.into(), blocks })
+        self.with(Block::Details {
+            summary: summary.into(),
+            blocks,
+        })
     }
 }

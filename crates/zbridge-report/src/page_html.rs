@@ -11,7 +11,8 @@ use base64::Engine as _;
 const STYLE: &str = include_str!("page.css");
 
 /// Nothing may be loaded or run: a report is data.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:";
 
 /// Pages with more sections than this get a list of them.
 const SECTIONS_AT_A_GLANCE: usize = 4;
@@ -36,7 +37,11 @@ pub(crate) fn render(page: &Page) -> Result<String, ReportError> {
 
 /// Whether the section stands before the list of contents.
 fn opens(section: &Section) -> bool {
-    section.heading.is_empty() || section.blocks.iter().any(|block| matches!(block, Block::Verdict(_)))
+    section.heading.is_empty()
+        || section
+            .blocks
+            .iter()
+            .any(|block| matches!(block, Block::Verdict(_)))
 }
 
 fn section(place: usize, section: &Section, opens: bool) -> Result<String, ReportError> {
@@ -45,7 +50,11 @@ fn section(place: usize, section: &Section, opens: bool) -> Result<String, Repor
         "" => String::new(),
         heading => format!("<h2>{}</h2>\n", xml(heading)),
     };
-    Ok(format!("<section id=\"section-{}\"{class}>\n{heading}{}</section>\n", place + 1, blocks(&section.blocks)?))
+    Ok(format!(
+        "<section id=\"section-{}\"{class}>\n{heading}{}</section>\n",
+        place + 1,
+        blocks(&section.blocks)?
+    ))
 }
 
 fn head(title: &str) -> String {
@@ -63,23 +72,41 @@ fn head(title: &str) -> String {
 /// The colours of series, for light and dark.
 fn series_colours() -> String {
     let list = |palette: [&str; 10]| -> String {
-        palette.iter().enumerate().map(|(place, colour)| format!("--series-{place}:{colour};")).collect()
+        palette
+            .iter()
+            .enumerate()
+            .map(|(place, colour)| format!("--series-{place}:{colour};"))
+            .collect()
     };
-    format!(":root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n", list(LIGHT), list(DARK))
+    format!(
+        ":root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n",
+        list(LIGHT),
+        list(DARK)
+    )
 }
 
 /// A list of the sections from place `first`.
 fn contents(sections: &[Section], first: usize) -> String {
-    let named: Vec<_> =
-        sections.iter().enumerate().skip(first).filter(|(_, section)| !section.heading.is_empty()).collect();
+    let named: Vec<_> = sections
+        .iter()
+        .enumerate()
+        .skip(first)
+        .filter(|(_, section)| !section.heading.is_empty())
+        .collect();
     if named.len() <= SECTIONS_AT_A_GLANCE {
         return String::new();
     }
     let link = |(place, section): (usize, &Section)| {
-        format!("<li><a href=\"#section-{}\">{}</a></li>\n", place + 1, xml(&section.heading))
+        format!(
+            "<li><a href=\"#section-{}\">{}</a></li>\n",
+            place + 1,
+            xml(&section.heading)
+        )
     };
     let links: String = named.into_iter().map(link).collect();
-    format!("<nav aria-label=\"Contents\">\n<p class=\"heading\">Contents</p>\n<ol>\n{links}</ol>\n</nav>\n")
+    format!(
+        "<nav aria-label=\"Contents\">\n<p class=\"heading\">Contents</p>\n<ol>\n{links}</ol>\n</nav>\n"
+    )
 }
 
 fn blocks(blocks: &[Block]) -> Result<String, ReportError> {
@@ -95,7 +122,10 @@ fn block(block: &Block) -> Result<String, ReportError> {
         Block::Table(shown) => table(shown),
         Block::Warning(text) => {
             let sign = format!("<strong>{WARNING_SIGN} Warning</strong>");
-            format!("<aside class=\"warning\" role=\"note\">{sign} {}</aside>\n", xml(text))
+            format!(
+                "<aside class=\"warning\" role=\"note\">{sign} {}</aside>\n",
+                xml(text)
+            )
         }
         Block::Code(text) => format!("<pre><code>{}</code></pre>\n", xml(text)),
         Block::Command(text) => format!(
@@ -104,10 +134,20 @@ fn block(block: &Block) -> Result<String, ReportError> {
         ),
         Block::Facts(pairs) => facts(pairs),
         Block::Sounds(recordings) => {
-            format!("<div class=\"sounds\">\n{}</div>\n", recordings.iter().map(sound).collect::<String>())
+            format!(
+                "<div class=\"sounds\">\n{}</div>\n",
+                recordings.iter().map(sound).collect::<String>()
+            )
         }
-        Block::Details { summary, blocks: folded } => {
-            format!("<details>\n<summary>{}</summary>\n{}</details>\n", xml(summary), blocks(folded)?)
+        Block::Details {
+            summary,
+            blocks: folded,
+        } => {
+            format!(
+                "<details>\n<summary>{}</summary>\n{}</details>\n",
+                xml(summary),
+                blocks(folded)?
+            )
         }
     })
 }
@@ -121,8 +161,13 @@ fn verdict(shown: &Verdict) -> String {
         figures if figures.is_empty() => figures,
         figures => format!("<ul class=\"key-figures\">\n{figures}</ul>\n"),
     };
-    let (headline, text) = (paragraph("headline", &shown.headline), paragraph("more", &shown.text));
-    format!("<div class=\"verdict\" role=\"group\" aria-label=\"Verdict\">\n{headline}{text}{figures}</div>\n")
+    let (headline, text) = (
+        paragraph("headline", &shown.headline),
+        paragraph("more", &shown.text),
+    );
+    format!(
+        "<div class=\"verdict\" role=\"group\" aria-label=\"Verdict\">\n{headline}{text}{figures}</div>\n"
+    )
 }
 
 fn key_figure(figure: &KeyFigure) -> String {
@@ -130,8 +175,10 @@ fn key_figure(figure: &KeyFigure) -> String {
         "" => String::new(),
         text => format!("<span class=\"{class}\">{}</span> ", xml(text)),
     };
-    let unit =
-        figure.shown_unit().map(|unit| format!("<span class=\"unit\"> {}</span>", xml(unit))).unwrap_or_default();
+    let unit = figure
+        .shown_unit()
+        .map(|unit| format!("<span class=\"unit\"> {}</span>", xml(unit)))
+        .unwrap_or_default();
     format!(
         "<li>{}<span class=\"value\">{}{unit}</span> {}{}</li>\n",
         span("name", &figure.name),
@@ -148,16 +195,25 @@ fn illustration(shown: &Illustration) -> Result<String, ReportError> {
         caption => format!("<figcaption>{}</figcaption>\n", xml(caption)),
     };
     let data = download::details(&shown.id, &shown.drawing.data(), Preview::FirstRows);
-    Ok(format!("<figure id=\"{}\">\n{drawing}{caption}{data}</figure>\n", xml(&shown.id)))
+    Ok(format!(
+        "<figure id=\"{}\">\n{drawing}{caption}{data}</figure>\n",
+        xml(&shown.id)
+    ))
 }
 
 fn table(shown: &Table) -> String {
     let data = download::details(&shown.caption, std::slice::from_ref(shown), Preview::None);
-    format!("<div class=\"table\">\n<div class=\"wide\">\n{}</div>\n{data}</div>\n", shown.to_html())
+    format!(
+        "<div class=\"table\">\n<div class=\"wide\">\n{}</div>\n{data}</div>\n",
+        shown.to_html()
+    )
 }
 
 fn sound(recording: &Recording) -> String {
-    let (caption, wav) = (xml(&recording.caption), base64::engine::general_purpose::STANDARD.encode(&recording.wav));
+    let (caption, wav) = (
+        xml(&recording.caption),
+        base64::engine::general_purpose::STANDARD.encode(&recording.wav),
+    );
     format!(
         "<figure class=\"sound\"><figcaption>{caption}</figcaption>\
          <audio controls preload=\"metadata\" src=\"data:audio/wav;base64,{wav}\" aria-label=\"{caption}\"></audio></figure>\n"
@@ -165,6 +221,8 @@ fn sound(recording: &Recording) -> String {
 }
 
 fn facts(pairs: &[(String, String)]) -> String {
-    let rows = pairs.iter().map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", xml(name), xml(value)));
+    let rows = pairs
+        .iter()
+        .map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", xml(name), xml(value)));
     format!("<dl>\n{}</dl>\n", rows.collect::<String>())
 }

@@ -32,8 +32,10 @@ fn block(block: &Block, figure_path: &dyn Fn(&str) -> String) -> String {
 
 /// What there is to hear; Markdown cannot play it.
 fn sounds(recordings: &[Recording]) -> String {
-    let captions: Vec<String> =
-        recordings.iter().map(|recording| format!("- {}", markdown(&recording.caption))).collect();
+    let captions: Vec<String> = recordings
+        .iter()
+        .map(|recording| format!("- {}", markdown(&recording.caption)))
+        .collect();
     format!("To be heard on the HTML page:\n\n{}", captions.join("\n"))
 }
 
@@ -43,25 +45,60 @@ fn verdict(shown: &Verdict) -> String {
         "" => String::new(),
         headline => format!("**{}**", markdown(headline)),
     };
-    let figures = shown.figures.iter().map(key_figure).collect::<Vec<_>>().join("\n");
+    let figures = shown
+        .figures
+        .iter()
+        .map(key_figure)
+        .collect::<Vec<_>>()
+        .join("\n");
     let parts = [headline, markdown(&shown.text), figures];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 fn key_figure(figure: &KeyFigure) -> String {
-    let unit = figure.shown_unit().map(|unit| format!(" {unit}")).unwrap_or_default();
-    let name = if figure.name.is_empty() { String::new() } else { format!("{}: ", figure.name) };
-    let number = format!("- **{}**", markdown(&format!("{name}{}{unit}", figure.number())));
+    let unit = figure
+        .shown_unit()
+        .map(|unit| format!(" {unit}"))
+        .unwrap_or_default();
+    let name = if figure.name.is_empty() {
+        String::new()
+    } else {
+        format!("{}: ", figure.name)
+    };
+    let number = format!(
+        "- **{}**",
+        markdown(&format!("{name}{}{unit}", figure.number()))
+    );
     let rest = [figure.bracket().unwrap_or_default(), figure.reading.clone()];
-    let rest = rest.iter().filter(|text| !text.is_empty()).map(|text| format!(" {}", markdown(text)));
+    let rest = rest
+        .iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| format!(" {}", markdown(text)));
     number + &rest.collect::<String>()
 }
 
 fn illustration(shown: &Illustration, figure_path: &dyn Fn(&str) -> String) -> String {
-    let mut parts = vec![format!("![{}]({})", markdown(&shown.alt), destination(&figure_path(&shown.id)))];
-    parts
-        .extend(Some(shown.caption.trim()).filter(|text| !text.is_empty()).map(|text| format!("*{}*", markdown(text))));
-    parts.extend(shown.drawing.spoken().iter().map(|table| table.to_markdown().trim_end().to_owned()));
+    let mut parts = vec![format!(
+        "![{}]({})",
+        markdown(&shown.alt),
+        destination(&figure_path(&shown.id))
+    )];
+    parts.extend(
+        Some(shown.caption.trim())
+            .filter(|text| !text.is_empty())
+            .map(|text| format!("*{}*", markdown(text))),
+    );
+    parts.extend(
+        shown
+            .drawing
+            .spoken()
+            .iter()
+            .map(|table| table.to_markdown().trim_end().to_owned()),
+    );
     parts.join("\n\n")
 }
 
@@ -70,7 +107,9 @@ fn destination(path: &str) -> String {
     let mut safe = String::with_capacity(path.len());
     for character in path.chars() {
         match character {
-            ' ' | '(' | ')' | '<' | '>' | '\\' | '"' => safe.push_str(&format!("%{:02X}", character as u32)),
+            ' ' | '(' | ')' | '<' | '>' | '\\' | '"' => {
+                safe.push_str(&format!("%{:02X}", character as u32))
+            }
             _ if character.is_control() => {}
             _ => safe.push(character),
         }
@@ -80,18 +119,30 @@ fn destination(path: &str) -> String {
 
 /// The text between fences that are longer than any in it.
 fn code(text: &str) -> String {
-    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
+    let longest = text
+        .split(|letter| letter != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
     format!("{fence}\n{}\n{fence}", text.trim_end_matches('\n'))
 }
 
 fn facts(pairs: &[(String, String)]) -> String {
-    let lines = pairs.iter().map(|(name, value)| format!("- **{}**: {}", markdown(name), markdown(value)));
+    let lines = pairs
+        .iter()
+        .map(|(name, value)| format!("- **{}**: {}", markdown(name), markdown(value)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn details(summary: &str, blocks: &[Block], figure_path: &dyn Fn(&str) -> String) -> String {
-    let inside: Vec<String> = blocks.iter().map(|shown| block(shown, figure_path)).collect();
+    let inside: Vec<String> = blocks
+        .iter()
+        .map(|shown| block(shown, figure_path))
+        .collect();
     let summary = escape::xml(summary);
-    format!("<details>\n<summary>{summary}</summary>\n\n{}\n\n</details>", inside.join("\n\n"))
+    format!(
+        "<details>\n<summary>{summary}</summary>\n\n{}\n\n</details>",
+        inside.join("\n\n")
+    )
 }

@@ -73,7 +73,9 @@ impl Panel {
         match self {
             Self::Line(chart) => (chart.x_scale, chart.y_scale),
             Self::Intervals(chart) => (chart.x_scale, Scale::Linear),
-            Self::Scatter(_) | Self::Histogram(_) | Self::Reliability(_) => (Scale::Linear, Scale::Linear),
+            Self::Scatter(_) | Self::Histogram(_) | Self::Reliability(_) => {
+                (Scale::Linear, Scale::Linear)
+            }
         }
     }
 
@@ -95,26 +97,40 @@ impl Panel {
         x_scale.can_draw(x) && y_scale.can_draw(y)
     }
 
-    /// How many points have no place on the axes and are not said to be missing where they should stand.
+    /// How many points have no place on the axes and are not said to be missing where they should
+    /// stand.
     pub(crate) fn omitted(&self) -> usize {
         match self {
             Self::Intervals(_) => 0,
             Self::Histogram(chart) => chart
                 .bins
                 .iter()
-                .filter(|bin| !self.can_draw((bin.low, bin.count)) || !self.can_draw((bin.high, 0.0)))
+                .filter(|bin| {
+                    !self.can_draw((bin.low, bin.count)) || !self.can_draw((bin.high, 0.0))
+                })
                 .count(),
-            _ => self.points().into_iter().filter(|&point| !self.can_draw(point)).count(),
+            _ => self
+                .points()
+                .into_iter()
+                .filter(|&point| !self.can_draw(point))
+                .count(),
         }
     }
 
     /// Ranges of what is drawn, across and up.
     pub(crate) fn spans(&self) -> (Option<Span>, Option<Span>) {
-        let drawn: Vec<_> = self.points().into_iter().filter(|&point| self.can_draw(point)).collect();
+        let drawn: Vec<_> = self
+            .points()
+            .into_iter()
+            .filter(|&point| self.can_draw(point))
+            .collect();
         let up = Span::of(drawn.iter().map(|point| point.1));
         let up = match self {
             Self::Histogram(chart) => chart.heights(up),
-            Self::Line(chart) => Span::join(up, self.span_of(chart.references.iter().map(|line| line.value))),
+            Self::Line(chart) => Span::join(
+                up,
+                self.span_of(chart.references.iter().map(|line| line.value)),
+            ),
             _ => up,
         };
         (Span::of(drawn.iter().map(|point| point.0)), up)
@@ -129,7 +145,11 @@ impl Panel {
     fn points(&self) -> Vec<(f64, f64)> {
         match self {
             Self::Line(chart) => chart.series.iter().flat_map(series_points).collect(),
-            Self::Scatter(chart) => chart.groups.iter().flat_map(|group| group.points.iter().copied()).collect(),
+            Self::Scatter(chart) => chart
+                .groups
+                .iter()
+                .flat_map(|group| group.points.iter().copied())
+                .collect(),
             Self::Histogram(chart) => chart.corners(),
             Self::Reliability(chart) => chart.points(),
             Self::Intervals(chart) => chart.values().map(|value| (value, 0.0)).collect(),
@@ -138,6 +158,10 @@ impl Panel {
 }
 
 fn series_points(series: &Series) -> impl Iterator<Item = (f64, f64)> {
-    let edges = series.band.iter().flatten().flat_map(|&(x, low, high)| [(x, low), (x, high)]);
+    let edges = series
+        .band
+        .iter()
+        .flatten()
+        .flat_map(|&(x, low, high)| [(x, low), (x, high)]);
     series.points.iter().copied().chain(edges)
 }

@@ -53,7 +53,8 @@ pub(crate) struct Plot<'a> {
     pub(crate) writes_x: bool,
     /// Whether ticks and label of the vertical axis are written.
     pub(crate) writes_y: bool,
-    /// Whether it stands alone in its row, and so has room for numbers beside its rows and for long names.
+    /// Whether it stands alone in its row, and so has room for numbers beside its rows and for long
+    /// names.
     pub(crate) is_alone: bool,
 }
 
@@ -61,7 +62,11 @@ impl Plot<'_> {
     /// Room that the title takes above a frame of this width.
     pub(crate) fn room_above(&self, width: f64) -> f64 {
         let lines = typeface::wrap(self.panel.title(), TITLE_SIZE, true, width).len();
-        let words = if lines == 0 { 8.0 } else { lines as f64 * TITLE_SIZE * LINE_HEIGHT + 8.0 };
+        let words = if lines == 0 {
+            8.0
+        } else {
+            lines as f64 * TITLE_SIZE * LINE_HEIGHT + 8.0
+        };
         words + self.references_height(width)
     }
 
@@ -74,7 +79,11 @@ impl Plot<'_> {
             return 0.0;
         }
         let lines = typeface::wrap(self.panel.labels().1, LABEL_SIZE, false, height).len();
-        let label = if lines == 0 { 0.0 } else { LABEL_GAP + lines as f64 * LABEL_SIZE * LINE_HEIGHT };
+        let label = if lines == 0 {
+            0.0
+        } else {
+            LABEL_GAP + lines as f64 * LABEL_SIZE * LINE_HEIGHT
+        };
         TICK_GAP + self.y_label_width() + label
     }
 
@@ -92,12 +101,20 @@ impl Plot<'_> {
             return 4.0 + self.strip_height();
         }
         let lines = typeface::wrap(self.panel.labels().0, LABEL_SIZE, false, width).len();
-        let label = if lines == 0 { 0.0 } else { lines as f64 * LABEL_SIZE * LINE_HEIGHT };
+        let label = if lines == 0 {
+            0.0
+        } else {
+            lines as f64 * LABEL_SIZE * LINE_HEIGHT
+        };
         self.strip_height() + TICK_GAP + TICK_SIZE * LINE_HEIGHT + label + 4.0
     }
 
     fn y_label_width(&self) -> f64 {
-        self.y.ticks.iter().map(|tick| typeface::width(&tick.label, TICK_SIZE, false)).fold(0.0, f64::max)
+        self.y
+            .ticks
+            .iter()
+            .map(|tick| typeface::width(&tick.label, TICK_SIZE, false))
+            .fold(0.0, f64::max)
     }
 
     /// Draws the panel in its frame.
@@ -119,28 +136,64 @@ impl Plot<'_> {
     fn draw_grid(&self, svg: &mut Svg, frame: Frame) {
         let mut path = String::new();
         for x in self.x.ticks.iter().map(|tick| self.x_at(frame, tick.value)) {
-            path.push_str(&format!("M{} {}v{}", number(x), number(frame.top), number(frame.height)));
+            path.push_str(&format!(
+                "M{} {}v{}",
+                number(x),
+                number(frame.top),
+                number(frame.height)
+            ));
         }
         for y in self.y.ticks.iter().map(|tick| self.y_at(frame, tick.value)) {
-            path.push_str(&format!("M{} {}h{}", number(frame.left), number(y), number(frame.width)));
+            path.push_str(&format!(
+                "M{} {}h{}",
+                number(frame.left),
+                number(y),
+                number(frame.width)
+            ));
         }
         let colour = svg.ink().grid();
-        svg.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", "1"), ("fill", "none")]);
+        svg.leaf(
+            "path",
+            &[
+                ("d", &path),
+                ("stroke", colour),
+                ("stroke-width", "1"),
+                ("fill", "none"),
+            ],
+        );
     }
 
     /// The two axes, with a short stroke at each tick and a shorter one between decades.
     fn draw_axes(&self, svg: &mut Svg, frame: Frame) {
         let (left, bottom) = (number(frame.left), number(frame.bottom()));
-        let mut path = format!("M{left} {}V{bottom}H{}", number(frame.top), number(frame.right()));
+        let mut path = format!(
+            "M{left} {}V{bottom}H{}",
+            number(frame.top),
+            number(frame.right())
+        );
         for (value, length) in strokes(&self.x) {
-            path.push_str(&format!("M{} {bottom}v{length}", number(self.x_at(frame, value))));
+            path.push_str(&format!(
+                "M{} {bottom}v{length}",
+                number(self.x_at(frame, value))
+            ));
         }
         let is_measured = !matches!(self.panel, Panel::Intervals(_));
         for (value, length) in strokes(&self.y).filter(|_| is_measured) {
-            path.push_str(&format!("M{left} {}h-{length}", number(self.y_at(frame, value))));
+            path.push_str(&format!(
+                "M{left} {}h-{length}",
+                number(self.y_at(frame, value))
+            ));
         }
         let colour = svg.ink().muted();
-        svg.leaf("path", &[("d", &path), ("stroke", colour), ("stroke-width", "1"), ("fill", "none")]);
+        svg.leaf(
+            "path",
+            &[
+                ("d", &path),
+                ("stroke", colour),
+                ("stroke-width", "1"),
+                ("fill", "none"),
+            ],
+        );
     }
 
     fn write_title(&self, svg: &mut Svg, frame: Frame) {
@@ -156,11 +209,24 @@ impl Plot<'_> {
     fn write_x(&self, svg: &mut Svg, frame: Frame) {
         let mut y = frame.bottom() + self.strip_height() + TICK_GAP + TICK_SIZE;
         for Tick { value, label } in &self.x.ticks {
-            svg.line(&Line::new(label, (self.x_at(frame, *value), y), TICK_SIZE, Anchor::Middle).muted());
+            svg.line(
+                &Line::new(
+                    label,
+                    (self.x_at(frame, *value), y),
+                    TICK_SIZE,
+                    Anchor::Middle,
+                )
+                .muted(),
+            );
         }
         for line in typeface::wrap(self.panel.labels().0, LABEL_SIZE, false, frame.width) {
             y += LABEL_SIZE * LINE_HEIGHT + 2.0;
-            svg.line(&Line::new(&line, (frame.left + frame.width / 2.0, y), LABEL_SIZE, Anchor::Middle));
+            svg.line(&Line::new(
+                &line,
+                (frame.left + frame.width / 2.0, y),
+                LABEL_SIZE,
+                Anchor::Middle,
+            ));
         }
     }
 
@@ -171,7 +237,10 @@ impl Plot<'_> {
             svg.line(&Line::new(label, (x, y), TICK_SIZE, Anchor::End).muted());
         }
         x -= self.y_label_width() + LABEL_GAP;
-        for line in typeface::wrap(self.panel.labels().1, LABEL_SIZE, false, frame.height).iter().rev() {
+        for line in typeface::wrap(self.panel.labels().1, LABEL_SIZE, false, frame.height)
+            .iter()
+            .rev()
+        {
             let place = (x, frame.top + frame.height / 2.0);
             svg.line(&Line::new(line, place, LABEL_SIZE, Anchor::Middle).upright());
             x -= LABEL_SIZE * LINE_HEIGHT;
@@ -185,7 +254,10 @@ impl Plot<'_> {
             _ => {}
         }
         if self.panel.spans().0.is_none() {
-            let centre = (frame.left + frame.width / 2.0, frame.top + frame.height / 2.0);
+            let centre = (
+                frame.left + frame.width / 2.0,
+                frame.top + frame.height / 2.0,
+            );
             return svg.line(&Line::new("no data", centre, LABEL_SIZE, Anchor::Middle).muted());
         }
         match self.panel {
@@ -212,16 +284,35 @@ impl Plot<'_> {
 
 /// Places along an axis that get a stroke, and its length.
 fn strokes(axis: &Axis) -> impl Iterator<Item = (f64, u8)> {
-    axis.ticks.iter().map(|tick| (tick.value, 5)).chain(axis.minor.iter().map(|&value| (value, 3)))
+    axis.ticks
+        .iter()
+        .map(|tick| (tick.value, 5))
+        .chain(axis.minor.iter().map(|&value| (value, 3)))
 }
 
-/// Draws the marker of the series or group at `place` at each point; lengths in `style` are tenths of a pixel.
-fn draw_markers(svg: &mut Svg, places: &[(f64, f64)], place: usize, radius: f64, style: &[(&str, &str)]) {
+/// Draws the marker of the series or group at `place` at each point; lengths in `style` are tenths
+/// of a pixel.
+fn draw_markers(
+    svg: &mut Svg,
+    places: &[(f64, f64)],
+    place: usize,
+    radius: f64,
+    style: &[(&str, &str)],
+) {
     let (marker, mut path) = (Marker::of(place, radius), String::new());
-    places.iter().for_each(|&at| marker.draw_at(tenths(at), &mut path));
+    places
+        .iter()
+        .for_each(|&at| marker.draw_at(tenths(at), &mut path));
     let colour = svg.ink().series(place);
     if !path.is_empty() {
-        svg.leaf("path", &[&[("transform", "scale(.1)"), ("d", &path), ("fill", &colour)], style].concat());
+        svg.leaf(
+            "path",
+            &[
+                &[("transform", "scale(.1)"), ("d", &path), ("fill", &colour)],
+                style,
+            ]
+            .concat(),
+        );
     }
 }
 

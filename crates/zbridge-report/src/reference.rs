@@ -10,6 +10,9 @@ pub struct Reference {
 impl Reference {
     /// A named value.
     pub fn new(name: impl Into<String>, value: f64) -> Self {
-        Self { name: name.into(), value }
+        Self {
+            name: name.into(),
+            value,
+        }
     }
 }

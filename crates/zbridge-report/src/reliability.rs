@@ -17,8 +17,8 @@ pub struct ConfidenceBin {
 
 /// Accuracy over confidence, beside the diagonal on which they agree, above the numbers of answers.
 ///
-/// Both axes run from 0 to 1. A bar from the diagonal to the accuracy shows by how much the answers were too sure
-/// (below) or not sure enough (above).
+/// Both axes run from 0 to 1. A bar from the diagonal to the accuracy shows by how much the answers
+/// were too sure (below) or not sure enough (above).
 ///
 /// ```
 /// use zbridge_report::{ConfidenceBin, Figure, ReliabilityDiagram};
@@ -62,6 +62,10 @@ impl Default for ReliabilityDiagram {
 impl ReliabilityDiagram {
     /// Points of the bins that have answers.
     pub(crate) fn points(&self) -> Vec<(f64, f64)> {
-        self.bins.iter().filter(|bin| bin.count > 0).map(|bin| (bin.confidence, bin.accuracy)).collect()
+        self.bins
+            .iter()
+            .filter(|bin| bin.count > 0)
+            .map(|bin| (bin.confidence, bin.accuracy))
+            .collect()
     }
 }

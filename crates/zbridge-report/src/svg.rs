@@ -37,7 +37,17 @@ pub(crate) struct Line<'a> {
 impl<'a> Line<'a> {
     /// A line in the usual weight and colour.
     pub(crate) fn new(text: &'a str, (x, y): (f64, f64), size: f64, anchor: Anchor) -> Self {
-        Self { text, x, y, size, anchor, bold: false, muted: false, upright: false, halo: false }
+        Self {
+            text,
+            x,
+            y,
+            size,
+            anchor,
+            bold: false,
+            muted: false,
+            upright: false,
+            halo: false,
+        }
     }
 
     pub(crate) fn bold(self) -> Self {
@@ -45,12 +55,18 @@ impl<'a> Line<'a> {
     }
 
     pub(crate) fn muted(self) -> Self {
-        Self { muted: true, ..self }
+        Self {
+            muted: true,
+            ..self
+        }
     }
 
     /// Turned to read from bottom to top.
     pub(crate) fn upright(self) -> Self {
-        Self { upright: true, ..self }
+        Self {
+            upright: true,
+            ..self
+        }
     }
 
     /// Legible where it stands on lines.
@@ -62,8 +78,15 @@ impl<'a> Line<'a> {
 impl Svg {
     /// An empty document of the given size, which `label` describes to those who cannot see it.
     pub(crate) fn new((width, height): (f64, f64), ink: Ink, label: &str) -> Self {
-        let mut svg = Self { text: String::new(), ink };
-        let (w, h, size) = (number(width), number(height), format!("0 0 {} {}", number(width), number(height)));
+        let mut svg = Self {
+            text: String::new(),
+            ink,
+        };
+        let (w, h, size) = (
+            number(width),
+            number(height),
+            format!("0 0 {} {}", number(width), number(height)),
+        );
         let mut attributes = vec![
             ("xmlns", "http://www.w3.org/2000/svg"),
             ("viewBox", &size),
@@ -114,8 +137,17 @@ impl Svg {
     pub(crate) fn line(&mut self, line: &Line<'_>) {
         let (x, y, size) = (number(line.x), number(line.y), number(line.size));
         let turn = format!("rotate(-90 {x} {y})");
-        let colour = if line.muted { self.ink.muted() } else { self.ink.text() };
-        let mut attributes = vec![("x", x.as_str()), ("y", &y), ("font-size", &size), ("fill", colour)];
+        let colour = if line.muted {
+            self.ink.muted()
+        } else {
+            self.ink.text()
+        };
+        let mut attributes = vec![
+            ("x", x.as_str()),
+            ("y", &y),
+            ("font-size", &size),
+            ("fill", colour),
+        ];
         match line.anchor {
             Anchor::Start => {}
             Anchor::Middle => attributes.push(("text-anchor", "middle")),
@@ -125,7 +157,11 @@ impl Svg {
             attributes.push(("font-weight", "bold"));
         }
         if line.halo {
-            let halo = [("stroke", self.ink.paper()), ("stroke-width", "4"), ("stroke-linejoin", "round")];
+            let halo = [
+                ("stroke", self.ink.paper()),
+                ("stroke-width", "4"),
+                ("stroke-linejoin", "round"),
+            ];
             attributes.extend(halo.into_iter().chain([("paint-order", "stroke")]));
         }
         if line.upright {
@@ -142,7 +178,13 @@ impl Svg {
         let dashes = DASHES[place % DASHES.len()];
         self.leaf(
             "path",
-            &[("d", path), ("stroke", colour), ("stroke-width", "1.5"), ("stroke-dasharray", dashes), ("fill", "none")],
+            &[
+                ("d", path),
+                ("stroke", colour),
+                ("stroke-width", "1.5"),
+                ("stroke-dasharray", dashes),
+                ("fill", "none"),
+            ],
         );
     }
 
@@ -155,7 +197,8 @@ impl Svg {
     fn start(&mut self, name: &str, attributes: &[(&str, &str)]) {
         self.text.push_str(&format!("<{name}"));
         for (key, value) in attributes {
-            self.text.push_str(&format!(" {key}=\"{}\"", escape::xml(value)));
+            self.text
+                .push_str(&format!(" {key}=\"{}\"", escape::xml(value)));
         }
     }
 }

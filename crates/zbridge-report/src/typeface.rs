@@ -1,4 +1,5 @@
-//! The letters: DejaVu Sans Condensed, carried in the program so that pictures look the same everywhere.
+//! The letters: DejaVu Sans Condensed, carried in the program so that pictures look the same
+//! everywhere.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +15,8 @@ pub(crate) const FAMILIES: &str = "'DejaVu Sans Condensed', 'Helvetica Neue', Ar
 /// The family name under which the embedded face is registered.
 pub(crate) const EMBEDDED_FAMILY: &str = "DejaVu Sans";
 
-/// By how much a browser's own typeface may be wider, where words must not run into what stands beside them.
+/// By how much a browser's own typeface may be wider, where words must not run into what stands
+/// beside them.
 pub(crate) const ROOM_FOR_OTHERS: f64 = 1.12;
 
 /// Share of the size that an unknown letter takes.
@@ -25,7 +27,10 @@ pub(crate) fn database() -> Arc<fontdb::Database> {
     static DATABASE: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
     Arc::clone(DATABASE.get_or_init(|| {
         let mut database = fontdb::Database::new();
-        for bytes in [dejavu::sans_condensed::regular(), dejavu::sans_condensed::bold()] {
+        for bytes in [
+            dejavu::sans_condensed::regular(),
+            dejavu::sans_condensed::bold(),
+        ] {
             database.load_font_source(fontdb::Source::Binary(Arc::new(bytes)));
         }
         database.set_sans_serif_family(EMBEDDED_FAMILY);
@@ -36,7 +41,9 @@ pub(crate) fn database() -> Arc<fontdb::Database> {
 /// Width in pixels of one line of text.
 pub(crate) fn width(text: &str, size: f64, bold: bool) -> f64 {
     let face = face(bold);
-    text.chars().map(|letter| advance(face, letter) * size).sum()
+    text.chars()
+        .map(|letter| advance(face, letter) * size)
+        .sum()
 }
 
 /// Letters and their advances in units of the size.
@@ -48,11 +55,16 @@ struct Face {
 impl Face {
     fn parse(bytes: &'static [u8]) -> Option<Self> {
         let font = FontRef::new(bytes).ok()?;
-        Some(Self { letters: font.charmap(), advances: font.glyph_metrics(Size::new(1.0), LocationRef::default()) })
+        Some(Self {
+            letters: font.charmap(),
+            advances: font.glyph_metrics(Size::new(1.0), LocationRef::default()),
+        })
     }
 
     fn advance(&self, letter: char) -> Option<f64> {
-        self.advances.advance_width(self.letters.map(letter)?).map(f64::from)
+        self.advances
+            .advance_width(self.letters.map(letter)?)
+            .map(f64::from)
     }
 }
 
@@ -69,13 +81,18 @@ fn face(bold: bool) -> Option<&'static Face> {
 
 /// Advance of one letter as a share of the size.
 fn advance(face: Option<&Face>, letter: char) -> f64 {
-    face.and_then(|face| face.advance(letter)).unwrap_or(UNKNOWN_ADVANCE)
+    face.and_then(|face| face.advance(letter))
+        .unwrap_or(UNKNOWN_ADVANCE)
 }
 
-/// The text in lines no wider than `limit` pixels, broken at spaces, and inside a word only where it must be.
+/// The text in lines no wider than `limit` pixels, broken at spaces, and inside a word only where
+/// it must be.
 pub(crate) fn wrap(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace().flat_map(|word| break_word(word, size, bold, limit)) {
+    for word in text
+        .split_whitespace()
+        .flat_map(|word| break_word(word, size, bold, limit))
+    {
         match lines.last_mut() {
             Some(line) if width(&format!("{line} {word}"), size, bold) <= limit => {
                 line.push(' ');
@@ -101,7 +118,9 @@ pub(crate) fn cut(text: &str, size: f64, bold: bool, limit: f64) -> String {
 fn break_word(word: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for letter in word.chars() {
-        let longer = pieces.last().map_or_else(String::new, |piece| format!("{piece}{letter}"));
+        let longer = pieces
+            .last()
+            .map_or_else(String::new, |piece| format!("{piece}{letter}"));
         if width(&longer, size, bold) > limit && longer.chars().count() > 1 {
             pieces.push(letter.to_string());
         } else if let Some(piece) = pieces.last_mut() {
@@ -137,7 +156,10 @@ mod tests {
         let text = "label latents inferred from images unbelievablylongwordthatcannotfit here";
         let lines = wrap(text, 12.0, false, 90.0);
         assert!(lines.len() > 3);
-        assert!(lines.iter().all(|line| width(line, 12.0, false) <= 90.0), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| width(line, 12.0, false) <= 90.0),
+            "{lines:?}"
+        );
         assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
     }
 }

@@ -28,12 +28,18 @@ pub struct Verdict {
 impl Verdict {
     /// A sentence without numbers.
     pub fn new(headline: impl Into<String>) -> Self {
-        Self { headline: headline.into(), ..Self::default() }
+        Self {
+            headline: headline.into(),
+            ..Self::default()
+        }
     }
 
     /// The verdict with what else has to be said.
     pub fn with_text(self, text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..self }
+        Self {
+            text: text.into(),
+            ..self
+        }
     }
 
     /// The verdict with one more number.
@@ -63,22 +69,36 @@ pub struct KeyFigure {
 impl KeyFigure {
     /// A number with so many digits after the point.
     pub fn new(name: impl Into<String>, value: f64, digits: usize) -> Self {
-        Self { name: name.into(), value, digits, ..Self::default() }
+        Self {
+            name: name.into(),
+            value,
+            digits,
+            ..Self::default()
+        }
     }
 
     /// The figure with its unit.
     pub fn with_unit(self, unit: impl Into<String>) -> Self {
-        Self { unit: unit.into(), ..self }
+        Self {
+            unit: unit.into(),
+            ..self
+        }
     }
 
     /// The figure with the interval in which it lies.
     pub fn with_interval(self, low: f64, high: f64) -> Self {
-        Self { interval: Some((low, high)), ..self }
+        Self {
+            interval: Some((low, high)),
+            ..self
+        }
     }
 
     /// The figure with what it means.
     pub fn with_reading(self, reading: impl Into<String>) -> Self {
-        Self { reading: reading.into(), ..self }
+        Self {
+            reading: reading.into(),
+            ..self
+        }
     }
 
     /// The number as it is read.
@@ -91,11 +111,18 @@ impl KeyFigure {
         (!self.unit.is_empty() && self.number() != DASH).then_some(&self.unit)
     }
 
-    /// The interval as it is read; with words between its ends where a dash could be taken for a minus.
+    /// The interval as it is read; with words between its ends where a dash could be taken for a
+    /// minus.
     pub(crate) fn bracket(&self) -> Option<String> {
-        let (low, high) = self.interval.filter(|(low, high)| !low.is_nan() && !high.is_nan())?;
+        let (low, high) = self
+            .interval
+            .filter(|(low, high)| !low.is_nan() && !high.is_nan())?;
         let between = if low < 0.0 || high < 0.0 { "to" } else { "–" };
-        Some(format!("[{} {between} {}]", written(low, self.digits), written(high, self.digits)))
+        Some(format!(
+            "[{} {between} {}]",
+            written(low, self.digits),
+            written(high, self.digits)
+        ))
     }
 }
 
@@ -105,7 +132,11 @@ mod tests {
 
     #[test]
     fn intervals_are_read_without_mistake() {
-        let figure = |low, high| KeyFigure::new("", -0.16, 2).with_interval(low, high).bracket();
+        let figure = |low, high| {
+            KeyFigure::new("", -0.16, 2)
+                .with_interval(low, high)
+                .bracket()
+        };
         assert_eq!(figure(-0.175, -0.15), Some("[−0.17 to −0.15]".into()));
         assert_eq!(figure(0.1, 0.25), Some("[0.10 – 0.25]".into()));
         assert_eq!(figure(f64::NAN, 0.2), None);

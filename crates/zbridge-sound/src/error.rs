@@ -31,7 +31,9 @@ pub enum SoundError {
         why: String,
     },
     /// A sound has no sample that is not zero.
-    #[error("{path}: is silent: {samples} samples, all zero or none; record it again, or leave it out")]
+    #[error(
+        "{path}: is silent: {samples} samples, all zero or none; record it again, or leave it out"
+    )]
     Silent {
         /// The file.
         path: PathBuf,

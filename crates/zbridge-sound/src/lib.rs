@@ -1,7 +1,9 @@
-//! Sound: WAV files, log-mel spectrograms as [`Observations`](zbridge_core::Observations), and the way back to a sound.
+//! Sound: WAV files, log-mel spectrograms as [`Observations`](zbridge_core::Observations), and the
+//! way back to a sound.
 //!
-//! A spectrogram forgets phases and fine frequencies. [`to_waveform`] finds a sound that has it: powers of frequencies
-//! that give the bands' energies, then phases that agree with each other (Griffin and Lim 1984).
+//! A spectrogram forgets phases and fine frequencies. [`to_waveform`] finds a sound that has it:
+//! powers of frequencies that give the bands' energies, then phases that agree with each other
+//! (Griffin and Lim 1984).
 //!
 //! ```
 //! use zbridge_core::{RandomStream, Spectrogram};

@@ -6,8 +6,9 @@ use std::f32::consts::TAU;
 use std::sync::Arc;
 use zbridge_core::Spectrogram;
 
-/// Windows of a sound, each as the spectrum of its samples under a Hann window. The transform is twice as long as the
-/// window, so that there are two frequencies for each that the window tells apart.
+/// Windows of a sound, each as the spectrum of its samples under a Hann window. The transform is
+/// twice as long as the window, so that there are two frequencies for each that the window tells
+/// apart.
 pub(crate) struct Transform {
     window: Vec<f32>,
     hop: usize,
@@ -18,11 +19,22 @@ pub(crate) struct Transform {
 
 impl Transform {
     pub(crate) fn new(kind: &Spectrogram) -> Self {
-        let window = (0..kind.window).map(|t| 0.5 - 0.5 * (TAU * t as f32 / kind.window as f32).cos()).collect();
+        let window = (0..kind.window)
+            .map(|t| 0.5 - 0.5 * (TAU * t as f32 / kind.window as f32).cos())
+            .collect();
         let mut planner = RealFftPlanner::new();
         let length = 2 * kind.window;
-        let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
-        Self { window, hop: kind.hop, frames: kind.frames, forward, inverse }
+        let (forward, inverse) = (
+            planner.plan_fft_forward(length),
+            planner.plan_fft_inverse(length),
+        );
+        Self {
+            window,
+            hop: kind.hop,
+            frames: kind.frames,
+            forward,
+            inverse,
+        }
     }
 
     /// Frequencies of a spectrum.
@@ -38,15 +50,23 @@ impl Transform {
         for (frame, spectrum) in spectra.chunks_exact_mut(self.bins()).enumerate() {
             buffer.fill(0.0);
             for (t, (value, weight)) in buffer.iter_mut().zip(&self.window).enumerate() {
-                *value = weight * self.place(frame, t).and_then(|at| samples.get(at)).copied().unwrap_or(0.0);
+                *value = weight
+                    * self
+                        .place(frame, t)
+                        .and_then(|at| samples.get(at))
+                        .copied()
+                        .unwrap_or(0.0);
             }
             // Lengths are the plan's own.
-            let _ = self.forward.process_with_scratch(&mut buffer, spectrum, &mut scratch);
+            let _ = self
+                .forward
+                .process_with_scratch(&mut buffer, spectrum, &mut scratch);
         }
         spectra
     }
 
-    /// The sound whose windows' spectra are nearest to these, in least squares (Griffin and Lim 1984, eq. 6).
+    /// The sound whose windows' spectra are nearest to these, in least squares (Griffin and Lim
+    /// 1984, eq. 6).
     pub(crate) fn samples(&self, spectra: &[Complex32]) -> Vec<f32> {
         let length = self.frames * self.hop;
         let (mut samples, mut weights) = (vec![0.0f32; length], vec![1e-8f32; length]);
@@ -59,7 +79,9 @@ impl Transform {
             // A real sound has real spectra at both ends.
             spectrum[0].im = 0.0;
             spectrum[self.bins() - 1].im = 0.0;
-            let _ = self.inverse.process_with_scratch(&mut spectrum, &mut buffer, &mut scratch);
+            let _ = self
+                .inverse
+                .process_with_scratch(&mut spectrum, &mut buffer, &mut scratch);
             for (t, weight) in self.window.iter().enumerate() {
                 if let Some(at) = self.place(frame, t).filter(|at| *at < length) {
                     samples[at] += scale * weight * buffer[t];
@@ -67,7 +89,10 @@ impl Transform {
                 }
             }
         }
-        samples.iter_mut().zip(weights).for_each(|(sample, weight)| *sample /= weight.max(1e-3));
+        samples
+            .iter_mut()
+            .zip(weights)
+            .for_each(|(sample, weight)| *sample /= weight.max(1e-3));
         samples
     }
 
@@ -83,11 +108,22 @@ mod tests {
 
     #[test]
     fn a_sound_comes_back_from_its_spectra() {
-        let kind = Spectrogram { sample_rate: 8000, window: 64, hop: 16, bands: 8, frames: 40, decibels: 60 };
+        let kind = Spectrogram {
+            sample_rate: 8000,
+            window: 64,
+            hop: 16,
+            bands: 8,
+            frames: 40,
+            decibels: 60,
+        };
         let transform = Transform::new(&kind);
-        let sound: Vec<f32> = (0..640).map(|t| (0.3 * t as f32).sin() + 0.2 * (1.1 * t as f32).cos()).collect();
+        let sound: Vec<f32> = (0..640)
+            .map(|t| (0.3 * t as f32).sin() + 0.2 * (1.1 * t as f32).cos())
+            .collect();
         let back = transform.samples(&transform.spectra(&sound));
-        let worst = (0..600).map(|t| (back[t] - sound[t]).abs()).fold(0.0, f32::max);
+        let worst = (0..600)
+            .map(|t| (back[t] - sound[t]).abs())
+            .fold(0.0, f32::max);
         assert!(worst < 1e-4, "off by {worst}");
     }
 }

@@ -1,9 +1,11 @@
-//! What the speed of zbridge is measured by: the counterpart of `peers/speed.py`, which runs both in turn.
+//! What the speed of zbridge is measured by: the counterpart of `peers/speed.py`, which runs both
+//! in turn.
 //!
-//! - `speed check DIR` writes networks at their beginning, a batch, and the objective on it, one file for each task, for
-//!   a second implementation to agree with.
-//! - `speed time TASK DIR` does the work once and prints seconds as JSON. `DIR` holds `x.safetensors` and
-//!   `y.safetensors`, the latents that `zbridge encode` makes of MNIST's test half, a bridge of them and some images.
+//! - `speed check DIR` writes networks at their beginning, a batch, and the objective on it, one
+//!   file for each task, for a second implementation to agree with.
+//! - `speed time TASK DIR` does the work once and prints seconds as JSON. `DIR` holds
+//!   `x.safetensors` and `y.safetensors`, the latents that `zbridge encode` makes of MNIST's test
+//!   half, a bridge of them and some images.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,15 +14,17 @@ use std::path::Path;
 use std::time::Instant;
 use zbridge::assets::{MNIST_IMAGE, MNIST_LABEL};
 use zbridge::{
-    Bridge, BridgeConfig, DiagonalGaussian, EventKind, Family, FitData, LatentModel, Latents, Observations, Posterior,
-    RandomStream,
+    Bridge, BridgeConfig, DiagonalGaussian, EventKind, Family, FitData, LatentModel, Latents,
+    Observations, Posterior, RandomStream,
 };
 use zbridge_bridge::TrainingStep;
 use zbridge_data::LatentsFile;
 use zbridge_eval::{ImportanceSettings, PriorTarget, importance_sampled};
 use zbridge_models::recipes::{Recipe, RecipeModel};
 use zbridge_models::{Objective, VaeArchitecture, VaeTrainer};
-use zbridge_nn::{Layer, Likelihood, Network, Precision, StepContext, StoredTensor, Trainee, WeightsFile};
+use zbridge_nn::{
+    Layer, Likelihood, Network, Precision, StepContext, StoredTensor, Trainee, WeightsFile,
+};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -33,10 +37,16 @@ const FAMILIES: [Family; 3] = [Family::Mixture, Family::Flow, Family::FlowMatchi
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["check", folder] => check(Path::new(folder)),
         ["time", task, folder] => {
-            let found = serde_json::json!({ "task": task, "seconds": time(task, Path::new(folder))? });
+            let found =
+                serde_json::json!({ "task": task, "seconds": time(task, Path::new(folder))? });
             Ok(writeln!(std::io::stdout(), "{found}")?)
         }
         _ => Err("speed check DIR, or speed time TASK DIR".into()),
@@ -45,9 +55,16 @@ fn main() -> Outcome<()> {
 
 /// Seconds of one unit of a task: a fit, a step, an epoch, 10,000 images.
 fn time(task: &str, folder: &Path) -> Outcome<f64> {
-    let number =
-        || task.rsplit('-').next().and_then(|number| number.parse::<usize>().ok()).ok_or("a task and a number");
-    if let Some(family) = FAMILIES.into_iter().find(|family| family.to_string() == task) {
+    let number = || {
+        task.rsplit('-')
+            .next()
+            .and_then(|number| number.parse::<usize>().ok())
+            .ok_or("a task and a number")
+    };
+    if let Some(family) = FAMILIES
+        .into_iter()
+        .find(|family| family.to_string() == task)
+    {
         return family_step(family);
     }
     match task {
@@ -94,7 +111,10 @@ fn epoch(architecture: VaeArchitecture, batch: usize, steps: usize) -> Outcome<f
     let mut trainer = VaeTrainer::new(architecture, Objective::elbo(), &observations, 1);
     let rows: Vec<usize> = (0..batch).collect();
     let mut step = |index: usize| -> Outcome<()> {
-        let rows: Vec<usize> = rows.iter().map(|row| (row + index * batch) % (4 * batch)).collect();
+        let rows: Vec<usize> = rows
+            .iter()
+            .map(|row| (row + index * batch) % (4 * batch))
+            .collect();
         trainer.step(&rows, context(index))?;
         Ok(())
     };
@@ -112,7 +132,8 @@ fn images(folder: &Path) -> Outcome<f64> {
     let source = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
     let start = Instant::now();
     let mut stream = RandomStream::named(1, "speed/images");
-    let made = zbridge::translation::generate(bridge.y_to_x(), &source, &image_model, 1000, &mut stream)?;
+    let made =
+        zbridge::translation::generate(bridge.y_to_x(), &source, &image_model, 1000, &mut stream)?;
     assert_eq!(made.rows(), 10_000);
     Ok(start.elapsed().as_secs_f64())
 }
@@ -124,15 +145,30 @@ fn likelihoods(folder: &Path) -> Outcome<f64> {
     let model = MNIST_IMAGE.vae()?;
     let observations = Observations::new(images.values.clone(), model.event().clone())?;
     let posterior = model.posterior(&observations)?;
-    let settings = ImportanceSettings { draws: 1000, chunk: 250, seed: 1 };
+    let settings = ImportanceSettings {
+        draws: 1000,
+        chunk: 250,
+        seed: 1,
+    };
     let prior = PriorTarget::new("log p(x)");
     let start = Instant::now();
-    importance_sampled(&model, &observations, &posterior.moments(), &[&prior], &settings, &|_| ())?;
+    importance_sampled(
+        &model,
+        &observations,
+        &posterior.moments(),
+        &[&prior],
+        &settings,
+        &|_| (),
+    )?;
     Ok(start.elapsed().as_secs_f64())
 }
 
 fn context(step: usize) -> StepContext {
-    StepContext { learning_rate: 1e-3, done: 0.0, stream: RandomStream::named(1, "speed/step").child(step as u64) }
+    StepContext {
+        learning_rate: 1e-3,
+        done: 0.0,
+        stream: RandomStream::named(1, "speed/step").child(step as u64),
+    }
 }
 
 /// A VAE of nothing but linear layers: 784-512-512-64.
@@ -140,14 +176,24 @@ fn mlp_vae() -> Outcome<VaeArchitecture> {
     let through = |widths: [usize; 4]| {
         let mut layers = vec![];
         for pair in widths.windows(2) {
-            layers.extend([Layer::Linear { inputs: pair[0], outputs: pair[1] }, Layer::Silu]);
+            layers.extend([
+                Layer::Linear {
+                    inputs: pair[0],
+                    outputs: pair[1],
+                },
+                Layer::Silu,
+            ]);
         }
         layers.pop();
         Network::new(layers)
     };
     Ok(VaeArchitecture {
         name: "mlp-vae".into(),
-        event: EventKind::Image { channels: 1, height: 28, width: 28 },
+        event: EventKind::Image {
+            channels: 1,
+            height: 28,
+            width: 28,
+        },
         likelihood: Likelihood::Bernoulli,
         latent_dim: 64,
         encoder: through([784, 512, 512, 128])?,
@@ -164,7 +210,11 @@ fn conv_vae() -> Outcome<VaeArchitecture> {
 
 /// Images of noise: what training costs does not depend on what they show.
 fn noise_images(rows: usize) -> Observations {
-    let kind = EventKind::Image { channels: 1, height: 28, width: 28 };
+    let kind = EventKind::Image {
+        channels: 1,
+        height: 28,
+        width: 28,
+    };
     let mut stream = RandomStream::named(1, "speed/images");
     let values = (0..rows * kind.size()).map(|_| stream.uniform()).collect();
     Observations::new(values, kind).expect("uniform numbers are finite")
@@ -183,10 +233,16 @@ fn batch() -> [Vec<f32>; 2] {
 fn check(folder: &Path) -> Outcome<()> {
     std::fs::create_dir_all(folder)?;
     for family in FAMILIES {
-        check_family(family)?.write(&folder.join(format!("{family}.safetensors")), Precision::Single)?;
+        check_family(family)?.write(
+            &folder.join(format!("{family}.safetensors")),
+            Precision::Single,
+        )?;
     }
     for (name, architecture) in [("mlp-vae", mlp_vae()?), ("conv-vae", conv_vae()?)] {
-        check_vae(architecture)?.write(&folder.join(format!("{name}.safetensors")), Precision::Single)?;
+        check_vae(architecture)?.write(
+            &folder.join(format!("{name}.safetensors")),
+            Precision::Single,
+        )?;
     }
     check_paper(folder)
 }
@@ -209,7 +265,8 @@ fn check_family(family: Family) -> Outcome<WeightsFile> {
     put(&mut file, "target", target, WIDTHS.1);
     put(&mut file, "noise", noise, WIDTHS.1);
     file.metadata.insert("shift".into(), shift.to_string());
-    file.metadata.insert("objective".into(), objective.to_string());
+    file.metadata
+        .insert("objective".into(), objective.to_string());
     Ok(file)
 }
 
@@ -221,7 +278,10 @@ fn check_vae(architecture: VaeArchitecture) -> Outcome<WeightsFile> {
     let mut trainer = VaeTrainer::new(architecture, Objective::elbo(), &observations, 1);
     let mut checkpoint = trainer.checkpoint();
     for (name, value) in [("weight", 0.0), ("bias", -20.0)] {
-        let tensor = checkpoint.tensors.get_mut(&format!("encoder.{last}.{name}")).ok_or("an encoder's last layer")?;
+        let tensor = checkpoint
+            .tensors
+            .get_mut(&format!("encoder.{last}.{name}"))
+            .ok_or("an encoder's last layer")?;
         let half = tensor.values.len() / 2;
         assert_eq!(tensor.shape[0], 2 * dim);
         tensor.values[half..].fill(value);
@@ -230,7 +290,8 @@ fn check_vae(architecture: VaeArchitecture) -> Outcome<WeightsFile> {
     let mut file = trainer.model().to_weights();
     let objective = trainer.step(&(0..BATCH).collect::<Vec<_>>(), context(0))?;
     put(&mut file, "images", observations.values().to_vec(), 784);
-    file.metadata.insert("objective".into(), objective.to_string());
+    file.metadata
+        .insert("objective".into(), objective.to_string());
     Ok(file)
 }
 
@@ -239,27 +300,53 @@ fn check_paper(folder: &Path) -> Outcome<()> {
     let draw = |rows: usize, dim: usize, name: &str| -> Outcome<DiagonalGaussian> {
         let mut values = vec![0.0; rows * dim];
         RandomStream::named(1, name).fill_standard_normal(&mut values);
-        Ok(DiagonalGaussian::new(Latents::new(values, dim)?, Latents::filled(rows, dim, -1.0))?)
+        Ok(DiagonalGaussian::new(
+            Latents::new(values, dim)?,
+            Latents::filled(rows, dim, -1.0),
+        )?)
     };
     let (x, y) = (draw(BATCH, 64, "speed/x")?, draw(BATCH, 2, "speed/y")?);
-    let config = BridgeConfig { steps: 50, ..BridgeConfig::paper() }.check()?;
+    let config = BridgeConfig {
+        steps: 50,
+        ..BridgeConfig::paper()
+    }
+    .check()?;
     let (as_x, as_y) = (Posterior::from(x.clone()), Posterior::from(y.clone()));
     let bridge = Bridge::fit(&FitData::pairs(&as_x, &as_y), &config, &mut |_, _| true)?;
     bridge.write(&folder.join("check.bridge"))?;
     let mut file = WeightsFile::default();
     let mut objectives = BTreeMap::new();
-    for (name, density, source, target) in [("x_to_y", bridge.x_to_y(), &x, &y), ("y_to_x", bridge.y_to_x(), &y, &x)] {
-        let network = density.as_gaussian().ok_or("a bridge of the recipe `paper`")?;
-        let nats = network.gaussians(source.mean())?.kl_divergence_nats(target)?;
+    for (name, density, source, target) in [
+        ("x_to_y", bridge.x_to_y(), &x, &y),
+        ("y_to_x", bridge.y_to_x(), &y, &x),
+    ] {
+        let network = density
+            .as_gaussian()
+            .ok_or("a bridge of the recipe `paper`")?;
+        let nats = network
+            .gaussians(source.mean())?
+            .kl_divergence_nats(target)?;
         objectives.insert(name, nats.iter().sum::<f64>() / nats.len() as f64);
-        put(&mut file, &format!("{name}.source"), source.mean().values().to_vec(), source.dim());
-        put(&mut file, &format!("{name}.target"), target.mean().values().to_vec(), target.dim());
+        put(
+            &mut file,
+            &format!("{name}.source"),
+            source.mean().values().to_vec(),
+            source.dim(),
+        );
+        put(
+            &mut file,
+            &format!("{name}.target"),
+            target.mean().values().to_vec(),
+            target.dim(),
+        );
     }
-    file.metadata.insert("objectives".into(), serde_json::to_string(&objectives)?);
+    file.metadata
+        .insert("objectives".into(), serde_json::to_string(&objectives)?);
     Ok(file.write(&folder.join("paper.safetensors"), Precision::Single)?)
 }
 
 fn put(file: &mut WeightsFile, name: &str, values: Vec<f32>, width: usize) {
     let shape = vec![values.len() / width, width];
-    file.tensors.insert(name.into(), StoredTensor { shape, values });
+    file.tensors
+        .insert(name.into(), StoredTensor { shape, values });
 }

@@ -1,4 +1,5 @@
-//! What ships inside the program: trained models and paired latents, each with the command that made it.
+//! What ships inside the program: trained models and paired latents, each with the command that
+//! made it.
 
 use crate::Error;
 use sha2::{Digest, Sha256};
@@ -18,7 +19,10 @@ pub struct Asset {
 
 macro_rules! asset {
     ($name:literal) => {
-        Asset { name: $name, bytes: include_bytes!(concat!("../../../assets/", $name, ".safetensors")) }
+        Asset {
+            name: $name,
+            bytes: include_bytes!(concat!("../../../assets/", $name, ".safetensors")),
+        }
     };
 }
 
@@ -37,13 +41,21 @@ pub const MNIST_LATENTS: Asset = asset!("mnist-latents");
 pub const MNIST_UNPAIRED: Asset = asset!("mnist-unpaired");
 
 /// Every embedded file.
-pub const ALL: [Asset; 6] =
-    [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE, MNIST_LATENTS, MNIST_UNPAIRED];
+pub const ALL: [Asset; 6] = [
+    MNIST_IMAGE,
+    MNIST_IMAGE_3_EPOCHS,
+    MNIST_LABEL,
+    MNIST_JUDGE,
+    MNIST_LATENTS,
+    MNIST_UNPAIRED,
+];
 
 impl Asset {
     /// The embedded given model of this name.
     pub fn model_named(name: &str) -> Option<Self> {
-        [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL].into_iter().find(|asset| asset.name == name)
+        [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL]
+            .into_iter()
+            .find(|asset| asset.name == name)
     }
 
     /// SHA-256 of its bytes, hexadecimal.
@@ -72,7 +84,10 @@ impl Asset {
     /// # Errors
     /// [`Error`] when it holds something else.
     pub fn classifier(&self) -> Result<Classifier, Error> {
-        Ok(Classifier::from_weights(&self.weights()?, Path::new(self.name))?)
+        Ok(Classifier::from_weights(
+            &self.weights()?,
+            Path::new(self.name),
+        )?)
     }
 
     /// The latents in it.

@@ -2,13 +2,17 @@
 
 use crate::Error;
 use crate::assets::{MNIST_IMAGE, MNIST_LABEL, MNIST_LATENTS, MNIST_UNPAIRED};
-use crate::measures::{ImageToLabel, Judge, LabelToImage, image_to_label, images_of_labels, label_to_image};
+use crate::measures::{
+    ImageToLabel, Judge, LabelToImage, image_to_label, images_of_labels, label_to_image,
+};
 use crate::pictures;
 use crate::translation::{class_probabilities, generate};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zbridge_bridge::{Bridge, BridgeConfig, CheckedConfig, Direction, FitData, FitProgress, Recipe};
+use zbridge_bridge::{
+    Bridge, BridgeConfig, CheckedConfig, Direction, FitData, FitProgress, Recipe,
+};
 use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
 use zbridge_models::Vae;
 use zbridge_nn::Device;
@@ -96,8 +100,14 @@ impl EmbeddedPairs {
     /// [`Error`] when the asset is damaged, which a test excludes.
     pub fn load() -> Result<Self, Error> {
         let file = MNIST_LATENTS.latents()?;
-        let labels = file.labels.ok_or(Error::Asset { name: MNIST_LATENTS.name, lacks: "labels" })?;
-        Ok(Self { images: file.posterior, labels })
+        let labels = file.labels.ok_or(Error::Asset {
+            name: MNIST_LATENTS.name,
+            lacks: "labels",
+        })?;
+        Ok(Self {
+            images: file.posterior,
+            labels,
+        })
     }
 
     /// `pairs` of the rows that may serve as pairs, drawn under `seed`: (image posteriors, labels).
@@ -112,7 +122,10 @@ impl EmbeddedPairs {
     }
 
     fn rows(&self, rows: &[usize]) -> (Posterior, Vec<u8>) {
-        (self.images.select(rows), rows.iter().map(|&row| self.labels[row]).collect())
+        (
+            self.images.select(rows),
+            rows.iter().map(|&row| self.labels[row]).collect(),
+        )
     }
 }
 
@@ -129,8 +142,15 @@ pub fn run(
 ) -> Result<DemoReport, Error> {
     let start = Instant::now();
     let config = check(request)?;
-    let image = request.image.as_deref().map(zbridge_data::read_image).transpose()?;
-    let (image_model, label_model) = (MNIST_IMAGE.vae()?.on(request.device)?, MNIST_LABEL.vae()?.on(request.device)?);
+    let image = request
+        .image
+        .as_deref()
+        .map(zbridge_data::read_image)
+        .transpose()?;
+    let (image_model, label_model) = (
+        MNIST_IMAGE.vae()?.on(request.device)?,
+        MNIST_LABEL.vae()?.on(request.device)?,
+    );
     crate::make_folder(&request.out)?;
     let embedded = EmbeddedPairs::load()?;
     let (x, labels) = embedded.pairs(request.pairs, request.seed);
@@ -138,27 +158,64 @@ pub fn run(
     let unpaired = MNIST_UNPAIRED.latents()?.posterior;
     let data = FitData::pairs(&x, &y).with_unpaired_x(Some(&unpaired));
     let bridge = Bridge::fit(&data, &config, observe)?;
-    let choice = |direction| bridge.comparison(direction).taken().map(|_| bridge.comparison(direction).to_string());
+    let choice = |direction| {
+        bridge
+            .comparison(direction)
+            .taken()
+            .map(|_| bridge.comparison(direction).to_string())
+    };
     let (held_out, truth) = embedded.held_out();
     let judge = Judge::embedded()?;
-    let (images, conditions) =
-        images_of_labels(bridge.y_to_x(), &label_model, &image_model, IMAGES_PER_LABEL, request.seed)?;
-    let mut files = vec![pictures::write_labels_to_images(&request.out, &images, IMAGES_PER_LABEL)?];
+    let (images, conditions) = images_of_labels(
+        bridge.y_to_x(),
+        &label_model,
+        &image_model,
+        IMAGES_PER_LABEL,
+        request.seed,
+    )?;
+    let mut files = vec![pictures::write_labels_to_images(
+        &request.out,
+        &images,
+        IMAGES_PER_LABEL,
+    )?];
     if let Some(label) = request.label {
-        files.push(images_of_one_label(request, label, &bridge, &label_model, &image_model)?);
+        files.push(images_of_one_label(
+            request,
+            label,
+            &bridge,
+            &label_model,
+            &image_model,
+        )?);
     }
     let answer = match (&request.image, image) {
-        (Some(path), Some(image)) => Some(answer(path, &image, &bridge, &image_model, &label_model, request.seed)?),
+        (Some(path), Some(image)) => Some(answer(
+            path,
+            &image,
+            &bridge,
+            &image_model,
+            &label_model,
+            request.seed,
+        )?),
         _ => None,
     };
     Ok(DemoReport {
         pairs: request.pairs,
         seed: request.seed,
         recipe: request.recipe.to_string(),
-        unpaired: if request.recipe == Recipe::Paper { 0 } else { unpaired.rows() },
+        unpaired: if request.recipe == Recipe::Paper {
+            0
+        } else {
+            unpaired.rows()
+        },
         image_to_label_choice: choice(Direction::XToY),
         label_to_image_choice: choice(Direction::YToX),
-        image_to_label: image_to_label(bridge.x_to_y(), &held_out, &truth, &label_model, request.seed)?,
+        image_to_label: image_to_label(
+            bridge.x_to_y(),
+            &held_out,
+            &truth,
+            &label_model,
+            request.seed,
+        )?,
         label_to_image: label_to_image(&images, &conditions, &judge)?,
         judge_accuracy: judge.accuracy.share,
         image: answer,
@@ -178,7 +235,12 @@ fn check(request: &DemoRequest) -> Result<CheckedConfig, Error> {
         return Err(Error::usage(format!("--label {label}: labels are 0 to 9")));
     }
     let of_recipe = BridgeConfig::of(request.recipe);
-    Ok(BridgeConfig { seed: request.seed, budget_seconds: request.budget_seconds, ..of_recipe }.check()?)
+    Ok(BridgeConfig {
+        seed: request.seed,
+        budget_seconds: request.budget_seconds,
+        ..of_recipe
+    }
+    .check()?)
 }
 
 fn images_of_one_label(
@@ -206,7 +268,12 @@ fn answer(
     const DRAWS: usize = 1000;
     let posterior = image_model.posterior(image)?;
     let mut stream = RandomStream::named(seed, "demo/image");
-    let probabilities = class_probabilities(bridge.x_to_y(), &posterior, label_model, DRAWS, &mut stream)?;
+    let probabilities =
+        class_probabilities(bridge.x_to_y(), &posterior, label_model, DRAWS, &mut stream)?;
     let label = probabilities.argmax()[0];
-    Ok(ImageAnswer { file: file.to_owned(), label, probabilities: probabilities.values().to_vec() })
+    Ok(ImageAnswer {
+        file: file.to_owned(),
+        label,
+        probabilities: probabilities.values().to_vec(),
+    })
 }

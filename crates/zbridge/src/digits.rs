@@ -7,7 +7,9 @@ use std::sync::Arc;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
 use zbridge_core::{LatentModel, Latents, Observations, Posterior, RandomStream};
 use zbridge_data::MnistSplit;
-use zbridge_eval::{BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled};
+use zbridge_eval::{
+    BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
+};
 use zbridge_nn::Device;
 
 /// Draws that go through a decoder at once.
@@ -15,8 +17,8 @@ const CHUNK: usize = 250;
 /// Seed of the one draw of black and white pixels that stands for an image ever after.
 const BINARISATION: u64 = 1;
 
-/// The 10,000 test images, on which no given model was trained, with what the models say of them; and posteriors of
-/// training images, whose labels nothing here knows.
+/// The 10,000 test images, on which no given model was trained, with what the models say of them;
+/// and posteriors of training images, whose labels nothing here knows.
 pub(crate) struct Digits {
     pub(crate) image_model: Arc<dyn LatentModel>,
     pub(crate) label_model: Arc<dyn LatentModel>,
@@ -36,7 +38,8 @@ pub(crate) struct Digits {
 pub(crate) struct Draws {
     /// From p(z|x), for each image.
     pub(crate) draws: usize,
-    /// z_y ~ p(z_y|y) for each label, over which q(z_x|z_y) is averaged. Images of a label share them.
+    /// z_y ~ p(z_y|y) for each label, over which q(z_x|z_y) is averaged. Images of a label share
+    /// them.
     pub(crate) source_draws: usize,
     pub(crate) seed: u64,
 }
@@ -98,7 +101,10 @@ impl Digits {
         (rows, partners): (&[usize], &[usize]),
         tell: &(dyn Fn(f64) -> bool + Sync),
     ) -> Result<Bridge, Error> {
-        let (x, y) = (self.image_posterior.select(rows), self.label_posterior.select(partners));
+        let (x, y) = (
+            self.image_posterior.select(rows),
+            self.label_posterior.select(partners),
+        );
         let data = FitData::pairs(&x, &y).with_unpaired_x(self.unpaired.as_ref());
         let observe = &mut |_: Direction, (done, steps): FitProgress| {
             !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
@@ -106,7 +112,8 @@ impl Digits {
         Ok(Bridge::fit(&data, &config.clone().check()?, observe)?)
     }
 
-    /// log p(x) and then, for each bridge, log p(x|y) of test images, all from the same decoder evaluations.
+    /// log p(x) and then, for each bridge, log p(x|y) of test images, all from the same decoder
+    /// evaluations.
     ///
     /// # Errors
     /// [`Error`] when an estimate fails.
@@ -114,25 +121,52 @@ impl Digits {
         &self,
         bridges: &[&Bridge],
         rows: &[usize],
-        Draws { draws, source_draws, seed }: Draws,
+        Draws {
+            draws,
+            source_draws,
+            seed,
+        }: Draws,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<TargetEstimate>, Error> {
         let every_label: Vec<u8> = (0..10).collect();
-        let label_posterior = self.label_model.posterior(&Observations::one_hot(&every_label, 10)?)?;
+        let label_posterior = self
+            .label_model
+            .posterior(&Observations::one_hot(&every_label, 10)?)?;
         let mut stream = RandomStream::named(seed, "learning-curve/label-draws");
         let sources = label_posterior.sample_each(source_draws, &mut stream);
-        let of_label = |label: usize| (label * source_draws..(label + 1) * source_draws).collect::<Vec<_>>();
-        let contexts: Vec<Latents> = (0..10).map(|label| sources.select(&of_label(label))).collect();
+        let of_label =
+            |label: usize| (label * source_draws..(label + 1) * source_draws).collect::<Vec<_>>();
+        let contexts: Vec<Latents> = (0..10)
+            .map(|label| sources.select(&of_label(label)))
+            .collect();
         let context_of_row: Vec<usize> = rows.iter().map(|&row| self.labels[row].into()).collect();
         let prior = PriorTarget::new("log p(x)");
         let mut conditionals = Vec::new();
         for bridge in bridges {
-            conditionals.push(BridgeTarget::new("log p(x|y)", bridge.y_to_x(), &contexts, context_of_row.clone())?);
+            conditionals.push(BridgeTarget::new(
+                "log p(x|y)",
+                bridge.y_to_x(),
+                &contexts,
+                context_of_row.clone(),
+            )?);
         }
-        let targets: Vec<_> = std::iter::once(&prior as _).chain(conditionals.iter().map(|c| c as _)).collect();
-        let settings = ImportanceSettings { draws, chunk: CHUNK.min(draws), seed };
+        let targets: Vec<_> = std::iter::once(&prior as _)
+            .chain(conditionals.iter().map(|c| c as _))
+            .collect();
+        let settings = ImportanceSettings {
+            draws,
+            chunk: CHUNK.min(draws),
+            seed,
+        };
         let (images, posterior) = (self.images.select(rows), self.image_posterior.select(rows));
-        Ok(importance_sampled(&*self.image_model, &images, &posterior.moments(), &targets, &settings, progress)?)
+        Ok(importance_sampled(
+            &*self.image_model,
+            &images,
+            &posterior.moments(),
+            &targets,
+            &settings,
+            progress,
+        )?)
     }
 }
 
@@ -140,6 +174,9 @@ fn seen(split: &MnistSplit, name: &str, pixels: Pixels) -> Observations {
     let grey = split.images_observations();
     match pixels {
         Pixels::Grey => grey,
-        Pixels::Binary => grey.binarised(&RandomStream::named(BINARISATION, &format!("mnist/{name}/binarised")), 0),
+        Pixels::Binary => grey.binarised(
+            &RandomStream::named(BINARISATION, &format!("mnist/{name}/binarised")),
+            0,
+        ),
     }
 }

@@ -81,7 +81,9 @@ pub enum Error {
         lacks: &'static str,
     },
     /// The doctor found what a fit would refuse; it has said what.
-    #[error("{faults} fault(s): a fit would refuse these files\nnothing was written; each fault above says what to do")]
+    #[error(
+        "{faults} fault(s): a fit would refuse these files\nnothing was written; each fault above says what to do"
+    )]
     Sick {
         /// How many.
         faults: usize,
@@ -137,12 +139,17 @@ impl Failure {
 impl Error {
     /// A wrong request, in words.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage { message: message.into() }
+        Self::Usage {
+            message: message.into(),
+        }
     }
 
     /// A file that does not hold what it should, in words.
     pub fn bad_file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::BadFile { path: path.into(), reason: reason.into() }
+        Self::BadFile {
+            path: path.into(),
+            reason: reason.into(),
+        }
     }
 
     /// The kind of failure that this is.
@@ -152,11 +159,17 @@ impl Error {
             Self::Network(error) => of_network(error),
             Self::Data(error) => of_data(error),
             Self::Bridge(error) => of_bridge(error),
-            Self::Eval(EvalError::Setting { .. }) | Self::Usage { .. } | Self::UnknownModel { .. } => Failure::Usage,
-            Self::Foreign(_) | Self::Eval(_) | Self::Shape(_) | Self::BadFile { .. } | Self::Sick { .. } => {
-                Failure::BadData
+            Self::Eval(EvalError::Setting { .. })
+            | Self::Usage { .. }
+            | Self::UnknownModel { .. } => Failure::Usage,
+            Self::Foreign(_)
+            | Self::Eval(_)
+            | Self::Shape(_)
+            | Self::BadFile { .. }
+            | Self::Sick { .. } => Failure::BadData,
+            Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => {
+                Failure::General
             }
-            Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => Failure::General,
             Self::Sound(error) => {
                 if error.is_bad_input() {
                     Failure::BadData
@@ -181,7 +194,10 @@ fn of_model(error: &ModelError) -> Failure {
 
 fn of_network(error: &NnError) -> Failure {
     match error {
-        NnError::Weights { .. } | NnError::Io { action: "read it", .. } => Failure::BadData,
+        NnError::Weights { .. }
+        | NnError::Io {
+            action: "read it", ..
+        } => Failure::BadData,
         NnError::Device { .. } => Failure::Usage,
         _ => Failure::General,
     }
@@ -219,16 +235,38 @@ mod tests {
     }
 
     fn io_error(action: &'static str) -> NnError {
-        NnError::Io { path: "a".into(), action, source: io::ErrorKind::NotFound.into() }
+        NnError::Io {
+            path: "a".into(),
+            action,
+            source: io::ErrorKind::NotFound.into(),
+        }
     }
 
     #[test]
     fn a_users_file_is_told_from_a_folder_that_cannot_be_written() {
-        assert_eq!(code(NnError::Weights { path: "a".into(), reason: "cut".into() }), 3);
+        assert_eq!(
+            code(NnError::Weights {
+                path: "a".into(),
+                reason: "cut".into()
+            }),
+            3
+        );
         assert_eq!(code(io_error("read it")), 3);
         assert_eq!(code(ModelError::from(io_error("write it"))), 1);
-        assert_eq!(code(DataError::Read { path: "a".into(), reason: io::ErrorKind::NotFound.into() }), 3);
-        assert_eq!(code(DataError::Write { path: "a".into(), reason: io::ErrorKind::NotFound.into() }), 1);
+        assert_eq!(
+            code(DataError::Read {
+                path: "a".into(),
+                reason: io::ErrorKind::NotFound.into()
+            }),
+            3
+        );
+        assert_eq!(
+            code(DataError::Write {
+                path: "a".into(),
+                reason: io::ErrorKind::NotFound.into()
+            }),
+            1
+        );
         assert_eq!(code(ShapeError::Empty { what: "the pairs" }), 3);
     }
 
@@ -240,9 +278,28 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_usage() {
-        assert_eq!(code(ModelError::UnknownRecipe { name: "a".into(), known: "b".into() }), 2);
-        assert_eq!(code(EvalError::Setting { name: "draws", value: 0.0, range: "at least 1" }), 2);
-        assert_eq!(code(NnError::Device { name: "cuda".into(), reason: "not built in".into() }), 2);
+        assert_eq!(
+            code(ModelError::UnknownRecipe {
+                name: "a".into(),
+                known: "b".into()
+            }),
+            2
+        );
+        assert_eq!(
+            code(EvalError::Setting {
+                name: "draws",
+                value: 0.0,
+                range: "at least 1"
+            }),
+            2
+        );
+        assert_eq!(
+            code(NnError::Device {
+                name: "cuda".into(),
+                reason: "not built in".into()
+            }),
+            2
+        );
     }
 
     #[test]

@@ -52,9 +52,19 @@ pub fn inspect(path: &Path) -> Result<Inspected, Error> {
 }
 
 fn own(path: &Path, file: &WeightsFile) -> Result<Inspected, Error> {
-    let parameters = file.tensors.values().map(|tensor| tensor.values.len()).sum();
+    let parameters = file
+        .tensors
+        .values()
+        .map(|tensor| tensor.values.len())
+        .sum();
     let path = path.to_owned();
-    let other = |what: &str| Ok(Inspected::Other { path: path.clone(), what: what.into(), parameters });
+    let other = |what: &str| {
+        Ok(Inspected::Other {
+            path: path.clone(),
+            what: what.into(),
+            parameters,
+        })
+    };
     if file.metadata.contains_key("bridge") {
         return other("a bridge: cross it with generate, try it with evaluate");
     }
@@ -64,22 +74,54 @@ fn own(path: &Path, file: &WeightsFile) -> Result<Inspected, Error> {
     let Given { model, name, .. } = Given::open(&path.display().to_string(), Device::Cpu)?;
     let made_by = file.metadata.get("made_by").cloned();
     let (event, latent_dim) = (model.event().clone(), model.latent_dim());
-    Ok(Inspected::Own { path, name: own_name(&*model, &name), event, latent_dim, parameters, made_by })
+    Ok(Inspected::Own {
+        path,
+        name: own_name(&*model, &name),
+        event,
+        latent_dim,
+        parameters,
+        made_by,
+    })
 }
 
 fn own_name(model: &dyn LatentModel, typed: &str) -> String {
-    if model.name().is_empty() { typed.into() } else { model.name().into() }
+    if model.name().is_empty() {
+        typed.into()
+    } else {
+        model.name().into()
+    }
 }
 
 impl fmt::Display for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own { path, name, event, latent_dim, parameters, made_by } => {
-                writeln!(f, "{}: `{name}`, a model that zbridge trained", path.display())?;
-                write!(f, "  of {}; {latent_dim} latents, {parameters} parameters", event.in_words())?;
-                made_by.iter().try_for_each(|command| write!(f, "\n  made by: {command}"))
+            Self::Own {
+                path,
+                name,
+                event,
+                latent_dim,
+                parameters,
+                made_by,
+            } => {
+                writeln!(
+                    f,
+                    "{}: `{name}`, a model that zbridge trained",
+                    path.display()
+                )?;
+                write!(
+                    f,
+                    "  of {}; {latent_dim} latents, {parameters} parameters",
+                    event.in_words()
+                )?;
+                made_by
+                    .iter()
+                    .try_for_each(|command| write!(f, "\n  made by: {command}"))
             }
-            Self::Other { path, what, parameters } => {
+            Self::Other {
+                path,
+                what,
+                parameters,
+            } => {
                 write!(f, "{}: {what}; {parameters} parameters", path.display())
             }
             Self::Foreign(found) => found.fmt(f),

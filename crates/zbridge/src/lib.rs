@@ -1,7 +1,8 @@
 //! Join two pretrained generative models through their latents.
 //!
-//! The two models were trained separately, one for each modality, and are never retrained. From a few hundred
-//! pairs zbridge learns q(z_y|z_x) and q(z_x|z_y) between their latents; then x → z_x → z_y → y, and back.
+//! The two models were trained separately, one for each modality, and are never retrained. From a
+//! few hundred pairs zbridge learns q(z_y|z_x) and q(z_x|z_y) between their latents; then x → z_x →
+//! z_y → y, and back.
 //!
 //! ```
 //! use zbridge::{Bridge, BridgeConfig, FitData, assets, demo::EmbeddedPairs, translation::generate};
@@ -47,10 +48,12 @@ mod words;
 pub use error::{Error, Failure};
 pub use given::Given;
 pub use zbridge_bridge::{
-    Bridge, BridgeConfig, CheckedConfig, Comparison, Conditional, Direction, DirectionGap, Divergence, Family, FitData,
-    FitProgress, Recipe, Trial,
+    Bridge, BridgeConfig, CheckedConfig, Comparison, Conditional, Direction, DirectionGap,
+    Divergence, Family, FitData, FitProgress, Recipe, Trial,
 };
-pub use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream};
+pub use zbridge_core::{
+    DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream,
+};
 pub use zbridge_data::Split;
 pub use zbridge_foreign::Guess;
 pub use zbridge_nn::Device;
@@ -62,5 +65,8 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Folder`] when that cannot be done.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|reason| Error::Folder { path: folder.to_owned(), reason })
+    std::fs::create_dir_all(folder).map_err(|reason| Error::Folder {
+        path: folder.to_owned(),
+        reason,
+    })
 }

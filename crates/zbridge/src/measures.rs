@@ -4,8 +4,12 @@ use crate::Error;
 use crate::training::HeldOut;
 use crate::translation::{generate, mean_probabilities, translate};
 use serde::{Deserialize, Serialize};
-use zbridge_core::{ConditionalDensity, Estimate, LatentModel, Latents, Observations, Posterior, RandomStream};
-use zbridge_eval::{Accuracy, Classification, Coherence, LogWeights, classify, coherence, diversity};
+use zbridge_core::{
+    ConditionalDensity, Estimate, LatentModel, Latents, Observations, Posterior, RandomStream,
+};
+use zbridge_eval::{
+    Accuracy, Classification, Coherence, LogWeights, classify, coherence, diversity,
+};
 use zbridge_models::Classifier;
 
 /// Draws over which p(y|x) is averaged for each image.
@@ -94,11 +98,22 @@ pub(crate) fn image_to_label_readings(
         brier_score: Some(classification.brier_score),
         images: labels.len(),
     };
-    Ok((figures, LabelReadings { probabilities, classification }))
+    Ok((
+        figures,
+        LabelReadings {
+            probabilities,
+            classification,
+        },
+    ))
 }
 
-/// log p(y_i|x_i) = log E p(y_i|z_y), averaged over images; in log space, so that a sure mistake costs what it costs.
-fn log_p_labels(latents: &Latents, labels: &[u8], label_model: &dyn LatentModel) -> Result<Estimate, Error> {
+/// log p(y_i|x_i) = log E p(y_i|z_y), averaged over images; in log space, so that a sure mistake
+/// costs what it costs.
+fn log_p_labels(
+    latents: &Latents,
+    labels: &[u8],
+    label_model: &dyn LatentModel,
+) -> Result<Estimate, Error> {
     let truth = Observations::one_hot(labels, label_model.event().size())?;
     let nats = label_model.log_likelihood_nats(&truth, latents)?;
     let log_mean = |draws: &[f32]| {
@@ -106,7 +121,9 @@ fn log_p_labels(latents: &Latents, labels: &[u8], label_model: &dyn LatentModel)
         draws.iter().for_each(|&nats| weights.push(f64::from(nats)));
         weights.log_mean()
     };
-    Ok(Estimate::of(nats.chunks_exact(PREDICTION_DRAWS).map(log_mean)))
+    Ok(Estimate::of(
+        nats.chunks_exact(PREDICTION_DRAWS).map(log_mean),
+    ))
 }
 
 /// `per_label` images of each class, label by label, made through `density`; with their labels.
@@ -125,21 +142,41 @@ pub fn images_of_labels(
     let posterior = label_model.posterior(&Observations::one_hot(&labels, classes)?)?;
     let mut stream = RandomStream::named(seed, "generate/label→image");
     let images = generate(density, &posterior, image_model, per_label, &mut stream)?;
-    Ok((images, labels.into_iter().flat_map(|label| std::iter::repeat_n(label, per_label)).collect()))
+    Ok((
+        images,
+        labels
+            .into_iter()
+            .flat_map(|label| std::iter::repeat_n(label, per_label))
+            .collect(),
+    ))
 }
 
 /// The label→image figures of generated images, as the judge sees them.
 ///
 /// # Errors
 /// [`Error`] when shapes do not belong together.
-pub fn label_to_image(images: &Observations, labels: &[u8], judge: &Judge) -> Result<LabelToImage, Error> {
+pub fn label_to_image(
+    images: &Observations,
+    labels: &[u8],
+    judge: &Judge,
+) -> Result<LabelToImage, Error> {
     let judged = judge.classifier.probabilities(images)?.argmax();
-    let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
-    let Coherence { overall, per_condition, .. } = coherence(&judged, labels, classes, judge.accuracy)?;
+    let classes = labels
+        .iter()
+        .max()
+        .map_or(0, |&label| usize::from(label) + 1);
+    let Coherence {
+        overall,
+        per_condition,
+        ..
+    } = coherence(&judged, labels, classes, judge.accuracy)?;
     Ok(LabelToImage {
         coherence: overall.share,
         coherence_interval: overall.interval_95.into(),
-        coherence_by_label: per_condition.iter().map(|condition| condition.accuracy.share).collect(),
+        coherence_by_label: per_condition
+            .iter()
+            .map(|condition| condition.accuracy.share)
+            .collect(),
         pixel_sd: diversity(images, labels)?.within_condition_sd,
         images: labels.len(),
     })
@@ -163,9 +200,15 @@ impl Judge {
         let weights = crate::assets::MNIST_JUDGE.weights()?;
         let path = std::path::Path::new("mnist-judge");
         let HeldOut::Judge { accuracy, .. } = weights.parsed_metadata("held_out", path)? else {
-            return Err(Error::Asset { name: crate::assets::MNIST_JUDGE.name, lacks: "accuracy" });
+            return Err(Error::Asset {
+                name: crate::assets::MNIST_JUDGE.name,
+                lacks: "accuracy",
+            });
         };
-        Ok(Self { classifier: Classifier::from_weights(&weights, path)?, accuracy })
+        Ok(Self {
+            classifier: Classifier::from_weights(&weights, path)?,
+            accuracy,
+        })
     }
 }
 

@@ -10,28 +10,58 @@ use zbridge_report::{Grid, Tile, write_atomically};
 /// # Errors
 /// [`Error::Usage`] when the observations are not images.
 pub fn tiles(images: &Observations) -> Result<Vec<Tile>, Error> {
-    let &EventKind::Image { channels, height, width } = images.kind() else {
-        return Err(Error::usage("a picture needs images; write classes to .npy or .safetensors"));
+    let &EventKind::Image {
+        channels,
+        height,
+        width,
+    } = images.kind()
+    else {
+        return Err(Error::usage(
+            "a picture needs images; write classes to .npy or .safetensors",
+        ));
     };
-    let tile = |row| Ok(Tile::new(width, height, channels, &channels_last(images.row(row), channels))?);
+    let tile = |row| {
+        Ok(Tile::new(
+            width,
+            height,
+            channels,
+            &channels_last(images.row(row), channels),
+        )?)
+    };
     (0..images.rows()).map(tile).collect()
 }
 
 /// `[channels, pixels]` → `[pixels, channels]`.
 fn channels_last(image: &[f32], channels: usize) -> Vec<f32> {
     let pixels = image.len() / channels;
-    (0..pixels).flat_map(|pixel| (0..channels).map(move |channel| image[channel * pixels + pixel])).collect()
+    (0..pixels)
+        .flat_map(|pixel| (0..channels).map(move |channel| image[channel * pixels + pixel]))
+        .collect()
 }
 
-/// Writes `labels-to-images.png` into `folder`: ten images a row, rows = labels; comes back with its path.
+/// Writes `labels-to-images.png` into `folder`: ten images a row, rows = labels; comes back with
+/// its path.
 ///
 /// # Errors
 /// [`Error`] when the folder cannot be written.
-pub fn write_labels_to_images(folder: &Path, images: &Observations, per_label: usize) -> Result<PathBuf, Error> {
+pub fn write_labels_to_images(
+    folder: &Path,
+    images: &Observations,
+    per_label: usize,
+) -> Result<PathBuf, Error> {
     let tiles = tiles(images)?;
-    let rows: Vec<Vec<Tile>> = tiles.chunks(per_label).map(|row| row.iter().take(10).cloned().collect()).collect();
+    let rows: Vec<Vec<Tile>> = tiles
+        .chunks(per_label)
+        .map(|row| row.iter().take(10).cloned().collect())
+        .collect();
     let captions = (0..rows.len()).map(|label| label.to_string()).collect();
-    write_grid(&folder.join("labels-to-images.png"), &Grid { row_captions: captions, ..Grid::new(rows) })
+    write_grid(
+        &folder.join("labels-to-images.png"),
+        &Grid {
+            row_captions: captions,
+            ..Grid::new(rows)
+        },
+    )
 }
 
 /// Writes images in rows of `columns` to `path`; comes back with the path.
@@ -39,7 +69,10 @@ pub fn write_labels_to_images(folder: &Path, images: &Observations, per_label: u
 /// # Errors
 /// [`Error`] when the observations are not images or the file cannot be written.
 pub fn write_sheet(path: &Path, images: &Observations, columns: usize) -> Result<PathBuf, Error> {
-    let rows = tiles(images)?.chunks(columns).map(<[Tile]>::to_vec).collect();
+    let rows = tiles(images)?
+        .chunks(columns)
+        .map(<[Tile]>::to_vec)
+        .collect();
     write_grid(path, &Grid::new(rows))
 }
 

@@ -1,4 +1,5 @@
-//! Results of long work, kept in a folder as they come, so that an interrupted run goes on where it was.
+//! Results of long work, kept in a folder as they come, so that an interrupted run goes on where it
+//! was.
 
 use crate::Error;
 use serde::Serialize;
@@ -7,7 +8,8 @@ use serde_json::Value;
 use std::path::Path;
 use zbridge_report::write_atomically;
 
-/// What an earlier run left at `path` under the same settings, or else what `measure` finds, which is left there.
+/// What an earlier run left at `path` under the same settings, or else what `measure` finds, which
+/// is left there.
 ///
 /// # Errors
 /// Those of `measure`, and of writing.
@@ -17,7 +19,9 @@ pub(crate) fn remembered_or<T: Serialize + DeserializeOwned>(
     measure: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let settings = serde_json::to_value(settings).unwrap_or_default();
-    let stored = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<(Value, T)>(&bytes).ok());
+    let stored = std::fs::read(path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<(Value, T)>(&bytes).ok());
     if let Some((_, point)) = stored.filter(|(of, _)| *of == settings) {
         return Ok(point);
     }

@@ -1,7 +1,9 @@
-//! Training a given model by its recipe: data, checkpoints, held-out figures, and the weights file in the end.
+//! Training a given model by its recipe: data, checkpoints, held-out figures, and the weights file
+//! in the end.
 //!
-//! A training can be stopped at any step and goes on from its checkpoint as if it had never stopped: the weights
-//! file is the same, byte by byte. The figures in that file are those of the very numbers it stores.
+//! A training can be stopped at any step and goes on from its checkpoint as if it had never
+//! stopped: the weights file is the same, byte by byte. The figures in that file are those of the
+//! very numbers it stores.
 //!
 //! ```no_run
 //! use zbridge::training::{Recipe, TrainRequest, Verdict, train_model};
@@ -34,7 +36,9 @@ use zbridge_data::{DataError, write_atomically};
 use zbridge_models::BurnVaeTrainer;
 pub use zbridge_models::TextFigures;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
-use zbridge_models::{AliTrainer, ClassifierTrainer, Objective, TextVaeTrainer, VaeArchitecture, VaeTrainer};
+use zbridge_models::{
+    AliTrainer, ClassifierTrainer, Objective, TextVaeTrainer, VaeArchitecture, VaeTrainer,
+};
 use zbridge_nn::{Device, NnError, Precision, TrainingPlan, WeightsFile, train};
 pub use zbridge_nn::{Position, Progress, Verdict};
 
@@ -43,8 +47,8 @@ pub use zbridge_nn::{Position, Progress, Verdict};
 pub struct TrainRequest {
     /// How the model is made.
     pub recipe: Recipe,
-    /// The folder with the data; for MNIST, without it, `ZBRIDGE_DATA` or the cache, which is filled when it is empty.
-    /// Scenes need none.
+    /// The folder with the data; for MNIST, without it, `ZBRIDGE_DATA` or the cache, which is
+    /// filled when it is empty. Scenes need none.
     pub data: Option<PathBuf>,
     /// Seed of everything random.
     pub seed: u64,
@@ -52,7 +56,8 @@ pub struct TrainRequest {
     pub out: PathBuf,
     /// Where the training is kept until it has ended.
     pub checkpoint: PathBuf,
-    /// Goes on from the checkpoint, which must be there; without it, a checkpoint must not be there.
+    /// Goes on from the checkpoint, which must be there; without it, a checkpoint must not be
+    /// there.
     pub resume: bool,
     /// Epochs of the whole schedule, in place of the recipe's.
     pub epochs: Option<usize>,
@@ -69,7 +74,8 @@ pub struct TrainRequest {
 }
 
 impl TrainRequest {
-    /// The recipe as it stands under seed 1, its checkpoint beside `out`, 1000 draws for each of 1000 test images.
+    /// The recipe as it stands under seed 1, its checkpoint beside `out`, 1000 draws for each of
+    /// 1000 test images.
     pub fn new(recipe: Recipe, out: impl Into<PathBuf>) -> Self {
         let out = out.into();
         let mut checkpoint = out.clone().into_os_string();
@@ -97,16 +103,21 @@ impl TrainRequest {
             (recipe.epochs, recipe.stop_after) = (epochs, epochs);
         }
         recipe.stop_after = self.stop_after.unwrap_or(recipe.stop_after);
-        let Recipe { epochs, stop_after, .. } = recipe;
+        let Recipe {
+            epochs, stop_after, ..
+        } = recipe;
         if stop_after == 0 || stop_after > epochs {
-            let message = format!("a training of {epochs} epochs cannot stop after {stop_after}: 1 to {epochs} can");
+            let message = format!(
+                "a training of {epochs} epochs cannot stop after {stop_after}: 1 to {epochs} can"
+            );
             return Err(Error::Usage { message });
         }
         Ok(recipe)
     }
 }
 
-/// What the observer of a training is told. Its answer to anything but a step counts at the next step.
+/// What the observer of a training is told. Its answer to anything but a step counts at the next
+/// step.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TrainEvent<'e> {
@@ -164,35 +175,59 @@ pub struct TrainReport {
 
 /// Trains a model by its recipe and writes its weights file.
 ///
-/// The checkpoint is written at the start, after every epoch and when the observer stops the training; it is removed
-/// once the weights file is there.
+/// The checkpoint is written at the start, after every epoch and when the observer stops the
+/// training; it is removed once the weights file is there.
 ///
 /// # Errors
-/// [`Error::Interrupted`] when the observer said stop; the checkpoint is kept. [`Error::Usage`] for epochs out of
-/// range, a checkpoint in the way of a fresh start, or one of another training; [`Error::Data`] and
-/// [`Error::Network`] for files that cannot be read or written, and for a training that diverges.
+/// [`Error::Interrupted`] when the observer said stop; the checkpoint is kept. [`Error::Usage`] for
+/// epochs out of range, a checkpoint in the way of a fresh start, or one of another training;
+/// [`Error::Data`] and [`Error::Network`] for files that cannot be read or written, and for a
+/// training that diverges.
 pub fn train_model(
     request: &TrainRequest,
     observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
 ) -> Result<TrainReport, Error> {
     let recipe = request.effective_recipe()?;
     expect_device(request.device, &recipe)?;
-    let TrainingRows { observations, labels, digest, test } = TrainingRows::read(request, &recipe, observer)?;
+    let TrainingRows {
+        observations,
+        labels,
+        digest,
+        test,
+    } = TrainingRows::read(request, &recipe, observer)?;
     let plan = recipe.plan(observations.rows(), request.seed);
-    let training = Training { request, recipe: &recipe, plan: &plan, data_digest: digest, test };
+    let training = Training {
+        request,
+        recipe: &recipe,
+        plan: &plan,
+        data_digest: digest,
+        test,
+    };
     match recipe.model.clone() {
-        RecipeModel::Vae(architecture, objective) => training.run_vae(architecture, objective, &observations, observer),
+        RecipeModel::Vae(architecture, objective) => {
+            training.run_vae(architecture, objective, &observations, observer)
+        }
         RecipeModel::Ali(architecture, discriminator, objective) => {
-            let trainer = AliTrainer::new(architecture, discriminator, objective, &observations, request.seed)?;
+            let trainer = AliTrainer::new(
+                architecture,
+                discriminator,
+                objective,
+                &observations,
+                request.seed,
+            )?;
             training.run(trainer, observer)
         }
         RecipeModel::Text(config, objective) => {
             let architecture = config.reading(observations.kind())?;
-            training.run(TextVaeTrainer::new(architecture, objective, &observations, request.seed), observer)
+            training.run(
+                TextVaeTrainer::new(architecture, objective, &observations, request.seed),
+                observer,
+            )
         }
-        RecipeModel::Classifier(network) => {
-            training.run(ClassifierTrainer::new(network, &observations, &labels, request.seed), observer)
-        }
+        RecipeModel::Classifier(network) => training.run(
+            ClassifierTrainer::new(network, &observations, &labels, request.seed),
+            observer,
+        ),
     }
 }
 
@@ -201,8 +236,15 @@ fn expect_device(device: Device, recipe: &Recipe) -> Result<(), Error> {
     match &recipe.model {
         RecipeModel::Vae(..) => Ok(()),
         _ if device != Device::Cpu => {
-            let reason = format!("`{}` is trained on `cpu` only; leave --device out", recipe.name);
-            Err(NnError::Device { name: device.to_string(), reason }.into())
+            let reason = format!(
+                "`{}` is trained on `cpu` only; leave --device out",
+                recipe.name
+            );
+            Err(NnError::Device {
+                name: device.to_string(),
+                reason,
+            }
+            .into())
         }
         _ => Ok(()),
     }
@@ -210,13 +252,22 @@ fn expect_device(device: Device, recipe: &Recipe) -> Result<(), Error> {
 
 /// Errors when no file can appear at `out`, as far as that shows without writing one.
 fn expect_place(out: &Path) -> Result<(), Error> {
-    let folder = out.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = out
+        .parent()
+        .filter(|folder| *folder != Path::new(""))
+        .unwrap_or(Path::new("."));
     if out.is_dir() {
-        return Err(Error::Usage { message: format!("{} is a folder: name a file with --out", out.display()) });
+        return Err(Error::Usage {
+            message: format!("{} is a folder: name a file with --out", out.display()),
+        });
     }
     match folder.metadata() {
         Ok(_) => Ok(()),
-        Err(reason) => Err(DataError::Write { path: out.to_owned(), reason }.into()),
+        Err(reason) => Err(DataError::Write {
+            path: out.to_owned(),
+            reason,
+        }
+        .into()),
     }
 }
 
@@ -240,9 +291,15 @@ impl Training<'_> {
     ) -> Result<TrainReport, Error> {
         let TrainRequest { seed, device, .. } = *self.request;
         match device {
-            Device::Cpu => self.run(VaeTrainer::new(architecture, objective, rows, seed), observer),
+            Device::Cpu => self.run(
+                VaeTrainer::new(architecture, objective, rows, seed),
+                observer,
+            ),
             #[cfg(feature = "burn")]
-            _ => self.run(BurnVaeTrainer::new(architecture, objective, rows, seed, device)?, observer),
+            _ => self.run(
+                BurnVaeTrainer::new(architecture, objective, rows, seed, device)?,
+                observer,
+            ),
             #[cfg(not(feature = "burn"))]
             _ => Err(device.not_built().into()),
         }
@@ -253,16 +310,30 @@ impl Training<'_> {
         mut student: S,
         observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
     ) -> Result<TrainReport, Error> {
-        let checkpoint = Checkpoint::new(&self.request.checkpoint, self.recipe, self.plan, &self.data_digest);
+        let checkpoint = Checkpoint::new(
+            &self.request.checkpoint,
+            self.recipe,
+            self.plan,
+            &self.data_digest,
+        );
         let position = self.begin(&mut student, &checkpoint)?;
-        observer(TrainEvent::Started { rows: self.plan.rows, position });
+        observer(TrainEvent::Started {
+            rows: self.plan.rows,
+            position,
+        });
         let mut failed = None;
-        let outcome = train(&mut student, self.plan, position, &mut |student, progress| {
-            self.after_step(student, progress, &checkpoint, observer).unwrap_or_else(|error| {
-                failed = Some(error);
-                Verdict::Stop
-            })
-        })?;
+        let outcome = train(
+            &mut student,
+            self.plan,
+            position,
+            &mut |student, progress| {
+                self.after_step(student, progress, &checkpoint, observer)
+                    .unwrap_or_else(|error| {
+                        failed = Some(error);
+                        Verdict::Stop
+                    })
+            },
+        )?;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -272,11 +343,21 @@ impl Training<'_> {
         let (bytes, held_out) = self.weights_file(&student, observer)?;
         write_atomically(&self.request.out, |file| file.write_all(&bytes))?;
         checkpoint.remove()?;
-        Ok(self.report(&bytes, held_out, outcome.position.epoch, outcome.objective_nats))
+        Ok(self.report(
+            &bytes,
+            held_out,
+            outcome.position.epoch,
+            outcome.objective_nats,
+        ))
     }
 
-    /// Resumes, or leaves a first checkpoint: a folder that cannot be written shows at once, not after hours.
-    fn begin(&self, student: &mut impl Student, checkpoint: &Checkpoint) -> Result<Position, Error> {
+    /// Resumes, or leaves a first checkpoint: a folder that cannot be written shows at once, not
+    /// after hours.
+    fn begin(
+        &self,
+        student: &mut impl Student,
+        checkpoint: &Checkpoint,
+    ) -> Result<Position, Error> {
         expect_place(&self.request.out)?;
         if self.request.resume {
             return checkpoint.restore(student);
@@ -312,22 +393,40 @@ impl Training<'_> {
         student: &S,
         observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
     ) -> Result<(Vec<u8>, HeldOut), Error> {
-        let TrainRequest { out, seed, likelihood_images: images, likelihood_draws: draws, .. } = self.request;
+        let TrainRequest {
+            out,
+            seed,
+            likelihood_images: images,
+            likelihood_draws: draws,
+            ..
+        } = self.request;
         let mut file = student.weights()?;
         let stored = WeightsFile::from_bytes(&file.to_bytes(Precision::Half)?, out)?;
-        let plan = LikelihoodPlan { images: *images, draws: *draws, seed: *seed };
-        let held_out = S::final_examination(&stored, out, &self.test, plan, &mut |done, images| {
-            observer(TrainEvent::Likelihood { done, images });
-        })?;
+        let plan = LikelihoodPlan {
+            images: *images,
+            draws: *draws,
+            seed: *seed,
+        };
+        let held_out =
+            S::final_examination(&stored, out, &self.test, plan, &mut |done, images| {
+                observer(TrainEvent::Likelihood { done, images });
+            })?;
         let entries = [
             ("made_by", self.request.made_by.clone()),
             ("seed", seed.to_string()),
-            ("recipe", serde_json::to_string(self.recipe).unwrap_or_default()),
+            (
+                "recipe",
+                serde_json::to_string(self.recipe).unwrap_or_default(),
+            ),
             ("data_digest", self.data_digest.clone()),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("held_out", serde_json::to_string(&held_out).unwrap_or_default()),
+            (
+                "held_out",
+                serde_json::to_string(&held_out).unwrap_or_default(),
+            ),
         ];
-        file.metadata.extend(entries.map(|(key, value)| (key.to_owned(), value)));
+        file.metadata
+            .extend(entries.map(|(key, value)| (key.to_owned(), value)));
         Ok((file.to_bytes(Precision::Half)?, held_out))
     }
 
@@ -341,7 +440,13 @@ impl Training<'_> {
         Error::Interrupted { message }
     }
 
-    fn report(&self, bytes: &[u8], held_out: HeldOut, epochs: usize, objective_nats: Vec<f64>) -> TrainReport {
+    fn report(
+        &self,
+        bytes: &[u8],
+        held_out: HeldOut,
+        epochs: usize,
+        objective_nats: Vec<f64>,
+    ) -> TrainReport {
         TrainReport {
             recipe: self.recipe.name.clone(),
             seed: self.request.seed,

@@ -1,7 +1,9 @@
 //! From one modality to the other: the three sampling steps of the paper's section 3.1.
 
 use crate::Error;
-use zbridge_core::{ConditionalDensity, LatentModel, Latents, Observations, Posterior, RandomStream};
+use zbridge_core::{
+    ConditionalDensity, LatentModel, Latents, Observations, Posterior, RandomStream,
+};
 
 /// Target latents for each source posterior, `[n · draws, target dim]`, draws side by side:
 /// z_source ~ p(z|source_i), then z_target ~ q(z_target|z_source).
@@ -55,10 +57,16 @@ pub(crate) fn mean_probabilities(each: &Observations, draws: usize) -> Result<Ob
     let mean_of = |block: &[f32]| -> Vec<f32> {
         let mut mean = vec![0.0; classes];
         for row in block.chunks_exact(classes) {
-            mean.iter_mut().zip(row).for_each(|(total, p)| *total += p / draws as f32);
+            mean.iter_mut()
+                .zip(row)
+                .for_each(|(total, p)| *total += p / draws as f32);
         }
         mean
     };
-    let values = each.values().chunks_exact(draws * classes).flat_map(mean_of).collect();
+    let values = each
+        .values()
+        .chunks_exact(draws * classes)
+        .flat_map(mean_of)
+        .collect();
     Ok(Observations::new(values, each.kind().clone())?)
 }

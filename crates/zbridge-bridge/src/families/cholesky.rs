@@ -1,6 +1,7 @@
 use super::dot::dot;
 
-/// The lower-triangular factor L of a symmetric positive definite matrix L Lᵀ, row-major `[dim, dim]`, in f64.
+/// The lower-triangular factor L of a symmetric positive definite matrix L Lᵀ, row-major `[dim,
+/// dim]`, in f64.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Cholesky {
     factor: Vec<f64>,
@@ -8,8 +9,8 @@ pub(crate) struct Cholesky {
 }
 
 impl Cholesky {
-    /// The factor of `matrix` `[dim, dim]`, of which only the lower triangle is read; none where it is not positive
-    /// definite.
+    /// The factor of `matrix` `[dim, dim]`, of which only the lower triangle is read; none where it
+    /// is not positive definite.
     ///
     /// # Source
     /// Cholesky–Banachiewicz, row by row (Golub & Van Loan 2013, section 4.2).
@@ -31,8 +32,8 @@ impl Cholesky {
         Some(Self { factor, dim })
     }
 
-    /// The factor of `matrix` `[dim, dim]`, a covariance, with as little added to its diagonal as makes it positive
-    /// definite: a ten-millionth of the mean variance first, then ten times more.
+    /// The factor of `matrix` `[dim, dim]`, a covariance, with as little added to its diagonal as
+    /// makes it positive definite: a ten-millionth of the mean variance first, then ten times more.
     pub(crate) fn of_nearly(mut matrix: Vec<f64>, dim: usize) -> Self {
         let scale = (0..dim).map(|i| matrix[i * dim + i]).sum::<f64>() / dim.max(1) as f64;
         let mut jitter = 1e-7 * scale.clamp(LEAST_VARIANCE, f64::MAX);
@@ -48,20 +49,27 @@ impl Cholesky {
 
     /// The factor of the identity.
     fn identity(dim: usize) -> Self {
-        let factor = (0..dim * dim).map(|at| f64::from(at % (dim + 1) == 0)).collect();
+        let factor = (0..dim * dim)
+            .map(|at| f64::from(at % (dim + 1) == 0))
+            .collect();
         Self { factor, dim }
     }
 
-    /// The factor of these numbers `[dim, dim]`; none unless they are lower-triangular with a positive diagonal.
+    /// The factor of these numbers `[dim, dim]`; none unless they are lower-triangular with a
+    /// positive diagonal.
     pub(crate) fn from_factor(factor: Vec<f64>, dim: usize) -> Option<Self> {
-        let sound = |(i, row): (usize, &[f64])| row[i] > 0.0 && row[i + 1..].iter().all(|value| *value == 0.0);
+        let sound = |(i, row): (usize, &[f64])| {
+            row[i] > 0.0 && row[i + 1..].iter().all(|value| *value == 0.0)
+        };
         let rows = dim > 0 && dim.checked_mul(dim) == Some(factor.len());
         (rows && factor.chunks_exact(dim).enumerate().all(sound)).then_some(Self { factor, dim })
     }
 
     /// The same in single precision, as files keep it.
     pub(crate) fn rounded(mut self) -> Self {
-        self.factor.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+        self.factor
+            .iter_mut()
+            .for_each(|value| *value = f64::from(*value as f32));
         self
     }
 
@@ -132,7 +140,10 @@ const MOST_JITTERS: usize = 40;
 
 /// `values −= factor · others`.
 fn subtract_scaled(values: &mut [f64], factor: f64, others: &[f64]) {
-    values.iter_mut().zip(others).for_each(|(value, other)| *value -= factor * other);
+    values
+        .iter_mut()
+        .zip(others)
+        .for_each(|(value, other)| *value -= factor * other);
 }
 
 #[cfg(test)]
@@ -144,13 +155,22 @@ mod tests {
     fn covariance(dim: usize, rank: usize) -> Vec<f64> {
         let mut draws = vec![0.0f32; dim * rank];
         RandomStream::named(1, "covariance").fill_standard_normal(&mut draws);
-        let row = |i: usize| draws[i * rank..(i + 1) * rank].iter().map(|&g| f64::from(g)).collect::<Vec<f64>>();
-        (0..dim * dim).map(|at| dot(&row(at / dim), &row(at % dim))).collect()
+        let row = |i: usize| {
+            draws[i * rank..(i + 1) * rank]
+                .iter()
+                .map(|&g| f64::from(g))
+                .collect::<Vec<f64>>()
+        };
+        (0..dim * dim)
+            .map(|at| dot(&row(at / dim), &row(at % dim)))
+            .collect()
     }
 
     fn product_with_transpose(factor: &Cholesky) -> Vec<f64> {
         let (dim, l) = (factor.dim(), factor.factor());
-        (0..dim * dim).map(|at| dot(&l[at / dim * dim..][..dim], &l[at % dim * dim..][..dim])).collect()
+        (0..dim * dim)
+            .map(|at| dot(&l[at / dim * dim..][..dim], &l[at % dim * dim..][..dim]))
+            .collect()
     }
 
     fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
@@ -164,7 +184,10 @@ mod tests {
         let matrix = covariance(11, 30);
         let factor = Cholesky::of(&matrix, 11).unwrap();
         assert_close(&product_with_transpose(&factor), &matrix, 1e-10);
-        assert_eq!(Cholesky::from_factor(factor.factor().to_vec(), 11), Some(factor));
+        assert_eq!(
+            Cholesky::from_factor(factor.factor().to_vec(), 11),
+            Some(factor)
+        );
     }
 
     #[test]
@@ -194,10 +217,22 @@ mod tests {
     #[test]
     fn what_is_not_positive_definite_is_helped_along() {
         let deficient = covariance(6, 2);
-        assert!(Cholesky::of(&[1.0, 2.0, 2.0, 1.0], 2).is_none(), "indefinite");
+        assert!(
+            Cholesky::of(&[1.0, 2.0, 2.0, 1.0], 2).is_none(),
+            "indefinite"
+        );
         assert!(Cholesky::of(&[f64::NAN], 1).is_none());
-        assert_close(&product_with_transpose(&Cholesky::of_nearly(deficient.clone(), 6)), &deficient, 1e-5);
-        for matrix in [vec![0.0; 4], vec![1.0, 2.0, 2.0, 1.0], vec![1e300, 0.0, 0.0, 1e300], vec![f64::NAN; 4]] {
+        assert_close(
+            &product_with_transpose(&Cholesky::of_nearly(deficient.clone(), 6)),
+            &deficient,
+            1e-5,
+        );
+        for matrix in [
+            vec![0.0; 4],
+            vec![1.0, 2.0, 2.0, 1.0],
+            vec![1e300, 0.0, 0.0, 1e300],
+            vec![f64::NAN; 4],
+        ] {
             let factor = Cholesky::of_nearly(matrix, 2);
             assert!(factor.factor().iter().all(|value| value.is_finite()));
             assert!(factor.factor()[0] > 0.0 && factor.factor()[3] > 0.0);
@@ -206,8 +241,17 @@ mod tests {
 
     #[test]
     fn numbers_that_are_no_factor_are_refused() {
-        assert!(Cholesky::from_factor(vec![1.0, 0.5, 0.0, 1.0], 2).is_none(), "an entry above the diagonal");
-        assert!(Cholesky::from_factor(vec![1.0, 0.0, 0.0, 0.0], 2).is_none(), "a diagonal of 0");
-        assert!(Cholesky::from_factor(vec![1.0; 3], 2).is_none(), "no square");
+        assert!(
+            Cholesky::from_factor(vec![1.0, 0.5, 0.0, 1.0], 2).is_none(),
+            "an entry above the diagonal"
+        );
+        assert!(
+            Cholesky::from_factor(vec![1.0, 0.0, 0.0, 0.0], 2).is_none(),
+            "a diagonal of 0"
+        );
+        assert!(
+            Cholesky::from_factor(vec![1.0; 3], 2).is_none(),
+            "no square"
+        );
     }
 }

@@ -17,12 +17,19 @@ const MOST_LOG_VARIANCE: f32 = 60.0;
 impl Components {
     /// The rows of these Gaussians.
     pub(crate) fn new(gaussians: DiagonalGaussian) -> Self {
-        let log_vars = gaussians.log_var().values().iter().map(|v| v.clamp(-MOST_LOG_VARIANCE, MOST_LOG_VARIANCE));
+        let log_vars = gaussians
+            .log_var()
+            .values()
+            .iter()
+            .map(|v| v.clamp(-MOST_LOG_VARIANCE, MOST_LOG_VARIANCE));
         let log_vars: Vec<f32> = log_vars.collect();
         let normaliser = |row: &[f32]| row.iter().map(|&v| -0.5 * (LN_TWO_PI + f64::from(v))).sum();
         Self {
             precisions_root: log_vars.iter().map(|v| (-0.5 * v).exp()).collect(),
-            log_normalisers: log_vars.chunks_exact(gaussians.dim()).map(normaliser).collect(),
+            log_normalisers: log_vars
+                .chunks_exact(gaussians.dim())
+                .map(normaliser)
+                .collect(),
             gaussians,
         }
     }
@@ -92,13 +99,18 @@ impl Component<'_> {
             }
         }
         let rest = point_rest.iter().zip(mean_rest).zip(root_rest);
-        let rest: f32 = rest.map(|((&point, &mean), &root)| square(point, mean, root)).sum();
+        let rest: f32 = rest
+            .map(|((&point, &mean), &root)| square(point, mean, root))
+            .sum();
         self.log_normaliser as f32 - 0.5 * (lanes.iter().sum::<f32>() + rest).min(f32::MAX)
     }
 
     /// A draw in place of standard normal noise.
     pub(crate) fn draw(&self, noise: &mut [f32]) {
-        for (value, (mean, root)) in noise.iter_mut().zip(self.mean.iter().zip(self.precision_root)) {
+        for (value, (mean, root)) in noise
+            .iter_mut()
+            .zip(self.mean.iter().zip(self.precision_root))
+        {
             *value = mean + *value / root;
         }
     }
@@ -106,16 +118,19 @@ impl Component<'_> {
     /// log N(point), in f64.
     pub(crate) fn log_density(&self, point: &[f32]) -> f64 {
         let parameters = self.mean.iter().zip(self.precision_root);
-        let squares = point.iter().zip(parameters).map(|(&point, (&mean, &root))| {
-            let standard = (f64::from(point) - f64::from(mean)) * f64::from(root);
-            standard * standard
-        });
+        let squares = point
+            .iter()
+            .zip(parameters)
+            .map(|(&point, (&mean, &root))| {
+                let standard = (f64::from(point) - f64::from(mean)) * f64::from(root);
+                standard * standard
+            });
         self.log_normaliser - 0.5 * squares.sum::<f64>()
     }
 }
 
-/// N_k(t) / Σ_j N_j(t) of points t under equally weighted components, `[rows, count]`; each row sums to one, however
-/// far from all components its point is.
+/// N_k(t) / Σ_j N_j(t) of points t under equally weighted components, `[rows, count]`; each row
+/// sums to one, however far from all components its point is.
 ///
 /// # Shapes
 /// `points` `[rows, dim]`, row-major.
@@ -125,7 +140,9 @@ pub(crate) fn responsibilities(components: &DiagonalGaussian, points: &[f32]) ->
     let (count, dim) = (components.count(), components.dim());
     let mut shares = vec![0.0; points.len() / dim * count];
     if count > 0 {
-        let blocks = shares.par_chunks_mut(ROWS_AT_ONCE * count).zip(points.par_chunks(ROWS_AT_ONCE * dim));
+        let blocks = shares
+            .par_chunks_mut(ROWS_AT_ONCE * count)
+            .zip(points.par_chunks(ROWS_AT_ONCE * dim));
         blocks.for_each(|(shares, points)| {
             for (shares, point) in shares.chunks_exact_mut(count).zip(points.chunks_exact(dim)) {
                 components.log_densities(point, shares);
@@ -139,7 +156,9 @@ pub(crate) fn responsibilities(components: &DiagonalGaussian, points: &[f32]) ->
 /// `e^v / Σ e^v` in place of `values` v; gives log Σ e^v.
 pub(crate) fn normalise(values: &mut [f32]) -> f32 {
     let highest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    values.iter_mut().for_each(|value| *value = (*value - highest).exp());
+    values
+        .iter_mut()
+        .for_each(|value| *value = (*value - highest).exp());
     let total: f32 = values.iter().sum();
     values.iter_mut().for_each(|value| *value /= total);
     highest + total.ln()
@@ -153,13 +172,22 @@ pub(crate) fn chosen(weights: &[f32], uniform: f32) -> usize {
         uniform < below
     });
     // The weights may add up to a little less than 1.
-    found.unwrap_or_else(|| weights.iter().rposition(|&weight| weight > 0.0).unwrap_or(0))
+    found.unwrap_or_else(|| {
+        weights
+            .iter()
+            .rposition(|&weight| weight > 0.0)
+            .unwrap_or(0)
+    })
 }
 
 /// log Σ e^v in f64.
 pub(crate) fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
     let highest = values.clone().fold(f64::NEG_INFINITY, f64::max);
-    highest + values.map(|value| (value - highest).exp()).sum::<f64>().ln()
+    highest
+        + values
+            .map(|value| (value - highest).exp())
+            .sum::<f64>()
+            .ln()
 }
 
 #[cfg(test)]
@@ -172,7 +200,11 @@ mod tests {
         let mut stream = RandomStream::named(41, "components");
         stream.fill_standard_normal(&mut means);
         stream.fill_standard_normal(&mut log_vars);
-        DiagonalGaussian::new(Latents::new(means, 11).unwrap(), Latents::new(log_vars, 11).unwrap()).unwrap()
+        DiagonalGaussian::new(
+            Latents::new(means, 11).unwrap(),
+            Latents::new(log_vars, 11).unwrap(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -183,7 +215,10 @@ mod tests {
         for (k, in_f32) in in_f32.into_iter().enumerate() {
             let exact = gaussians.select(&[k]).log_prob(&point).unwrap()[0];
             assert!((components.component(k).log_density(point.values()) - exact).abs() < 1e-4);
-            assert!((f64::from(in_f32) - exact).abs() < 1e-4, "{in_f32} against {exact}");
+            assert!(
+                (f64::from(in_f32) - exact).abs() < 1e-4,
+                "{in_f32} against {exact}"
+            );
         }
     }
 
@@ -194,7 +229,12 @@ mod tests {
         let shares = responsibilities(&gaussians, points.values());
         for (shares, point) in shares.chunks_exact(3).zip(0..) {
             let point = points.select(&[point, point, point]);
-            let densities: Vec<f64> = gaussians.log_prob(&point).unwrap().iter().map(|nats| nats.exp()).collect();
+            let densities: Vec<f64> = gaussians
+                .log_prob(&point)
+                .unwrap()
+                .iter()
+                .map(|nats| nats.exp())
+                .collect();
             for (share, density) in shares.iter().zip(&densities) {
                 assert!((f64::from(*share) - density / densities.iter().sum::<f64>()).abs() < 1e-4);
             }

@@ -13,16 +13,17 @@ use zbridge_nn::{Gradients, InputGradient, Mode, Network, NnError, Tape, Weights
 
 /// q(target|source) as standard normal noise that an invertible network carries to the target.
 ///
-/// A coupling keeps half of the dimensions and moves each of the others by a monotone spline of its own, whose shape a
-/// network gives from the kept half and the source. The next coupling moves the half that this one kept. So the map is
-/// inverted one spline at a time, its Jacobian is triangular, and the density is exact:
-/// log q(y|x) = log N(f(y; x); 0, I) + Σ log-slopes of all splines.
+/// A coupling keeps half of the dimensions and moves each of the others by a monotone spline of its
+/// own, whose shape a network gives from the kept half and the source. The next coupling moves the
+/// half that this one kept. So the map is inverted one spline at a time, its Jacobian is
+/// triangular, and the density is exact: log q(y|x) = log N(f(y; x); 0, I) + Σ log-slopes of all
+/// splines.
 ///
 /// A draw and a density cost a pass through each coupling's network.
 ///
 /// # Source
-/// Dinh, Sohl-Dickstein & Bengio 2017, "Density estimation using Real NVP", for couplings; Durkan et al. 2019, "Neural
-/// spline flows", for splines in them.
+/// Dinh, Sohl-Dickstein & Bengio 2017, "Density estimation using Real NVP", for couplings; Durkan
+/// et al. 2019, "Neural spline flows", for splines in them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CouplingFlow {
     couplings: Couplings,
@@ -45,7 +46,11 @@ pub(crate) struct FlowShape {
 
 impl Default for FlowShape {
     fn default() -> Self {
-        Self { couplings: 6, hidden: vec![96, 96], bins: 8 }
+        Self {
+            couplings: 6,
+            hidden: vec![96, 96],
+            bins: 8,
+        }
     }
 }
 
@@ -60,17 +65,23 @@ struct Couplings {
 impl Couplings {
     const COUNT: std::ops::RangeInclusive<usize> = 1..=256;
 
-    /// Pairs of couplings: the first of a pair keeps dimensions drawn at random, the second those that it moved.
+    /// Pairs of couplings: the first of a pair keeps dimensions drawn at random, the second those
+    /// that it moved.
     fn drawn(target: usize, shape: &FlowShape, stream: &mut RandomStream) -> Self {
         let mut orders: Vec<Vec<usize>> = Vec::with_capacity(shape.couplings);
         for index in 0..shape.couplings {
             let order = match orders.last() {
-                Some(previous) if index % 2 == 1 => [&previous[target / 2..], &previous[..target / 2]].concat(),
+                Some(previous) if index % 2 == 1 => {
+                    [&previous[target / 2..], &previous[..target / 2]].concat()
+                }
                 _ => stream.permutation(target),
             };
             orders.push(order);
         }
-        Self { bins: shape.bins, orders }
+        Self {
+            bins: shape.bins,
+            orders,
+        }
     }
 
     fn count(&self) -> usize {
@@ -107,7 +118,10 @@ impl Couplings {
 
     /// What is wrong with couplings that a file describes.
     fn fault(&self) -> Option<&'static str> {
-        if !Splines::BINS.contains(&self.bins) || !Self::COUNT.contains(&self.count()) || self.target() == 0 {
+        if !Splines::BINS.contains(&self.bins)
+            || !Self::COUNT.contains(&self.count())
+            || self.target() == 0
+        {
             return Some("numbers out of range");
         }
         let all: Vec<usize> = (0..self.target()).collect();
@@ -116,7 +130,8 @@ impl Couplings {
             order.sort_unstable();
             order == all
         };
-        (!self.orders.iter().all(is_order)).then_some("an order that does not name every dimension once")
+        (!self.orders.iter().all(is_order))
+            .then_some("an order that does not name every dimension once")
     }
 }
 
@@ -149,7 +164,8 @@ impl CouplingFlow {
     /// The untrained flow, whose density is close to a standard normal's whatever the source.
     ///
     /// # Errors
-    /// [`BridgeError::Setting`] for couplings or bins out of range, [`ShapeError::Empty`] for layers without units.
+    /// [`BridgeError::Setting`] for couplings or bins out of range, [`ShapeError::Empty`] for
+    /// layers without units.
     pub(crate) fn initial(
         source: usize,
         target: usize,
@@ -157,19 +173,45 @@ impl CouplingFlow {
         stream: &mut RandomStream,
     ) -> Result<Self, BridgeError> {
         let require = |holds: bool, setting: &'static str, value: usize, expected: &'static str| {
-            if holds { Ok(()) } else { Err(BridgeError::Setting { setting, value: value.to_string(), expected }) }
+            if holds {
+                Ok(())
+            } else {
+                Err(BridgeError::Setting {
+                    setting,
+                    value: value.to_string(),
+                    expected,
+                })
+            }
         };
-        require(Couplings::COUNT.contains(&shape.couplings), "couplings", shape.couplings, "1 to 256")?;
-        require(Splines::BINS.contains(&shape.bins), "bins", shape.bins, "2 to 64")?;
+        require(
+            Couplings::COUNT.contains(&shape.couplings),
+            "couplings",
+            shape.couplings,
+            "1 to 256",
+        )?;
+        require(
+            Splines::BINS.contains(&shape.bins),
+            "bins",
+            shape.bins,
+            "2 to 64",
+        )?;
         require(target > 0, "target dimensions", target, "at least 1")?;
         require(source > 0, "source dimensions", source, "at least 1")?;
         let couplings = Couplings::drawn(target, shape, stream);
-        let network = mlp::network(couplings.kept() + source, &shape.hidden, couplings.outputs())?;
+        let network = mlp::network(
+            couplings.kept() + source,
+            &shape.hidden,
+            couplings.outputs(),
+        )?;
         let mut parameters = Vec::new();
         for _ in 0..couplings.count() {
             parameters.extend(mlp::initial_parameters(&network, stream));
         }
-        Ok(Self { couplings, network, parameters })
+        Ok(Self {
+            couplings,
+            network,
+            parameters,
+        })
     }
 
     /// Where the parameters of coupling `index` lie.
@@ -194,12 +236,19 @@ impl CouplingFlow {
         let (kept, _) = self.couplings.split(index);
         let within_reach = |value: f32| value.clamp(-REACH, REACH);
         inputs.clear();
-        let rows = points.chunks_exact(self.couplings.target()).zip(sources.chunks_exact(self.source()));
+        let rows = points
+            .chunks_exact(self.couplings.target())
+            .zip(sources.chunks_exact(self.source()));
         for (point, source) in rows {
             inputs.extend(kept.iter().map(|&column| within_reach(point[column])));
             inputs.extend(source.iter().copied().map(within_reach));
         }
-        self.network.forward(&self.parameters[self.range(index)], inputs, Mode::Training, tape)
+        self.network.forward(
+            &self.parameters[self.range(index)],
+            inputs,
+            Mode::Training,
+            tape,
+        )
     }
 
     /// Moves points through coupling `index` towards noise and adds their log-slopes.
@@ -218,10 +267,22 @@ impl CouplingFlow {
         work.log_slopes.resize(work.before.len(), 0.0);
         let raw = self.raw(index, sources, points, &mut work.inputs, &mut tape.network);
         let splines = self.couplings.splines();
-        splines.forward(&work.before, raw, &mut work.after, &mut work.log_slopes, &mut tape.splines);
+        splines.forward(
+            &work.before,
+            raw,
+            &mut work.after,
+            &mut work.log_slopes,
+            &mut tape.splines,
+        );
         scatter(&work.after, points, self.couplings.target(), moved);
-        for (total, log_slopes) in log_determinants.iter_mut().zip(work.log_slopes.chunks_exact(moved.len())) {
-            *total += log_slopes.iter().map(|&log_slope| f64::from(log_slope)).sum::<f64>();
+        for (total, log_slopes) in log_determinants
+            .iter_mut()
+            .zip(work.log_slopes.chunks_exact(moved.len()))
+        {
+            *total += log_slopes
+                .iter()
+                .map(|&log_slope| f64::from(log_slope))
+                .sum::<f64>();
         }
     }
 
@@ -238,12 +299,14 @@ impl CouplingFlow {
         gather(points, self.couplings.target(), moved, &mut work.before);
         work.after.resize(work.before.len(), 0.0);
         let raw = self.raw(index, sources, points, &mut work.inputs, &mut tape.network);
-        self.couplings.splines().inverse(&work.before, raw, &mut work.after, &mut tape.splines);
+        self.couplings
+            .splines()
+            .inverse(&work.before, raw, &mut work.after, &mut tape.splines);
         scatter(&work.after, points, self.couplings.target(), moved);
     }
 
-    /// The chain rule through coupling `index`: `gradient` `[rows, target]` at its output becomes that at its input,
-    /// that by its parameters is added to `parameter_gradient`.
+    /// The chain rule through coupling `index`: `gradient` `[rows, target]` at its output becomes
+    /// that at its input, that by its parameters is added to `parameter_gradient`.
     fn backward_through(
         &self,
         index: usize,
@@ -256,12 +319,24 @@ impl CouplingFlow {
         let (target, inputs) = (self.couplings.target(), self.network.inputs());
         let (kept, moved) = self.couplings.split(index);
         gather(gradient, target, moved, &mut work.before);
-        work.raw_gradient.resize(work.before.len() / moved.len() * self.couplings.outputs(), 0.0);
+        work.raw_gradient.resize(
+            work.before.len() / moved.len() * self.couplings.outputs(),
+            0.0,
+        );
         let splines = self.couplings.splines();
-        splines.backward(log_slope_gradient, &mut work.before, &mut work.raw_gradient, &mut tape.splines);
+        splines.backward(
+            log_slope_gradient,
+            &mut work.before,
+            &mut work.raw_gradient,
+            &mut tape.splines,
+        );
         scatter(&work.before, gradient, target, moved);
         // Before the first coupling there is only data.
-        let wanted = if index > 0 { InputGradient::Wanted } else { InputGradient::Unused };
+        let wanted = if index > 0 {
+            InputGradient::Wanted
+        } else {
+            InputGradient::Unused
+        };
         let parameters = &self.parameters[self.range(index)];
         let by_inputs = self.network.backward(
             parameters,
@@ -271,8 +346,13 @@ impl CouplingFlow {
             &mut tape.network,
         );
         if wanted == InputGradient::Wanted {
-            for (gradient, by_inputs) in gradient.chunks_exact_mut(target).zip(by_inputs.chunks_exact(inputs)) {
-                kept.iter().zip(by_inputs).for_each(|(&column, by_input)| gradient[column] += by_input);
+            for (gradient, by_inputs) in gradient
+                .chunks_exact_mut(target)
+                .zip(by_inputs.chunks_exact(inputs))
+            {
+                kept.iter()
+                    .zip(by_inputs)
+                    .for_each(|(&column, by_input)| gradient[column] += by_input);
             }
         }
     }
@@ -281,9 +361,14 @@ impl CouplingFlow {
         let layers = serde_json::to_string(&self.network).unwrap_or_default();
         let couplings = serde_json::to_string(&self.couplings).unwrap_or_default();
         file.metadata.insert(format!("{prefix}.network"), layers);
-        file.metadata.insert(format!("{prefix}.coupling-flow"), couplings);
+        file.metadata
+            .insert(format!("{prefix}.coupling-flow"), couplings);
         for index in 0..self.couplings.count() {
-            file.put_network(&format!("{prefix}.coupling.{index}"), &self.network, &self.parameters[self.range(index)]);
+            file.put_network(
+                &format!("{prefix}.coupling.{index}"),
+                &self.network,
+                &self.parameters[self.range(index)],
+            );
         }
     }
 
@@ -291,22 +376,40 @@ impl CouplingFlow {
     ///
     /// # Errors
     /// [`NnError::Weights`] when a part is missing, out of range, or does not fit the others.
-    pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
-        let couplings: Couplings = file.parsed_metadata(&format!("{prefix}.coupling-flow"), path)?;
+    pub(crate) fn from_file(
+        file: &WeightsFile,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Self, BridgeError> {
+        let couplings: Couplings =
+            file.parsed_metadata(&format!("{prefix}.coupling-flow"), path)?;
         let network = mlp::from_file(file, prefix, path)?;
         let misfit = || {
-            let fits = network.inputs() > couplings.kept() && network.outputs() == couplings.outputs();
+            let fits =
+                network.inputs() > couplings.kept() && network.outputs() == couplings.outputs();
             (!fits).then_some("a network that does not fit its couplings")
         };
         if let Some(fault) = couplings.fault().or_else(misfit) {
             let reason = format!("the coupling flow `{prefix}` has {fault}; get the file anew");
-            return Err(NnError::Weights { path: path.to_owned(), reason }.into());
+            return Err(NnError::Weights {
+                path: path.to_owned(),
+                reason,
+            }
+            .into());
         }
         let mut parameters = Vec::new();
         for index in 0..couplings.count() {
-            parameters.extend(file.network_parameters(&format!("{prefix}.coupling.{index}"), &network, path)?);
+            parameters.extend(file.network_parameters(
+                &format!("{prefix}.coupling.{index}"),
+                &network,
+                path,
+            )?);
         }
-        Ok(Self { couplings, network, parameters })
+        Ok(Self {
+            couplings,
+            network,
+            parameters,
+        })
     }
 }
 
@@ -320,11 +423,23 @@ impl Transport for &CouplingFlow {
     fn to_target(&self, sources: &[f32], points: &mut [f32], tape: &mut FlowTape) {
         tape.couplings.resize_with(1, CouplingTape::default);
         for index in (0..self.couplings.count()).rev() {
-            self.towards_target(index, sources, points, &mut tape.couplings[0], &mut tape.work);
+            self.towards_target(
+                index,
+                sources,
+                points,
+                &mut tape.couplings[0],
+                &mut tape.work,
+            );
         }
     }
 
-    fn to_noise(&self, sources: &[f32], points: &mut [f32], log_determinants: &mut [f64], tape: &mut FlowTape) {
+    fn to_noise(
+        &self,
+        sources: &[f32],
+        points: &mut [f32],
+        log_determinants: &mut [f64],
+        tape: &mut FlowTape,
+    ) {
         tape.couplings.resize_with(1, CouplingTape::default);
         for index in 0..self.couplings.count() {
             let (coupling, work) = (&mut tape.couplings[0], &mut tape.work);
@@ -364,7 +479,12 @@ impl Learner for CouplingFlow {
         gradients: &mut [f32],
         tape: &mut FlowTape,
     ) -> f64 {
-        let FlowTape { couplings, work, points, log_determinants } = tape;
+        let FlowTape {
+            couplings,
+            work,
+            points,
+            log_determinants,
+        } = tape;
         couplings.resize_with(self.couplings.count(), CouplingTape::default);
         points.clear();
         points.extend_from_slice(target);
@@ -376,7 +496,14 @@ impl Learner for CouplingFlow {
         let nats = standard_normal_nats(points) + log_determinants.iter().sum::<f64>();
         points.iter_mut().for_each(|noise| *noise *= scale);
         for (index, coupling) in couplings.iter_mut().enumerate().rev() {
-            self.backward_through(index, -scale, points, &mut gradients[self.range(index)], coupling, work);
+            self.backward_through(
+                index,
+                -scale,
+                points,
+                &mut gradients[self.range(index)],
+                coupling,
+                work,
+            );
         }
         -nats
     }
@@ -392,8 +519,14 @@ fn gather(rows: &[f32], dim: usize, columns: &[usize], gathered: &mut Vec<f32>) 
 
 /// The way back of `gather`.
 fn scatter(gathered: &[f32], rows: &mut [f32], dim: usize, columns: &[usize]) {
-    for (row, values) in rows.chunks_exact_mut(dim).zip(gathered.chunks_exact(columns.len())) {
-        columns.iter().zip(values).for_each(|(&column, value)| row[column] = *value);
+    for (row, values) in rows
+        .chunks_exact_mut(dim)
+        .zip(gathered.chunks_exact(columns.len()))
+    {
+        columns
+            .iter()
+            .zip(values)
+            .for_each(|(&column, value)| row[column] = *value);
     }
 }
 
@@ -403,7 +536,11 @@ mod tests {
     use crate::families::{laws, trial};
 
     fn flow(source: usize, target: usize, couplings: usize) -> CouplingFlow {
-        let shape = FlowShape { couplings, hidden: vec![16, 16], bins: 6 };
+        let shape = FlowShape {
+            couplings,
+            hidden: vec![16, 16],
+            bins: 6,
+        };
         CouplingFlow::initial(source, target, &shape, &mut RandomStream::named(1, "flow")).unwrap()
     }
 
@@ -425,7 +562,11 @@ mod tests {
     fn an_untrained_flow_is_close_to_a_standard_normal() {
         let points = Latents::new(vec![0.3, -0.2, 1.0, 2.0, -0.7, 0.1], 3).unwrap();
         let source = Latents::filled(2, 3, 0.5);
-        let nats = flow(3, 3, 6).given(&source).unwrap().log_prob(&points).unwrap();
+        let nats = flow(3, 3, 6)
+            .given(&source)
+            .unwrap()
+            .log_prob(&points)
+            .unwrap();
         for (nats, point) in nats.iter().zip(points.values().chunks_exact(3)) {
             assert!((nats - standard_normal_nats(point)).abs() < 0.1, "{nats}");
         }
@@ -439,7 +580,13 @@ mod tests {
         RandomStream::named(2, "noise").fill_standard_normal(&mut noise);
         let (mut points, mut tape) = (noise.clone(), FlowTape::default());
         (&flow).to_target(&sources, &mut points, &mut tape);
-        assert!(points.iter().zip(&noise).any(|(point, noise)| (point - noise).abs() > 0.5), "nothing moved");
+        assert!(
+            points
+                .iter()
+                .zip(&noise)
+                .any(|(point, noise)| (point - noise).abs() > 0.5),
+            "nothing moved"
+        );
         (&flow).to_noise(&sources, &mut points, &mut [0.0; 100], &mut tape);
         for (back, noise) in points.iter().zip(&noise) {
             assert!((back - noise).abs() < 1e-3, "{noise} came back as {back}");
@@ -451,8 +598,10 @@ mod tests {
         for target in 1..8 {
             let couplings = flow(2, target, 6).couplings;
             for pair in 0..3 {
-                let moved: std::collections::BTreeSet<_> =
-                    [2 * pair, 2 * pair + 1].iter().flat_map(|&index| couplings.split(index).1).collect();
+                let moved: std::collections::BTreeSet<_> = [2 * pair, 2 * pair + 1]
+                    .iter()
+                    .flat_map(|&index| couplings.split(index).1)
+                    .collect();
                 assert_eq!(moved.len(), target);
             }
         }
@@ -469,22 +618,64 @@ mod tests {
 
     #[test]
     fn it_learns_what_no_gaussian_can() {
-        let shape = FlowShape { couplings: 4, hidden: vec![32, 32], bins: 8 };
-        let flow = CouplingFlow::initial(1, 2, &shape, &mut RandomStream::named(3, "moons")).unwrap();
+        let shape = FlowShape {
+            couplings: 4,
+            hidden: vec![32, 32],
+            bins: 8,
+        };
+        let flow =
+            CouplingFlow::initial(1, 2, &shape, &mut RandomStream::named(3, "moons")).unwrap();
         trial::beats_every_gaussian(flow, 500, 5e-3, 0.7);
     }
 
     #[test]
     fn settings_out_of_range_are_refused() {
         let refused = |source, target, shape| {
-            CouplingFlow::initial(source, target, &shape, &mut RandomStream::named(1, "refused")).unwrap_err()
+            CouplingFlow::initial(
+                source,
+                target,
+                &shape,
+                &mut RandomStream::named(1, "refused"),
+            )
+            .unwrap_err()
         };
         let shape = FlowShape::default;
-        assert!(refused(2, 2, FlowShape { couplings: 0, ..shape() }).to_string().contains("`couplings` is 0"));
-        assert!(refused(2, 2, FlowShape { bins: 1, ..shape() }).to_string().contains("`bins` is 1"));
-        assert!(matches!(refused(2, 2, FlowShape { hidden: vec![0], ..shape() }), BridgeError::Shape(_)));
-        assert!(matches!(refused(2, 0, shape()), BridgeError::Setting { .. }));
-        assert!(matches!(refused(0, 2, shape()), BridgeError::Setting { .. }));
+        assert!(
+            refused(
+                2,
+                2,
+                FlowShape {
+                    couplings: 0,
+                    ..shape()
+                }
+            )
+            .to_string()
+            .contains("`couplings` is 0")
+        );
+        assert!(
+            refused(2, 2, FlowShape { bins: 1, ..shape() })
+                .to_string()
+                .contains("`bins` is 1")
+        );
+        assert!(matches!(
+            refused(
+                2,
+                2,
+                FlowShape {
+                    hidden: vec![0],
+                    ..shape()
+                }
+            ),
+            BridgeError::Shape(_)
+        ));
+        assert!(matches!(
+            refused(2, 0, shape()),
+            BridgeError::Setting { .. }
+        ));
+        assert!(matches!(
+            refused(0, 2, shape()),
+            BridgeError::Setting { .. }
+        ));
     }
 
     fn read(tamper: impl Fn(&mut WeightsFile)) -> Result<CouplingFlow, BridgeError> {
@@ -513,12 +704,21 @@ mod tests {
             r#"{"bins":6,"orders":[[0,1,2,3,4,5,6,7,8,9],[0,1,2,3,4,5,6,7,8,9]]}"#,
         ] {
             let read = read(|file| {
-                file.metadata.insert("q.coupling-flow".into(), couplings.into());
+                file.metadata
+                    .insert("q.coupling-flow".into(), couplings.into());
             });
-            assert!(matches!(read, Err(BridgeError::Network(NnError::Weights { .. }))), "{couplings}");
+            assert!(
+                matches!(read, Err(BridgeError::Network(NnError::Weights { .. }))),
+                "{couplings}"
+            );
         }
         let without = |name: &'static str| read(move |file| drop(file.tensors.remove(name)));
-        assert!(without("q.coupling.1.0.weight").unwrap_err().to_string().contains("no tensor"));
+        assert!(
+            without("q.coupling.1.0.weight")
+                .unwrap_err()
+                .to_string()
+                .contains("no tensor")
+        );
         assert!(read(|file| drop(file.metadata.remove("q.network"))).is_err());
     }
 
@@ -526,6 +726,8 @@ mod tests {
     #[ignore = "a measurement"]
     fn time_of_a_flow() {
         let shape = FlowShape::default();
-        trial::measure(CouplingFlow::initial(12, 18, &shape, &mut RandomStream::named(1, "time")).unwrap());
+        trial::measure(
+            CouplingFlow::initial(12, 18, &shape, &mut RandomStream::named(1, "time")).unwrap(),
+        );
     }
 }

@@ -5,20 +5,23 @@ use super::soft_bound::soft_bound;
 use crate::BridgeError;
 use crate::learner::Learner;
 use std::path::Path;
-use zbridge_core::{ConditionalDensity, LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{
+    ConditionalDensity, LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError,
+};
 use zbridge_nn::{NnError, Tape, WeightsFile};
 
-/// q(t|s) = N(μ(s), (L(s) L(s)ᵀ)⁻¹): a Gaussian with full covariance whose mean, and lower-triangular factor L of whose
-/// precision, a network gives.
+/// q(t|s) = N(μ(s), (L(s) L(s)ᵀ)⁻¹): a Gaussian with full covariance whose mean, and
+/// lower-triangular factor L of whose precision, a network gives.
 ///
 /// log q = Σ log L_ii − ½ ‖Lᵀ (t − μ)‖² − ½ dim log 2π.
 ///
-/// The network's outputs are μ, then log L_ii before their bound, then the rows of L below the diagonal, one after the
-/// other.
+/// The network's outputs are μ, then log L_ii before their bound, then the rows of L below the
+/// diagonal, one after the other.
 ///
 /// # Source
-/// Williams 1996, "Using neural networks to model conditional multivariate densities": the precision's factor needs no
-/// constraint but a positive diagonal, and no inverse on the way to the likelihood.
+/// Williams 1996, "Using neural networks to model conditional multivariate densities": the
+/// precision's factor needs no constraint but a positive diagonal, and no inverse on the way to the
+/// likelihood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FullGaussian {
     conditioner: Conditioner,
@@ -32,7 +35,8 @@ impl FullGaussian {
     /// The untrained density, next to the standard normal for every source.
     ///
     /// # Errors
-    /// [`ShapeError::Empty`] when a width is 0, [`BridgeError::Setting`] when `dropout` is not in [0, 1).
+    /// [`ShapeError::Empty`] when a width is 0, [`BridgeError::Setting`] when `dropout` is not in
+    /// [0, 1).
     pub(crate) fn initial(
         source: usize,
         target: usize,
@@ -41,31 +45,54 @@ impl FullGaussian {
         stream: &mut RandomStream,
     ) -> Result<Self, BridgeError> {
         let outputs = parameters_of(target).unwrap_or(0);
-        Ok(Self { conditioner: Conditioner::initial(source, hidden, outputs, dropout, stream)?, dim: target })
+        Ok(Self {
+            conditioner: Conditioner::initial(source, hidden, outputs, dropout, stream)?,
+            dim: target,
+        })
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
         self.conditioner.put_into(file, prefix);
-        file.metadata.insert(format!("{prefix}.full-gaussian"), self.dim.to_string());
+        file.metadata
+            .insert(format!("{prefix}.full-gaussian"), self.dim.to_string());
     }
 
     /// The density stored under `prefix`; `path` names the file in errors.
     ///
     /// # Errors
-    /// [`NnError::Weights`] when a part is missing, or the network does not give what so many dimensions need.
-    pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
+    /// [`NnError::Weights`] when a part is missing, or the network does not give what so many
+    /// dimensions need.
+    pub(crate) fn from_file(
+        file: &WeightsFile,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Self, BridgeError> {
         let conditioner = Conditioner::from_file(file, prefix, path)?;
         let dim: usize = file.parsed_metadata(&format!("{prefix}.full-gaussian"), path)?;
         let found = conditioner.outputs();
         if dim == 0 || parameters_of(dim) != Some(found) {
-            let reason = format!("`{prefix}` gives {found} numbers, which are no full Gaussian in {dim} dimensions");
-            return Err(NnError::Weights { path: path.to_owned(), reason }.into());
+            let reason = format!(
+                "`{prefix}` gives {found} numbers, which are no full Gaussian in {dim} dimensions"
+            );
+            return Err(NnError::Weights {
+                path: path.to_owned(),
+                reason,
+            }
+            .into());
         }
         Ok(Self { conditioner, dim })
     }
 
-    /// −log q(target) for a row of the network's outputs, and `scale` times its gradient by them in `gradient`.
-    fn row_backward(&self, outputs: &[f32], target: &[f32], scale: f32, gradient: &mut [f32], row: &mut Row) -> f64 {
+    /// −log q(target) for a row of the network's outputs, and `scale` times its gradient by them in
+    /// `gradient`.
+    fn row_backward(
+        &self,
+        outputs: &[f32],
+        target: &[f32],
+        scale: f32,
+        gradient: &mut [f32],
+        row: &mut Row,
+    ) -> f64 {
         let parts = Parts::of(outputs, self.dim);
         let mut nats = 0.5 * self.dim as f64 * LN_TWO_PI;
         row.whitened.fill(0.0);
@@ -86,9 +113,17 @@ impl FullGaussian {
             log_scales[i] = scale * (along * row.residual[i] - 1.0) * row.slopes[i];
             let entries = below.split_off_mut(..i).unwrap_or_default();
             let factor = scale * row.residual[i];
-            entries.iter_mut().zip(&row.whitened).for_each(|(entry, whitened)| *entry = factor * whitened);
+            entries
+                .iter_mut()
+                .zip(&row.whitened)
+                .for_each(|(entry, whitened)| *entry = factor * whitened);
         }
-        nats + 0.5 * row.whitened.iter().map(|&u| f64::from(u) * f64::from(u)).sum::<f64>()
+        nats + 0.5
+            * row
+                .whitened
+                .iter()
+                .map(|&u| f64::from(u) * f64::from(u))
+                .sum::<f64>()
     }
 }
 
@@ -112,14 +147,24 @@ impl Learner for FullGaussian {
         gradients: &mut [f32],
         tape: &mut FullGaussianTape,
     ) -> f64 {
-        let FullGaussianTape { network, gradient, row } = tape;
+        let FullGaussianTape {
+            network,
+            gradient,
+            row,
+        } = tape;
         let outputs = self.conditioner.forward(source, stream, network);
         gradient.resize(outputs.len(), 0.0);
         row.resize(self.dim);
         let width = self.conditioner.outputs();
-        let rows = outputs.chunks_exact(width).zip(target.chunks_exact(self.dim)).zip(gradient.chunks_exact_mut(width));
-        let nats =
-            rows.map(|((outputs, target), gradient)| self.row_backward(outputs, target, scale, gradient, row)).sum();
+        let rows = outputs
+            .chunks_exact(width)
+            .zip(target.chunks_exact(self.dim))
+            .zip(gradient.chunks_exact_mut(width));
+        let nats = rows
+            .map(|((outputs, target), gradient)| {
+                self.row_backward(outputs, target, scale, gradient, row)
+            })
+            .sum();
         self.conditioner.backward(gradient, gradients, network);
         nats
     }
@@ -141,17 +186,31 @@ impl Parametric for FullGaussian {
             let log_scale = f64::from(soft_bound(parts.log_scales[i], MOST_LOG_SCALE).0);
             let residual = f64::from(point) - f64::from(mean);
             whitened[i] += log_scale.exp() * residual;
-            whitened.iter_mut().zip(parts.below(i)).for_each(|(u, &entry)| *u += residual * f64::from(entry));
+            whitened
+                .iter_mut()
+                .zip(parts.below(i))
+                .for_each(|(u, &entry)| *u += residual * f64::from(entry));
             nats += log_scale;
         }
         nats - 0.5 * dot(whitened, whitened)
     }
 
     /// μ + L⁻ᵀ z, from the last dimension to the first.
-    fn draw(&self, outputs: &[f32], _choices: &[f32], noise: &mut [f32], deviations: &mut Vec<f64>) {
+    fn draw(
+        &self,
+        outputs: &[f32],
+        _choices: &[f32],
+        noise: &mut [f32],
+        deviations: &mut Vec<f64>,
+    ) {
         let parts = Parts::of(outputs, self.dim);
         deviations.clear();
-        deviations.extend(parts.log_scales.iter().map(|&raw| f64::from(-soft_bound(raw, MOST_LOG_SCALE).0).exp()));
+        deviations.extend(
+            parts
+                .log_scales
+                .iter()
+                .map(|&raw| f64::from(-soft_bound(raw, MOST_LOG_SCALE).0).exp()),
+        );
         for draw in noise.chunks_exact_mut(self.dim) {
             for i in (0..self.dim).rev() {
                 draw[i] *= deviations[i] as f32;
@@ -196,7 +255,12 @@ struct Row {
 
 impl Row {
     fn resize(&mut self, dim: usize) {
-        for values in [&mut self.residual, &mut self.whitened, &mut self.scales, &mut self.slopes] {
+        for values in [
+            &mut self.residual,
+            &mut self.whitened,
+            &mut self.scales,
+            &mut self.slopes,
+        ] {
             values.resize(dim, 0.0);
         }
     }
@@ -213,7 +277,11 @@ impl<'o> Parts<'o> {
     fn of(outputs: &'o [f32], dim: usize) -> Self {
         let (mean, rest) = outputs.split_at(dim);
         let (log_scales, lower) = rest.split_at(dim);
-        Self { mean, log_scales, lower }
+        Self {
+            mean,
+            log_scales,
+            lower,
+        }
     }
 
     /// Row `i` of L, left of the diagonal.
@@ -222,14 +290,18 @@ impl<'o> Parts<'o> {
     }
 }
 
-/// How many numbers a full Gaussian in `dim` dimensions has: dim (dim + 3) / 2; none where that is no number.
+/// How many numbers a full Gaussian in `dim` dimensions has: dim (dim + 3) / 2; none where that is
+/// no number.
 fn parameters_of(dim: usize) -> Option<usize> {
     dim.checked_mul(dim.checked_add(3)?).map(|twice| twice / 2)
 }
 
 /// `values += factor · others`, as far as there are others.
 fn add_scaled(values: &mut [f32], factor: f32, others: &[f32]) {
-    values.iter_mut().zip(others).for_each(|(value, other)| *value += factor * other);
+    values
+        .iter_mut()
+        .zip(others)
+        .for_each(|(value, other)| *value += factor * other);
 }
 
 #[cfg(test)]
@@ -241,8 +313,17 @@ mod tests {
         let mut stream = RandomStream::named(31, "full-gaussian");
         let mut density = FullGaussian::initial(3, dim, &[16, 8], dropout, &mut stream).unwrap();
         // Away from the quiet start, so that sources matter and correlations are strong.
-        density.conditioner.last_layer_mut().0.iter_mut().for_each(|weight| *weight *= 20.0);
-        density.conditioner.last_layer_mut().1.copy_from_slice(&vec![0.3; parameters_of(dim).unwrap()]);
+        density
+            .conditioner
+            .last_layer_mut()
+            .0
+            .iter_mut()
+            .for_each(|weight| *weight *= 20.0);
+        density
+            .conditioner
+            .last_layer_mut()
+            .1
+            .copy_from_slice(&vec![0.3; parameters_of(dim).unwrap()]);
         density
     }
 
@@ -264,16 +345,28 @@ mod tests {
         let fresh = FullGaussian::initial(3, 4, &[16], 0.0, &mut stream).unwrap();
         let (source, point) = (Latents::filled(1, 3, 0.5), Latents::filled(1, 4, 0.7));
         let nats = fresh.given(&source).unwrap().log_prob(&point).unwrap()[0];
-        assert!((nats + 0.5 * 4.0 * (LN_TWO_PI + 0.49)).abs() < 0.2, "{nats}");
+        assert!(
+            (nats + 0.5 * 4.0 * (LN_TWO_PI + 0.49)).abs() < 0.2,
+            "{nats}"
+        );
     }
 
     #[test]
     fn objective_is_minus_the_log_density() {
         let density = density(4, 0.0);
         let (source, target) = (vec![0.4, -0.1, 0.2], vec![0.3, 0.1, -0.5, 1.0]);
-        let (mut stream, mut gradients) = (RandomStream::named(33, "objective"), vec![0.0; density.parameters().len()]);
-        let nats =
-            density.backward(&source, &target, 1.0, &mut stream, &mut gradients, &mut FullGaussianTape::default());
+        let (mut stream, mut gradients) = (
+            RandomStream::named(33, "objective"),
+            vec![0.0; density.parameters().len()],
+        );
+        let nats = density.backward(
+            &source,
+            &target,
+            1.0,
+            &mut stream,
+            &mut gradients,
+            &mut FullGaussianTape::default(),
+        );
         let given = density.given(&Latents::new(source, 3).unwrap()).unwrap();
         let log_prob = given.log_prob(&Latents::new(target, 4).unwrap()).unwrap()[0];
         assert!((nats + log_prob).abs() < 1e-4, "{nats} against {log_prob}");
@@ -285,7 +378,12 @@ mod tests {
         for value in [f32::MAX, f32::MIN, 1e20] {
             let given = density.given(&Latents::filled(1, 3, value)).unwrap();
             assert!(given.log_prob(&Latents::filled(1, 3, -value)).unwrap()[0].is_finite());
-            assert_eq!(given.sample_each(3, &mut RandomStream::named(1, "far")).rows(), 3);
+            assert_eq!(
+                given
+                    .sample_each(3, &mut RandomStream::named(1, "far"))
+                    .rows(),
+                3
+            );
         }
     }
 
@@ -294,9 +392,15 @@ mod tests {
         let density = density(3, 0.3);
         let mut file = WeightsFile::default();
         density.put_into(&mut file, "q");
-        let file =
-            WeightsFile::from_bytes(&file.to_bytes(zbridge_nn::Precision::Single).unwrap(), Path::new("f")).unwrap();
-        assert_eq!(FullGaussian::from_file(&file, "q", Path::new("f")).unwrap(), density);
+        let file = WeightsFile::from_bytes(
+            &file.to_bytes(zbridge_nn::Precision::Single).unwrap(),
+            Path::new("f"),
+        )
+        .unwrap();
+        assert_eq!(
+            FullGaussian::from_file(&file, "q", Path::new("f")).unwrap(),
+            density
+        );
     }
 
     #[test]
@@ -320,10 +424,20 @@ mod tests {
             stream.fill_standard_normal(&mut source);
             stream.fill_standard_normal(&mut target);
             let density = FullGaussian::initial(32, dim, &[128, 128], 0.3, &mut stream).unwrap();
-            let (mut tape, mut gradients) = (FullGaussianTape::default(), vec![0.0; density.parameters().len()]);
+            let (mut tape, mut gradients) = (
+                FullGaussianTape::default(),
+                vec![0.0; density.parameters().len()],
+            );
             let start = std::time::Instant::now();
             for _ in 0..300 {
-                density.backward(&source, &target, 1.0, &mut stream, &mut gradients, &mut tape);
+                density.backward(
+                    &source,
+                    &target,
+                    1.0,
+                    &mut stream,
+                    &mut gradients,
+                    &mut tape,
+                );
             }
             println!("{dim} dimensions: {:?} a step", start.elapsed() / 300);
         }

@@ -3,10 +3,13 @@ use crate::learner::Learner;
 use crate::{BridgeConfig, BridgeError};
 use rayon::prelude::*;
 use std::path::Path;
-use zbridge_core::{ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{
+    ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError,
+};
 use zbridge_nn::{Gradients, InputGradient, Layer, Mode, Network, Tape, WeightsFile};
 
-/// q(target|source) as a diagonal Gaussian whose mean and log-variance a network gives (paper, eq. 1).
+/// q(target|source) as a diagonal Gaussian whose mean and log-variance a network gives (paper, eq.
+/// 1).
 #[derive(Debug, Clone, PartialEq)]
 pub struct GaussianDensity {
     network: Network,
@@ -14,8 +17,8 @@ pub struct GaussianDensity {
 }
 
 impl GaussianDensity {
-    /// The untrained density of the paper's section 4.3: (Linear → BatchNorm → LeakyReLU) for each hidden
-    /// layer, then a Linear layer that outputs the posterior's parameters.
+    /// The untrained density of the paper's section 4.3: (Linear → BatchNorm → LeakyReLU) for each
+    /// hidden layer, then a Linear layer that outputs the posterior's parameters.
     pub(crate) fn initial(
         source: usize,
         target: usize,
@@ -27,16 +30,25 @@ impl GaussianDensity {
         for &outputs in &config.hidden {
             layers.push(Layer::Linear { inputs, outputs });
             layers.push(Layer::BatchNorm { width: outputs });
-            layers.push(Layer::LeakyRelu { slope: config.negative_slope });
+            layers.push(Layer::LeakyRelu {
+                slope: config.negative_slope,
+            });
             inputs = outputs;
         }
-        layers.push(Layer::Linear { inputs, outputs: 2 * target });
+        layers.push(Layer::Linear {
+            inputs,
+            outputs: 2 * target,
+        });
         let network = Network::new(layers)?;
         let parameters = network.initial_parameters(stream);
-        Ok(Self { network, parameters })
+        Ok(Self {
+            network,
+            parameters,
+        })
     }
 
-    /// The untrained density for few pairs: hidden layers with dropout, and a start near the standard normal.
+    /// The untrained density for few pairs: hidden layers with dropout, and a start near the
+    /// standard normal.
     pub(crate) fn regularised(
         source: usize,
         target: usize,
@@ -44,8 +56,12 @@ impl GaussianDensity {
         dropout: f32,
         stream: &mut RandomStream,
     ) -> Result<Self, BridgeError> {
-        let (network, parameters) = Conditioner::initial(source, hidden, 2 * target, dropout, stream)?.into_parts();
-        Ok(Self { network, parameters })
+        let (network, parameters) =
+            Conditioner::initial(source, hidden, 2 * target, dropout, stream)?.into_parts();
+        Ok(Self {
+            network,
+            parameters,
+        })
     }
 
     /// q(·|source_i) for each row as plain Gaussians, `[batch, target]`.
@@ -57,14 +73,30 @@ impl GaussianDensity {
         let (inputs, dim) = self.dims();
         if source.dim() != inputs {
             let (expected, found) = ((source.rows(), inputs), (source.rows(), source.dim()));
-            return Err(ShapeError::Mismatch { what: "source latents of the bridge", expected, found });
+            return Err(ShapeError::Mismatch {
+                what: "source latents of the bridge",
+                expected,
+                found,
+            });
         }
-        let (mut mean, mut log_var) = (vec![0.0; source.rows() * dim], vec![0.0; source.rows() * dim]);
-        let outputs = mean.par_chunks_mut(ROWS_AT_ONCE * dim).zip(log_var.par_chunks_mut(ROWS_AT_ONCE * dim));
-        let blocks = source.values().par_chunks(ROWS_AT_ONCE * inputs).zip(outputs);
+        let (mut mean, mut log_var) = (
+            vec![0.0; source.rows() * dim],
+            vec![0.0; source.rows() * dim],
+        );
+        let outputs = mean
+            .par_chunks_mut(ROWS_AT_ONCE * dim)
+            .zip(log_var.par_chunks_mut(ROWS_AT_ONCE * dim));
+        let blocks = source
+            .values()
+            .par_chunks(ROWS_AT_ONCE * inputs)
+            .zip(outputs);
         blocks.for_each_init(Tape::default, |tape, (block, (mean, log_var))| {
-            let outputs = self.network.forward(&self.parameters, block, Mode::Inference, tape);
-            let rows = mean.chunks_exact_mut(dim).zip(log_var.chunks_exact_mut(dim));
+            let outputs = self
+                .network
+                .forward(&self.parameters, block, Mode::Inference, tape);
+            let rows = mean
+                .chunks_exact_mut(dim)
+                .zip(log_var.chunks_exact_mut(dim));
             for (row, (mean, log_var)) in outputs.chunks_exact(2 * dim).zip(rows) {
                 mean.copy_from_slice(&row[..dim]);
                 log_var.copy_from_slice(&row[dim..]);
@@ -89,10 +121,17 @@ impl GaussianDensity {
         file.put_network(prefix, &self.network, &self.parameters);
     }
 
-    pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
+    pub(crate) fn from_file(
+        file: &WeightsFile,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Self, BridgeError> {
         let network: Network = file.parsed_metadata(&format!("{prefix}.network"), path)?;
         let parameters = file.network_parameters(prefix, &network, path)?;
-        Ok(Self { network, parameters })
+        Ok(Self {
+            network,
+            parameters,
+        })
     }
 }
 
@@ -106,7 +145,8 @@ impl ConditionalDensity for GaussianDensity {
     }
 }
 
-/// Log-variances that a regularised fit may reach: a deviation of e⁻⁶ of the aggregate's is a point.
+/// Log-variances that a regularised fit may reach: a deviation of e⁻⁶ of the aggregate's is a
+/// point.
 const LEAST_LOG_VARIANCE: f32 = -12.0;
 
 impl Learner for GaussianDensity {
@@ -131,11 +171,17 @@ impl Learner for GaussianDensity {
     ) -> f64 {
         let dim = self.network.outputs() / 2;
         tape.network.draw_dropout_from(stream.child(0));
-        let outputs = self.network.forward(&self.parameters, source, Mode::Training, &mut tape.network);
+        let outputs =
+            self.network
+                .forward(&self.parameters, source, Mode::Training, &mut tape.network);
         tape.gradient.clear();
         tape.gradient.extend_from_slice(outputs);
         let mut total = 0.0;
-        for (q, target) in tape.gradient.chunks_exact_mut(2 * dim).zip(target.chunks_exact(dim)) {
+        for (q, target) in tape
+            .gradient
+            .chunks_exact_mut(2 * dim)
+            .zip(target.chunks_exact(dim))
+        {
             let (means, log_vars) = q.split_at_mut(dim);
             let mut nats = 0.0f32;
             for ((mean, log_var), z) in means.iter_mut().zip(log_vars).zip(target) {
@@ -144,7 +190,11 @@ impl Learner for GaussianDensity {
                 let distance = gap * gap * precision;
                 nats += 0.5 * (bounded + distance + zbridge_core::LN_TWO_PI as f32);
                 *mean = scale * gap * precision;
-                *log_var = if *log_var > LEAST_LOG_VARIANCE { scale * 0.5 * (1.0 - distance) } else { 0.0 };
+                *log_var = if *log_var > LEAST_LOG_VARIANCE {
+                    scale * 0.5 * (1.0 - distance)
+                } else {
+                    0.0
+                };
             }
             total += f64::from(nats);
         }
@@ -176,7 +226,11 @@ mod tests {
         let mut density = GaussianDensity::regularised(3, 2, &[8, 8], 0.0, &mut stream).unwrap();
         let mut noise = vec![0.0; density.parameters.len()];
         stream.fill_standard_normal(&mut noise);
-        density.parameters.iter_mut().zip(noise).for_each(|(p, noise)| *p += 0.2 * noise);
+        density
+            .parameters
+            .iter_mut()
+            .zip(noise)
+            .for_each(|(p, noise)| *p += 0.2 * noise);
         density
     }
 

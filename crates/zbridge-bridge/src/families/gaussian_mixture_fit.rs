@@ -5,23 +5,39 @@ use rayon::prelude::*;
 use std::iter;
 use zbridge_core::{DiagonalGaussian, Latents, Moments, RandomStream};
 
-/// A mixture of at most `most` Gaussians with diagonal covariance for these points: the components, and their log
-/// weights. It has 1, 2, 4, 8, … or `most` components, whichever is best by the Bayesian information criterion. Variances
-/// are no less than a thousandth of their column's. No more than 20,000 points are looked at, drawn from `stream`.
+/// A mixture of at most `most` Gaussians with diagonal covariance for these points: the components,
+/// and their log weights. It has 1, 2, 4, 8, … or `most` components, whichever is best by the
+/// Bayesian information criterion. Variances are no less than a thousandth of their column's. No
+/// more than 20,000 points are looked at, drawn from `stream`.
 ///
 /// # Source
-/// Dempster, Laird & Rubin 1977; starts by Arthur & Vassilvitskii 2007 (k-means++), of which the one that is best after
-/// a few steps goes on (Biernacki, Celeux & Govaert 2003); Schwarz 1978 for the criterion.
-pub(crate) fn fit_components(points: &Latents, most: usize, stream: &mut RandomStream) -> (DiagonalGaussian, Vec<f32>) {
+/// Dempster, Laird & Rubin 1977; starts by Arthur & Vassilvitskii 2007 (k-means++), of which the
+/// one that is best after a few steps goes on (Biernacki, Celeux & Govaert 2003); Schwarz 1978 for
+/// the criterion.
+pub(crate) fn fit_components(
+    points: &Latents,
+    most: usize,
+    stream: &mut RandomStream,
+) -> (DiagonalGaussian, Vec<f32>) {
     let points = some_of(points, stream);
     let scale = Scale::of(&points);
     let points = scale.standardised(&points);
-    let counts = iter::successors(Some(1), |&count| (count < most).then(|| (2 * count).min(most)));
-    let fits = counts.take_while(|&count| count <= points.rows()).map(|count| Fit::of(&points, count, stream));
-    let best = fits.min_by(|a, b| a.criterion(points.rows()).total_cmp(&b.criterion(points.rows())));
+    let counts = iter::successors(Some(1), |&count| {
+        (count < most).then(|| (2 * count).min(most))
+    });
+    let fits = counts
+        .take_while(|&count| count <= points.rows())
+        .map(|count| Fit::of(&points, count, stream));
+    let best = fits.min_by(|a, b| {
+        a.criterion(points.rows())
+            .total_cmp(&b.criterion(points.rows()))
+    });
     match best {
         Some(fit) => (scale.restored(fit.components.gaussians()), fit.log_weights),
-        None => (scale.restored(&DiagonalGaussian::standard(1, points.dim())), vec![0.0]),
+        None => (
+            scale.restored(&DiagonalGaussian::standard(1, points.dim())),
+            vec![0.0],
+        ),
     }
 }
 
@@ -56,9 +72,25 @@ impl Scale {
         const LEAST_DEVIATION: f64 = 1e-6;
         let column = |column: usize| {
             let mut moments = Moments::default();
-            points.values().iter().skip(column).step_by(points.dim()).for_each(|&value| moments.push(f64::from(value)));
-            let variance = if points.rows() > 1 { moments.variance() } else { 0.0 };
-            (if points.rows() > 0 { moments.mean() } else { 0.0 }, variance.sqrt().max(LEAST_DEVIATION))
+            points
+                .values()
+                .iter()
+                .skip(column)
+                .step_by(points.dim())
+                .for_each(|&value| moments.push(f64::from(value)));
+            let variance = if points.rows() > 1 {
+                moments.variance()
+            } else {
+                0.0
+            };
+            (
+                if points.rows() > 0 {
+                    moments.mean()
+                } else {
+                    0.0
+                },
+                variance.sqrt().max(LEAST_DEVIATION),
+            )
         };
         Self((0..points.dim()).map(column).collect())
     }
@@ -66,15 +98,24 @@ impl Scale {
     fn standardised(&self, points: &Latents) -> Latents {
         let columns = self.0.iter().cycle();
         let values = points.values().iter().zip(columns);
-        let values = values.map(|(&value, (mean, deviation))| ((f64::from(value) - mean) / deviation) as f32).collect();
+        let values = values
+            .map(|(&value, (mean, deviation))| ((f64::from(value) - mean) / deviation) as f32)
+            .collect();
         Latents::saturating(values, points.dim())
     }
 
     fn restored(&self, gaussians: &DiagonalGaussian) -> DiagonalGaussian {
         let means = gaussians.mean().values().iter().zip(self.0.iter().cycle());
-        let means = means.map(|(&value, (mean, deviation))| (mean + deviation * f64::from(value)) as f32).collect();
-        let log_vars = gaussians.log_var().values().iter().zip(self.0.iter().cycle());
-        let log_vars = log_vars.map(|(&value, (_, deviation))| (f64::from(value) + 2.0 * deviation.ln()) as f32);
+        let means = means
+            .map(|(&value, (mean, deviation))| (mean + deviation * f64::from(value)) as f32)
+            .collect();
+        let log_vars = gaussians
+            .log_var()
+            .values()
+            .iter()
+            .zip(self.0.iter().cycle());
+        let log_vars = log_vars
+            .map(|(&value, (_, deviation))| (f64::from(value) + 2.0 * deviation.ln()) as f32);
         of_values(means, log_vars.collect(), gaussians.dim())
     }
 }
@@ -103,7 +144,11 @@ impl Fit {
     /// The mixture in which every point belongs to the nearest of `count` seeds.
     fn started(points: &Latents, count: usize, stream: &mut RandomStream) -> Self {
         let mut sums = Sums::none(count, points.dim());
-        for (point, nearest) in points.values().chunks_exact(points.dim()).zip(nearest_seeds(points, count, stream)) {
+        for (point, nearest) in points
+            .values()
+            .chunks_exact(points.dim())
+            .zip(nearest_seeds(points, count, stream))
+        {
             sums.add(nearest, 1.0, point);
         }
         sums.maximised(points.rows())
@@ -123,8 +168,8 @@ impl Fit {
         self
     }
 
-    /// The expectation step: sums over the points, weighted by each component's share of them. Blocks are summed in
-    /// their order, so that threads do not matter.
+    /// The expectation step: sums over the points, weighted by each component's share of them.
+    /// Blocks are summed in their order, so that threads do not matter.
     fn expected(&self, points: &Latents) -> Sums {
         const ROWS_AT_ONCE: usize = 512;
         let (count, dim) = (self.components.count(), points.dim());
@@ -132,15 +177,26 @@ impl Fit {
             let (mut sums, mut shares) = (Sums::none(count, dim), vec![0.0; count]);
             for point in block.chunks_exact(dim) {
                 self.components.log_densities(point, &mut shares);
-                shares.iter_mut().zip(&self.log_weights).for_each(|(share, weight)| *share += weight);
+                shares
+                    .iter_mut()
+                    .zip(&self.log_weights)
+                    .for_each(|(share, weight)| *share += weight);
                 sums.log_likelihood += f64::from(normalise(&mut shares));
-                for (k, &share) in shares.iter().enumerate().filter(|(_, share)| **share > LEAST_SHARE) {
+                for (k, &share) in shares
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, share)| **share > LEAST_SHARE)
+                {
                     sums.add(k, share, point);
                 }
             }
             sums
         };
-        let blocks: Vec<Sums> = points.values().par_chunks(ROWS_AT_ONCE * dim).map(sums_of).collect();
+        let blocks: Vec<Sums> = points
+            .values()
+            .par_chunks(ROWS_AT_ONCE * dim)
+            .map(sums_of)
+            .collect();
         blocks.into_iter().fold(Sums::none(count, dim), Sums::and)
     }
 
@@ -156,9 +212,16 @@ fn nearest_seeds(points: &Latents, count: usize, stream: &mut RandomStream) -> V
     let (mut nearest, mut squares) = (vec![0; points.rows()], vec![f32::MAX; points.rows()]);
     let mut seed = stream.below(points.rows());
     for k in 0..count {
-        let rows = points.values().chunks_exact(points.dim()).zip(nearest.iter_mut().zip(&mut squares));
+        let rows = points
+            .values()
+            .chunks_exact(points.dim())
+            .zip(nearest.iter_mut().zip(&mut squares));
         for (point, (nearest, least)) in rows {
-            let square = point.iter().zip(points.row(seed)).map(|(a, b)| (a - b) * (a - b)).sum();
+            let square = point
+                .iter()
+                .zip(points.row(seed))
+                .map(|(a, b)| (a - b) * (a - b))
+                .sum();
             if square < *least {
                 (*nearest, *least) = (k, square);
             }
@@ -193,7 +256,12 @@ struct Sums {
 impl Sums {
     fn none(count: usize, dim: usize) -> Self {
         let zeros = || vec![0.0; count * dim];
-        Self { mass: vec![0.0; count], first: zeros(), second: zeros(), log_likelihood: 0.0 }
+        Self {
+            mass: vec![0.0; count],
+            first: zeros(),
+            second: zeros(),
+            log_likelihood: 0.0,
+        }
     }
 
     /// Counts `point` as `share` of a point of component `k`.
@@ -210,7 +278,11 @@ impl Sums {
     }
 
     fn and(mut self, other: Self) -> Self {
-        let add = |own: &mut Vec<f64>, other: &[f64]| own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
+        let add = |own: &mut Vec<f64>, other: &[f64]| {
+            own.iter_mut()
+                .zip(other)
+                .for_each(|(own, other)| *own += other)
+        };
         add(&mut self.mass, &other.mass);
         add(&mut self.first, &other.first);
         add(&mut self.second, &other.second);
@@ -221,17 +293,28 @@ impl Sums {
     /// The maximisation step. A component that has lost its points begins anew as all of them.
     fn maximised(&self, points: usize) -> Fit {
         let (count, dim) = (self.mass.len(), self.first.len() / self.mass.len().max(1));
-        let moments = self.first.iter().zip(&self.second).enumerate().map(|(at, (first, second))| {
-            let mass = self.mass[at / dim];
-            if mass < POINTS_IN_ADVANCE {
-                return (0.0, 1.0);
-            }
-            let mean = first / mass;
-            (mean, (second / mass - mean * mean).max(LEAST_VARIANCE))
-        });
-        let (means, log_vars) = moments.map(|(mean, variance): (f64, f64)| (mean as f32, variance.ln() as f32)).unzip();
+        let moments =
+            self.first
+                .iter()
+                .zip(&self.second)
+                .enumerate()
+                .map(|(at, (first, second))| {
+                    let mass = self.mass[at / dim];
+                    if mass < POINTS_IN_ADVANCE {
+                        return (0.0, 1.0);
+                    }
+                    let mean = first / mass;
+                    (mean, (second / mass - mean * mean).max(LEAST_VARIANCE))
+                });
+        let (means, log_vars) = moments
+            .map(|(mean, variance): (f64, f64)| (mean as f32, variance.ln() as f32))
+            .unzip();
         let total = points as f64 + count as f64 * POINTS_IN_ADVANCE;
-        let log_weights = self.mass.iter().map(|mass| ((mass + POINTS_IN_ADVANCE) / total).ln() as f32).collect();
+        let log_weights = self
+            .mass
+            .iter()
+            .map(|mass| ((mass + POINTS_IN_ADVANCE) / total).ln() as f32)
+            .collect();
         Fit {
             components: Components::new(of_values(means, log_vars, dim)),
             log_weights,
@@ -242,8 +325,11 @@ impl Sums {
 
 fn of_values(means: Vec<f32>, log_vars: Vec<f32>, dim: usize) -> DiagonalGaussian {
     let rows = means.len() / dim;
-    DiagonalGaussian::new(Latents::saturating(means, dim), Latents::saturating(log_vars, dim))
-        .unwrap_or_else(|_| DiagonalGaussian::standard(rows, dim))
+    DiagonalGaussian::new(
+        Latents::saturating(means, dim),
+        Latents::saturating(log_vars, dim),
+    )
+    .unwrap_or_else(|_| DiagonalGaussian::standard(rows, dim))
 }
 
 #[cfg(test)]
@@ -253,13 +339,19 @@ mod tests {
 
     const CENTRES: [[f32; 2]; 3] = [[-5.0, 0.0], [5.0, 1.0], [0.0, 30.0]];
 
-    /// Draws from three clusters of deviation ½: `each` of the first, twice and three times as many of the others.
+    /// Draws from three clusters of deviation ½: `each` of the first, twice and three times as many
+    /// of the others.
     fn clusters(each: usize) -> Latents {
         let mut stream = RandomStream::named(51, "clusters");
         let rows = CENTRES.iter().zip(1..).flat_map(|(centre, share)| {
-            let gaussian =
-                DiagonalGaussian::new(Latents::new(centre.to_vec(), 2).unwrap(), Latents::filled(1, 2, 0.25f32.ln()));
-            gaussian.unwrap().sample_each(share * each, &mut stream).into_values()
+            let gaussian = DiagonalGaussian::new(
+                Latents::new(centre.to_vec(), 2).unwrap(),
+                Latents::filled(1, 2, 0.25f32.ln()),
+            );
+            gaussian
+                .unwrap()
+                .sample_each(share * each, &mut stream)
+                .into_values()
         });
         Latents::new(rows.collect(), 2).unwrap()
     }
@@ -273,23 +365,53 @@ mod tests {
         let (components, log_weights) = fitted(&clusters(300), 3);
         assert_eq!(components.rows(), 3);
         for (centre, share) in CENTRES.iter().zip(1..) {
-            let distance =
-                |k: usize| components.mean().row(k).iter().zip(centre).map(|(a, b)| (a - b).abs()).sum::<f32>();
-            let k = (0..3).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
-            assert!(distance(k) < 0.2, "{centre:?} is {} from its component", distance(k));
+            let distance = |k: usize| {
+                components
+                    .mean()
+                    .row(k)
+                    .iter()
+                    .zip(centre)
+                    .map(|(a, b)| (a - b).abs())
+                    .sum::<f32>()
+            };
+            let k = (0..3)
+                .min_by(|&a, &b| distance(a).total_cmp(&distance(b)))
+                .unwrap();
+            assert!(
+                distance(k) < 0.2,
+                "{centre:?} is {} from its component",
+                distance(k)
+            );
             assert!((log_weights[k].exp() - share as f32 / 6.0).abs() < 1e-3);
-            assert!(components.log_var().row(k).iter().all(|v| (v - 0.25f32.ln()).abs() < 0.25));
+            assert!(
+                components
+                    .log_var()
+                    .row(k)
+                    .iter()
+                    .all(|v| (v - 0.25f32.ln()).abs() < 0.25)
+            );
         }
     }
 
     #[test]
     fn no_more_components_than_the_points_ask_for() {
-        let one = DiagonalGaussian::standard(1, 3).sample_each(2000, &mut RandomStream::named(53, "one"));
+        let one =
+            DiagonalGaussian::standard(1, 3).sample_each(2000, &mut RandomStream::named(53, "one"));
         let (components, log_weights) = fitted(&one, 16);
         assert_eq!((components.rows(), log_weights.len()), (1, 1));
         assert!(log_weights[0].abs() < 1e-6);
-        assert!(components.mean().values().iter().all(|mean| mean.abs() < 0.1));
-        assert_eq!(fitted(&clusters(300), 16).0.rows(), 4, "3 are not among 1, 2, 4, 8, 16");
+        assert!(
+            components
+                .mean()
+                .values()
+                .iter()
+                .all(|mean| mean.abs() < 0.1)
+        );
+        assert_eq!(
+            fitted(&clusters(300), 16).0.rows(),
+            4,
+            "3 are not among 1, 2, 4, 8, 16"
+        );
     }
 
     #[test]
@@ -311,7 +433,10 @@ mod tests {
             assert_eq!(components.rows(), log_weights.len());
             assert!(components.rows() >= 1 && log_weights.iter().all(|weight| weight.is_finite()));
             if points.rows() > 0 {
-                let nats = components.select(&[0]).log_prob(&points.select(&[0])).unwrap();
+                let nats = components
+                    .select(&[0])
+                    .log_prob(&points.select(&[0]))
+                    .unwrap();
                 assert!(nats[0].is_finite());
             }
         }
@@ -343,7 +468,11 @@ mod tests {
         for most in [16, 32, 64] {
             let start = std::time::Instant::now();
             let found = fit_components(&points, most, &mut stream).0.rows();
-            println!("{} points in 16 dimensions, up to {most}: {found} in {:?}", points.rows(), start.elapsed());
+            println!(
+                "{} points in 16 dimensions, up to {most}: {found} in {:?}",
+                points.rows(),
+                start.elapsed()
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The families of conditional densities, one file each. All work on plain numbers as they come: what makes them
-//! small enough to fit from few pairs (standardising, leaving out collapsed dimensions) happens around them.
+//! The families of conditional densities, one file each. All work on plain numbers as they come:
+//! what makes them small enough to fit from few pairs (standardising, leaving out collapsed
+//! dimensions) happens around them.
 
 mod cholesky;
 mod components;

@@ -10,21 +10,24 @@ use std::path::Path;
 use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
 use zbridge_nn::{NnError, StoredTensor, Tape, WeightsFile};
 
-/// q(t|s) = Σ_k π(k|s) p(t|k): the source is read as a code that both latent spaces share, and the target is drawn given
-/// the code.
+/// q(t|s) = Σ_k π(k|s) p(t|k): the source is read as a code that both latent spaces share, and the
+/// target is drawn given the code.
 ///
-/// p(t|k) ∝ f(t|k) a(k, t), a flow f given the code whose draws the target's own reader must recognise: accepted with
-/// probability a(k, t) = δ + (1 − δ) ρ(k|t), as in [`Agreement`](crate::agreement::Agreement). As there are but K codes, the
-/// normalisers are K numbers.
+/// p(t|k) ∝ f(t|k) a(k, t), a flow f given the code whose draws the target's own reader must
+/// recognise: accepted with probability a(k, t) = δ + (1 − δ) ρ(k|t), as in
+/// [`Agreement`](crate::agreement::Agreement). As there are but K codes, the normalisers are K
+/// numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SharedCode {
-    /// Logits of π(k|s) for the leading dimensions of a source; what follows them (probabilities of atoms) is not read.
+    /// Logits of π(k|s) for the leading dimensions of a source; what follows them (probabilities of
+    /// atoms) is not read.
     reader: Conditioner,
     /// Width of a source.
     inputs: usize,
     /// f(·|k) of whitened targets, L⁻¹ t.
     flow: CouplingFlow,
-    /// L: a flow that need not learn how target dimensions go together learns the rest from fewer targets.
+    /// L: a flow that need not learn how target dimensions go together learns the rest from fewer
+    /// targets.
     covariance: Cholesky,
     /// Logits of ρ(k|t).
     recogniser: Conditioner,
@@ -42,12 +45,13 @@ const NORMALISER_DRAWS: usize = 4096;
 const MOST_TRIES: usize = 200;
 /// Rows whose densities are worked out at once, each with all codes.
 const ROWS_AT_ONCE: usize = 256;
-/// Codes less probable than this do not count: what a mixture loses by that is a thousandth of its mass at most.
+/// Codes less probable than this do not count: what a mixture loses by that is a thousandth of its
+/// mass at most.
 const LEAST_WEIGHT: f32 = 1e-5;
 
 impl SharedCode {
-    /// The density of sources of width `inputs`, of which `reader` reads the leading ones; `flow` speaks of targets whitened
-    /// by `covariance`.
+    /// The density of sources of width `inputs`, of which `reader` reads the leading ones; `flow`
+    /// speaks of targets whitened by `covariance`.
     ///
     /// # Errors
     /// [`ShapeError`] when reader, flow and recogniser do not speak of the same codes and targets.
@@ -59,19 +63,36 @@ impl SharedCode {
     ) -> Result<Self, ShapeError> {
         let codes = reader.outputs();
         let (expected, found) = ((codes, recogniser.inputs()), flow.dims());
-        if expected != found || covariance.dim() != found.1 || recogniser.outputs() != codes || inputs < reader.inputs()
+        if expected != found
+            || covariance.dim() != found.1
+            || recogniser.outputs() != codes
+            || inputs < reader.inputs()
         {
-            return Err(ShapeError::Mismatch { what: "parts of a shared code", expected, found });
+            return Err(ShapeError::Mismatch {
+                what: "parts of a shared code",
+                expected,
+                found,
+            });
         }
-        let mut density =
-            Self { reader, inputs, flow, covariance, recogniser, log_normalisers: vec![0.0; codes], sharpness: 1.0 };
+        let mut density = Self {
+            reader,
+            inputs,
+            flow,
+            covariance,
+            recogniser,
+            log_normalisers: vec![0.0; codes],
+            sharpness: 1.0,
+        };
         let log_normaliser = |code: usize| -> Result<f32, ShapeError> {
             let mut stream = RandomStream::named(code as u64, "bridge/code-normaliser");
             let drawn = density.proposals(&vec![code; NORMALISER_DRAWS], &mut stream)?;
             let accepted = density.acceptance(&vec![code; NORMALISER_DRAWS], drawn.values());
             Ok((accepted.iter().sum::<f32>() / NORMALISER_DRAWS as f32).ln())
         };
-        let log_normalisers = (0..codes).into_par_iter().map(log_normaliser).collect::<Result<_, _>>()?;
+        let log_normalisers = (0..codes)
+            .into_par_iter()
+            .map(log_normaliser)
+            .collect::<Result<_, _>>()?;
         density.log_normalisers = log_normalisers;
         Ok(density)
     }
@@ -86,7 +107,11 @@ impl SharedCode {
     /// # Errors
     /// [`BridgeError::Shape`] never in practice: there are as many codes as there were.
     pub(crate) fn silenced(self, log_prior: &[f32]) -> Result<Self, BridgeError> {
-        Ok(Self { reader: Conditioner::constant(self.reader.inputs(), log_prior)?, sharpness: 1.0, ..self })
+        Ok(Self {
+            reader: Conditioner::constant(self.reader.inputs(), log_prior)?,
+            sharpness: 1.0,
+            ..self
+        })
     }
 
     fn codes(&self) -> usize {
@@ -96,10 +121,17 @@ impl SharedCode {
     /// One draw of f(t|k) for each code.
     fn proposals(&self, codes: &[usize], stream: &mut RandomStream) -> Result<Latents, ShapeError> {
         let mut one_hot = vec![0.0; codes.len() * self.codes()];
-        one_hot.chunks_exact_mut(self.codes()).zip(codes).for_each(|(row, &code)| row[code] = 1.0);
-        let given = self.flow.given(&Latents::saturating(one_hot, self.codes()))?;
+        one_hot
+            .chunks_exact_mut(self.codes())
+            .zip(codes)
+            .for_each(|(row, &code)| row[code] = 1.0);
+        let given = self
+            .flow
+            .given(&Latents::saturating(one_hot, self.codes()))?;
         let mut points = given.sample_each(1, stream).into_values();
-        in_rows(&mut points, self.covariance.dim(), |row| self.covariance.colour(row));
+        in_rows(&mut points, self.covariance.dim(), |row| {
+            self.covariance.colour(row)
+        });
         Ok(Latents::saturating(points, self.covariance.dim()))
     }
 
@@ -107,7 +139,8 @@ impl SharedCode {
     fn acceptance(&self, codes: &[usize], targets: &[f32]) -> Vec<f32> {
         let read = self.recognised(targets);
         let rows = read.chunks_exact(self.codes()).zip(codes);
-        rows.map(|(read, &code)| SURELY_WRONG + (1.0 - SURELY_WRONG) * read[code]).collect()
+        rows.map(|(read, &code)| SURELY_WRONG + (1.0 - SURELY_WRONG) * read[code])
+            .collect()
     }
 
     /// ρ(k|t) of each row, `[rows, K]`.
@@ -123,19 +156,26 @@ impl SharedCode {
     /// π(k|s) of each row of sources, `[rows, K]`.
     fn weights(&self, sources: &Latents) -> Vec<f32> {
         let width = self.reader.inputs();
-        let points: Vec<f32> =
-            sources.values().chunks_exact(self.inputs).flat_map(|row| &row[..width]).copied().collect();
+        let points: Vec<f32> = sources
+            .values()
+            .chunks_exact(self.inputs)
+            .flat_map(|row| &row[..width])
+            .copied()
+            .collect();
         let mut tape = Tape::default();
         let mut weights = self.reader.infer(&points, &mut tape).to_vec();
-        weights.iter_mut().for_each(|logit| *logit *= self.sharpness);
+        weights
+            .iter_mut()
+            .for_each(|logit| *logit *= self.sharpness);
         weights.chunks_exact_mut(self.codes()).for_each(|row| {
             normalise(row);
         });
         weights
     }
 
-    /// log q of each row, given its weights. Equal points are looked at once: what a target is under a code does not depend
-    /// on the source, and who compares every target with every source asks for the same ones again and again.
+    /// log q of each row, given its weights. Equal points are looked at once: what a target is
+    /// under a code does not depend on the source, and who compares every target with every source
+    /// asks for the same ones again and again.
     fn log_densities(&self, weights: &[f32], points: &[f32]) -> Result<Vec<f64>, ShapeError> {
         let (count, dim) = (self.codes(), self.recogniser.inputs());
         let (places, distinct) = distinct_rows(points, dim);
@@ -145,24 +185,36 @@ impl SharedCode {
             needed.for_each(|(needed, &weight)| *needed |= weight >= LEAST_WEIGHT);
         }
         let needed: Vec<usize> = (0..needed.len()).filter(|&at| needed[at]).collect();
-        let read: Vec<f32> =
-            distinct.par_chunks(ROWS_AT_ONCE * dim).flat_map_iter(|rows| self.recognised(rows)).collect();
+        let read: Vec<f32> = distinct
+            .par_chunks(ROWS_AT_ONCE * dim)
+            .flat_map_iter(|rows| self.recognised(rows))
+            .collect();
         let mut whitened = distinct;
         in_rows(&mut whitened, dim, |row| self.covariance.whiten(row));
         let given_codes: Vec<Vec<f64>> = needed
             .par_chunks(ROWS_AT_ONCE)
             .map(|asked| {
                 let mut one_hot = vec![0.0; asked.len() * count];
-                one_hot.chunks_exact_mut(count).zip(asked).for_each(|(row, at)| row[at % count] = 1.0);
-                let asked = asked.iter().flat_map(|at| &whitened[at / count * dim..][..dim]).copied().collect();
-                self.flow.given(&Latents::saturating(one_hot, count))?.log_prob(&Latents::saturating(asked, dim))
+                one_hot
+                    .chunks_exact_mut(count)
+                    .zip(asked)
+                    .for_each(|(row, at)| row[at % count] = 1.0);
+                let asked = asked
+                    .iter()
+                    .flat_map(|at| &whitened[at / count * dim..][..dim])
+                    .copied()
+                    .collect();
+                self.flow
+                    .given(&Latents::saturating(one_hot, count))?
+                    .log_prob(&Latents::saturating(asked, dim))
             })
             .collect::<Result<_, _>>()?;
         // log p(t|k) of every distinct target and code that is asked for.
         let mut log_given = vec![f64::NEG_INFINITY; read.len()];
         let scale = self.covariance.half_log_determinant();
         for (&at, nats) in needed.iter().zip(given_codes.iter().flatten()) {
-            let accepted = (SURELY_WRONG + (1.0 - SURELY_WRONG) * read[at]).ln() - self.log_normalisers[at % count];
+            let accepted = (SURELY_WRONG + (1.0 - SURELY_WRONG) * read[at]).ln()
+                - self.log_normalisers[at % count];
             log_given[at] = nats - scale + f64::from(accepted);
         }
         let row = |(&place, weights): (&usize, &[f32])| {
@@ -170,46 +222,89 @@ impl SharedCode {
             let joint = joint.filter(|(_, weight)| **weight >= LEAST_WEIGHT);
             log_sum_exp(joint.map(|(nats, weight)| nats + f64::from(weight.ln()))).max(f64::MIN)
         };
-        Ok(places.iter().zip(weights.chunks_exact(count)).map(row).collect())
+        Ok(places
+            .iter()
+            .zip(weights.chunks_exact(count))
+            .map(row)
+            .collect())
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
         self.reader.put_into(file, &format!("{prefix}.reader"));
         self.flow.put_into(file, &format!("{prefix}.flow"));
-        self.recogniser.put_into(file, &format!("{prefix}.recogniser"));
+        self.recogniser
+            .put_into(file, &format!("{prefix}.recogniser"));
         let shape = serde_json::to_string(&(self.inputs, self.sharpness)).unwrap_or_default();
         file.metadata.insert(format!("{prefix}.shared-code"), shape);
-        let tensor = StoredTensor { shape: vec![self.codes()], values: self.log_normalisers.clone() };
-        file.tensors.insert(format!("{prefix}.log_normalisers"), tensor);
+        let tensor = StoredTensor {
+            shape: vec![self.codes()],
+            values: self.log_normalisers.clone(),
+        };
+        file.tensors
+            .insert(format!("{prefix}.log_normalisers"), tensor);
         let (dim, factor) = (self.covariance.dim(), self.covariance.factor());
         let values = factor.iter().map(|&value| value as f32).collect();
-        file.tensors.insert(format!("{prefix}.covariance"), StoredTensor { shape: vec![dim, dim], values });
+        file.tensors.insert(
+            format!("{prefix}.covariance"),
+            StoredTensor {
+                shape: vec![dim, dim],
+                values,
+            },
+        );
     }
 
     /// The density stored under `prefix`; `path` names the file in errors.
     ///
     /// # Errors
     /// [`NnError::Weights`] when a part is missing, or parts contradict each other.
-    pub(crate) fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
-        let (inputs, sharpness): (usize, f32) = file.parsed_metadata(&format!("{prefix}.shared-code"), path)?;
+    pub(crate) fn from_file(
+        file: &WeightsFile,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Self, BridgeError> {
+        let (inputs, sharpness): (usize, f32) =
+            file.parsed_metadata(&format!("{prefix}.shared-code"), path)?;
         let reader = Conditioner::from_file(file, &format!("{prefix}.reader"), path)?;
         let flow = CouplingFlow::from_file(file, &format!("{prefix}.flow"), path)?;
         let recogniser = Conditioner::from_file(file, &format!("{prefix}.recogniser"), path)?;
-        let log_normalisers = stored(file, &format!("{prefix}.log_normalisers"), &[reader.outputs()], path)?.to_vec();
+        let log_normalisers = stored(
+            file,
+            &format!("{prefix}.log_normalisers"),
+            &[reader.outputs()],
+            path,
+        )?
+        .to_vec();
         let dim = recogniser.inputs();
         let factor = stored(file, &format!("{prefix}.covariance"), &[dim, dim], path)?;
-        let covariance = Cholesky::from_factor(factor.iter().map(|&value| f64::from(value)).collect(), dim);
+        let covariance =
+            Cholesky::from_factor(factor.iter().map(|&value| f64::from(value)).collect(), dim);
         let agree = flow.dims() == (reader.outputs(), recogniser.inputs())
             && recogniser.outputs() == reader.outputs()
             && reader.inputs() <= inputs
             && sharpness.is_finite()
             && sharpness > 0.0
-            && log_normalisers.iter().all(|nats| (-10.0..=0.001).contains(nats));
+            && log_normalisers
+                .iter()
+                .all(|nats| (-10.0..=0.001).contains(nats));
         let Some(covariance) = covariance.filter(|_| agree) else {
-            let reason = format!("the parts of the shared code `{prefix}` do not fit each other; get the file anew");
-            return Err(NnError::Weights { path: path.to_owned(), reason }.into());
+            let reason = format!(
+                "the parts of the shared code `{prefix}` do not fit each other; get the file anew"
+            );
+            return Err(NnError::Weights {
+                path: path.to_owned(),
+                reason,
+            }
+            .into());
         };
-        Ok(Self { reader, inputs, flow, covariance, recogniser, log_normalisers, sharpness })
+        Ok(Self {
+            reader,
+            inputs,
+            flow,
+            covariance,
+            recogniser,
+            log_normalisers,
+            sharpness,
+        })
     }
 }
 
@@ -220,7 +315,10 @@ impl ConditionalDensity for SharedCode {
 
     fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
         check_source(source, self.inputs)?;
-        Ok(Box::new(Given { density: self, weights: self.weights(source) }))
+        Ok(Box::new(Given {
+            density: self,
+            weights: self.weights(source),
+        }))
     }
 }
 
@@ -233,7 +331,10 @@ struct Given<'d> {
 
 impl LatentDistribution for Given<'_> {
     fn shape(&self) -> (usize, usize) {
-        (self.weights.len() / self.density.codes(), self.density.recogniser.inputs())
+        (
+            self.weights.len() / self.density.codes(),
+            self.density.recogniser.inputs(),
+        )
     }
 
     fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
@@ -248,12 +349,17 @@ impl LatentDistribution for Given<'_> {
         for _ in 0..MOST_TRIES {
             let asked: Vec<usize> = waiting.iter().map(|&row| codes[row]).collect();
             // Codes are made one-hot for this very flow, so that no shape can be wrong.
-            let Ok(drawn) = self.density.proposals(&asked, stream) else { break };
+            let Ok(drawn) = self.density.proposals(&asked, stream) else {
+                break;
+            };
             let accepted = self.density.acceptance(&asked, drawn.values());
             for (&row, point) in waiting.iter().zip(drawn.values().chunks_exact(dim)) {
                 points[row * dim..(row + 1) * dim].copy_from_slice(point);
             }
-            let left = waiting.iter().zip(&accepted).filter(|(_, accepted)| stream.uniform() >= **accepted);
+            let left = waiting
+                .iter()
+                .zip(&accepted)
+                .filter(|(_, accepted)| stream.uniform() >= **accepted);
             waiting = left.map(|(row, _)| *row).collect();
             if waiting.is_empty() {
                 break;
@@ -265,7 +371,11 @@ impl LatentDistribution for Given<'_> {
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
         let found = (points.rows(), points.dim());
         if found != self.shape() {
-            return Err(ShapeError::Mismatch { what: "points under the density", expected: self.shape(), found });
+            return Err(ShapeError::Mismatch {
+                what: "points under the density",
+                expected: self.shape(),
+                found,
+            });
         }
         self.density.log_densities(&self.weights, points.values())
     }
@@ -273,13 +383,16 @@ impl LatentDistribution for Given<'_> {
 
 /// The place of each row among the distinct ones, and these.
 fn distinct_rows(values: &[f32], width: usize) -> (Vec<usize>, Vec<f32>) {
-    let (mut known, mut distinct): (HashMap<Vec<u32>, usize>, Vec<f32>) = (HashMap::new(), Vec::new());
+    let (mut known, mut distinct): (HashMap<Vec<u32>, usize>, Vec<f32>) =
+        (HashMap::new(), Vec::new());
     let place = |row: &[f32]| {
         let next = known.len();
-        *known.entry(row.iter().map(|value| value.to_bits()).collect()).or_insert_with(|| {
-            distinct.extend_from_slice(row);
-            next
-        })
+        *known
+            .entry(row.iter().map(|value| value.to_bits()).collect())
+            .or_insert_with(|| {
+                distinct.extend_from_slice(row);
+                next
+            })
     };
     let places = values.chunks_exact(width).map(place).collect();
     (places, distinct)
@@ -289,9 +402,13 @@ fn distinct_rows(values: &[f32], width: usize) -> (Vec<usize>, Vec<f32>) {
 pub(crate) fn in_rows(values: &mut [f32], width: usize, change: impl Fn(&mut [f64])) {
     let mut wide = vec![0.0f64; width];
     for row in values.chunks_exact_mut(width) {
-        wide.iter_mut().zip(&*row).for_each(|(wide, &value)| *wide = f64::from(value));
+        wide.iter_mut()
+            .zip(&*row)
+            .for_each(|(wide, &value)| *wide = f64::from(value));
         change(&mut wide);
-        row.iter_mut().zip(&wide).for_each(|(value, &wide)| *value = wide as f32);
+        row.iter_mut()
+            .zip(&wide)
+            .for_each(|(value, &wide)| *value = wide as f32);
     }
 }
 
@@ -304,20 +421,35 @@ mod tests {
     fn noisy(mut network: Conditioner, stream: &mut RandomStream) -> Conditioner {
         let mut noise = vec![0.0; network.parameters().len()];
         stream.fill_standard_normal(&mut noise);
-        network.parameters_mut().iter_mut().zip(noise).for_each(|(parameter, noise)| *parameter += 0.4 * noise);
+        network
+            .parameters_mut()
+            .iter_mut()
+            .zip(noise)
+            .for_each(|(parameter, noise)| *parameter += 0.4 * noise);
         network
     }
 
     /// Three codes between a source of three dimensions, of which two are read, and the plane.
     fn density() -> SharedCode {
         let stream = &mut RandomStream::named(5, "shared-code");
-        let [reader, recogniser] =
-            [(); 2].map(|()| noisy(Conditioner::initial(2, &[8], 3, 0.0, stream).unwrap(), stream));
-        let shape = FlowShape { couplings: 2, hidden: vec![8], bins: 4 };
+        let [reader, recogniser] = [(); 2].map(|()| {
+            noisy(
+                Conditioner::initial(2, &[8], 3, 0.0, stream).unwrap(),
+                stream,
+            )
+        });
+        let shape = FlowShape {
+            couplings: 2,
+            hidden: vec![8],
+            bins: 4,
+        };
         let mut flow = CouplingFlow::initial(3, 2, &shape, stream).unwrap();
         let mut noise = vec![0.0; flow.parameters().len()];
         stream.fill_standard_normal(&mut noise);
-        flow.parameters_mut().iter_mut().zip(noise).for_each(|(parameter, noise)| *parameter += 0.3 * noise);
+        flow.parameters_mut()
+            .iter_mut()
+            .zip(noise)
+            .for_each(|(parameter, noise)| *parameter += 0.3 * noise);
         let covariance = Cholesky::of(&[1.2, 0.5, 0.5, 0.8], 2).unwrap().rounded();
         SharedCode::new(3, reader, (flow, covariance), recogniser).unwrap()
     }
@@ -335,21 +467,33 @@ mod tests {
         density().put_into(&mut file, "q");
         let read = |file: &WeightsFile| SharedCode::from_file(file, "q", Path::new("bridge"));
         assert_eq!(read(&file).unwrap(), density());
-        let lies: [(&str, &str); 3] =
-            [("q.shared-code", "[1,1.0]"), ("q.shared-code", "[3,0.0]"), ("q.shared-code", "[3,null]")];
+        let lies: [(&str, &str); 3] = [
+            ("q.shared-code", "[1,1.0]"),
+            ("q.shared-code", "[3,0.0]"),
+            ("q.shared-code", "[3,null]"),
+        ];
         for (key, value) in lies {
             let mut lying = file.clone();
             lying.metadata.insert(key.into(), value.into());
             assert!(read(&lying).is_err(), "{value}");
         }
         let mut lying = file.clone();
-        lying.tensors.insert("q.log_normalisers".into(), StoredTensor { shape: vec![2], values: vec![0.0; 2] });
+        lying.tensors.insert(
+            "q.log_normalisers".into(),
+            StoredTensor {
+                shape: vec![2],
+                values: vec![0.0; 2],
+            },
+        );
         assert!(read(&lying).is_err());
     }
 
     #[test]
     fn a_code_is_chosen_as_often_as_its_weight_says() {
-        assert_eq!([0.0, 0.19, 0.21, 0.99].map(|uniform| chosen(&[0.2, 0.0, 0.8], uniform)), [0, 0, 2, 2]);
+        assert_eq!(
+            [0.0, 0.19, 0.21, 0.99].map(|uniform| chosen(&[0.2, 0.0, 0.8], uniform)),
+            [0, 0, 2, 2]
+        );
         assert_eq!(chosen(&[0.5, 0.499, 0.0], 0.9999), 1, "rounding");
     }
 }

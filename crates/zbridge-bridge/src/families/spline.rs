@@ -1,16 +1,18 @@
 //! Monotone rational-quadratic splines, many at a time.
 //!
-//! A spline maps the box [−B, B] onto itself, piece by piece: each piece is a quotient of two quadratics and meets its
-//! neighbours with the same slope. Outside the box it is the identity. Its value, its slope and its inverse are closed
-//! forms, so that a density and its draws cost the same.
+//! A spline maps the box [−B, B] onto itself, piece by piece: each piece is a quotient of two
+//! quadratics and meets its neighbours with the same slope. Outside the box it is the identity. Its
+//! value, its slope and its inverse are closed forms, so that a density and its draws cost the
+//! same.
 //!
-//! Splines are the inner loop of a flow (rows × moved dimensions × couplings), so 32 of them are worked on side by
-//! side: loops over lanes have no branch, and enough turns that the compiler makes vector instructions of them instead
-//! of unrolling them (16 lanes are a tenth slower, 8 lanes two thirds).
+//! Splines are the inner loop of a flow (rows × moved dimensions × couplings), so 32 of them are
+//! worked on side by side: loops over lanes have no branch, and enough turns that the compiler
+//! makes vector instructions of them instead of unrolling them (16 lanes are a tenth slower, 8
+//! lanes two thirds).
 //!
 //! # Source
-//! Durkan, Bekasov, Murray & Papamakarios 2019, "Neural spline flows", section 3.1 and appendix A.1; the pieces are
-//! those of Gregory & Delbourgo 1982.
+//! Durkan, Bekasov, Murray & Papamakarios 2019, "Neural spline flows", section 3.1 and appendix
+//! A.1; the pieces are those of Gregory & Delbourgo 1982.
 
 use zbridge_nn::exponentials;
 
@@ -22,17 +24,19 @@ const LEAST_SHARE: f32 = 1e-3;
 const LEAST_SIZE: f32 = 2.0 * BOX * LEAST_SHARE;
 /// The least slope at a knot.
 const LEAST_SLOPE: f32 = 1e-3;
-/// ln(e^(1 − least slope) − 1): at a raw slope of 0 the slope is 1, so that raw zeros are the identity.
+/// ln(e^(1 − least slope) − 1): at a raw slope of 0 the slope is 1, so that raw zeros are the
+/// identity.
 const RAW_SLOPE_AT_ZERO: f32 = 0.539_743_2;
-/// Raw parameters count as at most this far from 0, which keeps sums of their exponentials finite. Beyond it the
-/// gradient is that of the limit, so that an optimiser finds the way back.
+/// Raw parameters count as at most this far from 0, which keeps sums of their exponentials finite.
+/// Beyond it the gradient is that of the limit, so that an optimiser finds the way back.
 const RAW_LIMIT: f32 = 80.0;
 
 /// One number for each spline of a block.
 type Lanes = [f32; LANES];
 
-/// Splines with this many bins. Each has `raw_count` free parameters: the logits of the bins' widths, those of their
-/// heights, and the raw slopes at the inner knots. The slope at the ends of the box is 1.
+/// Splines with this many bins. Each has `raw_count` free parameters: the logits of the bins'
+/// widths, those of their heights, and the raw slopes at the inner knots. The slope at the ends of
+/// the box is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Splines {
     bins: usize,
@@ -88,11 +92,21 @@ impl Splines {
     ///
     /// # Shapes
     /// `x`, `y`, `log_slopes` `[n]`; `raw` `[n, raw_count]`.
-    pub(crate) fn forward(self, x: &[f32], raw: &[f32], y: &mut [f32], log_slopes: &mut [f32], tape: &mut SplineTape) {
+    pub(crate) fn forward(
+        self,
+        x: &[f32],
+        raw: &[f32],
+        y: &mut [f32],
+        log_slopes: &mut [f32],
+        tape: &mut SplineTape,
+    ) {
         tape.reserve(x.len().div_ceil(LANES), self.bins);
         let outputs = y.chunks_mut(LANES).zip(log_slopes.chunks_mut(LANES));
         let inputs = x.chunks(LANES).zip(raw.chunks(LANES * self.raw_count()));
-        let blocks = tape.weights.chunks_exact_mut(2 * self.bins).zip(&mut tape.pieces);
+        let blocks = tape
+            .weights
+            .chunks_exact_mut(2 * self.bins)
+            .zip(&mut tape.pieces);
         for (((x, raw), (y, log_slopes)), (weights, piece)) in inputs.zip(outputs).zip(blocks) {
             self.weigh(raw, &mut tape.logits, weights);
             let (widths, heights) = weights.split_at(self.bins);
@@ -129,8 +143,9 @@ impl Splines {
         }
     }
 
-    /// The gradient of Σ (g · y + `log_slope_gradient` · log-slope) for the last forward pass on this tape:
-    /// `gradient` is g and becomes the gradient by x, `raw_gradient` becomes that by the raw parameters.
+    /// The gradient of Σ (g · y + `log_slope_gradient` · log-slope) for the last forward pass on
+    /// this tape: `gradient` is g and becomes the gradient by x, `raw_gradient` becomes that by the
+    /// raw parameters.
     ///
     /// # Shapes
     /// `gradient` `[n]`, `raw_gradient` `[n, raw_count]`.
@@ -141,7 +156,9 @@ impl Splines {
         raw_gradient: &mut [f32],
         tape: &mut SplineTape,
     ) {
-        let outputs = gradient.chunks_mut(LANES).zip(raw_gradient.chunks_mut(LANES * self.raw_count()));
+        let outputs = gradient
+            .chunks_mut(LANES)
+            .zip(raw_gradient.chunks_mut(LANES * self.raw_count()));
         let blocks = tape.weights.chunks_exact(2 * self.bins).zip(&tape.pieces);
         for ((gradient, raw_gradient), (weights, piece)) in outputs.zip(blocks) {
             let by = piece.gradients(&padded(gradient), log_slope_gradient);
@@ -149,12 +166,19 @@ impl Splines {
             let (widths, heights) = weights.split_at(self.bins);
             let (by_widths, by_heights) = tape.logits.split_at_mut(self.bins);
             self.interval_backward(piece, &piece.x, [&by.left, &by.width], widths, by_widths);
-            self.interval_backward(piece, &piece.y, [&by.bottom, &by.height], heights, by_heights);
+            self.interval_backward(
+                piece,
+                &piece.y,
+                [&by.bottom, &by.height],
+                heights,
+                by_heights,
+            );
             self.write_raw_gradient(piece, &by, &tape.logits, raw_gradient);
         }
     }
 
-    /// The weights e^logit of widths and heights, lanes side by side; lanes without a spline are uniform.
+    /// The weights e^logit of widths and heights, lanes side by side; lanes without a spline are
+    /// uniform.
     fn weigh(self, raw: &[f32], logits: &mut [Lanes], weights: &mut [Lanes]) {
         for (lane, raw) in raw.chunks_exact(self.raw_count()).enumerate() {
             for (logits, raw) in logits.iter_mut().zip(raw) {
@@ -215,7 +239,11 @@ impl Splines {
             at_knots[1][lane] = inner.get(bin).copied().unwrap_or(0.0);
         }
         let mut exponents = [[0.0; LANES]; 2];
-        for (raw, exponent) in at_knots.as_flattened_mut().iter_mut().zip(exponents.as_flattened_mut()) {
+        for (raw, exponent) in at_knots
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(exponents.as_flattened_mut())
+        {
             *raw = raw.clamp(-RAW_LIMIT, RAW_LIMIT) + RAW_SLOPE_AT_ZERO;
             *exponent = -raw.abs();
         }
@@ -231,7 +259,8 @@ impl Splines {
         }
     }
 
-    /// From the gradients by a bin's start and size to those by the logits of all bins of that axis.
+    /// From the gradients by a bin's start and size to those by the logits of all bins of that
+    /// axis.
     ///
     /// With shares p = softmax(logits), start and size are affine in Σ_{i<bin} p_i and p_bin, and
     /// ∂p_i/∂logit_j = p_i([i = j] − p_j).
@@ -258,7 +287,13 @@ impl Splines {
         }
     }
 
-    fn write_raw_gradient(self, piece: &Piece, by: &Gradients, by_logits: &[Lanes], raw_gradient: &mut [f32]) {
+    fn write_raw_gradient(
+        self,
+        piece: &Piece,
+        by: &Gradients,
+        by_logits: &[Lanes],
+        raw_gradient: &mut [f32],
+    ) {
         for (lane, raw_gradient) in raw_gradient.chunks_exact_mut(self.raw_count()).enumerate() {
             let (logits, inner) = raw_gradient.split_at_mut(2 * self.bins);
             for (gradient, by_logits) in logits.iter_mut().zip(by_logits) {
@@ -296,8 +331,9 @@ struct Gradients {
     slopes: [Lanes; 2],
 }
 
-/// The parts of the rational quadratic at θ, for mean slope s = height / width and knot slopes δ₀, δ₁: with
-/// t = θ(1 − θ), the value is bottom + height · rise / below, its slope is (s / below)² · bend.
+/// The parts of the rational quadratic at θ, for mean slope s = height / width and knot slopes δ₀,
+/// δ₁: with t = θ(1 − θ), the value is bottom + height · rise / below, its slope is (s / below)² ·
+/// bend.
 struct Quotient {
     /// sθ² + δ₀t
     rise: f32,
@@ -327,7 +363,12 @@ impl Piece {
         for lane in 0..LANES {
             let theta = ((position[lane] - self.x.start[lane]) / self.x.size[lane]).clamp(0.0, 1.0);
             let mean_slope = self.y.size[lane] / self.x.size[lane];
-            let quotient = Quotient::at(theta, mean_slope, self.slopes[0][lane], self.slopes[1][lane]);
+            let quotient = Quotient::at(
+                theta,
+                mean_slope,
+                self.slopes[0][lane],
+                self.slopes[1][lane],
+            );
             let inverse = 1.0 / quotient.below;
             let y = self.y.start[lane] + self.y.size[lane] * quotient.rise * inverse;
             let steepness = mean_slope * inverse;
@@ -354,12 +395,17 @@ impl Piece {
             let root = (b * b - 4.0 * a * c).max(0.0).sqrt();
             let theta = (2.0 * c / (-b - root)).clamp(0.0, 1.0);
             let inner = self.x.start[lane] + theta * self.x.size[lane];
-            x[lane] = if self.inside[lane] > 0.0 { inner } else { y[lane] };
+            x[lane] = if self.inside[lane] > 0.0 {
+                inner
+            } else {
+                y[lane]
+            };
         }
         x
     }
 
-    /// The chain rule through `evaluate`, for gradients by its values and, all the same, by its log-slopes.
+    /// The chain rule through `evaluate`, for gradients by its values and, all the same, by its
+    /// log-slopes.
     fn gradients(&self, by_value: &Lanes, by_log_slope: f32) -> Gradients {
         let mut by = Gradients::default();
         for (lane, &by_value) in by_value.iter().enumerate() {
@@ -381,8 +427,10 @@ impl Piece {
             let by_theta = rise * (2.0 * mean_slope * theta + left * turn)
                 + below * (left + right - 2.0 * mean_slope) * turn
                 + 2.0 * bend * (right * theta + mean_slope * turn - left * rest);
-            let by_mean_slope =
-                2.0 * log_slope / mean_slope + rise * theta * theta + below * (1.0 - 2.0 * t) + 2.0 * bend * t;
+            let by_mean_slope = 2.0 * log_slope / mean_slope
+                + rise * theta * theta
+                + below * (1.0 - 2.0 * t)
+                + 2.0 * bend * t;
             let by_left_slope = (rise + below) * t + bend * rest * rest;
             let by_right_slope = below * t + bend * theta * theta;
             // By positions, sizes and raw slopes.
@@ -418,7 +466,8 @@ fn into_box(values: &Lanes, inside: &mut Lanes) -> Lanes {
     values.map(|value| value.clamp(-BOX, BOX))
 }
 
-/// Natural logarithm of a positive normal number to about 1e-7, without a branch: the scheme of FreeBSD's `logf`.
+/// Natural logarithm of a positive normal number to about 1e-7, without a branch: the scheme of
+/// FreeBSD's `logf`.
 #[inline(always)]
 fn ln(x: f32) -> f32 {
     const SQRT_HALF: u32 = 0x3f35_04f3;
@@ -440,12 +489,17 @@ mod tests {
 
     const BINS: [usize; 3] = [2, 5, 8];
 
-    /// Positions in and around the box, some at its very edges, and raw parameters of mixed strength.
+    /// Positions in and around the box, some at its very edges, and raw parameters of mixed
+    /// strength.
     fn draw(splines: Splines, n: usize) -> (Vec<f32>, Vec<f32>) {
         let mut stream = RandomStream::named(21, "splines");
         let (mut x, mut raw) = (vec![0.0; n], vec![0.0; n * splines.raw_count()]);
         stream.fill_standard_normal(&mut raw);
-        for (i, (x, raw)) in x.iter_mut().zip(raw.chunks_exact_mut(splines.raw_count())).enumerate() {
+        for (i, (x, raw)) in x
+            .iter_mut()
+            .zip(raw.chunks_exact_mut(splines.raw_count()))
+            .enumerate()
+        {
             *x = match i % 8 {
                 0 => 4.999 + 0.002 * stream.uniform(),
                 1 => -4.999 - 0.002 * stream.uniform(),
@@ -473,7 +527,9 @@ mod tests {
         let knots = |logits: &[f64]| -> Vec<f64> {
             let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
             let least = f64::from(LEAST_SHARE);
-            let share = |logit: &f64| 2.0 * edge * (least + (1.0 - least * bins as f64) * logit.exp() / total);
+            let share = |logit: &f64| {
+                2.0 * edge * (least + (1.0 - least * bins as f64) * logit.exp() / total)
+            };
             let steps = logits.iter().scan(-edge, |at, logit| {
                 *at += share(logit);
                 Some(*at)
@@ -493,7 +549,9 @@ mod tests {
         let (theta, s, left, right) = ((x - xs[k]) / width, height / width, slope(k), slope(k + 1));
         let below = s + (left + right - 2.0 * s) * theta * (1.0 - theta);
         let value = ys[k] + height * (s * theta * theta + left * theta * (1.0 - theta)) / below;
-        let bend = right * theta * theta + 2.0 * s * theta * (1.0 - theta) + left * (1.0 - theta) * (1.0 - theta);
+        let bend = right * theta * theta
+            + 2.0 * s * theta * (1.0 - theta)
+            + left * (1.0 - theta) * (1.0 - theta);
         (value, (s * s * bend / (below * below)).ln())
     }
 
@@ -508,10 +566,19 @@ mod tests {
             let (y, log_slopes) = forward(splines, &x, &raw);
             for (i, raw) in raw.chunks_exact(splines.raw_count()).enumerate() {
                 let (value, log_slope) = reference(splines, f64::from(x[i]), &widened(raw));
-                // Rounding a knot moves the value by the slope times as much, and the slope by the bend.
+                // Rounding a knot moves the value by the slope times as much, and the slope by the
+                // bend.
                 let allowed = 2e-6 * value.abs().max(5.0) * log_slope.exp().max(1.0);
-                assert!((f64::from(y[i]) - value).abs() < allowed, "{} for {value}", y[i]);
-                assert!((f64::from(log_slopes[i]) - log_slope).abs() < 5e-3, "{} for {log_slope}", log_slopes[i]);
+                assert!(
+                    (f64::from(y[i]) - value).abs() < allowed,
+                    "{} for {value}",
+                    y[i]
+                );
+                assert!(
+                    (f64::from(log_slopes[i]) - log_slope).abs() < 5e-3,
+                    "{} for {log_slope}",
+                    log_slopes[i]
+                );
             }
         }
     }
@@ -521,7 +588,11 @@ mod tests {
         for splines in BINS.map(Splines::new) {
             let (x, _) = draw(splines, 100);
             let (y, log_slopes) = forward(splines, &x, &vec![0.0; 100 * splines.raw_count()]);
-            assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() < 1e-5 * x.abs().max(1.0)));
+            assert!(
+                x.iter()
+                    .zip(&y)
+                    .all(|(x, y)| (x - y).abs() < 1e-5 * x.abs().max(1.0))
+            );
             assert!(log_slopes.iter().all(|log_slope| log_slope.abs() < 1e-5));
         }
     }
@@ -544,7 +615,12 @@ mod tests {
                 );
                 // Where the spline is flat, many x have the same value.
                 let close = (x[i] - back[i]).abs() < 1e-4 * x[i].abs().max(1.0);
-                assert!(close || slope < 0.1, "{} became {}, slope {slope}", x[i], back[i]);
+                assert!(
+                    close || slope < 0.1,
+                    "{} became {}, slope {slope}",
+                    x[i],
+                    back[i]
+                );
             }
         }
     }
@@ -556,7 +632,10 @@ mod tests {
         let x: Vec<f32> = (0..=2200).map(|i| -5.5 + 0.005 * i as f32).collect();
         for raw in raw.chunks_exact(splines.raw_count()) {
             let (y, log_slopes) = forward(splines, &x, &raw.repeat(x.len()));
-            assert!(y.windows(2).all(|pair| pair[1] >= pair[0]), "falls somewhere");
+            assert!(
+                y.windows(2).all(|pair| pair[1] >= pair[0]),
+                "falls somewhere"
+            );
             assert!((y[0] + 5.5).abs() < 1e-6 && (y[2200] - 5.5).abs() < 1e-5);
             assert!(log_slopes.iter().all(|log_slope| log_slope.is_finite()));
         }
@@ -566,17 +645,26 @@ mod tests {
     fn extreme_parameters_and_positions_stay_finite() {
         let splines = Splines::new(8);
         let extremes = [f32::MAX, f32::MIN, 0.0, 90.0, -90.0, 1e30, 3.0];
-        let raw: Vec<f32> = (0..7 * 16 * splines.raw_count()).map(|i| extremes[i * i % 7]).collect();
+        let raw: Vec<f32> = (0..7 * 16 * splines.raw_count())
+            .map(|i| extremes[i * i % 7])
+            .collect();
         let positions = [f32::MAX, f32::MIN, 5.0, -5.0, 4.9999995, -4.9999995, 0.0];
         let x: Vec<f32> = (0..7 * 16).map(|i| positions[i % 7]).collect();
-        let (mut y, mut log_slopes, mut tape) = (vec![0.0; x.len()], vec![0.0; x.len()], SplineTape::default());
+        let (mut y, mut log_slopes, mut tape) = (
+            vec![0.0; x.len()],
+            vec![0.0; x.len()],
+            SplineTape::default(),
+        );
         splines.forward(&x, &raw, &mut y, &mut log_slopes, &mut tape);
         let (mut gradient, mut raw_gradient) = (vec![1.0; x.len()], vec![0.0; raw.len()]);
         splines.backward(-1.0, &mut gradient, &mut raw_gradient, &mut tape);
         let mut back = vec![0.0; x.len()];
         splines.inverse(&y, &raw, &mut back, &mut tape);
         let all = [&y, &log_slopes, &gradient, &raw_gradient, &back];
-        assert!(all.iter().all(|values| values.iter().all(|value| value.is_finite())));
+        assert!(
+            all.iter()
+                .all(|values| values.iter().all(|value| value.is_finite()))
+        );
     }
 
     #[test]
@@ -585,19 +673,32 @@ mod tests {
         const BY_LOG_SLOPE: f64 = -1.3;
         for splines in BINS.map(Splines::new) {
             let (x, raw) = draw(splines, 301);
-            let (mut y, mut log_slopes, mut tape) = (vec![0.0; x.len()], vec![0.0; x.len()], SplineTape::default());
+            let (mut y, mut log_slopes, mut tape) = (
+                vec![0.0; x.len()],
+                vec![0.0; x.len()],
+                SplineTape::default(),
+            );
             splines.forward(&x, &raw, &mut y, &mut log_slopes, &mut tape);
-            let (mut gradient, mut raw_gradient) = (vec![BY_VALUE as f32; x.len()], vec![f32::NAN; raw.len()]);
-            splines.backward(BY_LOG_SLOPE as f32, &mut gradient, &mut raw_gradient, &mut tape);
-            for (i, (raw, found)) in
-                raw.chunks_exact(splines.raw_count()).zip(raw_gradient.chunks_exact(splines.raw_count())).enumerate()
+            let (mut gradient, mut raw_gradient) =
+                (vec![BY_VALUE as f32; x.len()], vec![f32::NAN; raw.len()]);
+            splines.backward(
+                BY_LOG_SLOPE as f32,
+                &mut gradient,
+                &mut raw_gradient,
+                &mut tape,
+            );
+            for (i, (raw, found)) in raw
+                .chunks_exact(splines.raw_count())
+                .zip(raw_gradient.chunks_exact(splines.raw_count()))
+                .enumerate()
             {
                 let objective = |x: f64, raw: &[f64]| {
                     let (value, log_slope) = reference(splines, x, raw);
                     BY_VALUE * value + BY_LOG_SLOPE * log_slope
                 };
                 let (x, mut raw, step) = (f64::from(x[i]), widened(raw), 1e-6);
-                let numeric = (objective(x + step, &raw) - objective(x - step, &raw)) / (2.0 * step);
+                let numeric =
+                    (objective(x + step, &raw) - objective(x - step, &raw)) / (2.0 * step);
                 check(f64::from(gradient[i]), numeric, x);
                 for j in 0..raw.len() {
                     let centre = raw[j];
@@ -613,7 +714,10 @@ mod tests {
     }
 
     fn check(found: f64, numeric: f64, x: f64) {
-        assert!((found - numeric).abs() < 3e-3 * numeric.abs().max(1.0), "{found} against {numeric} at {x}");
+        assert!(
+            (found - numeric).abs() < 3e-3 * numeric.abs().max(1.0),
+            "{found} against {numeric} at {x}"
+        );
     }
 
     #[test]
@@ -621,7 +725,10 @@ mod tests {
         for i in -2000..2000 {
             let x = (i as f32 * 0.04).exp();
             let exact = f64::from(x).ln();
-            assert!((f64::from(ln(x)) - exact).abs() < 2e-7 * exact.abs().max(1.0), "ln {x}");
+            assert!(
+                (f64::from(ln(x)) - exact).abs() < 2e-7 * exact.abs().max(1.0),
+                "ln {x}"
+            );
         }
     }
 
@@ -640,10 +747,19 @@ mod tests {
         let timed = |what: &str, run: &mut dyn FnMut()| {
             let start = std::time::Instant::now();
             (0..TIMES).for_each(|_| run());
-            println!("{what}: {:.1} ns", start.elapsed().as_nanos() as f64 / (N * TIMES) as f64);
+            println!(
+                "{what}: {:.1} ns",
+                start.elapsed().as_nanos() as f64 / (N * TIMES) as f64
+            );
         };
-        timed("forward", &mut || splines.forward(&x, &raw, &mut y, &mut log_slopes, &mut tape));
-        timed("backward", &mut || splines.backward(-1.0, &mut gradient, &mut raw_gradient, &mut tape));
-        timed("inverse", &mut || splines.inverse(&x, &raw, &mut y, &mut tape));
+        timed("forward", &mut || {
+            splines.forward(&x, &raw, &mut y, &mut log_slopes, &mut tape)
+        });
+        timed("backward", &mut || {
+            splines.backward(-1.0, &mut gradient, &mut raw_gradient, &mut tape)
+        });
+        timed("inverse", &mut || {
+            splines.inverse(&x, &raw, &mut y, &mut tape)
+        });
     }
 }

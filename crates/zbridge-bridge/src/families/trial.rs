@@ -1,4 +1,5 @@
-//! What a flexible family must be able to do: learn a target that no Gaussian describes. And how long it takes.
+//! What a flexible family must be able to do: learn a target that no Gaussian describes. And how
+//! long it takes.
 
 use crate::learner::Learner;
 use std::f32::consts::PI;
@@ -6,17 +7,27 @@ use std::time::Instant;
 use zbridge_core::{Latents, RandomStream};
 use zbridge_nn::Adam;
 
-/// The learner with random numbers added to all parameters: far from any start, and from a standard normal.
+/// The learner with random numbers added to all parameters: far from any start, and from a standard
+/// normal.
 pub(crate) fn perturbed<L: Learner>(mut learner: L, strength: f32) -> L {
     let mut noise = vec![0.0; learner.parameters().len()];
     RandomStream::named(31, "trial/perturbation").fill_standard_normal(&mut noise);
-    learner.parameters_mut().iter_mut().zip(noise).for_each(|(parameter, noise)| *parameter += strength * noise);
+    learner
+        .parameters_mut()
+        .iter_mut()
+        .zip(noise)
+        .for_each(|(parameter, noise)| *parameter += strength * noise);
     learner
 }
 
-/// Fits two moons that the source turns, and checks that the density of pairs it has not seen is at least `margin` nats
-/// above what the best Gaussian for each source has.
-pub(crate) fn beats_every_gaussian<L: Learner>(mut learner: L, steps: usize, learning_rate: f32, margin: f64) {
+/// Fits two moons that the source turns, and checks that the density of pairs it has not seen is at
+/// least `margin` nats above what the best Gaussian for each source has.
+pub(crate) fn beats_every_gaussian<L: Learner>(
+    mut learner: L,
+    steps: usize,
+    learning_rate: f32,
+    margin: f64,
+) {
     const BATCH: usize = 256;
     let mut stream = RandomStream::named(32, "trial/fit");
     let (mut adam, mut tape) = (Adam::new(learner.parameters().len()), L::Tape::default());
@@ -25,14 +36,27 @@ pub(crate) fn beats_every_gaussian<L: Learner>(mut learner: L, steps: usize, lea
         let (source, _, target) = moons(BATCH, &mut stream);
         gradients.fill(0.0);
         let scale = 1.0 / BATCH as f32;
-        learner.backward(source.values(), target.values(), scale, &mut stream, &mut gradients, &mut tape);
+        learner.backward(
+            source.values(),
+            target.values(),
+            scale,
+            &mut stream,
+            &mut gradients,
+            &mut tape,
+        );
         let rate = learning_rate * (1.0 - step as f32 / steps as f32);
         adam.step(learner.parameters_mut(), &gradients, rate);
     }
     let (source, unturned, target) = moons(4000, &mut stream);
     let nats = learner.given(&source).unwrap().log_prob(&target).unwrap();
-    let (mean, best) = (nats.iter().sum::<f64>() / nats.len() as f64, best_gaussian_nats(&unturned));
-    assert!(mean > best + margin, "{mean} nats, and {best} for the best Gaussian");
+    let (mean, best) = (
+        nats.iter().sum::<f64>() / nats.len() as f64,
+        best_gaussian_nats(&unturned),
+    );
+    assert!(
+        mean > best + margin,
+        "{mean} nats, and {best} for the best Gaussian"
+    );
 }
 
 /// (sources `[rows, 1]`, moons, the same moons turned by their source).
@@ -51,13 +75,21 @@ fn moons(rows: usize, stream: &mut RandomStream) -> (Latents, Latents, Latents) 
         turned.extend([cos * x - sin * y, sin * x + cos * y]);
     }
     let latents = |values| Latents::new(values, 2).unwrap();
-    (Latents::new(source, 1).unwrap(), latents(unturned), latents(turned))
+    (
+        Latents::new(source, 1).unwrap(),
+        latents(unturned),
+        latents(turned),
+    )
 }
 
-/// −½ ln det(2πe Σ): the mean log-density of points in the plane under the Gaussian of their own covariance.
+/// −½ ln det(2πe Σ): the mean log-density of points in the plane under the Gaussian of their own
+/// covariance.
 fn best_gaussian_nats(points: &Latents) -> f64 {
     let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        let all = points.values().chunks_exact(2).map(|point| of(f64::from(point[0]), f64::from(point[1])));
+        let all = points
+            .values()
+            .chunks_exact(2)
+            .map(|point| of(f64::from(point[0]), f64::from(point[1])));
         all.sum::<f64>() / points.rows() as f64
     };
     let (x, y) = (mean(&|x, _| x), mean(&|_, y| y));
@@ -72,7 +104,8 @@ pub(crate) fn measure<L: Learner>(mut learner: L) {
     const BATCH: usize = 256;
     const STEPS: usize = 100;
     const POINTS: usize = 1 << 14;
-    let ((source_dim, target_dim), mut stream) = (learner.dims(), RandomStream::named(33, "trial/measure"));
+    let ((source_dim, target_dim), mut stream) =
+        (learner.dims(), RandomStream::named(33, "trial/measure"));
     let mut normal = |rows: usize, dim: usize| {
         let mut values = vec![0.0; rows * dim];
         stream.fill_standard_normal(&mut values);
@@ -84,18 +117,34 @@ pub(crate) fn measure<L: Learner>(mut learner: L) {
     let mut gradients = vec![0.0; learner.parameters().len()];
     let mut step = || {
         gradients.fill(0.0);
-        learner.backward(source.values(), target.values(), 1.0 / 256.0, &mut stream, &mut gradients, &mut tape);
+        learner.backward(
+            source.values(),
+            target.values(),
+            1.0 / 256.0,
+            &mut stream,
+            &mut gradients,
+            &mut tape,
+        );
         adam.step(learner.parameters_mut(), &gradients, 1e-4);
     };
     (0..10).for_each(|_| step());
     let start = Instant::now();
     (0..STEPS).for_each(|_| step());
-    println!("{:.2} ms a training step", start.elapsed().as_secs_f64() * 1e3 / STEPS as f64);
+    println!(
+        "{:.2} ms a training step",
+        start.elapsed().as_secs_f64() * 1e3 / STEPS as f64
+    );
     let given = learner.given(&sources).unwrap();
     let start = Instant::now();
     given.log_prob(&points).unwrap();
-    println!("{:.0} ns a density", start.elapsed().as_nanos() as f64 / POINTS as f64);
+    println!(
+        "{:.0} ns a density",
+        start.elapsed().as_nanos() as f64 / POINTS as f64
+    );
     let start = Instant::now();
     given.sample_each(1, &mut stream);
-    println!("{:.0} ns a draw", start.elapsed().as_nanos() as f64 / POINTS as f64);
+    println!(
+        "{:.0} ns a draw",
+        start.elapsed().as_nanos() as f64 / POINTS as f64
+    );
 }

@@ -10,13 +10,15 @@ use zbridge::{BridgeConfig, Error, Recipe};
 /// Arguments of `zbridge compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when empty
+    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when
+    /// empty
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Seeds over which accuracies are averaged, from --seed on
     #[arg(long, value_name = "N", default_value_t = 3)]
     seeds: u64,
-    /// Weights of the VAE of black and white images (`zbridge train mnist-image-binary`); without it these are left out
+    /// Weights of the VAE of black and white images (`zbridge train mnist-image-binary`); without
+    /// it these are left out
     #[arg(long, value_name = "MODEL")]
     binary_model: Option<PathBuf>,
     /// As in fit: time for each bridge
@@ -45,7 +47,11 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
         data: args.data.clone(),
         out: context.out_or("zbridge-standing"),
         seeds: args.seeds.max(1),
-        config: BridgeConfig { seed: context.seed, budget_seconds: args.budget, ..BridgeConfig::of(Recipe::Auto) },
+        config: BridgeConfig {
+            seed: context.seed,
+            budget_seconds: args.budget,
+            ..BridgeConfig::of(Recipe::Auto)
+        },
         unpaired: args.unpaired,
         images: args.images,
         gain_images: args.gain_images,
@@ -65,7 +71,15 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(standing: &Standing) -> String {
-    let page = standing.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+    let page = standing
+        .files
+        .first()
+        .map(|file| file.display().to_string())
+        .unwrap_or_default();
     let others = standing.files.len().saturating_sub(1);
-    format!("{}\n{page} and {others} other files in {:.0} s", summary_markdown(standing), standing.seconds)
+    format!(
+        "{}\n{page} and {others} other files in {:.0} s",
+        summary_markdown(standing),
+        standing.seconds
+    )
 }

@@ -82,14 +82,26 @@ fn as_text(report: &DemoReport) -> String {
     ];
     lines.extend(report.image.iter().map(answer));
     lines.push(String::new());
-    lines.push(format!("{} in {:.1} s", files(&report.files), report.seconds));
+    lines.push(format!(
+        "{} in {:.1} s",
+        files(&report.files),
+        report.seconds
+    ));
     lines.join("\n")
 }
 
 fn answer(answer: &ImageAnswer) -> String {
     let mut ranked: Vec<(usize, f32)> = answer.probabilities.iter().copied().enumerate().collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let likely: Vec<String> =
-        ranked.iter().take(3).map(|(label, p)| format!("{label}: {}", percent(f64::from(*p)))).collect();
-    format!("{}   is a {} ({})", answer.file.display(), answer.label, likely.join(", "))
+    let likely: Vec<String> = ranked
+        .iter()
+        .take(3)
+        .map(|(label, p)| format!("{label}: {}", percent(f64::from(*p))))
+        .collect();
+    format!(
+        "{}   is a {} ({})",
+        answer.file.display(),
+        answer.label,
+        likely.join(", ")
+    )
 }

@@ -32,7 +32,11 @@ pub fn run(args: &DoctorArgs, context: &Context) -> Result<(), Error> {
         x: args.x.clone(),
         y: args.y.clone(),
         pairs: args.pairs.clone(),
-        config: BridgeConfig { seed: context.seed, ..BridgeConfig::of(args.recipe) }.check()?,
+        config: BridgeConfig {
+            seed: context.seed,
+            ..BridgeConfig::of(args.recipe)
+        }
+        .check()?,
     })?;
     context.output.print(&report, as_text)?;
     report.sound()
@@ -52,7 +56,12 @@ fn as_text(report: &DoctorReport) -> String {
             )
         }));
     }
-    lines.extend(report.plan.iter().map(|plan| format!("fit: {}", plan.in_words())));
+    lines.extend(
+        report
+            .plan
+            .iter()
+            .map(|plan| format!("fit: {}", plan.in_words())),
+    );
     lines.push(String::new());
     lines.extend(report.findings.iter().map(finding));
     lines.push(verdict(report));
@@ -61,10 +70,17 @@ fn as_text(report: &DoctorReport) -> String {
 
 fn side(side: &SideHealth) -> Vec<String> {
     let container = side.container.as_deref().unwrap_or("cannot be read");
-    let mut lines = vec![format!("{}: {} ({container})", side.side, side.path.display())];
+    let mut lines = vec![format!(
+        "{}: {} ({container})",
+        side.side,
+        side.path.display()
+    )];
     lines.extend(side.arrays.iter().map(|array| {
         let role = array.role.as_deref().unwrap_or("not used");
-        format!("  `{}` {} {:?}: {role}", array.name, array.dtype, array.shape)
+        format!(
+            "  `{}` {} {:?}: {role}",
+            array.name, array.dtype, array.shape
+        )
     }));
     lines.extend(side.latents.iter().map(|latents| {
         format!(
@@ -80,7 +96,11 @@ fn side(side: &SideHealth) -> Vec<String> {
         )
     }));
     lines.extend(side.ids.iter().map(|ids| format!("  ids: {ids}")));
-    lines.extend(side.labels.iter().map(|labels| format!("  labels: {labels}")));
+    lines.extend(
+        side.labels
+            .iter()
+            .map(|labels| format!("  labels: {labels}")),
+    );
     lines
 }
 
@@ -90,12 +110,22 @@ fn finding(finding: &Finding) -> String {
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    let remedy = if finding.remedy.is_empty() { String::new() } else { format!("\n  → {}", finding.remedy) };
+    let remedy = if finding.remedy.is_empty() {
+        String::new()
+    } else {
+        format!("\n  → {}", finding.remedy)
+    };
     format!("{kind}: {}: {}{remedy}", finding.place, finding.what)
 }
 
 fn verdict(report: &DoctorReport) -> String {
-    let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
+    let count = |severity| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
     match (count(Severity::Fault), count(Severity::Warning)) {
         (0, 0) => "healthy: a fit has all it needs".into(),
         (0, warnings) => format!("a fit goes through; {warnings} cause(s) for doubt"),

@@ -18,10 +18,12 @@ pub struct EncodeArgs {
     /// MNIST's folder, a folder of PNG images, an .npy of images or class ids, or one PNG
     #[arg(long, value_name = "DATA", required_unless_present = "prior")]
     data: Option<PathBuf>,
-    /// In place of data, so many observations of the model's own making: latents without partners where there are none
+    /// In place of data, so many observations of the model's own making: latents without partners
+    /// where there are none
     #[arg(long, value_name = "N", conflicts_with_all = ["data", "split", "sample"])]
     prior: Option<NonZeroUsize>,
-    /// Also encode so many other looks at each image: shifted, turned, scaled, with thicker or thinner strokes
+    /// Also encode so many other looks at each image: shifted, turned, scaled, with thicker or
+    /// thinner strokes
     #[arg(long, value_name = "VIEWS", default_value_t = 0)]
     augment: usize,
     /// Which part of a dataset
@@ -33,10 +35,12 @@ pub struct EncodeArgs {
     /// Leave the labels out, where the data has some: for latents without partners
     #[arg(long)]
     without_labels: bool,
-    /// Draw each pixel black or white, with its grey value as the probability: for mnist-image-binary
+    /// Draw each pixel black or white, with its grey value as the probability: for
+    /// mnist-image-binary
     #[arg(long)]
     binarise: bool,
-    /// Only one of so many equal parts of the rows, 1/4 say: what all parts write is what one run would
+    /// Only one of so many equal parts of the rows, 1/4 say: what all parts write is what one run
+    /// would
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     shard: Shard,
     /// Store 16-bit floats
@@ -78,6 +82,15 @@ pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(report: &EncodeReport) -> String {
-    let EncodeReport { rows, dim, model, seconds, .. } = report;
-    format!("{rows} posteriors of {dim} dimensions by {model}\n{} in {seconds:.1} s", files(&report.files))
+    let EncodeReport {
+        rows,
+        dim,
+        model,
+        seconds,
+        ..
+    } = report;
+    format!(
+        "{rows} posteriors of {dim} dimensions by {model}\n{} in {seconds:.1} s",
+        files(&report.files)
+    )
 }

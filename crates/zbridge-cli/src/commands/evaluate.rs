@@ -13,7 +13,8 @@ use zbridge::tasks::{EvaluateReport, evaluate};
 pub struct EvaluateArgs {
     #[command(flatten)]
     held_out: HeldOutArgs,
-    /// A bound that a figure must meet, as in 'accuracy>=0.95'; may come again; missed ones lead to exit code 4
+    /// A bound that a figure must meet, as in 'accuracy>=0.95'; may come again; missed ones lead to
+    /// exit code 4
     #[arg(long, value_name = "BOUND")]
     require: Vec<Requirement>,
 }
@@ -21,11 +22,14 @@ pub struct EvaluateArgs {
 /// Evaluates and prints; writes nothing.
 ///
 /// # Errors
-/// Those of [`evaluate`]; [`Error::Missed`] when a requirement is not met, after the figures are printed.
+/// Those of [`evaluate`]; [`Error::Missed`] when a requirement is not met, after the figures are
+/// printed.
 pub fn run(args: &EvaluateArgs, context: &Context) -> Result<(), Error> {
     let display = context.progress();
     let stages = display.stages();
-    let mut report = evaluate(&args.held_out.request(context), &|what, share| stages.show("evaluate", share, what))?;
+    let mut report = evaluate(&args.held_out.request(context), &|what, share| {
+        stages.show("evaluate", share, what)
+    })?;
     drop(stages);
     drop(display);
     // Figures that took minutes are shown even if a requirement turns out to be about none of them.
@@ -61,10 +65,18 @@ pub fn as_text(report: &EvaluateReport) -> String {
     }));
     lines.extend(report.label_to_image.iter().flat_map(generated));
     lines.extend(report.likelihoods.iter().flat_map(likelihoods));
-    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(
+        report
+            .warnings
+            .iter()
+            .map(|warning| format!("warning: {warning}")),
+    );
     lines.extend(report.requirements.iter().map(|outcome| {
         let met = if outcome.met { "met" } else { "MISSED" };
-        format!("{met}: {} ({} = {:.4})", outcome.requirement, outcome.figure, outcome.value)
+        format!(
+            "{met}: {} ({} = {:.4})",
+            outcome.requirement, outcome.figure, outcome.value
+        )
     }));
     lines.join("\n")
 }
@@ -83,7 +95,11 @@ fn direction(name: &str, figures: &DirectionFigures) -> [String; 2] {
     let (found, placed) = (&figures.retrieval, &figures.calibration.highest_density);
     let rank = format!(
         "        true target at median rank {:.0} of {} (chance {:.0}); level among own draws {:.2} (0.50 is right; distance from uniform {:.2})",
-        found.median_rank, found.candidates, found.chance_median_rank, placed.mean, placed.ks_distance
+        found.median_rank,
+        found.candidates,
+        found.chance_median_rank,
+        placed.mean,
+        placed.ks_distance
     );
     [density, rank]
 }
@@ -98,7 +114,10 @@ fn generated(made: &Generated) -> Vec<String> {
         own.map_or("–".into(), |own| percent(own.coherence)),
         percent(made.judge_accuracy),
         figures.pixel_sd,
-        own.map_or(String::new(), |own| format!(" (its own {:.3})", own.pixel_sd)),
+        own.map_or(String::new(), |own| format!(
+            " (its own {:.3})",
+            own.pixel_sd
+        )),
     )];
     if let (Some(distance), Some(found)) = (made.frechet_distance, &made.precision_recall) {
         lines.push(format!(
@@ -121,7 +140,10 @@ fn generated(made: &Generated) -> Vec<String> {
 
 fn likelihoods(found: &Likelihoods) -> [String; 3] {
     let interval = |(low, high): (f64, f64)| format!("[{}, {}]", number(low, 2), number(high, 2));
-    let side = |marginal: &str, conditional: &str, summaries: [&zbridge::evaluation::LikelihoodSummary; 2], gain| {
+    let side = |marginal: &str,
+                conditional: &str,
+                summaries: [&zbridge::evaluation::LikelihoodSummary; 2],
+                gain| {
         let [own, given] = summaries;
         format!(
             "{marginal} {} {}, {conditional} {} {}, gain {} nats; {} pairs × {} draws, median ESS {:.0}",
@@ -136,8 +158,18 @@ fn likelihoods(found: &Likelihoods) -> [String; 3] {
         )
     };
     [
-        side("log p(x)", "log p(x|y)", [&found.x, &found.x_given_y], &found.x_gain_nats),
-        side("log p(y)", "log p(y|x)", [&found.y, &found.y_given_x], &found.y_gain_nats),
+        side(
+            "log p(x)",
+            "log p(x|y)",
+            [&found.x, &found.x_given_y],
+            &found.x_gain_nats,
+        ),
+        side(
+            "log p(y)",
+            "log p(y|x)",
+            [&found.y, &found.y_given_x],
+            &found.y_gain_nats,
+        ),
         format!(
             "log p(x, y) {} by x first, {} by y first; gap {} nats",
             estimate(&found.joint.by_x_first_nats),

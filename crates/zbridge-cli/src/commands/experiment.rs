@@ -4,7 +4,9 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::experiments::{Experiment, ExperimentReport, ExperimentRequest, experiment, summary_markdown};
+use zbridge::experiments::{
+    Experiment, ExperimentReport, ExperimentRequest, experiment, summary_markdown,
+};
 use zbridge::{BridgeConfig, Error, Recipe};
 
 /// Arguments of `zbridge experiment`.
@@ -13,7 +15,8 @@ pub struct ExperimentArgs {
     /// image-speech, image-text, label-speech or ali-label
     #[arg(value_name = "NAME")]
     experiment: Experiment,
-    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when empty
+    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when
+    /// empty
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Folder with recordings of spoken digits, DIGIT_SPEAKER_NUMBER.wav
@@ -57,10 +60,17 @@ pub fn run(args: &ExperimentArgs, context: &Context) -> Result<(), Error> {
         models: args.models.clone(),
         levels: args.levels.clone(),
         pairs: args.pairs.clone(),
-        shuffled: if args.no_shuffled { vec![] } else { args.shuffled_pairs.clone() },
+        shuffled: if args.no_shuffled {
+            vec![]
+        } else {
+            args.shuffled_pairs.clone()
+        },
         seeds: args.seeds,
         seed: context.seed,
-        config: BridgeConfig { budget_seconds: args.budget, ..BridgeConfig::of(args.recipe) },
+        config: BridgeConfig {
+            budget_seconds: args.budget,
+            ..BridgeConfig::of(args.recipe)
+        },
         out: context.out_or(format!("zbridge-{}", args.experiment.name())),
         device: context.device,
         command: command_line(),
@@ -76,7 +86,15 @@ pub fn run(args: &ExperimentArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(report: &ExperimentReport) -> String {
-    let page = report.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+    let page = report
+        .files
+        .first()
+        .map(|file| file.display().to_string())
+        .unwrap_or_default();
     let others = report.files.len().saturating_sub(1);
-    format!("{}\n{page} and {others} other files in {:.0} s", summary_markdown(report), report.seconds)
+    format!(
+        "{}\n{page} and {others} other files in {:.0} s",
+        summary_markdown(report),
+        report.seconds
+    )
 }

@@ -26,13 +26,16 @@ pub struct FitArgs {
     /// Latents of y whose partners nobody knows
     #[arg(long, value_name = "LATENTS")]
     y_unpaired: Option<PathBuf>,
-    /// Where a side of images has no latents without partners: so many draws from its model, if zbridge can open it
+    /// Where a side of images has no latents without partners: so many draws from its model, if
+    /// zbridge can open it
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     prior_draws: usize,
-    /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow, flow-matching or shared-code
+    /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow,
+    /// flow-matching or shared-code
     #[arg(long, default_value_t = Recipe::Auto)]
     recipe: Recipe,
-    /// Time for the fit on two cores of a current machine; turned into steps, so that it means the same everywhere
+    /// Time for the fit on two cores of a current machine; turned into steps, so that it means the
+    /// same everywhere
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
     budget: f64,
     /// Principal directions of x's latents to keep, where there are many more dimensions than pairs
@@ -61,21 +64,33 @@ pub fn seconds(text: &str) -> Result<f64, String> {
         Some(minutes) => (minutes, 60.0),
         None => (text.strip_suffix('s').unwrap_or(text), 1.0),
     };
-    let value: f64 = number.trim().parse().map_err(|_| "give seconds, as in 60s, or minutes, as in 2min".to_owned())?;
+    let value: f64 = number
+        .trim()
+        .parse()
+        .map_err(|_| "give seconds, as in 60s, or minutes, as in 2min".to_owned())?;
     Ok(unit * value)
 }
 
 impl FitArgs {
     fn config(&self, seed: u64) -> Result<BridgeConfig, Error> {
-        let recipe = BridgeConfig { budget_seconds: self.budget, ..BridgeConfig::of(self.recipe) };
+        let recipe = BridgeConfig {
+            budget_seconds: self.budget,
+            ..BridgeConfig::of(self.recipe)
+        };
         let of_paper = [
             ("--divergence", self.divergence.is_some()),
             ("--steps", self.steps.is_some()),
             ("--batch", self.batch.is_some()),
             ("--learning-rate", self.learning_rate.is_some()),
         ];
-        if let Some((name, _)) = of_paper.into_iter().find(|(_, given)| *given && self.recipe != Recipe::Paper) {
-            return Err(Error::usage(format!("{name} belongs to --recipe paper; {} takes --budget", self.recipe)));
+        if let Some((name, _)) = of_paper
+            .into_iter()
+            .find(|(_, given)| *given && self.recipe != Recipe::Paper)
+        {
+            return Err(Error::usage(format!(
+                "{name} belongs to --recipe paper; {} takes --budget",
+                self.recipe
+            )));
         }
         Ok(BridgeConfig {
             divergence: self.divergence.unwrap_or(recipe.divergence),
@@ -115,14 +130,23 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(report: &FitReport) -> String {
-    let FitReport { pairs, dims: (x, y), recipe, seconds, unpaired: [x_more, y_more], .. } = report;
+    let FitReport {
+        pairs,
+        dims: (x, y),
+        recipe,
+        seconds,
+        unpaired: [x_more, y_more],
+        ..
+    } = report;
     let of_side = |side: &str, Unpaired { rows, imagined }: Unpaired| match (rows, imagined) {
         (0, _) => String::new(),
         (_, true) => format!(" and {rows} draws from the model of {side}"),
         (_, false) => format!(" and {rows} latents of {side} without partners"),
     };
     let more = of_side("x", *x_more) + &of_side("y", *y_more);
-    let mut lines = vec![format!("bridge between {x} and {y} dimensions from {pairs} pairs{more}, recipe {recipe}")];
+    let mut lines = vec![format!(
+        "bridge between {x} and {y} dimensions from {pairs} pairs{more}, recipe {recipe}"
+    )];
     lines.push(format!("x → y   {}", direction(&report.x_to_y)));
     lines.push(format!("y → x   {}", direction(&report.y_to_x)));
     lines.extend(report.direction_gap.as_ref().map(|gap| {

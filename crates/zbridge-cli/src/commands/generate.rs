@@ -28,7 +28,8 @@ pub struct GenerateArgs {
     /// Outputs for each input, side by side
     #[arg(long, value_name = "K", default_value_t = 1)]
     count: usize,
-    /// Only one of so many equal parts of the inputs, 1/4 say: what all parts write is what one run would
+    /// Only one of so many equal parts of the inputs, 1/4 say: what all parts write is what one run
+    /// would
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     shard: Shard,
     /// Model of x, where the bridge does not name it: mnist-image, mnist-label or a weights file
@@ -58,7 +59,11 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
         seed: context.seed,
         device: context.device,
         shard: args.shard,
-        out: context.out_or(if args.latents { "generated.safetensors" } else { "generated.npy" }),
+        out: context.out_or(if args.latents {
+            "generated.safetensors"
+        } else {
+            "generated.npy"
+        }),
     };
     let progress = context.progress();
     let report = generate(&request, &|share| progress.show("generate", share, ""))?;
@@ -67,10 +72,22 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(report: &GenerateReport) -> String {
-    let GenerateReport { inputs, outputs, shape, seconds, .. } = report;
-    let mut lines = vec![format!("{outputs} outputs for {inputs} inputs, shape {shape:?}")];
+    let GenerateReport {
+        inputs,
+        outputs,
+        shape,
+        seconds,
+        ..
+    } = report;
+    let mut lines = vec![format!(
+        "{outputs} outputs for {inputs} inputs, shape {shape:?}"
+    )];
     lines.extend(
-        report.classes.as_ref().filter(|classes| classes.len() <= 20).map(|classes| format!("classes {classes:?}")),
+        report
+            .classes
+            .as_ref()
+            .filter(|classes| classes.len() <= 20)
+            .map(|classes| format!("classes {classes:?}")),
     );
     lines.extend(report.texts.iter().flatten().take(20).cloned());
     lines.push(format!("{} in {seconds:.2} s", files(&report.files)));

@@ -9,7 +9,8 @@ use zbridge::inspection::{Inspected, inspect};
 /// Arguments of `zbridge inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A weights file, an .onnx, a model.toml, a folder, a state dict of PyTorch, a latents file or a bridge
+    /// A weights file, an .onnx, a model.toml, a folder, a state dict of PyTorch, a latents file or
+    /// a bridge
     #[arg(value_name = "MODEL")]
     path: PathBuf,
 }
@@ -19,5 +20,7 @@ pub struct InspectArgs {
 /// # Errors
 /// Those of [`inspect`].
 pub fn run(args: &InspectArgs, context: &Context) -> Result<(), Error> {
-    context.output.print(&inspect(&args.path)?, Inspected::to_string)
+    context
+        .output
+        .print(&inspect(&args.path)?, Inspected::to_string)
 }

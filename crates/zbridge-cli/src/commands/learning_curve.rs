@@ -10,7 +10,8 @@ use zbridge::{BridgeConfig, Error, Recipe};
 /// Arguments of `zbridge learning-curve`.
 #[derive(Debug, Args)]
 pub struct LearningCurveArgs {
-    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when empty
+    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when
+    /// empty
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Numbers of pairs
@@ -28,8 +29,14 @@ pub struct LearningCurveArgs {
     /// Training images to use without their labels
     #[arg(long, value_name = "N", default_value_t = 60_000)]
     unpaired: usize,
-    /// Numbers of pairs that are also fitted shuffled, as the negative control [default: those of --pairs]
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',', conflicts_with = "no_shuffled")]
+    /// Numbers of pairs that are also fitted shuffled, as the negative control [default: those of
+    /// --pairs]
+    #[arg(
+        long,
+        value_name = "N,N,…",
+        value_delimiter = ',',
+        conflicts_with = "no_shuffled"
+    )]
     shuffled_pairs: Option<Vec<usize>>,
     /// Leave the negative control out
     #[arg(long)]
@@ -63,7 +70,10 @@ pub fn run(args: &LearningCurveArgs, context: &Context) -> Result<(), Error> {
         pairs: args.pairs.clone(),
         seeds: args.seeds,
         seed: context.seed,
-        config: BridgeConfig { budget_seconds: args.budget, ..BridgeConfig::of(args.recipe) },
+        config: BridgeConfig {
+            budget_seconds: args.budget,
+            ..BridgeConfig::of(args.recipe)
+        },
         unpaired: args.unpaired,
         shuffled: args.shuffled(),
         images: args.images,
@@ -82,6 +92,15 @@ pub fn run(args: &LearningCurveArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(curve: &Curve) -> String {
-    let page = curve.files.first().map(|file| file.display().to_string()).unwrap_or_default();
-    format!("{}\n{page} and {} other files in {:.0} s", summary_markdown(curve), curve.files.len() - 1, curve.seconds)
+    let page = curve
+        .files
+        .first()
+        .map(|file| file.display().to_string())
+        .unwrap_or_default();
+    format!(
+        "{}\n{page} and {} other files in {:.0} s",
+        summary_markdown(curve),
+        curve.files.len() - 1,
+        curve.seconds
+    )
 }

@@ -28,14 +28,39 @@ struct Entry {
 pub fn run(context: &Context) -> Result<(), Error> {
     let recipes = Recipe::all()?.into_iter().map(Entry::from).collect();
     context.output.print(&RecipeList { recipes }, |list| {
-        let width = list.recipes.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-        let line = |entry: &Entry| format!("{:width$}  {}; {} epochs\n", entry.name, entry.about, entry.stop_after);
+        let width = list
+            .recipes
+            .iter()
+            .map(|entry| entry.name.len())
+            .max()
+            .unwrap_or(0);
+        let line = |entry: &Entry| {
+            format!(
+                "{:width$}  {}; {} epochs\n",
+                entry.name, entry.about, entry.stop_after
+            )
+        };
         list.recipes.iter().map(line).collect()
     })
 }
 
 impl From<Recipe> for Entry {
-    fn from(Recipe { name, about, epochs, stop_after, batch, .. }: Recipe) -> Self {
-        Self { name, about, epochs, stop_after, batch }
+    fn from(
+        Recipe {
+            name,
+            about,
+            epochs,
+            stop_after,
+            batch,
+            ..
+        }: Recipe,
+    ) -> Self {
+        Self {
+            name,
+            about,
+            epochs,
+            stop_after,
+            batch,
+        }
     }
 }

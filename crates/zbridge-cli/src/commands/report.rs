@@ -35,5 +35,9 @@ pub fn run(args: &ReportArgs, context: &Context) -> Result<(), Error> {
 
 fn as_text(reported: &Reported) -> String {
     let written = files(&reported.figures.files);
-    format!("{}\n{written} in {:.1} s", figures_as_text(&reported.figures), reported.figures.seconds)
+    format!(
+        "{}\n{written} in {:.1} s",
+        figures_as_text(&reported.figures),
+        reported.figures.seconds
+    )
 }

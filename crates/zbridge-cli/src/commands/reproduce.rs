@@ -11,7 +11,8 @@ use zbridge::reproduce::{Effort, ReproduceRequest, Results, reproduce, summary_m
 /// Arguments of `zbridge reproduce`.
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when empty
+    /// Folder with the MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when
+    /// empty
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// 200 images × 200 draws and one seed, for a first look
@@ -60,7 +61,11 @@ fn announce(display: &ProgressDisplay, shown: &Mutex<String>, stage: &str) {
 }
 
 fn as_text(results: &Results) -> String {
-    let page = results.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+    let page = results
+        .files
+        .first()
+        .map(|file| file.display().to_string())
+        .unwrap_or_default();
     format!(
         "{}\n{page} and {} other files in {:.0} s",
         summary_markdown(results),

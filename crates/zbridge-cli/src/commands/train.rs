@@ -25,7 +25,8 @@ pub struct TrainArgs {
     /// List the recipes and leave
     #[arg(long)]
     list: bool,
-    /// Folder with the four MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled when empty
+    /// Folder with the four MNIST files; without it ZBRIDGE_DATA, then the cache, which is filled
+    /// when empty
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Go on from the checkpoint of a training that was stopped
@@ -75,11 +76,18 @@ impl TrainArgs {
 /// Trains the model, or lists the recipes.
 ///
 /// # Errors
-/// Those of [`train_model`]; that of curves that cannot be written, when the model is there or its checkpoint is kept.
+/// Those of [`train_model`]; that of curves that cannot be written, when the model is there or its
+/// checkpoint is kept.
 pub fn run(args: &TrainArgs, context: &Context) -> Result<(), Error> {
-    let Some(recipe) = args.recipe.as_deref().filter(|_| !args.list) else { return recipes::run(context) };
+    let Some(recipe) = args.recipe.as_deref().filter(|_| !args.list) else {
+        return recipes::run(context);
+    };
     let request = args.request(recipe, context)?;
-    let mut curves = args.tensorboard.as_deref().map(|folder| TrainingCurves::create(folder, &request)).transpose()?;
+    let mut curves = args
+        .tensorboard
+        .as_deref()
+        .map(|folder| TrainingCurves::create(folder, &request))
+        .transpose()?;
     let display = context.progress();
     let outcome = train(&request, curves.as_mut(), &display, context.interrupt());
     let written = curves.map_or(Ok(()), |curves| curves.end(outcome.as_ref().ok()));
@@ -99,7 +107,10 @@ fn train(
     interrupt: &Interrupt,
 ) -> Result<TrainReport, Error> {
     if let Some(curves) = &curves {
-        display.line(format!("curves for TensorBoard go to {}", curves.path().display()));
+        display.line(format!(
+            "curves for TensorBoard go to {}",
+            curves.path().display()
+        ));
     }
     train_model(request, &mut |event| {
         show(display, &event);
@@ -132,13 +143,24 @@ fn show(display: &ProgressDisplay, event: &TrainEvent<'_>) {
             in_words(progress.time_left),
         )),
         TrainEvent::Likelihood { done, images } => {
-            display.show("log p(x)", *done as f64 / *images as f64, format!("{done} of {images} images"));
+            display.show(
+                "log p(x)",
+                *done as f64 / *images as f64,
+                format!("{done} of {images} images"),
+            );
         }
         _ => {}
     }
 }
 
-fn show_download(display: &ProgressDisplay, DownloadProgress { file, received, total }: &DownloadProgress<'_>) {
+fn show_download(
+    display: &ProgressDisplay,
+    DownloadProgress {
+        file,
+        received,
+        total,
+    }: &DownloadProgress<'_>,
+) {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let detail = format!("{:.1} of {:.1} MB", megabytes(*received), megabytes(*total));
     display.show(*file, *received as f64 / *total as f64, detail);
@@ -148,7 +170,11 @@ fn show_download(display: &ProgressDisplay, DownloadProgress { file, received, t
 }
 
 fn show_step(display: &ProgressDisplay, progress: &Progress) {
-    let done = if progress.epoch_ended { progress.steps_per_epoch } else { progress.position.step };
+    let done = if progress.epoch_ended {
+        progress.steps_per_epoch
+    } else {
+        progress.position.step
+    };
     let epoch = progress.position.epoch + usize::from(!progress.epoch_ended);
     let detail = format!(
         "objective {} nats  {:.0} rows/s  {} left",
@@ -156,12 +182,29 @@ fn show_step(display: &ProgressDisplay, progress: &Progress) {
         progress.rows_per_second,
         in_words(progress.time_left),
     );
-    display.show(format!("epoch {epoch}/{}", progress.epochs), done as f64 / progress.steps_per_epoch as f64, detail);
+    display.show(
+        format!("epoch {epoch}/{}", progress.epochs),
+        done as f64 / progress.steps_per_epoch as f64,
+        detail,
+    );
 }
 
 fn as_text(report: &TrainReport) -> String {
-    let TrainReport { out, recipe, epochs, rows, seed, sha256, bytes, held_out, .. } = report;
-    let mut lines = vec![format!("{}: {recipe} after epoch {epochs}, {rows} rows, seed {seed}", out.display())];
+    let TrainReport {
+        out,
+        recipe,
+        epochs,
+        rows,
+        seed,
+        sha256,
+        bytes,
+        held_out,
+        ..
+    } = report;
+    let mut lines = vec![format!(
+        "{}: {recipe} after epoch {epochs}, {rows} rows, seed {seed}",
+        out.display()
+    )];
     lines.extend(figures::held_out(held_out));
     lines.push(format!("{bytes} bytes, SHA-256 {sha256}"));
     lines.join("\n")

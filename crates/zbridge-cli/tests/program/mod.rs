@@ -9,9 +9,18 @@ use tempfile::TempDir;
 /// Runs to the end; comes back with (exit code, standard output, standard error).
 pub fn run(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::cargo_bin("zbridge").unwrap();
-    let output = command.current_dir(folder).env_remove("ZBRIDGE_DATA").args(arguments).output().unwrap();
+    let output = command
+        .current_dir(folder)
+        .env_remove("ZBRIDGE_DATA")
+        .args(arguments)
+        .output()
+        .unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 /// Runs, expects success, and gives the JSON object printed.
@@ -21,13 +30,20 @@ pub fn json(folder: &TempDir, arguments: &[&str]) -> serde_json::Value {
     serde_json::from_str(&out).unwrap()
 }
 
-/// Runs, expects this exit code, an empty standard output, and an error that holds every word in `told`.
+/// Runs, expects this exit code, an empty standard output, and an error that holds every word in
+/// `told`.
 pub fn fails(folder: &TempDir, arguments: &[&str], expected: i32, told: &[&str]) {
     let (code, out, err) = run(folder, arguments);
     assert_eq!((code, out.as_str()), (expected, ""), "{arguments:?}: {err}");
-    assert!(err.starts_with("error: ") && !err.contains("panicked"), "{arguments:?}: {err}");
+    assert!(
+        err.starts_with("error: ") && !err.contains("panicked"),
+        "{arguments:?}: {err}"
+    );
     for word in told {
-        assert!(err.contains(word), "{arguments:?}: `{word}` is not in {err}");
+        assert!(
+            err.contains(word),
+            "{arguments:?}: `{word}` is not in {err}"
+        );
     }
 }
 
@@ -45,10 +61,27 @@ pub fn folder_with_data() -> TempDir {
     fs::create_dir(&data).unwrap();
     for (name, rows) in [("train", 300), ("t10k", 100)] {
         let labels: Vec<u8> = (0..rows).map(|row| (row % 10) as u8).collect();
-        let pixel = |label: u8, at: usize| if at / 56 == usize::from(label) { 255 } else { 0 };
-        let images: Vec<u8> = labels.iter().flat_map(|&label| (0..784).map(move |at| pixel(label, at))).collect();
-        write_idx(&data.join(format!("{name}-images-idx3-ubyte")), &[rows, 28, 28], &images);
-        write_idx(&data.join(format!("{name}-labels-idx1-ubyte")), &[rows], &labels);
+        let pixel = |label: u8, at: usize| {
+            if at / 56 == usize::from(label) {
+                255
+            } else {
+                0
+            }
+        };
+        let images: Vec<u8> = labels
+            .iter()
+            .flat_map(|&label| (0..784).map(move |at| pixel(label, at)))
+            .collect();
+        write_idx(
+            &data.join(format!("{name}-images-idx3-ubyte")),
+            &[rows, 28, 28],
+            &images,
+        );
+        write_idx(
+            &data.join(format!("{name}-labels-idx1-ubyte")),
+            &[rows],
+            &labels,
+        );
     }
     folder
 }
@@ -56,7 +89,10 @@ pub fn folder_with_data() -> TempDir {
 /// An `.npy` of f32, version 1.0.
 pub fn write_npy(path: &Path, shape: &[usize], values: &[f32]) {
     let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", shape.join(", "));
+    let header = format!(
+        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}",
+        shape.join(", ")
+    );
     let padded = format!("{header:<117}\n");
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
     file.extend((padded.len() as u16).to_le_bytes());

@@ -85,7 +85,9 @@ pub(super) enum Elements<'a> {
 impl Elements<'_> {
     /// The numbers as f64, when they are floats.
     pub(super) fn floats(&self) -> Option<Vec<f64>> {
-        let Self::Numbers(element, bytes) = self else { return None };
+        let Self::Numbers(element, bytes) = self else {
+            return None;
+        };
         match element {
             Element::F16 => Some(numbers(bytes, |bytes| f16::from_le_bytes(bytes).to_f64())),
             Element::Bf16 => Some(numbers(bytes, |bytes| bf16::from_le_bytes(bytes).to_f64())),
@@ -97,7 +99,9 @@ impl Elements<'_> {
 
     /// The numbers rounded to f32, when they are floats.
     pub(super) fn rounded(&self) -> Option<Vec<f32>> {
-        let Self::Numbers(element, bytes) = self else { return None };
+        let Self::Numbers(element, bytes) = self else {
+            return None;
+        };
         match element {
             Element::F16 => Some(numbers(bytes, |bytes| f16::from_le_bytes(bytes).to_f32())),
             Element::Bf16 => Some(numbers(bytes, |bytes| bf16::from_le_bytes(bytes).to_f32())),
@@ -109,7 +113,9 @@ impl Elements<'_> {
 
     /// The numbers, when they are whole by type: 128 bits hold every one.
     pub(super) fn integers(&self) -> Option<Vec<i128>> {
-        let Self::Numbers(element, bytes) = self else { return None };
+        let Self::Numbers(element, bytes) = self else {
+            return None;
+        };
         match element {
             Element::U8 => Some(numbers(bytes, |bytes| u8::from_le_bytes(bytes).into())),
             Element::U16 => Some(numbers(bytes, |bytes| u16::from_le_bytes(bytes).into())),
@@ -134,7 +140,11 @@ impl Elements<'_> {
 
 /// Little-endian numbers of `N` bytes each; the container was checked to hold whole ones.
 fn numbers<const N: usize, T>(data: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
-    data.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)).collect()
+    data.as_chunks::<N>()
+        .0
+        .iter()
+        .map(|&bytes| number(bytes))
+        .collect()
 }
 
 #[cfg(test)]
@@ -147,14 +157,28 @@ mod tests {
         let largest = Elements::Numbers(Element::U64, bytes[..].into());
         assert_eq!(largest.names().unwrap(), ["18446744073709551615"]);
         let bytes = [0xff; 4];
-        assert_eq!(Elements::Numbers(Element::I16, bytes[..].into()).names().unwrap(), ["-1", "-1"]);
+        assert_eq!(
+            Elements::Numbers(Element::I16, bytes[..].into())
+                .names()
+                .unwrap(),
+            ["-1", "-1"]
+        );
     }
 
     #[test]
     fn only_floats_are_floats() {
         let bytes = 1.5f64.to_le_bytes();
-        assert_eq!(Elements::Numbers(Element::F64, bytes[..].into()).rounded().unwrap(), [1.5]);
-        assert!(Elements::Numbers(Element::I64, bytes[..].into()).floats().is_none());
+        assert_eq!(
+            Elements::Numbers(Element::F64, bytes[..].into())
+                .rounded()
+                .unwrap(),
+            [1.5]
+        );
+        assert!(
+            Elements::Numbers(Element::I64, bytes[..].into())
+                .floats()
+                .is_none()
+        );
         assert!(Elements::Texts(vec![]).integers().is_none());
     }
 }

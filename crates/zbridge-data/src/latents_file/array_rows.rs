@@ -14,14 +14,22 @@ pub struct ArrayRows {
 }
 
 impl ArrayRows {
-    /// Opens the file: its header is looked at, its numbers are not. None when rows do not lie one behind the other, or
-    /// the file is not quite what [`Array::read`] reads: that tells what is wrong.
+    /// Opens the file: its header is looked at, its numbers are not. None when rows do not lie one
+    /// behind the other, or the file is not quite what [`Array::read`] reads: that tells what is
+    /// wrong.
     ///
     /// # Errors
     /// [`DataError::Read`].
     pub fn open(path: &Path) -> Result<Option<Self>, DataError> {
         let readable = |file: &RowFile| {
-            let known = [Element::F16, Element::F32, Element::F64, Element::U8, Element::I32, Element::I64];
+            let known = [
+                Element::F16,
+                Element::F32,
+                Element::F64,
+                Element::U8,
+                Element::I32,
+                Element::I64,
+            ];
             matches!(&file.headers[..], [header] if file.is_npy() && known.contains(&header.element))
         };
         // Whatever is wrong with a header, reading the whole file says it better.
@@ -29,7 +37,10 @@ impl ArrayRows {
             Err(error @ DataError::Read { .. }) => return Err(error),
             other => other.ok().flatten(),
         };
-        Ok(file.filter(readable).map(|file| Self { path: path.to_owned(), file }))
+        Ok(file.filter(readable).map(|file| Self {
+            path: path.to_owned(),
+            file,
+        }))
     }
 
     /// The dimensions, slowest first; at least one.
@@ -45,23 +56,43 @@ impl ArrayRows {
     /// Those rows, as [`Array::read`] has them.
     ///
     /// # Errors
-    /// [`DataError::Read`]; [`DataError::Value`] with the row, counted in the whole file, and column of the first number
-    /// that is not finite.
+    /// [`DataError::Read`]; [`DataError::Value`] with the row, counted in the whole file, and
+    /// column of the first number that is not finite.
     ///
     /// # Panics
     /// When the range ends beyond the last row.
     pub fn read(&self, rows: Range<usize>) -> Result<Array, DataError> {
-        assert!(rows.end <= self.rows(), "row {} of {}", rows.end, self.rows());
+        assert!(
+            rows.end <= self.rows(),
+            "row {} of {}",
+            rows.end,
+            self.rows()
+        );
         let mut shape = self.shape().to_vec();
         shape[0] = rows.len();
         let window = self.file.window(rows.clone().collect(), self.rows());
         let elements = window.load(0)?;
-        let whole = |elements: &Elements<'_>| elements.integers().map(|all| all.iter().map(|&n| n as f32).collect());
-        let values: Vec<f32> = elements.rounded().or_else(|| whole(&elements)).unwrap_or_default();
+        let whole = |elements: &Elements<'_>| {
+            elements
+                .integers()
+                .map(|all| all.iter().map(|&n| n as f32).collect())
+        };
+        let values: Vec<f32> = elements
+            .rounded()
+            .or_else(|| whole(&elements))
+            .unwrap_or_default();
         let width = shape.iter().skip(1).product::<usize>().max(1);
         if let Some(i) = values.iter().position(|value| !value.is_finite()) {
-            let reason = ShapeError::NotFinite { row: rows.start + i / width, column: i % width, value: values[i] };
-            return Err(DataError::Value { path: self.path.clone(), tensor: "the array".to_owned(), reason });
+            let reason = ShapeError::NotFinite {
+                row: rows.start + i / width,
+                column: i % width,
+                value: values[i],
+            };
+            return Err(DataError::Value {
+                path: self.path.clone(),
+                tensor: "the array".to_owned(),
+                reason,
+            });
         }
         Ok(Array { shape, values })
     }
@@ -69,7 +100,10 @@ impl ArrayRows {
 
 impl fmt::Debug for ArrayRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ArrayRows").field("path", &self.path).field("shape", &self.shape()).finish()
+        f.debug_struct("ArrayRows")
+            .field("path", &self.path)
+            .field("shape", &self.shape())
+            .finish()
     }
 }
 
@@ -82,10 +116,18 @@ mod tests {
     fn rows_are_those_of_the_whole() {
         let folder = tempfile::tempdir().unwrap();
         let (floats, integers) = (folder.path().join("f.npy"), folder.path().join("i.npy"));
-        write_f32(&floats, &[5, 2, 3], &(0..30).map(|i| i as f32 * 0.5).collect::<Vec<_>>()).unwrap();
+        write_f32(
+            &floats,
+            &[5, 2, 3],
+            &(0..30).map(|i| i as f32 * 0.5).collect::<Vec<_>>(),
+        )
+        .unwrap();
         write_i64(&integers, &[5, 6], &(0..30).collect::<Vec<_>>()).unwrap();
         for path in [floats, integers] {
-            let (whole, rows) = (Array::read(&path).unwrap(), ArrayRows::open(&path).unwrap().unwrap());
+            let (whole, rows) = (
+                Array::read(&path).unwrap(),
+                ArrayRows::open(&path).unwrap().unwrap(),
+            );
             assert_eq!((rows.shape(), rows.rows()), (&whole.shape[..], 5));
             let part = rows.read(2..4).unwrap();
             assert_eq!((part.shape[0], &part.shape[1..]), (2, &whole.shape[1..]));
@@ -103,7 +145,10 @@ mod tests {
         write_f32(&path, &[10, 2], &values).unwrap();
         let rows = ArrayRows::open(&path).unwrap().unwrap();
         let error = rows.read(4..8).unwrap_err().to_string();
-        assert!(error.contains("row 6") && error.contains("column 1"), "{error}");
+        assert!(
+            error.contains("row 6") && error.contains("column 1"),
+            "{error}"
+        );
         assert!(rows.read(0..4).is_ok());
     }
 

@@ -10,13 +10,13 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 impl LatentsFile {
-    /// Writes the file that [`write`](Self::write) writes of all `blocks` joined, whole or not at all; one block is in
-    /// memory at a time. There are `rows` rows in all, and their ids are whole numbers that rise, which is how they are
-    /// known to differ.
+    /// Writes the file that [`write`](Self::write) writes of all `blocks` joined, whole or not at
+    /// all; one block is in memory at a time. There are `rows` rows in all, and their ids are whole
+    /// numbers that rise, which is how they are known to differ.
     ///
     /// # Errors
-    /// Those of `blocks`; as [`write`](Self::write); [`DataError::Unstorable`] for other ids, another number of rows, and
-    /// blocks that hold different things.
+    /// Those of `blocks`; as [`write`](Self::write); [`DataError::Unstorable`] for other ids,
+    /// another number of rows, and blocks that hold different things.
     pub fn write_blocks<E: From<DataError>>(
         path: &Path,
         rows: usize,
@@ -55,19 +55,28 @@ fn put_all<E: From<DataError>>(
     }
     match done == rows && layout.is_some() {
         true => Ok(()),
-        false => Err(unstorable(path, &format!("there are not as many rows as the {rows} announced")).into()),
+        false => Err(unstorable(
+            path,
+            &format!("there are not as many rows as the {rows} announced"),
+        )
+        .into()),
     }
 }
 
 /// The last of the ids, behind `last`.
 fn expect_rising(path: &Path, ids: &[String], last: Option<i64>) -> Result<Option<i64>, DataError> {
-    let numbers = integers(ids).ok_or_else(|| unstorable(path, "ids of rows in blocks are whole numbers"))?;
+    let numbers =
+        integers(ids).ok_or_else(|| unstorable(path, "ids of rows in blocks are whole numbers"))?;
     let all: Vec<i64> = last.into_iter().chain(numbers).collect();
     match all.windows(2).find(|pair| pair[0] >= pair[1]) {
         None => Ok(all.last().copied()),
-        Some(pair) => {
-            Err(unstorable(path, &format!("ids of rows in blocks rise; {} stands behind {}", pair[1], pair[0])))
-        }
+        Some(pair) => Err(unstorable(
+            path,
+            &format!(
+                "ids of rows in blocks rise; {} stands behind {}",
+                pair[1], pair[0]
+            ),
+        )),
     }
 }
 
@@ -83,10 +92,19 @@ impl Layout {
         header: impl FnOnce(&[Described<'_>]) -> Vec<u8>,
         file: &mut File,
     ) -> Result<Self, DataError> {
-        let mut described: Vec<Described<'_>> = tensors.iter().map(|(name, stored)| stored.described(name)).collect();
-        described.iter_mut().filter_map(|part| part.shape.first_mut()).for_each(|first| *first = rows);
+        let mut described: Vec<Described<'_>> = tensors
+            .iter()
+            .map(|(name, stored)| stored.described(name))
+            .collect();
+        described
+            .iter_mut()
+            .filter_map(|part| part.shape.first_mut())
+            .for_each(|first| *first = rows);
         let header = header(&described);
-        file.write_all(&header).map_err(|reason| DataError::Write { path: path.to_owned(), reason })?;
+        file.write_all(&header).map_err(|reason| DataError::Write {
+            path: path.to_owned(),
+            reason,
+        })?;
         let mut place = header.len() as u64;
         let places = tensors.iter().zip(&described).map(|((name, _), part)| {
             let start = place;
@@ -97,13 +115,28 @@ impl Layout {
     }
 
     /// Writes a block's tensors where those before them ended.
-    fn put(&mut self, path: &Path, tensors: &[(&str, Stored)], file: &mut File) -> Result<(), DataError> {
-        if !self.0.iter().map(|(name, _)| *name).eq(tensors.iter().map(|(name, _)| *name)) {
+    fn put(
+        &mut self,
+        path: &Path,
+        tensors: &[(&str, Stored)],
+        file: &mut File,
+    ) -> Result<(), DataError> {
+        if !self
+            .0
+            .iter()
+            .map(|(name, _)| *name)
+            .eq(tensors.iter().map(|(name, _)| *name))
+        {
             return Err(unstorable(path, "its blocks hold different tensors"));
         }
         for ((_, place), (_, stored)) in self.0.iter_mut().zip(tensors) {
-            let written = file.seek(SeekFrom::Start(*place)).and_then(|_| file.write_all(&stored.data));
-            written.map_err(|reason| DataError::Write { path: path.to_owned(), reason })?;
+            let written = file
+                .seek(SeekFrom::Start(*place))
+                .and_then(|_| file.write_all(&stored.data));
+            written.map_err(|reason| DataError::Write {
+                path: path.to_owned(),
+                reason,
+            })?;
             *place += stored.data.len() as u64;
         }
         Ok(())
@@ -120,12 +153,15 @@ mod tests {
         let draw = |name: &str, each: usize| {
             let row = |row: usize| {
                 let mut values = vec![0.0; each * 6];
-                RandomStream::named(1, name).child(row as u64).fill_standard_normal(&mut values);
+                RandomStream::named(1, name)
+                    .child(row as u64)
+                    .fill_standard_normal(&mut values);
                 values
             };
             Latents::new(rows.clone().flat_map(row).collect(), 6).unwrap()
         };
-        let gaussian = |each: usize| DiagonalGaussian::new(draw("mean", each), draw("log_var", each)).unwrap();
+        let gaussian =
+            |each: usize| DiagonalGaussian::new(draw("mean", each), draw("log_var", each)).unwrap();
         LatentsFile {
             ids: rows.clone().map(|row| (3 * row).to_string()).collect(),
             labels: Some(rows.clone().map(|row| row as u8).collect()),
@@ -144,7 +180,10 @@ mod tests {
             file(0..10, views).write(&whole, precision).unwrap();
             let blocks = [0..4, 4..8, 8..10].map(|rows| Ok::<_, DataError>(file(rows, views)));
             LatentsFile::write_blocks(&parts, 10, precision, blocks.into_iter()).unwrap();
-            assert_eq!(std::fs::read(&whole).unwrap(), std::fs::read(&parts).unwrap());
+            assert_eq!(
+                std::fs::read(&whole).unwrap(),
+                std::fs::read(&parts).unwrap()
+            );
         }
     }
 
@@ -163,13 +202,22 @@ mod tests {
         assert!(fails(0, vec![]).contains("0 announced"));
         assert!(fails(8, vec![file(4..8, 0), file(0..4, 0)]).contains("0 stands behind 21"));
         assert!(fails(8, vec![file(0..4, 0), file(4..8, 1)]).contains("different tensors"));
-        let named = LatentsFile { ids: vec!["a".into(), "b".into()], ..file(0..2, 0) };
+        let named = LatentsFile {
+            ids: vec!["a".into(), "b".into()],
+            ..file(0..2, 0)
+        };
         assert!(fails(2, vec![named]).contains("whole numbers"));
-        let wide =
-            Posterior::from(DiagonalGaussian::new(Latents::filled(1, 6, 1e6), Latents::filled(1, 6, 0.0)).unwrap());
-        let wide = LatentsFile { posterior: wide, ..file(2..3, 0) };
+        let wide = Posterior::from(
+            DiagonalGaussian::new(Latents::filled(1, 6, 1e6), Latents::filled(1, 6, 0.0)).unwrap(),
+        );
+        let wide = LatentsFile {
+            posterior: wide,
+            ..file(2..3, 0)
+        };
         let blocks = [Ok::<_, DataError>(file(0..2, 0)), Ok(wide)].into_iter();
-        let error = LatentsFile::write_blocks(&path, 3, Precision::F16, blocks).unwrap_err().to_string();
+        let error = LatentsFile::write_blocks(&path, 3, Precision::F16, blocks)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("row 2, column 0"), "{error}");
     }
 }

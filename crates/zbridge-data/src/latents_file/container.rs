@@ -53,7 +53,16 @@ impl fmt::Display for Container {
 fn unknown(path: &Path, bytes: &[u8]) -> DataError {
     let found = match bytes {
         [] => "nothing: it is empty".to_owned(),
-        _ => bytes.iter().take(9).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
+        _ => bytes
+            .iter()
+            .take(9)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .join(" "),
     };
-    DataError::WrongMagic { path: path.to_owned(), format: "safetensors, .npy, .npz or Parquet", found }
+    DataError::WrongMagic {
+        path: path.to_owned(),
+        format: "safetensors, .npy, .npz or Parquet",
+        found,
+    }
 }

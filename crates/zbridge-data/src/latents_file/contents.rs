@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zbridge_core::ShapeError;
 
-/// Where arrays with names come from: the one thing that the reader of latents knows of a container.
+/// Where arrays with names come from: the one thing that the reader of latents knows of a
+/// container.
 pub(super) trait Arrays {
     fn headers(&self) -> &[Header];
 
@@ -42,14 +43,26 @@ impl<'a> Contents<'a> {
             Container::Npz => Box::new(NpzArrays::open(path, bytes)?),
             Container::Parquet => Box::new(ParquetColumns::open(path, bytes)?),
         };
-        Ok(Self { path: path.to_owned(), container, metadata: arrays.metadata(), rows: None, arrays })
+        Ok(Self {
+            path: path.to_owned(),
+            container,
+            metadata: arrays.metadata(),
+            rows: None,
+            arrays,
+        })
     }
 
     /// Some rows of those arrays that have as many as `all`.
     pub(super) fn of_rows(path: &Path, file: &'a RowFile, rows: Vec<usize>, all: usize) -> Self {
         let (path, window) = (path.to_owned(), file.window(rows.clone(), all));
         let metadata = window.metadata();
-        Self { path, container: file.container, metadata, rows: Some(rows), arrays: Box::new(window) }
+        Self {
+            path,
+            container: file.container,
+            metadata,
+            rows: Some(rows),
+            arrays: Box::new(window),
+        }
     }
 
     /// The number in the file of a row here.
@@ -63,7 +76,11 @@ impl<'a> Contents<'a> {
 
     /// The place of the first of these names that the file holds.
     pub(super) fn find(&self, names: &[&str]) -> Option<usize> {
-        names.iter().find_map(|name| self.headers().iter().position(|header| header.name == *name))
+        names.iter().find_map(|name| {
+            self.headers()
+                .iter()
+                .position(|header| header.name == *name)
+        })
     }
 
     pub(super) fn header(&self, index: usize) -> &Header {
@@ -85,17 +102,25 @@ impl<'a> Contents<'a> {
     /// The array as floats, rounded to f32.
     pub(super) fn rounded(&self, index: usize) -> Result<Vec<f32>, DataError> {
         self.expect_floats(index)?;
-        self.load(index)?.rounded().ok_or_else(|| self.wrong_type(index, FLOATS))
+        self.load(index)?
+            .rounded()
+            .ok_or_else(|| self.wrong_type(index, FLOATS))
     }
 
     pub(super) fn floats(&self, index: usize) -> Result<Vec<f64>, DataError> {
         self.expect_floats(index)?;
-        self.load(index)?.floats().ok_or_else(|| self.wrong_type(index, FLOATS))
+        self.load(index)?
+            .floats()
+            .ok_or_else(|| self.wrong_type(index, FLOATS))
     }
 
     /// An error before the elements are read, which may be many, when they are of another type.
     fn expect_floats(&self, index: usize) -> Result<(), DataError> {
-        if self.header(index).element.is_float() { Ok(()) } else { Err(self.wrong_type(index, FLOATS)) }
+        if self.header(index).element.is_float() {
+            Ok(())
+        } else {
+            Err(self.wrong_type(index, FLOATS))
+        }
     }
 
     /// The arrays of the file, as a person describes them: `name` f32 [3, 2].
@@ -112,20 +137,38 @@ impl<'a> Contents<'a> {
 
     pub(super) fn wrong_value(&self, index: usize, reason: ShapeError) -> DataError {
         let reason = match reason {
-            ShapeError::NotFinite { row, column, value } => ShapeError::NotFinite { row: self.row(row), column, value },
+            ShapeError::NotFinite { row, column, value } => ShapeError::NotFinite {
+                row: self.row(row),
+                column,
+                value,
+            },
             reason => reason,
         };
-        DataError::Value { path: self.path.clone(), tensor: self.named(index), reason }
+        DataError::Value {
+            path: self.path.clone(),
+            tensor: self.named(index),
+            reason,
+        }
     }
 
     pub(super) fn wrong_type(&self, index: usize, expected: &'static str) -> DataError {
         let found = self.header(index).element.to_string();
-        DataError::NumberType { path: self.path.clone(), tensor: self.named(index), expected, found }
+        DataError::NumberType {
+            path: self.path.clone(),
+            tensor: self.named(index),
+            expected,
+            found,
+        }
     }
 
     pub(super) fn wrong_shape(&self, index: usize, expected: String) -> DataError {
         let found = self.shape(index).to_vec();
-        DataError::Shape { path: self.path.clone(), tensor: self.named(index), expected, found }
+        DataError::Shape {
+            path: self.path.clone(),
+            tensor: self.named(index),
+            expected,
+            found,
+        }
     }
 }
 

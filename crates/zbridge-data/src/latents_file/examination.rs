@@ -79,8 +79,8 @@ impl LatentsFile {
     /// What there is in the file at `path`, used or not, right or wrong.
     ///
     /// # Errors
-    /// [`DataError`] where the file cannot be opened as a container of arrays; every other fault is one of
-    /// [`Examination::faults`].
+    /// [`DataError`] where the file cannot be opened as a container of arrays; every other fault is
+    /// one of [`Examination::faults`].
     pub fn examine(path: &Path) -> Result<Examination, DataError> {
         let bytes = read_bytes(path)?;
         let contents = Contents::open(path, &bytes)?;
@@ -105,7 +105,9 @@ impl Examination {
         Self {
             path: contents.path.clone(),
             container: contents.container,
-            arrays: arrays.map(|(index, header)| examined(contents, index, header, latents)).collect(),
+            arrays: arrays
+                .map(|(index, header)| examined(contents, index, header, latents))
+                .collect(),
             rows: None,
             draws: None,
             latent_shape: None,
@@ -121,12 +123,16 @@ impl Examination {
         let layout = &roles.layout;
         self.rows = Some(layout.rows);
         self.latent_shape = Some(layout.latent_shape.clone());
-        self.draws = (!matches!(roles.latents, LatentsRole::Gaussian { .. })).then_some(layout.draws);
+        self.draws =
+            (!matches!(roles.latents, LatentsRole::Gaussian { .. })).then_some(layout.draws);
         _ = self.noted(roles.posterior(contents));
         _ = self.noted(roles.views(contents));
         let table = self.noted(table_of(contents)).flatten();
         let naming = Naming::new(contents, table, layout.rows);
-        self.labels = self.noted(naming.labels()).flatten().map(|(source, _)| source);
+        self.labels = self
+            .noted(naming.labels())
+            .flatten()
+            .map(|(source, _)| source);
         if let Some((source, ids)) = self.noted(naming.ids()) {
             self.ids = Some(source);
             self.look_at_ids(&ids);
@@ -137,11 +143,20 @@ impl Examination {
         for (id, first, second) in repeated(ids) {
             self.repeated += 1;
             if self.repeated_ids.len() < LISTED {
-                self.repeated_ids.push(RepeatedId { id: id.to_owned(), first, second });
+                self.repeated_ids.push(RepeatedId {
+                    id: id.to_owned(),
+                    first,
+                    second,
+                });
             }
         }
         if let Some(RepeatedId { id, first, second }) = self.repeated_ids.first().cloned() {
-            self.faults.push(DataError::DuplicateId { path: self.path.clone(), id, first, second });
+            self.faults.push(DataError::DuplicateId {
+                path: self.path.clone(),
+                id,
+                first,
+                second,
+            });
         }
     }
 
@@ -151,7 +166,12 @@ impl Examination {
     }
 }
 
-fn examined(contents: &Contents<'_>, index: usize, header: &Header, latents: Option<LatentsRole>) -> ExaminedArray {
+fn examined(
+    contents: &Contents<'_>,
+    index: usize,
+    header: &Header,
+    latents: Option<LatentsRole>,
+) -> ExaminedArray {
     let role = role(contents, index, latents);
     ExaminedArray {
         name: header.name.clone(),
@@ -163,13 +183,21 @@ fn examined(contents: &Contents<'_>, index: usize, header: &Header, latents: Opt
 }
 
 /// What the array is used for, when the latents are given like this.
-fn role(contents: &Contents<'_>, index: usize, latents: Option<LatentsRole>) -> Option<&'static str> {
+fn role(
+    contents: &Contents<'_>,
+    index: usize,
+    latents: Option<LatentsRole>,
+) -> Option<&'static str> {
     let first_of = |names: &[&str]| contents.find(names) == Some(index);
     match latents {
         Some(LatentsRole::Gaussian { mean, .. }) if mean == index => Some("means"),
-        Some(LatentsRole::Gaussian { spread, is_scale, .. }) if spread == index => {
-            Some(if is_scale { "standard deviations" } else { "log-variances" })
-        }
+        Some(LatentsRole::Gaussian {
+            spread, is_scale, ..
+        }) if spread == index => Some(if is_scale {
+            "standard deviations"
+        } else {
+            "log-variances"
+        }),
         Some(LatentsRole::Samples(samples)) if samples == index => Some("draws"),
         Some(LatentsRole::Points(points)) if points == index => Some("points"),
         _ if first_of(&VIEWS[..1]) => Some("means of views"),
@@ -182,7 +210,14 @@ fn role(contents: &Contents<'_>, index: usize, latents: Option<LatentsRole>) -> 
 
 /// The values that are not finite in an array that has a name of latents; others are not read.
 fn not_finite(contents: &Contents<'_>, index: usize, header: &Header) -> Option<NotFinite> {
-    let latents = [&MEAN[..], &SPREAD[..], &SAMPLES[..], &POINTS[..], &VIEWS[..]].concat();
+    let latents = [
+        &MEAN[..],
+        &SPREAD[..],
+        &SAMPLES[..],
+        &POINTS[..],
+        &VIEWS[..],
+    ]
+    .concat();
     if !latents.contains(&header.name.as_str()) {
         return None;
     }
@@ -191,5 +226,10 @@ fn not_finite(contents: &Contents<'_>, index: usize, header: &Header) -> Option<
     let width = header.shape.iter().skip(1).product::<usize>().max(1);
     let nan = values.iter().filter(|value| value.is_nan()).count();
     let infinite = values.iter().filter(|value| value.is_infinite()).count();
-    Some(NotFinite { nan, infinite, row: first / width, column: first % width })
+    Some(NotFinite {
+        nan,
+        infinite,
+        row: first / width,
+        column: first % width,
+    })
 }

@@ -11,8 +11,8 @@ use std::ops::Range;
 use std::path::Path;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// Latents that are drawn, so many for each source row, and written as they come: what a decoder elsewhere makes
-/// observations of.
+/// Latents that are drawn, so many for each source row, and written as they come: what a decoder
+/// elsewhere makes observations of.
 pub struct GeneratedLatents<'a> {
     /// Source rows.
     pub rows: usize,
@@ -30,16 +30,18 @@ pub struct GeneratedLatents<'a> {
 const ROWS_AT_ONCE: usize = 1 << 16;
 
 impl GeneratedLatents<'_> {
-    /// Writes the file that the extension of `path` names, whole or not at all: `.safetensors`, `.npy` or `.npz`; `fill`
-    /// puts the latents, `[n · draws, d]`, row by row. Only an `.npz` file has to fit into memory.
+    /// Writes the file that the extension of `path` names, whole or not at all: `.safetensors`,
+    /// `.npy` or `.npz`; `fill` puts the latents, `[n · draws, d]`, row by row. Only an `.npz` file
+    /// has to fit into memory.
     ///
-    /// The draws are `samples`, `[n, draws, …]`, or, where each row has one, `z`, `[n, …]`, as f32. Ids stand beside them as
-    /// `ids`; those of an `.npy` file in a table, `x.ids.csv` for `x.npy`. [`LatentsFile::read`](super::LatentsFile::read)
-    /// reads them again; only an `.npy` file, which has no names, does not tell draws from another axis of the latents.
+    /// The draws are `samples`, `[n, draws, …]`, or, where each row has one, `z`, `[n, …]`, as f32.
+    /// Ids stand beside them as `ids`; those of an `.npy` file in a table, `x.ids.csv` for `x.npy`.
+    /// [`LatentsFile::read`](super::LatentsFile::read) reads them again; only an `.npy` file, which
+    /// has no names, does not tell draws from another axis of the latents.
     ///
     /// # Errors
-    /// Those of `fill`; [`DataError::Write`]; [`DataError::Unstorable`] for another extension, latents that do not fill
-    /// their shape, or an id with a line break.
+    /// Those of `fill`; [`DataError::Write`]; [`DataError::Unstorable`] for another extension,
+    /// latents that do not fill their shape, or an id with a line break.
     pub fn write<E: From<DataError>>(
         &self,
         path: &Path,
@@ -48,7 +50,9 @@ impl GeneratedLatents<'_> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => self.write_safetensors(path, fill),
             Some("npz") => self.write_npz(path, fill),
-            Some("npy") => write_ids(path, self.blocks_of_ids(), || write_npy_rows(path, &self.shape(), fill)),
+            Some("npy") => write_ids(path, self.blocks_of_ids(), || {
+                write_npy_rows(path, &self.shape(), fill)
+            }),
             _ => Err(unstorable(path, "the name must end in .safetensors, .npy or .npz").into()),
         }
     }
@@ -59,7 +63,11 @@ impl GeneratedLatents<'_> {
     }
 
     fn shape(&self) -> Vec<usize> {
-        let axes: &[usize] = if self.draws == 1 { &[self.rows] } else { &[self.rows, self.draws] };
+        let axes: &[usize] = if self.draws == 1 {
+            &[self.rows]
+        } else {
+            &[self.rows, self.draws]
+        };
         [axes, &self.latent_shape[..]].concat()
     }
 
@@ -73,7 +81,10 @@ impl GeneratedLatents<'_> {
     }
 
     fn all_ids(&self) -> Result<Vec<String>, DataError> {
-        Ok(self.blocks_of_ids().collect::<Result<Vec<_>, _>>()?.concat())
+        Ok(self
+            .blocks_of_ids()
+            .collect::<Result<Vec<_>, _>>()?
+            .concat())
     }
 
     /// Ids first, latents behind them. The same contents give the same bytes.
@@ -90,17 +101,32 @@ impl GeneratedLatents<'_> {
         metadata.remove(IDS_KEY);
         let mut tensors = vec![];
         if numbered {
-            tensors.push(Described { name: "ids", dtype: Dtype::I64, shape: vec![self.rows] });
+            tensors.push(Described {
+                name: "ids",
+                dtype: Dtype::I64,
+                shape: vec![self.rows],
+            });
         } else {
             metadata.insert(IDS_KEY.to_owned(), joined(path, &self.all_ids()?)?);
         }
-        tensors.push(Described { name: self.name(), dtype: Dtype::F32, shape: self.shape() });
+        tensors.push(Described {
+            name: self.name(),
+            dtype: Dtype::F32,
+            shape: self.shape(),
+        });
         let header = safetensors_header(&metadata, &tensors);
-        let failed = |reason| DataError::Write { path: path.to_owned(), reason };
+        let failed = |reason| DataError::Write {
+            path: path.to_owned(),
+            reason,
+        };
         atomically(path, |file| {
             file.write_all(&header).map_err(failed)?;
-            for ids in self.blocks_of_ids().take(if numbered { usize::MAX } else { 0 }) {
-                file.write_all(&integer_bytes(&integers(&ids?).unwrap_or_default())).map_err(failed)?;
+            for ids in self
+                .blocks_of_ids()
+                .take(if numbered { usize::MAX } else { 0 })
+            {
+                file.write_all(&integer_bytes(&integers(&ids?).unwrap_or_default()))
+                    .map_err(failed)?;
             }
             let mut put = |values: &[f32]| file.write_all(&float_bytes(values));
             RowSink::new(path, self.numbers(), &mut put).filled(fill)
@@ -126,17 +152,23 @@ impl GeneratedLatents<'_> {
         let latents = npy_bytes("<f4", &self.shape(), floats);
         let bytes = zipped(&[(self.name(), latents), ("ids", ids)]);
         let bytes = bytes.map_err(|reason| unstorable(path, &reason.to_string()))?;
-        Ok(crate::write_atomically(path, |file| file.write_all(&bytes))?)
+        Ok(crate::write_atomically(path, |file| {
+            file.write_all(&bytes)
+        })?)
     }
 }
 
-/// The archive of these arrays, not compressed: floats of latents have nothing to compress. Its times are fixed.
+/// The archive of these arrays, not compressed: floats of latents have nothing to compress. Its
+/// times are fixed.
 fn zipped(arrays: &[(&str, Vec<u8>)]) -> zip::result::ZipResult<Vec<u8>> {
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     let mut archive = ZipWriter::new(Cursor::new(vec![]));
     for (name, bytes) in arrays {
         // Zip counts with 32 bits unless told that an entry is larger.
-        archive.start_file(format!("{name}.npy"), options.large_file(u32::try_from(bytes.len()).is_err()))?;
+        archive.start_file(
+            format!("{name}.npy"),
+            options.large_file(u32::try_from(bytes.len()).is_err()),
+        )?;
         archive.write_all(bytes)?;
     }
     Ok(archive.finish()?.into_inner())
@@ -145,7 +177,10 @@ fn zipped(arrays: &[(&str, Vec<u8>)]) -> zip::result::ZipResult<Vec<u8>> {
 /// An array in numpy's format, version 1.
 fn npy_bytes(descr: &str, shape: &[usize], data: Vec<u8>) -> Vec<u8> {
     let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
+    let mut header = format!(
+        "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}",
+        sizes.trim_end()
+    );
     // The elements begin at a multiple of 64 bytes, behind 10 bytes and a line break.
     let padding = 63 - (10 + header.len()) % 64;
     header.extend(std::iter::repeat_n(' ', padding));
@@ -156,10 +191,23 @@ fn npy_bytes(descr: &str, shape: &[usize], data: Vec<u8>) -> Vec<u8> {
 
 /// Texts as numpy keeps them: code points of 32 bits, as many for each as the longest has.
 fn texts(texts: &[String]) -> Vec<u8> {
-    let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
+    let longest = texts
+        .iter()
+        .map(|text| text.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(1);
     let padded = |text: &String| -> Vec<u8> {
-        let points = text.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest);
+        let points = text
+            .chars()
+            .map(u32::from)
+            .chain(std::iter::repeat(0))
+            .take(longest);
         points.flat_map(u32::to_le_bytes).collect()
     };
-    npy_bytes(&format!("<U{longest}"), &[texts.len()], texts.iter().flat_map(padded).collect())
+    npy_bytes(
+        &format!("<U{longest}"),
+        &[texts.len()],
+        texts.iter().flat_map(padded).collect(),
+    )
 }

@@ -21,12 +21,20 @@ impl<'a> NpyArray<'a> {
         let expected = (layout.start as u64).saturating_add(layout.length as u64);
         let (header, found, path) = (layout.header(NAME), bytes.len() as u64, path.to_owned());
         match data.len().cmp(&layout.length) {
-            std::cmp::Ordering::Less => Err(DataError::Truncated { path, expected, found }),
+            std::cmp::Ordering::Less => Err(DataError::Truncated {
+                path,
+                expected,
+                found,
+            }),
             // What has no width here is listed, and not read.
             std::cmp::Ordering::Greater if header.element.width() > 0 => {
                 Err(DataError::TrailingBytes { path, expected })
             }
-            _ => Ok(Self { layout, data, header }),
+            _ => Ok(Self {
+                layout,
+                data,
+                header,
+            }),
         }
     }
 }

@@ -13,7 +13,11 @@ pub(super) struct Roles {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LatentsRole {
     /// Gaussians: means, and log-variances or standard deviations.
-    Gaussian { mean: usize, spread: usize, is_scale: bool },
+    Gaussian {
+        mean: usize,
+        spread: usize,
+        is_scale: bool,
+    },
     /// Draws: `[n, draws, …]`.
     Samples(usize),
     /// One point a row: `[n, …]`.
@@ -45,7 +49,11 @@ impl Roles {
         let latents = LatentsRole::of(contents)?;
         let layout = Layout::of(contents, latents)?;
         let views = views(contents, &layout)?;
-        Ok(Self { latents, layout, views })
+        Ok(Self {
+            latents,
+            layout,
+            views,
+        })
     }
 }
 
@@ -55,16 +63,27 @@ impl LatentsRole {
             [&MEAN[..], &SPREAD[..], &SAMPLES[..], &POINTS[..]].map(|names| contents.find(names));
         if let (Some(samples), Some(other)) = (samples, mean.or(spread).or(points)) {
             let names = [samples, other].map(|index| contents.name(index).to_owned());
-            return Err(DataError::AmbiguousLatents { path: contents.path.clone(), names });
+            return Err(DataError::AmbiguousLatents {
+                path: contents.path.clone(),
+                names,
+            });
         }
         match (mean, spread, samples.or(points)) {
             (Some(mean), Some(spread), _) => {
                 let is_scale = matches!(contents.name(spread), "std" | "scale");
-                Ok(Self::Gaussian { mean, spread, is_scale })
+                Ok(Self::Gaussian {
+                    mean,
+                    spread,
+                    is_scale,
+                })
             }
             (Some(mean), None, _) => {
                 let (path, mean) = (contents.path.clone(), contents.named(mean));
-                Err(DataError::MissingSpread { path, mean, found: contents.listing() })
+                Err(DataError::MissingSpread {
+                    path,
+                    mean,
+                    found: contents.listing(),
+                })
             }
             (None, _, Some(index)) if samples.is_some() => Ok(Self::Samples(index)),
             (None, _, Some(index)) => Ok(Self::Points(index)),
@@ -87,12 +106,24 @@ impl Layout {
         let shape = contents.shape(index);
         let wrong = |expected: &str| contents.wrong_shape(index, expected.to_owned());
         match (latents, shape) {
-            (LatentsRole::Samples(_), [rows, draws, latent @ ..]) if *draws > 0 && !latent.is_empty() => {
-                Ok(Self { rows: *rows, draws: *draws, latent_shape: latent.to_vec() })
+            (LatentsRole::Samples(_), [rows, draws, latent @ ..])
+                if *draws > 0 && !latent.is_empty() =>
+            {
+                Ok(Self {
+                    rows: *rows,
+                    draws: *draws,
+                    latent_shape: latent.to_vec(),
+                })
             }
-            (LatentsRole::Samples(_), _) => Err(wrong("[n, draws, d] or [n, draws, …]: so many draws of each row")),
+            (LatentsRole::Samples(_), _) => Err(wrong(
+                "[n, draws, d] or [n, draws, …]: so many draws of each row",
+            )),
             (_, [rows, latent @ ..]) if !latent.is_empty() => {
-                let layout = Self { rows: *rows, draws: 1, latent_shape: latent.to_vec() };
+                let layout = Self {
+                    rows: *rows,
+                    draws: 1,
+                    latent_shape: latent.to_vec(),
+                };
                 layout.expect_spread(contents, latents, shape)?;
                 Ok(layout)
             }
@@ -100,10 +131,18 @@ impl Layout {
         }
     }
 
-    fn expect_spread(&self, contents: &Contents<'_>, latents: LatentsRole, shape: &[usize]) -> Result<(), DataError> {
+    fn expect_spread(
+        &self,
+        contents: &Contents<'_>,
+        latents: LatentsRole,
+        shape: &[usize],
+    ) -> Result<(), DataError> {
         match latents {
             LatentsRole::Gaussian { mean, spread, .. } if contents.shape(spread) != shape => {
-                Err(contents.wrong_shape(spread, format!("{shape:?}, that of `{}`", contents.name(mean))))
+                Err(contents.wrong_shape(
+                    spread,
+                    format!("{shape:?}, that of `{}`", contents.name(mean)),
+                ))
             }
             _ => Ok(()),
         }
@@ -120,19 +159,35 @@ fn views(contents: &Contents<'_>, layout: &Layout) -> Result<Option<[usize; 2]>,
     let (mean, log_var) = match VIEWS.map(|name| contents.find(&[name])) {
         [None, None] => return Ok(None),
         [Some(mean), Some(log_var)] => (mean, log_var),
-        [None, _] => return Err(missing(contents, "`view_mean`, the means of augmented observations")),
+        [None, _] => {
+            return Err(missing(
+                contents,
+                "`view_mean`, the means of augmented observations",
+            ));
+        }
         [_, None] => return Err(missing(contents, "`view_log_var`, beside `view_mean`")),
     };
     match contents.shape(mean) {
         [rows, _, latent @ ..] if *rows == layout.rows && *latent == layout.latent_shape => {}
         _ => {
-            let latent: String = layout.latent_shape.iter().map(|size| format!(", {size}")).collect();
-            let expected = format!("[{}, views{latent}]: so many views of each row", layout.rows);
+            let latent: String = layout
+                .latent_shape
+                .iter()
+                .map(|size| format!(", {size}"))
+                .collect();
+            let expected = format!(
+                "[{}, views{latent}]: so many views of each row",
+                layout.rows
+            );
             return Err(contents.wrong_shape(mean, expected));
         }
     }
     if contents.shape(log_var) != contents.shape(mean) {
-        let expected = format!("{:?}, that of `{}`", contents.shape(mean), contents.name(mean));
+        let expected = format!(
+            "{:?}, that of `{}`",
+            contents.shape(mean),
+            contents.name(mean)
+        );
         return Err(contents.wrong_shape(log_var, expected));
     }
     Ok(Some([mean, log_var]))
@@ -140,5 +195,10 @@ fn views(contents: &Contents<'_>, layout: &Layout) -> Result<Option<[usize; 2]>,
 
 fn missing(contents: &Contents<'_>, wanted: &'static str) -> DataError {
     let (path, part) = (contents.path.clone(), contents.container.part());
-    DataError::MissingTensor { path, part, wanted, found: contents.listing() }
+    DataError::MissingTensor {
+        path,
+        part,
+        wanted,
+        found: contents.listing(),
+    }
 }

@@ -1,4 +1,5 @@
-//! A file whose arrays lie row by row, so that some rows can be read without the others: safetensors, and `.npy` in C order.
+//! A file whose arrays lie row by row, so that some rows can be read without the others:
+//! safetensors, and `.npy` in C order.
 
 use super::array::{Element, Elements, Header};
 use super::container::Container;
@@ -30,16 +31,24 @@ pub(super) struct RowFile {
 }
 
 impl RowFile {
-    /// The arrays of the file at `path`; none when it is of another kind, or not quite what it should be: then reading
-    /// it whole tells what is wrong.
+    /// The arrays of the file at `path`; none when it is of another kind, or not quite what it
+    /// should be: then reading it whole tells what is wrong.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, DataError> {
-        let unreadable = |reason| DataError::Read { path: path.to_owned(), reason };
+        let unreadable = |reason| DataError::Read {
+            path: path.to_owned(),
+            reason,
+        };
         let mut file = File::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();
         let mut beginning = Vec::new();
-        (&mut file).take(1 << 16).read_to_end(&mut beginning).map_err(unreadable)?;
+        (&mut file)
+            .take(1 << 16)
+            .read_to_end(&mut beginning)
+            .map_err(unreadable)?;
         let opened = match Container::of(path, &beginning)? {
-            Container::Safetensors => Self::safetensors(path, file, length, beginning).map_err(unreadable)?,
+            Container::Safetensors => {
+                Self::safetensors(path, file, length, beginning).map_err(unreadable)?
+            }
             Container::Npy => Self::npy(path, file, length, &beginning),
             _ => None,
         };
@@ -51,24 +60,44 @@ impl RowFile {
         self.npy.is_some()
     }
 
-    fn safetensors(path: &Path, mut file: File, length: u64, mut bytes: Vec<u8>) -> std::io::Result<Option<Self>> {
-        let Some(header) = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else { return Ok(None) };
+    fn safetensors(
+        path: &Path,
+        mut file: File,
+        length: u64,
+        mut bytes: Vec<u8>,
+    ) -> std::io::Result<Option<Self>> {
+        let Some(header) = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else {
+            return Ok(None);
+        };
         if header > LONGEST_HEADER || header + 8 > length {
             return Ok(None);
         }
         let end = 8 + header as usize;
         if bytes.len() < end {
-            (&mut file).take((end - bytes.len()) as u64).read_to_end(&mut bytes)?;
+            (&mut file)
+                .take((end - bytes.len()) as u64)
+                .read_to_end(&mut bytes)?;
         }
-        let Some(text) = bytes.get(8..end) else { return Ok(None) };
-        let Ok(described) = serde_json::from_slice::<Metadata>(text) else { return Ok(None) };
+        let Some(text) = bytes.get(8..end) else {
+            return Ok(None);
+        };
+        let Ok(described) = serde_json::from_slice::<Metadata>(text) else {
+            return Ok(None);
+        };
         let (mut headers, mut starts, mut last) = (Vec::new(), Vec::new(), end as u64);
         let mut tensors: Vec<_> = described.tensors().into_iter().collect();
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
         for (name, tensor) in tensors {
-            let header = Header { name, element: element(tensor.dtype), shape: tensor.shape.clone() };
+            let header = Header {
+                name,
+                element: element(tensor.dtype),
+                shape: tensor.shape.clone(),
+            };
             let (from, to) = tensor.data_offsets;
-            let size = header.shape.iter().try_fold(header.element.width(), |size, axis| size.checked_mul(*axis));
+            let size = header
+                .shape
+                .iter()
+                .try_fold(header.element.width(), |size, axis| size.checked_mul(*axis));
             if header.element.width() > 0 && size != to.checked_sub(from) {
                 return Ok(None);
             }
@@ -76,9 +105,22 @@ impl RowFile {
             starts.push((end + from) as u64);
             headers.push(header);
         }
-        let metadata = described.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let metadata = described
+            .metadata()
+            .iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         let (path, container, file) = (path.to_owned(), Container::Safetensors, Mutex::new(file));
-        Ok((last == length).then_some(Self { path, file, container, metadata, headers, starts, npy: None }))
+        Ok((last == length).then_some(Self {
+            path,
+            file,
+            container,
+            metadata,
+            headers,
+            starts,
+            npy: None,
+        }))
     }
 
     fn npy(path: &Path, file: File, length: u64, beginning: &[u8]) -> Option<Self> {
@@ -107,7 +149,12 @@ impl RowFile {
             }
             header
         };
-        Window { headers: self.headers.iter().map(cut).collect(), file: self, rows, all }
+        Window {
+            headers: self.headers.iter().map(cut).collect(),
+            file: self,
+            rows,
+            all,
+        }
     }
 
     /// The bytes of these stretches, one behind the other.
@@ -124,7 +171,10 @@ impl RowFile {
             }
             Ok(bytes)
         };
-        read().map_err(|reason| DataError::Read { path: self.path.clone(), reason })
+        read().map_err(|reason| DataError::Read {
+            path: self.path.clone(),
+            reason,
+        })
     }
 }
 
@@ -149,7 +199,9 @@ impl Arrays for Window<'_> {
         let stretches: Vec<(u64, usize)> = match whole.shape.first() == Some(&self.all) {
             true => {
                 let neighbours = self.rows.chunk_by(|a, b| a + 1 == *b);
-                neighbours.map(|rows| (start + rows[0] as u64 * row as u64, rows.len() * row)).collect()
+                neighbours
+                    .map(|rows| (start + rows[0] as u64 * row as u64, rows.len() * row))
+                    .collect()
             }
             false => vec![(start, header.shape.iter().product::<usize>() * width)],
         };
@@ -168,6 +220,8 @@ impl Arrays for Window<'_> {
 impl NpyLayout {
     /// Whether a row is a stretch of numbers.
     fn lies_row_by_row(&self) -> bool {
-        !self.fortran && !matches!(self.element, Element::Text | Element::Other(_)) && !self.shape.is_empty()
+        !self.fortran
+            && !matches!(self.element, Element::Text | Element::Other(_))
+            && !self.shape.is_empty()
     }
 }

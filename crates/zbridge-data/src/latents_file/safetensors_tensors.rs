@@ -19,7 +19,12 @@ impl<'a> SafetensorsTensors<'a> {
         let unsound = |error| unsound(path, error);
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(unsound)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(unsound)?;
-        let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let metadata = header
+            .metadata()
+            .iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         let described = tensors.tensors();
         let header = |(name, tensor): &(String, safetensors::tensor::TensorView<'_>)| Header {
             name: name.clone(),
@@ -28,7 +33,12 @@ impl<'a> SafetensorsTensors<'a> {
         };
         let mut headers: Vec<Header> = described.iter().map(header).collect();
         headers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self { path: path.to_owned(), tensors, headers, metadata })
+        Ok(Self {
+            path: path.to_owned(),
+            tensors,
+            headers,
+            metadata,
+        })
     }
 }
 
@@ -39,7 +49,10 @@ impl Arrays for SafetensorsTensors<'_> {
 
     fn load(&self, index: usize) -> Result<Elements<'_>, DataError> {
         let Header { name, element, .. } = &self.headers[index];
-        let tensor = self.tensors.tensor(name).map_err(|error| unsound(&self.path, error))?;
+        let tensor = self
+            .tensors
+            .tensor(name)
+            .map_err(|error| unsound(&self.path, error))?;
         Ok(Elements::Numbers(element.clone(), tensor.data().into()))
     }
 
@@ -49,7 +62,10 @@ impl Arrays for SafetensorsTensors<'_> {
 }
 
 fn unsound(path: &Path, error: SafeTensorError) -> DataError {
-    DataError::Safetensors { path: path.to_owned(), why: error.to_string() }
+    DataError::Safetensors {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
 }
 
 pub(super) fn element(dtype: Dtype) -> Element {

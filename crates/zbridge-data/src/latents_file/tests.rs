@@ -7,42 +7,72 @@ use std::collections::HashMap;
 use zbridge_core::{DiagonalGaussian, Latents, PosteriorSamples};
 
 fn posterior(mean: Vec<f32>, log_var: Vec<f32>, dim: usize) -> Posterior {
-    let (mean, log_var) = (Latents::new(mean, dim).unwrap(), Latents::new(log_var, dim).unwrap());
+    let (mean, log_var) = (
+        Latents::new(mean, dim).unwrap(),
+        Latents::new(log_var, dim).unwrap(),
+    );
     DiagonalGaussian::new(mean, log_var).unwrap().into()
 }
 
 fn small() -> LatentsFile {
-    LatentsFile::numbered(posterior(vec![0.5, -1.0, 2.0, 3.0], vec![-4.0, 0.0, 1.0, -1.0], 2))
+    LatentsFile::numbered(posterior(
+        vec![0.5, -1.0, 2.0, 3.0],
+        vec![-4.0, 0.0, 1.0, -1.0],
+        2,
+    ))
 }
 
 /// A file as another program may write it.
 fn foreign(tensors: &[(&str, Dtype, &[usize], Vec<u8>)], ids: Option<&str>) -> Vec<u8> {
     let metadata = ids.map(|ids| HashMap::from([("ids".to_owned(), ids.to_owned())]));
-    let views = tensors
-        .iter()
-        .map(|(name, dtype, shape, data)| (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap()));
+    let views = tensors.iter().map(|(name, dtype, shape, data)| {
+        (
+            *name,
+            TensorView::new(*dtype, shape.to_vec(), data).unwrap(),
+        )
+    });
     serialize(views, metadata).unwrap()
 }
 
 fn f32s(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 /// A sound pair of tensors plus one more.
-fn with(name: &str, dtype: Dtype, shape: &[usize], data: Vec<u8>) -> Result<LatentsFile, DataError> {
+fn with(
+    name: &str,
+    dtype: Dtype,
+    shape: &[usize],
+    data: Vec<u8>,
+) -> Result<LatentsFile, DataError> {
     let zeros = f32s(&[0.0; 4]);
-    let sound = [("mean", Dtype::F32, &[2, 2][..], zeros.clone()), ("log_var", Dtype::F32, &[2, 2], zeros)];
-    LatentsFile::from_bytes(&foreign(&[&sound[..], &[(name, dtype, shape, data)]].concat(), None))
+    let sound = [
+        ("mean", Dtype::F32, &[2, 2][..], zeros.clone()),
+        ("log_var", Dtype::F32, &[2, 2], zeros),
+    ];
+    LatentsFile::from_bytes(&foreign(
+        &[&sound[..], &[(name, dtype, shape, data)]].concat(),
+        None,
+    ))
 }
 
 #[test]
 fn views_belong_to_their_rows() {
     let views = posterior((0..8).map(|i| i as f32).collect(), vec![-1.0; 8], 2);
-    let file = LatentsFile { views: Some(views), ..small() };
+    let file = LatentsFile {
+        views: Some(views),
+        ..small()
+    };
     let back = round_trip(&file, Precision::F32);
     assert_eq!(back, file);
     let of_second = back.views_of(&[1]).unwrap();
-    assert_eq!(of_second.as_diagonal().unwrap().mean().values(), [4.0, 5.0, 6.0, 7.0]);
+    assert_eq!(
+        of_second.as_diagonal().unwrap().mean().values(),
+        [4.0, 5.0, 6.0, 7.0]
+    );
     assert!(small().views_of(&[0]).is_none());
     let error = with("view_mean", Dtype::F32, &[2, 2, 2], f32s(&[0.0; 8])).unwrap_err();
     assert!(error.to_string().contains("view_log_var"), "{error}");
@@ -50,8 +80,14 @@ fn views_belong_to_their_rows() {
     assert!(error.to_string().contains("view_mean"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("latents.safetensors");
-    let odd = LatentsFile { views: Some(posterior(vec![0.0; 6], vec![0.0; 6], 2)), ..small() };
-    assert!(matches!(odd.write(&path, Precision::F32), Err(DataError::CountMismatch { what: "views", .. })));
+    let odd = LatentsFile {
+        views: Some(posterior(vec![0.0; 6], vec![0.0; 6], 2)),
+        ..small()
+    };
+    assert!(matches!(
+        odd.write(&path, Precision::F32),
+        Err(DataError::CountMismatch { what: "views", .. })
+    ));
     assert!(!path.exists());
 }
 
@@ -102,56 +138,131 @@ fn half_precision_rounds_but_does_not_overflow() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
     let error = huge.write(&path, Precision::F16).unwrap_err();
-    assert!(error.to_string().contains("mean, row 0, column 1 is 1000000"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("mean, row 0, column 1 is 1000000"),
+        "{error}"
+    );
     assert!(!path.exists());
 }
 
 #[test]
 fn other_names_and_number_types_are_read() {
     let e = std::f64::consts::E;
-    let mu: Vec<u8> = [1.0f32, -2.0].iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect();
+    let mu: Vec<u8> = [1.0f32, -2.0]
+        .iter()
+        .flat_map(|&v| bf16::from_f32(v).to_le_bytes())
+        .collect();
     let scale: Vec<u8> = [1.0, e].iter().flat_map(|v| v.to_le_bytes()).collect();
-    let bytes = foreign(&[("mu", Dtype::BF16, &[1, 2], mu), ("scale", Dtype::F64, &[1, 2], scale)], None);
+    let bytes = foreign(
+        &[
+            ("mu", Dtype::BF16, &[1, 2], mu),
+            ("scale", Dtype::F64, &[1, 2], scale),
+        ],
+        None,
+    );
     let read = LatentsFile::from_bytes(&bytes).unwrap();
-    assert_eq!(read, LatentsFile::numbered(posterior(vec![1.0, -2.0], vec![0.0, 2.0], 2)));
+    assert_eq!(
+        read,
+        LatentsFile::numbered(posterior(vec![1.0, -2.0], vec![0.0, 2.0], 2))
+    );
 }
 
 #[test]
 fn ids_come_from_the_tensor_the_metadata_or_the_rows() {
     let numbers: Vec<u8> = [40i64, -7].iter().flat_map(|v| v.to_le_bytes()).collect();
-    assert_eq!(with("ids", Dtype::I64, &[2], numbers).unwrap().ids, ["40", "-7"]);
+    assert_eq!(
+        with("ids", Dtype::I64, &[2], numbers).unwrap().ids,
+        ["40", "-7"]
+    );
     let zeros = f32s(&[0.0; 4]);
-    let sound = [("mean", Dtype::F32, &[2, 2][..], zeros.clone()), ("log_var", Dtype::F32, &[2, 2], zeros)];
-    assert_eq!(LatentsFile::from_bytes(&foreign(&sound, Some("a\nb c"))).unwrap().ids, ["a", "b c"]);
-    assert_eq!(LatentsFile::from_bytes(&foreign(&sound, None)).unwrap().ids, ["0", "1"]);
+    let sound = [
+        ("mean", Dtype::F32, &[2, 2][..], zeros.clone()),
+        ("log_var", Dtype::F32, &[2, 2], zeros),
+    ];
+    assert_eq!(
+        LatentsFile::from_bytes(&foreign(&sound, Some("a\nb c")))
+            .unwrap()
+            .ids,
+        ["a", "b c"]
+    );
+    assert_eq!(
+        LatentsFile::from_bytes(&foreign(&sound, None)).unwrap().ids,
+        ["0", "1"]
+    );
     let short = LatentsFile::from_bytes(&foreign(&sound, Some("a"))).unwrap_err();
-    assert!(matches!(short, DataError::CountMismatch { expected: 2, found: 1, .. }), "{short}");
+    assert!(
+        matches!(
+            short,
+            DataError::CountMismatch {
+                expected: 2,
+                found: 1,
+                ..
+            }
+        ),
+        "{short}"
+    );
     let twice = LatentsFile::from_bytes(&foreign(&sound, Some("a\na"))).unwrap_err();
-    assert!(matches!(twice, DataError::DuplicateId { first: 0, second: 1, .. }), "{twice}");
+    assert!(
+        matches!(
+            twice,
+            DataError::DuplicateId {
+                first: 0,
+                second: 1,
+                ..
+            }
+        ),
+        "{twice}"
+    );
 }
 
 #[test]
 fn leading_zeros_survive() {
-    let file = LatentsFile { ids: vec!["007".to_owned(), "7".to_owned()], ..small() };
+    let file = LatentsFile {
+        ids: vec!["007".to_owned(), "7".to_owned()],
+        ..small()
+    };
     assert_eq!(round_trip(&file, Precision::F32).ids, ["007", "7"]);
 }
 
 #[test]
 fn labels_are_bytes_or_integers_in_range() {
-    let labels =
-        |values: [i64; 2]| with("labels", Dtype::I64, &[2], values.iter().flat_map(|v| v.to_le_bytes()).collect());
+    let labels = |values: [i64; 2]| {
+        with(
+            "labels",
+            Dtype::I64,
+            &[2],
+            values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        )
+    };
     assert_eq!(labels([3, 255]).unwrap().labels, Some(vec![3, 255]));
-    assert!(matches!(labels([3, 256]), Err(DataError::NotInRange { row: 1, .. })));
-    assert_eq!(with("labels", Dtype::U8, &[2], vec![1, 2]).unwrap().labels, Some(vec![1, 2]));
-    assert!(matches!(with("labels", Dtype::U8, &[3], vec![1, 2, 3]), Err(DataError::Shape { .. })));
-    assert!(matches!(with("labels", Dtype::F32, &[2], f32s(&[1.0, 2.0])), Err(DataError::NumberType { .. })));
+    assert!(matches!(
+        labels([3, 256]),
+        Err(DataError::NotInRange { row: 1, .. })
+    ));
+    assert_eq!(
+        with("labels", Dtype::U8, &[2], vec![1, 2]).unwrap().labels,
+        Some(vec![1, 2])
+    );
+    assert!(matches!(
+        with("labels", Dtype::U8, &[3], vec![1, 2, 3]),
+        Err(DataError::Shape { .. })
+    ));
+    assert!(matches!(
+        with("labels", Dtype::F32, &[2], f32s(&[1.0, 2.0])),
+        Err(DataError::NumberType { .. })
+    ));
 }
 
 #[test]
 fn a_file_without_posteriors_lists_what_it_holds() {
     let bytes = foreign(&[("weight", Dtype::F32, &[1, 2], f32s(&[0.0; 2]))], None);
     let text = LatentsFile::from_bytes(&bytes).unwrap_err().to_string();
-    assert!(text.contains("`mean`") && text.contains("`weight` f32 [1, 2]"), "{text}");
+    assert!(
+        text.contains("`mean`") && text.contains("`weight` f32 [1, 2]"),
+        "{text}"
+    );
     let bytes = foreign(&[("mean", Dtype::F32, &[1, 2], f32s(&[0.0; 2]))], None);
     let text = LatentsFile::from_bytes(&bytes).unwrap_err().to_string();
     assert!(text.contains("`log_var`"), "{text}");
@@ -160,17 +271,32 @@ fn a_file_without_posteriors_lists_what_it_holds() {
 #[test]
 fn wrong_tensors_are_named_with_expectation_and_finding() {
     let case = |mean: (Dtype, &[usize], Vec<u8>), log_var: (Dtype, &[usize], Vec<u8>)| {
-        let tensors = [("mean", mean.0, mean.1, mean.2), ("log_var", log_var.0, log_var.1, log_var.2)];
-        LatentsFile::from_bytes(&foreign(&tensors, None)).unwrap_err().to_string()
+        let tensors = [
+            ("mean", mean.0, mean.1, mean.2),
+            ("log_var", log_var.0, log_var.1, log_var.2),
+        ];
+        LatentsFile::from_bytes(&foreign(&tensors, None))
+            .unwrap_err()
+            .to_string()
     };
-    let zeros = |shape: &'static [usize]| (Dtype::F32, shape, f32s(&vec![0.0; shape.iter().product()]));
+    let zeros =
+        |shape: &'static [usize]| (Dtype::F32, shape, f32s(&vec![0.0; shape.iter().product()]));
     let text = case(zeros(&[4]), zeros(&[4]));
-    assert!(text.contains("`mean` has shape [4]; expected [n, d]"), "{text}");
+    assert!(
+        text.contains("`mean` has shape [4]; expected [n, d]"),
+        "{text}"
+    );
     let text = case(zeros(&[2, 2]), zeros(&[2, 1]));
-    assert!(text.contains("`log_var` has shape [2, 1]; expected [2, 2]"), "{text}");
+    assert!(
+        text.contains("`log_var` has shape [2, 1]; expected [2, 2]"),
+        "{text}"
+    );
     let text = case((Dtype::I32, &[1, 1], vec![0; 4]), zeros(&[1, 1]));
     assert!(text.contains("`mean` has type i32; expected f16"), "{text}");
-    let text = case((Dtype::F32, &[2, 2], f32s(&[0.0, 0.0, f32::NAN, 0.0])), zeros(&[2, 2]));
+    let text = case(
+        (Dtype::F32, &[2, 2], f32s(&[0.0, 0.0, f32::NAN, 0.0])),
+        zeros(&[2, 2]),
+    );
     assert!(text.contains("`mean`: row 1, column 0 is NaN"), "{text}");
     let text = case(zeros(&[2, 0]), zeros(&[2, 0]));
     assert!(text.contains("empty"), "{text}");
@@ -178,9 +304,22 @@ fn wrong_tensors_are_named_with_expectation_and_finding() {
 
 #[test]
 fn a_standard_deviation_must_be_positive() {
-    let tensors = [("mean", Dtype::F32, &[1, 2][..], f32s(&[0.0; 2])), ("std", Dtype::F32, &[1, 2], f32s(&[1.0, 0.0]))];
+    let tensors = [
+        ("mean", Dtype::F32, &[1, 2][..], f32s(&[0.0; 2])),
+        ("std", Dtype::F32, &[1, 2], f32s(&[1.0, 0.0])),
+    ];
     let error = LatentsFile::from_bytes(&foreign(&tensors, None)).unwrap_err();
-    assert!(matches!(error, DataError::ScaleNotPositive { row: 0, column: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            DataError::ScaleNotPositive {
+                row: 0,
+                column: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -189,10 +328,22 @@ fn parts_that_do_not_belong_together_are_not_written() {
     let path = folder.path().join("a");
     let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
     for file in [
-        LatentsFile { ids: ids(&["a", "a"]), ..small() },
-        LatentsFile { ids: ids(&["a"]), ..small() },
-        LatentsFile { ids: ids(&["a", "b\nc"]), ..small() },
-        LatentsFile { labels: Some(vec![1]), ..small() },
+        LatentsFile {
+            ids: ids(&["a", "a"]),
+            ..small()
+        },
+        LatentsFile {
+            ids: ids(&["a"]),
+            ..small()
+        },
+        LatentsFile {
+            ids: ids(&["a", "b\nc"]),
+            ..small()
+        },
+        LatentsFile {
+            labels: Some(vec![1]),
+            ..small()
+        },
     ] {
         assert!(file.write(&path, Precision::F32).is_err());
         assert!(!path.exists());
@@ -205,19 +356,34 @@ fn damaged_files_name_themselves() {
     std::fs::write(file.path(), b"\xff\xff\xff\xff\xff\xff\xff\x7f{}").unwrap();
     let error = LatentsFile::read(file.path()).unwrap_err();
     let name = file.path().display().to_string();
-    assert!(matches!(error, DataError::Safetensors { .. }) && error.to_string().contains(&name), "{error}");
+    assert!(
+        matches!(error, DataError::Safetensors { .. }) && error.to_string().contains(&name),
+        "{error}"
+    );
 }
 
 #[test]
 fn latents_of_several_axes_are_flat_in_between() {
-    let axes =
-        LatentsFile { latent_shape: vec![1, 2], views: Some(posterior(vec![0.5; 8], vec![-1.0; 8], 2)), ..small() };
+    let axes = LatentsFile {
+        latent_shape: vec![1, 2],
+        views: Some(posterior(vec![0.5; 8], vec![-1.0; 8], 2)),
+        ..small()
+    };
     assert_eq!(round_trip(&axes, Precision::F32), axes);
     let bytes = axes.to_bytes(Path::new("a"), Precision::F32).unwrap();
     let contents = Contents::open(Path::new("a"), &bytes).unwrap();
-    assert_eq!(contents.listing()[2..4], ["`mean` f32 [2, 1, 2]", "`view_log_var` f32 [2, 2, 1, 2]"]);
-    let wrong = LatentsFile { latent_shape: vec![3], ..small() };
-    assert!(matches!(wrong.to_bytes(Path::new("a"), Precision::F32), Err(DataError::Unstorable { .. })));
+    assert_eq!(
+        contents.listing()[2..4],
+        ["`mean` f32 [2, 1, 2]", "`view_log_var` f32 [2, 2, 1, 2]"]
+    );
+    let wrong = LatentsFile {
+        latent_shape: vec![3],
+        ..small()
+    };
+    assert!(matches!(
+        wrong.to_bytes(Path::new("a"), Precision::F32),
+        Err(DataError::Unstorable { .. })
+    ));
 }
 
 #[test]
@@ -226,8 +392,14 @@ fn samples_are_read_as_written() {
     let samples = PosteriorSamples::new(points, 3).unwrap();
     let file = LatentsFile::numbered(samples.clone().into());
     assert_eq!(round_trip(&file, Precision::F32), file);
-    let views = LatentsFile { views: Some(samples.into()), ..small() };
-    assert!(matches!(views.to_bytes(Path::new("a"), Precision::F32), Err(DataError::Unstorable { .. })));
+    let views = LatentsFile {
+        views: Some(samples.into()),
+        ..small()
+    };
+    assert!(matches!(
+        views.to_bytes(Path::new("a"), Precision::F32),
+        Err(DataError::Unstorable { .. })
+    ));
 }
 
 #[test]
@@ -235,7 +407,10 @@ fn a_draw_that_is_not_finite_is_named_with_its_row() {
     let values = [&[0.0; 10][..], &[f32::NAN, 0.0]].concat();
     let bytes = foreign(&[("samples", Dtype::F32, &[2, 3, 2], f32s(&values))], None);
     let text = LatentsFile::from_bytes(&bytes).unwrap_err().to_string();
-    assert!(text.contains("tensor `samples`, draw 2: row 1, column 0 is NaN"), "{text}");
+    assert!(
+        text.contains("tensor `samples`, draw 2: row 1, column 0 is NaN"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -243,22 +418,53 @@ fn latents_are_given_in_one_way() {
     let zeros = |name| (name, Dtype::F32, &[2, 2][..], f32s(&[0.0; 4]));
     let samples = ("samples", Dtype::F32, &[2, 1, 2][..], f32s(&[0.0; 4]));
     for other in ["mean", "log_var", "z"] {
-        let error = LatentsFile::from_bytes(&foreign(&[samples.clone(), zeros(other)], None)).unwrap_err();
-        assert!(matches!(error, DataError::AmbiguousLatents { .. }), "{error}");
+        let error =
+            LatentsFile::from_bytes(&foreign(&[samples.clone(), zeros(other)], None)).unwrap_err();
+        assert!(
+            matches!(error, DataError::AmbiguousLatents { .. }),
+            "{error}"
+        );
     }
-    let text = LatentsFile::from_bytes(&foreign(&[zeros("mean")], None)).unwrap_err().to_string();
-    assert!(text.contains("add `log_var`") && text.contains("call the means `z`"), "{text}");
+    let text = LatentsFile::from_bytes(&foreign(&[zeros("mean")], None))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("add `log_var`") && text.contains("call the means `z`"),
+        "{text}"
+    );
     let points = LatentsFile::from_bytes(&foreign(&[zeros("latents")], None)).unwrap();
-    assert_eq!(points.posterior, PosteriorSamples::new(Latents::filled(2, 2, 0.0), 1).unwrap().into());
+    assert_eq!(
+        points.posterior,
+        PosteriorSamples::new(Latents::filled(2, 2, 0.0), 1)
+            .unwrap()
+            .into()
+    );
 }
 
-/// Eight numbers as generated latents of four, written to `path`; comes back with the ids and the draws.
-fn write_generated(path: &Path, draws: usize, latent_shape: Vec<usize>) -> Result<(Vec<String>, Posterior), DataError> {
+/// Eight numbers as generated latents of four, written to `path`; comes back with the ids and the
+/// draws.
+fn write_generated(
+    path: &Path,
+    draws: usize,
+    latent_shape: Vec<usize>,
+) -> Result<(Vec<String>, Posterior), DataError> {
     let values: Vec<f32> = (0..8).map(|i| i as f32).collect();
-    let ids = if draws == 1 { vec!["é, b".to_owned(), "c".to_owned()] } else { vec!["40".to_owned()] };
+    let ids = if draws == 1 {
+        vec!["é, b".to_owned(), "c".to_owned()]
+    } else {
+        vec!["40".to_owned()]
+    };
     let of = |rows: std::ops::Range<usize>| Ok(ids[rows].to_vec());
-    let latents = GeneratedLatents { rows: ids.len(), ids: &of, draws, latent_shape, metadata: BTreeMap::new() };
-    latents.write(path, |sink| values.chunks(3).try_for_each(|block| sink.put(block)))?;
+    let latents = GeneratedLatents {
+        rows: ids.len(),
+        ids: &of,
+        draws,
+        latent_shape,
+        metadata: BTreeMap::new(),
+    };
+    latents.write(path, |sink| {
+        values.chunks(3).try_for_each(|block| sink.put(block))
+    })?;
     let draws = PosteriorSamples::new(Latents::new(values, 4).unwrap(), draws).unwrap();
     Ok((ids, draws.into()))
 }
@@ -266,14 +472,27 @@ fn write_generated(path: &Path, draws: usize, latent_shape: Vec<usize>) -> Resul
 #[test]
 fn generated_latents_are_read_back_from_every_container() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, draws) in [("a.safetensors", 1), ("a.npz", 1), ("a.npy", 1), ("b.safetensors", 2), ("b.npz", 2)] {
+    for (name, draws) in [
+        ("a.safetensors", 1),
+        ("a.npz", 1),
+        ("a.npy", 1),
+        ("b.safetensors", 2),
+        ("b.npz", 2),
+    ] {
         let path = folder.path().join(name);
         let (ids, posterior) = write_generated(&path, draws, vec![2, 1, 2]).unwrap();
         let read = LatentsFile::read(&path).unwrap();
-        assert_eq!((&read.posterior, &read.ids, &read.latent_shape[..]), (&posterior, &ids, &[2, 1, 2][..]), "{name}");
+        assert_eq!(
+            (&read.posterior, &read.ids, &read.latent_shape[..]),
+            (&posterior, &ids, &[2, 1, 2][..]),
+            "{name}"
+        );
         let first = std::fs::read(&path).unwrap();
         write_generated(&path, draws, vec![2, 1, 2]).unwrap();
-        assert!(first == std::fs::read(&path).unwrap(), "{name} is written the same twice");
+        assert!(
+            first == std::fs::read(&path).unwrap(),
+            "{name} is written the same twice"
+        );
     }
     for (name, size) in [("a.pt", 4), ("c.npy", 3), ("c.safetensors", 5)] {
         let error = write_generated(&folder.path().join(name), 1, vec![size]);
@@ -288,7 +507,10 @@ fn neither_table_nor_array_appears_when_one_cannot() {
     let path = folder.path().join("a.npy");
     std::fs::create_dir(&path).unwrap();
     let error = write_generated(&path, 1, vec![4]).unwrap_err();
-    assert!(error.to_string().contains("a.npy: cannot be written"), "{error}");
+    assert!(
+        error.to_string().contains("a.npy: cannot be written"),
+        "{error}"
+    );
     assert!(!folder.path().join("a.ids.csv").exists());
 }
 
@@ -300,15 +522,28 @@ fn a_table_beside_the_file_names_its_rows() {
     assert_eq!(LatentsFile::read(&path).unwrap().ids, ["0", "1"]);
     std::fs::write(&table, "id,label\nb,7\na,0\n").unwrap();
     let read = LatentsFile::read(&path).unwrap();
-    assert_eq!((read.ids, read.labels), (vec!["b".to_owned(), "a".to_owned()], Some(vec![7, 0])));
-    for (text, wrong) in [("name\n", "line 1"), ("id,label\na,1\nb,300\n", "line 3"), ("id\na,b\n", "line 2")] {
+    assert_eq!(
+        (read.ids, read.labels),
+        (vec!["b".to_owned(), "a".to_owned()], Some(vec![7, 0]))
+    );
+    for (text, wrong) in [
+        ("name\n", "line 1"),
+        ("id,label\na,1\nb,300\n", "line 3"),
+        ("id\na,b\n", "line 2"),
+    ] {
         std::fs::write(&table, text).unwrap();
         let error = LatentsFile::read(&path).unwrap_err();
-        assert!(matches!(error, DataError::IdsTable { .. }) && error.to_string().contains(wrong), "{error}");
+        assert!(
+            matches!(error, DataError::IdsTable { .. }) && error.to_string().contains(wrong),
+            "{error}"
+        );
     }
     std::fs::write(&table, "id\na\n").unwrap();
     let error = LatentsFile::read(&path).unwrap_err();
-    assert!(error.to_string().contains("x.ids.csv: 1 ids, but 2 rows"), "{error}");
+    assert!(
+        error.to_string().contains("x.ids.csv: 1 ids, but 2 rows"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -326,11 +561,38 @@ fn an_examination_lists_everything_and_does_not_stop_at_a_fault() {
     std::fs::write(file.path(), foreign(&tensors, None)).unwrap();
     let found = LatentsFile::examine(file.path()).unwrap();
     assert!(!found.is_sound() && found.container == Container::Safetensors);
-    let array = |name: &str| found.arrays.iter().find(|array| array.name == name).unwrap();
-    assert_eq!(array("mean").not_finite, Some(NotFinite { nan: 1, infinite: 1, row: 0, column: 1 }));
-    assert_eq!((array("log_var").role, array("weight").role), (Some("log-variances"), None));
-    assert_eq!((found.rows, found.ids.clone(), found.repeated), (Some(2), Some(Source::Array("ids".to_owned())), 1));
-    assert_eq!(found.repeated_ids, [RepeatedId { id: "5".to_owned(), first: 0, second: 1 }]);
+    let array = |name: &str| {
+        found
+            .arrays
+            .iter()
+            .find(|array| array.name == name)
+            .unwrap()
+    };
+    assert_eq!(
+        array("mean").not_finite,
+        Some(NotFinite {
+            nan: 1,
+            infinite: 1,
+            row: 0,
+            column: 1
+        })
+    );
+    assert_eq!(
+        (array("log_var").role, array("weight").role),
+        (Some("log-variances"), None)
+    );
+    assert_eq!(
+        (found.rows, found.ids.clone(), found.repeated),
+        (Some(2), Some(Source::Array("ids".to_owned())), 1)
+    );
+    assert_eq!(
+        found.repeated_ids,
+        [RepeatedId {
+            id: "5".to_owned(),
+            first: 0,
+            second: 1
+        }]
+    );
     let faults: Vec<String> = found.faults.iter().map(DataError::to_string).collect();
     assert_eq!(faults.len(), 3, "{faults:?}");
 }
@@ -341,7 +603,12 @@ fn archive(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
     for (name, bytes) in entries {
         let options = zip::write::SimpleFileOptions::default();
-        archive.start_file(*name, options.compression_method(zip::CompressionMethod::Deflated)).unwrap();
+        archive
+            .start_file(
+                *name,
+                options.compression_method(zip::CompressionMethod::Deflated),
+            )
+            .unwrap();
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap().into_inner()
@@ -349,23 +616,42 @@ fn archive(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
 
 fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
-    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+    [
+        b"\x93NUMPY\x01\x00",
+        &(header.len() as u16).to_le_bytes()[..],
+        header.as_bytes(),
+        data,
+    ]
+    .concat()
 }
 
 #[test]
 fn archives_that_lie_are_not_unpacked_beyond_their_shapes() {
-    let fault = |entries: &[(&str, Vec<u8>)]| LatentsFile::from_bytes(&archive(entries)).unwrap_err().to_string();
+    let fault = |entries: &[(&str, Vec<u8>)]| {
+        LatentsFile::from_bytes(&archive(entries))
+            .unwrap_err()
+            .to_string()
+    };
     let text = fault(&[("z.npy", npy("(1000000000, 64)", &[0; 8]))]);
-    assert!(text.contains("array `z`: its shape [1000000000, 64] asks for 256000"), "{text}");
+    assert!(
+        text.contains("array `z`: its shape [1000000000, 64] asks for 256000"),
+        "{text}"
+    );
     let bomb = [npy("(1, 2)", &[]), vec![0; 10 << 20]].concat();
     let text = fault(&[("z.npy", bomb)]);
-    assert!(text.contains("array `z`: its shape [1, 2] asks for"), "{text}");
+    assert!(
+        text.contains("array `z`: its shape [1, 2] asks for"),
+        "{text}"
+    );
     let text = fault(&[("z.npy", npy("(4294967296, 4294967296, 4294967296)", &[]))]);
     assert!(text.contains("beyond any file"), "{text}");
     assert!(fault(&[("notes.txt", vec![])]).contains("without .npy files"));
     assert!(fault(&[("archive/data.pkl", vec![])]).contains("torch.save"));
     let text = fault(&[("arr_0.npy", npy("(1, 2)", &[0; 8]))]);
-    assert!(text.contains("holds no array `mean`") && text.contains("found `arr_0` f32 [1, 2]"), "{text}");
+    assert!(
+        text.contains("holds no array `mean`") && text.contains("found `arr_0` f32 [1, 2]"),
+        "{text}"
+    );
 }
 
 #[test]

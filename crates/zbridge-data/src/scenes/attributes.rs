@@ -17,7 +17,13 @@ pub enum Attribute {
 
 impl Attribute {
     /// All of them, in the order in which the levels take them up.
-    pub const ALL: [Self; 5] = [Self::Shape, Self::Size, Self::Colour, Self::Place, Self::Background];
+    pub const ALL: [Self; 5] = [
+        Self::Shape,
+        Self::Size,
+        Self::Colour,
+        Self::Place,
+        Self::Background,
+    ];
 
     /// What users call it.
     pub fn name(self) -> &'static str {
@@ -32,7 +38,9 @@ impl Attribute {
 
     /// The attribute that users call `name`.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|attribute| attribute.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|attribute| attribute.name() == name)
     }
 
     /// What a caption says for each of its classes.
@@ -41,7 +49,12 @@ impl Attribute {
             Self::Shape => &["square", "ellipse", "heart"],
             Self::Size => &["small", "big"],
             Self::Colour => &["red", "green", "blue", "yellow", "pink"],
-            Self::Place => &["at top left", "at top right", "at bottom left", "at bottom right"],
+            Self::Place => &[
+                "at top left",
+                "at top right",
+                "at bottom left",
+                "at bottom right",
+            ],
             Self::Background => &["on light", "on dark"],
         }
     }
@@ -96,8 +109,13 @@ pub struct Attributes {
 }
 
 /// The order in which a caption speaks.
-const SPOKEN: [Attribute; 5] =
-    [Attribute::Size, Attribute::Colour, Attribute::Shape, Attribute::Place, Attribute::Background];
+const SPOKEN: [Attribute; 5] = [
+    Attribute::Size,
+    Attribute::Colour,
+    Attribute::Shape,
+    Attribute::Place,
+    Attribute::Background,
+];
 
 impl Attributes {
     /// A uniform draw of each attribute that `level` names.
@@ -111,27 +129,41 @@ impl Attributes {
 
     /// Every combination that `level` has, those of the last attribute side by side.
     pub fn all(level: Level) -> Vec<Self> {
-        let mut all = vec![Self { level, classes: [0; 5] }];
+        let mut all = vec![Self {
+            level,
+            classes: [0; 5],
+        }];
         for (place, attribute) in level.attributes().iter().enumerate() {
-            all =
-                all.iter().flat_map(|one| (0..attribute.classes()).map(|class| one.with(place, class as u8))).collect();
+            all = all
+                .iter()
+                .flat_map(|one| (0..attribute.classes()).map(|class| one.with(place, class as u8)))
+                .collect();
         }
         all
     }
 
-    /// The combination with these classes, in the order of [`Level::attributes`]; none when there is no such one.
+    /// The combination with these classes, in the order of [`Level::attributes`]; none when there
+    /// is no such one.
     pub fn of_classes(level: Level, classes: &[u8]) -> Option<Self> {
-        let known =
-            level.attributes().iter().zip(classes).all(|(attribute, class)| usize::from(*class) < attribute.classes());
+        let known = level
+            .attributes()
+            .iter()
+            .zip(classes)
+            .all(|(attribute, class)| usize::from(*class) < attribute.classes());
         let mut all = [0; 5];
         all.get_mut(..classes.len())?.copy_from_slice(classes);
-        (known && classes.len() == level.number()).then_some(Self { level, classes: all })
+        (known && classes.len() == level.number()).then_some(Self {
+            level,
+            classes: all,
+        })
     }
 
     /// A number for each combination of a level, from 0, in the order of [`all`](Self::all).
     pub fn key(&self) -> u16 {
         let places = self.level.attributes().iter().zip(&self.classes);
-        places.fold(0, |key, (attribute, class)| key * attribute.classes() as u16 + u16::from(*class))
+        places.fold(0, |key, (attribute, class)| {
+            key * attribute.classes() as u16 + u16::from(*class)
+        })
     }
 
     /// The combination of this number; none when the level has fewer.
@@ -151,13 +183,23 @@ impl Attributes {
 
     /// The class of an attribute, if the level names it.
     pub fn class(&self, attribute: Attribute) -> Option<u8> {
-        self.level.attributes().contains(&attribute).then(|| self.classes[attribute as usize])
+        self.level
+            .attributes()
+            .contains(&attribute)
+            .then(|| self.classes[attribute as usize])
     }
 
     /// In words: `small red heart at top left on dark`, or as much of it as the level names.
     pub fn caption(&self) -> String {
-        let phrase = |attribute: Attribute| self.class(attribute).map(|class| attribute.phrases()[usize::from(class)]);
-        SPOKEN.into_iter().filter_map(phrase).collect::<Vec<_>>().join(" ")
+        let phrase = |attribute: Attribute| {
+            self.class(attribute)
+                .map(|class| attribute.phrases()[usize::from(class)])
+        };
+        SPOKEN
+            .into_iter()
+            .filter_map(phrase)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// What `caption` says, when it is word by word what some level's captions look like.
@@ -178,10 +220,18 @@ impl Attributes {
 
 /// The class whose phrase `text` begins with, and what stands behind it.
 fn spoken(attribute: Attribute, text: &str) -> Option<(u8, &str)> {
-    attribute.phrases().iter().zip(0..).find_map(|(phrase, class)| {
-        let after = text.strip_prefix(phrase)?;
-        if after.is_empty() { Some((class, after)) } else { Some((class, after.strip_prefix(' ')?)) }
-    })
+    attribute
+        .phrases()
+        .iter()
+        .zip(0..)
+        .find_map(|(phrase, class)| {
+            let after = text.strip_prefix(phrase)?;
+            if after.is_empty() {
+                Some((class, after))
+            } else {
+                Some((class, after.strip_prefix(' ')?))
+            }
+        })
 }
 
 #[cfg(test)]
@@ -192,9 +242,19 @@ mod tests {
     fn captions_are_read_back_and_none_stands_for_two_scenes() {
         for level in Level::ALL {
             let all = Attributes::all(level);
-            assert_eq!(all.len(), level.attributes().iter().map(|attribute| attribute.classes()).product::<usize>());
+            assert_eq!(
+                all.len(),
+                level
+                    .attributes()
+                    .iter()
+                    .map(|attribute| attribute.classes())
+                    .product::<usize>()
+            );
             for attributes in all {
-                assert_eq!(Attributes::of_caption(&attributes.caption()), Some(attributes));
+                assert_eq!(
+                    Attributes::of_caption(&attributes.caption()),
+                    Some(attributes)
+                );
             }
         }
     }
@@ -205,7 +265,10 @@ mod tests {
             for (key, attributes) in Attributes::all(level).into_iter().enumerate() {
                 assert_eq!(attributes.key(), key as u16);
                 assert_eq!(Attributes::of_key(level, key as u16), Some(attributes));
-                assert_eq!(Attributes::of_classes(level, &attributes.classes[..level.number()]), Some(attributes));
+                assert_eq!(
+                    Attributes::of_classes(level, &attributes.classes[..level.number()]),
+                    Some(attributes)
+                );
             }
         }
         assert_eq!(Attributes::of_key(Level::L1, 3), None);
@@ -215,10 +278,15 @@ mod tests {
 
     #[test]
     fn captions_sound_as_people_speak() {
-        let said = |caption: &str| Attributes::of_caption(caption).map(|a| (a.level().number(), a.classes));
+        let said = |caption: &str| {
+            Attributes::of_caption(caption).map(|a| (a.level().number(), a.classes))
+        };
         assert_eq!(said("heart"), Some((1, [2, 0, 0, 0, 0])));
         assert_eq!(said("small red heart"), Some((3, [2, 0, 0, 0, 0])));
-        assert_eq!(said("big pink square at bottom right on dark"), Some((5, [0, 1, 4, 3, 1])));
+        assert_eq!(
+            said("big pink square at bottom right on dark"),
+            Some((5, [0, 1, 4, 3, 1]))
+        );
     }
 
     #[test]
@@ -244,8 +312,23 @@ mod tests {
 
     #[test]
     fn names_and_numbers_lead_back() {
-        assert!(Attribute::ALL.into_iter().all(|attribute| Attribute::named(attribute.name()) == Some(attribute)));
-        assert!(Level::ALL.into_iter().all(|level| Level::of_number(level.number()) == Some(level)));
-        assert_eq!((Level::of_number(0), Level::of_number(6), Attribute::named("taste")), (None, None, None));
+        assert!(
+            Attribute::ALL
+                .into_iter()
+                .all(|attribute| Attribute::named(attribute.name()) == Some(attribute))
+        );
+        assert!(
+            Level::ALL
+                .into_iter()
+                .all(|level| Level::of_number(level.number()) == Some(level))
+        );
+        assert_eq!(
+            (
+                Level::of_number(0),
+                Level::of_number(6),
+                Attribute::named("taste")
+            ),
+            (None, None, None)
+        );
     }
 }

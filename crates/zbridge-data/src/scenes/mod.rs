@@ -1,8 +1,10 @@
-//! Scenes that zbridge draws itself: coloured shapes on 64 × 64 pixels, and captions that say what is seen.
+//! Scenes that zbridge draws itself: coloured shapes on 64 × 64 pixels, and captions that say what
+//! is seen.
 //!
-//! There are five levels, each of which names one attribute more: shape, size, colour, place, background. What a level
-//! does not name is the same in all of its scenes but for jitter. Everything is drawn from a [`RandomStream`], so there
-//! is nothing to download, and nothing that two machines could have in different versions.
+//! There are five levels, each of which names one attribute more: shape, size, colour, place,
+//! background. What a level does not name is the same in all of its scenes but for jitter.
+//! Everything is drawn from a [`RandomStream`], so there is nothing to download, and nothing that
+//! two machines could have in different versions.
 //!
 //! ```
 //! use zbridge_core::RandomStream;
@@ -16,7 +18,8 @@
 //! ```
 //!
 //! # Source
-//! In the manner of CdSprites+ (Sejnova, Vavrecka and Stepanova 2024), whose pictures and code are not used.
+//! In the manner of CdSprites+ (Sejnova, Vavrecka and Stepanova 2024), whose pictures and code are
+//! not used.
 
 mod attributes;
 mod caption;
@@ -36,11 +39,17 @@ use zbridge_core::{EventKind, Observations, RandomStream, ShapeError};
 pub const SIDE: usize = 64;
 
 /// What a picture is: `[3, 64, 64]`, values in 0..1.
-pub const PICTURE: EventKind = EventKind::Image { channels: 3, height: SIDE, width: SIDE };
+pub const PICTURE: EventKind = EventKind::Image {
+    channels: 3,
+    height: SIDE,
+    width: SIDE,
+};
 
 /// `count` scenes of one level; scene `i` comes from `stream.child(i)`.
 pub fn scenes(level: Level, count: usize, stream: &RandomStream) -> Vec<Scene> {
-    (0..count as u64).map(|row| Scene::drawn(level, &mut stream.child(row))).collect()
+    (0..count as u64)
+        .map(|row| Scene::drawn(level, &mut stream.child(row)))
+        .collect()
 }
 
 /// The pictures of `scenes`, `[scenes, 3 · 64 · 64]`.

@@ -19,8 +19,9 @@ impl Outline {
         [Self::Square, Self::Ellipse, Self::Heart][usize::from(class)]
     }
 
-    /// The distance of `[x, y]` from the outline, negative inside, about a shape upright at the origin that nowhere goes
-    /// beyond `reach` from it. Exact near the outline, where a pixel is covered in part; y points down.
+    /// The distance of `[x, y]` from the outline, negative inside, about a shape upright at the
+    /// origin that nowhere goes beyond `reach` from it. Exact near the outline, where a pixel is
+    /// covered in part; y points down.
     pub(super) fn distance(self, point: [f32; 2], reach: f32) -> f32 {
         match self {
             Self::Square => box_distance(point, reach * FRAC_1_SQRT_2),
@@ -43,10 +44,15 @@ fn box_distance([x, y]: [f32; 2], half: f32) -> f32 {
 fn ellipse_distance([x, y]: [f32; 2], [a, b]: [f32; 2]) -> f32 {
     let level = length([x / a, y / b]);
     let slope = length([x / (a * a), y / (b * b)]);
-    if slope > 0.0 { level * (level - 1.0) / slope } else { -b }
+    if slope > 0.0 {
+        level * (level - 1.0) / slope
+    } else {
+        -b
+    }
 }
 
-/// How far a heart of half side 1 is let down, so that its highest and lowest points are equally far from the origin.
+/// How far a heart of half side 1 is let down, so that its highest and lowest points are equally
+/// far from the origin.
 const LET_DOWN: f32 = 0.5 * (1.0 + FRAC_1_SQRT_2 - std::f32::consts::SQRT_2);
 
 /// How far a heart of half side 1 goes from the origin: to the far sides of its discs.
@@ -69,15 +75,24 @@ mod tests {
     /// Points of a fine grid over the square of side 2.4 about the origin, and a point's area.
     fn grid() -> (impl Iterator<Item = [f32; 2]>, f32) {
         let place = |i: i32| (i as f32 - 120.0) * 0.01;
-        ((0..240).flat_map(move |i| (0..240).map(move |j| [place(i), place(j)])), 1e-4)
+        (
+            (0..240).flat_map(move |i| (0..240).map(move |j| [place(i), place(j)])),
+            1e-4,
+        )
     }
 
     #[test]
     fn areas_do_not_tell_shapes_apart() {
         for outline in ALL {
             let (points, area) = grid();
-            let inside = points.filter(|point| outline.distance(*point, 1.0) < 0.0).count() as f32 * area;
-            assert!((inside - 1.98).abs() < 0.06, "{outline:?} has area {inside}");
+            let inside = points
+                .filter(|point| outline.distance(*point, 1.0) < 0.0)
+                .count() as f32
+                * area;
+            assert!(
+                (inside - 1.98).abs() < 0.06,
+                "{outline:?} has area {inside}"
+            );
         }
     }
 
@@ -87,7 +102,10 @@ mod tests {
             let (points, _) = grid();
             let inside = points.filter(|point| outline.distance(*point, 1.0) < 0.0);
             let furthest = inside.map(length).fold(0.0, f32::max);
-            assert!((0.97..=1.001).contains(&furthest), "{outline:?} goes to {furthest}");
+            assert!(
+                (0.97..=1.001).contains(&furthest),
+                "{outline:?} goes to {furthest}"
+            );
         }
     }
 
@@ -98,7 +116,10 @@ mod tests {
             let outside = |p: &[f32; 2]| (0.0..0.02).contains(&outline.distance(*p, 1.0));
             let slopes = points.filter(outside).map(|[x, y]| {
                 let at = |x, y| outline.distance([x, y], 1.0);
-                length([at(x + 1e-3, y) - at(x - 1e-3, y), at(x, y + 1e-3) - at(x, y - 1e-3)]) / 2e-3
+                length([
+                    at(x + 1e-3, y) - at(x - 1e-3, y),
+                    at(x, y + 1e-3) - at(x, y - 1e-3),
+                ]) / 2e-3
             });
             let slopes: Vec<f32> = slopes.collect();
             let mean = slopes.iter().sum::<f32>() / slopes.len() as f32;

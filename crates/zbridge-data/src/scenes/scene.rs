@@ -26,14 +26,20 @@ const MIDDLE_REACHES: [f32; 2] = [9.0, 10.0];
 const ROTATION: f32 = 0.35;
 /// Centres of the quarters, from the middle of the picture.
 const QUARTER: f32 = SIDE as f32 / 4.0;
-/// Largest distance from the middle of a quarter, along each axis: the largest shape stays in its quarter.
+/// Largest distance from the middle of a quarter, along each axis: the largest shape stays in its
+/// quarter.
 const JITTER: f32 = 2.5;
 /// The same from the middle of the picture, where no place is named.
 const MIDDLE_JITTER: f32 = 4.0;
 const WHITE: [f32; 3] = [1.0; 3];
 /// Red, green, blue, yellow, pink.
-const INKS: [[f32; 3]; 5] =
-    [[0.88, 0.1, 0.1], [0.1, 0.7, 0.2], [0.14, 0.28, 0.92], [0.93, 0.83, 0.1], [0.95, 0.36, 0.72]];
+const INKS: [[f32; 3]; 5] = [
+    [0.88, 0.1, 0.1],
+    [0.1, 0.7, 0.2],
+    [0.14, 0.28, 0.92],
+    [0.93, 0.83, 0.1],
+    [0.95, 0.36, 0.72],
+];
 /// Largest departure from an ink in any one colour.
 const INK_JITTER: f32 = 0.05;
 
@@ -50,10 +56,19 @@ impl Scene {
         let reach = lowest + (highest - lowest) * stream.uniform();
         let rotation = within(ROTATION, stream);
         let centre = drawn_centre(class(Attribute::Place), stream);
-        let ink = class(Attribute::Colour).map_or(WHITE, |colour| INKS[colour].map(|c| c + within(INK_JITTER, stream)));
+        let ink = class(Attribute::Colour).map_or(WHITE, |colour| {
+            INKS[colour].map(|c| c + within(INK_JITTER, stream))
+        });
         let background = attributes.class(Attribute::Background);
         let background = background.map_or(Texture::BLACK, |class| Texture::drawn(class, stream));
-        Self { attributes, centre, reach, rotation, ink, background }
+        Self {
+            attributes,
+            centre,
+            reach,
+            rotation,
+            ink,
+            background,
+        }
     }
 
     /// What its caption says.
@@ -61,7 +76,8 @@ impl Scene {
         &self.attributes
     }
 
-    /// Its picture, `[3, 64, 64]`, values in 0..1: the share of each pixel that the shape covers, over the background.
+    /// Its picture, `[3, 64, 64]`, values in 0..1: the share of each pixel that the shape covers,
+    /// over the background.
     pub fn picture(&self) -> Vec<f32> {
         let mut picture = vec![0.0; 3 * SIDE * SIDE];
         for pixel in 0..SIDE * SIDE {
@@ -95,7 +111,10 @@ fn within(most: f32, stream: &mut RandomStream) -> f32 {
 /// The centre of a shape in a quarter of the picture, or about the middle.
 fn drawn_centre(place: Option<usize>, stream: &mut RandomStream) -> [f32; 2] {
     let (offset, jitter) = match place {
-        Some(quarter) => ([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]][quarter], JITTER),
+        Some(quarter) => (
+            [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]][quarter],
+            JITTER,
+        ),
         None => ([0.0, 0.0], MIDDLE_JITTER),
     };
     offset.map(|side: f32| SIDE as f32 / 2.0 + side * QUARTER + within(jitter, stream))
@@ -107,19 +126,39 @@ mod tests {
     use super::*;
 
     fn every_level(count: usize) -> impl Iterator<Item = Scene> {
-        let drawn = move |level: Level| scenes(level, count, &RandomStream::named(level.number() as u64, "scene"));
+        let drawn = move |level: Level| {
+            scenes(
+                level,
+                count,
+                &RandomStream::named(level.number() as u64, "scene"),
+            )
+        };
         Level::ALL.into_iter().flat_map(drawn)
     }
 
-    /// The middle of the pixels, and how far the last of them lies from it: what a ruler says of a picture.
+    /// The middle of the pixels, and how far the last of them lies from it: what a ruler says of a
+    /// picture.
     fn measured(scene: &Scene) -> ([f32; 2], f32, f32) {
-        let points = (0..SIDE * SIDE).map(|pixel| [(pixel % SIDE) as f32 + 0.5, (pixel / SIDE) as f32 + 0.5]);
-        let covered: Vec<([f32; 2], f32)> = points.map(|point| (point, scene.coverage(point))).collect();
+        let points = (0..SIDE * SIDE)
+            .map(|pixel| [(pixel % SIDE) as f32 + 0.5, (pixel / SIDE) as f32 + 0.5]);
+        let covered: Vec<([f32; 2], f32)> =
+            points.map(|point| (point, scene.coverage(point))).collect();
         let area: f32 = covered.iter().map(|(_, share)| share).sum();
-        let mean = |axis: usize| covered.iter().map(|(point, share)| point[axis] * share).sum::<f32>() / area;
+        let mean = |axis: usize| {
+            covered
+                .iter()
+                .map(|(point, share)| point[axis] * share)
+                .sum::<f32>()
+                / area
+        };
         let centre = [mean(0), mean(1)];
         let distance = |p: &[f32; 2]| (p[0] - centre[0]).hypot(p[1] - centre[1]);
-        let spread = covered.iter().map(|(point, share)| distance(point).powi(2) * share).sum::<f32>() / area / area;
+        let spread = covered
+            .iter()
+            .map(|(point, share)| distance(point).powi(2) * share)
+            .sum::<f32>()
+            / area
+            / area;
         (centre, area, spread)
     }
 
@@ -135,7 +174,10 @@ mod tests {
             if let Some(place) = scene.attributes.class(Attribute::Place) {
                 let quarter = u8::from(centre[0] > 32.0) + 2 * u8::from(centre[1] > 32.0);
                 assert_eq!(quarter, place, "{scene:?}");
-                assert!(centre.iter().all(|side| (side - 32.0).abs() > 10.0), "{scene:?}");
+                assert!(
+                    centre.iter().all(|side| (side - 32.0).abs() > 10.0),
+                    "{scene:?}"
+                );
             }
         }
     }
@@ -157,11 +199,24 @@ mod tests {
     #[test]
     fn the_nearest_ink_is_the_one_that_is_named() {
         for scene in every_level(60) {
-            let Some(colour) = scene.attributes.class(Attribute::Colour) else { continue };
-            let gap = |ink: &[f32; 3]| ink.iter().zip(&scene.ink).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+            let Some(colour) = scene.attributes.class(Attribute::Colour) else {
+                continue;
+            };
+            let gap = |ink: &[f32; 3]| {
+                ink.iter()
+                    .zip(&scene.ink)
+                    .map(|(a, b)| (a - b).powi(2))
+                    .sum::<f32>()
+                    .sqrt()
+            };
             let gaps = INKS.map(|ink| gap(&ink));
-            let others = (0..5).filter(|other| *other != usize::from(colour)).map(|other| gaps[other]);
-            assert!(others.fold(f32::INFINITY, f32::min) > 3.0 * gaps[usize::from(colour)], "{scene:?}");
+            let others = (0..5)
+                .filter(|other| *other != usize::from(colour))
+                .map(|other| gaps[other]);
+            assert!(
+                others.fold(f32::INFINITY, f32::min) > 3.0 * gaps[usize::from(colour)],
+                "{scene:?}"
+            );
         }
     }
 
@@ -171,10 +226,16 @@ mod tests {
             for pixel in 0..SIDE * SIDE {
                 let point = [(pixel % SIDE) as f32 + 0.5, (pixel / SIDE) as f32 + 0.5];
                 let share = scene.coverage(point);
-                let border = [point[0], point[1]].iter().any(|side| !(1.0..=SIDE as f32 - 1.0).contains(side));
+                let border = [point[0], point[1]]
+                    .iter()
+                    .any(|side| !(1.0..=SIDE as f32 - 1.0).contains(side));
                 assert!(!border || share < 0.5, "{scene:?} at {point:?}");
                 let behind = scene.background.at(point);
-                let contrast = behind.iter().zip(&scene.ink).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                let contrast = behind
+                    .iter()
+                    .zip(&scene.ink)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
                 assert!(share == 0.0 || contrast > 0.25, "{scene:?}: {contrast}");
             }
         }
@@ -183,7 +244,13 @@ mod tests {
     #[test]
     fn values_are_in_range_and_backgrounds_light_or_dark() {
         for scene in every_level(20) {
-            assert!(scene.picture().iter().all(|value| (0.0..=1.0).contains(value)), "{scene:?}");
+            assert!(
+                scene
+                    .picture()
+                    .iter()
+                    .all(|value| (0.0..=1.0).contains(value)),
+                "{scene:?}"
+            );
             let corner = scene.background.at([0.0, 0.0]);
             match scene.attributes.class(Attribute::Background) {
                 Some(0) => assert!(corner.iter().all(|value| *value > 0.6)),

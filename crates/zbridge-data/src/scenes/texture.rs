@@ -30,14 +30,21 @@ const TOTAL_HEIGHT: f32 = 0.14;
 const WAVELENGTHS: [f32; 2] = [12.0, 48.0];
 
 impl Texture {
-    pub(super) const BLACK: Self = Self { tone: [0.0; 3], waves: vec![] };
+    pub(super) const BLACK: Self = Self {
+        tone: [0.0; 3],
+        waves: vec![],
+    };
 
     /// A texture of a class of [`Attribute::Background`](super::Attribute::Background).
     pub(super) fn drawn(class: u8, stream: &mut RandomStream) -> Self {
-        let tone = std::array::from_fn(|_| TONES[usize::from(class)] + TINT * (2.0 * stream.uniform() - 1.0));
+        let tone = std::array::from_fn(|_| {
+            TONES[usize::from(class)] + TINT * (2.0 * stream.uniform() - 1.0)
+        });
         let mut waves: Vec<Wave> = (0..WAVES).map(|_| Wave::drawn(stream)).collect();
         let total: f32 = waves.iter().map(|wave| wave.height).sum();
-        waves.iter_mut().for_each(|wave| wave.height *= TOTAL_HEIGHT / total);
+        waves
+            .iter_mut()
+            .for_each(|wave| wave.height *= TOTAL_HEIGHT / total);
         Self { tone, waves }
     }
 
@@ -55,7 +62,11 @@ impl Wave {
         let wavelength = shortest * (longest / shortest).powf(stream.uniform());
         let (sin, cos) = (TAU * stream.uniform()).sin_cos();
         let frequency = [TAU / wavelength * cos, TAU / wavelength * sin];
-        Self { frequency, phase: TAU * stream.uniform(), height: wavelength / SIDE as f32 }
+        Self {
+            frequency,
+            phase: TAU * stream.uniform(),
+            height: wavelength / SIDE as f32,
+        }
     }
 
     fn at(&self, [x, y]: [f32; 2]) -> f32 {

@@ -84,7 +84,11 @@ impl Config {
             why: error.to_string(),
         };
         let value: Value = serde_json::from_str(&text).map_err(damaged)?;
-        let class = value.get("_class_name").and_then(Value::as_str).unwrap_or("missing").to_string();
+        let class = value
+            .get("_class_name")
+            .and_then(Value::as_str)
+            .unwrap_or("missing")
+            .to_string();
         if class != "AutoencoderKL" {
             return Err(wrong(path, "_class_name", class, "\"AutoencoderKL\""));
         }
@@ -94,15 +98,28 @@ impl Config {
     }
 
     fn check(&self, path: &Path) -> Result<(), ForeignError> {
-        let each = |key, found: &[String], only: &str| match found.iter().find(|kind| *kind != only) {
+        let each = |key, found: &[String], only: &str| match found.iter().find(|kind| *kind != only)
+        {
             Some(other) => Err(wrong(path, key, other, only)),
             None if found.len() != self.block_out_channels.len() => {
-                let expected = format!("as many as block_out_channels, {}", self.block_out_channels.len());
-                Err(wrong(path, key, format!("a list of {}", found.len()), expected))
+                let expected = format!(
+                    "as many as block_out_channels, {}",
+                    self.block_out_channels.len()
+                );
+                Err(wrong(
+                    path,
+                    key,
+                    format!("a list of {}", found.len()),
+                    expected,
+                ))
             }
             None => Ok(()),
         };
-        each("down_block_types", &self.down_block_types, "DownEncoderBlock2D")?;
+        each(
+            "down_block_types",
+            &self.down_block_types,
+            "DownEncoderBlock2D",
+        )?;
         each("up_block_types", &self.up_block_types, "UpDecoderBlock2D")?;
         if !["silu", "swish"].contains(&self.act_fn.as_str()) {
             return Err(wrong(path, "act_fn", &self.act_fn, "\"silu\""));
@@ -121,11 +138,20 @@ impl Config {
         within("out_channels", self.out_channels, 1024)?;
         within("latent_channels", self.latent_channels, 1024)?;
         within("layers_per_block", self.layers_per_block, 16)?;
-        within("length of block_out_channels", self.block_out_channels.len(), 8)?;
+        within(
+            "length of block_out_channels",
+            self.block_out_channels.len(),
+            8,
+        )?;
         for &channels in &self.block_out_channels {
             within("block_out_channels", channels, 1 << 14)?;
             if self.norm_num_groups == 0 || !channels.is_multiple_of(self.norm_num_groups) {
-                return Err(wrong(path, "norm_num_groups", self.norm_num_groups, format!("a divisor of {channels}")));
+                return Err(wrong(
+                    path,
+                    "norm_num_groups",
+                    self.norm_num_groups,
+                    format!("a divisor of {channels}"),
+                ));
             }
         }
         let (height, width) = self.sides();
@@ -134,14 +160,37 @@ impl Config {
     }
 
     fn check_latents(&self, path: &Path) -> Result<(), ForeignError> {
-        for (key, numbers) in [("latents_mean", &self.latents_mean), ("latents_std", &self.latents_std)] {
-            if numbers.as_ref().is_some_and(|numbers| numbers.len() != self.latent_channels) {
-                return Err(wrong(path, key, "a list of another length", format!("{} numbers", self.latent_channels)));
+        for (key, numbers) in [
+            ("latents_mean", &self.latents_mean),
+            ("latents_std", &self.latents_std),
+        ] {
+            if numbers
+                .as_ref()
+                .is_some_and(|numbers| numbers.len() != self.latent_channels)
+            {
+                return Err(wrong(
+                    path,
+                    key,
+                    "a list of another length",
+                    format!("{} numbers", self.latent_channels),
+                ));
             }
         }
-        let scales = self.latents_std.iter().flatten().chain([&self.scaling_factor]);
-        match scales.into_iter().find(|scale| !scale.is_finite() || **scale <= 0.0) {
-            Some(scale) => Err(wrong(path, "scaling_factor or latents_std", scale, "a positive number")),
+        let scales = self
+            .latents_std
+            .iter()
+            .flatten()
+            .chain([&self.scaling_factor]);
+        match scales
+            .into_iter()
+            .find(|scale| !scale.is_finite() || **scale <= 0.0)
+        {
+            Some(scale) => Err(wrong(
+                path,
+                "scaling_factor or latents_std",
+                scale,
+                "a positive number",
+            )),
             None => Ok(()),
         }
     }
@@ -162,13 +211,24 @@ impl Config {
     /// (shift, scale) of the latents that users see: (z − shift) · scale.
     pub(crate) fn shift_and_scale(&self) -> (Vec<f32>, Vec<f32>) {
         match (&self.latents_mean, &self.latents_std) {
-            (Some(mean), Some(std)) => (mean.clone(), std.iter().map(|std| self.scaling_factor / std).collect()),
-            _ => (vec![self.shift_factor.unwrap_or(0.0)], vec![self.scaling_factor]),
+            (Some(mean), Some(std)) => (
+                mean.clone(),
+                std.iter().map(|std| self.scaling_factor / std).collect(),
+            ),
+            _ => (
+                vec![self.shift_factor.unwrap_or(0.0)],
+                vec![self.scaling_factor],
+            ),
         }
     }
 }
 
 fn wrong(path: &Path, key: &str, found: impl Display, expected: impl Display) -> ForeignError {
     let (found, expected) = (found.to_string(), expected.to_string());
-    ForeignError::Configuration { path: path.into(), key: key.into(), found, expected }
+    ForeignError::Configuration {
+        path: path.into(),
+        key: key.into(),
+        found,
+        expected,
+    }
 }

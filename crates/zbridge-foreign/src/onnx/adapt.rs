@@ -20,7 +20,11 @@ fn adapt_graph(graph: &mut GraphProto) -> bool {
 /// What a node is put together from; none where it stays.
 fn parts(node: &NodeProto) -> Option<Vec<NodeProto>> {
     let own_domain = matches!(node.domain.as_deref(), None | Some("" | "ai.onnx"));
-    match (node.op_type.as_deref().filter(|_| own_domain)?, node.input.len(), node.output.len()) {
+    match (
+        node.op_type.as_deref().filter(|_| own_domain)?,
+        node.input.len(),
+        node.output.len(),
+    ) {
         ("Mish", 1, 1) => Some(mish(node)),
         // Nothing is dropped outside of training, which a third input would ask for.
         ("Dropout", 1 | 2, 1) => Some(vec![identity(node)]),
@@ -49,5 +53,9 @@ fn mish(node: &NodeProto) -> Vec<NodeProto> {
         output: vec![output.clone()],
         ..NodeProto::default()
     };
-    vec![step("Softplus", &[x], &soft), step("Tanh", &[&soft], &bent), step("Mul", &[x, &bent], y)]
+    vec![
+        step("Softplus", &[x], &soft),
+        step("Tanh", &[&soft], &bent),
+        step("Mul", &[x, &bent], y),
+    ]
 }

@@ -28,7 +28,8 @@ enum Engine {
 const MOST_NUMBERS: usize = 1 << 25;
 
 impl Network {
-    /// The network in an ONNX file, its input `[batch, input_shape]`; where no shape is given, the file must tell it.
+    /// The network in an ONNX file, its input `[batch, input_shape]`; where no shape is given, the
+    /// file must tell it.
     ///
     /// # Errors
     /// Every [`ForeignError`] of files, operators and inputs.
@@ -44,18 +45,35 @@ impl Network {
         let port = only_input(path, &graph)?.clone();
         let data = external_data::take(&mut model, path)?;
         let input_shape = input_shape(path, &port, shape)?;
-        let chain =
-            Some(()).filter(|()| chains && port.is_free()).and_then(|()| Chain::read(&model, &data, &input_shape));
+        let chain = Some(())
+            .filter(|()| chains && port.is_free())
+            .and_then(|()| Chain::read(&model, &data, &input_shape));
         let engine = match chain {
             Some(chain) => Engine::Chain(Box::new(chain)),
             None => {
                 // What was not changed is opened from the file itself.
                 let changed = adapt::adapt(&mut model) || !data.is_empty();
-                let bytes = if changed { written(&model, path)? } else { bytes };
-                Engine::General(Box::new(General::open(path, &graph, bytes, data, &port, input_shape.clone())?))
+                let bytes = if changed {
+                    written(&model, path)?
+                } else {
+                    bytes
+                };
+                Engine::General(Box::new(General::open(
+                    path,
+                    &graph,
+                    bytes,
+                    data,
+                    &port,
+                    input_shape.clone(),
+                )?))
             }
         };
-        Ok(Self { path: path.into(), graph, input_shape, engine })
+        Ok(Self {
+            path: path.into(),
+            graph,
+            input_shape,
+            engine,
+        })
     }
 
     /// The network of a graph made here, its weights in `data`.
@@ -67,8 +85,20 @@ impl Network {
         let graph = Graph::of(model);
         let port = only_input(path, &graph)?;
         let input_shape = input_shape(path, port, None)?;
-        let general = General::open(path, &graph, written(model, path)?, data, port, input_shape.clone())?;
-        Ok(Self { path: path.into(), graph, input_shape, engine: Engine::General(Box::new(general)) })
+        let general = General::open(
+            path,
+            &graph,
+            written(model, path)?,
+            data,
+            port,
+            input_shape.clone(),
+        )?;
+        Ok(Self {
+            path: path.into(),
+            graph,
+            input_shape,
+            engine: Engine::General(Box::new(general)),
+        })
     }
 
     /// The file that it came from.
@@ -114,7 +144,11 @@ impl Network {
     ///
     /// # Errors
     /// [`ForeignError::Engine`].
-    pub(crate) fn run(&self, rows: &[f32], wanted: &[usize]) -> Result<Vec<Vec<f32>>, ForeignError> {
+    pub(crate) fn run(
+        &self,
+        rows: &[f32],
+        wanted: &[usize],
+    ) -> Result<Vec<Vec<f32>>, ForeignError> {
         match &self.engine {
             Engine::Chain(chain) => Ok(chain.run(rows, wanted)),
             Engine::General(general) => general.run(rows, wanted),
@@ -132,19 +166,38 @@ fn written(model: &ModelProto, path: &Path) -> Result<Vec<u8>, ForeignError> {
 }
 
 fn only_input<'a>(path: &Path, graph: &'a Graph) -> Result<&'a Port, ForeignError> {
-    let wrong = |why: String, remedy| ForeignError::Input { path: path.into(), why, remedy };
+    let wrong = |why: String, remedy| ForeignError::Input {
+        path: path.into(),
+        why,
+        remedy,
+    };
     match graph.inputs.as_slice() {
-        [port] if ["float32", "float16", "float64", "double", "float"].contains(&port.number_type.as_str()) => Ok(port),
-        [port] => Err(wrong(format!("its input is {port}"), "export it so that it takes floats")),
+        [port]
+            if ["float32", "float16", "float64", "double", "float"]
+                .contains(&port.number_type.as_str()) =>
+        {
+            Ok(port)
+        }
+        [port] => Err(wrong(
+            format!("its input is {port}"),
+            "export it so that it takes floats",
+        )),
         ports => {
             let names: Vec<String> = ports.iter().map(ToString::to_string).collect();
             let why = format!("it has {} inputs: {}", ports.len(), names.join("; "));
-            Err(wrong(why, "export a module that takes the observation, or the latent, and nothing else"))
+            Err(wrong(
+                why,
+                "export a module that takes the observation, or the latent, and nothing else",
+            ))
         }
     }
 }
 
-fn input_shape(path: &Path, port: &Port, given: Option<&[usize]>) -> Result<Vec<usize>, ForeignError> {
+fn input_shape(
+    path: &Path,
+    port: &Port,
+    given: Option<&[usize]>,
+) -> Result<Vec<usize>, ForeignError> {
     let told = port.row_shape();
     let fits = |given: &[usize]| match &port.shape {
         None => true,
@@ -162,13 +215,20 @@ fn input_shape(path: &Path, port: &Port, given: Option<&[usize]>) -> Result<Vec<
         remedy: "[event] for an encoder, `shape` in [latent] for a decoder".into(),
     };
     let sensible = |shape: &[usize]| {
-        shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim)).is_some_and(|size| size <= MOST_NUMBERS)
+        shape
+            .iter()
+            .try_fold(1usize, |size, &dim| size.checked_mul(dim))
+            .is_some_and(|size| size <= MOST_NUMBERS)
     };
     match (told.filter(|told| sensible(told)), given) {
         (_, Some(given)) if fits(given) => Ok(given.to_vec()),
-        (_, Some(given)) => Err(unsettled(format!("its input is {port}, but rows of shape {given:?} are asked for"))),
+        (_, Some(given)) => Err(unsettled(format!(
+            "its input is {port}, but rows of shape {given:?} are asked for"
+        ))),
         (Some(told), None) if told.iter().all(|&size| size > 0) => Ok(told),
-        (_, None) => Err(unsettled(format!("its input is {port}: the size of a row is not known"))),
+        (_, None) => Err(unsettled(format!(
+            "its input is {port}: the size of a row is not known"
+        ))),
     }
 }
 

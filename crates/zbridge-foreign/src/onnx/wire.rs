@@ -1,5 +1,6 @@
-//! Whether the messages of an ONNX file are well-formed and lie in each other only so deeply. The engine's reader takes
-//! some of this on trust: it goes round for ever on a list of numbers that is cut, and calls itself for each level.
+//! Whether the messages of an ONNX file are well-formed and lie in each other only so deeply. The
+//! engine's reader takes some of this on trust: it goes round for ever on a list of numbers that is
+//! cut, and calls itself for each level.
 //!
 //! # Source
 //! The encoding of Protocol Buffers, and the field numbers of `onnx.proto`.
@@ -59,24 +60,38 @@ impl Message {
     }
 }
 
-/// Errors with the byte where a file breaks the rules of its encoding, or is nested beyond what is meant to be run.
+/// Errors with the byte where a file breaks the rules of its encoding, or is nested beyond what is
+/// meant to be run.
 pub(super) fn check(bytes: &[u8], path: &Path) -> Result<(), ForeignError> {
     let mut open = vec![(Message::Model, Part { bytes, start: 0 }, 0)];
     while let Some((message, mut part, level)) = open.pop() {
         let damaged = |start: usize, why: String| {
             let place = format!("byte {start} ({message:?})");
-            ForeignError::Damaged { path: path.into(), place, why }
+            ForeignError::Damaged {
+                path: path.into(),
+                place,
+                why,
+            }
         };
         if level > MOST_LEVELS {
-            return Err(damaged(part.start, format!("more than {MOST_LEVELS} messages lie in each other")));
+            return Err(damaged(
+                part.start,
+                format!("more than {MOST_LEVELS} messages lie in each other"),
+            ));
         }
         while !part.bytes.is_empty() {
             let start = part.start;
-            let field = part.field().ok_or_else(|| damaged(start, "a field that ends too early".into()))?;
-            let Some((number, mut inner)) = field else { continue };
+            let field = part
+                .field()
+                .ok_or_else(|| damaged(start, "a field that ends too early".into()))?;
+            let Some((number, mut inner)) = field else {
+                continue;
+            };
             match message.content(number) {
                 Content::Message(message) => open.push((message, inner, level + 1)),
-                Content::Varints if !inner.is_varints() => return Err(damaged(start, "a list that is cut".into())),
+                Content::Varints if !inner.is_varints() => {
+                    return Err(damaged(start, "a list that is cut".into()));
+                }
                 Content::Fixed(size) if !inner.bytes.len().is_multiple_of(size) => {
                     return Err(damaged(start, "a list that is cut".into()));
                 }
@@ -138,7 +153,10 @@ impl<'a> Part<'a> {
         let start = self.start;
         self.bytes = rest;
         self.start += length;
-        Some(Part { bytes: taken, start })
+        Some(Part {
+            bytes: taken,
+            start,
+        })
     }
 }
 
@@ -166,7 +184,9 @@ mod tests {
     #[test]
     fn graphs_in_graphs_have_an_end() {
         let nested = |levels: usize| {
-            let inner = (0..levels).fold(Vec::new(), |inner, level| field([6, 5, 1][level % 3], &inner));
+            let inner = (0..levels).fold(Vec::new(), |inner, level| {
+                field([6, 5, 1][level % 3], &inner)
+            });
             field(7, &inner)
         };
         assert!(checked(&nested(150)).is_ok());
@@ -179,8 +199,29 @@ mod tests {
         let tensor = |dims: &[u8]| field(7, &field(5, &field(1, dims)));
         assert!(checked(&tensor(&[0x80, 0x01])).is_ok());
         let error = checked(&tensor(&[0x80])).unwrap_err();
-        assert!(matches!(&error, ForeignError::Damaged { place, .. } if place == "byte 4 (Tensor)"), "{error}");
-        assert!(checked(&[7 << 3 | 2, 9, 0]).is_err(), "nine bytes of which one is there");
-        assert!(checked(&[7 << 3 | 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]).is_err());
+        assert!(
+            matches!(&error, ForeignError::Damaged { place, .. } if place == "byte 4 (Tensor)"),
+            "{error}"
+        );
+        assert!(
+            checked(&[7 << 3 | 2, 9, 0]).is_err(),
+            "nine bytes of which one is there"
+        );
+        assert!(
+            checked(&[
+                7 << 3 | 2,
+                0xff,
+                0xff,
+                0xff,
+                0xff,
+                0xff,
+                0xff,
+                0xff,
+                0xff,
+                0xff,
+                0x7f
+            ])
+            .is_err()
+        );
     }
 }

@@ -16,46 +16,105 @@ impl Settling<'_> {
         if let Some(event) = self.manifest.event.clone() {
             let event = EventKind::from(event);
             // Far above any observation, and far below where sizes overflow.
-            let is_sound = event.shape().iter().all(|&size| (1..1 << 24).contains(&size)) && event.shape().len() < 9;
-            let size = event.shape().iter().fold(1usize, |size, &dim| size.saturating_mul(dim));
+            let is_sound = event
+                .shape()
+                .iter()
+                .all(|&size| (1..1 << 24).contains(&size))
+                && event.shape().len() < 9;
+            let size = event
+                .shape()
+                .iter()
+                .fold(1usize, |size, &dim| size.saturating_mul(dim));
             return match is_sound && size < 1 << 31 {
                 true => Ok(event),
-                false => Err(self.manifest.wrong("event", "kind", "sizes must be from 1 to some millions".into())),
+                false => Err(self.manifest.wrong(
+                    "event",
+                    "kind",
+                    "sizes must be from 1 to some millions".into(),
+                )),
             };
         }
         let (part, shape) = match (&graphs.encoder, &graphs.decoder) {
-            (Some(encoder), _) => ("the encoder's input", encoder.inputs.first().and_then(|port| port.row_shape())),
-            (None, Some(decoder)) => {
-                ("the decoder's output", decoder.outputs.first().and_then(|port| port.row_shape()))
-            }
+            (Some(encoder), _) => (
+                "the encoder's input",
+                encoder.inputs.first().and_then(|port| port.row_shape()),
+            ),
+            (None, Some(decoder)) => (
+                "the decoder's output",
+                decoder.outputs.first().and_then(|port| port.row_shape()),
+            ),
             (None, None) => ("the model", None),
         };
-        let Some(shape) = shape.filter(|shape| shape.iter().all(|&size| size > 0) && !shape.is_empty()) else {
+        let Some(shape) =
+            shape.filter(|shape| shape.iter().all(|&size| size > 0) && !shape.is_empty())
+        else {
             let why = format!("{part} does not tell how large an observation is");
-            return Err(
-                self.unsettled(why, "[event] with kind = \"image\", channels, height and width, or another kind")
-            );
+            return Err(self.unsettled(
+                why,
+                "[event] with kind = \"image\", channels, height and width, or another kind",
+            ));
         };
-        let layout = self.manifest.encoder.layout.or(self.manifest.decoder.layout);
+        let layout = self
+            .manifest
+            .encoder
+            .layout
+            .or(self.manifest.decoder.layout);
         let (event, why) = guessed(&shape, layout, graphs.decoder.as_ref());
-        self.guess("event", event_in_words(&event), format!("{part} is {shape:?} a row{why}"));
+        self.guess(
+            "event",
+            event_in_words(&event),
+            format!("{part} is {shape:?} a row{why}"),
+        );
         Ok(event)
     }
 }
 
 /// The event of rows of this shape, and what else speaks for it.
-fn guessed(shape: &[usize], layout: Option<Layout>, decoder: Option<&Graph>) -> (EventKind, &'static str) {
+fn guessed(
+    shape: &[usize],
+    layout: Option<Layout>,
+    decoder: Option<&Graph>,
+) -> (EventKind, &'static str) {
     match *shape {
-        [height, width, channels] if layout == Some(Layout::Nhwc) => (EventKind::Image { channels, height, width }, ""),
-        [channels, height, width] if CHANNELS.contains(&channels) || layout == Some(Layout::Nchw) => {
-            (EventKind::Image { channels, height, width }, "")
+        [height, width, channels] if layout == Some(Layout::Nhwc) => (
+            EventKind::Image {
+                channels,
+                height,
+                width,
+            },
+            "",
+        ),
+        [channels, height, width]
+            if CHANNELS.contains(&channels) || layout == Some(Layout::Nchw) =>
+        {
+            (
+                EventKind::Image {
+                    channels,
+                    height,
+                    width,
+                },
+                "",
+            )
         }
-        [height, width, channels] if CHANNELS.contains(&channels) => {
-            (EventKind::Image { channels, height, width }, ", channels last")
-        }
-        [size] if gives_classes(decoder) => (EventKind::Class { classes: size }, ", and the decoder ends in a softmax"),
+        [height, width, channels] if CHANNELS.contains(&channels) => (
+            EventKind::Image {
+                channels,
+                height,
+                width,
+            },
+            ", channels last",
+        ),
+        [size] if gives_classes(decoder) => (
+            EventKind::Class { classes: size },
+            ", and the decoder ends in a softmax",
+        ),
         [size] => flat_image(size).unwrap_or((EventKind::Array { shape: vec![size] }, "")),
-        _ => (EventKind::Array { shape: shape.to_vec() }, ""),
+        _ => (
+            EventKind::Array {
+                shape: shape.to_vec(),
+            },
+            "",
+        ),
     }
 }
 

@@ -13,34 +13,56 @@ impl Settling<'_> {
         encoder: Option<&Encoder>,
         decoder: Option<&Decoder>,
     ) -> Result<LatentSpace, ForeignError> {
-        let given = encoder.and_then(|encoder| encoder.encoding.latent_shape(encoder.network.output_shapes()));
+        let given = encoder.and_then(|encoder| {
+            encoder
+                .encoding
+                .latent_shape(encoder.network.output_shapes())
+        });
         let taken = decoder.map(|decoder| decoder.network.input_shape().to_vec());
-        let size = |shape: &[usize]| shape.iter().fold(1usize, |size, &dim| size.saturating_mul(dim));
+        let size = |shape: &[usize]| {
+            shape
+                .iter()
+                .fold(1usize, |size, &dim| size.saturating_mul(dim))
+        };
         if let (Some(given), Some(taken)) = (&given, &taken)
             && size(given) != size(taken)
         {
-            let why = format!("the encoder gives latents of shape {given:?}, but the decoder takes {taken:?}");
+            let why = format!(
+                "the encoder gives latents of shape {given:?}, but the decoder takes {taken:?}"
+            );
             return Err(self.unsettled(why, "what the encoder's outputs are, in [encoder]"));
         }
         let found = taken.or(given).unwrap_or_default();
         let shape = match &self.manifest.latent.shape {
             Some(said) if size(said) == size(&found) => said.clone(),
             Some(said) => {
-                let why = format!("{said:?} holds {} numbers, but the networks' latents {}", size(said), size(&found));
+                let why = format!(
+                    "{said:?} holds {} numbers, but the networks' latents {}",
+                    size(said),
+                    size(&found)
+                );
                 return Err(self.manifest.wrong("latent", "shape", why));
             }
             None => {
-                let part = if decoder.is_some() { "the decoder takes it" } else { "the encoder gives it" };
+                let part = if decoder.is_some() {
+                    "the decoder takes it"
+                } else {
+                    "the encoder gives it"
+                };
                 self.guess("latent.shape", format!("{found:?}"), part);
                 found
             }
         };
         if size(&shape) == 0 || size(&shape) > MOST_DIMENSIONS {
-            return Err(self.unsettled(format!("latents of shape {shape:?}"), "`shape` in [latent]"));
+            return Err(
+                self.unsettled(format!("latents of shape {shape:?}"), "`shape` in [latent]")
+            );
         }
         let section = &self.manifest.latent;
-        let (shift, scale) =
-            (self.numbers("shift", &section.shift, 0.0, &shape)?, self.numbers("scale", &section.scale, 1.0, &shape)?);
+        let (shift, scale) = (
+            self.numbers("shift", &section.shift, 0.0, &shape)?,
+            self.numbers("scale", &section.scale, 1.0, &shape)?,
+        );
         Ok(LatentSpace::scaled(shape, shift, scale))
     }
 
@@ -51,13 +73,16 @@ impl Settling<'_> {
         usual: f32,
         shape: &[usize],
     ) -> Result<Vec<f32>, ForeignError> {
-        let Some(Numbers(numbers)) = said else { return Ok(vec![usual]) };
+        let Some(Numbers(numbers)) = said else {
+            return Ok(vec![usual]);
+        };
         let channels = shape.first().copied().unwrap_or(1);
         let usable = |number: &f32| number.is_finite() && (key == "shift" || *number != 0.0);
         if (numbers.len() == 1 || numbers.len() == channels) && numbers.iter().all(usable) {
             return Ok(numbers.clone());
         }
-        let why = format!("one number, or one for each of {channels} channels, finite, and no scale 0");
+        let why =
+            format!("one number, or one for each of {channels} channels, finite, and no scale 0");
         Err(self.manifest.wrong("latent", key, why))
     }
 }

@@ -1,5 +1,6 @@
-//! From networks and a manifest to a model: what the manifest says holds, and what it leaves out is guessed from the
-//! networks' shapes and the names of their outputs. Every guess is noted with what speaks for it.
+//! From networks and a manifest to a model: what the manifest says holds, and what it leaves out is
+//! guessed from the networks' shapes and the names of their outputs. Every guess is noted with what
+//! speaks for it.
 
 mod decoder;
 mod encoder;
@@ -36,15 +37,25 @@ struct Settling<'a> {
 /// The model of these files.
 ///
 /// # Errors
-/// Every [`ForeignError`] of networks; [`ForeignError::Manifest`] where the manifest does not fit them;
-/// [`ForeignError::Unsettled`] where it would have to say more.
-pub(crate) fn settle(name: String, files: &NetworkFiles, manifest: &Manifest) -> Result<ForeignModel, ForeignError> {
-    let mut settling = Settling { model: &files.model, manifest, guesses: Vec::new() };
+/// Every [`ForeignError`] of networks; [`ForeignError::Manifest`] where the manifest does not fit
+/// them; [`ForeignError::Unsettled`] where it would have to say more.
+pub(crate) fn settle(
+    name: String,
+    files: &NetworkFiles,
+    manifest: &Manifest,
+) -> Result<ForeignModel, ForeignError> {
+    let mut settling = Settling {
+        model: &files.model,
+        manifest,
+        guesses: Vec::new(),
+    };
     let graphs = Graphs::read(files)?;
     let event = settling.event(&graphs)?;
     let values = settling.values(&graphs, &event)?;
     let encoder = match (&files.encoder, &graphs.encoder) {
-        (Some(path), Some(graph)) => Some(settling.encoder(path, graph, graphs.decoder.as_ref(), &event, &values)?),
+        (Some(path), Some(graph)) => {
+            Some(settling.encoder(path, graph, graphs.decoder.as_ref(), &event, &values)?)
+        }
         _ => None,
     };
     let decoder = match (&files.decoder, &graphs.decoder) {
@@ -52,7 +63,14 @@ pub(crate) fn settle(name: String, files: &NetworkFiles, manifest: &Manifest) ->
         _ => None,
     };
     let latents = settling.latents(encoder.as_ref(), decoder.as_ref())?;
-    Ok(ForeignModel { name, event, latents, encoder, decoder, guesses: settling.guesses })
+    Ok(ForeignModel {
+        name,
+        event,
+        latents,
+        encoder,
+        decoder,
+        guesses: settling.guesses,
+    })
 }
 
 /// What the files say of themselves, before a shape is known with which they could be opened.
@@ -67,7 +85,10 @@ impl Graphs {
             Some(path) => Graph::read(&file_bytes::read(path)?, path).map(Some),
             None => Ok(None),
         };
-        Ok(Self { encoder: graph(&files.encoder)?, decoder: graph(&files.decoder)? })
+        Ok(Self {
+            encoder: graph(&files.encoder)?,
+            decoder: graph(&files.decoder)?,
+        })
     }
 }
 
@@ -77,11 +98,21 @@ impl Settling<'_> {
     }
 
     fn unsettled(&self, why: String, remedy: impl Into<String>) -> ForeignError {
-        ForeignError::Unsettled { path: self.model.into(), why, remedy: remedy.into() }
+        ForeignError::Unsettled {
+            path: self.model.into(),
+            why,
+            remedy: remedy.into(),
+        }
     }
 
     /// The place of an output that the manifest names under `key` of `section`.
-    fn place(&self, section: &str, key: &str, name: &OutputName, network: &Network) -> Result<usize, ForeignError> {
+    fn place(
+        &self,
+        section: &str,
+        key: &str,
+        name: &OutputName,
+        network: &Network,
+    ) -> Result<usize, ForeignError> {
         let outputs = &network.graph().outputs;
         let place = match name {
             OutputName::Name(name) => outputs.iter().position(|port| &port.name == name),
@@ -92,7 +123,10 @@ impl Settling<'_> {
             self.manifest.wrong(
                 section,
                 key,
-                format!("{} has no output {name}; it has {found}", network.path().display()),
+                format!(
+                    "{} has no output {name}; it has {found}",
+                    network.path().display()
+                ),
             )
         };
         place.ok_or_else(missing)
@@ -109,8 +143,14 @@ impl Settling<'_> {
 /// An event in the words of a manifest.
 pub(crate) fn event_in_words(event: &EventKind) -> String {
     match event {
-        EventKind::Image { channels, height, width } => {
-            format!("{{ kind = \"image\", channels = {channels}, height = {height}, width = {width} }}")
+        EventKind::Image {
+            channels,
+            height,
+            width,
+        } => {
+            format!(
+                "{{ kind = \"image\", channels = {channels}, height = {height}, width = {width} }}"
+            )
         }
         EventKind::Class { classes } => format!("{{ kind = \"class\", classes = {classes} }}"),
         other => format!("{{ kind = \"array\", shape = {:?} }}", other.shape()),

@@ -13,15 +13,37 @@ pub(super) struct Renderings {
 }
 
 impl Settling<'_> {
-    pub(super) fn values(&mut self, graphs: &Graphs, event: &EventKind) -> Result<Renderings, ForeignError> {
-        let input = graphs.encoder.as_ref().and_then(|graph| graph.inputs.first());
-        let output = graphs.decoder.as_ref().and_then(|graph| graph.outputs.first());
+    pub(super) fn values(
+        &mut self,
+        graphs: &Graphs,
+        event: &EventKind,
+    ) -> Result<Renderings, ForeignError> {
+        let input = graphs
+            .encoder
+            .as_ref()
+            .and_then(|graph| graph.inputs.first());
+        let output = graphs
+            .decoder
+            .as_ref()
+            .and_then(|graph| graph.outputs.first());
         let (encoder, decoder) = (&self.manifest.encoder, &self.manifest.decoder);
         let encoder_layout = encoder.layout.unwrap_or_else(|| layout_of(input, event));
         let decoder_layout = decoder.layout.unwrap_or_else(|| layout_of(output, event));
         let said = [
-            self.said("encoder", encoder.range, &encoder.channel_means, &encoder.channel_sds, event)?,
-            self.said("decoder", decoder.range, &decoder.channel_means, &decoder.channel_sds, event)?,
+            self.said(
+                "encoder",
+                encoder.range,
+                &encoder.channel_means,
+                &encoder.channel_sds,
+                event,
+            )?,
+            self.said(
+                "decoder",
+                decoder.range,
+                &decoder.channel_means,
+                &decoder.channel_sds,
+                event,
+            )?,
         ];
         let [encoder_values, decoder_values] = self.both_values(said, graphs, event);
         Ok(Renderings {
@@ -56,29 +78,58 @@ impl Settling<'_> {
                 ));
             }
         };
-        let channels = if let EventKind::Image { channels, .. } = event { *channels } else { 1 };
-        if [means, sds].iter().any(|numbers| numbers.len() != 1 && numbers.len() != channels) {
-            let why = format!("one number, or one for each of {channels} channels, for means and sds alike");
+        let channels = if let EventKind::Image { channels, .. } = event {
+            *channels
+        } else {
+            1
+        };
+        if [means, sds]
+            .iter()
+            .any(|numbers| numbers.len() != 1 && numbers.len() != channels)
+        {
+            let why = format!(
+                "one number, or one for each of {channels} channels, for means and sds alike"
+            );
             return Err(self.manifest.wrong(section, "channel-means", why));
         }
         let usable = |numbers: &[f32]| numbers.iter().all(|number| number.is_finite());
         if !usable(means) || !usable(sds) || sds.iter().any(|&sd| sd <= 0.0) {
-            return Err(self.manifest.wrong(section, "channel-sds", "must be positive, and all numbers finite".into()));
+            return Err(self.manifest.wrong(
+                section,
+                "channel-sds",
+                "must be positive, and all numbers finite".into(),
+            ));
         }
-        Ok(Some(Values::standardised(&every_channel(means, channels), &every_channel(sds, channels))))
+        Ok(Some(Values::standardised(
+            &every_channel(means, channels),
+            &every_channel(sds, channels),
+        )))
     }
 
-    fn both_values(&mut self, said: [Option<Values>; 2], graphs: &Graphs, event: &EventKind) -> [Values; 2] {
+    fn both_values(
+        &mut self,
+        said: [Option<Values>; 2],
+        graphs: &Graphs,
+        event: &EventKind,
+    ) -> [Values; 2] {
         if !matches!(event, EventKind::Image { .. }) {
             return said.map(|values| values.unwrap_or_else(Values::plain));
         }
         let [encoder, decoder] = said;
         let encoder = self.values_or("encoder", encoder, encoder_range(graphs));
-        [encoder, self.values_or("decoder", decoder, decoder_range(graphs))]
+        [
+            encoder,
+            self.values_or("decoder", decoder, decoder_range(graphs)),
+        ]
     }
 
     /// What was said of a network's numbers, or what is guessed of them.
-    fn values_or(&mut self, part: &str, said: Option<Values>, guessed: Option<(Range, String)>) -> Values {
+    fn values_or(
+        &mut self,
+        part: &str,
+        said: Option<Values>,
+        guessed: Option<(Range, String)>,
+    ) -> Values {
         match (said, guessed) {
             (Some(values), _) => values,
             (None, None) => Values::plain(),
@@ -90,13 +141,22 @@ impl Settling<'_> {
     }
 }
 
-const UNIT: Range = Range { low: 0.0, high: 1.0 };
+const UNIT: Range = Range {
+    low: 0.0,
+    high: 1.0,
+};
 
 /// What an encoder takes for images, and what speaks for it; none without an encoder.
 fn encoder_range(graphs: &Graphs) -> Option<(Range, String)> {
     let encoder = graphs.encoder.as_ref()?;
     if encoder.input_divisor == Some(255.0) {
-        return Some((Range { low: 0.0, high: 255.0 }, "the encoder begins by dividing by 255".into()));
+        return Some((
+            Range {
+                low: 0.0,
+                high: 255.0,
+            },
+            "the encoder begins by dividing by 255".into(),
+        ));
     }
     Some(symmetric_range(graphs).unwrap_or((UNIT, "nothing in the graph says otherwise".into())))
 }
@@ -112,13 +172,26 @@ fn decoder_range(graphs: &Graphs) -> Option<(Range, String)> {
 }
 
 fn symmetric_range(graphs: &Graphs) -> Option<(Range, String)> {
-    let last = graphs.decoder.as_ref()?.last_operators.first().filter(|last| last.is_symmetric)?;
-    Some((Range { low: -1.0, high: 1.0 }, format!("the decoder ends in {}, which gives −1..1", last.name)))
+    let last = graphs
+        .decoder
+        .as_ref()?
+        .last_operators
+        .first()
+        .filter(|last| last.is_symmetric)?;
+    Some((
+        Range {
+            low: -1.0,
+            high: 1.0,
+        },
+        format!("the decoder ends in {}, which gives −1..1", last.name),
+    ))
 }
 
 /// The layout that fits a network's shape; that of zbridge where nothing is known.
 fn layout_of(port: Option<&Port>, event: &EventKind) -> Layout {
-    let Some(shape) = port.and_then(|port| port.shape.as_ref()) else { return Layout::Nchw };
+    let Some(shape) = port.and_then(|port| port.shape.as_ref()) else {
+        return Layout::Nchw;
+    };
     let row = port.and_then(Port::row_shape);
     let fits = |layout: Layout| row.as_ref() == Some(&layout.shape(event));
     match shape.len() {

@@ -1,4 +1,5 @@
-//! Named tensors as other programs save them: PyTorch's state dicts, and safetensors. Nothing in a file is run.
+//! Named tensors as other programs save them: PyTorch's state dicts, and safetensors. Nothing in a
+//! file is run.
 
 mod named_tensor;
 mod pickle;
@@ -21,25 +22,33 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// The tensors in a file: PyTorch's (`.pt`, `.pth`, `.bin`), safetensors, or an index of several (`.index.json`).
+    /// The tensors in a file: PyTorch's (`.pt`, `.pth`, `.bin`), safetensors, or an index of
+    /// several (`.index.json`).
     ///
-    /// Of a checkpoint that holds a state dict under `state_dict`, `model_state_dict` or `model`, these tensors alone;
-    /// names of other nested containers are joined by dots.
+    /// Of a checkpoint that holds a state dict under `state_dict`, `model_state_dict` or `model`,
+    /// these tensors alone; names of other nested containers are joined by dots.
     ///
     /// # Errors
-    /// [`ForeignError::Refused`] where a pickle asks for code; [`ForeignError::Damaged`] and the errors of reading.
+    /// [`ForeignError::Refused`] where a pickle asks for code; [`ForeignError::Damaged`] and the
+    /// errors of reading.
     pub fn read(path: &Path) -> Result<Self, ForeignError> {
         let is_index = path.to_string_lossy().ends_with(".index.json");
         let tensors = match is_index {
             true => safetensors_file::read_sharded(path)?,
             false => Self::tensors_in(path)?,
         };
-        Ok(Self { path: path.into(), tensors })
+        Ok(Self {
+            path: path.into(),
+            tensors,
+        })
     }
 
     fn tensors_in(path: &Path) -> Result<BTreeMap<String, NamedTensor>, ForeignError> {
         let bytes = file_bytes::read(path)?;
-        if path.extension().is_some_and(|extension| extension == "safetensors") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "safetensors")
+        {
             return safetensors_file::read(bytes, path);
         }
         torch_file::read(&bytes, path)
@@ -52,7 +61,9 @@ impl StateDict {
 
     /// All tensors with their names, in the order of these.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &NamedTensor)> {
-        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// The tensor of this name.
@@ -67,11 +78,20 @@ impl StateDict {
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ForeignError> {
         let (path, named) = (|| self.path.clone(), || name.to_string());
         let Some(tensor) = self.tensor(name) else {
-            return Err(ForeignError::NoTensor { path: path(), tensor: named(), expected: shape.to_vec() });
+            return Err(ForeignError::NoTensor {
+                path: path(),
+                tensor: named(),
+                expected: shape.to_vec(),
+            });
         };
         if tensor.shape() != shape {
             let (expected, found) = (shape.to_vec(), tensor.shape().to_vec());
-            return Err(ForeignError::Shape { path: path(), tensor: named(), expected, found });
+            return Err(ForeignError::Shape {
+                path: path(),
+                tensor: named(),
+                expected,
+                found,
+            });
         }
         tensor.to_f32().ok_or_else(|| ForeignError::NumberType {
             path: path(),

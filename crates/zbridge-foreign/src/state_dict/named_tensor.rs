@@ -63,19 +63,37 @@ impl NamedTensor {
             return Err(format!("{} strides for the shape {shape:?}", strides.len()));
         }
         let held = storage.len() / number_type.bytes();
-        let size = shape.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim));
+        let size = shape
+            .iter()
+            .try_fold(1usize, |size, &dim| size.checked_mul(dim));
         let Some(size) = size.filter(|&size| size <= held) else {
-            return Err(format!("the shape {shape:?} has more numbers than the {held} that are stored"));
+            return Err(format!(
+                "the shape {shape:?} has more numbers than the {held} that are stored"
+            ));
         };
-        let steps = shape.iter().zip(&strides).map(|(&dim, &stride)| dim.saturating_sub(1).checked_mul(stride));
-        let last = steps.into_iter().try_fold(0usize, |last, step| last.checked_add(step?));
+        let steps = shape
+            .iter()
+            .zip(&strides)
+            .map(|(&dim, &stride)| dim.saturating_sub(1).checked_mul(stride));
+        let last = steps
+            .into_iter()
+            .try_fold(0usize, |last, step| last.checked_add(step?));
         let end = last
             .and_then(|last| last.checked_add(1)?.checked_mul(number_type.bytes()))
             .and_then(|end| end.checked_add(offset));
         if size > 0 && end.is_none_or(|end| end > storage.len()) {
-            return Err(format!("the shape {shape:?} with strides {strides:?} leaves its {} bytes", storage.len()));
+            return Err(format!(
+                "the shape {shape:?} with strides {strides:?} leaves its {} bytes",
+                storage.len()
+            ));
         }
-        Ok(Self { number_type, shape, strides, offset, storage })
+        Ok(Self {
+            number_type,
+            shape,
+            strides,
+            offset,
+            storage,
+        })
     }
 
     /// The type of its numbers.
@@ -119,7 +137,11 @@ impl NamedTensor {
     fn map<const BYTES: usize, T>(&self, number: impl Fn([u8; BYTES]) -> T) -> Vec<T> {
         let mut place = vec![0; self.shape.len()];
         let at = |place: &[usize]| {
-            let numbers: usize = place.iter().zip(&self.strides).map(|(index, stride)| index * stride).sum();
+            let numbers: usize = place
+                .iter()
+                .zip(&self.strides)
+                .map(|(index, stride)| index * stride)
+                .sum();
             let start = self.offset + numbers * BYTES;
             let mut bytes = [0; BYTES];
             bytes.copy_from_slice(&self.storage[start..start + BYTES]);
@@ -154,23 +176,36 @@ mod tests {
     use super::*;
 
     fn bytes() -> Arc<[u8]> {
-        (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect::<Vec<_>>().into()
+        (0..6)
+            .flat_map(|i| (i as f32).to_le_bytes())
+            .collect::<Vec<_>>()
+            .into()
     }
 
     #[test]
     fn strides_are_followed() {
-        let transposed = NamedTensor::new(NumberType::Float32, vec![3, 2], vec![1, 3], 0, bytes()).unwrap();
+        let transposed =
+            NamedTensor::new(NumberType::Float32, vec![3, 2], vec![1, 3], 0, bytes()).unwrap();
         assert_eq!(transposed.to_f32().unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         let part = NamedTensor::new(NumberType::Float32, vec![2], vec![3], 8, bytes()).unwrap();
         assert_eq!(part.to_f32().unwrap(), [2.0, 5.0]);
         let scalar = NamedTensor::new(NumberType::Float32, vec![], vec![], 4, bytes()).unwrap();
-        assert_eq!((scalar.to_f32().unwrap(), scalar.to_i64()), (vec![1.0], None));
+        assert_eq!(
+            (scalar.to_f32().unwrap(), scalar.to_i64()),
+            (vec![1.0], None)
+        );
     }
 
     #[test]
     fn views_that_leave_their_bytes_are_refused() {
         let view = |shape: &[usize], strides: &[usize], offset| {
-            NamedTensor::new(NumberType::Float32, shape.to_vec(), strides.to_vec(), offset, bytes())
+            NamedTensor::new(
+                NumberType::Float32,
+                shape.to_vec(),
+                strides.to_vec(),
+                offset,
+                bytes(),
+            )
         };
         assert!(view(&[7], &[1], 0).is_err());
         assert!(view(&[2], &[6], 0).is_err());

@@ -1,8 +1,9 @@
 //! A reader of the pickles that PyTorch writes for state dicts.
 //!
-//! A pickle is a program for a small machine with a stack, which can call anything that Python can import. This reader
-//! follows the few instructions that put containers and numbers together; a name that it is asked to call is one of
-//! [`Global`] or an error, so nothing a file says is ever looked up or run.
+//! A pickle is a program for a small machine with a stack, which can call anything that Python can
+//! import. This reader follows the few instructions that put containers and numbers together; a
+//! name that it is asked to call is one of [`Global`] or an error, so nothing a file says is ever
+//! looked up or run.
 //!
 //! # Source
 //! Python's `pickletools`, which describes every instruction.
@@ -15,7 +16,8 @@ use std::path::Path;
 /// The value of a pickle, with the objects that it names.
 ///
 /// # Errors
-/// [`ForeignError::Refused`] with a name that is none of [`Global`]; [`ForeignError::Damaged`] with the byte.
+/// [`ForeignError::Refused`] with a name that is none of [`Global`]; [`ForeignError::Damaged`] with
+/// the byte.
 pub(super) fn read(bytes: &[u8], path: &Path) -> Result<(Value, Objects), ForeignError> {
     let mut machine = Machine {
         bytes,
@@ -31,11 +33,19 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<(Value, Objects), Foreig
             Ok(None) => {}
             Ok(Some(value)) => return Ok((value, machine.objects)),
             Err(Stop::Refused(global)) => {
-                return Err(ForeignError::Refused { path: path.into(), global, byte: start });
+                return Err(ForeignError::Refused {
+                    path: path.into(),
+                    global,
+                    byte: start,
+                });
             }
             Err(Stop::Damaged(why)) => {
                 let place = format!("byte {start} of its pickle");
-                return Err(ForeignError::Damaged { path: path.into(), place, why: why.into() });
+                return Err(ForeignError::Damaged {
+                    path: path.into(),
+                    place,
+                    why: why.into(),
+                });
             }
         }
     }
@@ -142,10 +152,18 @@ impl Machine<'_> {
             _ => self.memo.len(),
         };
         if matches!(instruction, b'h' | b'j') {
-            let value = self.memo.get(&place).cloned().ok_or(Stop::Damaged("recalls what was never remembered"))?;
+            let value = self
+                .memo
+                .get(&place)
+                .cloned()
+                .ok_or(Stop::Damaged("recalls what was never remembered"))?;
             self.stack.push(value);
         } else {
-            let value = self.stack.last().cloned().ok_or(Stop::Damaged("remembers the top of an empty stack"))?;
+            let value = self
+                .stack
+                .last()
+                .cloned()
+                .ok_or(Stop::Damaged("remembers the top of an empty stack"))?;
             self.memo.insert(place, value);
         }
         Ok(())
@@ -166,14 +184,18 @@ impl Machine<'_> {
     }
 
     fn push_global(&mut self, module: &str, name: &str) -> Step<()> {
-        let global = Global::named(module, name).ok_or_else(|| Stop::Refused(format!("{module}.{name}")))?;
+        let global =
+            Global::named(module, name).ok_or_else(|| Stop::Refused(format!("{module}.{name}")))?;
         self.stack.push(Value::Global(global));
         Ok(())
     }
 
     fn persistent(&mut self) -> Step<()> {
         let id = self.pop()?;
-        let storage = self.objects.persistent(&id).ok_or(Stop::Damaged("a reference that is no storage"))?;
+        let storage = self
+            .objects
+            .persistent(&id)
+            .ok_or(Stop::Damaged("a reference that is no storage"))?;
         self.stack.push(storage);
         Ok(())
     }
@@ -184,8 +206,10 @@ impl Machine<'_> {
             return Err(Stop::Damaged("calls what cannot be called"));
         };
         let arguments = self.objects.lists[arguments].clone();
-        let made =
-            self.objects.call(global, &arguments).ok_or(Stop::Damaged("calls with other arguments than PyTorch"))?;
+        let made = self
+            .objects
+            .call(global, &arguments)
+            .ok_or(Stop::Damaged("calls with other arguments than PyTorch"))?;
         self.stack.push(made);
         Ok(())
     }
@@ -230,18 +254,28 @@ impl Machine<'_> {
         // What lies below an open mark belongs to the instruction that will close it.
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len() > floor {
-            true => self.stack.pop().ok_or(Stop::Damaged("takes from an empty stack")),
+            true => self
+                .stack
+                .pop()
+                .ok_or(Stop::Damaged("takes from an empty stack")),
             false => Err(Stop::Damaged("takes from an empty stack")),
         }
     }
 
     fn pop_many(&mut self, count: usize) -> Step<Vec<Value>> {
-        let start = self.stack.len().checked_sub(count).ok_or(Stop::Damaged("takes from an empty stack"))?;
+        let start = self
+            .stack
+            .len()
+            .checked_sub(count)
+            .ok_or(Stop::Damaged("takes from an empty stack"))?;
         Ok(self.stack.split_off(start))
     }
 
     fn pop_to_mark(&mut self) -> Step<Vec<Value>> {
-        let mark = self.marks.pop().ok_or(Stop::Damaged("closes what was never opened"))?;
+        let mark = self
+            .marks
+            .pop()
+            .ok_or(Stop::Damaged("closes what was never opened"))?;
         if mark > self.stack.len() {
             return Err(Stop::Damaged("takes from an empty stack"));
         }
@@ -259,14 +293,18 @@ impl Machine<'_> {
     }
 
     fn take(&mut self, length: usize) -> Step<&[u8]> {
-        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|&end| end <= self.bytes.len());
         let taken = &self.bytes[self.at..end.ok_or(Stop::Damaged("the pickle ends too early"))?];
         self.at += length;
         Ok(taken)
     }
 
     fn text(&mut self, length: usize) -> Step<Value> {
-        let text = str::from_utf8(self.take(length)?).map_err(|_| Stop::Damaged("a text that is no UTF-8"))?;
+        let text = str::from_utf8(self.take(length)?)
+            .map_err(|_| Stop::Damaged("a text that is no UTF-8"))?;
         Ok(Value::Text(text.into()))
     }
 
@@ -277,7 +315,11 @@ impl Machine<'_> {
         if bytes.len() > 8 {
             return Err(Stop::Damaged("a whole number above 64 bits"));
         }
-        let filler = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
+        let filler = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) {
+            0xff
+        } else {
+            0
+        };
         let mut array = [filler; 8];
         array[..bytes.len()].copy_from_slice(bytes);
         Ok(Value::Int(i64::from_le_bytes(array)))
@@ -285,8 +327,13 @@ impl Machine<'_> {
 
     fn line(&mut self) -> Step<String> {
         let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|&byte| byte == b'\n').ok_or(Stop::Damaged("the pickle ends too early"))?;
-        let line = str::from_utf8(&rest[..length]).map_err(|_| Stop::Damaged("a name that is no UTF-8"))?.to_string();
+        let length = rest
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .ok_or(Stop::Damaged("the pickle ends too early"))?;
+        let line = str::from_utf8(&rest[..length])
+            .map_err(|_| Stop::Damaged("a name that is no UTF-8"))?
+            .to_string();
         self.at += length + 1;
         Ok(line)
     }
@@ -303,18 +350,39 @@ mod tests {
     #[test]
     fn whatever_runs_code_is_refused_by_name() {
         let error = read_bytes(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.").unwrap_err();
-        assert!(matches!(&error, ForeignError::Refused { global, byte: 2, .. } if global == "os.system"), "{error}");
+        assert!(
+            matches!(&error, ForeignError::Refused { global, byte: 2, .. } if global == "os.system"),
+            "{error}"
+        );
         let error = read_bytes(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.").unwrap_err();
-        assert!(matches!(&error, ForeignError::Refused { global, .. } if global == "builtins.eval"), "{error}");
-        assert!(read_bytes(b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.").is_err(), "other arguments");
-        assert!(read_bytes(b"\x80\x02i__main__\nA\n.").is_err(), "an instance of a class");
+        assert!(
+            matches!(&error, ForeignError::Refused { global, .. } if global == "builtins.eval"),
+            "{error}"
+        );
+        assert!(
+            read_bytes(b"\x80\x02ccollections\nOrderedDict\nK\x01\x85R.").is_err(),
+            "other arguments"
+        );
+        assert!(
+            read_bytes(b"\x80\x02i__main__\nA\n.").is_err(),
+            "an instance of a class"
+        );
     }
 
     #[test]
     fn numbers_and_containers_come_back() {
-        let (value, objects) = read_bytes(b"\x80\x02}q\x00(K\x01J\xff\xff\xff\xffK\x02\x8a\x02\x00\x80u.").unwrap();
-        let Value::Dict(dict) = value else { panic!("{value:?}") };
-        assert_eq!(objects.dicts[dict], [(Value::Int(1), Value::Int(-1)), (Value::Int(2), Value::Int(-32768))]);
+        let (value, objects) =
+            read_bytes(b"\x80\x02}q\x00(K\x01J\xff\xff\xff\xffK\x02\x8a\x02\x00\x80u.").unwrap();
+        let Value::Dict(dict) = value else {
+            panic!("{value:?}")
+        };
+        assert_eq!(
+            objects.dicts[dict],
+            [
+                (Value::Int(1), Value::Int(-1)),
+                (Value::Int(2), Value::Int(-32768))
+            ]
+        );
     }
 
     #[test]

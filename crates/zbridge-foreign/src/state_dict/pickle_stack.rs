@@ -1,7 +1,7 @@
 use super::NumberType;
 
-/// What a pickle of tensors can hold. Containers are named by their place, so that one may be in several places, in
-/// itself even, and nothing is copied or freed level by level.
+/// What a pickle of tensors can hold. Containers are named by their place, so that one may be in
+/// several places, in itself even, and nothing is copied or freed level by level.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     None,
@@ -18,7 +18,8 @@ pub(super) enum Value {
     Tensor(usize),
 }
 
-/// The names that a state dict may ask for. None of them is looked up anywhere: each stands for a rule here.
+/// The names that a state dict may ask for. None of them is looked up anywhere: each stands for a
+/// rule here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
     OrderedDict,
@@ -91,16 +92,31 @@ impl Objects {
         Value::Dict(self.dicts.len() - 1)
     }
 
-    /// The object that calling `global` on `arguments` stands for; none where they are not what it takes.
+    /// The object that calling `global` on `arguments` stands for; none where they are not what it
+    /// takes.
     pub(super) fn call(&mut self, global: Global, arguments: &[Value]) -> Option<Value> {
         match (global, arguments) {
             (Global::OrderedDict, []) => Some(self.dict()),
             (Global::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => Some(tensor.clone()),
             (Global::Size, [sizes @ Value::List(_)]) => Some(sizes.clone()),
-            (Global::RebuildTensor, [Value::Storage(storage), Value::Int(offset), shape, strides, ..]) => {
+            (
+                Global::RebuildTensor,
+                [
+                    Value::Storage(storage),
+                    Value::Int(offset),
+                    shape,
+                    strides,
+                    ..,
+                ],
+            ) => {
                 let (offset, shape) = (usize::try_from(*offset).ok()?, self.sizes(shape)?);
                 let strides = self.sizes(strides)?;
-                self.tensors.push(TensorView { storage: *storage, offset, shape, strides });
+                self.tensors.push(TensorView {
+                    storage: *storage,
+                    offset,
+                    shape,
+                    strides,
+                });
                 Some(Value::Tensor(self.tensors.len() - 1))
             }
             _ => None,
@@ -111,13 +127,21 @@ impl Objects {
     pub(super) fn persistent(&mut self, id: &Value) -> Option<Value> {
         let Value::List(id) = id else { return None };
         match self.lists[*id].as_slice() {
-            [Value::Text(kind), Value::Global(global), Value::Text(key), ..] if kind == "storage" => {
+            [
+                Value::Text(kind),
+                Value::Global(global),
+                Value::Text(key),
+                ..,
+            ] if kind == "storage" => {
                 let number_type = match global {
                     Global::Storage(number_type) => *number_type,
                     Global::UntypedStorage => NumberType::Uint8,
                     _ => return None,
                 };
-                self.storages.push(Storage { key: key.clone(), number_type });
+                self.storages.push(Storage {
+                    key: key.clone(),
+                    number_type,
+                });
                 Some(Value::Storage(self.storages.len() - 1))
             }
             _ => None,
@@ -126,7 +150,13 @@ impl Objects {
 
     fn sizes(&self, list: &Value) -> Option<Vec<usize>> {
         let Value::List(list) = list else { return None };
-        let size = |value: &Value| if let Value::Int(size) = value { usize::try_from(*size).ok() } else { None };
+        let size = |value: &Value| {
+            if let Value::Int(size) = value {
+                usize::try_from(*size).ok()
+            } else {
+                None
+            }
+        };
         self.lists[*list].iter().map(size).collect()
     }
 }

@@ -7,7 +7,9 @@ use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Latents, Observatio
 use zbridge_foreign::{ForeignModel, StateDict};
 
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }
 
 /// A folder with copies of fixtures under other names, and a manifest where it is not empty.
@@ -44,8 +46,14 @@ pub fn latents(model: &ForeignModel, values: Vec<f32>) -> Latents {
 /// Relative to the largest expected value, as a network's rounding is.
 pub fn close(what: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{what}");
-    let scale = expected.iter().fold(1.0f32, |scale, value| scale.max(value.abs()));
-    let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f32::max);
+    let scale = expected
+        .iter()
+        .fold(1.0f32, |scale, value| scale.max(value.abs()));
+    let worst = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs() / scale)
+        .fold(0.0, f32::max);
     assert!(worst <= 1e-4, "{what}: off by {worst}");
 }
 
@@ -53,9 +61,14 @@ pub fn close(what: &str, found: &[f32], expected: &[f32]) {
 pub fn channels_first(values: &[f32], [height, width, channels]: [usize; 3]) -> Vec<f32> {
     let rows = values.chunks_exact(height * width * channels);
     let place = |i: usize| i % (height * width) * channels + i / (height * width);
-    rows.flat_map(|row| (0..row.len()).map(move |i| row[place(i)])).collect()
+    rows.flat_map(|row| (0..row.len()).map(move |i| row[place(i)]))
+        .collect()
 }
 
 pub fn grey(side: usize) -> EventKind {
-    EventKind::Image { channels: 1, height: side, width: side }
+    EventKind::Image {
+        channels: 1,
+        height: side,
+        width: side,
+    }
 }

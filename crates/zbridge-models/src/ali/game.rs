@@ -3,21 +3,25 @@ use serde::Serialize;
 /// How the game between the discriminator and the other two stands at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Game {
-    /// Mean −log D(x, z) of encoded pairs: what the discriminator loses on them; ln 2 when it cannot tell.
+    /// Mean −log D(x, z) of encoded pairs: what the discriminator loses on them; ln 2 when it
+    /// cannot tell.
     pub encoded_nats: f64,
     /// Mean −log (1 − D(x, z)) of generated pairs.
     pub generated_nats: f64,
-    /// Mean log p(x|z) of the reconstructions, pixel by pixel as a Bernoulli's; nothing when the objective has none.
+    /// Mean log p(x|z) of the reconstructions, pixel by pixel as a Bernoulli's; nothing when the
+    /// objective has none.
     pub reconstruction_nats: Option<f64>,
     /// Mean squared distance between two generated observations over that between two of the data.
     pub spread: f64,
 }
 
 impl Game {
-    /// The least [`spread`](Self::spread) of a generator that draws more than the same observation again and again.
+    /// The least [`spread`](Self::spread) of a generator that draws more than the same observation
+    /// again and again.
     pub const LEAST_SPREAD: f64 = 0.25;
 
-    /// The game's value, E log D + E log (1 − D): −2 ln 2 when the discriminator cannot tell, 0 when it has won.
+    /// The game's value, E log D + E log (1 − D): −2 ln 2 when the discriminator cannot tell, 0
+    /// when it has won.
     ///
     /// # Source
     /// Dumoulin et al. 2016, eq. 1.
@@ -25,7 +29,8 @@ impl Game {
         -self.encoded_nats - self.generated_nats
     }
 
-    /// Whether the generated observations are all but one. Classes of observations that are missing do not show here.
+    /// Whether the generated observations are all but one. Classes of observations that are missing
+    /// do not show here.
     pub fn collapsed(&self) -> bool {
         self.spread < Self::LEAST_SPREAD
     }
@@ -47,7 +52,10 @@ impl Tally {
             encoded_nats: self.encoded_nats + other.encoded_nats,
             generated_nats: self.generated_nats + other.generated_nats,
             reconstruction_nats: self.reconstruction_nats + other.reconstruction_nats,
-            distances: [self.distances[0] + other.distances[0], self.distances[1] + other.distances[1]],
+            distances: [
+                self.distances[0] + other.distances[0],
+                self.distances[1] + other.distances[1],
+            ],
         }
     }
 
@@ -65,6 +73,7 @@ impl Tally {
 /// Σ ‖x_i − x_{i+1}‖² over the rows.
 pub(super) fn squared_distances(rows: &[f32], size: usize) -> f64 {
     let pairs = rows.chunks_exact(size).zip(rows.chunks_exact(size).skip(1));
-    let distance = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+    let distance =
+        |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
     pairs.map(|pair| f64::from(distance(pair))).sum()
 }

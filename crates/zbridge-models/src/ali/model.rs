@@ -3,10 +3,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
-use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, ShapeError};
+use zbridge_core::{
+    DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, ShapeError,
+};
 use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, WeightsFile, Workspace};
 
-/// What an ALI model is made of, without its numbers, and without the discriminator that only its training needs.
+/// What an ALI model is made of, without its numbers, and without the discriminator that only its
+/// training needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AliArchitecture {
     /// What users call the model.
@@ -21,8 +24,9 @@ pub struct AliArchitecture {
     pub generator: Network,
 }
 
-/// A model trained by adversarially learned inference, with a standard normal prior: its encoder gives diagonal
-/// Gaussians, its generator an observation for each latent, and it knows no density of observations.
+/// A model trained by adversarially learned inference, with a standard normal prior: its encoder
+/// gives diagonal Gaussians, its generator an observation for each latent, and it knows no density
+/// of observations.
 #[derive(Debug, Clone)]
 pub struct Ali {
     architecture: AliArchitecture,
@@ -45,11 +49,21 @@ impl AliArchitecture {
     /// The architecture, once its parts fit each other.
     ///
     /// # Errors
-    /// [`ModelError::Architecture`] when a network's outputs are not what latents or observations need.
+    /// [`ModelError::Architecture`] when a network's outputs are not what latents or observations
+    /// need.
     pub fn checked(self) -> Result<Self, ModelError> {
         let fit = |network: &'static str, expected: usize, found: usize| {
             let model = self.name.clone();
-            if expected == found { Ok(()) } else { Err(ModelError::Architecture { model, network, expected, found }) }
+            if expected == found {
+                Ok(())
+            } else {
+                Err(ModelError::Architecture {
+                    model,
+                    network,
+                    expected,
+                    found,
+                })
+            }
         };
         fit("encoder", 2 * self.latent_dim, self.encoder.outputs())?;
         fit("generator", self.event.size(), self.generator.outputs())?;
@@ -63,14 +77,28 @@ impl Ali {
     /// # Panics
     /// When a parameter vector has another length than its network's.
     pub fn new(architecture: AliArchitecture, encoder: Vec<f32>, generator: Vec<f32>) -> Self {
-        assert_eq!(encoder.len(), architecture.encoder.parameter_count(), "parameters of the encoder");
-        assert_eq!(generator.len(), architecture.generator.parameter_count(), "parameters of the generator");
+        assert_eq!(
+            encoder.len(),
+            architecture.encoder.parameter_count(),
+            "parameters of the encoder"
+        );
+        assert_eq!(
+            generator.len(),
+            architecture.generator.parameter_count(),
+            "parameters of the generator"
+        );
         let networks = Arc::new(FixedNetworks {
             encoder: FixedNetwork::new(&architecture.encoder, &encoder),
             generator: FixedNetwork::new(&architecture.generator, &generator),
         });
         let (encoder, generator, workspaces) = (encoder.into(), generator.into(), Arc::default());
-        Self { architecture, encoder, generator, networks, workspaces }
+        Self {
+            architecture,
+            encoder,
+            generator,
+            networks,
+            workspaces,
+        }
     }
 
     /// Whether a weights file holds a model of this kind.
@@ -81,9 +109,12 @@ impl Ali {
     /// The model in a weights file.
     ///
     /// # Errors
-    /// [`ModelError::Network`] when the file is not one or its tensors do not fit; [`ModelError::Architecture`].
+    /// [`ModelError::Network`] when the file is not one or its tensors do not fit;
+    /// [`ModelError::Architecture`].
     pub fn from_weights(file: &WeightsFile, path: &Path) -> Result<Self, ModelError> {
-        let architecture = file.parsed_metadata::<AliArchitecture>(METADATA_KEY, path)?.checked()?;
+        let architecture = file
+            .parsed_metadata::<AliArchitecture>(METADATA_KEY, path)?
+            .checked()?;
         let encoder = file.network_parameters("encoder", &architecture.encoder, path)?;
         let generator = file.network_parameters("generator", &architecture.generator, path)?;
         Ok(Self::new(architecture, encoder, generator))
@@ -110,7 +141,11 @@ impl Ali {
         }
         let found = (observations.rows(), observations.kind().size());
         let expected = (observations.rows(), self.architecture.event.size());
-        Err(ShapeError::Mismatch { what: "observations for this model", expected, found })
+        Err(ShapeError::Mismatch {
+            what: "observations for this model",
+            expected,
+            found,
+        })
     }
 
     fn expect_latents(&self, latents: &Latents) -> Result<(), ShapeError> {
@@ -118,16 +153,28 @@ impl Ali {
         if found == expected {
             return Ok(());
         }
-        Err(ShapeError::Mismatch { what: "latents for this model", expected: (rows, expected), found: (rows, found) })
+        Err(ShapeError::Mismatch {
+            what: "latents for this model",
+            expected: (rows, expected),
+            found: (rows, found),
+        })
     }
 
     /// The outputs of `network` for `input`, a few rows to a core.
-    fn outputs(&self, network: &FixedNetwork, [inputs, outputs]: [usize; 2], input: &[f32]) -> Vec<f32> {
+    fn outputs(
+        &self,
+        network: &FixedNetwork,
+        [inputs, outputs]: [usize; 2],
+        input: &[f32],
+    ) -> Vec<f32> {
         const ROWS: usize = FixedNetwork::ROWS_AT_ONCE;
         let mut values = vec![0.0; input.len() / inputs * outputs];
-        let blocks = input.par_chunks(ROWS * inputs).zip(values.par_chunks_mut(ROWS * outputs));
+        let blocks = input
+            .par_chunks(ROWS * inputs)
+            .zip(values.par_chunks_mut(ROWS * outputs));
         blocks.for_each(|(block, values)| {
-            self.workspaces.with(|space| values.copy_from_slice(network.forward(block, space)));
+            self.workspaces
+                .with(|space| values.copy_from_slice(network.forward(block, space)));
         });
         values
     }
@@ -152,7 +199,14 @@ impl LatentModel for Ali {
         let widths = [self.architecture.event.size(), 2 * dim];
         let encoded = self.outputs(&self.networks.encoder, widths, observations.values());
         let part = |start: usize| {
-            Latents::new(encoded.chunks_exact(2 * dim).flat_map(|row| &row[start..][..dim]).copied().collect(), dim)
+            Latents::new(
+                encoded
+                    .chunks_exact(2 * dim)
+                    .flat_map(|row| &row[start..][..dim])
+                    .copied()
+                    .collect(),
+                dim,
+            )
         };
         Ok(DiagonalGaussian::new(part(0)?, part(dim)?)?.into())
     }
@@ -171,6 +225,10 @@ impl LatentModel for Ali {
             "adversarially learned inference generates observations and defines no density of them; likelihoods \
                       need a VAE in its place, everything else goes without"
                 .into();
-        Err(ShapeError::Absent { model: self.architecture.name.clone(), part: "likelihood", reason })
+        Err(ShapeError::Absent {
+            model: self.architecture.name.clone(),
+            part: "likelihood",
+            reason,
+        })
     }
 }

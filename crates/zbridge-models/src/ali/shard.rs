@@ -1,7 +1,8 @@
 //! One core's part of a step: a single pass of the discriminator serves both sides of the game.
 //!
-//! The gradient that encoder and generator follow differs from the discriminator's by one factor a pair, −e^±logit, so
-//! it is read off the same backward pass. Both sides move at once, as in Dumoulin et al. 2016, algorithm 1.
+//! The gradient that encoder and generator follow differs from the discriminator's by one factor a
+//! pair, −e^±logit, so it is read off the same backward pass. Both sides move at once, as in
+//! Dumoulin et al. 2016, algorithm 1.
 
 use super::discriminator::{Discriminator, DiscriminatorTape};
 use super::game::{Tally, squared_distances};
@@ -59,7 +60,8 @@ impl Shard {
     /// Copies `rows` into the shard.
     pub(super) fn take(&mut self, observations: &Observations, rows: &[usize]) {
         self.x.clear();
-        rows.iter().for_each(|&row| self.x.extend_from_slice(observations.row(row)));
+        rows.iter()
+            .for_each(|&row| self.x.extend_from_slice(observations.row(row)));
     }
 
     /// The discriminator's logits in the last step: of encoded pairs, then of generated ones.
@@ -77,7 +79,8 @@ impl Shard {
     /// Plays the rows taken; gradients of all three are left in the shard.
     pub(super) fn run(&mut self, play: Play, stream: &mut RandomStream) -> Tally {
         self.gradients.clear();
-        self.gradients.resize(play.parameters.iter().map(|part| part.len()).sum(), 0.0);
+        self.gradients
+            .resize(play.parameters.iter().map(|part| part.len()).sum(), 0.0);
         self.encode(play, stream);
         self.generate(play, stream);
         let mut tally = self.judge(play);
@@ -94,27 +97,45 @@ impl Shard {
     fn encode(&mut self, play: Play, stream: &mut RandomStream) {
         let dim = play.architecture.latent_dim;
         let [encoder, ..] = play.parameters;
-        let posterior = play.architecture.encoder.forward(encoder, &self.x, Mode::Training, &mut self.encoder_tape);
+        let posterior = play.architecture.encoder.forward(
+            encoder,
+            &self.x,
+            Mode::Training,
+            &mut self.encoder_tape,
+        );
         self.posterior.clear();
         self.posterior.extend_from_slice(posterior);
         self.noise.resize(self.posterior.len() / 2, 0.0);
         stream.fill_standard_normal(&mut self.noise);
         self.latents.clear();
-        for (posterior, noise) in self.posterior.chunks_exact(2 * dim).zip(self.noise.chunks_exact(dim)) {
+        for (posterior, noise) in self
+            .posterior
+            .chunks_exact(2 * dim)
+            .zip(self.noise.chunks_exact(dim))
+        {
             let (mean, log_var) = posterior.split_at(dim);
-            let draw = mean.iter().zip(log_var).zip(noise).map(|((m, v), e)| m + (0.5 * v).exp() * e);
+            let draw = mean
+                .iter()
+                .zip(log_var)
+                .zip(noise)
+                .map(|((m, v), e)| m + (0.5 * v).exp() * e);
             self.latents.extend(draw);
         }
         self.observations.clear();
         self.observations.extend_from_slice(&self.x);
     }
 
-    /// Generated pairs: draws of the prior, and what the generator makes of them. It reconstructs in the same pass.
+    /// Generated pairs: draws of the prior, and what the generator makes of them. It reconstructs
+    /// in the same pass.
     fn generate(&mut self, play: Play, stream: &mut RandomStream) {
         let (encoded, [_, generator, _]) = (self.latents.len(), play.parameters);
         self.latents.resize(2 * encoded, 0.0);
         stream.fill_standard_normal(&mut self.latents[encoded..]);
-        let from = if play.reconstruction_weight > 0.0 { 0 } else { encoded };
+        let from = if play.reconstruction_weight > 0.0 {
+            0
+        } else {
+            encoded
+        };
         let (network, tape) = (&play.architecture.generator, &mut self.generator_tape);
         let logits = network.forward(generator, &self.latents[from..], Mode::Training, tape);
         let generated = logits.len() - self.x.len();
@@ -126,21 +147,35 @@ impl Shard {
     fn judge(&mut self, play: Play) -> Tally {
         let [.., parameters] = play.parameters;
         let pairs = [self.observations.as_slice(), &self.latents];
-        let logits = play.discriminator.forward(parameters, pairs, &mut self.discriminator_tape);
+        let logits = play
+            .discriminator
+            .forward(parameters, pairs, &mut self.discriminator_tape);
         self.logits.clear();
         self.logits.extend_from_slice(logits);
         let (encoded, generated) = self.logits.split_at(self.logits.len() / 2);
         let size = play.architecture.event.size();
-        let distances = [&self.observations[self.x.len()..], &self.x].map(|rows| squared_distances(rows, size));
-        let losses = |logits: &[f32], sign: f32| logits.iter().map(|l| f64::from(softplus(sign * l))).sum();
+        let distances =
+            [&self.observations[self.x.len()..], &self.x].map(|rows| squared_distances(rows, size));
+        let losses =
+            |logits: &[f32], sign: f32| logits.iter().map(|l| f64::from(softplus(sign * l))).sum();
         let (encoded_nats, generated_nats) = (losses(encoded, -1.0), losses(generated, 1.0));
-        let tally = Tally { encoded_nats, generated_nats, distances, ..Tally::default() };
-        let gradient = encoded.iter().map(|l| -sigmoid(-l)).chain(generated.iter().map(|l| sigmoid(*l)));
+        let tally = Tally {
+            encoded_nats,
+            generated_nats,
+            distances,
+            ..Tally::default()
+        };
+        let gradient = encoded
+            .iter()
+            .map(|l| -sigmoid(-l))
+            .chain(generated.iter().map(|l| sigmoid(*l)));
         let gradient: Vec<f32> = gradient.map(|slope| play.scale * slope).collect();
         let range = play.discriminator_range();
         let (gradients, tape) = (&mut self.gradients[range], &mut self.discriminator_tape);
         let wanted = InputGradient::Wanted;
-        let at_pairs = play.discriminator.backward(parameters, &gradient, gradients, wanted, tape);
+        let at_pairs = play
+            .discriminator
+            .backward(parameters, &gradient, gradients, wanted, tape);
         [self.observations_gradient, self.latents_gradient] = at_pairs.map(<[f32]>::to_vec);
         tally
     }
@@ -148,31 +183,48 @@ impl Shard {
     /// Adds the gradient of the penalty to the discriminator's.
     fn penalise(&mut self, play: Play) {
         let widths = [play.architecture.event.size(), play.architecture.latent_dim];
-        let gradients = [self.observations_gradient.as_slice(), &self.latents_gradient];
-        self.penalty.look([&self.observations, &self.latents], gradients, widths);
+        let gradients = [
+            self.observations_gradient.as_slice(),
+            &self.latents_gradient,
+        ];
+        self.penalty
+            .look([&self.observations, &self.latents], gradients, widths);
         let [.., parameters] = play.parameters;
         let weight = play.penalty * play.scale;
         let gradients = &mut self.gradients[play.discriminator_range()];
-        self.penalty.backward(play.discriminator, parameters, weight, gradients);
+        self.penalty
+            .backward(play.discriminator, parameters, weight, gradients);
     }
 
-    /// Makes of the discriminator's gradients at the pairs those of −log (1 − D) at encoded pairs and of −log D at
-    /// generated ones, the losses that do not saturate (Dumoulin et al. 2016, section 2.2).
+    /// Makes of the discriminator's gradients at the pairs those of −log (1 − D) at encoded pairs
+    /// and of −log D at generated ones, the losses that do not saturate (Dumoulin et al. 2016,
+    /// section 2.2).
     fn turn_sides(&mut self, play: Play) {
-        let (rows, size, dim) = (self.logits.len(), play.architecture.event.size(), play.architecture.latent_dim);
+        let (rows, size, dim) = (
+            self.logits.len(),
+            play.architecture.event.size(),
+            play.architecture.latent_dim,
+        );
         for (row, logit) in self.logits.iter().enumerate() {
             let exponent = if row < rows / 2 { *logit } else { -logit };
             let factor = -exponent.min(LARGEST_EXPONENT).exp();
-            self.observations_gradient[row * size..][..size].iter_mut().for_each(|g| *g *= factor);
-            self.latents_gradient[row * dim..][..dim].iter_mut().for_each(|g| *g *= factor);
+            self.observations_gradient[row * size..][..size]
+                .iter_mut()
+                .for_each(|g| *g *= factor);
+            self.latents_gradient[row * dim..][..dim]
+                .iter_mut()
+                .for_each(|g| *g *= factor);
         }
     }
 
-    /// The generator's gradients, and what they are at the encoded latents that it reconstructed from, which is added to
-    /// those that are there. Comes back with Σ log p(x|z) of the reconstructions.
+    /// The generator's gradients, and what they are at the encoded latents that it reconstructed
+    /// from, which is added to those that are there. Comes back with Σ log p(x|z) of the
+    /// reconstructions.
     fn generator_backward(&mut self, play: Play) -> f64 {
         let encoded = self.x.len();
-        let generated = self.observations[encoded..].iter().zip(&self.observations_gradient[encoded..]);
+        let generated = self.observations[encoded..]
+            .iter()
+            .zip(&self.observations_gradient[encoded..]);
         let from_pairs = generated.map(|(x, gradient)| gradient * x * (1.0 - x));
         let mut reconstruction_nats = 0.0;
         let mut gradient = vec![];
@@ -180,7 +232,10 @@ impl Shard {
             gradient.extend_from_slice(&self.generator_tape.output_mut()[..encoded]);
             let weight = play.scale * play.reconstruction_weight;
             let size = play.architecture.event.size();
-            for (logits, x) in gradient.chunks_exact_mut(size).zip(self.x.chunks_exact(size)) {
+            for (logits, x) in gradient
+                .chunks_exact_mut(size)
+                .zip(self.x.chunks_exact(size))
+            {
                 reconstruction_nats += f64::from(Likelihood::Bernoulli.backward(logits, x, weight));
             }
         }
@@ -188,9 +243,18 @@ impl Shard {
         let [encoder, generator, _] = play.parameters;
         let gradients = &mut self.gradients[encoder.len()..][..generator.len()];
         let (network, tape) = (&play.architecture.generator, &mut self.generator_tape);
-        let at_latents = network.backward(generator, &gradient, Gradients::Add(gradients), InputGradient::Wanted, tape);
+        let at_latents = network.backward(
+            generator,
+            &gradient,
+            Gradients::Add(gradients),
+            InputGradient::Wanted,
+            tape,
+        );
         if play.reconstruction_weight > 0.0 {
-            self.latents_gradient.iter_mut().zip(&at_latents[..self.noise.len()]).for_each(|(total, g)| *total += g);
+            self.latents_gradient
+                .iter_mut()
+                .zip(&at_latents[..self.noise.len()])
+                .for_each(|(total, g)| *total += g);
         }
         reconstruction_nats
     }
@@ -200,7 +264,10 @@ impl Shard {
         let dim = play.architecture.latent_dim;
         let mut gradient = Vec::with_capacity(self.posterior.len());
         for (row, posterior) in self.posterior.chunks_exact(2 * dim).enumerate() {
-            let (dz, noise) = (&self.latents_gradient[row * dim..][..dim], &self.noise[row * dim..][..dim]);
+            let (dz, noise) = (
+                &self.latents_gradient[row * dim..][..dim],
+                &self.noise[row * dim..][..dim],
+            );
             gradient.extend_from_slice(dz);
             let log_var = dz.iter().zip(noise).zip(&posterior[dim..]);
             gradient.extend(log_var.map(|((dz, noise), v)| 0.5 * dz * noise * (0.5 * v).exp()));
@@ -208,11 +275,18 @@ impl Shard {
         let [encoder, ..] = play.parameters;
         let gradients = &mut self.gradients[..encoder.len()];
         let network = &play.architecture.encoder;
-        network.backward(encoder, &gradient, Gradients::Add(gradients), InputGradient::Unused, &mut self.encoder_tape);
+        network.backward(
+            encoder,
+            &gradient,
+            Gradients::Add(gradients),
+            InputGradient::Unused,
+            &mut self.encoder_tape,
+        );
     }
 }
 
-/// e to this is as far as a gradient is turned: beyond, a pair's logit is a mistake of the discriminator's.
+/// e to this is as far as a gradient is turned: beyond, a pair's logit is a mistake of the
+/// discriminator's.
 const LARGEST_EXPONENT: f32 = 30.0;
 
 /// ln (1 + e^x) = −ln sigmoid(−x).

@@ -1,5 +1,5 @@
-//! Training by adversarial inference on the native engine: a batch is split over the cores, gradients are summed in
-//! fixed order.
+//! Training by adversarial inference on the native engine: a batch is split over the cores,
+//! gradients are summed in fixed order.
 
 use super::discriminator::Discriminator;
 use super::game::{Game, Tally};
@@ -12,8 +12,8 @@ use std::path::Path;
 use zbridge_core::{Observations, RandomStream};
 use zbridge_nn::{Adam, Layer, Network, NnError, StepContext, Trainee, WeightsFile};
 
-/// An ALI model in training, with its discriminator, its optimiser and its data. One optimiser moves all three networks at
-/// one learning rate; the model is an average over the steps.
+/// An ALI model in training, with its discriminator, its optimiser and its data. One optimiser
+/// moves all three networks at one learning rate; the model is an average over the steps.
 #[derive(Debug)]
 pub struct AliTrainer<'d> {
     architecture: AliArchitecture,
@@ -29,7 +29,8 @@ pub struct AliTrainer<'d> {
     game: Option<Game>,
 }
 
-/// Rows of a batch that one core works on. Fixed, so that sums do not depend on the number of cores.
+/// Rows of a batch that one core works on. Fixed, so that sums do not depend on the number of
+/// cores.
 const SHARD_ROWS: usize = 64;
 
 /// Decays of Adam's moments: a gradient of two steps ago may point elsewhere (Radford et al. 2016).
@@ -39,7 +40,8 @@ impl<'d> AliTrainer<'d> {
     /// A fresh model under `seed`.
     ///
     /// # Errors
-    /// [`ModelError::Architecture`] when the discriminator does not take the model's observations and latents.
+    /// [`ModelError::Architecture`] when the discriminator does not take the model's observations
+    /// and latents.
     pub fn new(
         architecture: AliArchitecture,
         discriminator: Discriminator,
@@ -50,7 +52,8 @@ impl<'d> AliTrainer<'d> {
         discriminator.expect(&architecture)?;
         let named = |name| RandomStream::named(seed, name);
         let encoder = initial_parameters(&architecture.encoder, &mut named("initial/encoder"));
-        let generator = initial_parameters(&architecture.generator, &mut named("initial/generator"));
+        let generator =
+            initial_parameters(&architecture.generator, &mut named("initial/generator"));
         let average = [encoder, generator].concat();
         let mut stream = named("initial/discriminator");
         let observation = initial_parameters(&discriminator.observation, &mut stream);
@@ -58,13 +61,29 @@ impl<'d> AliTrainer<'d> {
         let parameters = [average.as_slice(), &observation, &joint].concat();
         let adam = optimiser(Adam::new(parameters.len()));
         let (shards, game) = (vec![], None);
-        Ok(Self { architecture, discriminator, objective, observations, parameters, average, adam, shards, game })
+        Ok(Self {
+            architecture,
+            discriminator,
+            objective,
+            observations,
+            parameters,
+            average,
+            adam,
+            shards,
+            game,
+        })
     }
 
     /// The model as it is now: the average.
     pub fn model(&self) -> Ali {
-        let (encoder, generator) = self.average.split_at(self.architecture.encoder.parameter_count());
-        Ali::new(self.architecture.clone(), encoder.to_vec(), generator.to_vec())
+        let (encoder, generator) = self
+            .average
+            .split_at(self.architecture.encoder.parameter_count());
+        Ali::new(
+            self.architecture.clone(),
+            encoder.to_vec(),
+            generator.to_vec(),
+        )
     }
 
     /// How the last step stood; nothing before the first.
@@ -75,17 +94,20 @@ impl<'d> AliTrainer<'d> {
     /// Says whether the training has come to nothing, for whoever would keep its model.
     ///
     /// # Errors
-    /// [`ModelError::Collapsed`] when in the last step the generator drew much the same observation everywhere.
+    /// [`ModelError::Collapsed`] when in the last step the generator drew much the same observation
+    /// everywhere.
     pub fn expect_diverse(&self) -> Result<(), ModelError> {
         match self.game {
-            Some(game) if game.collapsed() => {
-                Err(ModelError::Collapsed { model: self.architecture.name.clone(), spread: game.spread })
-            }
+            Some(game) if game.collapsed() => Err(ModelError::Collapsed {
+                model: self.architecture.name.clone(),
+                spread: game.spread,
+            }),
             _ => Ok(()),
         }
     }
 
-    /// The model, the weights that are trained, the discriminator and the optimiser, for a checkpoint.
+    /// The model, the weights that are trained, the discriminator and the optimiser, for a
+    /// checkpoint.
     pub fn checkpoint(&self) -> WeightsFile {
         let mut file = self.model().to_weights();
         let [encoder, generator, discriminator] = self.parts();
@@ -101,10 +123,16 @@ impl<'d> AliTrainer<'d> {
     /// # Errors
     /// [`NnError::Weights`] when the checkpoint belongs to another architecture or lacks a part.
     pub fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
-        let AliArchitecture { encoder, generator, .. } = &self.architecture;
+        let AliArchitecture {
+            encoder, generator, ..
+        } = &self.architecture;
         let part = |name: &str, network| file.network_parameters(name, network, path);
         let average = [part("encoder", encoder)?, part("generator", generator)?].concat();
-        let trained = [part("trained.encoder", encoder)?, part("trained.generator", generator)?].concat();
+        let trained = [
+            part("trained.encoder", encoder)?,
+            part("trained.generator", generator)?,
+        ]
+        .concat();
         let parameters = [trained, self.discriminator.parameters(file, path)?].concat();
         self.adam = optimiser(file.adam(parameters.len(), path)?);
         (self.average, self.parameters) = (average, parameters);
@@ -158,7 +186,8 @@ impl Trainee for AliTrainer<'_> {
         let tally = self.play(rows, &context.stream);
         let played = &self.shards[..rows.len().div_ceil(SHARD_ROWS)];
         let gradients: Vec<&[f32]> = played.iter().map(|shard| &*shard.gradients).collect();
-        self.adam.step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
+        self.adam
+            .step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
         self.follow();
         let game = tally.game(rows.len(), self.objective.reconstruction_weight > 0.0);
         self.game = Some(game);
@@ -166,8 +195,9 @@ impl Trainee for AliTrainer<'_> {
     }
 }
 
-/// Fresh parameters, with weights large enough that signals keep their size from layer to layer: without it, latents hardly
-/// show in what an untrained generator makes, and the discriminator has won before they do.
+/// Fresh parameters, with weights large enough that signals keep their size from layer to layer:
+/// without it, latents hardly show in what an untrained generator makes, and the discriminator has
+/// won before they do.
 ///
 /// # Source
 /// He et al. 2015, "Delving deep into rectifiers", eq. 10.
@@ -176,8 +206,14 @@ fn initial_parameters(network: &Network, stream: &mut RandomStream) -> Vec<f32> 
     let mut parameters = network.initial_parameters(stream);
     let last = network.layers().len() - 1;
     let convolved = |layer: usize| !matches!(network.layers()[layer], Layer::BatchNorm { .. });
-    for tensor in network.tensors().iter().filter(|tensor| tensor.layer < last && convolved(tensor.layer)) {
-        parameters[tensor.range.clone()].iter_mut().for_each(|value| *value *= GAIN);
+    for tensor in network
+        .tensors()
+        .iter()
+        .filter(|tensor| tensor.layer < last && convolved(tensor.layer))
+    {
+        parameters[tensor.range.clone()]
+            .iter_mut()
+            .for_each(|value| *value *= GAIN);
     }
     parameters
 }

@@ -28,12 +28,20 @@ fn mnist_ali() -> Result<Recipe, ModelError> {
     Ok(Recipe {
         name: "mnist-ali".into(),
         about: "grey MNIST images by adversarially learned inference, 32 latents".into(),
-        model: RecipeModel::Ali(architecture.checked()?, discriminator()?, AliObjective::default()),
+        model: RecipeModel::Ali(
+            architecture.checked()?,
+            discriminator()?,
+            AliObjective::default(),
+        ),
         data: Dataset::Mnist,
         batch: 64,
         epochs: 10,
         stop_after: 10,
-        schedule: Schedule { peak: 4e-4, warm_up_steps: 200, floor: 0.05 },
+        schedule: Schedule {
+            peak: 4e-4,
+            warm_up_steps: 200,
+            floor: 0.05,
+        },
     })
 }
 
@@ -44,17 +52,29 @@ fn image_network(outputs: usize) -> Result<Network, NnError> {
         LEAKY,
         Layer::Conv(conv([14, 14, 16], 32, 4, 2, 1)),
         LEAKY,
-        Layer::Linear { inputs: 7 * 7 * 32, outputs: 256 },
+        Layer::Linear {
+            inputs: 7 * 7 * 32,
+            outputs: 256,
+        },
         LEAKY,
-        Layer::Linear { inputs: 256, outputs },
+        Layer::Linear {
+            inputs: 256,
+            outputs,
+        },
     ])
 }
 
 fn generator() -> Result<Network, NnError> {
     Network::new(vec![
-        Layer::Linear { inputs: LATENT_DIM, outputs: 256 },
+        Layer::Linear {
+            inputs: LATENT_DIM,
+            outputs: 256,
+        },
         LEAKY,
-        Layer::Linear { inputs: 256, outputs: 7 * 7 * 32 },
+        Layer::Linear {
+            inputs: 256,
+            outputs: 7 * 7 * 32,
+        },
         LEAKY,
         Layer::ConvTranspose(conv([7, 7, 32], 16, 4, 2, 1)),
         LEAKY,
@@ -68,15 +88,27 @@ fn discriminator() -> Result<Discriminator, NnError> {
         LEAKY,
         Layer::Conv(conv([14, 14, 16], 32, 4, 2, 1)),
         LEAKY,
-        Layer::Linear { inputs: 7 * 7 * 32, outputs: FEATURES },
+        Layer::Linear {
+            inputs: 7 * 7 * 32,
+            outputs: FEATURES,
+        },
         LEAKY,
     ])?;
     let joint = Network::new(vec![
-        Layer::Linear { inputs: FEATURES + LATENT_DIM, outputs: 256 },
+        Layer::Linear {
+            inputs: FEATURES + LATENT_DIM,
+            outputs: 256,
+        },
         LEAKY,
-        Layer::Linear { inputs: 256, outputs: 256 },
+        Layer::Linear {
+            inputs: 256,
+            outputs: 256,
+        },
         LEAKY,
-        Layer::Linear { inputs: 256, outputs: 1 },
+        Layer::Linear {
+            inputs: 256,
+            outputs: 1,
+        },
     ])?;
     Ok(Discriminator { observation, joint })
 }

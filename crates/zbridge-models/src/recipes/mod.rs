@@ -9,7 +9,8 @@ mod speech;
 pub use speech::SPEECH;
 
 use crate::{
-    AliArchitecture, AliObjective, Discriminator, ModelError, Objective, TextObjective, TextVaeConfig, VaeArchitecture,
+    AliArchitecture, AliObjective, Discriminator, ModelError, Objective, TextObjective,
+    TextVaeConfig, VaeArchitecture,
 };
 use serde::{Deserialize, Serialize};
 use zbridge_nn::{Convolution, Network, Schedule, TrainingPlan};
@@ -73,9 +74,16 @@ impl Recipe {
     /// [`ModelError::UnknownRecipe`], with the names there are.
     pub fn named(name: &str) -> Result<Self, ModelError> {
         let all = Self::all()?;
-        let known = all.iter().map(|recipe| recipe.name.clone()).collect::<Vec<_>>().join(", ");
+        let known = all
+            .iter()
+            .map(|recipe| recipe.name.clone())
+            .collect::<Vec<_>>()
+            .join(", ");
         let found = all.into_iter().find(|recipe| recipe.name == name);
-        found.ok_or_else(|| ModelError::UnknownRecipe { name: name.into(), known })
+        found.ok_or_else(|| ModelError::UnknownRecipe {
+            name: name.into(),
+            known,
+        })
     }
 
     /// Every recipe.
@@ -83,19 +91,51 @@ impl Recipe {
     /// # Errors
     /// [`ModelError`] when a recipe's layers do not fit each other, which a test excludes.
     pub fn all() -> Result<Vec<Self>, ModelError> {
-        Ok([mnist::recipes()?, ali::recipes()?, speech::recipes()?, scenes::recipes()?, captions::recipes()].concat())
+        Ok([
+            mnist::recipes()?,
+            ali::recipes()?,
+            speech::recipes()?,
+            scenes::recipes()?,
+            captions::recipes(),
+        ]
+        .concat())
     }
 
     /// The plan to train on `rows` rows under `seed`.
     pub fn plan(&self, rows: usize, seed: u64) -> TrainingPlan {
-        let Self { batch, epochs, stop_after, schedule, .. } = *self;
-        TrainingPlan { rows, batch, epochs, stop_after, schedule, seed }
+        let Self {
+            batch,
+            epochs,
+            stop_after,
+            schedule,
+            ..
+        } = *self;
+        TrainingPlan {
+            rows,
+            batch,
+            epochs,
+            stop_after,
+            schedule,
+            seed,
+        }
     }
 }
 
 /// A convolution's shape, in one line.
-fn conv(input: [usize; 3], channels: usize, kernel: usize, stride: usize, padding: usize) -> Convolution {
-    Convolution { input, channels, kernel, stride, padding }
+fn conv(
+    input: [usize; 3],
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Convolution {
+    Convolution {
+        input,
+        channels,
+        kernel,
+        stride,
+        padding,
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +147,11 @@ mod tests {
         for recipe in Recipe::all().unwrap() {
             assert_eq!(Recipe::named(&recipe.name).unwrap(), recipe);
         }
-        assert!(Recipe::named("mnist-imago").unwrap_err().to_string().contains("mnist-image, "));
+        assert!(
+            Recipe::named("mnist-imago")
+                .unwrap_err()
+                .to_string()
+                .contains("mnist-image, ")
+        );
     }
 }

@@ -7,14 +7,26 @@ use zbridge_nn::{Layer, Likelihood, Network, Schedule};
 
 /// Every recipe on scenes.
 pub(super) fn recipes() -> Result<Vec<Recipe>, ModelError> {
-    let judges = JUDGED.iter().map(|&(attribute, classes, epochs)| judge(attribute, classes, epochs));
+    let judges = JUDGED
+        .iter()
+        .map(|&(attribute, classes, epochs)| judge(attribute, classes, epochs));
     std::iter::once(image()).chain(judges).collect()
 }
 
-const PICTURE: EventKind = EventKind::Image { channels: 3, height: 64, width: 64 };
-/// Attributes that a judge reads, how many classes each has, and for how many epochs it takes to learn them.
-const JUDGED: [(&str, usize, usize); 5] =
-    [("shape", 3, 10), ("size", 2, 4), ("colour", 5, 3), ("place", 4, 3), ("background", 2, 2)];
+const PICTURE: EventKind = EventKind::Image {
+    channels: 3,
+    height: 64,
+    width: 64,
+};
+/// Attributes that a judge reads, how many classes each has, and for how many epochs it takes to
+/// learn them.
+const JUDGED: [(&str, usize, usize); 5] = [
+    ("shape", 3, 10),
+    ("size", 2, 4),
+    ("colour", 5, 3),
+    ("place", 4, 3),
+    ("background", 2, 2),
+];
 const LATENTS: usize = 48;
 const HIDDEN: usize = 256;
 
@@ -27,7 +39,10 @@ fn image() -> Result<Recipe, ModelError> {
         encoder: encoder()?,
         decoder: decoder()?,
     };
-    let objective = Objective { kl_warm_up: 0.2, ..Objective::elbo() };
+    let objective = Objective {
+        kl_warm_up: 0.2,
+        ..Objective::elbo()
+    };
     Ok(Recipe {
         name: "scene-image".into(),
         about: "convolutional VAE of scenes of all levels, 48 latents".into(),
@@ -36,56 +51,87 @@ fn image() -> Result<Recipe, ModelError> {
         batch: 64,
         epochs: 12,
         stop_after: 12,
-        schedule: Schedule { peak: 1e-3, warm_up_steps: 200, floor: 0.02 },
+        schedule: Schedule {
+            peak: 1e-3,
+            warm_up_steps: 200,
+            floor: 0.02,
+        },
     })
 }
 
 fn encoder() -> Result<Network, ModelError> {
     Ok(Network::new(vec![
         // Channels stand outermost in an image, innermost in a grid.
-        Layer::Transpose { rows: 3, columns: 64 * 64 },
+        Layer::Transpose {
+            rows: 3,
+            columns: 64 * 64,
+        },
         Layer::Conv(conv([64, 64, 3], 32, 8, 4, 2)),
         Layer::Silu,
         Layer::Conv(conv([16, 16, 32], 64, 4, 2, 1)),
         Layer::Silu,
         Layer::Conv(conv([8, 8, 64], 64, 4, 2, 1)),
         Layer::Silu,
-        Layer::Linear { inputs: 4 * 4 * 64, outputs: HIDDEN },
+        Layer::Linear {
+            inputs: 4 * 4 * 64,
+            outputs: HIDDEN,
+        },
         Layer::Silu,
-        Layer::Linear { inputs: HIDDEN, outputs: 2 * LATENTS },
+        Layer::Linear {
+            inputs: HIDDEN,
+            outputs: 2 * LATENTS,
+        },
     ])?)
 }
 
 fn decoder() -> Result<Network, ModelError> {
     Ok(Network::new(vec![
-        Layer::Linear { inputs: LATENTS, outputs: HIDDEN },
+        Layer::Linear {
+            inputs: LATENTS,
+            outputs: HIDDEN,
+        },
         Layer::Silu,
-        Layer::Linear { inputs: HIDDEN, outputs: 4 * 4 * 64 },
+        Layer::Linear {
+            inputs: HIDDEN,
+            outputs: 4 * 4 * 64,
+        },
         Layer::Silu,
         Layer::ConvTranspose(conv([4, 4, 64], 64, 4, 2, 1)),
         Layer::Silu,
         Layer::ConvTranspose(conv([8, 8, 64], 32, 4, 2, 1)),
         Layer::Silu,
         Layer::ConvTranspose(conv([16, 16, 32], 3, 8, 4, 2)),
-        Layer::Transpose { rows: 64 * 64, columns: 3 },
+        Layer::Transpose {
+            rows: 64 * 64,
+            columns: 3,
+        },
     ])?)
 }
 
-/// The judge of one attribute: small, since it has nothing else to see. Its activations stay alive on the negative side:
-/// what light backgrounds bring in would otherwise silence them for good.
+/// The judge of one attribute: small, since it has nothing else to see. Its activations stay alive
+/// on the negative side: what light backgrounds bring in would otherwise silence them for good.
 fn judge(attribute: &str, classes: usize, epochs: usize) -> Result<Recipe, ModelError> {
     let leaky = Layer::LeakyRelu { slope: 0.1 };
     let network = Network::new(vec![
-        Layer::Transpose { rows: 3, columns: 64 * 64 },
+        Layer::Transpose {
+            rows: 3,
+            columns: 64 * 64,
+        },
         Layer::Conv(conv([64, 64, 3], 24, 8, 4, 2)),
         leaky,
         Layer::Conv(conv([16, 16, 24], 32, 4, 2, 1)),
         leaky,
         Layer::Conv(conv([8, 8, 32], 32, 4, 2, 1)),
         leaky,
-        Layer::Linear { inputs: 4 * 4 * 32, outputs: 64 },
+        Layer::Linear {
+            inputs: 4 * 4 * 32,
+            outputs: 64,
+        },
         leaky,
-        Layer::Linear { inputs: 64, outputs: classes },
+        Layer::Linear {
+            inputs: 64,
+            outputs: classes,
+        },
     ])?;
     Ok(Recipe {
         name: format!("scene-judge-{attribute}"),
@@ -95,6 +141,10 @@ fn judge(attribute: &str, classes: usize, epochs: usize) -> Result<Recipe, Model
         batch: 64,
         epochs,
         stop_after: epochs,
-        schedule: Schedule { peak: 1e-3, warm_up_steps: 100, floor: 0.01 },
+        schedule: Schedule {
+            peak: 1e-3,
+            warm_up_steps: 100,
+            floor: 0.01,
+        },
     })
 }

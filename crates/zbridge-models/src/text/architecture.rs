@@ -24,8 +24,20 @@ impl TextVaeConfig {
     /// # Errors
     /// [`ModelError::Event`] when they are no texts.
     pub fn reading(&self, event: &EventKind) -> Result<TextVaeArchitecture, ModelError> {
-        let Self { name, latent_dim, embedding, units } = self.clone();
-        TextVaeArchitecture { name, event: event.clone(), latent_dim, embedding, units }.checked()
+        let Self {
+            name,
+            latent_dim,
+            embedding,
+            units,
+        } = self.clone();
+        TextVaeArchitecture {
+            name,
+            event: event.clone(),
+            latent_dim,
+            embedding,
+            units,
+        }
+        .checked()
     }
 }
 
@@ -55,15 +67,29 @@ impl TextVaeArchitecture {
     /// The architecture, once it is of texts and no part of it is empty.
     ///
     /// # Errors
-    /// [`ModelError::Event`] when it is of other observations; [`ModelError::Architecture`] when a width is 0.
+    /// [`ModelError::Event`] when it is of other observations; [`ModelError::Architecture`] when a
+    /// width is 0.
     pub fn checked(self) -> Result<Self, ModelError> {
         let model = self.name.clone();
         if !matches!(self.event, EventKind::Text { .. }) {
-            return Err(ModelError::Event { model, expected: "texts", found: self.event.in_words() });
+            return Err(ModelError::Event {
+                model,
+                expected: "texts",
+                found: self.event.in_words(),
+            });
         }
-        let least = self.latent_dim.min(self.embedding).min(self.units).min(self.event.size());
+        let least = self
+            .latent_dim
+            .min(self.embedding)
+            .min(self.units)
+            .min(self.event.size());
         if least == 0 {
-            return Err(ModelError::Architecture { model, network: "encoder or decoder", expected: 1, found: 0 });
+            return Err(ModelError::Architecture {
+                model,
+                network: "encoder or decoder",
+                expected: 1,
+                found: 0,
+            });
         }
         Ok(self)
     }
@@ -89,10 +115,16 @@ impl TextVaeArchitecture {
     /// Every parameter in storage order.
     pub(super) fn tensors(&self) -> Vec<TextTensor> {
         let (encoder, decoder) = (self.encoder(), self.decoder());
-        let encoder =
-            encoder.network().parameters().into_iter().map(|(name, shape)| (format!("encoder.{name}"), shape));
-        let decoder =
-            decoder.network().parameters().into_iter().map(|(name, shape)| (format!("decoder.{name}"), shape));
+        let encoder = encoder
+            .network()
+            .parameters()
+            .into_iter()
+            .map(|(name, shape)| (format!("encoder.{name}"), shape));
+        let decoder = decoder
+            .network()
+            .parameters()
+            .into_iter()
+            .map(|(name, shape)| (format!("decoder.{name}"), shape));
         let mut start = 0;
         let tensors = encoder.chain(decoder).map(|(name, shape)| {
             let range = start..start + shape.iter().product::<usize>();

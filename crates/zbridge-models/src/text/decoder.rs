@@ -12,8 +12,17 @@ pub(super) struct TextDecoder {
 impl TextDecoder {
     pub(super) fn new(of: &TextVaeArchitecture) -> Self {
         // One embedding more than there are symbols: the blank.
-        let network = RecurrentNetwork::new(of.symbols() + 1, of.embedding, of.latent_dim, of.units, of.symbols());
-        Self { network, length: of.length() }
+        let network = RecurrentNetwork::new(
+            of.symbols() + 1,
+            of.embedding,
+            of.latent_dim,
+            of.units,
+            of.symbols(),
+        );
+        Self {
+            network,
+            length: of.length(),
+        }
     }
 
     pub(super) fn network(&self) -> &RecurrentNetwork {
@@ -33,18 +42,22 @@ impl TextDecoder {
         latents: &[f32],
         tape: &mut RecurrentTape,
     ) -> Vec<f32> {
-        self.network.run(parameters, &texts.before(), latents, texts.rows, tape);
+        self.network
+            .run(parameters, &texts.before(), latents, texts.rows, tape);
         let logits = self.network.outputs_everywhere(parameters, tape);
         let mut nats = vec![0.0; texts.rows];
         for (i, logits) in logits.chunks_exact(self.network.outputs()).enumerate() {
             let (step, row) = (i / texts.rows, i % texts.rows);
-            nats[row] += texts.target(step, row).map_or(0.0, |target| log_probability(logits, target));
+            nats[row] += texts
+                .target(step, row)
+                .map_or(0.0, |target| log_probability(logits, target));
         }
         nats
     }
 
-    /// Σ log p(x|z) in nats with `shown` as the symbols before, `[steps, rows]`; adds the gradients of −scale · Σ to
-    /// `gradients` and comes back with those at the latents, `[rows, latent_dim]`, as well.
+    /// Σ log p(x|z) in nats with `shown` as the symbols before, `[steps, rows]`; adds the gradients
+    /// of −scale · Σ to `gradients` and comes back with those at the latents, `[rows, latent_dim]`,
+    /// as well.
     pub(super) fn train<'t>(
         &self,
         parameters: &[f32],
@@ -53,7 +66,8 @@ impl TextDecoder {
         gradients: &mut [f32],
         tape: &'t mut RecurrentTape,
     ) -> (f64, &'t [f32]) {
-        self.network.run(parameters, shown, latents, texts.rows, tape);
+        self.network
+            .run(parameters, shown, latents, texts.rows, tape);
         let mut logits = self.network.outputs_everywhere(parameters, tape).to_vec();
         let mut total = 0.0;
         for (i, logits) in logits.chunks_exact_mut(self.network.outputs()).enumerate() {
@@ -62,11 +76,19 @@ impl TextDecoder {
                 None => logits.fill(0.0),
             }
         }
-        let at_states = self.network.outputs_backward(parameters, &logits, gradients, tape).to_vec();
-        (total, self.network.states_backward(parameters, &at_states, gradients, tape))
+        let at_states = self
+            .network
+            .outputs_backward(parameters, &logits, gradients, tape)
+            .to_vec();
+        (
+            total,
+            self.network
+                .states_backward(parameters, &at_states, gradients, tape),
+        )
     }
 
-    /// The symbols of texts `[rows, length]`, each chosen by `choose` from its row and its logits; 0 behind the end.
+    /// The symbols of texts `[rows, length]`, each chosen by `choose` from its row and its logits;
+    /// 0 behind the end.
     pub(super) fn write(
         &self,
         parameters: &[f32],
@@ -78,7 +100,9 @@ impl TextDecoder {
         let (mut before, mut states) = (vec![0; rows], vec![0.0; rows * self.network.units()]);
         let mut written = vec![0; rows * self.length];
         for place in 0..self.length {
-            let logits = self.network.advance(parameters, &before, latents, &mut states, tape);
+            let logits = self
+                .network
+                .advance(parameters, &before, latents, &mut states, tape);
             for (row, logits) in logits.chunks_exact_mut(self.network.outputs()).enumerate() {
                 if place == 0 || before[row] != 0 {
                     before[row] = choose(row, logits);
@@ -93,10 +117,13 @@ impl TextDecoder {
     }
 }
 
-/// The logits become probabilities; comes back with the logarithm of the sum that they were divided by.
+/// The logits become probabilities; comes back with the logarithm of the sum that they were divided
+/// by.
 pub(super) fn softmax(logits: &mut [f32]) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits.iter_mut().for_each(|logit| *logit = (*logit - largest).exp());
+    logits
+        .iter_mut()
+        .for_each(|logit| *logit = (*logit - largest).exp());
     let sum: f32 = logits.iter().sum();
     logits.iter_mut().for_each(|weight| *weight /= sum);
     largest + sum.ln()

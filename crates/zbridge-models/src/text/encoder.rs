@@ -8,7 +8,13 @@ pub(super) struct TextEncoder(RecurrentNetwork);
 
 impl TextEncoder {
     pub(super) fn new(of: &TextVaeArchitecture) -> Self {
-        Self(RecurrentNetwork::new(of.symbols(), of.embedding, 0, of.units, 2 * of.latent_dim))
+        Self(RecurrentNetwork::new(
+            of.symbols(),
+            of.embedding,
+            0,
+            of.units,
+            2 * of.latent_dim,
+        ))
     }
 
     pub(super) fn network(&self) -> &RecurrentNetwork {
@@ -22,14 +28,18 @@ impl TextEncoder {
         texts: &TextBatch,
         tape: &'t mut RecurrentTape,
     ) -> &'t mut [f32] {
-        self.0.run(parameters, &texts.symbols, &[], texts.rows, tape);
+        self.0
+            .run(parameters, &texts.symbols, &[], texts.rows, tape);
         let states = tape.states();
-        let last = self.last_states(texts).flat_map(|place| &states[place..][..self.0.units()]);
+        let last = self
+            .last_states(texts)
+            .flat_map(|place| &states[place..][..self.0.units()]);
         let last: Vec<f32> = last.copied().collect();
         self.0.outputs_at(parameters, &last, tape)
     }
 
-    /// Adds d objective / d parameters to `gradients`, for the gradient at the outputs of the last forward pass.
+    /// Adds d objective / d parameters to `gradients`, for the gradient at the outputs of the last
+    /// forward pass.
     pub(super) fn backward(
         &self,
         parameters: &[f32],
@@ -40,16 +50,23 @@ impl TextEncoder {
     ) {
         let units = self.0.units();
         let mut state_gradients = vec![0.0; tape.states().len()];
-        let at_last = self.0.outputs_backward(parameters, output_gradient, gradients, tape);
+        let at_last = self
+            .0
+            .outputs_backward(parameters, output_gradient, gradients, tape);
         for (place, gradient) in self.last_states(texts).zip(at_last.chunks_exact(units)) {
             state_gradients[place..][..units].copy_from_slice(gradient);
         }
-        self.0.states_backward(parameters, &state_gradients, gradients, tape);
+        self.0
+            .states_backward(parameters, &state_gradients, gradients, tape);
     }
 
     /// Where the state behind each text's last symbol lies.
     fn last_states(&self, texts: &TextBatch) -> impl Iterator<Item = usize> {
         let (rows, units) = (texts.rows, self.0.units());
-        texts.counted.iter().enumerate().map(move |(row, counted)| ((counted - 1) * rows + row) * units)
+        texts
+            .counted
+            .iter()
+            .enumerate()
+            .map(move |(row, counted)| ((counted - 1) * rows + row) * units)
     }
 }

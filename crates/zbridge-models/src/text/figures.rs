@@ -2,7 +2,9 @@ use super::text_vae::TextVae;
 use super::texts::Texts;
 use crate::Elbo;
 use serde::{Deserialize, Serialize};
-use zbridge_core::{Estimate, LatentModel, Latents, Moments, Observations, RandomStream, ShapeError};
+use zbridge_core::{
+    Estimate, LatentModel, Latents, Moments, Observations, RandomStream, ShapeError,
+};
 
 /// What a text VAE keeps of texts, and whether its posteriors have collapsed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,7 +14,8 @@ pub struct TextFigures {
     pub elbo: Elbo,
     /// Share of texts that come back whole from a posterior draw, decoded greedily.
     pub texts_kept: Estimate,
-    /// Share of the symbols of a text, its end among them, that stand at their place again; mean over texts.
+    /// Share of the symbols of a text, its end among them, that stand at their place again; mean
+    /// over texts.
     pub symbols_kept: Estimate,
     /// Variance over the texts of each dimension's posterior mean, `[latent_dim]`.
     pub mean_variances: Vec<f64>,
@@ -31,25 +34,43 @@ impl TextFigures {
     ///
     /// # Errors
     /// [`ShapeError`] when the observations are not of the model's event.
-    pub fn of(model: &TextVae, observations: &Observations, stream: &mut RandomStream) -> Result<Self, ShapeError> {
+    pub fn of(
+        model: &TextVae,
+        observations: &Observations,
+        stream: &mut RandomStream,
+    ) -> Result<Self, ShapeError> {
         let elbo = model.elbo(observations, stream)?;
         let posterior = model.posterior(observations)?;
         let decoded = model.decode(&posterior.sample(stream))?;
         let kept = symbols_kept(observations, &decoded);
         let mean_variances = mean_variances(posterior.moments().mean());
-        let active_dimensions = mean_variances.iter().filter(|variance| **variance > ACTIVE_ABOVE).count();
+        let active_dimensions = mean_variances
+            .iter()
+            .filter(|variance| **variance > ACTIVE_ABOVE)
+            .count();
         let texts_kept = Estimate::of(kept.iter().map(|share| f64::from(u8::from(*share == 1.0))));
-        Ok(Self { elbo, texts_kept, symbols_kept: Estimate::of(kept), mean_variances, active_dimensions })
+        Ok(Self {
+            elbo,
+            texts_kept,
+            symbols_kept: Estimate::of(kept),
+            mean_variances,
+            active_dimensions,
+        })
     }
 }
 
 /// For each text, the share of its symbols that `decoded` has at the same places.
 fn symbols_kept(observations: &Observations, decoded: &Observations) -> Vec<f64> {
-    let (Some(texts), Some(decoded)) = (Texts::of(observations), Texts::of(decoded)) else { return vec![] };
+    let (Some(texts), Some(decoded)) = (Texts::of(observations), Texts::of(decoded)) else {
+        return vec![];
+    };
     let share = |row: usize| {
         let counted = texts.counted(row);
         let pairs = texts.row(row)[..counted].iter().zip(decoded.row(row));
-        pairs.filter(|(true_symbol, symbol)| true_symbol == symbol).count() as f64 / counted as f64
+        pairs
+            .filter(|(true_symbol, symbol)| true_symbol == symbol)
+            .count() as f64
+            / counted as f64
     };
     (0..observations.rows()).map(share).collect()
 }

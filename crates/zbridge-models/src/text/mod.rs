@@ -5,8 +5,9 @@
 //!                 z, symbol before ─▶ embedding, GRU ─▶ logits of the next symbol
 //! ```
 //!
-//! The decoder sees z at every step, and in training the true symbol before, or a blank in its place: what it cannot
-//! guess from the symbols before it must read from z, so that the latents do not fall silent.
+//! The decoder sees z at every step, and in training the true symbol before, or a blank in its
+//! place: what it cannot guess from the symbols before it must read from z, so that the latents do
+//! not fall silent.
 
 mod architecture;
 mod decoder;

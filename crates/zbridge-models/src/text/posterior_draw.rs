@@ -29,7 +29,12 @@ impl PosteriorDraw {
             let draw = |i: usize| mean[i] + (0.5 * log_var[i]).exp() * noise[i];
             (0..dim).map(draw)
         });
-        Self { dim, latents: latents.collect(), posterior: posterior.to_vec(), noise }
+        Self {
+            dim,
+            latents: latents.collect(),
+            posterior: posterior.to_vec(),
+            noise,
+        }
     }
 
     /// The draws, `[rows, dim]`.
@@ -37,17 +42,30 @@ impl PosteriorDraw {
         &self.latents
     }
 
-    /// What the posteriors cost, in nats, and the gradient of scale · cost plus that handed in at the draws, at the
-    /// encoder's outputs, `[rows, 2 · dim]`.
-    pub(super) fn backward(&self, at_latents: &[f32], price: KlPrice, scale: f32) -> (f64, Vec<f32>) {
+    /// What the posteriors cost, in nats, and the gradient of scale · cost plus that handed in at
+    /// the draws, at the encoder's outputs, `[rows, 2 · dim]`.
+    pub(super) fn backward(
+        &self,
+        at_latents: &[f32],
+        price: KlPrice,
+        scale: f32,
+    ) -> (f64, Vec<f32>) {
         let (mut cost, mut gradient) = (0.0, vec![0.0; self.posterior.len()]);
-        for (row, (posterior, gradient)) in
-            self.posterior.chunks_exact(2 * self.dim).zip(gradient.chunks_exact_mut(2 * self.dim)).enumerate()
+        for (row, (posterior, gradient)) in self
+            .posterior
+            .chunks_exact(2 * self.dim)
+            .zip(gradient.chunks_exact_mut(2 * self.dim))
+            .enumerate()
         {
             for i in 0..self.dim {
-                let (mean, log_var, place) = (posterior[i], posterior[self.dim + i], row * self.dim + i);
+                let (mean, log_var, place) =
+                    (posterior[i], posterior[self.dim + i], row * self.dim + i);
                 let kl = 0.5 * (mean * mean + log_var.exp() - log_var - 1.0);
-                let weight = if kl < price.free_nats { 0.0 } else { price.weight * scale };
+                let weight = if kl < price.free_nats {
+                    0.0
+                } else {
+                    price.weight * scale
+                };
                 cost += f64::from(price.weight * (kl - price.free_nats).max(0.0));
                 let at_scale = at_latents[place] * self.noise[place] * (0.5 * log_var).exp();
                 gradient[i] = at_latents[place] + weight * mean;

@@ -1,8 +1,8 @@
 use zbridge_core::RandomStream;
 use zbridge_nn::{Gradients, Gru, GruTape, InputGradient, Layer, Mode, Network, Tape};
 
-/// Symbols, with a context beside each, through an embedding and a recurrent unit to a linear layer: what encoder and
-/// decoder are both made of. Sequences are time-major, `[steps, rows]`.
+/// Symbols, with a context beside each, through an embedding and a recurrent unit to a linear
+/// layer: what encoder and decoder are both made of. Sequences are time-major, `[steps, rows]`.
 #[derive(Debug, Clone)]
 pub(super) struct RecurrentNetwork {
     /// Rows of the embedding.
@@ -32,10 +32,30 @@ impl RecurrentTape {
 }
 
 impl RecurrentNetwork {
-    /// `outputs` numbers from the state, for so many symbols and a context of so many numbers, perhaps none.
-    pub(super) fn new(symbols: usize, embedding: usize, context: usize, units: usize, outputs: usize) -> Self {
-        let head = Network::new(vec![Layer::Linear { inputs: units, outputs }]).expect("one layer fits itself");
-        Self { symbols, embedding, context, gru: Gru { inputs: embedding + context, units }, head }
+    /// `outputs` numbers from the state, for so many symbols and a context of so many numbers,
+    /// perhaps none.
+    pub(super) fn new(
+        symbols: usize,
+        embedding: usize,
+        context: usize,
+        units: usize,
+        outputs: usize,
+    ) -> Self {
+        let head = Network::new(vec![Layer::Linear {
+            inputs: units,
+            outputs,
+        }])
+        .expect("one layer fits itself");
+        Self {
+            symbols,
+            embedding,
+            context,
+            gru: Gru {
+                inputs: embedding + context,
+                units,
+            },
+            head,
+        }
     }
 
     pub(super) fn units(&self) -> usize {
@@ -53,9 +73,15 @@ impl RecurrentNetwork {
     /// Its parameters, (name, shape) in storage order.
     pub(super) fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let mut parameters = vec![("embedding".to_owned(), vec![self.symbols, self.embedding])];
-        parameters.extend(self.gru.parameters().map(|(name, shape)| (format!("gru.{name}"), shape)));
+        parameters.extend(
+            self.gru
+                .parameters()
+                .map(|(name, shape)| (format!("gru.{name}"), shape)),
+        );
         let head = self.head.tensors().iter();
-        parameters.extend(head.map(|tensor| (tensor.name.replace("0.", "output."), tensor.shape.clone())));
+        parameters.extend(
+            head.map(|tensor| (tensor.name.replace("0.", "output."), tensor.shape.clone())),
+        );
         parameters
     }
 
@@ -71,7 +97,8 @@ impl RecurrentNetwork {
         [embedding, gru, self.head.initial_parameters(stream)].concat()
     }
 
-    /// Runs through symbols `[steps, rows]` with contexts `[rows, context]`; the tape keeps the states.
+    /// Runs through symbols `[steps, rows]` with contexts `[rows, context]`; the tape keeps the
+    /// states.
     pub(super) fn run(
         &self,
         parameters: &[f32],
@@ -85,7 +112,8 @@ impl RecurrentNetwork {
         self.gru.forward(gru, &tape.inputs, rows, &mut tape.gru);
     }
 
-    /// Moves the states `[rows, units]` one step on, and comes back with the outputs `[rows, outputs]` there.
+    /// Moves the states `[rows, units]` one step on, and comes back with the outputs `[rows,
+    /// outputs]` there.
     pub(super) fn advance<'t>(
         &self,
         parameters: &[f32],
@@ -97,7 +125,8 @@ impl RecurrentNetwork {
         let [embedding, gru, head] = self.split(parameters);
         self.fill_inputs(embedding, symbols, contexts, symbols.len(), tape);
         self.gru.advance(gru, &tape.inputs, states, &mut tape.gru);
-        self.head.forward(head, states, Mode::Inference, &mut tape.head)
+        self.head
+            .forward(head, states, Mode::Inference, &mut tape.head)
     }
 
     /// The linear layer's outputs for some states, `[…, outputs]`.
@@ -108,13 +137,19 @@ impl RecurrentNetwork {
         tape: &'t mut RecurrentTape,
     ) -> &'t mut [f32] {
         let [_, _, head] = self.split(parameters);
-        self.head.forward(head, states, Mode::Inference, &mut tape.head)
+        self.head
+            .forward(head, states, Mode::Inference, &mut tape.head)
     }
 
     /// The same for every state of the last run, `[steps, rows, outputs]`.
-    pub(super) fn outputs_everywhere<'t>(&self, parameters: &[f32], tape: &'t mut RecurrentTape) -> &'t mut [f32] {
+    pub(super) fn outputs_everywhere<'t>(
+        &self,
+        parameters: &[f32],
+        tape: &'t mut RecurrentTape,
+    ) -> &'t mut [f32] {
         let [_, _, head] = self.split(parameters);
-        self.head.forward(head, tape.gru.states(), Mode::Inference, &mut tape.head)
+        self.head
+            .forward(head, tape.gru.states(), Mode::Inference, &mut tape.head)
     }
 
     /// The gradient at the states whose outputs were asked for last, for that at the outputs.
@@ -136,8 +171,8 @@ impl RecurrentNetwork {
         )
     }
 
-    /// Goes back through unit and embedding from the gradient at every state of the last run; comes back with the
-    /// gradient at the contexts, `[rows, context]`.
+    /// Goes back through unit and embedding from the gradient at every state of the last run; comes
+    /// back with the gradient at the contexts, `[rows, context]`.
     pub(super) fn states_backward<'t>(
         &self,
         parameters: &[f32],
@@ -147,13 +182,22 @@ impl RecurrentNetwork {
     ) -> &'t [f32] {
         let [embedding, gru, _] = self.split(parameters);
         let (embedding_gradient, rest) = gradients.split_at_mut(embedding.len());
-        let at_inputs = self.gru.backward(gru, state_gradients, &mut rest[..gru.len()], &mut tape.gru);
+        let at_inputs =
+            self.gru
+                .backward(gru, state_gradients, &mut rest[..gru.len()], &mut tape.gru);
         tape.context_gradient.clear();
         tape.context_gradient.resize(tape.rows * self.context, 0.0);
-        for (i, (input, symbol)) in at_inputs.chunks_exact(self.gru.inputs).zip(&tape.symbols).enumerate() {
+        for (i, (input, symbol)) in at_inputs
+            .chunks_exact(self.gru.inputs)
+            .zip(&tape.symbols)
+            .enumerate()
+        {
             let (embedded, context) = input.split_at(self.embedding);
             add(embedded, &mut embedding_gradient[symbol * self.embedding..]);
-            add(context, &mut tape.context_gradient[i % tape.rows * self.context..]);
+            add(
+                context,
+                &mut tape.context_gradient[i % tape.rows * self.context..],
+            );
         }
         &tape.context_gradient
     }
@@ -172,8 +216,10 @@ impl RecurrentNetwork {
         tape.symbols.extend_from_slice(symbols);
         tape.inputs.clear();
         for (i, symbol) in symbols.iter().enumerate() {
-            tape.inputs.extend_from_slice(&embedding[symbol * self.embedding..][..self.embedding]);
-            tape.inputs.extend_from_slice(&contexts[i % rows * self.context..][..self.context]);
+            tape.inputs
+                .extend_from_slice(&embedding[symbol * self.embedding..][..self.embedding]);
+            tape.inputs
+                .extend_from_slice(&contexts[i % rows * self.context..][..self.context]);
         }
     }
 
@@ -186,5 +232,8 @@ impl RecurrentNetwork {
 }
 
 fn add(values: &[f32], total: &mut [f32]) {
-    total.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+    total
+        .iter_mut()
+        .zip(values)
+        .for_each(|(total, value)| *total += value);
 }

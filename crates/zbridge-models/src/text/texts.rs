@@ -12,15 +12,21 @@ pub(super) struct Texts {
 pub(super) struct TextBatch {
     pub(super) rows: usize,
     pub(super) symbols: Vec<usize>,
-    /// How many symbols of each text count: its own, and the 0 that ends it if there is room for one.
+    /// How many symbols of each text count: its own, and the 0 that ends it if there is room for
+    /// one.
     pub(super) counted: Vec<usize>,
 }
 
 impl Texts {
     /// The most probable texts; none when the observations are no texts.
     pub(super) fn of(observations: &Observations) -> Option<Self> {
-        let EventKind::Text { length, .. } = observations.kind() else { return None };
-        Some(Self { length: *length, symbols: observations.symbols()? })
+        let EventKind::Text { length, .. } = observations.kind() else {
+            return None;
+        };
+        Some(Self {
+            length: *length,
+            symbols: observations.symbols()?,
+        })
     }
 
     pub(super) fn row(&self, row: usize) -> &[usize] {
@@ -29,20 +35,30 @@ impl Texts {
 
     /// How many symbols of text `row` count.
     pub(super) fn counted(&self, row: usize) -> usize {
-        self.row(row).iter().position(|&symbol| symbol == 0).map_or(self.length, |end| end + 1)
+        self.row(row)
+            .iter()
+            .position(|&symbol| symbol == 0)
+            .map_or(self.length, |end| end + 1)
     }
 
     /// The texts named by `rows`, in that order.
     pub(super) fn batch(&self, rows: &[usize]) -> TextBatch {
         let counted: Vec<usize> = rows.iter().map(|&row| self.counted(row)).collect();
         let steps = 0..counted.iter().copied().max().unwrap_or(0);
-        let symbols = steps.flat_map(|step| rows.iter().map(move |&row| self.row(row)[step])).collect();
-        TextBatch { rows: rows.len(), symbols, counted }
+        let symbols = steps
+            .flat_map(|step| rows.iter().map(move |&row| self.row(row)[step]))
+            .collect();
+        TextBatch {
+            rows: rows.len(),
+            symbols,
+            counted,
+        }
     }
 }
 
 impl TextBatch {
-    /// What a decoder is given at each step: the symbol before, at first 0, which never stands before another.
+    /// What a decoder is given at each step: the symbol before, at first 0, which never stands
+    /// before another.
     pub(super) fn before(&self) -> Vec<usize> {
         let kept = self.symbols.len().saturating_sub(self.rows);
         let mut before = vec![0; self.symbols.len() - kept];
@@ -66,9 +82,15 @@ mod tests {
         let symbols = [1, 2, 0, 0, 2, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0];
         let texts = Texts::of(&Observations::of_symbols(&symbols, 4, vocabulary).unwrap()).unwrap();
         let batch = texts.batch(&[1, 0]);
-        assert_eq!((batch.symbols.as_slice(), batch.counted.as_slice()), (&[2, 1, 0, 2, 0, 0][..], &[2, 3][..]));
+        assert_eq!(
+            (batch.symbols.as_slice(), batch.counted.as_slice()),
+            (&[2, 1, 0, 2, 0, 0][..], &[2, 3][..])
+        );
         assert_eq!(batch.before(), [0, 0, 2, 1, 0, 2]);
-        assert_eq!((batch.target(1, 0), batch.target(2, 0), batch.target(2, 1)), (Some(0), None, Some(0)));
+        assert_eq!(
+            (batch.target(1, 0), batch.target(2, 0), batch.target(2, 1)),
+            (Some(0), None, Some(0))
+        );
         assert_eq!(texts.batch(&[2, 3]).counted, [4, 1]);
     }
 }

@@ -1,4 +1,5 @@
-//! Training a text VAE: as for images, a batch is split over the cores and gradients are summed in fixed order.
+//! Training a text VAE: as for images, a batch is split over the cores and gradients are summed in
+//! fixed order.
 
 use super::architecture::TextVaeArchitecture;
 use super::posterior_draw::{KlPrice, PosteriorDraw};
@@ -19,22 +20,36 @@ pub struct TextObjective {
     pub kl_weight: f32,
     /// Share of the training over which the weight rises from 0.
     pub kl_warm_up: f32,
-    /// Nats of each latent dimension that cost nothing (free bits; Kingma et al. 2016, appendix C.8 there).
+    /// Nats of each latent dimension that cost nothing (free bits; Kingma et al. 2016, appendix C.8
+    /// there).
     pub free_nats: f32,
-    /// Share of the symbols before that the decoder sees as a blank (Bowman et al. 2016, section 3.1).
+    /// Share of the symbols before that the decoder sees as a blank (Bowman et al. 2016, section
+    /// 3.1).
     pub word_dropout: f32,
 }
 
 impl TextObjective {
     /// The evidence lower bound from beginning to end, with every symbol shown.
     pub fn elbo() -> Self {
-        Self { kl_weight: 1.0, kl_warm_up: 0.0, free_nats: 0.0, word_dropout: 0.0 }
+        Self {
+            kl_weight: 1.0,
+            kl_warm_up: 0.0,
+            free_nats: 0.0,
+            word_dropout: 0.0,
+        }
     }
 
     /// The price of a nat when this share of the training is done.
     fn price(&self, done: f32) -> KlPrice {
-        let risen = if self.kl_warm_up > 0.0 { (done / self.kl_warm_up).min(1.0) } else { 1.0 };
-        KlPrice { weight: self.kl_weight * risen, free_nats: self.free_nats }
+        let risen = if self.kl_warm_up > 0.0 {
+            (done / self.kl_warm_up).min(1.0)
+        } else {
+            1.0
+        };
+        KlPrice {
+            weight: self.kl_weight * risen,
+            free_nats: self.free_nats,
+        }
     }
 }
 
@@ -61,14 +76,29 @@ impl TextVaeTrainer {
         observations: &Observations,
         seed: u64,
     ) -> Self {
-        assert_eq!(observations.kind(), &architecture.event, "texts of the architecture");
+        assert_eq!(
+            observations.kind(),
+            &architecture.event,
+            "texts of the architecture"
+        );
         let texts = Texts::of(observations).expect("an architecture is of texts");
         let (encoder, decoder) = (architecture.encoder(), architecture.decoder());
-        let encoder = encoder.network().initial_parameters(&mut RandomStream::named(seed, "initial/encoder"));
-        let decoder = decoder.network().initial_parameters(&mut RandomStream::named(seed, "initial/decoder"));
+        let encoder = encoder
+            .network()
+            .initial_parameters(&mut RandomStream::named(seed, "initial/encoder"));
+        let decoder = decoder
+            .network()
+            .initial_parameters(&mut RandomStream::named(seed, "initial/decoder"));
         let parameters = [encoder, decoder].concat();
         let adam = Adam::new(parameters.len());
-        Self { architecture, objective, texts, parameters, adam, shards: vec![] }
+        Self {
+            architecture,
+            objective,
+            texts,
+            parameters,
+            adam,
+            shards: vec![],
+        }
     }
 
     /// The model as it is now.
@@ -98,17 +128,35 @@ impl TextVaeTrainer {
 impl Trainee for TextVaeTrainer {
     fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError> {
         let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
-        self.shards.resize_with(parts.len().max(self.shards.len()), Shard::default);
+        self.shards
+            .resize_with(parts.len().max(self.shards.len()), Shard::default);
         let (scale, price) = (1.0 / rows.len() as f32, self.objective.price(context.done));
-        let step = Step { architecture: &self.architecture, word_dropout: self.objective.word_dropout, price, scale };
+        let step = Step {
+            architecture: &self.architecture,
+            word_dropout: self.objective.word_dropout,
+            price,
+            scale,
+        };
         let (texts, parameters) = (&self.texts, &self.parameters);
-        let shards = self.shards[..parts.len()].par_iter_mut().zip(&parts).enumerate();
+        let shards = self.shards[..parts.len()]
+            .par_iter_mut()
+            .zip(&parts)
+            .enumerate();
         let work = shards.map(|(index, (shard, rows))| {
-            shard.run(step, parameters, &texts.batch(rows), &context.stream.child(index as u64))
+            shard.run(
+                step,
+                parameters,
+                &texts.batch(rows),
+                &context.stream.child(index as u64),
+            )
         });
         let sums: Vec<f64> = work.collect();
-        let gradients: Vec<&[f32]> = self.shards[..parts.len()].iter().map(|shard| &*shard.gradients).collect();
-        self.adam.step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
+        let gradients: Vec<&[f32]> = self.shards[..parts.len()]
+            .iter()
+            .map(|shard| &*shard.gradients)
+            .collect();
+        self.adam
+            .step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
         Ok(sums.iter().sum::<f64>() / rows.len() as f64)
     }
 }
@@ -132,8 +180,15 @@ struct Shard {
 }
 
 impl Shard {
-    /// The summed objective of the texts in nats; the gradients of −scale · objective are left in the shard.
-    fn run(&mut self, step: Step, parameters: &[f32], texts: &TextBatch, stream: &RandomStream) -> f64 {
+    /// The summed objective of the texts in nats; the gradients of −scale · objective are left in
+    /// the shard.
+    fn run(
+        &mut self,
+        step: Step,
+        parameters: &[f32],
+        texts: &TextBatch,
+        stream: &RandomStream,
+    ) -> f64 {
         const NOISE: u64 = 0;
         const DROPOUT: u64 = 1;
         let (encoder, decoder) = (step.architecture.encoder(), step.architecture.decoder());
@@ -142,13 +197,33 @@ impl Shard {
         self.gradients.resize(parameters.len(), 0.0);
         let (encoder_gradients, decoder_gradients) = self.gradients.split_at_mut(of_encoder.len());
         let posterior = encoder.forward(of_encoder, texts, &mut self.encoder);
-        let draw = PosteriorDraw::new(posterior, step.architecture.latent_dim, &mut stream.child(NOISE));
-        let shown = dropped(texts, decoder.blank(), step.word_dropout, &mut stream.child(DROPOUT));
+        let draw = PosteriorDraw::new(
+            posterior,
+            step.architecture.latent_dim,
+            &mut stream.child(NOISE),
+        );
+        let shown = dropped(
+            texts,
+            decoder.blank(),
+            step.word_dropout,
+            &mut stream.child(DROPOUT),
+        );
         let given = (draw.latents(), step.scale);
-        let (log_likelihood, at_latents) =
-            decoder.train(of_decoder, (texts, &shown), given, decoder_gradients, &mut self.decoder);
+        let (log_likelihood, at_latents) = decoder.train(
+            of_decoder,
+            (texts, &shown),
+            given,
+            decoder_gradients,
+            &mut self.decoder,
+        );
         let (cost, at_posterior) = draw.backward(at_latents, step.price, step.scale);
-        encoder.backward(of_encoder, texts, &at_posterior, encoder_gradients, &mut self.encoder);
+        encoder.backward(
+            of_encoder,
+            texts,
+            &at_posterior,
+            encoder_gradients,
+            &mut self.encoder,
+        );
         log_likelihood - cost
     }
 }
@@ -158,7 +233,10 @@ fn dropped(texts: &TextBatch, blank: usize, rate: f32, stream: &mut RandomStream
     let mut shown = texts.before();
     if rate > 0.0 {
         let unseen = |_: &&mut usize| stream.uniform() < rate;
-        shown.iter_mut().filter(unseen).for_each(|symbol| *symbol = blank);
+        shown
+            .iter_mut()
+            .filter(unseen)
+            .for_each(|symbol| *symbol = blank);
     }
     shown
 }
@@ -170,40 +248,92 @@ mod tests {
     use zbridge_core::Vocabulary;
     use zbridge_nn::{Position, Schedule, TrainingPlan, Verdict, train};
 
-    const OBJECTIVE: TextObjective =
-        TextObjective { kl_weight: 0.1, kl_warm_up: 0.3, free_nats: 0.01, word_dropout: 0.3 };
+    const OBJECTIVE: TextObjective = TextObjective {
+        kl_weight: 0.1,
+        kl_warm_up: 0.3,
+        free_nats: 0.01,
+        word_dropout: 0.3,
+    };
 
     /// Texts of one to three letters, `[rows, 4 · 4]`.
     fn texts(rows: usize) -> Observations {
         let vocabulary = Vocabulary::new(["", "a", "b", "c"].map(str::to_owned).to_vec()).unwrap();
-        let text = |i: usize| -> String { "abccab".chars().skip(i % 3).take(1 + i % 2 + i % 5 / 4).collect() };
-        vocabulary.observations(&(0..rows).map(text).collect::<Vec<_>>(), 4).unwrap()
+        let text = |i: usize| -> String {
+            "abccab"
+                .chars()
+                .skip(i % 3)
+                .take(1 + i % 2 + i % 5 / 4)
+                .collect()
+        };
+        vocabulary
+            .observations(&(0..rows).map(text).collect::<Vec<_>>(), 4)
+            .unwrap()
     }
 
     fn trainer(observations: &Observations) -> TextVaeTrainer {
-        let config = TextVaeConfig { name: "abc".into(), latent_dim: 3, embedding: 4, units: 12 };
-        TextVaeTrainer::new(config.reading(observations.kind()).unwrap(), OBJECTIVE, observations, 1)
+        let config = TextVaeConfig {
+            name: "abc".into(),
+            latent_dim: 3,
+            embedding: 4,
+            units: 12,
+        };
+        TextVaeTrainer::new(
+            config.reading(observations.kind()).unwrap(),
+            OBJECTIVE,
+            observations,
+            1,
+        )
     }
 
     fn plan(rows: usize, epochs: usize) -> TrainingPlan {
-        let schedule = Schedule { peak: 1e-2, warm_up_steps: 10, floor: 0.1 };
-        TrainingPlan { rows, batch: 150, epochs, stop_after: epochs, schedule, seed: 1 }
+        let schedule = Schedule {
+            peak: 1e-2,
+            warm_up_steps: 10,
+            floor: 0.1,
+        };
+        TrainingPlan {
+            rows,
+            batch: 150,
+            epochs,
+            stop_after: epochs,
+            schedule,
+            seed: 1,
+        }
     }
 
     fn trained(observations: &Observations, epochs: usize) -> TextVaeTrainer {
         let mut trainer = trainer(observations);
         let plan = plan(observations.rows(), epochs);
-        train(&mut trainer, &plan, Position::default(), &mut |_, _| Verdict::Continue).unwrap();
+        train(&mut trainer, &plan, Position::default(), &mut |_, _| {
+            Verdict::Continue
+        })
+        .unwrap();
         trainer
     }
 
     #[test]
     fn gradients_equal_central_differences() {
         let observations = texts(7);
-        let TextVaeTrainer { architecture, texts, mut parameters, .. } = trainer(&observations);
-        let (batch, stream) = (texts.batch(&[0, 1, 2, 3, 4, 5, 6]), RandomStream::named(2, "gradients"));
-        let price = KlPrice { weight: 0.7, free_nats: 0.05 };
-        let step = Step { architecture: &architecture, word_dropout: 0.3, price, scale: 1.0 };
+        let TextVaeTrainer {
+            architecture,
+            texts,
+            mut parameters,
+            ..
+        } = trainer(&observations);
+        let (batch, stream) = (
+            texts.batch(&[0, 1, 2, 3, 4, 5, 6]),
+            RandomStream::named(2, "gradients"),
+        );
+        let price = KlPrice {
+            weight: 0.7,
+            free_nats: 0.05,
+        };
+        let step = Step {
+            architecture: &architecture,
+            word_dropout: 0.3,
+            price,
+            scale: 1.0,
+        };
         let mut shard = Shard::default();
         shard.run(step, &parameters, &batch, &stream);
         let ours = shard.gradients.clone();
@@ -217,7 +347,11 @@ mod tests {
                 let numeric = (at(centre + 5e-3) - at(centre - 5e-3)) / 1e-2;
                 parameters[i] = centre;
                 let close = (numeric - f64::from(ours[i])).abs() < 1e-2 * numeric.abs().max(0.5);
-                assert!(close, "{} [{i}]: {} against {numeric}", tensor.name, ours[i]);
+                assert!(
+                    close,
+                    "{} [{i}]: {} against {numeric}",
+                    tensor.name, ours[i]
+                );
             }
         }
     }
@@ -226,7 +360,10 @@ mod tests {
     fn a_training_does_not_depend_on_the_number_of_threads() {
         let observations = texts(300);
         let with = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| trained(&observations, 2).parameters)
         };
         assert_eq!(with(1), with(3));
@@ -237,11 +374,22 @@ mod tests {
         let (observations, path) = (texts(300), Path::new("checkpoint"));
         let (whole, plan) = (trained(&observations, 2), plan(300, 2));
         let mut first = trainer(&observations);
-        let stop = train(&mut first, &plan, Position::default(), &mut |_, _| Verdict::Stop).unwrap();
-        let bytes = first.checkpoint().to_bytes(zbridge_nn::Precision::Single).unwrap();
+        let stop = train(&mut first, &plan, Position::default(), &mut |_, _| {
+            Verdict::Stop
+        })
+        .unwrap();
+        let bytes = first
+            .checkpoint()
+            .to_bytes(zbridge_nn::Precision::Single)
+            .unwrap();
         let mut second = trainer(&observations);
-        second.restore(&WeightsFile::from_bytes(&bytes, path).unwrap(), path).unwrap();
-        train(&mut second, &plan, stop.position, &mut |_, _| Verdict::Continue).unwrap();
+        second
+            .restore(&WeightsFile::from_bytes(&bytes, path).unwrap(), path)
+            .unwrap();
+        train(&mut second, &plan, stop.position, &mut |_, _| {
+            Verdict::Continue
+        })
+        .unwrap();
         assert_eq!(second.parameters, whole.parameters);
     }
 
@@ -249,7 +397,12 @@ mod tests {
     fn a_trained_model_keeps_its_texts_and_an_untrained_one_does_not() {
         let observations = texts(300);
         let figures = |trainer: &TextVaeTrainer| {
-            TextFigures::of(&trainer.model(), &observations, &mut RandomStream::named(3, "figures")).unwrap()
+            TextFigures::of(
+                &trainer.model(),
+                &observations,
+                &mut RandomStream::named(3, "figures"),
+            )
+            .unwrap()
         };
         let trained = figures(&trained(&observations, 150));
         assert!(trained.texts_kept.mean > 0.97, "{trained:?}");

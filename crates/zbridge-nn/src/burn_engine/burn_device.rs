@@ -18,11 +18,20 @@ impl BurnDevice {
     pub fn open(device: Device) -> Result<Self, NnError> {
         // burn opens a device when it is first used, and panics when it cannot.
         let opened = catch_unwind(|| {
-            let opened = Self { device, handle: find(device)? };
+            let opened = Self {
+                device,
+                handle: find(device)?,
+            };
             let sum = opened.read(opened.tensor(vec![1.0, 2.0], [2]).sum())?;
-            if sum == [3.0] { Ok(opened) } else { Err(device.unavailable(format!("computes 1 + 2 = {sum:?}"))) }
+            if sum == [3.0] {
+                Ok(opened)
+            } else {
+                Err(device.unavailable(format!("computes 1 + 2 = {sum:?}")))
+            }
         });
-        opened.unwrap_or_else(|panic| Err(device.unavailable(format!("cannot be opened: {}", message(&*panic)))))
+        opened.unwrap_or_else(|panic| {
+            Err(device.unavailable(format!("cannot be opened: {}", message(&*panic))))
+        })
     }
 
     /// Which device it is.
@@ -41,7 +50,10 @@ impl BurnDevice {
     /// The rows of `tensor` at `indices`.
     pub fn select(&self, tensor: Tensor<2>, indices: Vec<i32>) -> Tensor<2> {
         let count = indices.len();
-        tensor.select(0, Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &self.handle))
+        tensor.select(
+            0,
+            Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &self.handle),
+        )
     }
 
     /// The values of a tensor, row-major.
@@ -62,13 +74,18 @@ impl BurnDevice {
     }
 
     fn failed(&self, reason: &str) -> NnError {
-        self.device.unavailable(format!("failed ({reason}); smaller batches need less memory, and `cpu` always works"))
+        self.device.unavailable(format!(
+            "failed ({reason}); smaller batches need less memory, and `cpu` always works"
+        ))
     }
 }
 
 fn find(device: Device) -> Result<tensor::Device, NnError> {
     match device {
-        Device::Cpu => Err(device.unavailable("is the native engine's; burn's on the processor is `flex`".into())),
+        Device::Cpu => {
+            Err(device
+                .unavailable("is the native engine's; burn's on the processor is `flex`".into()))
+        }
         Device::Flex => flex(),
         Device::Cuda(index) => cuda(index),
         Device::Wgpu(index) => wgpu(index),
@@ -109,16 +126,24 @@ fn wgpu(index: usize) -> Result<tensor::Device, NnError> {
 
 /// Number `index` of the devices of a kind; `hint` says what may bring one about.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn listed(device: Device, index: usize, kind: tensor::DeviceType, hint: &str) -> Result<tensor::Device, NnError> {
+fn listed(
+    device: Device,
+    index: usize,
+    kind: tensor::DeviceType,
+    hint: &str,
+) -> Result<tensor::Device, NnError> {
     let mut found = tensor::Device::enumerate(kind).into_vec();
     match found.len() {
         0 => Err(device.unavailable(format!("this machine has none; {hint}, or use `cpu`"))),
-        count if index >= count => Err(device.unavailable(format!("this machine has {count}, numbered from 0"))),
+        count if index >= count => {
+            Err(device.unavailable(format!("this machine has {count}, numbered from 0")))
+        }
         _ => Ok(found.swap_remove(index)),
     }
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+    text.or(panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given")
 }

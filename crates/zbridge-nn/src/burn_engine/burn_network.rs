@@ -32,13 +32,24 @@ impl BurnNetwork {
     /// # Panics
     /// When `parameters` has another length than the network's.
     pub fn new(network: &Network, parameters: &[f32], device: &BurnDevice) -> Self {
-        assert_eq!(parameters.len(), network.parameter_count(), "parameters of the network");
+        assert_eq!(
+            parameters.len(),
+            network.parameter_count(),
+            "parameters of the network"
+        );
         let ranges = network.tensors().iter().map(|tensor| tensor.range.clone());
-        let parts = ranges.map(|range| device.tensor(parameters[range.clone()].to_vec(), [range.len()])).collect();
-        Self { network: network.clone(), device: device.clone(), parts }
+        let parts = ranges
+            .map(|range| device.tensor(parameters[range.clone()].to_vec(), [range.len()]))
+            .collect();
+        Self {
+            network: network.clone(),
+            device: device.clone(),
+            parts,
+        }
     }
 
-    /// The same network, with every parameter but running statistics a leaf that gradients are kept for.
+    /// The same network, with every parameter but running statistics a leaf that gradients are kept
+    /// for.
     pub fn trainable(mut self) -> Self {
         for (part, tensor) in self.parts.iter_mut().zip(self.network.tensors()) {
             if !tensor.name.contains("running") {
@@ -53,24 +64,32 @@ impl BurnNetwork {
     /// # Errors
     /// [`NnError::Device`] when the device fails.
     pub fn parameters(&self) -> Result<Vec<f32>, NnError> {
-        self.device.read(Tensor::cat(self.parts.iter().map(|part| part.clone().inner()).collect(), 0))
+        self.device.read(Tensor::cat(
+            self.parts.iter().map(|part| part.clone().inner()).collect(),
+            0,
+        ))
     }
 
     /// The outputs for `input`.
     ///
     /// # Shapes
-    /// `input`: `[rows, inputs]`; result: `[rows, outputs]`. Grids inside a row are `[height, width, channels]`.
+    /// `input`: `[rows, inputs]`; result: `[rows, outputs]`. Grids inside a row are `[height,
+    /// width, channels]`.
     pub fn forward(&self, input: Tensor<2>, mode: Mode) -> Tensor<2> {
         self.run(input, mode, &mut BatchStatistics::default())
     }
 
     /// The outputs for a training batch, and what batch normalisations measured on it.
     pub fn forward_measured(&self, input: Tensor<2>) -> (Tensor<2>, BatchStatistics) {
-        let mut statistics = BatchStatistics { rows: input.dims()[0], measured: vec![] };
+        let mut statistics = BatchStatistics {
+            rows: input.dims()[0],
+            measured: vec![],
+        };
         (self.run(input, Mode::Training, &mut statistics), statistics)
     }
 
-    /// Takes the gradients of all parameters out of a backward pass, flat in storage order; zero where none arrived.
+    /// Takes the gradients of all parameters out of a backward pass, flat in storage order; zero
+    /// where none arrived.
     pub fn gradients(&self, gradients: &mut Gradients) -> Tensor<1> {
         let parts = self.parts.iter().map(|part| {
             let gradient = part.grad_remove(gradients);
@@ -84,7 +103,11 @@ impl BurnNetwork {
         for (part, tensor) in self.parts.iter_mut().zip(self.network.tensors()) {
             let trainable = part.is_require_grad();
             let moved = part.extract().inner() - movement.clone().slice([tensor.range.clone()]);
-            *part = if trainable { moved.autodiff().require_grad() } else { moved };
+            *part = if trainable {
+                moved.autodiff().require_grad()
+            } else {
+                moved
+            };
         }
     }
 
@@ -100,12 +123,17 @@ impl BurnNetwork {
 
     fn blend(&mut self, index: usize, batch: Tensor<1>) {
         let running = self.parts[index].extract().inner();
-        self.parts[index] = running * (1.0 - BATCH_NORM_MOMENTUM) + batch.inner() * BATCH_NORM_MOMENTUM;
+        self.parts[index] =
+            running * (1.0 - BATCH_NORM_MOMENTUM) + batch.inner() * BATCH_NORM_MOMENTUM;
     }
 
     /// The index of a layer's first parameter.
     fn first_part(&self, layer: usize) -> usize {
-        self.network.tensors().iter().take_while(|tensor| tensor.layer < layer).count()
+        self.network
+            .tensors()
+            .iter()
+            .take_while(|tensor| tensor.layer < layer)
+            .count()
     }
 
     fn run(&self, input: Tensor<2>, mode: Mode, statistics: &mut BatchStatistics) -> Tensor<2> {
@@ -113,26 +141,34 @@ impl BurnNetwork {
         for (index, layer) in self.network.layers().iter().enumerate() {
             let parts = &self.parts[self.first_part(index)..];
             batch = match layer {
-                Layer::Linear { inputs, outputs } => Batch::Rows(affine(batch.rows(), parts, *inputs, *outputs)),
+                Layer::Linear { inputs, outputs } => {
+                    Batch::Rows(affine(batch.rows(), parts, *inputs, *outputs))
+                }
                 Layer::Conv(conv) => Batch::Grid(convolution(batch.grid(conv.input), parts, conv)),
-                Layer::ConvTranspose(conv) => Batch::Grid(transposed_convolution(batch.grid(conv.input), parts, conv)),
+                Layer::ConvTranspose(conv) => {
+                    Batch::Grid(transposed_convolution(batch.grid(conv.input), parts, conv))
+                }
                 Layer::BatchNorm { .. } => Batch::Rows(match mode {
                     Mode::Training => normalise_by_batch(batch.rows(), parts, index, statistics),
                     Mode::Inference => normalise_by_running_statistics(batch.rows(), parts),
                 }),
                 Layer::LeakyRelu { slope } => batch.map(Leaky(f64::from(*slope))),
                 Layer::Silu => batch.map(Silu),
-                Layer::Dropout { rate } if mode == Mode::Training => batch.map(Drop(f64::from(*rate))),
+                Layer::Dropout { rate } if mode == Mode::Training => {
+                    batch.map(Drop(f64::from(*rate)))
+                }
                 Layer::Dropout { .. } => batch,
-                Layer::Transpose { rows, columns } => Batch::Rows(transposed(batch.rows(), *rows, *columns)),
+                Layer::Transpose { rows, columns } => {
+                    Batch::Rows(transposed(batch.rows(), *rows, *columns))
+                }
             };
         }
         batch.rows()
     }
 }
 
-/// What flows between layers. burn's convolutions want channels before height and width; between two of them
-/// the grid stays that way.
+/// What flows between layers. burn's convolutions want channels before height and width; between
+/// two of them the grid stays that way.
 enum Batch {
     /// `[rows, width]`.
     Rows(Tensor<2>),
@@ -154,7 +190,8 @@ impl Batch {
             other => {
                 let rows = other.rows();
                 let count = rows.dims()[0];
-                rows.reshape([count, height, width, channels]).permute([0, 3, 1, 2])
+                rows.reshape([count, height, width, channels])
+                    .permute([0, 3, 1, 2])
             }
         }
     }
@@ -200,11 +237,18 @@ impl Activation for Drop {
 /// Each row, read as a matrix `[rows, columns]`, transposed.
 fn transposed(input: Tensor<2>, rows: usize, columns: usize) -> Tensor<2> {
     let count = input.dims()[0];
-    input.reshape([count, rows, columns]).swap_dims(1, 2).flatten(1, 2)
+    input
+        .reshape([count, rows, columns])
+        .swap_dims(1, 2)
+        .flatten(1, 2)
 }
 
 fn affine(input: Tensor<2>, parts: &[Tensor<1>], inputs: usize, outputs: usize) -> Tensor<2> {
-    linear(input, parts[0].clone().reshape([outputs, inputs]).transpose(), Some(parts[1].clone()))
+    linear(
+        input,
+        parts[0].clone().reshape([outputs, inputs]).transpose(),
+        Some(parts[1].clone()),
+    )
 }
 
 fn convolution(input: Tensor<4>, parts: &[Tensor<1>], conv: &Convolution) -> Tensor<4> {
@@ -221,7 +265,10 @@ fn transposed_convolution(input: Tensor<4>, parts: &[Tensor<1>], conv: &Convolut
 
 /// `[first, kernel, kernel, second]` as stored → `[first, second, kernel, kernel]`.
 fn kernels(weight: &Tensor<1>, first: usize, kernel: usize, second: usize) -> Tensor<4> {
-    weight.clone().reshape([first, kernel, kernel, second]).permute([0, 3, 1, 2])
+    weight
+        .clone()
+        .reshape([first, kernel, kernel, second])
+        .permute([0, 3, 1, 2])
 }
 
 fn normalise_by_batch(
@@ -230,8 +277,15 @@ fn normalise_by_batch(
     layer: usize,
     statistics: &mut BatchStatistics,
 ) -> Tensor<2> {
-    let normalised = batch_norm_train(input, parts[0].clone(), parts[1].clone(), BATCH_NORM_EPSILON);
-    statistics.measured.push((layer, normalised.mean, normalised.variance));
+    let normalised = batch_norm_train(
+        input,
+        parts[0].clone(),
+        parts[1].clone(),
+        BATCH_NORM_EPSILON,
+    );
+    statistics
+        .measured
+        .push((layer, normalised.mean, normalised.variance));
     normalised.output
 }
 

@@ -1,8 +1,9 @@
-//! The burn engine: the same [`Network`](crate::Network)s over tensors on a GPU, with burn's automatic derivatives.
+//! The burn engine: the same [`Network`](crate::Network)s over tensors on a GPU, with burn's
+//! automatic derivatives.
 //!
-//! The native engine is the fast one on a processor. This one is for GPUs, and it checks the derivatives that the
-//! native one writes out by hand: both read the same flat parameter vector and, given the same noise, follow the
-//! same path up to rounding.
+//! The native engine is the fast one on a processor. This one is for GPUs, and it checks the
+//! derivatives that the native one writes out by hand: both read the same flat parameter vector
+//! and, given the same noise, follow the same path up to rounding.
 //!
 //! ```
 //! # #[cfg(feature = "flex")] {

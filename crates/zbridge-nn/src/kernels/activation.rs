@@ -37,7 +37,11 @@ pub enum Activation {
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 pub(crate) fn activate(activation: Activation, values: &mut [Lanes]) {
     // Where there is no such instruction, `mul_add` is a slow call.
-    if target_cfg_f!(any(target_feature = "fma", target_feature = "avx512f", target_arch = "aarch64")) {
+    if target_cfg_f!(any(
+        target_feature = "fma",
+        target_feature = "avx512f",
+        target_arch = "aarch64"
+    )) {
         activate_with(f32::mul_add, activation, values);
     } else {
         activate_with(|a, b, c| a * b + c, activation, values);
@@ -45,7 +49,11 @@ pub(crate) fn activate(activation: Activation, values: &mut [Lanes]) {
 }
 
 #[inline(always)]
-fn activate_with(fma: impl Fn(f32, f32, f32) -> f32 + Copy, activation: Activation, values: &mut [Lanes]) {
+fn activate_with(
+    fma: impl Fn(f32, f32, f32) -> f32 + Copy,
+    activation: Activation,
+    values: &mut [Lanes],
+) {
     let exp = |x: f32| exp_with(fma, x);
     match activation {
         Activation::Identity => {}
@@ -54,12 +62,20 @@ fn activate_with(fma: impl Fn(f32, f32, f32) -> f32 + Copy, activation: Activati
             let x = if x < least { least } else { x };
             if x > most { most } else { x }
         }),
-        Activation::Elu(alpha) => each(values, |x| if x > 0.0 { x } else { alpha * exp_minus_one_with(fma, x) }),
+        Activation::Elu(alpha) => each(values, |x| {
+            if x > 0.0 {
+                x
+            } else {
+                alpha * exp_minus_one_with(fma, x)
+            }
+        }),
         Activation::Sigmoid => each(values, |x| 1.0 / (1.0 + exp(-x))),
         Activation::Tanh => each(values, |x| tanh_with(fma, x)),
         Activation::Silu => each(values, |x| x / (1.0 + exp(-x))),
         Activation::Gelu => each(values, |x| x * normal_distribution_with(fma, x)),
-        Activation::GeluTanh => each(values, |x| x / (1.0 + exp(-1.595_769 * fma(0.044_715 * x * x, x, x)))),
+        Activation::GeluTanh => each(values, |x| {
+            x / (1.0 + exp(-1.595_769 * fma(0.044_715 * x * x, x, x)))
+        }),
         Activation::Softplus => each(values, |x| x.max(0.0) + ln_one_plus(exp(-x.abs()))),
         Activation::Mish => each(values, |x| x * mish_factor(exp(x.min(20.0)))),
     }
@@ -67,7 +83,9 @@ fn activate_with(fma: impl Fn(f32, f32, f32) -> f32 + Copy, activation: Activati
 
 #[inline(always)]
 fn each(values: &mut [Lanes], function: impl Fn(f32) -> f32) {
-    values.iter_mut().for_each(|lanes| lanes.0.iter_mut().for_each(|x| *x = function(*x)));
+    values
+        .iter_mut()
+        .for_each(|lanes| lanes.0.iter_mut().for_each(|x| *x = function(*x)));
 }
 
 /// With m = e^(−2|x|) − 1, which is small where the tangent is: −m / (m + 2).
@@ -77,8 +95,9 @@ fn tanh_with(fma: impl Fn(f32, f32, f32) -> f32 + Copy, x: f32) -> f32 {
     (-m / (m + 2.0)).copysign(x)
 }
 
-/// Φ(x). On the negative side it is erfc(z)/2 with z = −x/√2, and e^(z²) · erfc(z) / t is a polynomial of
-/// t = 1 / (1 + 0.4 z) up to 6e-8: least squares of relative errors at Chebyshev's points for z up to 9.6.
+/// Φ(x). On the negative side it is erfc(z)/2 with z = −x/√2, and e^(z²) · erfc(z) / t is a
+/// polynomial of t = 1 / (1 + 0.4 z) up to 6e-8: least squares of relative errors at Chebyshev's
+/// points for z up to 9.6.
 #[inline(always)]
 fn normal_distribution_with(fma: impl Fn(f32, f32, f32) -> f32 + Copy, x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
@@ -113,7 +132,13 @@ mod tests {
         let (steps, width) = (4000, 12.0);
         let density = |t: f64| (-0.5 * t * t).exp() / std::f64::consts::TAU.sqrt();
         let at = |i: usize| density(-x.abs() - width * i as f64 / steps as f64);
-        let weight = |i: usize| if i == 0 || i == steps { 1.0 } else { (2 + 2 * (i % 2)) as f64 };
+        let weight = |i: usize| {
+            if i == 0 || i == steps {
+                1.0
+            } else {
+                (2 + 2 * (i % 2)) as f64
+            }
+        };
         let tail = (0..=steps).map(|i| weight(i) * at(i)).sum::<f64>() * width / (3 * steps) as f64;
         if x < 0.0 { tail } else { 1.0 - tail }
     }
@@ -129,7 +154,9 @@ mod tests {
             Activation::Tanh => x.tanh(),
             Activation::Silu => x * sigmoid(x),
             Activation::Gelu => x * normal_distribution(x),
-            Activation::GeluTanh => x * sigmoid(2.0 * (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))),
+            Activation::GeluTanh => {
+                x * sigmoid(2.0 * (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3)))
+            }
             Activation::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
             Activation::Mish => x * x.exp().ln_1p().tanh(),
         }
@@ -154,14 +181,23 @@ mod tests {
     fn every_function_is_accurate_on_both_sides() {
         let coarse = (-2750..2750).map(|i| i as f32 * 0.03125);
         let fine = (-500..500).map(|i| i as f32 * 1e-3 + 3e-7);
-        for (x, activation) in coarse.chain(fine).flat_map(|x| ALL.map(|activation| (x, activation))) {
+        for (x, activation) in coarse
+            .chain(fine)
+            .flat_map(|x| ALL.map(|activation| (x, activation)))
+        {
             let mut values = [Lanes([x; ROWS])];
             activate(activation, &mut values);
-            let (found, exact) = (f64::from(values[0].0[ROWS - 1]), exact(activation, f64::from(x)));
+            let (found, exact) = (
+                f64::from(values[0].0[ROWS - 1]),
+                exact(activation, f64::from(x)),
+            );
             // In a tail, an exponent far from zero has been rounded.
             let rounding = if exact.abs() < 1e-2 { 1e-5 } else { 1e-6 };
             let gap = (found - exact).abs();
-            assert!(gap <= rounding * exact.abs() + 1e-30, "{activation:?} of {x}: {found} for {exact}");
+            assert!(
+                gap <= rounding * exact.abs() + 1e-30,
+                "{activation:?} of {x}: {found} for {exact}"
+            );
         }
     }
 
@@ -171,7 +207,10 @@ mod tests {
             let mut values = [1e30, -1e30, f32::NAN].map(|x| Lanes([x; ROWS]));
             activate(activation, &mut values);
             let [high, low, none] = values.map(|lanes| lanes.0[0]);
-            assert!(high.is_finite() && low.is_finite() && none.is_nan(), "{activation:?}: {high}, {low}, {none}");
+            assert!(
+                high.is_finite() && low.is_finite() && none.is_nan(),
+                "{activation:?}: {high}, {low}, {none}"
+            );
         }
     }
 }

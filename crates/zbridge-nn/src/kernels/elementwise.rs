@@ -1,11 +1,13 @@
 //! Element by element: activations, likelihoods, the optimiser's update.
 //!
-//! Each function is compiled for AVX-512, for AVX2 and for the baseline, and the processor picks at run
-//! time. Sums run in sixteen lanes of fixed order, so that every variant adds in the same order.
+//! Each function is compiled for AVX-512, for AVX2 and for the baseline, and the processor picks at
+//! run time. Sums run in sixteen lanes of fixed order, so that every variant adds in the same
+//! order.
 
 use multiversion::multiversion;
 
-/// `e^x` to about 1e-7 relative, for x in [-87, 88] (clamped), without a branch: Cephes' polynomial.
+/// `e^x` to about 1e-7 relative, for x in [-87, 88] (clamped), without a branch: Cephes'
+/// polynomial.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     exp_with(|a, b, c| a * b + c, x)
@@ -20,7 +22,10 @@ pub(crate) fn exp_with(multiply_add: impl Fn(f32, f32, f32) -> f32, x: f32) -> f
 
 /// `e^x − 1`, as accurate near zero as elsewhere.
 #[inline(always)]
-pub(crate) fn exp_minus_one_with(multiply_add: impl Fn(f32, f32, f32) -> f32 + Copy, x: f32) -> f32 {
+pub(crate) fn exp_minus_one_with(
+    multiply_add: impl Fn(f32, f32, f32) -> f32 + Copy,
+    x: f32,
+) -> f32 {
     let (above_one, power) = exp_parts(multiply_add, x);
     multiply_add(above_one, power, power - 1.0)
 }
@@ -40,7 +45,10 @@ fn exp_parts(multiply_add: impl Fn(f32, f32, f32) -> f32, x: f32) -> (f32, f32) 
     let p = multiply_add(p, r, 4.166_579_6e-2);
     let p = multiply_add(p, r, 1.666_666_5e-1);
     let p = multiply_add(p, r, 0.5);
-    (multiply_add(p * r, r, r), f32::from_bits(shifted.to_bits() << 23))
+    (
+        multiply_add(p * r, r, r),
+        f32::from_bits(shifted.to_bits() << 23),
+    )
 }
 
 /// `ln(1 + u)` for u in [0, 1] to about 1e-8: the series of atanh at u / (2 + u).
@@ -119,19 +127,28 @@ pub(crate) fn sigmoids(values: &mut [f32]) {
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 pub(crate) fn add_rows(rows: &[f32], total: &mut [f32]) {
     for row in rows.chunks_exact(total.len()) {
-        total.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+        total
+            .iter_mut()
+            .zip(row)
+            .for_each(|(total, value)| *total += value);
     }
 }
 
 const LANES: usize = 16;
 
-/// Σ x·l − ln(1 + e^l) over one row of logits `l` and targets `x` in 0..1: log p(x) under Bernoulli pixels.
+/// Σ x·l − ln(1 + e^l) over one row of logits `l` and targets `x` in 0..1: log p(x) under Bernoulli
+/// pixels.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 pub(crate) fn bernoulli_log_likelihood(logits: &[f32], targets: &[f32]) -> f32 {
     let term = |l: f32, x: f32| x * l - l.max(0.0) - ln_one_plus(exp(-l.abs()));
     let mut lanes = [0.0f32; LANES];
     let (l_chunks, x_chunks) = (logits.chunks_exact(LANES), targets.chunks_exact(LANES));
-    let rest: f32 = l_chunks.remainder().iter().zip(x_chunks.remainder()).map(|(&l, &x)| term(l, x)).sum();
+    let rest: f32 = l_chunks
+        .remainder()
+        .iter()
+        .zip(x_chunks.remainder())
+        .map(|(&l, &x)| term(l, x))
+        .sum();
     for (l, x) in l_chunks.zip(x_chunks) {
         for lane in 0..LANES {
             lanes[lane] += term(l[lane], x[lane]);
@@ -140,7 +157,8 @@ pub(crate) fn bernoulli_log_likelihood(logits: &[f32], targets: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// The same sum, and in the same pass `logits ← scale · (sigmoid(l) − x)`: the gradient of −scale · log p.
+/// The same sum, and in the same pass `logits ← scale · (sigmoid(l) − x)`: the gradient of −scale ·
+/// log p.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 pub(crate) fn bernoulli_backward(logits: &mut [f32], targets: &[f32], scale: f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
@@ -194,7 +212,10 @@ mod tests {
         for i in -8700..8800 {
             let x = i as f32 * 0.01;
             let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
-            assert!((ours / exact - 1.0).abs() < 3e-7, "e^{x}: {ours} against {exact}");
+            assert!(
+                (ours / exact - 1.0).abs() < 3e-7,
+                "e^{x}: {ours} against {exact}"
+            );
         }
     }
 
@@ -212,7 +233,10 @@ mod tests {
                 })
                 .sum();
             let ours = f64::from(bernoulli_log_likelihood(&logits, &targets));
-            assert!((ours - exact).abs() < 1e-5 * exact.abs().max(1.0), "{ours} against {exact}");
+            assert!(
+                (ours - exact).abs() < 1e-5 * exact.abs().max(1.0),
+                "{ours} against {exact}"
+            );
             let mut gradient = logits.clone();
             let again = f64::from(bernoulli_backward(&mut gradient, &targets, 2.0));
             assert!((again - exact).abs() < 1e-5 * exact.abs().max(1.0));

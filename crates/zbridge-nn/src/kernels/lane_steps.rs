@@ -18,7 +18,10 @@ pub(crate) fn scale(values: &mut [Lanes], columns: &[(f32, f32)]) {
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 pub(crate) fn bend(values: &mut [Lanes], slopes: &[f32]) {
     for (lanes, slope) in values.iter_mut().zip(slopes.iter().cycle()) {
-        lanes.0.iter_mut().for_each(|x| *x = if *x < 0.0 { slope * *x } else { *x });
+        lanes
+            .0
+            .iter_mut()
+            .for_each(|x| *x = if *x < 0.0 { slope * *x } else { *x });
     }
 }
 
@@ -33,15 +36,25 @@ pub(crate) fn blend(inputs: &[Lanes], taps: &[[Tap; 4]], outputs: &mut [Lanes]) 
     }
 }
 
-/// Numbers of a set become what is left without their mean, over their standard deviation; the variance is `epsilon`
-/// larger. Number i belongs to sets[i].
+/// Numbers of a set become what is left without their mean, over their standard deviation; the
+/// variance is `epsilon` larger. Number i belongs to sets[i].
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
-pub(crate) fn standardise(values: &mut [Lanes], sets: &[u32], sizes: &[f32], epsilon: f32, means: &mut Vec<Lanes>) {
+pub(crate) fn standardise(
+    values: &mut [Lanes],
+    sets: &[u32],
+    sizes: &[f32],
+    epsilon: f32,
+    means: &mut Vec<Lanes>,
+) {
     means.clear();
     means.resize(2 * sizes.len(), Lanes::ZERO);
     let (means, scales) = means.split_at_mut(sizes.len());
     for (x, &set) in values.iter().zip(sets) {
-        means[set as usize].0.iter_mut().zip(&x.0).for_each(|(sum, x)| *sum += x);
+        means[set as usize]
+            .0
+            .iter_mut()
+            .zip(&x.0)
+            .for_each(|(sum, x)| *sum += x);
     }
     for (mean, size) in means.iter_mut().zip(sizes) {
         mean.0.iter_mut().for_each(|mean| *mean /= size);
@@ -54,9 +67,14 @@ pub(crate) fn standardise(values: &mut [Lanes], sets: &[u32], sizes: &[f32], eps
         }
     }
     for (scale, size) in scales.iter_mut().zip(sizes) {
-        scale.0.iter_mut().for_each(|scale| *scale = 1.0 / (*scale / size + epsilon).sqrt());
+        scale
+            .0
+            .iter_mut()
+            .for_each(|scale| *scale = 1.0 / (*scale / size + epsilon).sqrt());
     }
     for (x, &set) in values.iter_mut().zip(sets) {
-        x.0.iter_mut().zip(&scales[set as usize].0).for_each(|(x, scale)| *x *= scale);
+        x.0.iter_mut()
+            .zip(&scales[set as usize].0)
+            .for_each(|(x, scale)| *x *= scale);
     }
 }

@@ -1,7 +1,9 @@
-//! Weighted sums for many rows at once: one lane for each row, so that every loop over rows is a vector.
+//! Weighted sums for many rows at once: one lane for each row, so that every loop over rows is a
+//! vector.
 //!
-//! Nothing is packed, gathered or scattered: inputs are read where the layer before has left them. Each lane adds in
-//! the order of the weights, whatever its neighbours hold, so a row's result does not depend on the rows beside it.
+//! Nothing is packed, gathered or scattered: inputs are read where the layer before has left them.
+//! Each lane adds in the order of the weights, whatever its neighbours hold, so a row's result does
+//! not depend on the rows beside it.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -23,7 +25,8 @@ pub(crate) const TILE: usize = 8;
 /// Half a tile, for layers with few outputs.
 pub(crate) const HALF_TILE: usize = 4;
 
-/// The inputs that a tile's outputs see, and the tile's weights: `bands` times `runs` stretches of `length` inputs each.
+/// The inputs that a tile's outputs see, and the tile's weights: `bands` times `runs` stretches of
+/// `length` inputs each.
 #[derive(Clone, Copy)]
 pub(crate) struct Patch<'a> {
     pub(crate) inputs: &'a [Lanes],
@@ -40,14 +43,31 @@ pub(crate) struct Patch<'a> {
 
 impl Patch<'_> {
     /// Where no input is seen.
-    pub(crate) const EMPTY: Self =
-        Self { inputs: &[], weights: &[], bands: 0, runs: 0, length: 0, input_strides: [0; 2], weight_strides: [0; 2] };
+    pub(crate) const EMPTY: Self = Self {
+        inputs: &[],
+        weights: &[],
+        bands: 0,
+        runs: 0,
+        length: 0,
+        input_strides: [0; 2],
+        weight_strides: [0; 2],
+    };
 }
 
-/// `sums[t] ← biases[t] + Σ weight · input` in the lanes of the first `rows` rows at least, for as many outputs as there
-/// are biases: [`TILE`] or [`HALF_TILE`].
-pub(crate) fn weighted_sums(patch: Patch<'_>, biases: &[f32], rows: usize, sums: &mut [Lanes; TILE]) {
-    Arch::new().dispatch(WeightedSums { patch, biases, rows, sums });
+/// `sums[t] ← biases[t] + Σ weight · input` in the lanes of the first `rows` rows at least, for as
+/// many outputs as there are biases: [`TILE`] or [`HALF_TILE`].
+pub(crate) fn weighted_sums(
+    patch: Patch<'_>,
+    biases: &[f32],
+    rows: usize,
+    sums: &mut [Lanes; TILE],
+) {
+    Arch::new().dispatch(WeightedSums {
+        patch,
+        biases,
+        rows,
+        sums,
+    });
 }
 
 struct WeightedSums<'a> {
@@ -62,7 +82,8 @@ impl WithSimd for WeightedSums<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // Two vectors for each output hide more of an addition's latency, where there are registers for them.
+        // Two vectors for each output hide more of an addition's latency, where there are registers
+        // for them.
         let two = S::F32_LANES != 8 && self.rows > S::F32_LANES;
         match (self.biases.len(), two) {
             (TILE, true) => self.sum::<S, TILE, 2>(simd),
@@ -77,10 +98,18 @@ impl WeightedSums<'_> {
     /// The sums of `T` outputs, `V` vectors of rows at a time.
     #[inline(always)]
     fn sum<S: Simd, const T: usize, const V: usize>(self, simd: S) {
-        let Self { patch, biases, rows, sums } = self;
+        let Self {
+            patch,
+            biases,
+            rows,
+            sums,
+        } = self;
         for part in 0..rows.div_ceil(V * S::F32_LANES) {
             let mut totals = [[simd.splat_f32s(0.0); V]; T];
-            totals.iter_mut().zip(biases).for_each(|(total, bias)| *total = [simd.splat_f32s(*bias); V]);
+            totals
+                .iter_mut()
+                .zip(biases)
+                .for_each(|(total, bias)| *total = [simd.splat_f32s(*bias); V]);
             for band in 0..patch.bands {
                 for run in 0..patch.runs {
                     let start = |strides: [usize; 2]| band * strides[0] + run * strides[1];
@@ -111,9 +140,15 @@ mod tests {
     /// Two bands of two runs of five inputs out of seven.
     #[test]
     fn sums_agree_on_every_kind_of_processor() {
-        let lanes = |i: usize| Lanes(std::array::from_fn(|row| ((i * 31 + row * 17) % 23) as f32 - 11.0));
-        let (inputs, weights): (Vec<Lanes>, Vec<f32>) =
-            ((0..30).map(lanes).collect(), (0..240).map(|i| (i % 13) as f32).collect());
+        let lanes = |i: usize| {
+            Lanes(std::array::from_fn(|row| {
+                ((i * 31 + row * 17) % 23) as f32 - 11.0
+            }))
+        };
+        let (inputs, weights): (Vec<Lanes>, Vec<f32>) = (
+            (0..30).map(lanes).collect(),
+            (0..240).map(|i| (i % 13) as f32).collect(),
+        );
         for tile in [TILE, HALF_TILE] {
             let patch = Patch {
                 inputs: &inputs[1..],
@@ -127,28 +162,49 @@ mod tests {
             let biases: Vec<f32> = (0..tile).map(|t| t as f32).collect();
             let expected = |t: usize, row: usize| {
                 let runs = [0, 7, 15, 22];
-                let places = runs.into_iter().flat_map(|run| (0..5).map(move |k| run + k));
-                biases[t] + places.map(|i| weights[i * tile + t] * inputs[1 + i].0[row]).sum::<f32>()
+                let places = runs
+                    .into_iter()
+                    .flat_map(|run| (0..5).map(move |k| run + k));
+                biases[t]
+                    + places
+                        .map(|i| weights[i * tile + t] * inputs[1 + i].0[row])
+                        .sum::<f32>()
             };
             for rows in [1, 7, 16, 17, ROWS] {
                 for (kind, sums) in on_every_kind(patch, &biases, rows) {
                     let (t, row) = (tile - 1, rows - 1);
-                    assert_eq!(sums[t].0[row], expected(t, row), "output {t} of row {row} on {kind}");
+                    assert_eq!(
+                        sums[t].0[row],
+                        expected(t, row),
+                        "output {t} of row {row} on {kind}"
+                    );
                     assert_eq!(sums[0].0[0], expected(0, 0), "output 0 of row 0 on {kind}");
                 }
             }
         }
     }
 
-    fn on_every_kind(patch: Patch<'_>, biases: &[f32], rows: usize) -> Vec<(&'static str, [Lanes; TILE])> {
+    fn on_every_kind(
+        patch: Patch<'_>,
+        biases: &[f32],
+        rows: usize,
+    ) -> Vec<(&'static str, [Lanes; TILE])> {
         fn sums<S: Simd>(simd: S, patch: Patch<'_>, biases: &[f32], rows: usize) -> [Lanes; TILE] {
             let mut sums = [Lanes::ZERO; TILE];
-            simd.vectorize(WeightedSums { patch, biases, rows, sums: &mut sums });
+            simd.vectorize(WeightedSums {
+                patch,
+                biases,
+                rows,
+                sums: &mut sums,
+            });
             sums
         }
         let mut best = [Lanes::ZERO; TILE];
         weighted_sums(patch, biases, rows, &mut best);
-        let mut all = vec![("this", best), ("any", sums(pulp::Scalar::new(), patch, biases, rows))];
+        let mut all = vec![
+            ("this", best),
+            ("any", sums(pulp::Scalar::new(), patch, biases, rows)),
+        ];
         #[cfg(target_arch = "x86_64")]
         all.extend(pulp::x86::V3::try_new().map(|simd| ("AVX2", sums(simd, patch, biases, rows))));
         all

@@ -1,11 +1,16 @@
 //! Matrices turned over.
 
-/// `target[c, r] ← source[r, c]` for each matrix `[rows, columns]` that lies in `source`, one behind the other.
+/// `target[c, r] ← source[r, c]` for each matrix `[rows, columns]` that lies in `source`, one
+/// behind the other.
 pub(crate) fn transpose<T: Copy>(source: &[T], rows: usize, columns: usize, target: &mut [T]) {
     let size = rows * columns;
     for (source, target) in source.chunks_exact(size).zip(target.chunks_exact_mut(size)) {
         for (row, values) in source.chunks_exact(columns).enumerate() {
-            target[row..].iter_mut().step_by(rows).zip(values).for_each(|(to, from)| *to = *from);
+            target[row..]
+                .iter_mut()
+                .step_by(rows)
+                .zip(values)
+                .for_each(|(to, from)| *to = *from);
         }
     }
 }
@@ -17,9 +22,15 @@ const SIDE: usize = 16;
 pub(crate) fn turn(source: &[f32], rows: usize, columns: usize, target: &mut [f32]) {
     let (squares_down, squares_along) = (rows / SIDE, columns / SIDE);
     let quarter = Quarter::new();
-    for (row, column) in (0..squares_down).flat_map(|i| (0..squares_along).map(move |j| (i * SIDE, j * SIDE))) {
-        let lines: [&[f32]; SIDE] = std::array::from_fn(|i| &source[(row + i) * columns + column..][..SIDE]);
-        for (at, target) in target[column * rows..][..SIDE * rows].chunks_exact_mut(4 * rows).enumerate() {
+    for (row, column) in
+        (0..squares_down).flat_map(|i| (0..squares_along).map(move |j| (i * SIDE, j * SIDE)))
+    {
+        let lines: [&[f32]; SIDE] =
+            std::array::from_fn(|i| &source[(row + i) * columns + column..][..SIDE]);
+        for (at, target) in target[column * rows..][..SIDE * rows]
+            .chunks_exact_mut(4 * rows)
+            .enumerate()
+        {
             for (down, lines) in lines.as_chunks::<4>().0.iter().enumerate() {
                 let turned = quarter.turn(lines.map(|line| line.as_chunks::<4>().0[at]));
                 for (target, turned) in target.chunks_exact_mut(rows).zip(turned) {
@@ -31,7 +42,11 @@ pub(crate) fn turn(source: &[f32], rows: usize, columns: usize, target: &mut [f3
     // What is left at the right of the squares, and below them.
     let (below, right) = (squares_down * SIDE, squares_along * SIDE);
     for row in 0..rows {
-        for column in if row < below { right..columns } else { 0..columns } {
+        for column in if row < below {
+            right..columns
+        } else {
+            0..columns
+        } {
             target[column * rows + row] = source[row * columns + column];
         }
     }

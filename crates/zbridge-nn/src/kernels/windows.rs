@@ -28,8 +28,22 @@ impl Windows {
 
     fn over(image: [usize; 3], grid: [usize; 3], conv: &Convolution) -> Self {
         let ([height, width, channels], [down, across, _]) = (image, grid);
-        let Convolution { kernel, stride, padding, .. } = *conv;
-        Self { height, width, channels, down, across, kernel, stride, padding }
+        let Convolution {
+            kernel,
+            stride,
+            padding,
+            ..
+        } = *conv;
+        Self {
+            height,
+            width,
+            channels,
+            down,
+            across,
+            kernel,
+            stride,
+            padding,
+        }
     }
 
     /// Windows of one image.
@@ -53,7 +67,8 @@ impl Windows {
         (CACHED_VALUES / (self.count() * self.size())).max(1)
     }
 
-    /// Copies the windows of `images` into `columns`, `[images · count, size]`; zeros outside the image.
+    /// Copies the windows of `images` into `columns`, `[images · count, size]`; zeros outside the
+    /// image.
     pub(crate) fn gather(&self, images: &[f32], columns: &mut [f32]) {
         let blocks = columns.chunks_exact_mut(self.count() * self.size());
         for (image, block) in images.chunks_exact(self.image_size()).zip(blocks) {
@@ -67,7 +82,8 @@ impl Windows {
         }
     }
 
-    /// Adds every window in `columns` to its place in `images`: the adjoint of [`gather`](Self::gather).
+    /// Adds every window in `columns` to its place in `images`: the adjoint of
+    /// [`gather`](Self::gather).
     pub(crate) fn scatter_add(&self, columns: &[f32], images: &mut [f32]) {
         let blocks = columns.chunks_exact(self.count() * self.size());
         for (image, block) in images.chunks_exact_mut(self.image_size()).zip(blocks) {
@@ -82,15 +98,21 @@ impl Windows {
         }
     }
 
-    /// Calls `visit(window, offset in the window, place in the image, length)` for each run of a window's
-    /// row that lies inside the image, and with no place for the padding around it.
+    /// Calls `visit(window, offset in the window, place in the image, length)` for each run of a
+    /// window's row that lies inside the image, and with no place for the padding around it.
     #[inline(always)]
     fn each_run(&self, mut visit: impl FnMut(usize, usize, Option<usize>, usize)) {
         let (row_length, k) = (self.kernel * self.channels, self.kernel);
         for window in 0..self.count() {
-            let (top, left) = ((window / self.across) * self.stride, (window % self.across) * self.stride);
+            let (top, left) = (
+                (window / self.across) * self.stride,
+                (window % self.across) * self.stride,
+            );
             let first = self.padding.saturating_sub(left).min(k);
-            let last = (self.width + self.padding).saturating_sub(left).min(k).max(first);
+            let last = (self.width + self.padding)
+                .saturating_sub(left)
+                .min(k)
+                .max(first);
             for ky in 0..k {
                 let offset = ky * row_length;
                 let y = (top + ky).wrapping_sub(self.padding);
@@ -102,9 +124,19 @@ impl Windows {
                     visit(window, offset, None, first * self.channels);
                 }
                 let at = (y * self.width + left + first - self.padding) * self.channels;
-                visit(window, offset + first * self.channels, Some(at), (last - first) * self.channels);
+                visit(
+                    window,
+                    offset + first * self.channels,
+                    Some(at),
+                    (last - first) * self.channels,
+                );
                 if last < k {
-                    visit(window, offset + last * self.channels, None, (k - last) * self.channels);
+                    visit(
+                        window,
+                        offset + last * self.channels,
+                        None,
+                        (k - last) * self.channels,
+                    );
                 }
             }
         }
@@ -119,15 +151,30 @@ mod tests {
     #[test]
     fn scatter_is_the_adjoint_of_gather() {
         for (kernel, stride, padding) in [(3, 1, 1), (4, 2, 1), (6, 2, 2), (3, 2, 1), (1, 1, 0)] {
-            let conv = Convolution { input: [7, 5, 3], channels: 2, kernel, stride, padding };
+            let conv = Convolution {
+                input: [7, 5, 3],
+                channels: 2,
+                kernel,
+                stride,
+                padding,
+            };
             let windows = Windows::of_convolution(&conv);
-            let image: Vec<f32> = (0..windows.image_size()).map(|i| ((i * 7919) % 101) as f32 - 50.0).collect();
-            let c: Vec<f32> = (0..windows.count() * windows.size()).map(|i| ((i * 31) % 17) as f32 - 8.0).collect();
+            let image: Vec<f32> = (0..windows.image_size())
+                .map(|i| ((i * 7919) % 101) as f32 - 50.0)
+                .collect();
+            let c: Vec<f32> = (0..windows.count() * windows.size())
+                .map(|i| ((i * 31) % 17) as f32 - 8.0)
+                .collect();
             let (mut gathered, mut scattered) = (vec![9.0; c.len()], vec![0.0; image.len()]);
             windows.gather(&image, &mut gathered);
             windows.scatter_add(&c, &mut scattered);
-            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-            assert_eq!(dot(&gathered, &c), dot(&image, &scattered), "kernel {kernel} stride {stride}");
+            let dot =
+                |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+            assert_eq!(
+                dot(&gathered, &c),
+                dot(&image, &scattered),
+                "kernel {kernel} stride {stride}"
+            );
         }
     }
 }

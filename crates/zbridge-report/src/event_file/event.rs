@@ -1,4 +1,5 @@
-//! The messages in an event file: those few of `event.proto` and `summary.proto` that curves need, as protocol buffers.
+//! The messages in an event file: those few of `event.proto` and `summary.proto` that curves need,
+//! as protocol buffers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,11 +27,19 @@ const VERSION: &str = "brain.Event:2";
 /// ```
 ///
 /// # Source
-/// `tensorboard/compat/proto/event.proto`, `summary.proto`; encoding: <https://protobuf.dev/programming-guides/encoding/>.
+/// `tensorboard/compat/proto/event.proto`, `summary.proto`; encoding:
+/// <https://protobuf.dev/programming-guides/encoding/>.
 pub(super) fn encoded(at: SystemTime, step: u64, what: What<'_>) -> Vec<u8> {
-    let wall_time = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let wall_time = at
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64();
     // A number that is zero is left out, as all writers of this encoding do.
-    let step = if step == 0 { vec![] } else { field(2, Value::Varint(step)) };
+    let step = if step == 0 {
+        vec![]
+    } else {
+        field(2, Value::Varint(step))
+    };
     let told = match what {
         What::FileVersion => field(3, Value::Bytes(VERSION.as_bytes())),
         What::Scalars(figures) => field(5, Value::Bytes(&summary(figures))),
@@ -40,11 +49,18 @@ pub(super) fn encoded(at: SystemTime, step: u64, what: What<'_>) -> Vec<u8> {
 }
 
 fn summary(figures: &[(&str, f64)]) -> Vec<u8> {
-    figures.iter().flat_map(|&(tag, figure)| field(1, Value::Bytes(&scalar(tag, figure)))).collect()
+    figures
+        .iter()
+        .flat_map(|&(tag, figure)| field(1, Value::Bytes(&scalar(tag, figure))))
+        .collect()
 }
 
 fn scalar(tag: &str, figure: f64) -> Vec<u8> {
-    [field(1, Value::Bytes(tag.as_bytes())), field(2, Value::Fixed32(figure as f32))].concat()
+    [
+        field(1, Value::Bytes(tag.as_bytes())),
+        field(2, Value::Fixed32(figure as f32)),
+    ]
+    .concat()
 }
 
 /// A value in one of the four encodings that we use.
@@ -86,19 +102,34 @@ mod tests {
     fn numbers_take_as_many_bytes_as_they_need() {
         assert_eq!(varint(0), [0]);
         assert_eq!(varint(127), [127]);
-        assert_eq!(varint(150), [0x96, 0x01], "the example of the encoding guide");
+        assert_eq!(
+            varint(150),
+            [0x96, 0x01],
+            "the example of the encoding guide"
+        );
         assert_eq!(varint(u64::MAX).len(), 10);
     }
 
-    /// Written by TensorBoard 2.21.0: `SerializeToString` of its `event_pb2.Event` with these contents.
+    /// Written by TensorBoard 2.21.0: `SerializeToString` of its `event_pb2.Event` with these
+    /// contents.
     #[test]
     fn events_are_those_that_tensorboard_encodes() {
         let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_000);
-        assert_eq!(encoded(at, 0, What::FileVersion), b"\x09\x00\x00\x00\x40\xfc\x54\xd9\x41\x1a\x0dbrain.Event:2");
-        assert_eq!(encoded(at, 6, What::SessionStart), b"\x09\x00\x00\x00\x40\xfc\x54\xd9\x41\x10\x06\x3a\x02\x08\x01");
+        assert_eq!(
+            encoded(at, 0, What::FileVersion),
+            b"\x09\x00\x00\x00\x40\xfc\x54\xd9\x41\x1a\x0dbrain.Event:2"
+        );
+        assert_eq!(
+            encoded(at, 6, What::SessionStart),
+            b"\x09\x00\x00\x00\x40\xfc\x54\xd9\x41\x10\x06\x3a\x02\x08\x01"
+        );
         let later = at + Duration::from_millis(250);
         assert_eq!(
-            encoded(later, 300, What::Scalars(&[("train/objective_nats", -96.5), ("b", 0.1)])),
+            encoded(
+                later,
+                300,
+                What::Scalars(&[("train/objective_nats", -96.5), ("b", 0.1)])
+            ),
             b"\x09\x00\x00\x10\x40\xfc\x54\xd9\x41\x10\xac\x02\x2a\x27\
               \x0a\x1b\x0a\x14train/objective_nats\x15\x00\x00\xc1\xc2\
               \x0a\x08\x0a\x01b\x15\xcd\xcc\xcc\x3d"

@@ -5,7 +5,8 @@ use crc::{CRC_32_ISCSI, Crc};
 /// CRC-32C (Castagnoli), which the catalogue of CRCs calls after iSCSI.
 const CRC_32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// `data` with its length before it, and a checksum after each of the two; all numbers little-endian:
+/// `data` with its length before it, and a checksum after each of the two; all numbers
+/// little-endian:
 ///
 /// ```text
 /// u64 length | u32 masked CRC-32C of the length | data | u32 masked CRC-32C of data
@@ -24,7 +25,10 @@ pub(super) fn framed(data: &[u8]) -> Vec<u8> {
 /// # Source
 /// `tensorflow/core/lib/hash/crc32c.h`, `Mask`.
 fn masked_crc(data: &[u8]) -> u32 {
-    CRC_32C.checksum(data).rotate_right(15).wrapping_add(0xa282_ead8)
+    CRC_32C
+        .checksum(data)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
 }
 
 #[cfg(test)]
@@ -47,7 +51,8 @@ mod tests {
         }
     }
 
-    /// Written by TensorBoard 2.21.0: `write(b"zbridge")` of `tensorboard.summary.writer.record_writer.RecordWriter`.
+    /// Written by TensorBoard 2.21.0: `write(b"zbridge")` of
+    /// `tensorboard.summary.writer.record_writer.RecordWriter`.
     #[test]
     fn a_record_is_the_one_that_tensorboard_writes() {
         let expected = b"\x07\0\0\0\0\0\0\0\xbb\xd7\x9f\x11zbridge\x10\x64\x03\xb8";

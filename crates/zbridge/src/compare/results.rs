@@ -44,8 +44,8 @@ pub struct ImageLikelihoods {
 pub struct BridgeLikelihood {
     /// Pairs that it was fitted on.
     pub pairs: usize,
-    /// log p(x|y) in nats: log p(x) over all images, and the gain over those that it was measured on; the two errors as if
-    /// they were independent.
+    /// log p(x|y) in nats: log p(x) over all images, and the gain over those that it was measured
+    /// on; the two errors as if they were independent.
     pub log_p_x_given_y_nats: Estimate,
     /// log p(x|y) − log p(x), image by image, over some of them, in nats.
     pub gain_over_prior_nats: Estimate,

@@ -28,8 +28,18 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(severity: Severity, place: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity, place: place.into(), what: what.into(), remedy: remedy.into() }
+    pub(super) fn new(
+        severity: Severity,
+        place: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            place: place.into(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 
     /// What stops a fit, as the error says it; the error says what to do, too.
@@ -39,7 +49,11 @@ impl Finding {
 
     /// The finding as one sentence or two.
     pub fn in_words(&self) -> String {
-        let remedy = if self.remedy.is_empty() { String::new() } else { format!("; {}", self.remedy) };
+        let remedy = if self.remedy.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", self.remedy)
+        };
         format!("{}: {}{remedy}", self.place, self.what)
     }
 }

@@ -68,8 +68,17 @@ pub fn doctor(request: &DoctorRequest) -> Result<DoctorReport, Error> {
         }
     }
     findings.sort_by_key(|finding| finding.severity);
-    let sides = std::iter::once(x).chain(y).map(|side| side.health).collect();
-    Ok(DoctorReport { sides, pairs, plan, findings, files: vec![] })
+    let sides = std::iter::once(x)
+        .chain(y)
+        .map(|side| side.health)
+        .collect();
+    Ok(DoctorReport {
+        sides,
+        pairs,
+        plan,
+        findings,
+        files: vec![],
+    })
 }
 
 impl DoctorReport {
@@ -78,8 +87,16 @@ impl DoctorReport {
     /// # Errors
     /// [`Error::Sick`] with the number of faults.
     pub fn sound(&self) -> Result<(), Error> {
-        let faults = self.findings.iter().filter(|finding| finding.severity == Severity::Fault).count();
-        if faults == 0 { Ok(()) } else { Err(Error::Sick { faults }) }
+        let faults = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Fault)
+            .count();
+        if faults == 0 {
+            Ok(())
+        } else {
+            Err(Error::Sick { faults })
+        }
     }
 }
 
@@ -89,7 +106,10 @@ fn planned(
     config: &CheckedConfig,
     findings: &mut Vec<Finding>,
 ) -> Option<PlannedFit> {
-    let (x, y) = (x.posterior.select(&pairing.x_rows), y.posterior.select(&pairing.y_rows));
+    let (x, y) = (
+        x.posterior.select(&pairing.x_rows),
+        y.posterior.select(&pairing.y_rows),
+    );
     match FitPlan::of(&zbridge_bridge::FitData::pairs(&x, &y), config) {
         Ok(plan) => Some(PlannedFit::of(&plan, config)),
         Err(reason) => {
@@ -99,7 +119,8 @@ fn planned(
     }
 }
 
-/// What gives cause for doubt in latents that a fit is about to use: the same that [`doctor`] says of them.
+/// What gives cause for doubt in latents that a fit is about to use: the same that [`doctor`] says
+/// of them.
 pub(crate) fn doubts(
     (x, y): (&LatentsFile, &LatentsFile),
     (x_rows, y_rows): (&[usize], &[usize]),
@@ -107,7 +128,9 @@ pub(crate) fn doubts(
     seed: u64,
 ) -> Vec<String> {
     let pairing = Pairing::new((x, y), x_rows.to_vec(), y_rows.to_vec(), seed);
-    let of_side = |side, path, file: &LatentsFile| side::findings(side, path, file, &LatentHealth::of(&file.posterior));
+    let of_side = |side, path, file: &LatentsFile| {
+        side::findings(side, path, file, &LatentHealth::of(&file.posterior))
+    };
     let mut findings = of_side("x", x_path, x);
     findings.extend(of_side("y", y_path, y));
     findings.extend(pairing.findings((x, y)));

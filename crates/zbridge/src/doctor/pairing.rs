@@ -40,7 +40,9 @@ pub struct PlannedFit {
 
 impl PlannedFit {
     pub(super) fn of(plan: &FitPlan, config: &CheckedConfig) -> Self {
-        let names = |families: &[zbridge_bridge::Family]| families.iter().map(ToString::to_string).collect();
+        let names = |families: &[zbridge_bridge::Family]| {
+            families.iter().map(ToString::to_string).collect()
+        };
         Self {
             recipe: config.recipe.to_string(),
             x_to_y: names(&plan.x_to_y),
@@ -81,7 +83,11 @@ const BY_CHANCE: f64 = 0.05;
 impl Pairing {
     /// # Errors
     /// [`Error`] when the CSV cannot be read or ids do not join.
-    pub(super) fn of((x, y): (&LatentsFile, &LatentsFile), pairs: Option<&Path>, seed: u64) -> Result<Self, Error> {
+    pub(super) fn of(
+        (x, y): (&LatentsFile, &LatentsFile),
+        pairs: Option<&Path>,
+        seed: u64,
+    ) -> Result<Self, Error> {
         let (x_rows, y_rows) = paired_rows(&x.ids, &y.ids, pairs)?;
         let mut pairing = Self::new((x, y), x_rows, y_rows, seed);
         if pairs.is_none() {
@@ -90,25 +96,48 @@ impl Pairing {
         Ok(pairing)
     }
 
-    pub(super) fn new((x, y): (&LatentsFile, &LatentsFile), x_rows: Vec<usize>, y_rows: Vec<usize>, seed: u64) -> Self {
-        let alone = |file: &LatentsFile, rows: &[usize]| file.ids.len() - rows.iter().collect::<HashSet<_>>().len();
-        let drawn = |posterior: &Posterior, rows: &[usize], side: &str| {
-            posterior.select(rows).sample(&mut RandomStream::named(seed, &format!("doctor/{side}")))
+    pub(super) fn new(
+        (x, y): (&LatentsFile, &LatentsFile),
+        x_rows: Vec<usize>,
+        y_rows: Vec<usize>,
+        seed: u64,
+    ) -> Self {
+        let alone = |file: &LatentsFile, rows: &[usize]| {
+            file.ids.len() - rows.iter().collect::<HashSet<_>>().len()
         };
-        let (x_points, y_points) = (drawn(&x.posterior, &x_rows, "x"), drawn(&y.posterior, &y_rows, "y"));
+        let drawn = |posterior: &Posterior, rows: &[usize], side: &str| {
+            posterior
+                .select(rows)
+                .sample(&mut RandomStream::named(seed, &format!("doctor/{side}")))
+        };
+        let (x_points, y_points) = (
+            drawn(&x.posterior, &x_rows, "x"),
+            drawn(&y.posterior, &y_rows, "y"),
+        );
         let health = PairsHealth {
             pairs: x_rows.len(),
             alone: [alone(x, &x_rows), alone(y, &y_rows)],
             missing_ids: [vec![], vec![]],
             dependence: Dependence::of(&x_points, &y_points, seed),
         };
-        Self { x_rows, y_rows, health }
+        Self {
+            x_rows,
+            y_rows,
+            health,
+        }
     }
 
     pub(super) fn findings(&self, (x, y): (&LatentsFile, &LatentsFile)) -> Vec<Finding> {
-        let PairsHealth { pairs, alone, missing_ids, dependence } = &self.health;
+        let PairsHealth {
+            pairs,
+            alone,
+            missing_ids,
+            dependence,
+        } = &self.health;
         let mut found = Vec::new();
-        let mut tell = |severity, what: String, remedy: &str| found.push(Finding::new(severity, "pairs", what, remedy));
+        let mut tell = |severity, what: String, remedy: &str| {
+            found.push(Finding::new(severity, "pairs", what, remedy))
+        };
         if *pairs < FEW_PAIRS {
             tell(
                 Severity::Warning,
@@ -122,7 +151,11 @@ impl Pairing {
                     "{} rows of {side} have no partner: {other} lacks the id {first:?}, among others",
                     alone[place]
                 );
-                tell(Severity::Note, what, "give them as latents without partners if they shall count");
+                tell(
+                    Severity::Note,
+                    what,
+                    "give them as latents without partners if they shall count",
+                );
             }
         }
         match dependence {
@@ -131,7 +164,11 @@ impl Pairing {
                     "the pairs look shuffled: their distance correlation is {:.3}, and {:.3} by chance (p = {:.2} over {} pairs)",
                     found.distance_correlation, found.by_chance, found.p_value, found.rows
                 );
-                tell(Severity::Warning, what, "check that rows of x and y that are paired show the same thing");
+                tell(
+                    Severity::Warning,
+                    what,
+                    "check that rows of x and y that are paired show the same thing",
+                );
             }
             _ => {}
         }
@@ -142,8 +179,10 @@ impl Pairing {
                     "{side} has {} dimensions that vary, {} pairs show {:.0} directions of them",
                     health.active, pairs, health.effective_dim
                 );
-                let remedy =
-                    format!("fit --{side}-pca {} keeps the directions that vary most", (pairs / 4).clamp(8, 128));
+                let remedy = format!(
+                    "fit --{side}-pca {} keeps the directions that vary most",
+                    (pairs / 4).clamp(8, 128)
+                );
                 tell(Severity::Warning, what, &remedy);
             }
         }
@@ -154,5 +193,10 @@ impl Pairing {
 /// The first few ids of `file` that `other` lacks.
 fn missing(file: &LatentsFile, other: &LatentsFile) -> Vec<String> {
     let known: HashSet<&String> = other.ids.iter().collect();
-    file.ids.iter().filter(|id| !known.contains(id)).take(LISTED).cloned().collect()
+    file.ids
+        .iter()
+        .filter(|id| !known.contains(id))
+        .take(LISTED)
+        .cloned()
+        .collect()
 }

@@ -69,13 +69,22 @@ impl Side {
         };
         let mut examined = match LatentsFile::examine(path) {
             Ok(examined) => examined,
-            Err(fault) => return Self { health, file: None, findings: vec![Finding::fault(side, &fault.into())] },
+            Err(fault) => {
+                return Self {
+                    health,
+                    file: None,
+                    findings: vec![Finding::fault(side, &fault.into())],
+                };
+            }
         };
         health.tell(&examined);
         let mut found = not_finite(side, &examined);
         // Where values are told one by one, the error for the first of them says nothing new.
         let told = !found.is_empty();
-        let faults = examined.faults.drain(..).filter(|fault| !(told && is_value(fault)));
+        let faults = examined
+            .faults
+            .drain(..)
+            .filter(|fault| !(told && is_value(fault)));
         found.extend(faults.map(|fault| Finding::fault(side, &fault.into())));
         let file = LatentsFile::read(path).ok();
         if let Some(file) = &file {
@@ -83,7 +92,11 @@ impl Side {
             found.extend(findings(side, path, file, &latents));
             health.latents = Some(latents);
         }
-        Self { health, file, findings: found }
+        Self {
+            health,
+            file,
+            findings: found,
+        }
     }
 }
 
@@ -93,15 +106,29 @@ impl SideHealth {
         self.arrays = examined.arrays.iter().map(ArrayOfFile::of).collect();
         self.ids = examined.ids.as_ref().map(ToString::to_string);
         self.labels = examined.labels.as_ref().map(ToString::to_string);
-        self.latent_shape = examined.latent_shape.clone().filter(|shape| shape.len() > 1);
+        self.latent_shape = examined
+            .latent_shape
+            .clone()
+            .filter(|shape| shape.len() > 1);
         self.draws = examined.draws;
     }
 }
 
 impl ArrayOfFile {
     fn of(array: &zbridge_data::ExaminedArray) -> Self {
-        let zbridge_data::ExaminedArray { name, dtype, shape, role, .. } = array.clone();
-        Self { name, dtype, shape, role: role.map(str::to_owned) }
+        let zbridge_data::ExaminedArray {
+            name,
+            dtype,
+            shape,
+            role,
+            ..
+        } = array.clone();
+        Self {
+            name,
+            dtype,
+            shape,
+            role: role.map(str::to_owned),
+        }
     }
 }
 
@@ -117,7 +144,8 @@ fn not_finite(side: &str, examined: &Examination) -> Vec<Finding> {
             "`{}` has {} NaN and {} infinite values, the first in row {}, column {}",
             array.name, found.nan, found.infinite, found.row, found.column
         );
-        let remedy = "see what the encoder was given there, and leave the row out or encode it again";
+        let remedy =
+            "see what the encoder was given there, and leave the row out or encode it again";
         Some(Finding::new(Severity::Fault, side, what, remedy))
     });
     told.collect()
@@ -129,7 +157,12 @@ const FAR: f64 = 12.0;
 const SCALES_APART: f64 = 1e4;
 
 /// What is doubtful or worth knowing of latents that can be read.
-pub(super) fn findings(side: &str, path: &Path, file: &LatentsFile, health: &LatentHealth) -> Vec<Finding> {
+pub(super) fn findings(
+    side: &str,
+    path: &Path,
+    file: &LatentsFile,
+    health: &LatentHealth,
+) -> Vec<Finding> {
     let warning = |what: String, remedy: &str| Finding::new(Severity::Warning, side, what, remedy);
     let mut found = Vec::new();
     if health.active == 0 {
@@ -158,7 +191,12 @@ pub(super) fn findings(side: &str, path: &Path, file: &LatentsFile, health: &Lat
             health.dim,
             listed(&health.collapsed)
         );
-        found.push(Finding::new(Severity::Note, side, what, "they are left out of sources and drawn again in targets"));
+        found.push(Finding::new(
+            Severity::Note,
+            side,
+            what,
+            "they are left out of sources and drawn again in targets",
+        ));
     }
     let (value, row, column) = health.farthest;
     if value.abs() > FAR {
@@ -182,5 +220,9 @@ pub(super) fn findings(side: &str, path: &Path, file: &LatentsFile, health: &Lat
 fn listed(places: &[usize]) -> String {
     let first: Vec<String> = places.iter().take(8).map(ToString::to_string).collect();
     let more = places.len().saturating_sub(8);
-    if more == 0 { first.join(", ") } else { format!("{}, and {more} more", first.join(", ")) }
+    if more == 0 {
+        first.join(", ")
+    } else {
+        format!("{}, and {more} more", first.join(", "))
+    }
 }

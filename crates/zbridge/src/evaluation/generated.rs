@@ -4,8 +4,8 @@ use crate::measures::{Judge, LabelToImage, images_of_labels, label_to_image};
 use serde::Serialize;
 use zbridge_core::{Latents, Observations, RandomStream};
 use zbridge_eval::{
-    DEFAULT_NEIGHBOURS, FeatureDiversity, NearestTraining, PrecisionRecall, feature_diversity, frechet_distance,
-    nearest_training, precision_recall,
+    DEFAULT_NEIGHBOURS, FeatureDiversity, NearestTraining, PrecisionRecall, feature_diversity,
+    frechet_distance, nearest_training, precision_recall,
 };
 
 /// Images generated of each label.
@@ -21,7 +21,8 @@ pub struct Generated {
     pub figures: LabelToImage,
     /// Real test images that the judge reads right: what coherence can be at most.
     pub judge_accuracy: f64,
-    /// The same for draws from the posteriors of held-out images, decoded: what the given model allows.
+    /// The same for draws from the posteriors of held-out images, decoded: what the given model
+    /// allows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given_model: Option<LabelToImage>,
     /// Fréchet distance to held-out images in the judge's features.
@@ -45,21 +46,34 @@ pub(crate) struct GeneratedImages {
 }
 
 impl Generated {
-    /// Images of each label; none unless one side is images that the embedded judge reads and the other their ten
-    /// classes.
+    /// Images of each label; none unless one side is images that the embedded judge reads and the
+    /// other their ten classes.
     ///
     /// # Errors
     /// [`Error`] when shapes do not belong together.
-    pub(crate) fn of(pairs: &HeldOutPairs, seed: u64) -> Result<Option<(Self, GeneratedImages)>, Error> {
-        let Some(to_label) = pairs.image_to_class() else { return Ok(None) };
+    pub(crate) fn of(
+        pairs: &HeldOutPairs,
+        seed: u64,
+    ) -> Result<Option<(Self, GeneratedImages)>, Error> {
+        let Some(to_label) = pairs.image_to_class() else {
+            return Ok(None);
+        };
         let (image_side, label_side) = pairs.sides(to_label);
-        let (Some(image), Some(label)) = (&image_side.given, &label_side.given) else { return Ok(None) };
+        let (Some(image), Some(label)) = (&image_side.given, &label_side.given) else {
+            return Ok(None);
+        };
         let judge = Judge::embedded()?;
         if !judge.classifier.reads(image.model.event()) || label.classes() != Some(10) {
             return Ok(None);
         }
         let density = pairs.bridge.density(to_label.reverse());
-        let (images, labels) = images_of_labels(density, &*label.model, &*image.model, IMAGES_PER_LABEL, seed)?;
+        let (images, labels) = images_of_labels(
+            density,
+            &*label.model,
+            &*image.model,
+            IMAGES_PER_LABEL,
+            seed,
+        )?;
         let mut generated = Self {
             figures: label_to_image(&images, &labels, &judge)?,
             judge_accuracy: judge.accuracy.share,
@@ -72,15 +86,20 @@ impl Generated {
         if let Some(truth) = &pairs.labels {
             let mut stream = RandomStream::named(seed, "evaluate/redrawn");
             let rows: Vec<usize> = (0..pairs.count().min(images.rows())).collect();
-            let redrawn = image.model.decode(&image_side.posterior.select(&rows).sample(&mut stream))?;
+            let redrawn = image
+                .model
+                .decode(&image_side.posterior.select(&rows).sample(&mut stream))?;
             let truth: Vec<u8> = rows.iter().map(|&row| truth[row]).collect();
             generated.given_model = label_to_image(&redrawn, &truth, &judge).ok();
         }
         if let Some(real) = &image_side.observations {
             generated.beside(real, pairs.labels.as_deref(), (&images, &labels), &judge)?;
             if let Some(fitted) = &image_side.fitted {
-                let pixels = |images: &Observations| Latents::new(images.values().to_vec(), images.kind().size());
-                let found = nearest_training(&pixels(&images)?, &pixels(real)?, &pixels(fitted)?, CLOSEST)?;
+                let pixels = |images: &Observations| {
+                    Latents::new(images.values().to_vec(), images.kind().size())
+                };
+                let found =
+                    nearest_training(&pixels(&images)?, &pixels(real)?, &pixels(fitted)?, CLOSEST)?;
                 generated.nearest_training = Some(found);
             }
         }
@@ -103,7 +122,11 @@ impl Generated {
             // Generated images stand label by label: every so many-th keeps all labels.
             let spread: Vec<usize> = (0..count).map(|i| i * features.rows() / count).collect();
             let first: Vec<usize> = (0..count).collect();
-            let found = precision_recall(&real.select(&first), &features.select(&spread), DEFAULT_NEIGHBOURS)?;
+            let found = precision_recall(
+                &real.select(&first),
+                &features.select(&spread),
+                DEFAULT_NEIGHBOURS,
+            )?;
             self.precision_recall = Some(found);
         }
         if let Some(real_labels) = real_labels {

@@ -5,8 +5,9 @@ use serde::Serialize;
 use zbridge_bridge::{Conditional, Direction};
 use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Latents, Observations, RandomStream};
 use zbridge_eval::{
-    BridgeTarget, EstimateWarning, ImportanceSettings, JointFactors, JointLikelihood, LOW_EFFECTIVE_SAMPLE_SIZE,
-    LikelihoodSummary, MixtureProposal, PriorTarget, TargetEstimate, importance_sampled,
+    BridgeTarget, EstimateWarning, ImportanceSettings, JointFactors, JointLikelihood,
+    LOW_EFFECTIVE_SAMPLE_SIZE, LikelihoodSummary, MixtureProposal, PriorTarget, TargetEstimate,
+    importance_sampled,
 };
 
 /// Draws of the source's posterior over which q(z_target|z_source) is averaged for each pair.
@@ -49,7 +50,8 @@ pub struct Joint {
 }
 
 impl Likelihoods {
-    /// Of the first `rows` pairs, by `draws` draws each; none unless both models and both observations are at hand.
+    /// Of the first `rows` pairs, by `draws` draws each; none unless both models and both
+    /// observations are at hand.
     ///
     /// # Errors
     /// [`Error`] when an estimate fails.
@@ -63,17 +65,35 @@ impl Likelihoods {
         if rows.is_empty() || draws == 0 {
             return Ok(None);
         }
-        let Some([x, y]) = both(|side| Observed::of(side, &rows), [&pairs.x, &pairs.y]) else { return Ok(None) };
-        let settings = ImportanceSettings { draws, chunk: CHUNK.min(draws), seed };
-        let count = rows.len() as f64;
-        let sampling = |direction, source: &Observed, target: &Observed, begin: f64| -> Result<_, Error> {
-            let tell = |done: usize| progress(begin + 0.5 * done as f64 / count);
-            estimated(pairs.bridge.density(direction), source, target, &settings, direction, &tell)
+        let Some([x, y]) = both(|side| Observed::of(side, &rows), [&pairs.x, &pairs.y]) else {
+            return Ok(None);
         };
+        let settings = ImportanceSettings {
+            draws,
+            chunk: CHUNK.min(draws),
+            seed,
+        };
+        let count = rows.len() as f64;
+        let sampling =
+            |direction, source: &Observed, target: &Observed, begin: f64| -> Result<_, Error> {
+                let tell = |done: usize| progress(begin + 0.5 * done as f64 / count);
+                estimated(
+                    pairs.bridge.density(direction),
+                    source,
+                    target,
+                    &settings,
+                    direction,
+                    &tell,
+                )
+            };
         let (x_marginal, x_conditional) = sampling(Direction::YToX, &y, &x, 0.0)?;
         let (y_marginal, y_conditional) = sampling(Direction::XToY, &x, &y, 0.5)?;
-        let factors =
-            JointFactors { x: &x_marginal, y_given_x: &y_conditional, y: &y_marginal, x_given_y: &x_conditional };
+        let factors = JointFactors {
+            x: &x_marginal,
+            y_given_x: &y_conditional,
+            y: &y_marginal,
+            x_given_y: &x_conditional,
+        };
         let joint = JointLikelihood::of(&factors)?;
         Ok(Some(Self {
             x_gain_nats: gain(&x_conditional, &x_marginal),
@@ -97,12 +117,22 @@ impl Likelihoods {
         let (few, others): (Vec<_>, Vec<_>) = all
             .into_iter()
             .filter_map(|summary| summary.warning.as_ref().map(|warning| (summary, warning)))
-            .partition(|(_, warning)| matches!(warning, EstimateWarning::LowEffectiveSampleSize { .. }));
-        let mut warnings: Vec<String> = others.iter().map(|(_, warning)| warning.to_string()).collect();
+            .partition(|(_, warning)| {
+                matches!(warning, EstimateWarning::LowEffectiveSampleSize { .. })
+            });
+        let mut warnings: Vec<String> = others
+            .iter()
+            .map(|(_, warning)| warning.to_string())
+            .collect();
         if let Some((first, _)) = few.first() {
             let named = |(summary, _): &(&LikelihoodSummary, _)| {
                 let size = &summary.effective_sample_size;
-                format!("{} ({:.0} % of the pairs; median {:.0})", summary.name, 100.0 * size.low_share, size.median)
+                format!(
+                    "{} ({:.0} % of the pairs; median {:.0})",
+                    summary.name,
+                    100.0 * size.low_share,
+                    size.median
+                )
             };
             warnings.push(format!(
                 "fewer than {LOW_EFFECTIVE_SAMPLE_SIZE} of {} draws carry the estimate of {}: those are most likely too low, and their standard errors cannot be believed; take more --draws",
@@ -120,7 +150,9 @@ fn both<T, S>(of: impl Fn(S) -> Option<T>, [a, b]: [S; 2]) -> Option<[T; 2]> {
 
 fn gain(conditional: &TargetEstimate, marginal: &TargetEstimate) -> Estimate {
     let each = conditional.per_row.iter().zip(&marginal.per_row);
-    Estimate::of(each.map(|(conditional, marginal)| conditional.log_mean_nats - marginal.log_mean_nats))
+    Estimate::of(
+        each.map(|(conditional, marginal)| conditional.log_mean_nats - marginal.log_mean_nats),
+    )
 }
 
 /// A side whose observations can be scored.
@@ -134,13 +166,17 @@ impl<'p> Observed<'p> {
     fn of(side: &'p SideOfPairs, rows: &[usize]) -> Option<Self> {
         let (given, observations) = (side.given.as_ref()?, side.observations.as_ref()?);
         let posterior = side.posterior.select(rows).moments().into_owned();
-        Some(Self { model: &*given.model, observations: observations.select(rows), posterior })
+        Some(Self {
+            model: &*given.model,
+            observations: observations.select(rows),
+            posterior,
+        })
     }
 }
 
-/// (log p(target), log p(target|source)) of each pair, from the same decoder evaluations. Half of the draws come from
-/// p(z|target), half from the bridge: where it is narrower than the posterior, or beside it, the posterior alone would
-/// miss what counts.
+/// (log p(target), log p(target|source)) of each pair, from the same decoder evaluations. Half of
+/// the draws come from p(z|target), half from the bridge: where it is narrower than the posterior,
+/// or beside it, the posterior alone would miss what counts.
 fn estimated(
     density: &Conditional,
     source: &Observed<'_>,
@@ -164,8 +200,14 @@ fn estimated(
     let prior = PriorTarget::new(marginal);
     let bridge = BridgeTarget::new(conditional, density, &contexts, (0..rows).collect())?;
     let proposal = MixtureProposal::new(&target.posterior).with(OWN_SHARE, &bridge)?;
-    let mut found =
-        importance_sampled(target.model, &target.observations, &proposal, &[&prior, &bridge], settings, progress)?;
+    let mut found = importance_sampled(
+        target.model,
+        &target.observations,
+        &proposal,
+        &[&prior, &bridge],
+        settings,
+        progress,
+    )?;
     let conditional = found.remove(1);
     Ok((found.remove(0), conditional))
 }

@@ -57,15 +57,35 @@ impl HeldOutPairs {
     /// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
     pub(crate) fn read(source: &HeldOutSource) -> Result<Self, Error> {
         let bridge = Bridge::read(&source.bridge)?;
-        let PairedFiles { x: x_file, y: y_file, x_rows, y_rows } =
-            PairedFiles::read(&source.x, &source.y, source.pairs.as_deref())?;
+        let PairedFiles {
+            x: x_file,
+            y: y_file,
+            x_rows,
+            y_rows,
+        } = PairedFiles::read(&source.x, &source.y, source.pairs.as_deref())?;
         expect_dim(&source.x, "x", x_file.posterior.dim(), bridge.dims().0)?;
         expect_dim(&source.y, "y", y_file.posterior.dim(), bridge.dims().1)?;
         let labels = labels_of(&x_file, &x_rows).or_else(|| labels_of(&y_file, &y_rows));
         let (x_dim, y_dim) = bridge.dims();
-        let x_given = known_model_of(&bridge, "x", source.x_model.as_deref(), source.device, x_dim)?;
-        let y_given = known_model_of(&bridge, "y", source.y_model.as_deref(), source.device, y_dim)?;
-        let side = |name: &str, file: &LatentsFile, rows: &[usize], given: Option<Given>, data: Option<&PathBuf>| {
+        let x_given = known_model_of(
+            &bridge,
+            "x",
+            source.x_model.as_deref(),
+            source.device,
+            x_dim,
+        )?;
+        let y_given = known_model_of(
+            &bridge,
+            "y",
+            source.y_model.as_deref(),
+            source.device,
+            y_dim,
+        )?;
+        let side = |name: &str,
+                    file: &LatentsFile,
+                    rows: &[usize],
+                    given: Option<Given>,
+                    data: Option<&PathBuf>| {
             SideOfPairs::read(
                 &bridge,
                 name,
@@ -77,7 +97,12 @@ impl HeldOutPairs {
         };
         let x = side("x", &x_file, &x_rows, x_given, source.x_data.as_ref())?;
         let y = side("y", &y_file, &y_rows, y_given, source.y_data.as_ref())?;
-        Ok(Self { bridge, x, y, labels })
+        Ok(Self {
+            bridge,
+            x,
+            y,
+            labels,
+        })
     }
 
     /// How many.
@@ -99,7 +124,11 @@ impl HeldOutPairs {
         directions.into_iter().find(|&direction| {
             let (source, target) = self.sides(direction);
             let image = source.given.as_ref().is_some_and(Given::is_image);
-            image && target.given.as_ref().is_some_and(|given| given.classes().is_some())
+            image
+                && target
+                    .given
+                    .as_ref()
+                    .is_some_and(|given| given.classes().is_some())
         })
     }
 }
@@ -117,7 +146,11 @@ impl SideOfPairs {
         let (observations, fitted) = match (&given, data) {
             (Some(given), Some(data)) => {
                 let mut input = Input::read(data, split, given)?;
-                if let Some(seed) = file.metadata.get(BINARISED).and_then(|seed| seed.parse().ok()) {
+                if let Some(seed) = file
+                    .metadata
+                    .get(BINARISED)
+                    .and_then(|seed| seed.parse().ok())
+                {
                     input.observations = binarised(&input.observations, seed, 0);
                 }
                 let ids: Vec<&String> = rows.iter().map(|&row| &file.ids[row]).collect();
@@ -127,21 +160,35 @@ impl SideOfPairs {
             }
             // The class itself is what a model of classes observes.
             (Some(given), None) => match (given.classes(), labels) {
-                (Some(classes), Some(labels)) => (Some(Observations::one_hot(labels, classes)?), None),
+                (Some(classes), Some(labels)) => {
+                    (Some(Observations::one_hot(labels, classes)?), None)
+                }
                 _ => (None, None),
             },
             (None, Some(data)) => {
-                let reason = format!("no model of {name} is known that could read it: name one with --{name}-model");
+                let reason = format!(
+                    "no model of {name} is known that could read it: name one with --{name}-model"
+                );
                 return Err(Error::bad_file(data, reason));
             }
             (None, None) => (None, None),
         };
-        Ok(Self { posterior, given, observations, fitted })
+        Ok(Self {
+            posterior,
+            given,
+            observations,
+            fitted,
+        })
     }
 }
 
 /// Errors when latents of a file do not have the dimensions that the bridge has on this side.
-pub(crate) fn expect_dim(path: &Path, side: &str, found: usize, expected: usize) -> Result<(), Error> {
+pub(crate) fn expect_dim(
+    path: &Path,
+    side: &str,
+    found: usize,
+    expected: usize,
+) -> Result<(), Error> {
     if found == expected {
         return Ok(());
     }
@@ -165,17 +212,32 @@ fn observed(input: &Input, path: &Path, ids: &[&String]) -> Result<Observations,
             Error::bad_file(path, reason)
         })
     };
-    Ok(input.observations.select(&ids.iter().map(row).collect::<Result<Vec<_>, _>>()?))
+    Ok(input
+        .observations
+        .select(&ids.iter().map(row).collect::<Result<Vec<_>, _>>()?))
 }
 
-/// Errors when the observations are not those that the latents were encoded from: the first few are encoded again.
-fn expect_encoded(given: &Given, observations: &Observations, posterior: &Posterior, path: &Path) -> Result<(), Error> {
+/// Errors when the observations are not those that the latents were encoded from: the first few are
+/// encoded again.
+fn expect_encoded(
+    given: &Given,
+    observations: &Observations,
+    posterior: &Posterior,
+    path: &Path,
+) -> Result<(), Error> {
     const LOOKED_AT: usize = 16;
     let rows: Vec<usize> = (0..observations.rows().min(LOOKED_AT)).collect();
     let again = given.model.posterior(&observations.select(&rows))?;
-    let (again, before) = (again.moments().into_owned(), posterior.select(&rows).moments().into_owned());
+    let (again, before) = (
+        again.moments().into_owned(),
+        posterior.select(&rows).moments().into_owned(),
+    );
     let gap = |a: &zbridge_core::Latents, b: &zbridge_core::Latents| {
-        a.values().iter().zip(b.values()).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max)
+        a.values()
+            .iter()
+            .zip(b.values())
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0f32, f32::max)
     };
     // Files of 16-bit floats are off in the third digit.
     if gap(again.mean(), before.mean()) < 0.05 && gap(again.log_var(), before.log_var()) < 0.1 {
@@ -188,8 +250,9 @@ fn expect_encoded(given: &Given, observations: &Observations, posterior: &Poster
     Err(Error::bad_file(path, reason))
 }
 
-/// Observations of the pairs that the bridge was fitted on: when the latents it was fitted on are still where they were,
-/// came from the same data, and are those of its pairs and of nothing else, held-out rows left out.
+/// Observations of the pairs that the bridge was fitted on: when the latents it was fitted on are
+/// still where they were, came from the same data, and are those of its pairs and of nothing else,
+/// held-out rows left out.
 fn fitted(
     bridge: &Bridge,
     side: &str,
@@ -203,14 +266,21 @@ fn fitted(
     if !same("data_digest") || !same("data") {
         return None;
     }
-    let file = LatentsFile::read(Path::new(bridge.provenance().get(&format!("{side}.latents"))?)).ok()?;
+    let file = LatentsFile::read(Path::new(
+        bridge.provenance().get(&format!("{side}.latents"))?,
+    ))
+    .ok()?;
     let held_out: HashSet<&String> = rows.iter().map(|&row| &held_out.ids[row]).collect();
     let place = places(&input.ids);
     let seen = file.ids.iter().filter(|id| !held_out.contains(id));
-    let rows: Vec<usize> = seen.map(|id| place.get(id).copied()).collect::<Option<_>>()?;
+    let rows: Vec<usize> = seen
+        .map(|id| place.get(id).copied())
+        .collect::<Option<_>>()?;
     (rows.len() == bridge.pairs()).then(|| input.observations.select(&rows))
 }
 
 fn labels_of(file: &LatentsFile, rows: &[usize]) -> Option<Vec<u8>> {
-    file.labels.as_ref().map(|labels| rows.iter().map(|&row| labels[row]).collect())
+    file.labels
+        .as_ref()
+        .map(|labels| rows.iter().map(|&row| labels[row]).collect())
 }

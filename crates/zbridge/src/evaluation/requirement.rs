@@ -22,8 +22,12 @@ enum Relation {
 }
 
 /// Relations as they are written; those of two characters first, since they begin like the others.
-const RELATIONS: [(&str, Relation); 4] =
-    [(">=", Relation::AtLeast), ("<=", Relation::AtMost), (">", Relation::Above), ("<", Relation::Below)];
+const RELATIONS: [(&str, Relation); 4] = [
+    (">=", Relation::AtLeast),
+    ("<=", Relation::AtMost),
+    (">", Relation::Above),
+    ("<", Relation::Below),
+];
 
 /// Whether a requirement is met.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,29 +51,42 @@ impl FromStr for Requirement {
                 "--require {text:?}: write a figure, a relation (>=, <=, > or <) and a number, as in 'accuracy>=0.95'"
             ))
         };
-        let (sign, relation) = RELATIONS.into_iter().find(|(sign, _)| text.contains(sign)).ok_or_else(wrong)?;
+        let (sign, relation) = RELATIONS
+            .into_iter()
+            .find(|(sign, _)| text.contains(sign))
+            .ok_or_else(wrong)?;
         let (figure, bound) = text.split_once(sign).ok_or_else(wrong)?;
         let bound: f64 = bound.trim().parse().map_err(|_| wrong())?;
         let figure = figure.trim();
-        let is_name = !figure.is_empty() && figure.chars().all(|c| c.is_alphanumeric() || "._".contains(c));
+        let is_name = !figure.is_empty()
+            && figure
+                .chars()
+                .all(|c| c.is_alphanumeric() || "._".contains(c));
         if !is_name || !bound.is_finite() {
             return Err(wrong());
         }
-        Ok(Self { figure: figure.to_owned(), relation, bound })
+        Ok(Self {
+            figure: figure.to_owned(),
+            relation,
+            bound,
+        })
     }
 }
 
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = RELATIONS.iter().find(|(_, relation)| *relation == self.relation).map_or("", |(sign, _)| sign);
+        let sign = RELATIONS
+            .iter()
+            .find(|(_, relation)| *relation == self.relation)
+            .map_or("", |(sign, _)| sign);
         write!(f, "{}{sign}{}", self.figure, self.bound)
     }
 }
 
 impl Requirement {
-    /// Whether `report` meets it. Figures have the names that `--json` gives them, with dots between levels. The end of a
-    /// name will do where only one has it, or one has fewer levels than the others; the name of an estimate stands for
-    /// its mean.
+    /// Whether `report` meets it. Figures have the names that `--json` gives them, with dots
+    /// between levels. The end of a name will do where only one has it, or one has fewer levels
+    /// than the others; the name of an estimate stands for its mean.
     ///
     /// # Errors
     /// [`Error::Usage`] when there is no such figure or more than one, with those there are.
@@ -82,7 +99,12 @@ impl Requirement {
             Relation::AtMost => value <= self.bound,
             Relation::Below => value < self.bound,
         };
-        Ok(Outcome { requirement: self.to_string(), figure: figure.to_owned(), value, met })
+        Ok(Outcome {
+            requirement: self.to_string(),
+            figure: figure.to_owned(),
+            value,
+            met,
+        })
     }
 
     fn found_in<'f>(&self, figures: &'f BTreeMap<String, f64>) -> Result<(&'f str, f64), Error> {
@@ -90,11 +112,18 @@ impl Requirement {
         if let Some((name, value)) = names.iter().find_map(|name| figures.get_key_value(name)) {
             return Ok((name, *value));
         }
-        let ends = |name: &str| names.iter().any(|wanted| name.ends_with(&format!(".{wanted}")));
+        let ends = |name: &str| {
+            names
+                .iter()
+                .any(|wanted| name.ends_with(&format!(".{wanted}")))
+        };
         let levels = |name: &str| name.split('.').count();
         let found: Vec<(&String, &f64)> = figures.iter().filter(|(name, _)| ends(name)).collect();
         let least = found.iter().map(|(name, _)| levels(name)).min();
-        let nearest: Vec<&(&String, &f64)> = found.iter().filter(|(name, _)| Some(levels(name)) == least).collect();
+        let nearest: Vec<&(&String, &f64)> = found
+            .iter()
+            .filter(|(name, _)| Some(levels(name)) == least)
+            .collect();
         match nearest[..] {
             [(name, value)] => Ok((name, **value)),
             [] => Err(Error::usage(format!(
@@ -105,17 +134,25 @@ impl Requirement {
             _ => Err(Error::usage(format!(
                 "--require {self}: `{}` may mean {}; write one of these",
                 self.figure,
-                nearest.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+                nearest
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ))),
         }
     }
 }
 
-/// Every number of a report under its name, levels joined by dots; elements of lists have none. `null` is a figure that
-/// is no number.
+/// Every number of a report under its name, levels joined by dots; elements of lists have none.
+/// `null` is a figure that is no number.
 fn figures(report: &impl Serialize) -> BTreeMap<String, f64> {
     let mut figures = BTreeMap::new();
-    collect(&serde_json::to_value(report).unwrap_or_default(), String::new(), &mut figures);
+    collect(
+        &serde_json::to_value(report).unwrap_or_default(),
+        String::new(),
+        &mut figures,
+    );
     figures
 }
 
@@ -123,7 +160,11 @@ fn collect(value: &Value, name: String, figures: &mut BTreeMap<String, f64>) {
     match value {
         Value::Object(entries) => {
             for (key, value) in entries {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                let name = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}.{key}")
+                };
                 collect(value, name, figures);
             }
         }
@@ -154,7 +195,10 @@ mod tests {
         assert!(met.met && met.figure == "read.accuracy" && met.value == 0.93);
         assert!(!outcome("read.accuracy>0.93").unwrap().met);
         assert!(outcome("pairs<=10").unwrap().met && !outcome("pairs<10").unwrap().met);
-        assert!(outcome("log_p>-1").unwrap().met, "an estimate's name stands for its mean");
+        assert!(
+            outcome("log_p>-1").unwrap().met,
+            "an estimate's name stands for its mean"
+        );
         assert!(outcome("log_p.standard_error<0.2").unwrap().met);
     }
 
@@ -168,8 +212,18 @@ mod tests {
         let message = |text: &str| outcome(text).unwrap_err().to_string();
         assert!(message("gain>=1").contains("x.gain, y.gain"));
         assert!(message("acuracy>=1").contains("read.accuracy"));
-        for text in ["accuracy", "accuracy=0.9", ">=0.9", "accuracy>=high", "accuracy>=inf", "a b>=1"] {
-            assert!(message(text).contains("accuracy>=0.95") || message(text).contains("no figure"), "{text}");
+        for text in [
+            "accuracy",
+            "accuracy=0.9",
+            ">=0.9",
+            "accuracy>=high",
+            "accuracy>=inf",
+            "a b>=1",
+        ] {
+            assert!(
+                message(text).contains("accuracy>=0.95") || message(text).contains("no figure"),
+                "{text}"
+            );
         }
         assert_eq!(outcome("accuracy>=x").unwrap_err().failure().exit_code(), 2);
     }

@@ -7,7 +7,9 @@ use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use zbridge_bridge::{Bridge, BridgeConfig, Comparison, Direction, FitData, FitProgress};
-use zbridge_core::{ConditionalDensity, DiagonalGaussian, EventKind, Latents, Posterior, RandomStream};
+use zbridge_core::{
+    ConditionalDensity, DiagonalGaussian, EventKind, Latents, Posterior, RandomStream,
+};
 use zbridge_eval::Accuracy;
 
 /// Outputs that are decoded and read at once.
@@ -18,7 +20,8 @@ const VOTERS: usize = 16;
 /// One direction, read on held-out sources.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DirectionFigures {
-    /// Share of draws, one for each held-out source or several where these are few, that show what their source shows.
+    /// Share of draws, one for each held-out source or several where these are few, that show what
+    /// their source shows.
     pub draws_right: Accuracy,
     /// The same of what most of sixteen draws show, where the target is classes or texts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,27 +68,45 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// [`Error`] when there are too few observations, the fit fails, or `tell` says stop.
-    pub(super) fn fit(&self, tell: &(dyn Fn(f64) -> bool + Sync)) -> Result<(Bridge, (usize, usize)), Error> {
+    pub(super) fn fit(
+        &self,
+        tell: &(dyn Fn(f64) -> bool + Sync),
+    ) -> Result<(Bridge, (usize, usize)), Error> {
         let seed = self.config.seed;
-        // Rows of the first side come once each; those of a collection, such as ten labels, again and again.
+        // Rows of the first side come once each; those of a collection, such as ten labels, again
+        // and again.
         let (x_rows, mut y_rows) = if self.x.is_collection {
             let (y_rows, x_rows) = pairs(&self.y.pool, &self.x.pool, self.pairs, seed)?;
             (x_rows, y_rows)
         } else {
             pairs(&self.x.pool, &self.y.pool, self.pairs, seed)?
         };
-        let (x_free, y_free) = (self.x.without_partners(&x_rows)?, self.y.without_partners(&y_rows)?);
+        let (x_free, y_free) = (
+            self.x.without_partners(&x_rows)?,
+            self.y.without_partners(&y_rows)?,
+        );
         if self.shuffled {
             let order = RandomStream::named(seed, "experiment/shuffled").permutation(self.pairs);
             y_rows = order.into_iter().map(|place| y_rows[place]).collect();
         }
-        let (x, y) = (self.x.pool.posterior.select(&x_rows), self.y.pool.posterior.select(&y_rows));
-        let data = FitData::pairs(&x, &y).with_unpaired_x(x_free.as_ref()).with_unpaired_y(y_free.as_ref());
+        let (x, y) = (
+            self.x.pool.posterior.select(&x_rows),
+            self.y.pool.posterior.select(&y_rows),
+        );
+        let data = FitData::pairs(&x, &y)
+            .with_unpaired_x(x_free.as_ref())
+            .with_unpaired_y(y_free.as_ref());
         let observe = &mut |_: Direction, (done, steps): FitProgress| {
             !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
         };
         let bridge = Bridge::fit(&data, &self.config.clone().check()?, observe)?;
-        Ok((bridge, (x_free.map_or(0, |free| free.rows()), y_free.map_or(0, |free| free.rows()))))
+        Ok((
+            bridge,
+            (
+                x_free.map_or(0, |free| free.rows()),
+                y_free.map_or(0, |free| free.rows()),
+            ),
+        ))
     }
 
     /// The bridge's figures both ways.
@@ -95,10 +116,17 @@ impl Plan<'_> {
     pub(super) fn crossing(&self, tell: &(dyn Fn(f64) -> bool + Sync)) -> Result<Crossing, Error> {
         let (start, processor) = (Instant::now(), ProcessTime::now());
         let (bridge, unpaired) = self.fit(tell)?;
-        let (fit_seconds, fit_core_seconds) = (start.elapsed().as_secs_f64(), processor.elapsed().as_secs_f64());
+        let (fit_seconds, fit_core_seconds) = (
+            start.elapsed().as_secs_f64(),
+            processor.elapsed().as_secs_f64(),
+        );
         let seed = self.config.seed;
         let read = |direction| {
-            let (source, target) = if direction == Direction::XToY { (self.x, self.y) } else { (self.y, self.x) };
+            let (source, target) = if direction == Direction::XToY {
+                (self.x, self.y)
+            } else {
+                (self.y, self.x)
+            };
             let choice = bridge.comparison(direction).clone();
             DirectionFigures::of(bridge.density(direction), source, target, choice, seed)
         };
@@ -119,16 +147,21 @@ impl Modality {
         if self.is_collection {
             return Ok(self.unpaired.clone());
         }
-        let left = self.pool.posterior.select(&others(self.pool.count(), paired));
+        let left = self
+            .pool
+            .posterior
+            .select(&others(self.pool.count(), paired));
         let all = match &self.unpaired {
-            Some(more) => DiagonalGaussian::joined([&*left.moments(), &*more.moments()], left.dim())?.into(),
+            Some(more) => {
+                DiagonalGaussian::joined([&*left.moments(), &*more.moments()], left.dim())?.into()
+            }
             None => left,
         };
         Ok((all.rows() > 0).then_some(all))
     }
 
-    /// Share of the model's own draws, z ~ p(z|held-out observation), that show what the observation shows: no bridge
-    /// into this modality can be expected to do better.
+    /// Share of the model's own draws, z ~ p(z|held-out observation), that show what the
+    /// observation shows: no bridge into this modality can be expected to do better.
     ///
     /// # Errors
     /// [`Error`] when the reader fails.
@@ -144,13 +177,19 @@ impl Modality {
         let rows: Vec<usize> = (0..latents.rows()).collect();
         let mut read = Vec::with_capacity(rows.len());
         for rows in rows.chunks(CHUNK) {
-            read.extend(self.reader.keys(&self.model.decode(&latents.select(rows))?)?);
+            read.extend(
+                self.reader
+                    .keys(&self.model.decode(&latents.select(rows))?)?,
+            );
         }
         Ok(read)
     }
 
     fn is_discrete(&self) -> bool {
-        matches!(self.model.event(), EventKind::Class { .. } | EventKind::Text { .. })
+        matches!(
+            self.model.event(),
+            EventKind::Class { .. } | EventKind::Text { .. }
+        )
     }
 }
 
@@ -179,9 +218,16 @@ impl DirectionFigures {
             true => Some(voted(density, &source.held_out, target, seed)?),
             false => None,
         };
-        let unreadable = readings.iter().filter(|(_, read)| read.is_none()).count() as f64 / readings.len() as f64;
+        let unreadable = readings.iter().filter(|(_, read)| read.is_none()).count() as f64
+            / readings.len() as f64;
         let by_attribute = by_attribute(&*target.reader, &readings);
-        Ok(Self { draws_right: share_right(&readings), vote_right, unreadable, choice, by_attribute })
+        Ok(Self {
+            draws_right: share_right(&readings),
+            vote_right,
+            unreadable,
+            choice,
+            by_attribute,
+        })
     }
 }
 
@@ -191,7 +237,10 @@ fn draws_for(sources: usize) -> usize {
 }
 
 fn readings(keys: &[u16], draws: usize, read: &[Option<u16>]) -> Vec<(u16, Option<u16>)> {
-    read.chunks_exact(draws).zip(keys).flat_map(|(read, &key)| read.iter().map(move |read| (key, *read))).collect()
+    read.chunks_exact(draws)
+        .zip(keys)
+        .flat_map(|(read, &key)| read.iter().map(move |read| (key, *read)))
+        .collect()
 }
 
 fn share_right(readings: &[(u16, Option<u16>)]) -> Accuracy {
@@ -200,29 +249,51 @@ fn share_right(readings: &[(u16, Option<u16>)]) -> Accuracy {
 
 /// The share of draws that are right in each attribute.
 fn by_attribute(reader: &dyn Reader, readings: &[(u16, Option<u16>)]) -> Vec<(String, f64)> {
-    let Some((first, _)) = readings.first() else { return vec![] };
+    let Some((first, _)) = readings.first() else {
+        return vec![];
+    };
     let share = |place: usize| {
         let value = |key: u16| reader.attributes(key).get(place).map(|(_, value)| *value);
-        let right = readings.iter().filter(|(key, read)| read.is_some_and(|read| value(*key) == value(read)));
+        let right = readings
+            .iter()
+            .filter(|(key, read)| read.is_some_and(|read| value(*key) == value(read)));
         right.count() as f64 / readings.len() as f64
     };
-    let names = reader.attributes(*first).into_iter().map(|(name, _)| name.to_owned());
-    names.enumerate().map(|(place, name)| (name, share(place))).collect()
+    let names = reader
+        .attributes(*first)
+        .into_iter()
+        .map(|(name, _)| name.to_owned());
+    names
+        .enumerate()
+        .map(|(place, name)| (name, share(place)))
+        .collect()
 }
 
 /// What most of sixteen draws show, source by source.
-fn voted(density: &dyn ConditionalDensity, held_out: &Rows, target: &Modality, seed: u64) -> Result<Accuracy, Error> {
+fn voted(
+    density: &dyn ConditionalDensity,
+    held_out: &Rows,
+    target: &Modality,
+    seed: u64,
+) -> Result<Accuracy, Error> {
     let mut stream = RandomStream::named(seed, "experiment/votes");
     let latents = translate(density, &held_out.posterior, VOTERS, &mut stream)?;
     let read = target.read(&latents)?;
     let elected = read.chunks_exact(VOTERS).map(most_frequent);
-    Ok(Accuracy::of(elected.zip(&held_out.keys).map(|(elected, key)| elected == Some(*key))))
+    Ok(Accuracy::of(
+        elected
+            .zip(&held_out.keys)
+            .map(|(elected, key)| elected == Some(*key)),
+    ))
 }
 
 /// The key that most read; the lowest of several.
 fn most_frequent(read: &[Option<u16>]) -> Option<u16> {
     let votes = |key: &u16| read.iter().filter(|read| **read == Some(*key)).count();
-    read.iter().flatten().copied().max_by_key(|key| (votes(key), std::cmp::Reverse(*key)))
+    read.iter()
+        .flatten()
+        .copied()
+        .max_by_key(|key| (votes(key), std::cmp::Reverse(*key)))
 }
 
 #[cfg(test)]
@@ -231,7 +302,10 @@ mod tests {
 
     #[test]
     fn the_most_frequent_key_wins_and_nothing_has_no_vote() {
-        assert_eq!(most_frequent(&[Some(3), None, None, Some(1), Some(3)]), Some(3));
+        assert_eq!(
+            most_frequent(&[Some(3), None, None, Some(1), Some(3)]),
+            Some(3)
+        );
         assert_eq!(most_frequent(&[Some(3), Some(1)]), Some(1));
         assert_eq!(most_frequent(&[None]), None);
     }

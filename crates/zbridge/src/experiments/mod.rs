@@ -1,5 +1,6 @@
-//! Real pairs of real modalities, each an experiment with one command: two given models, bridges over several seeds and
-//! numbers of pairs, read by classifiers that no bridge has seen, with shuffled pairs as the negative control.
+//! Real pairs of real modalities, each an experiment with one command: two given models, bridges
+//! over several seeds and numbers of pairs, read by classifiers that no bridge has seen, with
+//! shuffled pairs as the negative control.
 
 mod crossing;
 mod modality;
@@ -40,7 +41,12 @@ pub enum Experiment {
 
 impl Experiment {
     /// Every experiment.
-    pub const ALL: [Self; 4] = [Self::ImageSpeech, Self::ImageText, Self::LabelSpeech, Self::AliLabel];
+    pub const ALL: [Self; 4] = [
+        Self::ImageSpeech,
+        Self::ImageText,
+        Self::LabelSpeech,
+        Self::AliLabel,
+    ];
 
     /// What users type.
     pub fn name(self) -> &'static str {
@@ -66,7 +72,9 @@ impl FromStr for Experiment {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        let found = Self::ALL.into_iter().find(|experiment| experiment.name() == name);
+        let found = Self::ALL
+            .into_iter()
+            .find(|experiment| experiment.name() == name);
         found.ok_or_else(|| {
             let known = Self::ALL.map(Self::name).join(", ");
             Error::usage(format!("no experiment `{name}`; there are: {known}"))
@@ -97,7 +105,8 @@ pub struct ExperimentRequest {
     pub seed: u64,
     /// How bridges are fitted; the seed in it is replaced.
     pub config: BridgeConfig,
-    /// Folder for tables, samples and pages. Results that lie there from an earlier run are taken over.
+    /// Folder for tables, samples and pages. Results that lie there from an earlier run are taken
+    /// over.
     pub out: PathBuf,
     /// Where the given models run.
     pub device: Device,
@@ -112,12 +121,13 @@ struct Ground {
     y: Modality,
 }
 
-/// Measures an experiment and writes `experiment.json`, `report.html`, `report.md`, figures and samples. `observe` hears
-/// what is being done and the share done of the whole, and says whether to go on.
+/// Measures an experiment and writes `experiment.json`, `report.html`, `report.md`, figures and
+/// samples. `observe` hears what is being done and the share done of the whole, and says whether to
+/// go on.
 ///
 /// # Errors
-/// [`Error`] when data or models cannot be read, a fit fails or is interrupted, or the folder cannot be written. Bridges
-/// that are measured by then stay in the folder.
+/// [`Error`] when data or models cannot be read, a fit fails or is interrupted, or the folder
+/// cannot be written. Bridges that are measured by then stay in the folder.
 pub fn experiment(
     request: &ExperimentRequest,
     observe: &(dyn Fn(&str, f64) -> bool + Sync),
@@ -127,7 +137,11 @@ pub fn experiment(
     crate::make_folder(&request.out.join("points"))?;
     observe("read and encode", 0.0);
     let grounds = grounds(request, observe)?;
-    let work = Work { request, observe, total: grounds.len() * request.bridges() };
+    let work = Work {
+        request,
+        observe,
+        total: grounds.len() * request.bridges(),
+    };
     let mut settings = Vec::new();
     for (place, ground) in grounds.iter().enumerate() {
         settings.push(work.setting(ground, place * request.bridges())?);
@@ -161,13 +175,28 @@ impl ExperimentRequest {
 
 fn check(request: &ExperimentRequest) -> Result<(), Error> {
     if request.pairs.is_empty() || request.seeds == 0 {
-        return Err(Error::usage("an experiment needs at least one number of pairs and one seed"));
+        return Err(Error::usage(
+            "an experiment needs at least one number of pairs and one seed",
+        ));
     }
-    if let Some(pairs) = request.pairs.iter().chain(&request.shuffled).find(|&&pairs| pairs < 4) {
-        return Err(Error::usage(format!("--pairs {pairs}: a bridge needs at least 4")));
+    if let Some(pairs) = request
+        .pairs
+        .iter()
+        .chain(&request.shuffled)
+        .find(|&&pairs| pairs < 4)
+    {
+        return Err(Error::usage(format!(
+            "--pairs {pairs}: a bridge needs at least 4"
+        )));
     }
-    if let Some(level) = request.levels.iter().find(|level| !(1..=5).contains(*level)) {
-        return Err(Error::usage(format!("--levels {level}: captions have the levels 1 to 5")));
+    if let Some(level) = request
+        .levels
+        .iter()
+        .find(|level| !(1..=5).contains(*level))
+    {
+        return Err(Error::usage(format!(
+            "--levels {level}: captions have the levels 1 to 5"
+        )));
     }
     request.config.clone().check()?;
     Ok(())
@@ -188,15 +217,26 @@ impl Work<'_> {
         let sides = [x?, y?];
         let mut points = Vec::new();
         let kinds = [(false, &request.pairs), (true, &request.shuffled)];
-        for (shuffled, pairs) in kinds.into_iter().flat_map(|(shuffled, all)| all.iter().map(move |n| (shuffled, *n))) {
+        for (shuffled, pairs) in kinds
+            .into_iter()
+            .flat_map(|(shuffled, all)| all.iter().map(move |n| (shuffled, *n)))
+        {
             let mut by_seed = Vec::new();
             for seed in request.seed..request.seed + request.seeds {
                 by_seed.push(self.bridge(ground, (pairs, shuffled), seed, (done, &sides))?);
                 done += 1;
             }
-            points.push(Point { pairs, shuffled, by_seed });
+            points.push(Point {
+                pairs,
+                shuffled,
+                by_seed,
+            });
         }
-        Ok(Setting { name: ground.name.clone(), sides, points })
+        Ok(Setting {
+            name: ground.name.clone(),
+            sides,
+            points,
+        })
     }
 
     /// The figures of one bridge, from an earlier run or new.
@@ -208,14 +248,37 @@ impl Work<'_> {
         (done, sides): (usize, &[SideReport; 2]),
     ) -> Result<Crossing, Error> {
         let kind = if shuffled { "shuffled" } else { "pairs" };
-        let place = [ground.name.replace(' ', "-"), format!("{kind}-{pairs}-seed-{seed}.json")];
-        let name = place.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("-");
+        let place = [
+            ground.name.replace(' ', "-"),
+            format!("{kind}-{pairs}-seed-{seed}.json"),
+        ];
+        let name = place
+            .iter()
+            .filter(|part| !part.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("-");
         let path = self.request.out.join("points").join(name);
-        let config = BridgeConfig { seed, ..self.request.config.clone() };
-        let what = format!("{} N = {pairs}{}, seed {seed}", ground.name, if shuffled { " shuffled" } else { "" });
-        let tell = |share: f64| (self.observe)(what.trim(), (done as f64 + share) / self.total as f64);
+        let config = BridgeConfig {
+            seed,
+            ..self.request.config.clone()
+        };
+        let what = format!(
+            "{} N = {pairs}{}, seed {seed}",
+            ground.name,
+            if shuffled { " shuffled" } else { "" }
+        );
+        let tell =
+            |share: f64| (self.observe)(what.trim(), (done as f64 + share) / self.total as f64);
         remembered_or(&path, &(&config, sides), || {
-            Plan { x: &ground.x, y: &ground.y, pairs, shuffled, config: config.clone() }.crossing(&tell)
+            Plan {
+                x: &ground.x,
+                y: &ground.y,
+                pairs,
+                shuffled,
+                config: config.clone(),
+            }
+            .crossing(&tell)
         })
     }
 }
@@ -237,20 +300,38 @@ fn side_report(side: &Modality, seed: u64) -> Result<SideReport, Error> {
     })
 }
 
-fn grounds(request: &ExperimentRequest, observe: &(dyn Fn(&str, f64) -> bool + Sync)) -> Result<Vec<Ground>, Error> {
+fn grounds(
+    request: &ExperimentRequest,
+    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+) -> Result<Vec<Ground>, Error> {
     match request.experiment {
         Experiment::ImageText => sides::scenes_and_captions(request, observe),
         Experiment::ImageSpeech => {
-            let image = sides::digit_images(&sides::mnist(request, observe)?, MNIST_IMAGE.name, request)?;
-            Ok(vec![Ground { name: String::new(), x: image, y: sides::spoken_digits(request)? }])
+            let image =
+                sides::digit_images(&sides::mnist(request, observe)?, MNIST_IMAGE.name, request)?;
+            Ok(vec![Ground {
+                name: String::new(),
+                x: image,
+                y: sides::spoken_digits(request)?,
+            }])
         }
-        Experiment::LabelSpeech => {
-            Ok(vec![Ground { name: String::new(), x: sides::labels(request)?, y: sides::spoken_digits(request)? }])
-        }
+        Experiment::LabelSpeech => Ok(vec![Ground {
+            name: String::new(),
+            x: sides::labels(request)?,
+            y: sides::spoken_digits(request)?,
+        }]),
         Experiment::AliLabel => {
             let ali = request.models.join("mnist-ali.safetensors");
-            let image = sides::digit_images(&sides::mnist(request, observe)?, &ali.display().to_string(), request)?;
-            Ok(vec![Ground { name: String::new(), x: image, y: sides::labels(request)? }])
+            let image = sides::digit_images(
+                &sides::mnist(request, observe)?,
+                &ali.display().to_string(),
+                request,
+            )?;
+            Ok(vec![Ground {
+                name: String::new(),
+                x: image,
+                y: sides::labels(request)?,
+            }])
         }
     }
 }

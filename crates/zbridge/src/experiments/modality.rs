@@ -13,9 +13,11 @@ pub(super) struct Modality {
     pub(super) pool: Rows,
     /// What neither pairs nor the given model have seen.
     pub(super) held_out: Rows,
-    /// Posteriors of observations whose keys nobody uses; beside them, those of the pool that are in no pair.
+    /// Posteriors of observations whose keys nobody uses; beside them, those of the pool that are
+    /// in no pair.
     pub(super) unpaired: Option<Posterior>,
-    /// Whether the pool holds observations without partners at all: ten labels, or every caption, are known anyway.
+    /// Whether the pool holds observations without partners at all: ten labels, or every caption,
+    /// are known anyway.
     pub(super) is_collection: bool,
     pub(super) reader: Box<dyn Reader>,
 }
@@ -58,7 +60,10 @@ pub(super) trait Reader: Send + Sync {
 
 impl Rows {
     pub(super) fn select(&self, rows: &[usize]) -> Self {
-        Self { posterior: self.posterior.select(rows), keys: rows.iter().map(|&row| self.keys[row]).collect() }
+        Self {
+            posterior: self.posterior.select(rows),
+            keys: rows.iter().map(|&row| self.keys[row]).collect(),
+        }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -66,17 +71,27 @@ impl Rows {
     }
 }
 
-/// `count` pairs of rows that share their keys: rows of x without replacement, in random order, each with a row of y that
-/// comes again only once all of its key have come.
-pub(super) fn pairs(x: &Rows, y: &Rows, count: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>), Error> {
+/// `count` pairs of rows that share their keys: rows of x without replacement, in random order,
+/// each with a row of y that comes again only once all of its key have come.
+pub(super) fn pairs(
+    x: &Rows,
+    y: &Rows,
+    count: usize,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>), Error> {
     let mut partners = Partners::of(y, seed);
     let order = RandomStream::named(seed, "experiment/pairs/x").permutation(x.count());
-    let found = order.into_iter().filter_map(|row| Some((row, partners.next(x.keys[row])?)));
+    let found = order
+        .into_iter()
+        .filter_map(|row| Some((row, partners.next(x.keys[row])?)));
     let (rows, partners): (Vec<usize>, Vec<usize>) = found.take(count).unzip();
     if rows.len() == count {
         return Ok((rows, partners));
     }
-    Err(Error::usage(format!("--pairs {count}: the data has only {} observations that find a partner", rows.len())))
+    Err(Error::usage(format!(
+        "--pairs {count}: the data has only {} observations that find a partner",
+        rows.len()
+    )))
 }
 
 /// The rows of each key in random order, handed out in turn.
@@ -87,16 +102,26 @@ struct Partners {
 
 impl Partners {
     fn of(rows: &Rows, seed: u64) -> Self {
-        let keys = rows.keys.iter().max().map_or(0, |&key| usize::from(key) + 1);
+        let keys = rows
+            .keys
+            .iter()
+            .max()
+            .map_or(0, |&key| usize::from(key) + 1);
         let mut by_key = vec![Vec::new(); keys];
         for row in RandomStream::named(seed, "experiment/pairs/y").permutation(rows.count()) {
             by_key[usize::from(rows.keys[row])].push(row);
         }
-        Self { taken: vec![0; keys], by_key }
+        Self {
+            taken: vec![0; keys],
+            by_key,
+        }
     }
 
     fn next(&mut self, key: u16) -> Option<usize> {
-        let rows = self.by_key.get(usize::from(key)).filter(|rows| !rows.is_empty())?;
+        let rows = self
+            .by_key
+            .get(usize::from(key))
+            .filter(|rows| !rows.is_empty())?;
         let taken = &mut self.taken[usize::from(key)];
         *taken += 1;
         Some(rows[(*taken - 1) % rows.len()])
@@ -116,14 +141,22 @@ mod tests {
     use zbridge_core::DiagonalGaussian;
 
     fn rows(keys: &[u16]) -> Rows {
-        Rows { posterior: DiagonalGaussian::standard(keys.len(), 1).into(), keys: keys.to_vec() }
+        Rows {
+            posterior: DiagonalGaussian::standard(keys.len(), 1).into(),
+            keys: keys.to_vec(),
+        }
     }
 
     #[test]
     fn pairs_share_their_keys_and_partners_come_again_last() {
         let (x, y) = (rows(&[0, 1, 0, 1, 2, 0, 7]), rows(&[1, 0, 0, 2]));
         let (x_rows, y_rows) = pairs(&x, &y, 6, 1).unwrap();
-        assert!(x_rows.iter().zip(&y_rows).all(|(&a, &b)| x.keys[a] == y.keys[b]));
+        assert!(
+            x_rows
+                .iter()
+                .zip(&y_rows)
+                .all(|(&a, &b)| x.keys[a] == y.keys[b])
+        );
         let zeros = y_rows.iter().filter(|&&row| y.keys[row] == 0).count();
         assert_eq!(zeros, 3);
         let mut seen = x_rows.clone();

@@ -21,7 +21,10 @@ impl Reader for DigitReader {
     }
 
     fn name(&self) -> String {
-        format!("a classifier, right on {} of real images", percent(self.0.accuracy.share))
+        format!(
+            "a classifier, right on {} of real images",
+            percent(self.0.accuracy.share)
+        )
     }
 }
 
@@ -40,10 +43,15 @@ impl Reader for ClassReader {
 
 /// The most probable class of each row of probabilities.
 pub(super) fn as_keys(probabilities: &Observations) -> Vec<Option<u16>> {
-    probabilities.argmax().into_iter().map(|class| u16::try_from(class).ok()).collect()
+    probabilities
+        .argmax()
+        .into_iter()
+        .map(|class| u16::try_from(class).ok())
+        .collect()
 }
 
-/// The judge of spoken digits, who hears sounds: what a model makes becomes a waveform and is heard like a recording.
+/// The judge of spoken digits, who hears sounds: what a model makes becomes a waveform and is heard
+/// like a recording.
 pub(super) struct SpeechReader {
     judge: Classifier,
     /// Share of real recordings that it reads right.
@@ -57,7 +65,9 @@ impl SpeechReader {
     /// [`Error`] when the file is not a judge of such sounds.
     pub(super) fn open(path: &str, sounds: &Observations, labels: &[u8]) -> Result<Self, Error> {
         let judge = judge_in(Path::new(path), sounds.kind())?;
-        let accuracy = classify(&judge.probabilities(sounds)?, labels)?.accuracy.share;
+        let accuracy = classify(&judge.probabilities(sounds)?, labels)?
+            .accuracy
+            .share;
         Ok(Self { judge, accuracy })
     }
 }
@@ -68,20 +78,32 @@ impl Reader for SpeechReader {
     }
 
     fn name(&self) -> String {
-        format!("a classifier of what is heard, right on {} of real recordings", percent(self.accuracy))
+        format!(
+            "a classifier of what is heard, right on {} of real recordings",
+            percent(self.accuracy)
+        )
     }
 }
 
 /// Spectrograms of the sounds that have these spectrograms.
 fn heard(observations: &Observations) -> Result<Observations, Error> {
     let EventKind::Sound(kind) = observations.kind() else {
-        return Err(Error::usage(format!("{} cannot be heard", observations.kind().in_words())));
+        return Err(Error::usage(format!(
+            "{} cannot be heard",
+            observations.kind().in_words()
+        )));
     };
-    let sounds = to_waveforms(observations.values(), kind, &RandomStream::named(0, "experiment/phases"));
+    let sounds = to_waveforms(
+        observations.values(),
+        kind,
+        &RandomStream::named(0, "experiment/phases"),
+    );
     let mut values = Vec::with_capacity(observations.values().len());
     for sound in &sounds {
         // A sound without any energy is silence, which says nothing.
-        values.extend(spectrogram(sound, kind).unwrap_or_else(|_| vec![0.0; observations.kind().size()]));
+        values.extend(
+            spectrogram(sound, kind).unwrap_or_else(|_| vec![0.0; observations.kind().size()]),
+        );
     }
     Ok(Observations::new(values, observations.kind().clone())?)
 }
@@ -90,11 +112,15 @@ fn judge_in(path: &Path, event: &EventKind) -> Result<Classifier, Error> {
     let judge = Classifier::from_weights(&WeightsFile::read(path)?, path)?;
     match judge.reads(event) {
         true => Ok(judge),
-        false => Err(Error::bad_file(path, format!("is a judge of other observations than {}", event.in_words()))),
+        false => Err(Error::bad_file(
+            path,
+            format!("is a judge of other observations than {}", event.in_words()),
+        )),
     }
 }
 
-/// A judge for each attribute that a level names: a picture shows a caption when all of them say so.
+/// A judge for each attribute that a level names: a picture shows a caption when all of them say
+/// so.
 pub(super) struct SceneReader {
     level: Level,
     judges: Vec<Classifier>,
@@ -110,7 +136,14 @@ impl SceneReader {
             let path = folder.join(format!("scene-judge-{}.safetensors", attribute.name()));
             judge_in(&path, &zbridge_data::scenes::PICTURE)
         };
-        Ok(Self { level, judges: level.attributes().iter().map(open).collect::<Result<_, _>>()? })
+        Ok(Self {
+            level,
+            judges: level
+                .attributes()
+                .iter()
+                .map(open)
+                .collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -147,7 +180,10 @@ impl Reader for CaptionReader {
     fn keys(&self, observations: &Observations) -> Result<Vec<Option<u16>>, Error> {
         let read = read_captions(observations)?;
         let key = |attributes: Attributes| (attributes.level() == self.0).then(|| attributes.key());
-        Ok(read.into_iter().map(|attributes| attributes.and_then(key)).collect())
+        Ok(read
+            .into_iter()
+            .map(|attributes| attributes.and_then(key))
+            .collect())
     }
 
     fn name(&self) -> String {
@@ -164,11 +200,16 @@ impl Reader for CaptionReader {
 }
 
 fn attributes_of(level: Level, key: u16) -> Vec<(&'static str, usize)> {
-    let Some(found) = Attributes::of_key(level, key) else { return vec![] };
-    let named = |attribute: &Attribute| Some((attribute.name(), usize::from(found.class(*attribute)?)));
+    let Some(found) = Attributes::of_key(level, key) else {
+        return vec![];
+    };
+    let named =
+        |attribute: &Attribute| Some((attribute.name(), usize::from(found.class(*attribute)?)));
     level.attributes().iter().filter_map(named).collect()
 }
 
 fn caption_of(level: Level, key: u16) -> String {
-    Attributes::of_key(level, key).map(|attributes| attributes.caption()).unwrap_or_default()
+    Attributes::of_key(level, key)
+        .map(|attributes| attributes.caption())
+        .unwrap_or_default()
 }

@@ -30,11 +30,26 @@ pub(super) fn samples(
     let pairs = request.pairs.iter().copied().max().unwrap_or_default();
     let mut sections = Vec::new();
     for (place, ground) in grounds.iter().enumerate() {
-        let config = BridgeConfig { seed: request.seed, ..request.config.clone() };
-        let plan = Plan { x: &ground.x, y: &ground.y, pairs, shuffled: false, config };
-        let (bridge, _) = plan.fit(&|share| observe("samples", (place as f64 + share) / grounds.len() as f64))?;
+        let config = BridgeConfig {
+            seed: request.seed,
+            ..request.config.clone()
+        };
+        let plan = Plan {
+            x: &ground.x,
+            y: &ground.y,
+            pairs,
+            shuffled: false,
+            config,
+        };
+        let (bridge, _) =
+            plan.fit(&|share| observe("samples", (place as f64 + share) / grounds.len() as f64))?;
         for direction in [Direction::XToY, Direction::YToX] {
-            sections.push(made(ground, &bridge, direction, (request.seed, sections.len()))?);
+            sections.push(made(
+                ground,
+                &bridge,
+                direction,
+                (request.seed, sections.len()),
+            )?);
         }
     }
     Ok(sections)
@@ -53,17 +68,38 @@ fn made(
     };
     let rows = one_of_each(&source.held_out.keys);
     let sources = source.held_out.posterior.select(&rows);
-    let names: Vec<String> = rows.iter().map(|&row| shown(source, source.held_out.keys[row])).collect();
+    let names: Vec<String> = rows
+        .iter()
+        .map(|&row| shown(source, source.held_out.keys[row]))
+        .collect();
     let mut stream = RandomStream::named(seed, "experiment/samples");
-    let mut draw =
-        |sources: &Posterior, count| generate(bridge.density(direction), sources, &*target.model, count, &mut stream);
-    let heading = format!("{} {} made from {}", ground.name, target.plural(), source.plural());
+    let mut draw = |sources: &Posterior, count| {
+        generate(
+            bridge.density(direction),
+            sources,
+            &*target.model,
+            count,
+            &mut stream,
+        )
+    };
+    let heading = format!(
+        "{} {} made from {}",
+        ground.name,
+        target.plural(),
+        source.plural()
+    );
     let section = Section::new(heading.trim());
     Ok(match target.model.event() {
-        EventKind::Image { .. } => images(section, &draw(&sources, COLUMNS)?, names, (source, number))?,
+        EventKind::Image { .. } => {
+            images(section, &draw(&sources, COLUMNS)?, names, (source, number))?
+        }
         EventKind::Sound(_) => section
             .paragraph("Held-out sources, two draws each, as the judge hears them.")
-            .with(Block::Sounds(recordings(&draw(&sources, SOUNDS)?, &names, seed))),
+            .with(Block::Sounds(recordings(
+                &draw(&sources, SOUNDS)?,
+                &names,
+                seed,
+            ))),
         _ => section.table(words(&draw(&sources, 5)?, &names, source)),
     })
 }
@@ -75,27 +111,64 @@ fn images(
     (source, number): (&Modality, usize),
 ) -> Result<Section, Error> {
     let rows: Vec<Vec<Tile>> = tiles(made)?.chunks(COLUMNS).map(<[Tile]>::to_vec).collect();
-    let caption = format!("Ten draws for each of {} held-out {}, a row each.", rows.len(), source.plural());
-    let grid = Grid { row_captions: names, ..Grid::new(rows) };
-    Ok(section.illustration(format!("made-{number}"), caption, "Rows of generated images.", grid))
+    let caption = format!(
+        "Ten draws for each of {} held-out {}, a row each.",
+        rows.len(),
+        source.plural()
+    );
+    let grid = Grid {
+        row_captions: names,
+        ..Grid::new(rows)
+    };
+    Ok(section.illustration(
+        format!("made-{number}"),
+        caption,
+        "Rows of generated images.",
+        grid,
+    ))
 }
 
 fn recordings(made: &Observations, names: &[String], seed: u64) -> Vec<Recording> {
-    let EventKind::Sound(kind) = made.kind() else { return vec![] };
-    let sounds = to_waveforms(made.values(), kind, &RandomStream::named(seed, "experiment/samples/phases"));
-    let named = names.iter().flat_map(|name| std::iter::repeat_n(name, SOUNDS));
-    named.zip(&sounds).map(|(name, sound)| Recording { caption: name.clone(), wav: sound.to_wav() }).collect()
+    let EventKind::Sound(kind) = made.kind() else {
+        return vec![];
+    };
+    let sounds = to_waveforms(
+        made.values(),
+        kind,
+        &RandomStream::named(seed, "experiment/samples/phases"),
+    );
+    let named = names
+        .iter()
+        .flat_map(|name| std::iter::repeat_n(name, SOUNDS));
+    named
+        .zip(&sounds)
+        .map(|(name, sound)| Recording {
+            caption: name.clone(),
+            wav: sound.to_wav(),
+        })
+        .collect()
 }
 
 /// Classes or texts, the draws of a source in one cell.
 fn words(made: &Observations, names: &[String], source: &Modality) -> Table {
-    let each = made.texts().unwrap_or_else(|| made.argmax().iter().map(ToString::to_string).collect());
+    let each = made
+        .texts()
+        .unwrap_or_else(|| made.argmax().iter().map(ToString::to_string).collect());
     let draws = each.chunks(each.len() / names.len().max(1));
-    let rows =
-        names.iter().zip(draws).map(|(name, draws)| vec![Cell::text(name.clone()), Cell::text(draws.join("; "))]);
+    let rows = names
+        .iter()
+        .zip(draws)
+        .map(|(name, draws)| vec![Cell::text(name.clone()), Cell::text(draws.join("; "))]);
     Table {
-        caption: format!("Five draws for each of {} held-out {}.", names.len(), source.plural()),
-        columns: vec![Column::words(format!("{} of", source.name)), Column::words("draws")],
+        caption: format!(
+            "Five draws for each of {} held-out {}.",
+            names.len(),
+            source.plural()
+        ),
+        columns: vec![
+            Column::words(format!("{} of", source.name)),
+            Column::words("draws"),
+        ],
         rows: rows.collect(),
     }
 }
@@ -107,7 +180,9 @@ fn one_of_each(keys: &[u16]) -> Vec<usize> {
     all.dedup();
     let step = all.len().div_ceil(ROWS).max(1);
     let chosen = all.into_iter().step_by(step);
-    chosen.filter_map(|key| keys.iter().position(|&other| other == key)).collect()
+    chosen
+        .filter_map(|key| keys.iter().position(|&other| other == key))
+        .collect()
 }
 
 /// What a key is called: a digit, or a caption.

@@ -23,20 +23,33 @@ const SCENES: usize = 6000;
 const PICTURES: usize = 1000;
 
 /// MNIST from where the request says.
-pub(super) fn mnist(request: &ExperimentRequest, observe: &(dyn Fn(&str, f64) -> bool + Sync)) -> Result<Mnist, Error> {
+pub(super) fn mnist(
+    request: &ExperimentRequest,
+    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+) -> Result<Mnist, Error> {
     let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe("download MNIST", progress.received as f64 / progress.total.max(1) as f64);
+        observe(
+            "download MNIST",
+            progress.received as f64 / progress.total.max(1) as f64,
+        );
     })?;
     Ok(Mnist::load_both(&folder)?)
 }
 
 /// Digits as images of a given model.
-pub(super) fn digit_images(mnist: &Mnist, model: &str, request: &ExperimentRequest) -> Result<Modality, Error> {
+pub(super) fn digit_images(
+    mnist: &Mnist,
+    model: &str,
+    request: &ExperimentRequest,
+) -> Result<Modality, Error> {
     let Given { model, digest, .. } = Given::open(model, request.device)?;
     let rows = |split: &MnistSplit, from: usize, count: usize| -> Result<Rows, Error> {
         let rows: Vec<usize> = (from..split.rows().min(from + count)).collect();
         let keys = rows.iter().map(|&row| split.labels()[row].into()).collect();
-        Ok(Rows { posterior: model.posterior(&split.images_observations().select(&rows))?, keys })
+        Ok(Rows {
+            posterior: model.posterior(&split.images_observations().select(&rows))?,
+            keys,
+        })
     };
     Ok(Modality {
         name: "image",
@@ -55,7 +68,10 @@ pub(super) fn labels(request: &ExperimentRequest) -> Result<Modality, Error> {
     let Given { model, digest, .. } = Given::open(MNIST_LABEL.name, request.device)?;
     let labels: Vec<u8> = (0..10).collect();
     let posterior = model.posterior(&Observations::one_hot(&labels, 10)?)?;
-    let ten = Rows { posterior, keys: (0..10).collect() };
+    let ten = Rows {
+        posterior,
+        keys: (0..10).collect(),
+    };
     Ok(Modality {
         name: "label",
         pool: ten.select(&(0..10).collect::<Vec<_>>()),
@@ -68,27 +84,38 @@ pub(super) fn labels(request: &ExperimentRequest) -> Result<Modality, Error> {
     })
 }
 
-/// Spoken digits as the speech VAE sees them: pairs are made of what it was trained on, without labels; the recordings
-/// numbered 0 to 4 of each speaker and digit are held out.
+/// Spoken digits as the speech VAE sees them: pairs are made of what it was trained on, without
+/// labels; the recordings numbered 0 to 4 of each speaker and digit are held out.
 pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Error> {
     let Some(folder) = &request.speech else {
-        return Err(Error::usage("this experiment needs recordings of spoken digits: name their folder with --speech"));
+        return Err(Error::usage(
+            "this experiment needs recordings of spoken digits: name their folder with --speech",
+        ));
     };
     let named = |name: &str| request.models.join(name).display().to_string();
     let path = named("speech.safetensors");
     let Given { model, digest, .. } = Given::open(&path, request.device)?;
     let EventKind::Sound(kind) = model.event() else {
-        return Err(Error::bad_file(path, format!("models {}, not sounds", model.event().in_words())));
+        return Err(Error::bad_file(
+            path,
+            format!("models {}, not sounds", model.event().in_words()),
+        ));
     };
     let digits = SpokenDigits::read(folder, kind)?;
     let sounds = &digits.recordings.sounds;
     let rows = |rows: &[usize]| -> Result<Rows, Error> {
         let keys = digits.labels_of(rows).into_iter().map(u16::from).collect();
-        Ok(Rows { posterior: model.posterior(&sounds.select(rows))?, keys })
+        Ok(Rows {
+            posterior: model.posterior(&sounds.select(rows))?,
+            keys,
+        })
     };
     let test = digits.rows(true);
-    let reader =
-        SpeechReader::open(&named("speech-judge.safetensors"), &sounds.select(&test), &digits.labels_of(&test))?;
+    let reader = SpeechReader::open(
+        &named("speech-judge.safetensors"),
+        &sounds.select(&test),
+        &digits.labels_of(&test),
+    )?;
     Ok(Modality {
         name: "speech",
         pool: rows(&digits.rows(false))?,
@@ -111,12 +138,22 @@ pub(super) fn scenes_and_captions(
     let caption = Given::open(&named("caption.safetensors"), request.device)?;
     let mut grounds = Vec::new();
     for number in &request.levels {
-        observe("draw and encode scenes", grounds.len() as f64 / request.levels.len() as f64);
-        let level = Level::of_number(usize::from(*number)).ok_or_else(|| Error::usage("levels are 1 to 5"))?;
+        observe(
+            "draw and encode scenes",
+            grounds.len() as f64 / request.levels.len() as f64,
+        );
+        let level = Level::of_number(usize::from(*number))
+            .ok_or_else(|| Error::usage("levels are 1 to 5"))?;
         let halves = [("pool", SCENES), ("held-out", HELD_OUT)].map(|(half, count)| {
-            scenes(level, count, &RandomStream::named(request.seed, &format!("experiment/scenes/{number}/{half}")))
+            scenes(
+                level,
+                count,
+                &RandomStream::named(request.seed, &format!("experiment/scenes/{number}/{half}")),
+            )
         });
-        let [pool, held_out] = halves.each_ref().map(|scenes| seen(&*picture.model, scenes));
+        let [pool, held_out] = halves
+            .each_ref()
+            .map(|scenes| seen(&*picture.model, scenes));
         let x = Modality {
             name: "picture",
             pool: pool?,
@@ -128,7 +165,11 @@ pub(super) fn scenes_and_captions(
             reader: Box::new(SceneReader::open(&request.models, level)?),
         };
         let y = every_caption(&caption, level, &halves[1])?;
-        grounds.push(Ground { name: format!("level {number}"), x, y });
+        grounds.push(Ground {
+            name: format!("level {number}"),
+            x,
+            y,
+        });
     }
     Ok(grounds)
 }
@@ -140,14 +181,23 @@ fn seen(model: &dyn LatentModel, scenes: &[Scene]) -> Result<Rows, Error> {
         parts.push(model.posterior(&pictures(scenes)?)?.moments().into_owned());
     }
     let posterior = DiagonalGaussian::joined(&parts, model.latent_dim())?.into();
-    Ok(Rows { posterior, keys: scenes.iter().map(|scene| scene.attributes().key()).collect() })
+    Ok(Rows {
+        posterior,
+        keys: scenes
+            .iter()
+            .map(|scene| scene.attributes().key())
+            .collect(),
+    })
 }
 
 /// Every caption of a level, each once; held out are the captions of held-out scenes.
 fn every_caption(given: &Given, level: Level, held_out: &[Scene]) -> Result<Modality, Error> {
     let rows = |attributes: &[Attributes]| -> Result<Rows, Error> {
         let keys = attributes.iter().map(Attributes::key).collect();
-        Ok(Rows { posterior: given.model.posterior(&captions_of(attributes)?)?, keys })
+        Ok(Rows {
+            posterior: given.model.posterior(&captions_of(attributes)?)?,
+            keys,
+        })
     };
     let held_out: Vec<Attributes> = held_out.iter().map(|scene| *scene.attributes()).collect();
     Ok(Modality {

@@ -31,8 +31,16 @@ impl Ground {
         request: &LearningCurveRequest,
     ) -> Result<Self, Error> {
         let model = Given::open(MNIST_IMAGE.name, request.device)?.model;
-        let digits = Digits::prepare((train, test), (model, Pixels::Grey), request.unpaired, request.device)?;
-        Ok(Self { digits, seed: request.seed })
+        let digits = Digits::prepare(
+            (train, test),
+            (model, Pixels::Grey),
+            request.unpaired,
+            request.device,
+        )?;
+        Ok(Self {
+            digits,
+            seed: request.seed,
+        })
     }
 
     pub(super) fn unpaired_rows(&self) -> usize {
@@ -49,10 +57,17 @@ impl Ground {
         tell: &(dyn Fn(f64) -> bool + Sync),
     ) -> Result<SeedPoint, Error> {
         let kind = if shuffled { "shuffled" } else { "pairs" };
-        let path = request.out.join(format!("points/{kind}-{pairs}-seed-{seed}.json"));
-        let config = BridgeConfig { seed, ..request.config.clone() };
+        let path = request
+            .out
+            .join(format!("points/{kind}-{pairs}-seed-{seed}.json"));
+        let config = BridgeConfig {
+            seed,
+            ..request.config.clone()
+        };
         let settings = (&config, self.unpaired_rows(), request.images, request.draws);
-        remembered_or(&path, &settings, || self.measured(request, &config, pairs, shuffled, tell))
+        remembered_or(&path, &settings, || {
+            self.measured(request, &config, pairs, shuffled, tell)
+        })
     }
 
     fn measured(
@@ -73,12 +88,23 @@ impl Ground {
         }
         let (start, processor) = (Instant::now(), ProcessTime::now());
         let bridge = self.digits.fit(config, (rows, &partners), tell)?;
-        let (fit_seconds, fit_core_seconds) = (start.elapsed().as_secs_f64(), processor.elapsed().as_secs_f64());
+        let (fit_seconds, fit_core_seconds) = (
+            start.elapsed().as_secs_f64(),
+            processor.elapsed().as_secs_f64(),
+        );
         let truth = digits.labels_of(held_out);
         let held_posterior = digits.image_posterior.select(held_out);
-        let (made, conditions) =
-            images_of_labels(bridge.y_to_x(), &*digits.label_model, &*digits.image_model, IMAGES_PER_LABEL, seed)?;
-        let real = digits.judge.classifier.features(&digits.images.select(held_out))?;
+        let (made, conditions) = images_of_labels(
+            bridge.y_to_x(),
+            &*digits.label_model,
+            &*digits.image_model,
+            IMAGES_PER_LABEL,
+            seed,
+        )?;
+        let real = digits
+            .judge
+            .classifier
+            .features(&digits.images.select(held_out))?;
         let gain = match request.images {
             0 => None,
             images => {
@@ -88,11 +114,22 @@ impl Ground {
         };
         Ok(SeedPoint {
             seed,
-            image_to_label: image_to_label(bridge.x_to_y(), &held_posterior, &truth, &*digits.label_model, seed)?,
+            image_to_label: image_to_label(
+                bridge.x_to_y(),
+                &held_posterior,
+                &truth,
+                &*digits.label_model,
+                seed,
+            )?,
             label_to_image: label_to_image(&made, &conditions, &digits.judge)?,
             frechet_distance: frechet_distance(&digits.judge.classifier.features(&made)?, &real)?,
             gain_over_prior_nats: gain,
-            direction_gap: DirectionGap::on(&bridge, &held_posterior, &digits.label_posterior.select(held_out), seed)?,
+            direction_gap: DirectionGap::on(
+                &bridge,
+                &held_posterior,
+                &digits.label_posterior.select(held_out),
+                seed,
+            )?,
             image_to_label_choice: bridge.comparison(Direction::XToY).clone(),
             label_to_image_choice: bridge.comparison(Direction::YToX).clone(),
             fit_seconds,
@@ -101,11 +138,27 @@ impl Ground {
     }
 
     /// log p(x|y) − log p(x) of test images, from the same decoder evaluations.
-    fn gain_over_prior(&self, bridge: &Bridge, rows: &[usize], draws: usize, seed: u64) -> Result<Estimate, Error> {
-        let estimates =
-            self.digits.likelihoods(&[bridge], rows, Draws { draws, source_draws: SOURCE_DRAWS, seed }, &|_| ())?;
+    fn gain_over_prior(
+        &self,
+        bridge: &Bridge,
+        rows: &[usize],
+        draws: usize,
+        seed: u64,
+    ) -> Result<Estimate, Error> {
+        let estimates = self.digits.likelihoods(
+            &[bridge],
+            rows,
+            Draws {
+                draws,
+                source_draws: SOURCE_DRAWS,
+                seed,
+            },
+            &|_| (),
+        )?;
         let each = estimates[0].per_row.iter().zip(&estimates[1].per_row);
-        Ok(Estimate::of(each.map(|(prior, bridge)| bridge.log_mean_nats - prior.log_mean_nats)))
+        Ok(Estimate::of(each.map(|(prior, bridge)| {
+            bridge.log_mean_nats - prior.log_mean_nats
+        })))
     }
 
     /// What the given models allow: their own draws in place of a bridge's.
@@ -115,19 +168,26 @@ impl Ground {
         let (model, rows) = (&digits.image_model, 10 * IMAGES_PER_LABEL);
         let real = digits.judge.classifier.features(&digits.images)?;
         let distance = |images: &Observations| -> Result<f64, Error> {
-            Ok(frechet_distance(&digits.judge.classifier.features(images)?, &real)?)
+            Ok(frechet_distance(
+                &digits.judge.classifier.features(images)?,
+                &real,
+            )?)
         };
         let chosen: Vec<usize> = row_order(self.seed, digits.labels.len())[..rows].to_vec();
         let drawn = model.decode(&digits.image_posterior.select(&chosen).sample(&mut stream))?;
         let labels: Vec<u8> = chosen.iter().map(|&row| digits.labels[row]).collect();
-        let prior = model.decode(&DiagonalGaussian::standard(rows, model.latent_dim()).sample(&mut stream))?;
+        let prior = model
+            .decode(&DiagonalGaussian::standard(rows, model.latent_dim()).sample(&mut stream))?;
         Ok(Limits {
             judge_accuracy: digits.judge.accuracy.share,
             posterior_draws: Generated {
                 label_to_image: Some(label_to_image(&drawn, &labels, &digits.judge)?),
                 frechet_distance: distance(&drawn)?,
             },
-            prior_draws: Generated { label_to_image: None, frechet_distance: distance(&prior)? },
+            prior_draws: Generated {
+                label_to_image: None,
+                frechet_distance: distance(&prior)?,
+            },
             real_pixel_sd: diversity(&digits.images, &digits.labels)?.within_condition_sd,
         })
     }

@@ -1,4 +1,5 @@
-//! How a bridge gets better with pairs: every figure over N and seeds, with shuffled pairs as the negative control.
+//! How a bridge gets better with pairs: every figure over N and seeds, with shuffled pairs as the
+//! negative control.
 
 mod ground;
 mod page;
@@ -20,8 +21,8 @@ use zbridge_report::write_atomically;
 pub struct LearningCurveRequest {
     /// MNIST's folder; without it the usual places, then a download.
     pub data: Option<PathBuf>,
-    /// Folder for tables, figures and pages; made if absent. Points that lie there from an earlier run with the same
-    /// settings are taken over.
+    /// Folder for tables, figures and pages; made if absent. Points that lie there from an earlier
+    /// run with the same settings are taken over.
     pub out: PathBuf,
     /// Numbers of pairs, each at most 9,000 of the 10,000 test images.
     pub pairs: Vec<usize>,
@@ -45,12 +46,13 @@ pub struct LearningCurveRequest {
     pub command: String,
 }
 
-/// Measures the curve and writes `learning-curve.json`, `report.html`, `report.md` and the figure as PNG and SVG.
-/// `observe` hears what is being done and the share done of the whole, and says whether to go on.
+/// Measures the curve and writes `learning-curve.json`, `report.html`, `report.md` and the figure
+/// as PNG and SVG. `observe` hears what is being done and the share done of the whole, and says
+/// whether to go on.
 ///
 /// # Errors
-/// [`Error`] when MNIST cannot be read, a fit fails or is interrupted, or the folder cannot be written. Points that are
-/// finished by then stay in the folder.
+/// [`Error`] when MNIST cannot be read, a fit fails or is interrupted, or the folder cannot be
+/// written. Points that are finished by then stay in the folder.
 pub fn learning_curve(
     request: &LearningCurveRequest,
     observe: &(dyn Fn(&str, f64) -> bool + Sync),
@@ -59,10 +61,16 @@ pub fn learning_curve(
     check(request)?;
     crate::make_folder(&request.out.join("points"))?;
     let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe("download MNIST", progress.received as f64 / progress.total.max(1) as f64);
+        observe(
+            "download MNIST",
+            progress.received as f64 / progress.total.max(1) as f64,
+        );
     })?;
     observe("read and encode MNIST", 0.0);
-    let (train, test) = (Mnist::load(&folder, Split::Train)?, Mnist::load(&folder, Split::Test)?);
+    let (train, test) = (
+        Mnist::load(&folder, Split::Train)?,
+        Mnist::load(&folder, Split::Test)?,
+    );
     let ground = Ground::prepare(&train, &test, request)?;
     let kinds = [(false, &request.pairs), (true, &request.shuffled)];
     let seeds: Vec<u64> = (request.seed..request.seed + request.seeds).collect();
@@ -73,12 +81,19 @@ pub fn learning_curve(
         for &pairs in numbers {
             let mut by_seed = Vec::new();
             for &seed in &seeds {
-                let what = format!("N = {pairs}{}, seed {seed}", if shuffled { " shuffled" } else { "" });
+                let what = format!(
+                    "N = {pairs}{}, seed {seed}",
+                    if shuffled { " shuffled" } else { "" }
+                );
                 let tell = |share: f64| observe(&what, (done + share) / total);
                 by_seed.push(ground.remembered_or_measured(request, pairs, seed, shuffled, &tell)?);
                 done += 1.0;
             }
-            points.push(Point { pairs, shuffled, by_seed });
+            points.push(Point {
+                pairs,
+                shuffled,
+                by_seed,
+            });
         }
     }
     let mut curve = Curve {
@@ -102,10 +117,14 @@ fn check(request: &LearningCurveRequest) -> Result<(), Error> {
     const MOST_PAIRS: usize = 9000;
     let mut numbers = request.pairs.iter().chain(&request.shuffled);
     if let Some(pairs) = numbers.find(|pairs| !(4..=MOST_PAIRS).contains(*pairs)) {
-        return Err(Error::usage(format!("{pairs} pairs: 4 to {MOST_PAIRS} of the 10,000 test images can be pairs")));
+        return Err(Error::usage(format!(
+            "{pairs} pairs: 4 to {MOST_PAIRS} of the 10,000 test images can be pairs"
+        )));
     }
     if request.pairs.is_empty() || request.seeds == 0 {
-        return Err(Error::usage("a learning curve needs at least one number of pairs and one seed"));
+        return Err(Error::usage(
+            "a learning curve needs at least one number of pairs and one seed",
+        ));
     }
     request.config.clone().check()?;
     Ok(())

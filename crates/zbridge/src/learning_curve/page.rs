@@ -4,7 +4,8 @@ use super::results::{Curve, Point, SeedPoint};
 use crate::words::estimate;
 use zbridge_core::Estimate;
 use zbridge_report::{
-    Block, Cell, Column, Figure, KeyFigure, LineChart, Page, Panel, Scale, Section, Series, Table, Verdict,
+    Block, Cell, Column, Figure, KeyFigure, LineChart, Page, Panel, Scale, Section, Series, Table,
+    Verdict,
 };
 
 pub(super) fn page(curve: &Curve) -> Page {
@@ -22,7 +23,10 @@ pub(super) fn page(curve: &Curve) -> Page {
         provenance(curve),
     ];
     let shuffled = curve.points.iter().any(|point| point.shuffled);
-    let mut page = Page { title: "Learning curve: images ↔ labels across two given models".into(), sections };
+    let mut page = Page {
+        title: "Learning curve: images ↔ labels across two given models".into(),
+        sections,
+    };
     if shuffled {
         let section = Section::new("Negative control")
             .paragraph("The same fits on shuffled pairs: chance is 10 %.")
@@ -33,16 +37,29 @@ pub(super) fn page(curve: &Curve) -> Page {
 }
 
 fn verdict(curve: &Curve) -> Verdict {
-    let real: Vec<&Point> = curve.points.iter().filter(|point| !point.shuffled).collect();
-    let own = curve.limits.posterior_draws.label_to_image.as_ref().map_or(f64::NAN, |drawn| drawn.coherence);
+    let real: Vec<&Point> = curve
+        .points
+        .iter()
+        .filter(|point| !point.shuffled)
+        .collect();
+    let own = curve
+        .limits
+        .posterior_draws
+        .label_to_image
+        .as_ref()
+        .map_or(f64::NAN, |drawn| drawn.coherence);
     let text = format!(
         "The judge of images made from labels is right on {:.1} % of real ones, and on {:.1} % of the image VAE's own draws for real images, which no bridge can be expected to exceed.",
         100.0 * curve.limits.judge_accuracy,
         100.0 * own
     );
-    let headline = match (real.iter().min_by_key(|point| point.pairs), real.iter().max_by_key(|point| point.pairs)) {
+    let headline = match (
+        real.iter().min_by_key(|point| point.pairs),
+        real.iter().max_by_key(|point| point.pairs),
+    ) {
         (Some(few), Some(many)) => {
-            let read = |point: &Point| 100.0 * point.over_seeds(|seed| seed.image_to_label.accuracy).mean;
+            let read =
+                |point: &Point| 100.0 * point.over_seeds(|seed| seed.image_to_label.accuracy).mean;
             format!(
                 "From {} to {} pairs, labels told rightly from held-out images rise from {:.1} to {:.1} %.",
                 few.pairs,
@@ -54,15 +71,24 @@ fn verdict(curve: &Curve) -> Verdict {
         _ => "Nothing was measured.".to_owned(),
     };
     // The number of pairs that a user is likely to have.
-    let usual = real.iter().find(|point| point.pairs == 256).or(real.first());
+    let usual = real
+        .iter()
+        .find(|point| point.pairs == 256)
+        .or(real.first());
     let figures = usual.into_iter().flat_map(|point| {
         let key = |name: &str, found: Estimate, (unit, digits, reading): (&str, usize, &str)| {
-            let key = KeyFigure::new(format!("{name}, {} pairs", point.pairs), found.mean, digits).with_unit(unit);
+            let key = KeyFigure::new(format!("{name}, {} pairs", point.pairs), found.mean, digits)
+                .with_unit(unit);
             let (low, high) = found.interval();
-            let key = if found.count > 1 { key.with_interval(low, high) } else { key };
+            let key = if found.count > 1 {
+                key.with_interval(low, high)
+            } else {
+                key
+            };
             key.with_reading(reading)
         };
-        let gain = point.over_seeds(|seed| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean));
+        let gain =
+            point.over_seeds(|seed| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean));
         [
             key(
                 "image → label",
@@ -74,7 +100,11 @@ fn verdict(curve: &Curve) -> Verdict {
                 point.over_seeds(|seed| 100.0 * seed.label_to_image.coherence),
                 ("%", 1, "of images made from labels are read as theirs"),
             ),
-            key("log p(x|y) − log p(x)", gain, ("nats", 2, "gained by knowing the label")),
+            key(
+                "log p(x|y) − log p(x)",
+                gain,
+                ("nats", 2, "gained by knowing the label"),
+            ),
         ]
     });
     figures.fold(Verdict::new(headline).with_text(text), Verdict::figure)
@@ -94,16 +124,25 @@ pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
         Column::numbers("direction gap"),
         Column::numbers("fit, core-s"),
     ];
-    let points = curve.points.iter().filter(|point| point.shuffled == shuffled);
+    let points = curve
+        .points
+        .iter()
+        .filter(|point| point.shuffled == shuffled);
     let row = |point: &Point| -> Vec<Cell> {
-        let over = |figure: &dyn Fn(&SeedPoint) -> f64, digits| estimate(&point.over_seeds(figure), digits);
+        let over = |figure: &dyn Fn(&SeedPoint) -> f64, digits| {
+            estimate(&point.over_seeds(figure), digits)
+        };
         let gain = |seed: &SeedPoint| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean);
         vec![
             Cell::text(point.pairs.to_string()),
             over(&|seed| 100.0 * seed.image_to_label.accuracy, 1),
             over(&|seed| seed.image_to_label.log_p_nats, 3),
             over(&|seed| seed.image_to_label.expected_calibration_error, 3),
-            if curve.images == 0 { Cell::missing() } else { over(&gain, 2) },
+            if curve.images == 0 {
+                Cell::missing()
+            } else {
+                over(&gain, 2)
+            },
             over(&|seed| 100.0 * seed.label_to_image.coherence, 1),
             over(&|seed| seed.label_to_image.pixel_sd, 3),
             over(&|seed| seed.frechet_distance, 2),
@@ -115,11 +154,23 @@ pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
     if !shuffled {
         let limits = &curve.limits;
         let posterior = limits.posterior_draws.label_to_image.as_ref();
-        let given = |name: &str, coherence: Option<f64>, sd: Option<f64>, distance: Option<f64>| -> Vec<Cell> {
-            let cell = |value: Option<f64>, digits| value.map_or(Cell::missing(), |value| Cell::number(value, digits));
+        let given = |name: &str,
+                     coherence: Option<f64>,
+                     sd: Option<f64>,
+                     distance: Option<f64>|
+         -> Vec<Cell> {
+            let cell = |value: Option<f64>, digits| {
+                value.map_or(Cell::missing(), |value| Cell::number(value, digits))
+            };
             let mut row = vec![Cell::text(name)];
             row.extend((0..4).map(|_| Cell::missing()));
-            row.extend([cell(coherence, 1), cell(sd, 3), cell(distance, 2), Cell::missing(), Cell::missing()]);
+            row.extend([
+                cell(coherence, 1),
+                cell(sd, 3),
+                cell(distance, 2),
+                Cell::missing(),
+                Cell::missing(),
+            ]);
             row
         };
         rows.push(given(
@@ -128,8 +179,18 @@ pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
             posterior.map(|drawn| drawn.pixel_sd),
             Some(limits.posterior_draws.frechet_distance),
         ));
-        rows.push(given("VAE, prior draws", None, None, Some(limits.prior_draws.frechet_distance)));
-        rows.push(given("real images", Some(100.0 * limits.judge_accuracy), Some(limits.real_pixel_sd), None));
+        rows.push(given(
+            "VAE, prior draws",
+            None,
+            None,
+            Some(limits.prior_draws.frechet_distance),
+        ));
+        rows.push(given(
+            "real images",
+            Some(100.0 * limits.judge_accuracy),
+            Some(limits.real_pixel_sd),
+            None,
+        ));
     }
     let seeds = curve.points.first().map_or(0, |point| point.by_seed.len());
     let caption = format!(
@@ -141,7 +202,11 @@ pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
         curve.images,
         curve.draws,
     );
-    Table { caption, columns, rows }
+    Table {
+        caption,
+        columns,
+        rows,
+    }
 }
 
 fn figure(curve: &Curve) -> Figure {
@@ -154,10 +219,18 @@ fn figure(curve: &Curve) -> Figure {
                 .map(|point| (point.pairs as f64, point.over_seeds(figure)))
                 .collect();
             let band = points.iter().map(|(n, found)| {
-                let error = if found.count > 1 { 2.0 * found.standard_error } else { 0.0 };
+                let error = if found.count > 1 {
+                    2.0 * found.standard_error
+                } else {
+                    0.0
+                };
                 (*n, found.mean - error, found.mean + error)
             });
-            Series::new(name, points.iter().map(|(n, found)| (*n, found.mean)).collect()).with_band(band.collect())
+            Series::new(
+                name,
+                points.iter().map(|(n, found)| (*n, found.mean)).collect(),
+            )
+            .with_band(band.collect())
         };
         let mut series = vec![line(false, "pairs")];
         if curve.points.iter().any(|point| point.shuffled) {
@@ -173,29 +246,63 @@ fn figure(curve: &Curve) -> Figure {
         })
     };
     let mut panels = vec![
-        panel("image → label: accuracy", "%", &|seed| 100.0 * seed.image_to_label.accuracy),
-        panel("image → label: log p(y|x)", "nats", &|seed| seed.image_to_label.log_p_nats),
-        panel("image → label: calibration error", "", &|seed| seed.image_to_label.expected_calibration_error),
-        panel("label → image: coherence", "%", &|seed| 100.0 * seed.label_to_image.coherence),
-        panel("label → image: pixel sd", "", &|seed| seed.label_to_image.pixel_sd),
+        panel("image → label: accuracy", "%", &|seed| {
+            100.0 * seed.image_to_label.accuracy
+        }),
+        panel("image → label: log p(y|x)", "nats", &|seed| {
+            seed.image_to_label.log_p_nats
+        }),
+        panel("image → label: calibration error", "", &|seed| {
+            seed.image_to_label.expected_calibration_error
+        }),
+        panel("label → image: coherence", "%", &|seed| {
+            100.0 * seed.label_to_image.coherence
+        }),
+        panel("label → image: pixel sd", "", &|seed| {
+            seed.label_to_image.pixel_sd
+        }),
     ];
     if curve.images > 0 {
         let gain = |seed: &SeedPoint| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean);
         panels.push(panel("log p(x|y) − log p(x)", "nats", &gain));
     }
-    Figure { title: "Figures over the number of pairs".into(), panels, columns: 2, shared_axes: false }
+    Figure {
+        title: "Figures over the number of pairs".into(),
+        panels,
+        columns: 2,
+        shared_axes: false,
+    }
 }
 
 fn choices(curve: &Curve) -> Table {
-    let columns = vec![Column::words("pairs"), Column::words("image → label"), Column::words("label → image")];
+    let columns = vec![
+        Column::words("pairs"),
+        Column::words("image → label"),
+        Column::words("label → image"),
+    ];
     let row = |point: &Point| -> Option<Vec<Cell>> {
         let first = point.by_seed.first()?;
-        let pairs = if point.shuffled { format!("{} shuffled", point.pairs) } else { point.pairs.to_string() };
+        let pairs = if point.shuffled {
+            format!("{} shuffled", point.pairs)
+        } else {
+            point.pairs.to_string()
+        };
         let choices = [&first.image_to_label_choice, &first.label_to_image_choice];
-        Some(std::iter::once(pairs).chain(choices.map(ToString::to_string)).map(Cell::text).collect())
+        Some(
+            std::iter::once(pairs)
+                .chain(choices.map(ToString::to_string))
+                .map(Cell::text)
+                .collect(),
+        )
     };
-    let caption = "What the first seed's fits chose and why, by pairs that the compared fits did not see.".into();
-    Table { caption, columns, rows: curve.points.iter().filter_map(row).collect() }
+    let caption =
+        "What the first seed's fits chose and why, by pairs that the compared fits did not see."
+            .into();
+    Table {
+        caption,
+        columns,
+        rows: curve.points.iter().filter_map(row).collect(),
+    }
 }
 
 fn provenance(curve: &Curve) -> Section {

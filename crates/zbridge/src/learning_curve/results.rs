@@ -31,14 +31,17 @@ pub struct Curve {
     pub files: Vec<PathBuf>,
 }
 
-/// What no bridge across the given models can be expected to beat, and what it must not fall behind.
+/// What no bridge across the given models can be expected to beat, and what it must not fall
+/// behind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// The judge's accuracy on real test images.
     pub judge_accuracy: f64,
-    /// Coherence, diversity and Fréchet distance of the image VAE's own posterior draws for held-out images.
+    /// Coherence, diversity and Fréchet distance of the image VAE's own posterior draws for
+    /// held-out images.
     pub posterior_draws: Generated,
-    /// Diversity and Fréchet distance of the image VAE's prior draws; without a label there is no coherence.
+    /// Diversity and Fréchet distance of the image VAE's prior draws; without a label there is no
+    /// coherence.
     pub prior_draws: Generated,
     /// Pixel standard deviation within a label of real images.
     pub real_pixel_sd: f64,

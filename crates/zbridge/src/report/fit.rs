@@ -16,8 +16,12 @@ pub(super) fn fit(bridge: &Bridge) -> Section {
         .into_iter()
         .filter_map(|(direction, name)| {
             let curve = bridge.curve(direction);
-            let points: Vec<(f64, f64)> =
-                curve.steps.iter().zip(&curve.objective_nats).map(|(&step, &nats)| (step as f64, nats)).collect();
+            let points: Vec<(f64, f64)> = curve
+                .steps
+                .iter()
+                .zip(&curve.objective_nats)
+                .map(|(&step, &nats)| (step as f64, nats))
+                .collect();
             (!points.is_empty()).then(|| {
                 Panel::from(LineChart {
                     title: name.into(),
@@ -48,18 +52,30 @@ pub(super) fn fit(bridge: &Bridge) -> Section {
         if comparison.trials.is_empty() {
             continue;
         }
-        let columns =
-            vec![Column::words("candidate"), Column::numbers("gain over no bridge, nats"), Column::words("taken")];
+        let columns = vec![
+            Column::words("candidate"),
+            Column::numbers("gain over no bridge, nats"),
+            Column::words("taken"),
+        ];
         let rows = comparison.trials.iter().enumerate().map(|(place, trial)| {
-            let taken = if place == comparison.chosen { "✓" } else { "" };
+            let taken = if place == comparison.chosen {
+                "✓"
+            } else {
+                ""
+            };
             vec![
                 Cell::text(trial.to_string()),
                 Cell::estimate(trial.gain_nats.mean, trial.gain_nats.standard_error, 2),
                 Cell::text(taken),
             ]
         });
-        let caption = format!("{name}: what was tried, and what pairs held out from the fit said of it.");
-        section = section.table(Table { caption, columns, rows: rows.collect() });
+        let caption =
+            format!("{name}: what was tried, and what pairs held out from the fit said of it.");
+        section = section.table(Table {
+            caption,
+            columns,
+            rows: rows.collect(),
+        });
     }
     section
 }

@@ -11,7 +11,10 @@ use zbridge_report::{Cell, Column, Section, Table};
 
 /// The section, where there are images made from labels.
 pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Section>, Error> {
-    let (Some(made), Some(gallery)) = (&evaluated.report.label_to_image, pictures::made(evaluated, seed)?) else {
+    let (Some(made), Some(gallery)) = (
+        &evaluated.report.label_to_image,
+        pictures::made(evaluated, seed)?,
+    ) else {
         return Ok(None);
     };
     let mut section = Section::new("Images from labels").illustration(
@@ -22,7 +25,9 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Section>, 
     );
     section = section.table(quality(made));
     if let Some(nearest) = &made.nearest_training {
-        section = section.subheading("Are they copies?").paragraph(copies(nearest));
+        section = section
+            .subheading("Are they copies?")
+            .paragraph(copies(nearest));
         if let Some(grid) = pictures::neighbours(evaluated, nearest)? {
             section = section.illustration(
                 "neighbours",
@@ -44,12 +49,16 @@ fn quality(made: &Generated) -> Table {
         Column::numbers("image model's own draws"),
         Column::words("what it is"),
     ];
-    let share = |value: f64, [low, high]: [f64; 2]| Cell::interval(100.0 * value, 100.0 * low, 100.0 * high, 1);
+    let share = |value: f64, [low, high]: [f64; 2]| {
+        Cell::interval(100.0 * value, 100.0 * low, 100.0 * high, 1)
+    };
     let mut rows = vec![
         vec![
             Cell::text("coherence, %"),
             share(figures.coherence, figures.coherence_interval),
-            own.map_or(Cell::missing(), |own| share(own.coherence, own.coherence_interval)),
+            own.map_or(Cell::missing(), |own| {
+                share(own.coherence, own.coherence_interval)
+            }),
             Cell::text(format!(
                 "images in which a separate classifier reads their label; it is right on {} of real ones",
                 percent(made.judge_accuracy)
@@ -63,26 +72,43 @@ fn quality(made: &Generated) -> Table {
         ],
     ];
     let mut more = |name: &str, value: Cell, what: String| {
-        rows.push(vec![Cell::text(name), value, Cell::missing(), Cell::text(what)]);
+        rows.push(vec![
+            Cell::text(name),
+            value,
+            Cell::missing(),
+            Cell::text(what),
+        ]);
     };
     if let Some(found) = &made.feature_diversity {
         let what =
             "mean distance of features within a label, over that of real images; 1 is as diverse as reality".into();
-        more("feature diversity", Cell::estimate(found.ratio.mean, found.ratio.standard_error, 2), what);
+        more(
+            "feature diversity",
+            Cell::estimate(found.ratio.mean, found.ratio.standard_error, 2),
+            what,
+        );
     }
     if let Some(distance) = made.frechet_distance {
         let what = "between the judge's features of generated and of held-out images; falls with their number".into();
         more("Fréchet distance", Cell::number(distance, 2), what);
     }
     if let Some(found) = &made.precision_recall {
-        let percent = |found: &Estimate| Cell::estimate(100.0 * found.mean, 100.0 * found.standard_error, 1);
-        let compared = format!("{} images each, k = {}; compare equal numbers only", found.count, found.neighbours);
+        let percent =
+            |found: &Estimate| Cell::estimate(100.0 * found.mean, 100.0 * found.standard_error, 1);
+        let compared = format!(
+            "{} images each, k = {}; compare equal numbers only",
+            found.count, found.neighbours
+        );
         more(
             "precision, %",
             percent(&found.precision),
             format!("generated images that look like real ones ({compared})"),
         );
-        more("recall, %", percent(&found.recall), "real images that look like generated ones".into());
+        more(
+            "recall, %",
+            percent(&found.recall),
+            "real images that look like generated ones".into(),
+        );
         more(
             "density",
             Cell::estimate(found.density.mean, found.density.standard_error, 2),
@@ -94,7 +120,11 @@ fn quality(made: &Generated) -> Table {
             "real images with a generated one close by; about 87.5 for two samples of one distribution".into(),
         );
     }
-    Table { caption: format!("Quality of {} generated images.", figures.images), columns, rows }
+    Table {
+        caption: format!("Quality of {} generated images.", figures.images),
+        columns,
+        rows,
+    }
 }
 
 fn copies(found: &NearestTraining) -> String {

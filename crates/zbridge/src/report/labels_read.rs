@@ -1,4 +1,5 @@
-//! Labels from images: what was read, how often rightly, and whether it was as sure as it was right.
+//! Labels from images: what was read, how often rightly, and whether it was as sure as it was
+//! right.
 
 use super::pictures;
 use crate::Error;
@@ -9,7 +10,10 @@ use zbridge_report::{Cell, Column, ConfidenceBin, Figure, ReliabilityDiagram, Se
 
 /// The section, where labels are told from images.
 pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Section>, Error> {
-    let (Some(read), Some(readings)) = (&evaluated.report.image_to_label, &evaluated.readings) else { return Ok(None) };
+    let (Some(read), Some(readings)) = (&evaluated.report.image_to_label, &evaluated.readings)
+    else {
+        return Ok(None);
+    };
     let mut section = Section::new("Labels from images");
     if let Some(grid) = pictures::read(evaluated)? {
         section = section.illustration(
@@ -62,15 +66,23 @@ fn reading_figures(read: &ImageToLabel) -> Table {
             "0 is sure and right, 2 sure and wrong",
         ));
     }
-    let columns = vec![Column::words("figure"), Column::numbers("value"), Column::words("what it is")];
-    Table { caption: format!("Labels told from {} held-out images.", read.images), columns, rows }
+    let columns = vec![
+        Column::words("figure"),
+        Column::numbers("value"),
+        Column::words("what it is"),
+    ];
+    Table {
+        caption: format!("Labels told from {} held-out images.", read.images),
+        columns,
+        rows,
+    }
 }
 
 fn reliability(readings: &LabelReadings) -> ReliabilityDiagram {
     let bins = readings.classification.calibration.bins.iter().map(|bin| {
         let right = (bin.accuracy * bin.count as f64).round() as usize;
-        let interval =
-            (bin.count > 0).then(|| Accuracy::from_counts(right, bin.count - right.min(bin.count)).interval_95);
+        let interval = (bin.count > 0)
+            .then(|| Accuracy::from_counts(right, bin.count - right.min(bin.count)).interval_95);
         ConfidenceBin {
             low: bin.low,
             high: bin.high,

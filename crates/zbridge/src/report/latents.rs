@@ -26,10 +26,15 @@ pub(super) fn latent(evaluated: &Evaluated, seed: u64) -> Result<Section, Error>
 }
 
 fn latent_figures(report: &EvaluateReport) -> Table {
-    let columns =
-        vec![Column::words("figure"), Column::numbers("x → y"), Column::numbers("y → x"), Column::words("what it is")];
+    let columns = vec![
+        Column::words("figure"),
+        Column::numbers("x → y"),
+        Column::numbers("y → x"),
+        Column::words("what it is"),
+    ];
     let [there, back] = [&report.x_to_y, &report.y_to_x];
-    let estimate = |found: &Estimate, digits| Cell::estimate(found.mean, found.standard_error, digits);
+    let estimate =
+        |found: &Estimate, digits| Cell::estimate(found.mean, found.standard_error, digits);
     let row = |name: &str, of: &dyn Fn(&DirectionFigures) -> Cell, what: String| {
         vec![Cell::text(name), of(there), of(back), Cell::text(what)]
     };
@@ -62,11 +67,25 @@ fn latent_figures(report: &EvaluateReport) -> Table {
         ),
     ];
     if there.reverse_kl_nats.is_some() || back.reverse_kl_nats.is_some() {
-        let divergence =
-            |d: &DirectionFigures| d.reverse_kl_nats.as_ref().map_or(Cell::missing(), |found| estimate(found, 2));
-        rows.push(row("KL(q ‖ p), nats", &divergence, "the paper's objective, on held-out pairs".into()));
+        let divergence = |d: &DirectionFigures| {
+            d.reverse_kl_nats
+                .as_ref()
+                .map_or(Cell::missing(), |found| estimate(found, 2))
+        };
+        rows.push(row(
+            "KL(q ‖ p), nats",
+            &divergence,
+            "the paper's objective, on held-out pairs".into(),
+        ));
     }
-    Table { caption: format!("Figures of {} held-out pairs in latent space.", report.pairs), columns, rows }
+    Table {
+        caption: format!(
+            "Figures of {} held-out pairs in latent space.",
+            report.pairs
+        ),
+        columns,
+        rows,
+    }
 }
 
 /// Whether targets fall where the densities say.
@@ -74,7 +93,10 @@ pub(super) fn calibration(evaluated: &Evaluated) -> Section {
     let report = &evaluated.report;
     let panels = DIRECTIONS.map(|(direction, name)| {
         let found = &report.direction(direction).calibration.highest_density;
-        Panel::from(levels(&format!("{name}: level of the target among draws"), found))
+        Panel::from(levels(
+            &format!("{name}: level of the target among draws"),
+            found,
+        ))
     });
     let figure = Figure {
         title: "Where targets stand among draws".into(),
@@ -93,8 +115,14 @@ pub(super) fn calibration(evaluated: &Evaluated) -> Section {
     ];
     let row = |(direction, name): (Direction, &str)| {
         let found = &report.direction(direction).calibration;
-        let worst = found.per_dimension.iter().enumerate().max_by(|a, b| a.1.ks_distance.total_cmp(&b.1.ks_distance));
-        let (place, distance) = worst.map_or((0, f64::NAN), |(place, dimension)| (place + 1, dimension.ks_distance));
+        let worst = found
+            .per_dimension
+            .iter()
+            .enumerate()
+            .max_by(|a, b| a.1.ks_distance.total_cmp(&b.1.ks_distance));
+        let (place, distance) = worst.map_or((0, f64::NAN), |(place, dimension)| {
+            (place + 1, dimension.ks_distance)
+        });
         vec![
             Cell::text(name),
             Cell::number(found.highest_density.mean, 3),

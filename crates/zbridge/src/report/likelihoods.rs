@@ -35,7 +35,10 @@ pub(super) fn likelihoods(found: &Likelihoods) -> Section {
     let all = [&found.x, &found.x_given_y, &found.y, &found.y_given_x];
     let derived = |name: &str, found: &Estimate| {
         let (low, high) = found.interval();
-        let mut row = vec![Cell::text(name), Cell::estimate(found.mean, found.standard_error, 2)];
+        let mut row = vec![
+            Cell::text(name),
+            Cell::estimate(found.mean, found.standard_error, 2),
+        ];
         row.push(Cell::text(format!("{} to {}", nats(low, 2), nats(high, 2))));
         row.extend((0..4).map(|_| Cell::missing()));
         row.push(Cell::count(found.count));
@@ -45,15 +48,25 @@ pub(super) fn likelihoods(found: &Likelihoods) -> Section {
     rows.extend([
         derived("log p(x|y) − log p(x)", &found.x_gain_nats),
         derived("log p(y|x) − log p(y)", &found.y_gain_nats),
-        derived("log p(x, y) = log p(x) + log p(y|x)", &found.joint.by_x_first_nats),
-        derived("log p(x, y) = log p(y) + log p(x|y)", &found.joint.by_y_first_nats),
-        derived("gap between the two, x first less y first", &found.joint.gap_nats),
+        derived(
+            "log p(x, y) = log p(x) + log p(y|x)",
+            &found.joint.by_x_first_nats,
+        ),
+        derived(
+            "log p(x, y) = log p(y) + log p(x|y)",
+            &found.joint.by_y_first_nats,
+        ),
+        derived(
+            "gap between the two, x first less y first",
+            &found.joint.gap_nats,
+        ),
         derived("its absolute value", &found.joint.absolute_gap_nats),
     ]);
     let plot = |title: &str, summaries: [&LikelihoodSummary; 2]| {
         let row = |summary: &LikelihoodSummary| {
             let (low, high) = summary.interval_95_nats;
-            IntervalRow::new(&summary.name, summary.log_likelihood_nats.mean).with_interval(low, high)
+            IntervalRow::new(&summary.name, summary.log_likelihood_nats.mean)
+                .with_interval(low, high)
         };
         Panel::from(IntervalPlot {
             title: title.into(),
@@ -65,7 +78,10 @@ pub(super) fn likelihoods(found: &Likelihoods) -> Section {
     };
     let figure = Figure {
         title: "Likelihoods without and with the other side".into(),
-        panels: vec![plot("x", [&found.x, &found.x_given_y]), plot("y", [&found.y, &found.y_given_x])],
+        panels: vec![
+            plot("x", [&found.x, &found.x_given_y]),
+            plot("y", [&found.y, &found.y_given_x]),
+        ],
         columns: 2,
         shared_axes: false,
     };

@@ -44,7 +44,10 @@ pub struct Reported {
 ///
 /// # Errors
 /// Those of [`evaluate`](crate::tasks::evaluate); [`Error::Usage`] unless `out` ends in `.html`.
-pub fn report(request: &ReportRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> Result<Reported, Error> {
+pub fn report(
+    request: &ReportRequest,
+    observe: &(dyn Fn(&str, f64) + Sync),
+) -> Result<Reported, Error> {
     let json = beside(&request.out)?;
     let evaluated = evaluated(&request.evaluate, observe)?;
     observe("draw", 0.0);
@@ -58,7 +61,12 @@ pub fn report(request: &ReportRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> 
     };
     reported.figures.files = vec![request.out.clone(), json.clone()];
     write_atomically(&request.out, html.as_bytes())?;
-    write_atomically(&json, serde_json::to_string_pretty(&reported).unwrap_or_default().as_bytes())?;
+    write_atomically(
+        &json,
+        serde_json::to_string_pretty(&reported)
+            .unwrap_or_default()
+            .as_bytes(),
+    )?;
     Ok(reported)
 }
 
@@ -66,6 +74,9 @@ pub fn report(request: &ReportRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> 
 fn beside(page: &Path) -> Result<PathBuf, Error> {
     match page.extension().and_then(|extension| extension.to_str()) {
         Some("html" | "htm") => Ok(page.with_extension("json")),
-        _ => Err(Error::usage(format!("--out {}: a report is a page; end it in .html", page.display()))),
+        _ => Err(Error::usage(format!(
+            "--out {}: a report is a page; end it in .html",
+            page.display()
+        ))),
     }
 }

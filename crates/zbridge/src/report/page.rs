@@ -11,7 +11,8 @@ use zbridge_core::Estimate;
 use zbridge_report::{Block, KeyFigure, Page, Section, Verdict};
 
 /// Both directions with their names.
-pub(super) const DIRECTIONS: [(Direction, &str); 2] = [(Direction::XToY, "x → y"), (Direction::YToX, "y → x")];
+pub(super) const DIRECTIONS: [(Direction, &str); 2] =
+    [(Direction::XToY, "x → y"), (Direction::YToX, "y → x")];
 
 pub(super) fn page(evaluated: &Evaluated, request: &ReportRequest) -> Result<Page, Error> {
     let (report, seed) = (&evaluated.report, request.evaluate.seed);
@@ -27,7 +28,10 @@ pub(super) fn page(evaluated: &Evaluated, request: &ReportRequest) -> Result<Pag
     sections.extend(report.likelihoods.as_ref().map(likelihoods::likelihoods));
     sections.push(fit::fit(&evaluated.pairs.bridge));
     sections.push(provenance(evaluated, request));
-    Ok(Page { title: title(&evaluated.pairs.bridge), sections })
+    Ok(Page {
+        title: title(&evaluated.pairs.bridge),
+        sections,
+    })
 }
 
 fn title(bridge: &Bridge) -> String {
@@ -39,7 +43,8 @@ fn title(bridge: &Bridge) -> String {
 }
 
 fn verdict(report: &EvaluateReport) -> Verdict {
-    let gains = DIRECTIONS.map(|(direction, _)| report.direction(direction).gain_over_marginal_nats);
+    let gains =
+        DIRECTIONS.map(|(direction, _)| report.direction(direction).gain_over_marginal_nats);
     let works = gains.map(|gain| gain.interval().0 > 0.0);
     let headline = match (&report.image_to_label, &report.label_to_image) {
         (Some(read), Some(made)) => format!(
@@ -64,12 +69,19 @@ fn verdict(report: &EvaluateReport) -> Verdict {
         nats(gap.y_to_x_information_nats.mean, 2),
         gap.gap_nats.mean
     );
-    key_figures(report).into_iter().fold(Verdict::new(headline).with_text(text), Verdict::figure)
+    key_figures(report)
+        .into_iter()
+        .fold(Verdict::new(headline).with_text(text), Verdict::figure)
 }
 
 fn key_figures(report: &EvaluateReport) -> Vec<KeyFigure> {
     let mut figures = Vec::new();
-    if let Some(ImageToLabel { accuracy, accuracy_interval: [low, high], .. }) = &report.image_to_label {
+    if let Some(ImageToLabel {
+        accuracy,
+        accuracy_interval: [low, high],
+        ..
+    }) = &report.image_to_label
+    {
         figures.push(
             KeyFigure::new("image → label", 100.0 * accuracy, 1)
                 .with_unit("%")
@@ -77,7 +89,12 @@ fn key_figures(report: &EvaluateReport) -> Vec<KeyFigure> {
                 .with_reading("of held-out images get their label"),
         );
     }
-    if let Some(Generated { figures: made, judge_accuracy, .. }) = &report.label_to_image {
+    if let Some(Generated {
+        figures: made,
+        judge_accuracy,
+        ..
+    }) = &report.label_to_image
+    {
         let [low, high] = made.coherence_interval;
         figures.push(
             KeyFigure::new("label → image", 100.0 * made.coherence, 1)
@@ -90,26 +107,36 @@ fn key_figures(report: &EvaluateReport) -> Vec<KeyFigure> {
         );
     }
     if let Some(found) = &report.likelihoods {
-        for (name, gain) in [("log p(x|y) − log p(x)", found.x_gain_nats), ("log p(y|x) − log p(y)", found.y_gain_nats)]
-        {
-            figures.push(key_of(name, &gain).with_reading("gained by knowing the other side, importance-sampled"));
+        for (name, gain) in [
+            ("log p(x|y) − log p(x)", found.x_gain_nats),
+            ("log p(y|x) − log p(y)", found.y_gain_nats),
+        ] {
+            figures.push(
+                key_of(name, &gain)
+                    .with_reading("gained by knowing the other side, importance-sampled"),
+            );
         }
     }
     if figures.len() < 3 {
         for (direction, name) in DIRECTIONS {
             let gain = report.direction(direction).gain_over_marginal_nats;
-            figures.push(
-                key_of(name, &gain).with_reading("log density of held-out latents over the bridge's own marginal"),
-            );
+            figures
+                .push(key_of(name, &gain).with_reading(
+                    "log density of held-out latents over the bridge's own marginal",
+                ));
         }
     }
     if figures.len() < 5 && report.image_to_label.is_none() {
         for (direction, name) in DIRECTIONS {
             let found = &report.direction(direction).retrieval;
-            figures.push(KeyFigure::new(format!("{name}, median rank"), found.median_rank, 0).with_reading(format!(
-                "of the true target among {} held-out ones; chance {:.0}",
-                found.candidates, found.chance_median_rank
-            )));
+            figures.push(
+                KeyFigure::new(format!("{name}, median rank"), found.median_rank, 0).with_reading(
+                    format!(
+                        "of the true target among {} held-out ones; chance {:.0}",
+                        found.candidates, found.chance_median_rank
+                    ),
+                ),
+            );
         }
     }
     figures.truncate(5);
@@ -118,19 +145,41 @@ fn key_figures(report: &EvaluateReport) -> Vec<KeyFigure> {
 
 fn key_of(name: &str, found: &Estimate) -> KeyFigure {
     let (low, high) = found.interval();
-    KeyFigure::new(name, found.mean, 2).with_unit("nats").with_interval(low, high)
+    KeyFigure::new(name, found.mean, 2)
+        .with_unit("nats")
+        .with_interval(low, high)
 }
 
 fn provenance(evaluated: &Evaluated, request: &ReportRequest) -> Section {
     let bridge = &evaluated.pairs.bridge;
     let mut facts = vec![
-        ("version".to_owned(), format!("zbridge {}", env!("CARGO_PKG_VERSION"))),
-        ("seed of the draws".to_owned(), request.evaluate.seed.to_string()),
-        ("bridge".to_owned(), request.evaluate.held_out.bridge.display().to_string()),
-        ("seed of the fit".to_owned(), bridge.config().seed.to_string()),
+        (
+            "version".to_owned(),
+            format!("zbridge {}", env!("CARGO_PKG_VERSION")),
+        ),
+        (
+            "seed of the draws".to_owned(),
+            request.evaluate.seed.to_string(),
+        ),
+        (
+            "bridge".to_owned(),
+            request.evaluate.held_out.bridge.display().to_string(),
+        ),
+        (
+            "seed of the fit".to_owned(),
+            bridge.config().seed.to_string(),
+        ),
     ];
-    facts.extend(bridge.provenance().iter().map(|(key, value)| (format!("bridge: {key}"), value.clone())));
+    facts.extend(
+        bridge
+            .provenance()
+            .iter()
+            .map(|(key, value)| (format!("bridge: {key}"), value.clone())),
+    );
     Section::new("How to make this again")
         .command(request.command.clone())
-        .with(Block::Details { summary: "Versions, seeds and digests".into(), blocks: vec![Block::Facts(facts)] })
+        .with(Block::Details {
+            summary: "Versions, seeds and digests".into(),
+            blocks: vec![Block::Facts(facts)],
+        })
 }

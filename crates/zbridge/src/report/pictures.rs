@@ -1,4 +1,5 @@
-//! Grids of images: what the bridge makes beside the given model's own and real ones, and what it reads.
+//! Grids of images: what the bridge makes beside the given model's own and real ones, and what it
+//! reads.
 
 use crate::Error;
 use crate::pictures::tiles;
@@ -15,29 +16,49 @@ const READ: usize = 16;
 /// Mistakes that are shown.
 const MISTAKES: usize = 16;
 
-/// Images made from each label, beside the given model's own draws for held-out images of the label, and these.
+/// Images made from each label, beside the given model's own draws for held-out images of the
+/// label, and these.
 pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, Error> {
-    let (Some(generated), Some(direction)) = (&evaluated.generated, evaluated.pairs.image_to_class()) else {
+    let (Some(generated), Some(direction)) =
+        (&evaluated.generated, evaluated.pairs.image_to_class())
+    else {
         return Ok(None);
     };
     let (image_side, _) = evaluated.pairs.sides(direction);
-    let Some(image) = &image_side.given else { return Ok(None) };
+    let Some(image) = &image_side.given else {
+        return Ok(None);
+    };
     let classes = generated.labels.iter().max().map_or(0, |&most| most + 1);
     let of_class = |labels: &[u8], class: u8| -> Vec<usize> {
-        (0..labels.len()).filter(|&row| labels[row] == class).take(IN_A_ROW).collect()
+        (0..labels.len())
+            .filter(|&row| labels[row] == class)
+            .take(IN_A_ROW)
+            .collect()
     };
     let grid = |images: &Observations, labels: &[u8]| -> Result<Grid, Error> {
         let row = |class: u8| tiles(&images.select(&of_class(labels, class)));
         let rows: Vec<Vec<Tile>> = (0..classes).map(row).collect::<Result<_, _>>()?;
-        // Three grids share the width of a page: a larger scale would be shrunk again, and the captions with it.
-        Ok(Grid { row_captions: (0..classes).map(|class| class.to_string()).collect(), scale: 2, ..Grid::new(rows) })
+        // Three grids share the width of a page: a larger scale would be shrunk again, and the
+        // captions with it.
+        Ok(Grid {
+            row_captions: (0..classes).map(|class| class.to_string()).collect(),
+            scale: 2,
+            ..Grid::new(rows)
+        })
     };
-    let mut gallery = Gallery::default().with("made from labels", grid(&generated.images, &generated.labels)?);
+    let mut gallery = Gallery::default().with(
+        "made from labels",
+        grid(&generated.images, &generated.labels)?,
+    );
     if let Some(labels) = &evaluated.pairs.labels {
-        let shown: Vec<usize> = (0..classes).flat_map(|class| of_class(labels, class)).collect();
+        let shown: Vec<usize> = (0..classes)
+            .flat_map(|class| of_class(labels, class))
+            .collect();
         let truth: Vec<u8> = shown.iter().map(|&row| labels[row]).collect();
         let mut stream = RandomStream::named(seed, "report/own");
-        let own = image.model.decode(&image_side.posterior.select(&shown).sample(&mut stream))?;
+        let own = image
+            .model
+            .decode(&image_side.posterior.select(&shown).sample(&mut stream))?;
         gallery = gallery.with("the image model's own draws", grid(&own, &truth)?);
         if let Some(real) = &image_side.observations {
             gallery = gallery.with("real, held out", grid(&real.select(&shown), &truth)?);
@@ -48,24 +69,35 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
 
 /// The first held-out images with the label that is read and its probability.
 pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Grid>, Error> {
-    let Some(readings) = Readings::of(evaluated) else { return Ok(None) };
+    let Some(readings) = Readings::of(evaluated) else {
+        return Ok(None);
+    };
     let rows: Vec<usize> = (0..readings.images.rows().min(READ)).collect();
     readings.grid(&rows, |truth, taken, p| {
-        if truth == taken { format!("{taken} · {p:.2}") } else { format!("{taken} not {truth} · {p:.2}") }
+        if truth == taken {
+            format!("{taken} · {p:.2}")
+        } else {
+            format!("{taken} not {truth} · {p:.2}")
+        }
     })
 }
 
 /// The mistakes that the bridge is surest of.
 pub(super) fn mistakes(evaluated: &Evaluated) -> Result<Option<Grid>, Error> {
-    let Some(readings) = Readings::of(evaluated) else { return Ok(None) };
-    let mut wrong: Vec<usize> =
-        (0..readings.images.rows()).filter(|&row| readings.taken[row] != usize::from(readings.labels[row])).collect();
+    let Some(readings) = Readings::of(evaluated) else {
+        return Ok(None);
+    };
+    let mut wrong: Vec<usize> = (0..readings.images.rows())
+        .filter(|&row| readings.taken[row] != usize::from(readings.labels[row]))
+        .collect();
     wrong.sort_by(|&a, &b| readings.confidence(b).total_cmp(&readings.confidence(a)));
     wrong.truncate(MISTAKES);
     if wrong.is_empty() {
         return Ok(None);
     }
-    readings.grid(&wrong, |truth, taken, p| format!("{taken} not {truth} · {p:.2}"))
+    readings.grid(&wrong, |truth, taken, p| {
+        format!("{taken} not {truth} · {p:.2}")
+    })
 }
 
 /// Held-out images with what was read from them.
@@ -92,27 +124,66 @@ impl<'e> Readings<'e> {
         self.probabilities.row(row)[self.taken[row]]
     }
 
-    fn grid(&self, rows: &[usize], caption: impl Fn(usize, usize, f32) -> String) -> Result<Option<Grid>, Error> {
+    fn grid(
+        &self,
+        rows: &[usize],
+        caption: impl Fn(usize, usize, f32) -> String,
+    ) -> Result<Option<Grid>, Error> {
         let tiles = tiles(&self.images.select(rows))?;
         let captions: Vec<String> = rows
             .iter()
-            .map(|&row| caption(usize::from(self.labels[row]), self.taken[row], self.confidence(row)))
+            .map(|&row| {
+                caption(
+                    usize::from(self.labels[row]),
+                    self.taken[row],
+                    self.confidence(row),
+                )
+            })
             .collect();
         let in_rows = tiles.chunks(READ_IN_A_ROW).map(<[Tile]>::to_vec).collect();
-        let tile_captions = captions.chunks(READ_IN_A_ROW).map(<[String]>::to_vec).collect();
-        Ok(Some(Grid { tile_captions, ..Grid::new(in_rows) }))
+        let tile_captions = captions
+            .chunks(READ_IN_A_ROW)
+            .map(<[String]>::to_vec)
+            .collect();
+        Ok(Some(Grid {
+            tile_captions,
+            ..Grid::new(in_rows)
+        }))
     }
 }
 
 /// The generated images that are closest to an image of the fitted pairs, each above that one.
-pub(super) fn neighbours(evaluated: &Evaluated, found: &NearestTraining) -> Result<Option<Grid>, Error> {
-    let (Some(generated), Some(direction)) = (&evaluated.generated, evaluated.pairs.image_to_class()) else {
+pub(super) fn neighbours(
+    evaluated: &Evaluated,
+    found: &NearestTraining,
+) -> Result<Option<Grid>, Error> {
+    let (Some(generated), Some(direction)) =
+        (&evaluated.generated, evaluated.pairs.image_to_class())
+    else {
         return Ok(None);
     };
     let (image_side, _) = evaluated.pairs.sides(direction);
-    let Some(fitted) = &image_side.fitted else { return Ok(None) };
-    let made = tiles(&generated.images.select(&found.closest.iter().map(|pair| pair.generated).collect::<Vec<_>>()))?;
-    let near = tiles(&fitted.select(&found.closest.iter().map(|pair| pair.training).collect::<Vec<_>>()))?;
+    let Some(fitted) = &image_side.fitted else {
+        return Ok(None);
+    };
+    let made = tiles(
+        &generated.images.select(
+            &found
+                .closest
+                .iter()
+                .map(|pair| pair.generated)
+                .collect::<Vec<_>>(),
+        ),
+    )?;
+    let near = tiles(
+        &fitted.select(
+            &found
+                .closest
+                .iter()
+                .map(|pair| pair.training)
+                .collect::<Vec<_>>(),
+        ),
+    )?;
     let pairs: Vec<Neighbour> = made
         .into_iter()
         .zip(near)

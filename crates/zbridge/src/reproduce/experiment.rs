@@ -1,11 +1,14 @@
-//! The experiment of section 4: which rows are pairs, which are held out, and what is measured on which.
+//! The experiment of section 4: which rows are pairs, which are held out, and what is measured on
+//! which.
 
 use super::likelihoods::{BridgeAt, GivenAt, bridge_likelihoods, given_marginal};
 use super::results::{BridgeResult, GivenResult, Results, SeedFigures};
 use super::{Effort, ReproduceRequest, Sizes, Stage};
 use crate::Error;
 use crate::assets::{self, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
-use crate::measures::{Judge, LabelToImage, image_to_label, images_of_labels, label_to_image, row_order};
+use crate::measures::{
+    Judge, LabelToImage, image_to_label, images_of_labels, label_to_image, row_order,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -61,7 +64,9 @@ impl Experiment {
         let label_vae = MNIST_LABEL.vae()?;
         let label_posterior = label_vae.posterior(&Observations::one_hot(test.labels(), 10)?)?;
         let digest = |asset: assets::Asset| (asset.name.to_owned(), asset.digest());
-        let mut digests = BTreeMap::from([MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE].map(digest));
+        let mut digests = BTreeMap::from(
+            [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE].map(digest),
+        );
         digests.insert("MNIST test images and labels".into(), test.digest());
         let fit = |given: &Given, pairs: usize| -> Result<(Bridge, f64), Error> {
             let start = Instant::now();
@@ -96,11 +101,15 @@ impl Experiment {
         })
     }
 
-    /// Rows on which likelihoods are estimated. By default the last of the seed's order: held out whatever N is,
-    /// but for those that the largest N has as pairs, which its average leaves out.
+    /// Rows on which likelihoods are estimated. By default the last of the seed's order: held out
+    /// whatever N is, but for those that the largest N has as pairs, which its average leaves out.
     pub(super) fn likelihood_rows(&self) -> Vec<usize> {
         let order = row_order(self.seed, self.labels.len());
-        let first = if self.full { PAIRS[0] } else { order.len() - self.sizes.images.min(order.len()) };
+        let first = if self.full {
+            PAIRS[0]
+        } else {
+            order.len() - self.sizes.images.min(order.len())
+        };
         order[first..].to_vec()
     }
 
@@ -115,20 +124,35 @@ impl Experiment {
     /// Every measurement, in order of cost.
     pub(super) fn run(&self, observe: &(dyn Fn(Stage<'_>) + Sync)) -> Result<Results, Error> {
         let figures = |given: &Given, pairs, shuffled| self.seeds(given, pairs, shuffled, observe);
-        let by_pairs: Vec<Vec<SeedFigures>> =
-            PAIRS.into_iter().map(|pairs| figures(&self.image_vae, pairs, false)).collect::<Result<_, _>>()?;
+        let by_pairs: Vec<Vec<SeedFigures>> = PAIRS
+            .into_iter()
+            .map(|pairs| figures(&self.image_vae, pairs, false))
+            .collect::<Result<_, _>>()?;
         let early = figures(&self.image_vae_3_epochs, PAIRS_3_EPOCHS, false)?;
         let shuffled = figures(&self.image_vae, PAIRS_3_EPOCHS, true)?;
         let rows = self.likelihood_rows();
         let start = Instant::now();
-        let bridges: Vec<BridgeAt> =
-            PAIRS.into_iter().zip(&self.bridges).map(|(pairs, bridge)| self.bridge_at(bridge, pairs, &rows)).collect();
-        let given = GivenAt { model: &self.image_vae, rows: &rows, name: "log p(x|y), image VAE" };
+        let bridges: Vec<BridgeAt> = PAIRS
+            .into_iter()
+            .zip(&self.bridges)
+            .map(|(pairs, bridge)| self.bridge_at(bridge, pairs, &rows))
+            .collect();
+        let given = GivenAt {
+            model: &self.image_vae,
+            rows: &rows,
+            name: "log p(x|y), image VAE",
+        };
         let (image_vae, mut likelihoods) = bridge_likelihoods(self, &given, &bridges, observe)?;
         let early_bridges = [self.bridge_at(&self.bridge_3_epochs, PAIRS_3_EPOCHS, &rows)];
-        let given = GivenAt { model: &self.image_vae_3_epochs, rows: &rows, name: "log p(x|y), 3 epochs" };
-        let (image_vae_3_epochs, early_likelihoods) = bridge_likelihoods(self, &given, &early_bridges, observe)?;
-        let evaluations = 2 * rows.len() * self.sizes.draws + rows.len() * self.sizes.naive_draws * 4;
+        let given = GivenAt {
+            model: &self.image_vae_3_epochs,
+            rows: &rows,
+            name: "log p(x|y), 3 epochs",
+        };
+        let (image_vae_3_epochs, early_likelihoods) =
+            bridge_likelihoods(self, &given, &early_bridges, observe)?;
+        let evaluations =
+            2 * rows.len() * self.sizes.draws + rows.len() * self.sizes.naive_draws * 4;
         let likelihood_seconds = start.elapsed().as_secs_f64();
         likelihoods.extend(early_likelihoods);
         let result = |pairs, by_seed, index: Option<usize>| BridgeResult {
@@ -146,11 +170,17 @@ impl Experiment {
             image_vae,
             image_vae_3_epochs,
             label_vae: self.label_vae_result(&rows)?,
-            bridges: indexed.map(|(index, (by_seed, pairs))| result(pairs, by_seed, Some(index))).collect(),
+            bridges: indexed
+                .map(|(index, (by_seed, pairs))| result(pairs, by_seed, Some(index)))
+                .collect(),
             bridge_3_epochs: result(PAIRS_3_EPOCHS, early, Some(PAIRS.len())),
-            shuffled: BridgeResult { fit_seconds: 0.0, ..result(PAIRS_3_EPOCHS, shuffled, None) },
+            shuffled: BridgeResult {
+                fit_seconds: 0.0,
+                ..result(PAIRS_3_EPOCHS, shuffled, None)
+            },
             judge_accuracy: self.judge.accuracy.share,
-            real_pixel_sd: diversity(&self.images.select(&rows), &self.labels_of(&rows))?.within_condition_sd,
+            real_pixel_sd: diversity(&self.images.select(&rows), &self.labels_of(&rows))?
+                .within_condition_sd,
             ceiling: self.ceiling(&rows)?,
             importance_images: rows.len(),
             importance_draws: self.sizes.draws,
@@ -163,8 +193,13 @@ impl Experiment {
     fn bridge_at<'e>(&self, bridge: &'e Bridge, pairs: usize, rows: &[usize]) -> BridgeAt<'e> {
         let held_out = self.held_out(pairs);
         let is_held_out: std::collections::HashSet<usize> = held_out.into_iter().collect();
-        let places = (0..rows.len()).filter(|&place| is_held_out.contains(&rows[place])).collect();
-        BridgeAt { bridge, held_out: places }
+        let places = (0..rows.len())
+            .filter(|&place| is_held_out.contains(&rows[place]))
+            .collect();
+        BridgeAt {
+            bridge,
+            held_out: places,
+        }
     }
 
     /// Accuracy and coherence under each seed: the pairs, the fit and the draws all differ.
@@ -176,7 +211,10 @@ impl Experiment {
         observe: &(dyn Fn(Stage<'_>) + Sync),
     ) -> Result<Vec<SeedFigures>, Error> {
         let figures = |seed: u64| -> Result<SeedFigures, Error> {
-            observe(("fit bridges over seeds", (seed - self.seed) as f64 / self.sizes.seeds as f64));
+            observe((
+                "fit bridges over seeds",
+                (seed - self.seed) as f64 / self.sizes.seeds as f64,
+            ));
             let rows = pair_rows(seed, self.labels.len(), pairs);
             let mut partners = rows.clone();
             if shuffled {
@@ -186,15 +224,28 @@ impl Experiment {
             let bridge = fit_bridge(given, &self.label_posterior, &rows, &partners, seed)?;
             let held_out = row_order(seed, self.labels.len()).split_off(pairs);
             let (truth, posterior) = (self.labels_of(&held_out), given.posterior.select(&held_out));
-            let (made, conditions) =
-                images_of_labels(bridge.y_to_x(), &self.label_vae, &given.model, IMAGES_PER_LABEL, seed)?;
+            let (made, conditions) = images_of_labels(
+                bridge.y_to_x(),
+                &self.label_vae,
+                &given.model,
+                IMAGES_PER_LABEL,
+                seed,
+            )?;
             Ok(SeedFigures {
                 seed,
-                image_to_label: image_to_label(bridge.x_to_y(), &posterior, &truth, &self.label_vae, seed)?,
+                image_to_label: image_to_label(
+                    bridge.x_to_y(),
+                    &posterior,
+                    &truth,
+                    &self.label_vae,
+                    seed,
+                )?,
                 label_to_image: label_to_image(&made, &conditions, &self.judge)?,
             })
         };
-        (self.seed..self.seed + self.sizes.seeds).map(figures).collect()
+        (self.seed..self.seed + self.sizes.seeds)
+            .map(figures)
+            .collect()
     }
 
     fn label_vae_result(&self, rows: &[usize]) -> Result<GivenResult, Error> {
@@ -202,7 +253,13 @@ impl Experiment {
         let posterior = self.label_posterior.select(rows);
         let mut stream = RandomStream::named(self.seed, "reproduce/label-elbo");
         let elbo = self.label_vae.elbo(&observations, &mut stream)?;
-        let log_marginal = given_marginal(&self.label_vae, &observations, &posterior, self.sizes.draws, self.seed)?;
+        let log_marginal = given_marginal(
+            &self.label_vae,
+            &observations,
+            &posterior,
+            self.sizes.draws,
+            self.seed,
+        )?;
         Ok(GivenResult { elbo, log_marginal })
     }
 
@@ -210,7 +267,11 @@ impl Experiment {
     fn ceiling(&self, rows: &[usize]) -> Result<LabelToImage, Error> {
         let mut stream = RandomStream::named(self.seed, "reproduce/ceiling");
         let latents = self.image_vae.posterior.select(rows).sample(&mut stream);
-        label_to_image(&self.image_vae.model.decode(&latents)?, &self.labels_of(rows), &self.judge)
+        label_to_image(
+            &self.image_vae.model.decode(&latents)?,
+            &self.labels_of(rows),
+            &self.judge,
+        )
     }
 }
 
@@ -227,7 +288,18 @@ fn fit_bridge(
     y_rows: &[usize],
     seed: u64,
 ) -> Result<Bridge, Error> {
-    let config = BridgeConfig { seed, ..BridgeConfig::paper() }.check()?;
-    let (x, y) = (given.posterior.select(x_rows), label_posterior.select(y_rows));
-    Ok(Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true)?)
+    let config = BridgeConfig {
+        seed,
+        ..BridgeConfig::paper()
+    }
+    .check()?;
+    let (x, y) = (
+        given.posterior.select(x_rows),
+        label_posterior.select(y_rows),
+    );
+    Ok(Bridge::fit(
+        &FitData::pairs(&x, &y),
+        &config,
+        &mut |_, _| true,
+    )?)
 }

@@ -1,4 +1,5 @@
-//! Sections 4 and 5 of the paper, end to end: every figure, every table, every estimate under its own name.
+//! Sections 4 and 5 of the paper, end to end: every figure, every table, every estimate under its
+//! own name.
 
 mod experiment;
 mod figures;
@@ -61,9 +62,24 @@ pub(crate) struct Sizes {
 impl Effort {
     pub(crate) fn sizes(self) -> Sizes {
         match self {
-            Self::Quick => Sizes { images: 200, draws: 200, naive_draws: 20, seeds: 1 },
-            Self::Default => Sizes { images: 2000, draws: 1000, naive_draws: 50, seeds: 5 },
-            Self::Full => Sizes { images: usize::MAX, draws: 1000, naive_draws: 50, seeds: 5 },
+            Self::Quick => Sizes {
+                images: 200,
+                draws: 200,
+                naive_draws: 20,
+                seeds: 1,
+            },
+            Self::Default => Sizes {
+                images: 2000,
+                draws: 1000,
+                naive_draws: 50,
+                seeds: 5,
+            },
+            Self::Full => Sizes {
+                images: usize::MAX,
+                draws: 1000,
+                naive_draws: 50,
+                seeds: 5,
+            },
         }
     }
 }
@@ -71,15 +87,22 @@ impl Effort {
 /// How far a reproduction is: what it does, and the share done of that.
 pub type Stage<'s> = (&'s str, f64);
 
-/// Runs the reproduction and writes `results.json`, `report.md`, `report.html` and each figure as PNG and SVG.
+/// Runs the reproduction and writes `results.json`, `report.md`, `report.html` and each figure as
+/// PNG and SVG.
 ///
 /// # Errors
 /// [`Error`] when MNIST cannot be read, a fit fails, or the folder cannot be written.
-pub fn reproduce(request: &ReproduceRequest, observe: &(dyn Fn(Stage<'_>) + Sync)) -> Result<Results, Error> {
+pub fn reproduce(
+    request: &ReproduceRequest,
+    observe: &(dyn Fn(Stage<'_>) + Sync),
+) -> Result<Results, Error> {
     let start = Instant::now();
     crate::make_folder(&request.out)?;
     let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe(("download MNIST", progress.received as f64 / progress.total.max(1) as f64));
+        observe((
+            "download MNIST",
+            progress.received as f64 / progress.total.max(1) as f64,
+        ));
     })?;
     observe(("read and encode MNIST", 0.0));
     let test = Mnist::load(&folder, Split::Test)?;
@@ -93,7 +116,11 @@ pub fn reproduce(request: &ReproduceRequest, observe: &(dyn Fn(Stage<'_>) + Sync
 }
 
 /// Writes page, figures and results; `results.files` names them all, `report.html` first.
-fn write(request: &ReproduceRequest, results: &mut Results, page: &zbridge_report::Page) -> Result<(), Error> {
+fn write(
+    request: &ReproduceRequest,
+    results: &mut Results,
+    page: &zbridge_report::Page,
+) -> Result<(), Error> {
     let json = request.out.join("results.json");
     results.files = crate::pages::write(&request.out, page)?;
     results.files.push(json.clone());

@@ -51,9 +51,18 @@ pub(super) fn page(experiment: &Experiment, results: &Results) -> Result<Page, E
             figures::label_planes_3_epochs(experiment)?,
         )
         .paragraph(early_verdict(results));
-    let sections =
-        vec![Section::new("Verdict").verdict(verdict(results)), fits, images, labels, early, provenance(results)];
-    Ok(Page { title: "Images ↔ labels across two given models: the paper, reproduced".into(), sections })
+    let sections = vec![
+        Section::new("Verdict").verdict(verdict(results)),
+        fits,
+        images,
+        labels,
+        early,
+        provenance(results),
+    ];
+    Ok(Page {
+        title: "Images ↔ labels across two given models: the paper, reproduced".into(),
+        sections,
+    })
 }
 
 fn verdict(results: &Results) -> Verdict {
@@ -61,14 +70,23 @@ fn verdict(results: &Results) -> Verdict {
         let read = bridge.over_seeds(|seed| 100.0 * seed.image_to_label.accuracy);
         let made = bridge.over_seeds(|seed| 100.0 * seed.label_to_image.coherence);
         let key = |way: &str, found: &Estimate, reading: &str| {
-            let key = KeyFigure::new(format!("{way}, {} pairs", bridge.pairs), found.mean, 1).with_unit("%");
+            let key = KeyFigure::new(format!("{way}, {} pairs", bridge.pairs), found.mean, 1)
+                .with_unit("%");
             let (low, high) = found.interval();
-            let key = if found.count > 1 { key.with_interval(low, high) } else { key };
+            let key = if found.count > 1 {
+                key.with_interval(low, high)
+            } else {
+                key
+            };
             key.with_reading(reading)
         };
         let both = [
             key("image → label", &read, "of held-out images get their label"),
-            key("label → image", &made, "of images made from labels are read as theirs by a separate classifier"),
+            key(
+                "label → image",
+                &made,
+                "of images made from labels are read as theirs by a separate classifier",
+            ),
         ];
         // The first and the last number of pairs say enough.
         let ends = [results.bridges.first(), results.bridges.last()];
@@ -77,17 +95,27 @@ fn verdict(results: &Results) -> Verdict {
     });
     let text = format!(
         "With shuffled pairs these fall to {:.1} % and {:.1} %, where chance is 10 %. {}",
-        100.0 * results.shuffled.over_seeds(|seed| seed.image_to_label.accuracy).mean,
-        100.0 * results.shuffled.over_seeds(|seed| seed.label_to_image.coherence).mean,
+        100.0
+            * results
+                .shuffled
+                .over_seeds(|seed| seed.image_to_label.accuracy)
+                .mean,
+        100.0
+            * results
+                .shuffled
+                .over_seeds(|seed| seed.label_to_image.coherence)
+                .mean,
         reading(results)
     );
-    let headline =
-        "The paper's recipe works in both directions from 256 pairs on, and makes images that are blurred and alike.";
+    let headline = "The paper's recipe works in both directions from 256 pairs on, and makes images that are blurred and alike.";
     figures.fold(Verdict::new(headline).with_text(text), Verdict::figure)
 }
 
 fn reading(results: &Results) -> String {
-    let gap = results.bridges[0].likelihoods.as_ref().map_or(f64::NAN, |found| found.gain_over_prior_nats.mean);
+    let gap = results.bridges[0]
+        .likelihoods
+        .as_ref()
+        .map_or(f64::NAN, |found| found.gain_over_prior_nats.mean);
     format!(
         "The given image VAE reaches log p(x) = {} nats on held-out images (the paper's: −89.99). Knowing the label should raise that by up to 2.3 nats; the paper's recipe changes it by {} nats with 256 pairs, because its divergence loses the spread between images of a label.",
         nats(results.image_vae.log_marginal.nats.mean, 2),
@@ -96,7 +124,9 @@ fn reading(results: &Results) -> String {
 }
 
 fn variety(results: &Results) -> String {
-    let own = results.bridges[0].over_seeds(|seed| seed.label_to_image.pixel_sd).mean;
+    let own = results.bridges[0]
+        .over_seeds(|seed| seed.label_to_image.pixel_sd)
+        .mean;
     format!(
         "Images of one label are nearly alike: their pixels vary by {own:.3} where real ones vary by {:.3}. That is the recipe's doing, not the given model's: its own posterior draws vary by {:.3}.",
         results.real_pixel_sd, results.ceiling.pixel_sd
@@ -104,8 +134,12 @@ fn variety(results: &Results) -> String {
 }
 
 fn effective_draws(results: &Results) -> String {
-    let share = |found: &crate::training::LogMarginal| 100.0 * found.effective_sample_size.low_ess_share;
-    let bridge = results.bridges[0].likelihoods.as_ref().map_or(f64::NAN, |found| share(&found.log_p_x_given_y));
+    let share =
+        |found: &crate::training::LogMarginal| 100.0 * found.effective_sample_size.low_ess_share;
+    let bridge = results.bridges[0]
+        .likelihoods
+        .as_ref()
+        .map_or(f64::NAN, |found| share(&found.log_p_x_given_y));
     format!(
         "Few of the {} draws carry the importance-sampled figures: fewer than ten for {:.0} % of the images in log p(x), and for {bridge:.0} % in log p(x|y) with 256 pairs, whose q(z|y) is far narrower than p(z|x). With few effective draws these estimates are too low on average, log p(x|y) by an unknown amount; that it lies far below log p(x) is beyond doubt, how far is not.",
         results.importance_draws,
@@ -115,8 +149,11 @@ fn effective_draws(results: &Results) -> String {
 
 fn early_verdict(results: &Results) -> String {
     let (early, full) = (&results.bridge_3_epochs, &results.bridges[1]);
-    let read = |bridge: &BridgeResult| 100.0 * bridge.over_seeds(|seed| seed.image_to_label.accuracy).mean;
-    let made = |bridge: &BridgeResult| 100.0 * bridge.over_seeds(|seed| seed.label_to_image.coherence).mean;
+    let read =
+        |bridge: &BridgeResult| 100.0 * bridge.over_seeds(|seed| seed.image_to_label.accuracy).mean;
+    let made = |bridge: &BridgeResult| {
+        100.0 * bridge.over_seeds(|seed| seed.label_to_image.coherence).mean
+    };
     format!(
         "The image VAE of 3 epochs has log p(x) = {} nats (fully trained: {}). Across it, with 1024 pairs, {:.1} % of held-out images get their label and {:.1} % of the images made from labels are read as theirs; across the fully trained one, {:.1} % and {:.1} %. The paper saw a slight loss in both.",
         nats(results.image_vae_3_epochs.log_marginal.nats.mean, 2),
@@ -133,15 +170,30 @@ fn provenance(results: &Results) -> Section {
         ("version".to_owned(), format!("zbridge {}", results.version)),
         (
             "seeds".to_owned(),
-            format!("{} … {}", results.seed, results.seed + results.shuffled.by_seed.len() as u64 - 1),
+            format!(
+                "{} … {}",
+                results.seed,
+                results.seed + results.shuffled.by_seed.len() as u64 - 1
+            ),
         ),
         (
             "images × draws of the importance sampling".to_owned(),
-            format!("{} × {}", results.importance_images, results.importance_draws),
+            format!(
+                "{} × {}",
+                results.importance_images, results.importance_draws
+            ),
         ),
-        ("decoder evaluations per second".to_owned(), format!("{:.0}", results.decoder_evaluations_per_second)),
+        (
+            "decoder evaluations per second".to_owned(),
+            format!("{:.0}", results.decoder_evaluations_per_second),
+        ),
     ];
-    facts.extend(results.digests.iter().map(|(name, digest)| (format!("SHA-256 of {name}"), digest.clone())));
+    facts.extend(
+        results
+            .digests
+            .iter()
+            .map(|(name, digest)| (format!("SHA-256 of {name}"), digest.clone())),
+    );
     Section::new("How to make this again")
         .code(results.command.clone())
         .paragraph("The first N rows of a seeded order of the 10,000 test images are pairs, all others are held out. Likelihoods and figures are the first seed's; the likelihoods' rows are the last of that order, less the pairs of the bridge in question.")

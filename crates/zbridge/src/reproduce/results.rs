@@ -35,7 +35,8 @@ pub struct Results {
     pub judge_accuracy: f64,
     /// Pixel standard deviation within a label, of real held-out images.
     pub real_pixel_sd: f64,
-    /// Coherence and pixel sd of the image VAE's own posterior draws: the ceiling for label → image.
+    /// Coherence and pixel sd of the image VAE's own posterior draws: the ceiling for label →
+    /// image.
     pub ceiling: LabelToImage,
     /// Images of the importance sampling × draws.
     pub importance_images: usize,
@@ -86,7 +87,8 @@ pub struct SeedFigures {
 /// Likelihoods of held-out data across a bridge, each under its own name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Likelihoods {
-    /// E log p(x|z), z ~ q(z_x|z_y): naive Monte Carlo. What table 1 of the paper seems to show; not a likelihood of x.
+    /// E log p(x|z), z ~ q(z_x|z_y): naive Monte Carlo. What table 1 of the paper seems to show;
+    /// not a likelihood of x.
     pub naive_log_likelihood_nats: Estimate,
     /// log E p(x|z) by the same draws.
     pub naive_log_mean_nats: Estimate,

@@ -12,8 +12,19 @@ const PAPER_TABLE_1: [f64; 4] = [-351.52, -354.59, -355.56, -89.99];
 const PAPER_TABLE_2: [f64; 4] = [-0.0456, -0.0456, -0.0457, -0.0456];
 
 fn percent(share: &Estimate) -> Cell {
-    let Estimate { mean, standard_error, count } = *share;
-    estimate(&Estimate { mean: 100.0 * mean, standard_error: 100.0 * standard_error, count }, 1)
+    let Estimate {
+        mean,
+        standard_error,
+        count,
+    } = *share;
+    estimate(
+        &Estimate {
+            mean: 100.0 * mean,
+            standard_error: 100.0 * standard_error,
+            count,
+        },
+        1,
+    )
 }
 
 fn name(bridge: &BridgeResult) -> String {
@@ -34,7 +45,10 @@ pub(super) fn images(results: &Results) -> Table {
         Column::numbers("images"),
     ];
     let bridge = |name: String, paper: Option<f64>, found: &Likelihoods| -> Vec<Cell> {
-        let mut row = vec![Cell::text(name), paper.map_or(Cell::missing(), |paper| Cell::number(paper, 2))];
+        let mut row = vec![
+            Cell::text(name),
+            paper.map_or(Cell::missing(), |paper| Cell::number(paper, 2)),
+        ];
         row.push(estimate(&found.naive_log_likelihood_nats, 1));
         row.push(estimate(&found.naive_log_mean_nats, 1));
         row.push(estimate(&found.log_p_x_given_y.nats, 2));
@@ -43,7 +57,10 @@ pub(super) fn images(results: &Results) -> Table {
         row
     };
     let given = |name: &str, paper: Option<f64>, found: &GivenResult| -> Vec<Cell> {
-        let mut row = vec![Cell::text(name), paper.map_or(Cell::missing(), |paper| Cell::number(paper, 2))];
+        let mut row = vec![
+            Cell::text(name),
+            paper.map_or(Cell::missing(), |paper| Cell::number(paper, 2)),
+        ];
         row.extend([Cell::missing(), Cell::missing()]);
         row.push(estimate(&found.log_marginal.nats, 2));
         row.push(Cell::missing());
@@ -52,17 +69,35 @@ pub(super) fn images(results: &Results) -> Table {
     };
     let numbered = results.bridges.iter().zip(PAPER_TABLE_1);
     let mut rows: Vec<Vec<Cell>> = numbered
-        .filter_map(|(result, paper)| Some(bridge(name(result), Some(paper), result.likelihoods.as_ref()?)))
+        .filter_map(|(result, paper)| {
+            Some(bridge(
+                name(result),
+                Some(paper),
+                result.likelihoods.as_ref()?,
+            ))
+        })
         .collect();
-    rows.push(given("given image VAE: log p(x)", Some(PAPER_TABLE_1[3]), &results.image_vae));
+    rows.push(given(
+        "given image VAE: log p(x)",
+        Some(PAPER_TABLE_1[3]),
+        &results.image_vae,
+    ));
     let early = results.bridge_3_epochs.likelihoods.as_ref();
     rows.extend(early.map(|found| bridge("N = 1024, image VAE of 3 epochs".into(), None, found)));
-    rows.push(given("image VAE of 3 epochs: log p(x)", None, &results.image_vae_3_epochs));
+    rows.push(given(
+        "image VAE of 3 epochs: log p(x)",
+        None,
+        &results.image_vae_3_epochs,
+    ));
     let caption = format!(
         "Table 1. Likelihood of held-out images in nats, ± standard error between images. log p(x|y) and log p(x) by importance sampling from p(z|x) with K = {}; ESS = effective sample size.",
         results.importance_draws
     );
-    Table { caption, columns, rows }
+    Table {
+        caption,
+        columns,
+        rows,
+    }
 }
 
 fn sizes(found: &LogMarginal) -> [Cell; 3] {
@@ -88,14 +123,21 @@ pub(super) fn labels(results: &Results) -> Table {
         vec![
             Cell::text(name),
             paper.map_or(Cell::missing(), |paper| Cell::number(paper, 4)),
-            likelihoods.map_or(Cell::missing(), |found| estimate(&found.label_log_likelihood_nats, 3)),
+            likelihoods.map_or(Cell::missing(), |found| {
+                estimate(&found.label_log_likelihood_nats, 3)
+            }),
             estimate(&result.over_seeds(|seed| seed.image_to_label.log_p_nats), 3),
             percent(&result.over_seeds(|seed| seed.image_to_label.accuracy)),
-            estimate(&result.over_seeds(|seed| seed.image_to_label.expected_calibration_error), 3),
+            estimate(
+                &result.over_seeds(|seed| seed.image_to_label.expected_calibration_error),
+                3,
+            ),
         ]
     };
     let numbered = results.bridges.iter().zip(PAPER_TABLE_2);
-    let mut rows: Vec<Vec<Cell>> = numbered.map(|(result, paper)| bridge(name(result), Some(paper), result)).collect();
+    let mut rows: Vec<Vec<Cell>> = numbered
+        .map(|(result, paper)| bridge(name(result), Some(paper), result))
+        .collect();
     rows.push(vec![
         Cell::text("given label VAE: reconstruction term"),
         Cell::number(PAPER_TABLE_2[3], 4),
@@ -104,17 +146,30 @@ pub(super) fn labels(results: &Results) -> Table {
         Cell::missing(),
         Cell::missing(),
     ]);
-    rows.push(bridge("N = 1024, image VAE of 3 epochs".into(), None, &results.bridge_3_epochs));
-    rows.push(bridge("N = 1024, pairs shuffled (control)".into(), None, &results.shuffled));
+    rows.push(bridge(
+        "N = 1024, image VAE of 3 epochs".into(),
+        None,
+        &results.bridge_3_epochs,
+    ));
+    rows.push(bridge(
+        "N = 1024, pairs shuffled (control)".into(),
+        None,
+        &results.shuffled,
+    ));
     let caption = format!(
         "Table 2. Labels told from held-out images, in nats; ± standard error between images for E log p(y|z), over {} seeds elsewhere. The label VAE's own log p(y) is −{:.3}: no model of ten balanced labels can exceed −ln 10 = −2.303 on average, so the paper's −0.0456 must be a reconstruction term.",
         results.shuffled.by_seed.len(),
         results.label_vae.log_marginal.nats.mean.abs()
     );
-    Table { caption, columns, rows }
+    Table {
+        caption,
+        columns,
+        rows,
+    }
 }
 
-/// What the paper's tables leave out: whether the images are the right ones, and how much they differ.
+/// What the paper's tables leave out: whether the images are the right ones, and how much they
+/// differ.
 pub(super) fn coherence(results: &Results) -> Table {
     let columns = vec![
         Column::words("model"),
@@ -130,12 +185,26 @@ pub(super) fn coherence(results: &Results) -> Table {
             percent(&result.over_seeds(|seed| seed.label_to_image.coherence)),
             percent(&result.over_seeds(|seed| worst(&seed.label_to_image.coherence_by_label))),
             estimate(&result.over_seeds(|seed| seed.label_to_image.pixel_sd), 3),
-            if result.fit_seconds > 0.0 { Cell::number(result.fit_seconds, 2) } else { Cell::missing() },
+            if result.fit_seconds > 0.0 {
+                Cell::number(result.fit_seconds, 2)
+            } else {
+                Cell::missing()
+            },
         ]
     };
-    let mut rows: Vec<Vec<Cell>> = results.bridges.iter().map(|result| bridge(name(result), result)).collect();
-    rows.push(bridge("N = 1024, image VAE of 3 epochs".into(), &results.bridge_3_epochs));
-    rows.push(bridge("N = 1024, pairs shuffled (control)".into(), &results.shuffled));
+    let mut rows: Vec<Vec<Cell>> = results
+        .bridges
+        .iter()
+        .map(|result| bridge(name(result), result))
+        .collect();
+    rows.push(bridge(
+        "N = 1024, image VAE of 3 epochs".into(),
+        &results.bridge_3_epochs,
+    ));
+    rows.push(bridge(
+        "N = 1024, pairs shuffled (control)".into(),
+        &results.shuffled,
+    ));
     rows.push(vec![
         Cell::text("ceiling: the image VAE's own posterior draws"),
         Cell::number(100.0 * results.ceiling.coherence, 1),
@@ -155,7 +224,11 @@ pub(super) fn coherence(results: &Results) -> Table {
         100.0 * results.judge_accuracy,
         results.shuffled.by_seed.len()
     );
-    Table { caption, columns, rows }
+    Table {
+        caption,
+        columns,
+        rows,
+    }
 }
 
 /// The figures that matter most, for the README.
@@ -183,7 +256,12 @@ pub(super) fn summary(results: &Results) -> Table {
             estimate(&likelihoods.log_p_x_given_y.nats, 1),
         ])
     };
-    let mut rows: Vec<Vec<Cell>> = results.bridges.iter().zip(PAPER_TABLE_1).filter_map(row).collect();
+    let mut rows: Vec<Vec<Cell>> = results
+        .bridges
+        .iter()
+        .zip(PAPER_TABLE_1)
+        .filter_map(row)
+        .collect();
     rows.push(vec![
         Cell::text("given image VAE"),
         Cell::missing(),
@@ -199,5 +277,9 @@ pub(super) fn summary(results: &Results) -> Table {
         results.shuffled.by_seed.len(),
         results.importance_images
     );
-    Table { caption, columns, rows }
+    Table {
+        caption,
+        columns,
+        rows,
+    }
 }

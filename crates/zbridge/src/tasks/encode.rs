@@ -41,7 +41,8 @@ pub struct EncodeRequest {
 pub enum EncodeSource {
     /// A dataset folder with the part of it, a folder of images, an `.npy`, or one image.
     Data(PathBuf, Split),
-    /// So many draws from the model itself: z from its prior, x from p(x|z). Observations that nobody took.
+    /// So many draws from the model itself: z from its prior, x from p(x|z). Observations that
+    /// nobody took.
     Prior(usize),
 }
 
@@ -60,15 +61,18 @@ pub struct EncodeReport {
     pub files: Vec<PathBuf>,
 }
 
-/// Writes p(z|x_i) of every observation as a latents file; `observe` hears the share done. An `.npy` in C order is read,
-/// encoded and written some rows at a time; everything else is held in memory.
+/// Writes p(z|x_i) of every observation as a latents file; `observe` hears the share done. An
+/// `.npy` in C order is read, encoded and written some rows at a time; everything else is held in
+/// memory.
 ///
 /// # Errors
 /// [`Error`] when the data cannot be read or the file not written.
 pub fn encode(request: &EncodeRequest, observe: &dyn Fn(f64)) -> Result<EncodeReport, Error> {
     let start = Instant::now();
     let by_rows = match &request.source {
-        EncodeSource::Data(path, _) if request.sample.is_none() => InputRows::open(path, &request.model)?,
+        EncodeSource::Data(path, _) if request.sample.is_none() => {
+            InputRows::open(path, &request.model)?
+        }
         _ => None,
     };
     let rows = match by_rows {
@@ -88,7 +92,9 @@ pub fn encode(request: &EncodeRequest, observe: &dyn Fn(f64)) -> Result<EncodeRe
 fn write_whole(request: &EncodeRequest) -> Result<usize, Error> {
     let input = match &request.source {
         EncodeSource::Data(path, split) => Input::read(path, *split, &request.model)?,
-        EncodeSource::Prior(count) => Input::numbered(imagined(&request.model, *count, request.seed)?, None),
+        EncodeSource::Prior(count) => {
+            Input::numbered(imagined(&request.model, *count, request.seed)?, None)
+        }
     };
     let chosen = chosen_rows(request, input.observations.rows())?;
     let shard = request.shard.of_rows(chosen.len(), request.rows_together());
@@ -99,15 +105,25 @@ fn write_whole(request: &EncodeRequest) -> Result<usize, Error> {
     let mut file = request.encoded(&observations, first)?;
     file.labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
     file.ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
-    file.metadata.extend(input.digest.map(|digest| ("data_digest".to_owned(), digest)));
+    file.metadata.extend(
+        input
+            .digest
+            .map(|digest| ("data_digest".to_owned(), digest)),
+    );
     file.write(&request.out, request.precision())?;
     Ok(rows.len())
 }
 
 /// The same of rows that are read as they are needed.
-fn write_by_rows(request: &EncodeRequest, input: &InputRows, observe: &dyn Fn(f64)) -> Result<usize, Error> {
+fn write_by_rows(
+    request: &EncodeRequest,
+    input: &InputRows,
+    observe: &dyn Fn(f64),
+) -> Result<usize, Error> {
     const BLOCK: usize = 8 * ROWS_AT_ONCE;
-    let shard = request.shard.of_rows(input.count(), request.rows_together());
+    let shard = request
+        .shard
+        .of_rows(input.count(), request.rows_together());
     let blocks = shard.clone().step_by(BLOCK).map(|first| {
         observe((first - shard.start) as f64 / shard.len() as f64);
         let rows = first..shard.end.min(first + BLOCK);
@@ -118,7 +134,9 @@ fn write_by_rows(request: &EncodeRequest, input: &InputRows, observe: &dyn Fn(f6
     });
     if shard.is_empty() {
         // Too many shards for so few rows: a file without any.
-        request.encoded(&input.read(0..0)?, 0)?.write(&request.out, request.precision())?;
+        request
+            .encoded(&input.read(0..0)?, 0)?
+            .write(&request.out, request.precision())?;
     } else {
         LatentsFile::write_blocks(&request.out, shard.len(), request.precision(), blocks)?;
     }
@@ -135,7 +153,8 @@ impl EncodeRequest {
         Ok(binarised(&observations, self.seed, first))
     }
 
-    /// A latents file of these observations, the first of which is number `first` of all that are encoded.
+    /// A latents file of these observations, the first of which is number `first` of all that are
+    /// encoded.
     fn encoded(&self, observations: &Observations, first: usize) -> Result<LatentsFile, Error> {
         let mut metadata = BTreeMap::from([
             ("model".to_owned(), self.model.name.clone()),
@@ -154,7 +173,11 @@ impl EncodeRequest {
     }
 
     fn precision(&self) -> Precision {
-        if self.half { Precision::F16 } else { Precision::F32 }
+        if self.half {
+            Precision::F16
+        } else {
+            Precision::F32
+        }
     }
 
     /// Rows that no shard tears apart.
@@ -166,18 +189,23 @@ impl EncodeRequest {
 /// The metadata key of latents of black and white images: the seed of their draw.
 pub(crate) const BINARISED: &str = "binarised";
 
-/// Black and white images, one draw for each row under a seed; `first` is the number of the first among the data.
+/// Black and white images, one draw for each row under a seed; `first` is the number of the first
+/// among the data.
 pub(crate) fn binarised(images: &Observations, seed: u64, first: usize) -> Observations {
     images.binarised(&RandomStream::named(seed, "encode/binarise"), first)
 }
 
-/// Rows whose other looks share a random stream, and are made together: ten thousand images with sixteen looks each are
-/// half a gigabyte of pixels.
+/// Rows whose other looks share a random stream, and are made together: ten thousand images with
+/// sixteen looks each are half a gigabyte of pixels.
 const ROWS_AT_ONCE: usize = 512;
 
-/// Posteriors of other looks at each image, the looks of one side by side; `offset` is the number of the first one among
-/// all rows, whatever shard this is.
-fn views(request: &EncodeRequest, observations: &Observations, offset: usize) -> Result<Option<Posterior>, Error> {
+/// Posteriors of other looks at each image, the looks of one side by side; `offset` is the number
+/// of the first one among all rows, whatever shard this is.
+fn views(
+    request: &EncodeRequest,
+    observations: &Observations,
+    offset: usize,
+) -> Result<Option<Posterior>, Error> {
     if request.augment == 0 {
         return Ok(None);
     }
@@ -186,16 +214,32 @@ fn views(request: &EncodeRequest, observations: &Observations, offset: usize) ->
     let mut seen = Vec::new();
     for first in (0..observations.rows()).step_by(ROWS_AT_ONCE) {
         let rows: Vec<usize> = (first..observations.rows().min(first + ROWS_AT_ONCE)).collect();
-        let looks = augmented(&observations.select(&rows), request.augment, &stream.child((offset + first) as u64));
-        seen.push(request.model.model.posterior(&looks)?.moments().into_owned());
+        let looks = augmented(
+            &observations.select(&rows),
+            request.augment,
+            &stream.child((offset + first) as u64),
+        );
+        seen.push(
+            request
+                .model
+                .model
+                .posterior(&looks)?
+                .moments()
+                .into_owned(),
+        );
     }
-    Ok(Some(DiagonalGaussian::joined(&seen, request.model.model.latent_dim())?.into()))
+    Ok(Some(
+        DiagonalGaussian::joined(&seen, request.model.model.latent_dim())?.into(),
+    ))
 }
 
 fn expect_images(model: &Given, what: &str) -> Result<(), Error> {
     match model.is_image() {
         true => Ok(()),
-        false => Err(Error::usage(format!("{what}, but {} is not a model of images", model.name))),
+        false => Err(Error::usage(format!(
+            "{what}, but {} is not a model of images",
+            model.name
+        ))),
     }
 }
 
@@ -211,11 +255,12 @@ impl fmt::Display for EncodeSource {
 fn chosen_rows(request: &EncodeRequest, available: usize) -> Result<Vec<usize>, Error> {
     match request.sample {
         None => Ok((0..available).collect()),
-        Some(sample) if sample > available => {
-            Err(Error::usage(format!("--sample {sample}: the data has only {available} rows")))
-        }
+        Some(sample) if sample > available => Err(Error::usage(format!(
+            "--sample {sample}: the data has only {available} rows"
+        ))),
         Some(sample) => {
-            let mut order = RandomStream::named(request.seed, "encode/sample").permutation(available);
+            let mut order =
+                RandomStream::named(request.seed, "encode/sample").permutation(available);
             order.truncate(sample);
             Ok(order)
         }

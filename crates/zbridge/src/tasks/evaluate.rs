@@ -1,6 +1,7 @@
 use crate::Error;
 use crate::evaluation::{
-    DirectionFigures, Generated, GeneratedImages, HeldOutPairs, HeldOutSource, Likelihoods, Outcome, Requirement,
+    DirectionFigures, Generated, GeneratedImages, HeldOutPairs, HeldOutSource, Likelihoods,
+    Outcome, Requirement,
 };
 use crate::measures::{ImageToLabel, LabelReadings, image_to_label_readings};
 use serde::Serialize;
@@ -13,7 +14,8 @@ use zbridge_bridge::{Direction, DirectionGap};
 pub struct EvaluateRequest {
     /// Bridge and held-out pairs.
     pub held_out: HeldOutSource,
-    /// Pairs whose likelihoods are estimated, where both models and both sides' data are at hand; 0 leaves them out.
+    /// Pairs whose likelihoods are estimated, where both models and both sides' data are at hand; 0
+    /// leaves them out.
     pub likelihood_pairs: usize,
     /// Draws for each of them.
     pub draws: usize,
@@ -60,15 +62,22 @@ pub(crate) struct Evaluated {
     pub(crate) generated: Option<GeneratedImages>,
 }
 
-/// Figures of a bridge on held-out pairs. `observe` hears what is being done and the share done of it.
+/// Figures of a bridge on held-out pairs. `observe` hears what is being done and the share done of
+/// it.
 ///
 /// # Errors
 /// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
-pub fn evaluate(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> Result<EvaluateReport, Error> {
+pub fn evaluate(
+    request: &EvaluateRequest,
+    observe: &(dyn Fn(&str, f64) + Sync),
+) -> Result<EvaluateReport, Error> {
     Ok(evaluated(request, observe)?.report)
 }
 
-pub(crate) fn evaluated(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) + Sync)) -> Result<Evaluated, Error> {
+pub(crate) fn evaluated(
+    request: &EvaluateRequest,
+    observe: &(dyn Fn(&str, f64) + Sync),
+) -> Result<Evaluated, Error> {
     let (start, seed) = (Instant::now(), request.seed);
     observe("read", 0.0);
     let pairs = HeldOutPairs::read(&request.held_out)?;
@@ -81,9 +90,14 @@ pub(crate) fn evaluated(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) 
     observe("labels from images, images from labels", 0.0);
     let (read, readings) = labels_from_images(&pairs, seed)?.unzip();
     let (made, generated) = Generated::of(&pairs, seed)?.unzip();
-    let likelihoods = Likelihoods::of(&pairs, (request.likelihood_pairs, request.draws), seed, &|share| {
-        observe("likelihoods", share);
-    })?;
+    let likelihoods = Likelihoods::of(
+        &pairs,
+        (request.likelihood_pairs, request.draws),
+        seed,
+        &|share| {
+            observe("likelihoods", share);
+        },
+    )?;
     let mut report = EvaluateReport {
         pairs: pairs.count(),
         x_to_y,
@@ -98,15 +112,33 @@ pub(crate) fn evaluated(request: &EvaluateRequest, observe: &(dyn Fn(&str, f64) 
         files: vec![],
     };
     report.warnings = report.causes_for_doubt();
-    Ok(Evaluated { pairs, report, readings, generated })
+    Ok(Evaluated {
+        pairs,
+        report,
+        readings,
+        generated,
+    })
 }
 
-fn labels_from_images(pairs: &HeldOutPairs, seed: u64) -> Result<Option<(ImageToLabel, LabelReadings)>, Error> {
-    let (Some(direction), Some(labels)) = (pairs.image_to_class(), &pairs.labels) else { return Ok(None) };
+fn labels_from_images(
+    pairs: &HeldOutPairs,
+    seed: u64,
+) -> Result<Option<(ImageToLabel, LabelReadings)>, Error> {
+    let (Some(direction), Some(labels)) = (pairs.image_to_class(), &pairs.labels) else {
+        return Ok(None);
+    };
     let (images, classes) = pairs.sides(direction);
-    let Some(model) = &classes.given else { return Ok(None) };
+    let Some(model) = &classes.given else {
+        return Ok(None);
+    };
     let density = pairs.bridge.density(direction);
-    Ok(Some(image_to_label_readings(density, &images.posterior, labels, &*model.model, seed)?))
+    Ok(Some(image_to_label_readings(
+        density,
+        &images.posterior,
+        labels,
+        &*model.model,
+        seed,
+    )?))
 }
 
 /// Held-out pairs below which intervals are so wide that figures say little.
@@ -120,7 +152,9 @@ impl EvaluateReport {
     /// # Errors
     /// [`Error::Usage`] when one of them names no figure, or may mean several.
     pub fn require(&mut self, requirements: &[Requirement]) -> Result<(), Error> {
-        let outcomes = requirements.iter().map(|requirement| requirement.outcome(self));
+        let outcomes = requirements
+            .iter()
+            .map(|requirement| requirement.outcome(self));
         self.requirements = outcomes.collect::<Result<_, _>>()?;
         Ok(())
     }
@@ -134,9 +168,20 @@ impl EvaluateReport {
             .requirements
             .iter()
             .filter(|outcome| !outcome.met)
-            .map(|outcome| format!("required {}, found {} = {:.4}", outcome.requirement, outcome.figure, outcome.value))
+            .map(|outcome| {
+                format!(
+                    "required {}, found {} = {:.4}",
+                    outcome.requirement, outcome.figure, outcome.value
+                )
+            })
             .collect();
-        if missed.is_empty() { Ok(()) } else { Err(Error::Missed { message: missed.join("\n") }) }
+        if missed.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Missed {
+                message: missed.join("\n"),
+            })
+        }
     }
 
     /// The estimate that says most of a direction's worth without any given model.
@@ -150,7 +195,10 @@ impl EvaluateReport {
     fn causes_for_doubt(&self) -> Vec<String> {
         let mut causes = Vec::new();
         if self.pairs < FEW_PAIRS {
-            causes.push(format!("{} held-out pairs: intervals are wide; hold out {FEW_PAIRS} or more", self.pairs));
+            causes.push(format!(
+                "{} held-out pairs: intervals are wide; hold out {FEW_PAIRS} or more",
+                self.pairs
+            ));
         }
         for (name, figures) in [("x → y", &self.x_to_y), ("y → x", &self.y_to_x)] {
             let gain = figures.gain_over_marginal_nats;
@@ -162,7 +210,11 @@ impl EvaluateReport {
             }
             let level = &figures.calibration.highest_density;
             if level.ks_p_value < SURELY_MISPLACED && level.ks_distance > 0.1 {
-                let how = if level.mean < 0.5 { "too narrow or misplaced" } else { "too wide" };
+                let how = if level.mean < 0.5 {
+                    "too narrow or misplaced"
+                } else {
+                    "too wide"
+                };
                 causes.push(format!(
                     "{name}: the density is {how}: held-out targets stand at a mean level of {:.2} among its own draws, where 0.50 is right (distance from uniform {:.2})",
                     level.mean, level.ks_distance

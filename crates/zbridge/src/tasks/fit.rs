@@ -6,7 +6,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_bridge::{Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, FitProgress, Recipe, Views};
+use zbridge_bridge::{
+    Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, FitProgress, Recipe, Views,
+};
 use zbridge_core::Posterior;
 use zbridge_data::LatentsFile;
 use zbridge_nn::{Device, NnError};
@@ -24,7 +26,8 @@ pub struct FitRequest {
     pub x_unpaired: Option<PathBuf>,
     /// Latents of y whose partners nobody knows.
     pub y_unpaired: Option<PathBuf>,
-    /// Where a side of images has no latents without partners: so many draws from its model, if zbridge can open it.
+    /// Where a side of images has no latents without partners: so many draws from its model, if
+    /// zbridge can open it.
     pub prior_draws: usize,
     /// How.
     pub config: CheckedConfig,
@@ -82,7 +85,8 @@ pub struct DirectionReport {
     pub choice: Option<String>,
     /// Every candidate with what held-out pairs say of it.
     pub comparison: Comparison,
-    /// The objective at the end of the last fit, in nats: for the paper's recipe the mean divergence of a pair.
+    /// The objective at the end of the last fit, in nats: for the paper's recipe the mean
+    /// divergence of a pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective_nats: Option<f64>,
 }
@@ -90,21 +94,31 @@ pub struct DirectionReport {
 impl DirectionReport {
     fn of(bridge: &Bridge, direction: Direction, objective_nats: Option<f64>) -> Self {
         let comparison = bridge.comparison(direction).clone();
-        Self { choice: comparison.taken().map(|_| comparison.to_string()), comparison, objective_nats }
+        Self {
+            choice: comparison.taken().map(|_| comparison.to_string()),
+            comparison,
+            objective_nats,
+        }
     }
 }
 
 /// Fits both directions on the pairs and writes the bridge file.
 ///
 /// # Errors
-/// [`Error`] when a file cannot be read, ids do not join, the fit diverges or is interrupted; then nothing is written.
+/// [`Error`] when a file cannot be read, ids do not join, the fit diverges or is interrupted; then
+/// nothing is written.
 pub fn fit(
     request: &FitRequest,
     observe: &mut (dyn FnMut(Direction, FitProgress) -> bool + Send),
 ) -> Result<FitReport, Error> {
     let start = Instant::now();
     expect_processor(request.device)?;
-    let PairedFiles { x, y, x_rows, y_rows } = PairedFiles::read(&request.x, &request.y, request.pairs.as_deref())?;
+    let PairedFiles {
+        x,
+        y,
+        x_rows,
+        y_rows,
+    } = PairedFiles::read(&request.x, &request.y, request.pairs.as_deref())?;
     let x_side = Paired::new(&x, &x_rows, unpaired(request, &request.x_unpaired, &x)?);
     let y_side = Paired::new(&y, &y_rows, unpaired(request, &request.y_unpaired, &y)?);
     let data = FitData::pairs(&x_side.pairs, &y_side.pairs)
@@ -112,10 +126,17 @@ pub fn fit(
         .with_unpaired_y(y_side.unpaired())
         .with_views(x_side.views(), y_side.views());
     let mut bridge = Bridge::fit(&data, &request.config, observe)?;
-    for (side, path, paired) in [("x", &request.x_unpaired, &x_side), ("y", &request.y_unpaired, &y_side)] {
+    for (side, path, paired) in [
+        ("x", &request.x_unpaired, &x_side),
+        ("y", &request.y_unpaired, &y_side),
+    ] {
         let Unpaired { rows, imagined } = paired.unpaired_rows();
         let of_prior = imagined.then(|| format!("{rows} draws from the model's prior"));
-        if let Some(origin) = path.as_ref().map(|path| path.display().to_string()).or(of_prior) {
+        if let Some(origin) = path
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .or(of_prior)
+        {
             bridge.record_provenance(&format!("{side}.unpaired_latents"), origin);
         }
     }
@@ -130,7 +151,12 @@ pub fn fit(
         }
     }
     let mut notes = notes(request, [&x_side, &y_side]);
-    notes.extend(doubts((&x, &y), (&x_rows, &y_rows), (&request.x, &request.y), request.config.seed));
+    notes.extend(doubts(
+        (&x, &y),
+        (&x_rows, &y_rows),
+        (&request.x, &request.y),
+        request.config.seed,
+    ));
     bridge.record_provenance("version", env!("CARGO_PKG_VERSION"));
     bridge.write(&request.out)?;
     let last = |direction| bridge.curve(direction).objective_nats.last().copied();
@@ -140,7 +166,8 @@ pub fn fit(
         unpaired: [&x_side, &y_side].map(Paired::unpaired_rows),
         notes,
         recipe: request.config.recipe.to_string(),
-        divergence: (request.config.recipe == Recipe::Paper).then(|| request.config.divergence.to_string()),
+        divergence: (request.config.recipe == Recipe::Paper)
+            .then(|| request.config.divergence.to_string()),
         seed: request.config.seed,
         x_to_y: DirectionReport::of(&bridge, Direction::XToY, last(Direction::XToY)),
         y_to_x: DirectionReport::of(&bridge, Direction::YToX, last(Direction::YToX)),
@@ -160,7 +187,11 @@ struct Paired {
 
 impl Paired {
     fn new(file: &LatentsFile, rows: &[usize], unpaired: Option<LatentsFile>) -> Self {
-        Self { pairs: file.posterior.select(rows), pair_views: file.views_of(rows), unpaired }
+        Self {
+            pairs: file.posterior.select(rows),
+            pair_views: file.views_of(rows),
+            unpaired,
+        }
     }
 
     fn unpaired(&self) -> Option<&Posterior> {
@@ -168,13 +199,22 @@ impl Paired {
     }
 
     fn views(&self) -> Views<'_> {
-        Views { pairs: self.pair_views.as_ref(), unpaired: self.unpaired.as_ref().and_then(|file| file.views.as_ref()) }
+        Views {
+            pairs: self.pair_views.as_ref(),
+            unpaired: self.unpaired.as_ref().and_then(|file| file.views.as_ref()),
+        }
     }
 
     /// How many latents without partners there are, and whether they are of the model's own making.
     fn unpaired_rows(&self) -> Unpaired {
-        let imagined = self.unpaired.as_ref().is_some_and(|file| file.metadata.contains_key(PRIOR));
-        Unpaired { rows: self.unpaired().map_or(0, Posterior::rows), imagined }
+        let imagined = self
+            .unpaired
+            .as_ref()
+            .is_some_and(|file| file.metadata.contains_key(PRIOR));
+        Unpaired {
+            rows: self.unpaired().map_or(0, Posterior::rows),
+            imagined,
+        }
     }
 
     fn has_views(&self) -> bool {
@@ -183,21 +223,34 @@ impl Paired {
 }
 
 /// The latents without partners of a side: those of the file, or else the side's own model's.
-fn unpaired(request: &FitRequest, path: &Option<PathBuf>, pairs: &LatentsFile) -> Result<Option<LatentsFile>, Error> {
+fn unpaired(
+    request: &FitRequest,
+    path: &Option<PathBuf>,
+    pairs: &LatentsFile,
+) -> Result<Option<LatentsFile>, Error> {
     if let Some(path) = path {
         return Ok(Some(read_some(path)?));
     }
     if request.prior_draws == 0 || request.config.recipe == Recipe::Paper {
         return Ok(None);
     }
-    let given = pairs.metadata.get("model").and_then(|name| Given::open(name, request.device).ok());
+    let given = pairs
+        .metadata
+        .get("model")
+        .and_then(|name| Given::open(name, request.device).ok());
     let recorded = pairs.metadata.get("model_digest");
-    // Classes are few and all known; another model than the one that encoded the pairs would only mislead.
-    match given.filter(|given| given.is_image() && recorded.is_none_or(|digest| *digest == given.digest)) {
+    // Classes are few and all known; another model than the one that encoded the pairs would only
+    // mislead.
+    match given
+        .filter(|given| given.is_image() && recorded.is_none_or(|digest| *digest == given.digest))
+    {
         Some(given) => {
             let posterior = imagined_posteriors(&given, request.prior_draws, request.config.seed)?;
             let metadata = BTreeMap::from([(PRIOR.to_owned(), given.name)]);
-            Ok(Some(LatentsFile { metadata, ..LatentsFile::numbered(posterior) }))
+            Ok(Some(LatentsFile {
+                metadata,
+                ..LatentsFile::numbered(posterior)
+            }))
         }
         None => Ok(None),
     }
@@ -229,5 +282,9 @@ fn expect_processor(device: Device) -> Result<(), Error> {
         return Ok(());
     }
     let reason = "fits run on `cpu` only; leave --device out".to_owned();
-    Err(NnError::Device { name: device.to_string(), reason }.into())
+    Err(NnError::Device {
+        name: device.to_string(),
+        reason,
+    }
+    .into())
 }

@@ -57,7 +57,9 @@ impl FromStr for Side {
         match name {
             "x" => Ok(Self::X),
             "y" => Ok(Self::Y),
-            _ => Err(Error::usage(format!("`{name}`: a bridge has the sides x and y"))),
+            _ => Err(Error::usage(format!(
+                "`{name}`: a bridge has the sides x and y"
+            ))),
         }
     }
 }
@@ -85,7 +87,8 @@ pub struct GenerateRequest {
     pub shard: Shard,
     /// Write the target's latents, for a decoder elsewhere, in place of observations.
     pub latents: bool,
-    /// `.png`, `.wav`, `.txt`, `.npy` or `.safetensors`; latents go to `.safetensors`, `.npz` or `.npy`.
+    /// `.png`, `.wav`, `.txt`, `.npy` or `.safetensors`; latents go to `.safetensors`, `.npz` or
+    /// `.npy`.
     pub out: PathBuf,
 }
 
@@ -122,17 +125,32 @@ pub struct GenerateReport {
 /// Generates the other modality and writes it; `observe` hears the share done.
 ///
 /// # Errors
-/// [`Error`] when an argument is off, a file cannot be read or written, or dimensions do not belong together.
+/// [`Error`] when an argument is off, a file cannot be read or written, or dimensions do not belong
+/// together.
 pub fn generate(request: &GenerateRequest, observe: &dyn Fn(f64)) -> Result<GenerateReport, Error> {
     let start = Instant::now();
     if request.count == 0 {
-        return Err(Error::usage("--count 0: at least one output for each input is needed"));
+        return Err(Error::usage(
+            "--count 0: at least one output for each input is needed",
+        ));
     }
     let bridge = Bridge::read(&request.bridge)?;
-    let direction = if request.to == Side::Y { Direction::XToY } else { Direction::YToX };
-    let target = if request.latents { None } else { Some(expected_model(request, &bridge, request.to)?) };
-    let format = target.as_ref().map(|target| Format::of(&request.out, target.model.event())).transpose()?;
-    if let Some(format) = format.filter(|format| !request.shard.is_whole() && !format.is_numbers()) {
+    let direction = if request.to == Side::Y {
+        Direction::XToY
+    } else {
+        Direction::YToX
+    };
+    let target = if request.latents {
+        None
+    } else {
+        Some(expected_model(request, &bridge, request.to)?)
+    };
+    let format = target
+        .as_ref()
+        .map(|target| Format::of(&request.out, target.model.event()))
+        .transpose()?;
+    if let Some(format) = format.filter(|format| !request.shard.is_whole() && !format.is_numbers())
+    {
         return Err(Error::usage(format!(
             "--shard {}: {format} cannot be joined; write .npy or .safetensors",
             request.shard
@@ -159,7 +177,9 @@ pub fn generate(request: &GenerateRequest, observe: &dyn Fn(f64)) -> Result<Gene
         files: vec![],
     };
     match (target, format) {
-        (Some(target), Some(format)) => report.write_observations(request, &target, format, &job)?,
+        (Some(target), Some(format)) => {
+            report.write_observations(request, &target, format, &job)?
+        }
         _ => report.write_latents(request, &bridge, &job)?,
     }
     report.seconds = start.elapsed().as_secs_f64();
@@ -182,8 +202,8 @@ impl Job<'_> {
         self.rows.len() * self.draws
     }
 
-    /// Gives `take` what `make` makes of the latents of every piece, in order; about `numbers` numbers an output. A few
-    /// pieces are in memory at once, however many there are.
+    /// Gives `take` what `make` makes of the latents of every piece, in order; about `numbers`
+    /// numbers an output. A few pieces are in memory at once, however many there are.
     fn each<T: Send>(
         &self,
         numbers: usize,
@@ -197,13 +217,20 @@ impl Job<'_> {
             let group: Vec<Piece> = pieces.by_ref().take(at_once).collect();
             let start = group[0].rows.start;
             (self.observe)((start - self.rows.start) as f64 / self.rows.len() as f64);
-            let posterior = self.source.posterior(start..group[group.len() - 1].rows.end)?;
+            let posterior = self
+                .source
+                .posterior(start..group[group.len() - 1].rows.end)?;
             let (density, draws, streams) = (self.density, self.draws, &self.streams);
             let made = |piece: &Piece| {
                 let rows: Vec<usize> = piece.rows.clone().map(|row| row - start).collect();
                 make(piece.latents(density, &posterior.select(&rows), draws, streams)?)
             };
-            group.par_iter().map(made).collect::<Result<Vec<_>, Error>>()?.into_iter().try_for_each(&mut take)?;
+            group
+                .par_iter()
+                .map(made)
+                .collect::<Result<Vec<_>, Error>>()?
+                .into_iter()
+                .try_for_each(&mut take)?;
         }
         Ok(())
     }
@@ -223,7 +250,9 @@ impl GenerateReport {
         let decode = |latents: Latents| Ok(target.model.decode(&latents)?);
         let mut texts = Vec::new();
         let mut note = |made: &Observations| {
-            self.classes.iter_mut().for_each(|classes| classes.extend(made.argmax()));
+            self.classes
+                .iter_mut()
+                .for_each(|classes| classes.extend(made.argmax()));
             texts.extend(made.texts().unwrap_or_default());
         };
         if format == Format::Array {
@@ -250,13 +279,25 @@ impl GenerateReport {
     }
 
     /// Latents in the shape that the target's latents file had.
-    fn write_latents(&mut self, request: &GenerateRequest, bridge: &Bridge, job: &Job<'_>) -> Result<(), Error> {
+    fn write_latents(
+        &mut self,
+        request: &GenerateRequest,
+        bridge: &Bridge,
+        job: &Job<'_>,
+    ) -> Result<(), Error> {
         let dim = request.to.dim(bridge);
-        let remembered = bridge.provenance().get(&format!("{}.{LATENT_SHAPE}", request.to));
-        let remembered = remembered.and_then(|shape| serde_json::from_str::<Vec<usize>>(shape).ok());
+        let remembered = bridge
+            .provenance()
+            .get(&format!("{}.{LATENT_SHAPE}", request.to));
+        let remembered =
+            remembered.and_then(|shape| serde_json::from_str::<Vec<usize>>(shape).ok());
         let fits = |shape: &Vec<usize>| shape.iter().product::<usize>() == dim;
         let latent_shape = remembered.filter(fits).unwrap_or_else(|| vec![dim]);
-        let axes = if job.draws == 1 { vec![job.rows.len()] } else { vec![job.rows.len(), job.draws] };
+        let axes = if job.draws == 1 {
+            vec![job.rows.len()]
+        } else {
+            vec![job.rows.len(), job.draws]
+        };
         self.shape = [axes, latent_shape.clone()].concat();
         let first = job.rows.start;
         let latents = GeneratedLatents {
@@ -266,7 +307,9 @@ impl GenerateReport {
             latent_shape,
             metadata: BTreeMap::from([("bridge".to_owned(), request.bridge.display().to_string())]),
         };
-        latents.write(&request.out, |sink| job.each(dim, Ok, |made| Ok(sink.put(made.values())?)))?;
+        latents.write(&request.out, |sink| {
+            job.each(dim, Ok, |made| Ok(sink.put(made.values())?))
+        })?;
         self.files = vec![request.out.clone()];
         Ok(())
     }
@@ -275,7 +318,10 @@ impl GenerateReport {
 /// Posteriors to start from, with their ids.
 enum Source {
     Latents(LatentsStream),
-    Observations { ids: Vec<String>, posterior: Posterior },
+    Observations {
+        ids: Vec<String>,
+        posterior: Posterior,
+    },
 }
 
 impl Source {
@@ -290,7 +336,10 @@ impl Source {
             GenerateSource::Observations(from) => {
                 let model = expected_model(request, bridge, side)?;
                 let (ids, observations) = source_observations(from, &model)?;
-                Ok(Self::Observations { ids, posterior: model.model.posterior(&observations)? })
+                Ok(Self::Observations {
+                    ids,
+                    posterior: model.model.posterior(&observations)?,
+                })
             }
         }
     }
@@ -319,8 +368,18 @@ impl Source {
 
 /// The model of a side: as asked for, else as the bridge file remembers.
 fn expected_model(request: &GenerateRequest, bridge: &Bridge, side: Side) -> Result<Given, Error> {
-    let asked = if side == Side::X { &request.x_model } else { &request.y_model };
-    let known = known_model_of(bridge, &side.to_string(), asked.as_deref(), request.device, side.dim(bridge))?;
+    let asked = if side == Side::X {
+        &request.x_model
+    } else {
+        &request.y_model
+    };
+    let known = known_model_of(
+        bridge,
+        &side.to_string(),
+        asked.as_deref(),
+        request.device,
+        side.dim(bridge),
+    )?;
     known.ok_or_else(|| {
         let latents = if side == request.to {
             "or take latents for a decoder of your own, with --latents"
@@ -333,8 +392,8 @@ fn expected_model(request: &GenerateRequest, bridge: &Bridge, side: Side) -> Res
     })
 }
 
-/// The model of a side: as asked for, else the one whose latents the bridge was fitted on, digest checked; none when
-/// nobody names one.
+/// The model of a side: as asked for, else the one whose latents the bridge was fitted on, digest
+/// checked; none when nobody names one.
 pub(crate) fn known_model_of(
     bridge: &Bridge,
     side: &str,
@@ -342,12 +401,19 @@ pub(crate) fn known_model_of(
     device: Device,
     dim: usize,
 ) -> Result<Option<Given>, Error> {
-    let remembered = bridge.provenance().get(&format!("{side}.model")).map(String::as_str);
-    let Some(name) = asked.or(remembered) else { return Ok(None) };
+    let remembered = bridge
+        .provenance()
+        .get(&format!("{side}.model"))
+        .map(String::as_str);
+    let Some(name) = asked.or(remembered) else {
+        return Ok(None);
+    };
     let model = Given::open(name, device)?;
     let found = model.model.latent_dim();
     if found != dim {
-        return Err(Error::usage(format!("model `{name}` has {found} latents, the bridge's {side} has {dim}")));
+        return Err(Error::usage(format!(
+            "model `{name}` has {found} latents, the bridge's {side} has {dim}"
+        )));
     }
     match bridge.provenance().get(&format!("{side}.model_digest")) {
         Some(digest) if asked.is_none() && *digest != model.digest => Err(Error::usage(format!(
@@ -362,19 +428,26 @@ fn source_observations(from: &str, model: &Given) -> Result<(Vec<String>, Observ
     let one = |observations| Ok((vec!["0".to_owned()], observations));
     if let (Some(classes), Ok(label)) = (model.classes(), from.parse::<u8>()) {
         if usize::from(label) >= classes {
-            return Err(Error::usage(format!("--from {from}: the model has the classes 0 to {}", classes - 1)));
+            return Err(Error::usage(format!(
+                "--from {from}: the model has the classes 0 to {}",
+                classes - 1
+            )));
         }
         return one(Observations::one_hot(&[label], classes)?);
     }
     let (path, event) = (Path::new(from), model.model.event());
     if path.exists() {
-        let Input { ids, observations, .. } = Input::read(path, Split::Test, model)?;
+        let Input {
+            ids, observations, ..
+        } = Input::read(path, Split::Test, model)?;
         return Ok((ids, observations));
     }
     match event {
-        EventKind::Text { .. } => {
-            one(text_observations(from, event).map_err(|reason| Error::usage(format!("--from: {reason}")))?)
-        }
-        _ => Err(Error::bad_file(path, format!("does not exist; --from takes {}", takes(event)))),
+        EventKind::Text { .. } => one(text_observations(from, event)
+            .map_err(|reason| Error::usage(format!("--from: {reason}")))?),
+        _ => Err(Error::bad_file(
+            path,
+            format!("does not exist; --from takes {}", takes(event)),
+        )),
     }
 }

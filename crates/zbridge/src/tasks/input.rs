@@ -4,7 +4,8 @@ use crate::{Error, Given};
 use std::path::Path;
 use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
 use zbridge_data::{
-    Array, DataError, Mnist, Split, TextLines, image_folder, picture_folder, read_class_ids, read_image, read_picture,
+    Array, DataError, Mnist, Split, TextLines, image_folder, picture_folder, read_class_ids,
+    read_image, read_picture,
 };
 use zbridge_sound::{Recordings, SoundError, SpokenDigits};
 
@@ -18,8 +19,8 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// The observations in `data` that `model` can read: an `.npy`, an image file, a folder of images, or a
-    /// dataset folder with its split.
+    /// The observations in `data` that `model` can read: an `.npy`, an image file, a folder of
+    /// images, or a dataset folder with its split.
     ///
     /// # Errors
     /// [`Error`] with the file and what is wrong with it.
@@ -27,18 +28,34 @@ impl Input {
         if !data.exists() {
             return Err(Error::bad_file(data, "does not exist"));
         }
-        let extension = data.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let extension = data
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         let event = model.model.event();
         match (event, extension.as_str()) {
             (_, "npy") => Self::array(data, model),
-            (EventKind::Image { .. }, "png") if is_digit(event) => Ok(Self::numbered(read_image(data)?, None)),
-            (EventKind::Image { .. }, "png") => Ok(Self::numbered(read_picture(data, event)?, None)),
-            (EventKind::Sound(kind), "wav") => Ok(Self::numbered(Recordings::read_one(data, kind)?, None)),
+            (EventKind::Image { .. }, "png") if is_digit(event) => {
+                Ok(Self::numbered(read_image(data)?, None))
+            }
+            (EventKind::Image { .. }, "png") => {
+                Ok(Self::numbered(read_picture(data, event)?, None))
+            }
+            (EventKind::Sound(kind), "wav") => {
+                Ok(Self::numbered(Recordings::read_one(data, kind)?, None))
+            }
             (EventKind::Text { .. }, "txt") => Self::lines(data, event),
             (EventKind::Sound(kind), _) if data.is_dir() => Self::sounds(data, split, kind),
-            (EventKind::Image { .. } | EventKind::Class { .. }, _) if data.is_dir() => Self::folder(data, split, model),
+            (EventKind::Image { .. } | EventKind::Class { .. }, _) if data.is_dir() => {
+                Self::folder(data, split, model)
+            }
             _ => {
-                let reason = format!("the model reads {}: give {}", event.in_words(), takes(event));
+                let reason = format!(
+                    "the model reads {}: give {}",
+                    event.in_words(),
+                    takes(event)
+                );
                 Err(Error::bad_file(data, reason))
             }
         }
@@ -49,13 +66,26 @@ impl Input {
         match SpokenDigits::read(folder, kind) {
             Ok(digits) => {
                 let rows = digits.rows(split == Split::Test);
-                let ids = rows.iter().map(|&row| digits.recordings.ids[row].clone()).collect();
+                let ids = rows
+                    .iter()
+                    .map(|&row| digits.recordings.ids[row].clone())
+                    .collect();
                 let (labels, digest) = (Some(digits.labels_of(&rows)), Some(digits.digest()));
-                Ok(Self { ids, observations: digits.recordings.sounds.select(&rows), labels, digest })
+                Ok(Self {
+                    ids,
+                    observations: digits.recordings.sounds.select(&rows),
+                    labels,
+                    digest,
+                })
             }
             Err(SoundError::Name { .. }) => {
                 let Recordings { ids, sounds } = Recordings::read(folder, kind)?;
-                Ok(Self { ids, observations: sounds, labels: None, digest: None })
+                Ok(Self {
+                    ids,
+                    observations: sounds,
+                    labels: None,
+                    digest: None,
+                })
             }
             Err(error) => Err(error.into()),
         }
@@ -64,33 +94,63 @@ impl Input {
     /// A text file, a line a text; ids are the numbers of its lines.
     fn lines(path: &Path, event: &EventKind) -> Result<Self, Error> {
         let lines = TextLines::read(path)?;
-        Ok(Self { ids: lines.ids(), observations: lines.observations(event)?, labels: None, digest: None })
+        Ok(Self {
+            ids: lines.ids(),
+            observations: lines.observations(event)?,
+            labels: None,
+            digest: None,
+        })
     }
 
     pub(crate) fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {
-        let ids = (0..observations.rows()).map(|row| row.to_string()).collect();
-        Self { ids, observations, labels, digest: None }
+        let ids = (0..observations.rows())
+            .map(|row| row.to_string())
+            .collect();
+        Self {
+            ids,
+            observations,
+            labels,
+            digest: None,
+        }
     }
 
     fn array(data: &Path, model: &Given) -> Result<Self, Error> {
         if let Some(classes) = model.classes() {
             let labels = read_class_ids(data, classes)?;
-            return Ok(Self::numbered(Observations::one_hot(&labels, classes)?, Some(labels)));
+            return Ok(Self::numbered(
+                Observations::one_hot(&labels, classes)?,
+                Some(labels),
+            ));
         }
-        Ok(Self::numbered(observations_of(data, model.model.event())?, None))
+        Ok(Self::numbered(
+            observations_of(data, model.model.event())?,
+            None,
+        ))
     }
 
     fn folder(data: &Path, split: Split, model: &Given) -> Result<Self, Error> {
-        match zbridge_data::locate(Some(data))
-            .or_else(|error| Mnist::load(data, split).map(|_| data.to_owned()).map_err(|_| error))
-        {
+        match zbridge_data::locate(Some(data)).or_else(|error| {
+            Mnist::load(data, split)
+                .map(|_| data.to_owned())
+                .map_err(|_| error)
+        }) {
             Ok(folder) => Self::mnist(&folder, split, model),
             Err(_) if model.is_image() && !is_digit(model.model.event()) => {
                 let (ids, observations) = picture_folder(data, model.model.event())?;
-                Ok(Self { ids, observations, labels: None, digest: None })
+                Ok(Self {
+                    ids,
+                    observations,
+                    labels: None,
+                    digest: None,
+                })
             }
             Err(not_mnist) if model.is_image() => match image_folder(data) {
-                Ok((ids, observations)) => Ok(Self { ids, observations, labels: None, digest: None }),
+                Ok((ids, observations)) => Ok(Self {
+                    ids,
+                    observations,
+                    labels: None,
+                    digest: None,
+                }),
                 Err(DataError::NoImages { .. }) => Err(not_mnist.into()),
                 Err(error) => Err(error.into()),
             },
@@ -105,7 +165,10 @@ impl Input {
             None => data.images_observations(),
         };
         let digest = Some(data.digest());
-        Ok(Self { digest, ..Self::numbered(observations, Some(data.labels().to_vec())) })
+        Ok(Self {
+            digest,
+            ..Self::numbered(observations, Some(data.labels().to_vec()))
+        })
     }
 }
 
@@ -115,7 +178,9 @@ pub(crate) fn takes(event: &EventKind) -> &'static str {
         EventKind::Image { .. } => "a .png, a folder of .png, an .npy of images, or MNIST's folder",
         EventKind::Class { .. } => "a label, an .npy of class ids, or MNIST's folder",
         EventKind::Sound(_) => "a .wav, a folder of .wav, or an .npy of spectrograms",
-        EventKind::Text { .. } => "a text in quotes, a .txt with a text a line, or an .npy of one-hot symbols",
+        EventKind::Text { .. } => {
+            "a text in quotes, a .txt with a text a line, or an .npy of one-hot symbols"
+        }
         _ => "an .npy",
     }
 }
@@ -123,14 +188,25 @@ pub(crate) fn takes(event: &EventKind) -> &'static str {
 /// A text as a model of texts sees it.
 pub(crate) fn text_observations(text: &str, event: &EventKind) -> Result<Observations, Error> {
     let EventKind::Text { length, vocabulary } = event else {
-        return Err(Error::usage(format!("{text:?} is a text; the model reads {}", event.in_words())));
+        return Err(Error::usage(format!(
+            "{text:?} is a text; the model reads {}",
+            event.in_words()
+        )));
     };
     Ok(Vocabulary::new(vocabulary.clone())?.observations(&[text], *length)?)
 }
 
-/// Whether images are digits as MNIST has them: those that are brought into MNIST's form when they come from elsewhere.
+/// Whether images are digits as MNIST has them: those that are brought into MNIST's form when they
+/// come from elsewhere.
 fn is_digit(event: &EventKind) -> bool {
-    matches!(event, EventKind::Image { channels: 1, height: 28, width: 28 })
+    matches!(
+        event,
+        EventKind::Image {
+            channels: 1,
+            height: 28,
+            width: 28
+        }
+    )
 }
 
 /// The observations in an `.npy`; images in 0..1 or 0..255.
@@ -138,7 +214,11 @@ fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error
     let array = Array::read(path)?;
     array.expect_finite(path)?;
     if array.values.is_empty() || !holds(&array.shape, event) {
-        let reason = format!("has shape {:?} where [n, {}] is needed", array.shape, joined(&event.shape()));
+        let reason = format!(
+            "has shape {:?} where [n, {}] is needed",
+            array.shape,
+            joined(&event.shape())
+        );
         return Err(Error::bad_file(path, reason));
     }
     let scale = PixelRange::of(&array.values).scale(path, event)?;
@@ -146,16 +226,22 @@ fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error
     Ok(Observations::new(values, event.clone())?)
 }
 
-/// Whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]` or `[n, 784]`.
+/// Whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]`
+/// or `[n, 784]`.
 pub(super) fn holds(shape: &[usize], event: &EventKind) -> bool {
     let whole = event.shape();
     let without_channel = whole.strip_prefix(&[1]).unwrap_or(&whole);
-    let of_one = |tail: &[usize]| shape == tail || (shape.len() == tail.len() + 1 && shape.ends_with(tail));
+    let of_one =
+        |tail: &[usize]| shape == tail || (shape.len() == tail.len() + 1 && shape.ends_with(tail));
     of_one(&whole) || of_one(without_channel) || (shape.len() == 2 && shape[1] == event.size())
 }
 
 fn joined(shape: &[usize]) -> String {
-    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    shape
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What pixels lie between.
@@ -168,18 +254,28 @@ pub(super) struct PixelRange {
 
 impl PixelRange {
     pub(super) fn of(pixels: &[f32]) -> Self {
-        let (low, high) = pixels.iter().fold((0.0f32, 0.0f32), |(low, high), &p| (low.min(p), high.max(p)));
-        Self { low, high, whole: pixels.iter().all(|pixel| pixel.fract() == 0.0) }
+        let (low, high) = pixels.iter().fold((0.0f32, 0.0f32), |(low, high), &p| {
+            (low.min(p), high.max(p))
+        });
+        Self {
+            low,
+            high,
+            whole: pixels.iter().all(|pixel| pixel.fract() == 0.0),
+        }
     }
 
     /// That of these pixels and others.
     pub(super) fn and(self, other: Self) -> Self {
         let (low, high) = (self.low.min(other.low), self.high.max(other.high));
-        Self { low, high, whole: self.whole && other.whole }
+        Self {
+            low,
+            high,
+            whole: self.whole && other.whole,
+        }
     }
 
-    /// By what numbers of `event` are multiplied: where they are images, white becomes 1, which is 255 where pixels are
-    /// whole numbers beyond 1.
+    /// By what numbers of `event` are multiplied: where they are images, white becomes 1, which is
+    /// 255 where pixels are whole numbers beyond 1.
     ///
     /// # Errors
     /// [`Error`] with the file when they are no pixels.
@@ -190,7 +286,9 @@ impl PixelRange {
             EventKind::Image { .. } if low >= 0.0 && high <= 255.0 && whole => Ok(1.0 / 255.0),
             EventKind::Image { .. } => Err(Error::bad_file(
                 path,
-                format!("holds pixels from {low} to {high}; they must lie in 0..1, or be whole numbers in 0..255"),
+                format!(
+                    "holds pixels from {low} to {high}; they must lie in 0..1, or be whole numbers in 0..255"
+                ),
             )),
             _ => Ok(1.0),
         }

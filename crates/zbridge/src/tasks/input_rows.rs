@@ -16,14 +16,17 @@ pub(crate) struct InputRows {
 }
 
 impl InputRows {
-    /// The observations in `data`, when it is an `.npy` whose rows lie one behind the other and are observations of
-    /// `model`; of images all pixels are looked at, for what is white. None where [`Input`](super::Input) reads it, or says
-    /// what is wrong with it.
+    /// The observations in `data`, when it is an `.npy` whose rows lie one behind the other and are
+    /// observations of `model`; of images all pixels are looked at, for what is white. None where
+    /// [`Input`](super::Input) reads it, or says what is wrong with it.
     ///
     /// # Errors
     /// [`Error`] with the file when it cannot be read, a number is not finite, or images are none.
     pub(crate) fn open(data: &Path, model: &Given) -> Result<Option<Self>, Error> {
-        let extension = data.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let extension = data
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
         if !extension.eq_ignore_ascii_case("npy") || !data.is_file() || model.classes().is_some() {
             return Ok(None);
         }
@@ -32,12 +35,18 @@ impl InputRows {
             let (rows, width) = (array.rows(), array.shape()[1..].iter().product::<usize>());
             rows > 0 && width == event.size() && holds(array.shape(), &event)
         };
-        let Some(array) = ArrayRows::open(data)?.filter(fits) else { return Ok(None) };
+        let Some(array) = ArrayRows::open(data)?.filter(fits) else {
+            return Ok(None);
+        };
         let scale = match event {
             EventKind::Image { .. } => pixel_range(&array, event.size())?.scale(data, &event)?,
             _ => 1.0,
         };
-        Ok(Some(Self { array, event, scale }))
+        Ok(Some(Self {
+            array,
+            event,
+            scale,
+        }))
     }
 
     /// How many there are.
@@ -60,7 +69,9 @@ fn pixel_range(array: &ArrayRows, width: usize) -> Result<PixelRange, Error> {
     let (rows, at_once) = (array.rows(), (NUMBERS_AT_ONCE / width).max(1));
     let mut range = PixelRange::of(&[]);
     for first in (0..rows).step_by(at_once) {
-        range = range.and(PixelRange::of(&array.read(first..rows.min(first + at_once))?.values));
+        range = range.and(PixelRange::of(
+            &array.read(first..rows.min(first + at_once))?.values,
+        ));
     }
     Ok(range)
 }

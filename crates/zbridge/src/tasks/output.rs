@@ -41,7 +41,8 @@ impl Format {
     }
 
     /// # Errors
-    /// [`Error::Usage`] when the extension is unknown, or says another kind of observations than these.
+    /// [`Error::Usage`] when the extension is unknown, or says another kind of observations than
+    /// these.
     pub(crate) fn of(out: &Path, event: &EventKind) -> Result<Self, Error> {
         let format = match out.extension().and_then(|extension| extension.to_str()) {
             Some("png") => Self::Picture,
@@ -50,7 +51,10 @@ impl Format {
             Some("npy") => Self::Array,
             Some("safetensors") => Self::Tensors,
             _ => {
-                let message = format!("--out {}: end it in .png, .wav, .txt, .npy or .safetensors", out.display());
+                let message = format!(
+                    "--out {}: end it in .png, .wav, .txt, .npy or .safetensors",
+                    out.display()
+                );
                 return Err(Error::usage(message));
             }
         };
@@ -72,7 +76,8 @@ impl Format {
         Err(Error::usage(message))
     }
 
-    /// Writes the observations, `count` for each input; the files. Sounds get their phases from `stream`.
+    /// Writes the observations, `count` for each input; the files. Sounds get their phases from
+    /// `stream`.
     ///
     /// # Errors
     /// [`Error`] when a file cannot be written.
@@ -87,10 +92,16 @@ impl Format {
         shape.extend(outputs.kind().shape());
         match (self, outputs.kind()) {
             (Self::Picture, _) => {
-                let columns = if count > 1 { count.min(20) } else { 10.min(outputs.rows()) };
+                let columns = if count > 1 {
+                    count.min(20)
+                } else {
+                    10.min(outputs.rows())
+                };
                 return Ok(vec![pictures::write_sheet(out, outputs, columns)?]);
             }
-            (Self::Sound, EventKind::Sound(kind)) => return write_sounds(out, outputs, kind, stream),
+            (Self::Sound, EventKind::Sound(kind)) => {
+                return write_sounds(out, outputs, kind, stream);
+            }
             (Self::Text, _) => {
                 let lines = outputs.texts().unwrap_or_default().join("\n") + "\n";
                 zbridge_data::write_atomically(out, |file| file.write_all(lines.as_bytes()))?;
@@ -121,7 +132,10 @@ fn write_sounds(
     let sounds = to_waveforms(outputs.values(), kind, stream);
     let name = |place: usize| match sounds.len() {
         1 => out.to_owned(),
-        _ => out.with_file_name(format!("{}-{place}.wav", out.file_stem().unwrap_or_default().to_string_lossy())),
+        _ => out.with_file_name(format!(
+            "{}-{place}.wav",
+            out.file_stem().unwrap_or_default().to_string_lossy()
+        )),
     };
     let write = |(place, sound): (usize, &zbridge_sound::Waveform)| {
         sound.write(&name(place))?;
@@ -132,10 +146,26 @@ fn write_sounds(
 
 fn tensors(shape: Vec<usize>, outputs: &Observations) -> WeightsFile {
     let mut file = WeightsFile::default();
-    file.tensors.insert("samples".into(), StoredTensor { shape, values: outputs.values().to_vec() });
+    file.tensors.insert(
+        "samples".into(),
+        StoredTensor {
+            shape,
+            values: outputs.values().to_vec(),
+        },
+    );
     if matches!(outputs.kind(), EventKind::Class { .. }) {
-        let classes: Vec<f32> = outputs.argmax().into_iter().map(|class| class as f32).collect();
-        file.tensors.insert("classes".into(), StoredTensor { shape: vec![classes.len()], values: classes });
+        let classes: Vec<f32> = outputs
+            .argmax()
+            .into_iter()
+            .map(|class| class as f32)
+            .collect();
+        file.tensors.insert(
+            "classes".into(),
+            StoredTensor {
+                shape: vec![classes.len()],
+                values: classes,
+            },
+        );
     }
     file
 }

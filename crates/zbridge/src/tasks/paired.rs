@@ -25,12 +25,20 @@ impl PairedFiles {
         let (x_rows, y_rows) = paired_rows(&x.ids(0..x.rows())?, &y.ids(0..y.rows())?, pairs)?;
         let (x, x_rows) = as_many_as_needed(&x, x_rows)?;
         let (y, y_rows) = as_many_as_needed(&y, y_rows)?;
-        Ok(Self { x, y, x_rows, y_rows })
+        Ok(Self {
+            x,
+            y,
+            x_rows,
+            y_rows,
+        })
     }
 }
 
 /// The file, and where in it the rows are.
-fn as_many_as_needed(stream: &LatentsStream, rows: Vec<usize>) -> Result<(LatentsFile, Vec<usize>), Error> {
+fn as_many_as_needed(
+    stream: &LatentsStream,
+    rows: Vec<usize>,
+) -> Result<(LatentsFile, Vec<usize>), Error> {
     if stream.rows() <= MOST_ROWS {
         return Ok((stream.read(0..stream.rows())?, rows));
     }
@@ -38,7 +46,8 @@ fn as_many_as_needed(stream: &LatentsStream, rows: Vec<usize>) -> Result<(Latent
     Ok((chosen, (0..rows.len()).collect()))
 }
 
-/// The latents at `path`, or, where they are too many for memory, some of them, evenly over the file.
+/// The latents at `path`, or, where they are too many for memory, some of them, evenly over the
+/// file.
 pub(crate) fn read_some(path: &Path) -> Result<LatentsFile, Error> {
     let stream = LatentsStream::open(path)?;
     let step = stream.rows().div_ceil(MOST_ROWS).max(1);

@@ -1,7 +1,8 @@
 //! Latents of the other side, drawn piece by piece.
 //!
-//! A piece is some outputs with a random stream of their own, named by the first of them. So outputs do not depend on
-//! how many are made at once, on which core makes them, or on the shard that they belong to.
+//! A piece is some outputs with a random stream of their own, named by the first of them. So
+//! outputs do not depend on how many are made at once, on which core makes them, or on the shard
+//! that they belong to.
 
 use crate::Error;
 use crate::translation::translate;
@@ -27,7 +28,9 @@ pub(crate) struct Piece {
 
 impl Pieces {
     pub(crate) fn new(draws: usize) -> Self {
-        Self { draws: draws.max(1) }
+        Self {
+            draws: draws.max(1),
+        }
     }
 
     /// Rows that are never torn apart.
@@ -62,7 +65,12 @@ impl Piece {
         streams: &RandomStream,
     ) -> Result<Latents, Error> {
         let first = self.rows.start as u64 * draws as u64 + self.draws.start as u64;
-        translate(density, posterior, self.draws.len(), &mut streams.child(first))
+        translate(
+            density,
+            posterior,
+            self.draws.len(),
+            &mut streams.child(first),
+        )
     }
 }
 
@@ -75,8 +83,15 @@ mod tests {
         for (rows, draws) in [(1000, 1), (7, 100), (3, 256), (2, 1000), (1, 1), (0, 5)] {
             let (pieces, mut next) = (Pieces::new(draws), 0);
             for piece in pieces.of(0..rows) {
-                assert_eq!(piece.rows.start * draws + piece.draws.start, next, "{piece:?}");
-                assert!(piece.outputs() <= OUTPUTS && (piece.rows.len() == 1 || piece.draws.len() == draws));
+                assert_eq!(
+                    piece.rows.start * draws + piece.draws.start,
+                    next,
+                    "{piece:?}"
+                );
+                assert!(
+                    piece.outputs() <= OUTPUTS
+                        && (piece.rows.len() == 1 || piece.draws.len() == draws)
+                );
                 next += piece.outputs();
             }
             assert_eq!(next, rows * draws);

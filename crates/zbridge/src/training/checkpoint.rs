@@ -17,13 +17,20 @@ pub(super) struct Checkpoint<'r> {
 }
 
 impl<'r> Checkpoint<'r> {
-    pub(super) fn new(path: &'r Path, recipe: &Recipe, plan: &TrainingPlan, data_digest: &str) -> Self {
+    pub(super) fn new(
+        path: &'r Path,
+        recipe: &Recipe,
+        plan: &TrainingPlan,
+        data_digest: &str,
+    ) -> Self {
         let entries = [
             ("data_digest", serde_json::to_string(data_digest)),
             ("plan", serde_json::to_string(plan)),
             ("recipe", serde_json::to_string(recipe)),
         ];
-        let run = entries.map(|(key, text)| (key.to_owned(), text.unwrap_or_default())).into();
+        let run = entries
+            .map(|(key, text)| (key.to_owned(), text.unwrap_or_default()))
+            .into();
         Self { path, run }
     }
 
@@ -43,7 +50,10 @@ impl<'r> Checkpoint<'r> {
     pub(super) fn write(&self, student: &impl Student, position: Position) -> Result<(), Error> {
         let mut file = student.checkpoint()?;
         file.metadata.extend(self.run.clone());
-        file.metadata.insert("position".into(), serde_json::to_string(&position).unwrap_or_default());
+        file.metadata.insert(
+            "position".into(),
+            serde_json::to_string(&position).unwrap_or_default(),
+        );
         let bytes = file.to_bytes(Precision::Single)?;
         Ok(write_atomically(self.path, |out| out.write_all(&bytes))?)
     }
@@ -66,7 +76,11 @@ impl<'r> Checkpoint<'r> {
     pub(super) fn remove(&self) -> Result<(), Error> {
         std::fs::remove_file(self.path).or_else(|reason| match reason.kind() {
             std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(DataError::Write { path: self.path.to_owned(), reason }.into()),
+            _ => Err(DataError::Write {
+                path: self.path.to_owned(),
+                reason,
+            }
+            .into()),
         })
     }
 
@@ -79,17 +93,19 @@ impl<'r> Checkpoint<'r> {
     }
 }
 
-/// The first place where two JSON values differ, in words. How far a run goes is no difference: the steps until
-/// then are the same.
+/// The first place where two JSON values differ, in words. How far a run goes is no difference: the
+/// steps until then are the same.
 fn first_difference(name: &str, theirs: &Value, ours: &Value) -> Option<String> {
     match (theirs, ours) {
         _ if name.ends_with(".stop_after") => None,
-        (Value::Object(theirs), Value::Object(ours)) if theirs.keys().eq(ours.keys()) => {
-            ours.iter().find_map(|(key, ours)| first_difference(&format!("{name}.{key}"), &theirs[key], ours))
-        }
+        (Value::Object(theirs), Value::Object(ours)) if theirs.keys().eq(ours.keys()) => ours
+            .iter()
+            .find_map(|(key, ours)| first_difference(&format!("{name}.{key}"), &theirs[key], ours)),
         (Value::Array(theirs), Value::Array(ours)) if theirs.len() == ours.len() => {
             let pairs = theirs.iter().zip(ours).enumerate();
-            pairs.into_iter().find_map(|(i, (theirs, ours))| first_difference(&format!("{name}.{i}"), theirs, ours))
+            pairs.into_iter().find_map(|(i, (theirs, ours))| {
+                first_difference(&format!("{name}.{i}"), theirs, ours)
+            })
         }
         _ if theirs == ours => None,
         _ => Some(format!("{name} is {theirs} there and {ours} here")),
@@ -108,7 +124,10 @@ mod tests {
         ours["stop_after"] = json!(80);
         assert_eq!(first_difference("plan", &theirs, &ours), None);
         ours["layers"][1] = json!(4);
-        assert_eq!(first_difference("plan", &theirs, &ours).unwrap(), "plan.layers.1 is 2 there and 4 here");
+        assert_eq!(
+            first_difference("plan", &theirs, &ours).unwrap(),
+            "plan.layers.1 is 2 there and 4 here"
+        );
         ours["schedule"]["peak"] = json!(0.002);
         assert_eq!(
             first_difference("plan", &theirs, &ours).unwrap(),

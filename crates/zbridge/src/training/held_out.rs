@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::mpsc;
 use zbridge_core::{Estimate, EventKind, LatentModel, Observations, RandomStream};
 use zbridge_eval::{
-    Accuracy, EffectiveSampleSize, EvalError, ImportanceSettings, PriorTarget, TargetEstimate, classify,
-    importance_sampled,
+    Accuracy, EffectiveSampleSize, EvalError, ImportanceSettings, PriorTarget, TargetEstimate,
+    classify, importance_sampled,
 };
 use zbridge_models::{Ali, Classifier, Elbo, TextFigures, TextVae, Vae};
 
@@ -27,10 +27,11 @@ pub enum HeldOut {
     Text(TextFigures),
     /// Of a model trained adversarially, which has no likelihood.
     Ali {
-        /// Root mean squared difference between an observation's values and those of its reconstruction from a draw of
-        /// its posterior.
+        /// Root mean squared difference between an observation's values and those of its
+        /// reconstruction from a draw of its posterior.
         reconstruction_error: Estimate,
-        /// Share of reconstructions in which the embedded judge reads the observation's class; only for MNIST images.
+        /// Share of reconstructions in which the embedded judge reads the observation's class; only
+        /// for MNIST images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         classes_kept: Option<Accuracy>,
     },
@@ -57,7 +58,11 @@ pub struct LogMarginal {
 impl LogMarginal {
     /// An estimate over all of its rows.
     pub(crate) fn of(estimate: &TargetEstimate) -> Self {
-        Self { draws: estimate.draws, nats: estimate.mean, effective_sample_size: estimate.effective_sample_size }
+        Self {
+            draws: estimate.draws,
+            nats: estimate.mean,
+            effective_sample_size: estimate.effective_sample_size,
+        }
     }
 
     /// An estimate over some of its rows only.
@@ -88,19 +93,32 @@ const CHUNK: usize = 250;
 
 /// The bound of `vae` over all test rows; the same seed gives the same draws.
 pub(super) fn of_vae(vae: &Vae, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
-    let elbo = vae.elbo(&test.observations, &mut RandomStream::named(seed, "held-out/elbo"))?;
-    Ok(HeldOut::Vae { elbo, log_p_x: None })
+    let elbo = vae.elbo(
+        &test.observations,
+        &mut RandomStream::named(seed, "held-out/elbo"),
+    )?;
+    Ok(HeldOut::Vae {
+        elbo,
+        log_p_x: None,
+    })
 }
 
 /// What a text VAE keeps of the test rows.
 pub(super) fn of_texts(model: &TextVae, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
-    let figures = TextFigures::of(model, &test.observations, &mut RandomStream::named(seed, "held-out/elbo"))?;
+    let figures = TextFigures::of(
+        model,
+        &test.observations,
+        &mut RandomStream::named(seed, "held-out/elbo"),
+    )?;
     Ok(HeldOut::Text(figures))
 }
 
-/// How far reconstructions are from the test rows, and whether the embedded judge reads the same in both.
+/// How far reconstructions are from the test rows, and whether the embedded judge reads the same in
+/// both.
 pub(super) fn of_ali(model: &Ali, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
-    let latents = model.posterior(&test.observations)?.sample(&mut RandomStream::named(seed, "held-out/elbo"));
+    let latents = model
+        .posterior(&test.observations)?
+        .sample(&mut RandomStream::named(seed, "held-out/elbo"));
     let again = model.decode(&latents)?;
     let error = |row: usize| {
         let pairs = test.observations.row(row).iter().zip(again.row(row));
@@ -112,12 +130,18 @@ pub(super) fn of_ali(model: &Ali, test: &TestRows, seed: u64) -> Result<HeldOut,
         true => Some(classify(&judge.probabilities(&again)?, &test.labels)?.accuracy),
         false => None,
     };
-    Ok(HeldOut::Ali { reconstruction_error: Estimate::of((0..again.rows()).map(error)), classes_kept })
+    Ok(HeldOut::Ali {
+        reconstruction_error: Estimate::of((0..again.rows()).map(error)),
+        classes_kept,
+    })
 }
 
 pub(super) fn of_judge(judge: &Classifier, test: &TestRows) -> Result<HeldOut, Error> {
     let classified = classify(&judge.probabilities(&test.observations)?, &test.labels)?;
-    Ok(HeldOut::Judge { accuracy: classified.accuracy, log_p_true_class_nats: classified.log_p_true_class })
+    Ok(HeldOut::Judge {
+        accuracy: classified.accuracy,
+        log_p_true_class_nats: classified.log_p_true_class,
+    })
 }
 
 /// log p(x) over some test images, drawn by the seed; none for a model of anything else.
@@ -130,7 +154,8 @@ pub(super) fn log_marginal(
     if plan.images == 0 || !matches!(vae.event(), EventKind::Image { .. }) {
         return Ok(None);
     }
-    let mut rows = RandomStream::named(plan.seed, "held-out/images").permutation(test.observations.rows());
+    let mut rows =
+        RandomStream::named(plan.seed, "held-out/images").permutation(test.observations.rows());
     rows.truncate(plan.images);
     let estimate = estimate_log_marginal(vae, &test.observations.select(&rows), plan, observe)?;
     Ok(estimate.first().map(LogMarginal::of))
@@ -144,17 +169,30 @@ fn estimate_log_marginal(
     observe: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<TargetEstimate>, Error> {
     let posterior = vae.posterior(images)?;
-    let settings = ImportanceSettings { draws: plan.draws, chunk: CHUNK.min(plan.draws), seed: plan.seed };
+    let settings = ImportanceSettings {
+        draws: plan.draws,
+        chunk: CHUNK.min(plan.draws),
+        seed: plan.seed,
+    };
     let (sender, done) = mpsc::channel();
     std::thread::scope(|scope| {
         let estimating = scope.spawn(|| {
             let tell = |done| sender.send(done).unwrap_or(());
             let prior = PriorTarget::new("log p(x)");
-            let estimate = importance_sampled(vae, images, &posterior.moments(), &[&prior], &settings, &tell);
+            let estimate = importance_sampled(
+                vae,
+                images,
+                &posterior.moments(),
+                &[&prior],
+                &settings,
+                &tell,
+            );
             drop(sender);
             estimate
         });
         done.iter().for_each(|done| observe(done, images.rows()));
-        Ok(estimating.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+        Ok(estimating
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
     })
 }

@@ -39,7 +39,10 @@ impl TrainingRows {
             Dataset::SpokenDigits => Self::spoken_digits(request, recipe),
             Dataset::Scenes => Self::scenes(recipe),
             Dataset::Lines => Self::lines(request, recipe),
-            _ => Err(Error::usage(format!("`{}`: zbridge cannot read what it is trained on", recipe.name))),
+            _ => Err(Error::usage(format!(
+                "`{}`: zbridge cannot read what it is trained on",
+                recipe.name
+            ))),
         }
     }
 
@@ -54,20 +57,35 @@ impl TrainingRows {
         let Mnist { train, test } = Mnist::load_both(&folder)?;
         expect_rows(&folder, train.rows(), test.rows())?;
         let mut seen = digits(&test, recipe)?;
-        if matches!(&recipe.model, RecipeModel::Vae(_, Objective { binarised: true, .. })) {
+        if matches!(
+            &recipe.model,
+            RecipeModel::Vae(
+                _,
+                Objective {
+                    binarised: true,
+                    ..
+                }
+            )
+        ) {
             seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"), 0);
         }
         Ok(Self {
             observations: digits(&train, recipe)?,
             labels: train.labels().to_vec(),
             digest: train.digest(),
-            test: TestRows { observations: seen, labels: test.labels().to_vec() },
+            test: TestRows {
+                observations: seen,
+                labels: test.labels().to_vec(),
+            },
         })
     }
 
     fn spoken_digits(request: &TrainRequest, recipe: &Recipe) -> Result<Self, Error> {
         let Some(folder) = &request.data else {
-            let message = format!("`{}` is trained on spoken digits: name their folder with --data", recipe.name);
+            let message = format!(
+                "`{}` is trained on spoken digits: name their folder with --data",
+                recipe.name
+            );
             return Err(Error::usage(message));
         };
         let digits = SpokenDigits::read(folder, &zbridge_models::recipes::SPEECH)?;
@@ -78,7 +96,10 @@ impl TrainingRows {
             observations: sounds.select(&train),
             labels: digits.labels_of(&train),
             digest: digits.digest(),
-            test: TestRows { observations: sounds.select(&test), labels: digits.labels_of(&test) },
+            test: TestRows {
+                observations: sounds.select(&test),
+                labels: digits.labels_of(&test),
+            },
         })
     }
 
@@ -89,12 +110,23 @@ impl TrainingRows {
         for (count, stream) in SCENES.into_iter().zip(&streams) {
             halves.push(match attribute_of(recipe) {
                 Some(attribute) => examples(attribute, count, stream)?,
-                None => (of_scenes(&mixed_scenes(count, stream), recipe)?, vec![0; count]),
+                None => (
+                    of_scenes(&mixed_scenes(count, stream), recipe)?,
+                    vec![0; count],
+                ),
             });
         }
         let [(observations, labels), (seen, seen_labels)] = halves.try_into().expect("two halves");
         let digest = digest_of(&observations);
-        Ok(Self { observations, labels, digest, test: TestRows { observations: seen, labels: seen_labels } })
+        Ok(Self {
+            observations,
+            labels,
+            digest,
+            test: TestRows {
+                observations: seen,
+                labels: seen_labels,
+            },
+        })
     }
 }
 
@@ -106,30 +138,52 @@ const MOST_CHARACTERS: usize = 256;
 const TEST_EVERY: usize = 10;
 
 impl TrainingRows {
-    /// Lines of a text file, by words where there are few different ones, else by characters. Every tenth is for testing.
+    /// Lines of a text file, by words where there are few different ones, else by characters. Every
+    /// tenth is for testing.
     fn lines(request: &TrainRequest, recipe: &Recipe) -> Result<Self, Error> {
         let Some(path) = &request.data else {
-            let message = format!("`{}` is trained on lines of text: name the file with --data", recipe.name);
+            let message = format!(
+                "`{}` is trained on lines of text: name the file with --data",
+                recipe.name
+            );
             return Err(Error::usage(message));
         };
         let lines = TextLines::read(path)?;
         let words = lines.vocabulary(TextUnit::Words, MOST_WORDS).ok();
-        let words = words.filter(|words| words.symbols().last().is_some_and(|last| last != Vocabulary::UNKNOWN));
+        let words = words.filter(|words| {
+            words
+                .symbols()
+                .last()
+                .is_some_and(|last| last != Vocabulary::UNKNOWN)
+        });
         let (unit, vocabulary) = match words {
             Some(words) => (TextUnit::Words, words),
-            None => (TextUnit::Characters, lines.vocabulary(TextUnit::Characters, MOST_CHARACTERS)?),
+            None => (
+                TextUnit::Characters,
+                lines.vocabulary(TextUnit::Characters, MOST_CHARACTERS)?,
+            ),
         };
         let all = lines.observations(&vocabulary.event(lines.longest(unit) + 1))?;
         let of_half = |test: bool| -> Vec<usize> {
-            (0..all.rows()).filter(|row| (row % TEST_EVERY == TEST_EVERY - 1) == test).collect()
+            (0..all.rows())
+                .filter(|row| (row % TEST_EVERY == TEST_EVERY - 1) == test)
+                .collect()
         };
         let (train, test) = (of_half(false), of_half(true));
         expect_rows(path, train.len(), test.len())?;
         let labels = vec![0; test.len()];
         let observations = all.select(&train);
         let digest = digest_of(&observations);
-        let test = TestRows { observations: all.select(&test), labels };
-        Ok(Self { labels: vec![0; train.len()], observations, digest, test })
+        let test = TestRows {
+            observations: all.select(&test),
+            labels,
+        };
+        Ok(Self {
+            labels: vec![0; train.len()],
+            observations,
+            digest,
+            test,
+        })
     }
 }
 
@@ -145,7 +199,10 @@ fn digits(split: &MnistSplit, recipe: &Recipe) -> Result<Observations, Error> {
 
 /// The attribute that a recipe's judge reads, by its name: `scene-judge-colour`.
 fn attribute_of(recipe: &Recipe) -> Option<Attribute> {
-    recipe.name.strip_prefix("scene-judge-").and_then(Attribute::named)
+    recipe
+        .name
+        .strip_prefix("scene-judge-")
+        .and_then(Attribute::named)
 }
 
 fn of_scenes(scenes: &[Scene], recipe: &Recipe) -> Result<Observations, Error> {
@@ -157,7 +214,10 @@ fn of_scenes(scenes: &[Scene], recipe: &Recipe) -> Result<Observations, Error> {
 
 fn digest_of(observations: &Observations) -> String {
     let mut hash = Sha256::new();
-    observations.values().iter().for_each(|value| hash.update(value.to_le_bytes()));
+    observations
+        .values()
+        .iter()
+        .for_each(|value| hash.update(value.to_le_bytes()));
     hexadecimal(&hash.finalize())
 }
 
@@ -165,6 +225,11 @@ fn expect_rows(folder: &Path, train: usize, test: usize) -> Result<(), Error> {
     if train >= 2 && test >= 1 {
         return Ok(());
     }
-    let reason = format!("holds {train} rows to train on and {test} to test on; at least 2 and 1 are needed");
-    Err(Error::BadFile { path: PathBuf::from(folder), reason })
+    let reason = format!(
+        "holds {train} rows to train on and {test} to test on; at least 2 and 1 are needed"
+    );
+    Err(Error::BadFile {
+        path: PathBuf::from(folder),
+        reason,
+    })
 }

@@ -5,7 +5,9 @@ use crate::Error;
 use std::path::Path;
 #[cfg(feature = "burn")]
 use zbridge_models::BurnVaeTrainer;
-use zbridge_models::{Ali, AliTrainer, Classifier, ClassifierTrainer, TextVae, TextVaeTrainer, Vae, VaeTrainer};
+use zbridge_models::{
+    Ali, AliTrainer, Classifier, ClassifierTrainer, TextVae, TextVaeTrainer, Vae, VaeTrainer,
+};
 use zbridge_nn::{NnError, Trainee, WeightsFile};
 
 /// A model in training that can be put aside and examined.
@@ -32,7 +34,8 @@ pub(super) trait Student: Trainee {
     ) -> Result<HeldOut, Error>;
 }
 
-/// What every trainer of the native engine has under the same names, without a device that could fail.
+/// What every trainer of the native engine has under the same names, without a device that could
+/// fail.
 macro_rules! put_aside_by_its_own_methods {
     () => {
         fn checkpoint(&self) -> Result<WeightsFile, NnError> {

@@ -10,7 +10,11 @@ use zbridge_models::{Objective, Vae, VaeArchitecture};
 use zbridge_nn::{Layer, Likelihood, Network};
 
 const ROWS: usize = 70;
-const IMAGE: EventKind = EventKind::Image { channels: 1, height: 28, width: 28 };
+const IMAGE: EventKind = EventKind::Image {
+    channels: 1,
+    height: 28,
+    width: 28,
+};
 
 fn data_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -25,7 +29,15 @@ fn data_folder() -> TempDir {
 }
 
 fn image(class: u8) -> Vec<u8> {
-    (0..784).map(|pixel| if pixel / 28 / 2 == usize::from(class) { 250 } else { 3 }).collect()
+    (0..784)
+        .map(|pixel| {
+            if pixel / 28 / 2 == usize::from(class) {
+                250
+            } else {
+                3
+            }
+        })
+        .collect()
 }
 
 fn write_idx(path: &Path, shape: Vec<usize>, bytes: Vec<u8>) {
@@ -34,17 +46,39 @@ fn write_idx(path: &Path, shape: Vec<usize>, bytes: Vec<u8>) {
 
 fn linear(sizes: [usize; 3]) -> Network {
     let [inputs, width, outputs] = sizes;
-    let (first, last) = (Layer::Linear { inputs, outputs: width }, Layer::Linear { inputs: width, outputs });
+    let (first, last) = (
+        Layer::Linear {
+            inputs,
+            outputs: width,
+        },
+        Layer::Linear {
+            inputs: width,
+            outputs,
+        },
+    );
     Network::new(vec![first, Layer::BatchNorm { width }, Layer::Silu, last]).unwrap()
 }
 
 fn small(name: &str, model: RecipeModel) -> Recipe {
     let label = Recipe::named("mnist-label").unwrap();
-    Recipe { name: name.into(), model, batch: 32, epochs: 3, stop_after: 3, ..label }
+    Recipe {
+        name: name.into(),
+        model,
+        batch: 32,
+        epochs: 3,
+        stop_after: 3,
+        ..label
+    }
 }
 
 fn recipes() -> [Recipe; 3] {
-    let plain = |sizes: [usize; 2]| Network::new(vec![Layer::Linear { inputs: sizes[0], outputs: sizes[1] }]).unwrap();
+    let plain = |sizes: [usize; 2]| {
+        Network::new(vec![Layer::Linear {
+            inputs: sizes[0],
+            outputs: sizes[1],
+        }])
+        .unwrap()
+    };
     let architecture = VaeArchitecture {
         name: "bars".into(),
         event: IMAGE,
@@ -83,7 +117,8 @@ fn a_resumed_training_makes_the_same_file_as_one_that_never_stopped() {
     let data = data_folder();
     for recipe in recipes() {
         let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let whole = run(&request(recipe.clone(), &data, &whole), None).map(|report| fs::read(report.out).unwrap());
+        let whole = run(&request(recipe.clone(), &data, &whole), None)
+            .map(|report| fs::read(report.out).unwrap());
         let mut request = request(recipe, &data, &parts);
         for (epoch, step) in [(1, 2), (2, 0)] {
             let stopped = run(&request, Some(Position { epoch, step })).unwrap_err();
@@ -93,7 +128,11 @@ fn a_resumed_training_makes_the_same_file_as_one_that_never_stopped() {
             request.resume = true;
         }
         let report = run(&request, None).unwrap();
-        assert!(fs::read(&request.out).unwrap() == whole.unwrap(), "{} differs", report.recipe);
+        assert!(
+            fs::read(&request.out).unwrap() == whole.unwrap(),
+            "{} differs",
+            report.recipe
+        );
         assert_eq!(report.epochs, 3);
         assert!(!request.checkpoint.exists());
     }
@@ -108,12 +147,26 @@ fn a_file_holds_the_figures_of_its_own_numbers() {
     assert_eq!((report.bytes, report.sha256.len()), (bytes.len(), 64));
     let file = WeightsFile::from_bytes(&bytes, &report.out).unwrap();
     let vae = Vae::from_weights(&file, &report.out).unwrap();
-    let test = Mnist::load(data.path(), Split::Test).unwrap().images_observations();
-    let elbo = vae.elbo(&test, &mut RandomStream::named(1, "held-out/elbo")).unwrap();
-    let HeldOut::Vae { elbo: told, log_p_x: Some(log_p_x) } = report.held_out else { panic!("a VAE of images") };
+    let test = Mnist::load(data.path(), Split::Test)
+        .unwrap()
+        .images_observations();
+    let elbo = vae
+        .elbo(&test, &mut RandomStream::named(1, "held-out/elbo"))
+        .unwrap();
+    let HeldOut::Vae {
+        elbo: told,
+        log_p_x: Some(log_p_x),
+    } = report.held_out
+    else {
+        panic!("a VAE of images")
+    };
     assert_eq!(told, elbo);
     assert_eq!((log_p_x.nats.count, log_p_x.draws), (5, 20));
-    assert_eq!(file.parsed_metadata::<HeldOut>("held_out", &report.out).unwrap(), report.held_out);
+    assert_eq!(
+        file.parsed_metadata::<HeldOut>("held_out", &report.out)
+            .unwrap(),
+        report.held_out
+    );
     assert_eq!(file.parsed_metadata::<u64>("seed", &report.out).unwrap(), 1);
     assert_eq!(file.metadata["made_by"], "zbridge train bars");
 }
@@ -145,13 +198,38 @@ fn a_checkpoint_of_another_training_is_refused_and_kept() {
     let kept = fs::read(&request.checkpoint).unwrap();
     let refused = |request: TrainRequest, because: &str| {
         let error = run(&request, None).unwrap_err();
-        assert!(matches!(error, Error::Usage { .. }) && error.to_string().contains(because), "{error}");
+        assert!(
+            matches!(error, Error::Usage { .. }) && error.to_string().contains(because),
+            "{error}"
+        );
         assert_eq!(fs::read(&request.checkpoint).unwrap(), kept);
     };
     refused(request.clone(), "--resume");
-    refused(TrainRequest { seed: 2, resume: true, ..request.clone() }, "plan.seed is 1 there and 2 here");
-    refused(TrainRequest { epochs: Some(9), resume: true, ..request.clone() }, "plan.epochs is 3 there and 9 here");
-    let shorter = run(&TrainRequest { stop_after: Some(1), resume: true, ..request }, None).unwrap();
+    refused(
+        TrainRequest {
+            seed: 2,
+            resume: true,
+            ..request.clone()
+        },
+        "plan.seed is 1 there and 2 here",
+    );
+    refused(
+        TrainRequest {
+            epochs: Some(9),
+            resume: true,
+            ..request.clone()
+        },
+        "plan.epochs is 3 there and 9 here",
+    );
+    let shorter = run(
+        &TrainRequest {
+            stop_after: Some(1),
+            resume: true,
+            ..request
+        },
+        None,
+    )
+    .unwrap();
     assert_eq!(shorter.epochs, 1);
 }
 
@@ -159,7 +237,10 @@ fn a_checkpoint_of_another_training_is_refused_and_kept() {
 fn a_damaged_checkpoint_is_bad_data() {
     let (data, out) = (data_folder(), tempfile::tempdir().unwrap());
     let [labels, ..] = recipes();
-    let request = TrainRequest { resume: true, ..request(labels, &data, &out) };
+    let request = TrainRequest {
+        resume: true,
+        ..request(labels, &data, &out)
+    };
     assert_eq!(run(&request, None).unwrap_err().failure().exit_code(), 3);
     fs::write(&request.checkpoint, b"not a checkpoint").unwrap();
     assert_eq!(run(&request, None).unwrap_err().failure().exit_code(), 3);
@@ -178,10 +259,46 @@ fn what_cannot_work_fails_before_the_first_step() {
         result.unwrap_err().failure().exit_code()
     };
     let absent = out.path().join("absent");
-    assert_eq!(code(TrainRequest { checkpoint: absent.join("c"), ..request.clone() }), 1);
-    assert_eq!(code(TrainRequest { out: absent.join("o"), ..request.clone() }), 1);
-    assert_eq!(code(TrainRequest { out: out.path().to_owned(), ..request.clone() }), 2);
-    assert_eq!(code(TrainRequest { data: Some(absent), ..request.clone() }), 3);
-    assert_eq!(code(TrainRequest { stop_after: Some(4), ..request.clone() }), 2);
-    assert_eq!(code(TrainRequest { device: "cuda".parse().unwrap(), ..request }), 2);
+    assert_eq!(
+        code(TrainRequest {
+            checkpoint: absent.join("c"),
+            ..request.clone()
+        }),
+        1
+    );
+    assert_eq!(
+        code(TrainRequest {
+            out: absent.join("o"),
+            ..request.clone()
+        }),
+        1
+    );
+    assert_eq!(
+        code(TrainRequest {
+            out: out.path().to_owned(),
+            ..request.clone()
+        }),
+        2
+    );
+    assert_eq!(
+        code(TrainRequest {
+            data: Some(absent),
+            ..request.clone()
+        }),
+        3
+    );
+    assert_eq!(
+        code(TrainRequest {
+            stop_after: Some(4),
+            ..request.clone()
+        }),
+        2
+    );
+    assert_eq!(
+        code(TrainRequest {
+            device: "cuda".parse().unwrap(),
+            ..request
+        }),
+        2
+    );
 }

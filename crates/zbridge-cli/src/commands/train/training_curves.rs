@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
-use zbridge::training::{HeldOut, Position, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, Verdict};
+use zbridge::training::{
+    HeldOut, Position, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, Verdict,
+};
 use zbridge_report::{EventFile, ReportError};
 
 /// Time between two points of a step's curves: 20 a second are more than a screen can show.
@@ -28,7 +30,13 @@ impl TrainingCurves {
         let file = EventFile::create(folder, SystemTime::now())?;
         let mut recipe = request.recipe.clone();
         recipe.epochs = request.epochs.unwrap_or(recipe.epochs);
-        Ok(Self { file, recipe, step: None, last_point: None, failure: None })
+        Ok(Self {
+            file,
+            recipe,
+            step: None,
+            last_point: None,
+            failure: None,
+        })
     }
 
     /// The file that is being written.
@@ -41,11 +49,15 @@ impl TrainingCurves {
         if self.failure.is_none() {
             self.failure = self.write(event).err();
         }
-        if self.failure.is_some() { Verdict::Stop } else { Verdict::Continue }
+        if self.failure.is_some() {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        }
     }
 
-    /// Writes the last figures of a training that ended with `report`. Without one the file stays as it is, or goes
-    /// where no training began.
+    /// Writes the last figures of a training that ended with `report`. Without one the file stays
+    /// as it is, or goes where no training began.
     ///
     /// # Errors
     /// The first [`ReportError`] of this file since it was made.
@@ -60,7 +72,9 @@ impl TrainingCurves {
 
     fn write(&mut self, event: &TrainEvent<'_>) -> Result<(), ReportError> {
         match event {
-            TrainEvent::Started { rows, position } => self.begin(steps_done(*position, self.steps_per_epoch(*rows))),
+            TrainEvent::Started { rows, position } => {
+                self.begin(steps_done(*position, self.steps_per_epoch(*rows)))
+            }
             TrainEvent::Step(progress) => self.write_step(progress),
             TrainEvent::Epoch { progress, held_out } => self.write_epoch(progress, held_out),
             _ => Ok(()),
@@ -69,7 +83,8 @@ impl TrainingCurves {
 
     fn begin(&mut self, steps_done: usize) -> Result<(), ReportError> {
         self.step = Some(steps_done);
-        self.file.begin_session(SystemTime::now(), steps_done as u64 + 1)
+        self.file
+            .begin_session(SystemTime::now(), steps_done as u64 + 1)
     }
 
     fn write_step(&mut self, progress: &Progress) -> Result<(), ReportError> {
@@ -97,9 +112,10 @@ impl TrainingCurves {
     /// What no epoch has told.
     fn write_end(&mut self, step: usize, held_out: &HeldOut) -> Result<(), ReportError> {
         match held_out {
-            HeldOut::Vae { log_p_x: Some(log_p_x), .. } => {
-                self.write_figures(step, &[("held_out/log_p_x_nats", log_p_x.nats.mean)])
-            }
+            HeldOut::Vae {
+                log_p_x: Some(log_p_x),
+                ..
+            } => self.write_figures(step, &[("held_out/log_p_x_nats", log_p_x.nats.mean)]),
             _ => Ok(()),
         }
     }
@@ -110,13 +126,15 @@ impl TrainingCurves {
         self.recipe.schedule.rate(steps - 1, of_all_epochs).into()
     }
 
-    /// Steps of an epoch over `rows`, before a step has told it: a last batch of one row joins the one before it.
+    /// Steps of an epoch over `rows`, before a step has told it: a last batch of one row joins the
+    /// one before it.
     fn steps_per_epoch(&self, rows: usize) -> usize {
         rows / self.recipe.batch + usize::from(rows % self.recipe.batch > 1)
     }
 
     fn write_figures(&mut self, step: usize, figures: &[(&str, f64)]) -> Result<(), ReportError> {
-        self.file.write_scalars(SystemTime::now(), step as u64, figures)
+        self.file
+            .write_scalars(SystemTime::now(), step as u64, figures)
     }
 }
 
@@ -128,21 +146,40 @@ fn of_an_epoch(held_out: &HeldOut) -> Vec<(&'static str, f64)> {
     match held_out {
         HeldOut::Vae { elbo, .. } => vec![
             ("held_out/elbo_nats", elbo.elbo_nats.mean),
-            ("held_out/reconstruction_nats", elbo.reconstruction_nats.mean),
+            (
+                "held_out/reconstruction_nats",
+                elbo.reconstruction_nats.mean,
+            ),
             ("held_out/kl_nats", elbo.kl_nats.mean),
         ],
         HeldOut::Text(figures) => vec![
             ("held_out/elbo_nats", figures.elbo.elbo_nats.mean),
             ("held_out/kl_nats", figures.elbo.kl_nats.mean),
             ("held_out/texts_kept", figures.texts_kept.mean),
-            ("held_out/active_dimensions", figures.active_dimensions as f64),
+            (
+                "held_out/active_dimensions",
+                figures.active_dimensions as f64,
+            ),
         ],
-        HeldOut::Ali { reconstruction_error, classes_kept } => {
-            let kept = classes_kept.as_ref().map(|kept| ("held_out/classes_kept", kept.share));
-            std::iter::once(("held_out/reconstruction_error", reconstruction_error.mean)).chain(kept).collect()
+        HeldOut::Ali {
+            reconstruction_error,
+            classes_kept,
+        } => {
+            let kept = classes_kept
+                .as_ref()
+                .map(|kept| ("held_out/classes_kept", kept.share));
+            std::iter::once(("held_out/reconstruction_error", reconstruction_error.mean))
+                .chain(kept)
+                .collect()
         }
-        HeldOut::Judge { accuracy, log_p_true_class_nats } => {
-            vec![("held_out/accuracy", accuracy.share), ("held_out/log_p_true_class_nats", log_p_true_class_nats.mean)]
+        HeldOut::Judge {
+            accuracy,
+            log_p_true_class_nats,
+        } => {
+            vec![
+                ("held_out/accuracy", accuracy.share),
+                ("held_out/log_p_true_class_nats", log_p_true_class_nats.mean),
+            ]
         }
     }
 }

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 /// How deep structures may nest; a page header's nest three deep.
 const DEEPEST: usize = 8;
 
-/// A structure in Thrift's compact protocol: its whole numbers, truth values and structures by their field numbers.
-/// Everything else is passed over.
+/// A structure in Thrift's compact protocol: its whole numbers, truth values and structures by
+/// their field numbers. Everything else is passed over.
 ///
 /// Only headers of pages are read by it, since the library allocates what a length in them says.
 ///
@@ -58,7 +58,11 @@ impl Reader<'_> {
             match head & 0x0f {
                 kind @ 1..=2 => _ = structure.numbers.insert(field, i64::from(kind == 1)),
                 4..=6 => _ = structure.numbers.insert(field, self.zigzag()?),
-                12 if depth < DEEPEST => _ = structure.structures.insert(field, self.structure(depth + 1)?),
+                12 if depth < DEEPEST => {
+                    _ = structure
+                        .structures
+                        .insert(field, self.structure(depth + 1)?)
+                }
                 kind => self.pass(kind, depth)?,
             }
         }
@@ -127,11 +131,20 @@ mod tests {
     #[test]
     fn numbers_and_structures_are_found_behind_what_is_passed_over() {
         // 1: i32 3; 2: binary "ab"; 3: list of two i32; 5: { 1: i32 -1; 2: true }; 40: i32 7.
-        let bytes = [0x15, 6, 0x18, 2, b'a', b'b', 0x19, 0x25, 2, 4, 0x2c, 0x15, 1, 0x11, 0, 0x05, 80, 14, 0, 99];
+        let bytes = [
+            0x15, 6, 0x18, 2, b'a', b'b', 0x19, 0x25, 2, 4, 0x2c, 0x15, 1, 0x11, 0, 0x05, 80, 14,
+            0, 99,
+        ];
         let (read, length) = Structure::parse(&bytes).unwrap();
-        assert_eq!((read.number(1), read.count(40), length), (Some(3), Some(7), 19));
+        assert_eq!(
+            (read.number(1), read.count(40), length),
+            (Some(3), Some(7), 19)
+        );
         let inner = read.structure(5).unwrap();
-        assert_eq!((inner.number(1), inner.number(2), inner.count(1)), (Some(-1), Some(1), None));
+        assert_eq!(
+            (inner.number(1), inner.number(2), inner.count(1)),
+            (Some(-1), Some(1), None)
+        );
     }
 
     proptest! {

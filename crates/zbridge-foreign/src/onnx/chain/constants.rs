@@ -20,48 +20,81 @@ pub(super) type Size = Option<i64>;
 
 impl<'a> Constants<'a> {
     pub(super) fn of(graph: &'a GraphProto, data: &'a BTreeMap<String, Vec<u8>>) -> Self {
-        let weights = graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor)));
+        let weights = graph
+            .initializer
+            .iter()
+            .filter_map(|tensor| Some((tensor.name.as_deref()?, tensor)));
         let mut tensors: HashMap<_, _> = weights.collect();
         for node in graph.node.iter().map(Operator) {
             let tensor = match node.name() {
-                "Constant" => node.attribute("value").and_then(|attribute| attribute.t.as_ref()),
+                "Constant" => node
+                    .attribute("value")
+                    .and_then(|attribute| attribute.t.as_ref()),
                 // Weights that are equal are written once.
                 "Identity" => node.input(0).and_then(|name| tensors.get(name).copied()),
                 _ => None,
             };
             tensors.extend(node.output().zip(tensor));
         }
-        Self { tensors, data, sizes: HashMap::new() }
+        Self {
+            tensors,
+            data,
+            sizes: HashMap::new(),
+        }
     }
 
     pub(super) fn floats(&self, name: &str) -> Option<Floats> {
-        let tensor = self.tensors.get(name).filter(|tensor| tensor.data_type == Some(DataType::FLOAT))?;
-        let shape: Vec<usize> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>()?;
+        let tensor = self
+            .tensors
+            .get(name)
+            .filter(|tensor| tensor.data_type == Some(DataType::FLOAT))?;
+        let shape: Vec<usize> = tensor
+            .dims
+            .iter()
+            .map(|&dim| usize::try_from(dim).ok())
+            .collect::<Option<_>>()?;
         let values = match self.bytes(tensor)? {
             bytes if bytes.is_empty() => tensor.float_data.clone(),
-            bytes => bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            bytes => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect(),
         };
         (Some(values.len()) == size_of(&shape)).then_some((shape, values))
     }
 
     /// Floats in one dimension, so many.
     pub(super) fn vector(&self, name: &str, size: usize) -> Option<Vec<f32>> {
-        self.floats(name).filter(|(shape, _)| shape == &[size]).map(|(_, values)| values)
+        self.floats(name)
+            .filter(|(shape, _)| shape == &[size])
+            .map(|(_, values)| values)
     }
 
     /// A constant that is one number.
     pub(super) fn scalar(&self, name: &str) -> Option<f32> {
-        self.floats(name).filter(|(shape, values)| shape.len() <= 1 && values.len() == 1).map(|(_, values)| values[0])
+        self.floats(name)
+            .filter(|(shape, values)| shape.len() <= 1 && values.len() == 1)
+            .map(|(_, values)| values[0])
     }
 
     pub(super) fn sizes(&self, name: &str) -> Option<Vec<Size>> {
         if let Some(sizes) = self.sizes.get(name) {
             return Some(sizes.clone());
         }
-        let tensor = self.tensors.get(name).filter(|tensor| tensor.data_type == Some(DataType::INT64))?;
+        let tensor = self
+            .tensors
+            .get(name)
+            .filter(|tensor| tensor.data_type == Some(DataType::INT64))?;
         Some(match self.bytes(tensor)? {
             bytes if bytes.is_empty() => tensor.int64_data.iter().map(|&size| Some(size)).collect(),
-            bytes => bytes.as_chunks().0.iter().map(|bytes| Some(i64::from_le_bytes(*bytes))).collect(),
+            bytes => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| Some(i64::from_le_bytes(*bytes)))
+                .collect(),
         })
     }
 
@@ -70,10 +103,16 @@ impl<'a> Constants<'a> {
         self.sizes(name)?.into_iter().collect()
     }
 
-    /// Takes down the output of a node that says of a value's shape, batch included, what its attributes ask for.
+    /// Takes down the output of a node that says of a value's shape, batch included, what its
+    /// attributes ask for.
     pub(super) fn put_shape(&mut self, node: Operator<'a>, row: &[usize]) -> Option<()> {
-        let own = row.iter().map(|&size| i64::try_from(size).ok()).collect::<Option<Vec<_>>>()?;
-        let all: Vec<Size> = std::iter::once(None).chain(own.into_iter().map(Some)).collect();
+        let own = row
+            .iter()
+            .map(|&size| i64::try_from(size).ok())
+            .collect::<Option<Vec<_>>>()?;
+        let all: Vec<Size> = std::iter::once(None)
+            .chain(own.into_iter().map(Some))
+            .collect();
         let end = |name, usual| clamped(node.int(name, usual), all.len());
         let range = end("start", 0)..end("end", i64::MAX);
         self.sizes.insert(node.output()?, all.get(range)?.to_vec());
@@ -86,16 +125,23 @@ impl<'a> Constants<'a> {
         let sizes = match node.name() {
             "Identity" | "Squeeze" | "Unsqueeze" => given(0)?,
             "Cast" if node.int("to", 0) == 7 => given(0)?,
-            "Concat" => node.inputs().map(|name| self.sizes(name)).collect::<Option<Vec<_>>>()?.concat(),
+            "Concat" => node
+                .inputs()
+                .map(|name| self.sizes(name))
+                .collect::<Option<Vec<_>>>()?
+                .concat(),
             "Gather" => {
                 let (all, at) = (given(0)?, self.ints(node.input(1)?)?);
                 let count = i64::try_from(all.len()).ok()?;
                 let place = |&i: &i64| usize::try_from(if i < 0 { i + count } else { i }).ok();
-                at.iter().map(|i| all.get(place(i)?).copied()).collect::<Option<_>>()?
+                at.iter()
+                    .map(|i| all.get(place(i)?).copied())
+                    .collect::<Option<_>>()?
             }
             "Slice" if node.input(4).is_none() => {
                 let all = given(0)?;
-                let end = |place| Some(clamped(*self.ints(node.input(place)?)?.first()?, all.len()));
+                let end =
+                    |place| Some(clamped(*self.ints(node.input(place)?)?.first()?, all.len()));
                 all.get(end(1)?..end(2)?)?.to_vec()
             }
             _ => return None,
@@ -107,10 +153,18 @@ impl<'a> Constants<'a> {
     /// The bytes of a tensor; empty where its numbers lie in fields of their own.
     fn bytes(&self, tensor: &'a TensorProto) -> Option<Cow<'a, [u8]>> {
         if tensor.data_location != Some(DataLocation::EXTERNAL) {
-            return Some(tensor.raw_data.as_ref().map_or_else(Default::default, |raw| raw.borrow().clone().into()));
+            return Some(
+                tensor
+                    .raw_data
+                    .as_ref()
+                    .map_or_else(Default::default, |raw| raw.borrow().clone().into()),
+            );
         }
         let entry = |key: &str| {
-            let found = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key));
+            let found = tensor
+                .external_data
+                .iter()
+                .find(|entry| entry.key.as_deref() == Some(key));
             found.and_then(|entry| entry.value.as_deref())
         };
         let file = self.data.get(entry("location")?)?;
@@ -121,8 +175,13 @@ impl<'a> Constants<'a> {
     }
 }
 
-/// A bound of a part of `count` places, as ONNX writes it: negative from the end, and cut off at both ends.
+/// A bound of a part of `count` places, as ONNX writes it: negative from the end, and cut off at
+/// both ends.
 pub(super) fn clamped(bound: i64, count: usize) -> usize {
     let distance = usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX);
-    if bound < 0 { count.saturating_sub(distance) } else { distance.min(count) }
+    if bound < 0 {
+        count.saturating_sub(distance)
+    } else {
+        distance.min(count)
+    }
 }

@@ -8,8 +8,9 @@ use zbridge_nn::FixedNetwork;
 
 /// Goes through a graph's nodes in their order, with a network that grows by what they do.
 ///
-/// The network has one row of columns at any time, so a step changes its input for good. It may do so when nobody else
-/// looks at the same columns: every method here gives none otherwise, and the graph is no chain.
+/// The network has one row of columns at any time, so a step changes its input for good. It may do
+/// so when nobody else looks at the same columns: every method here gives none otherwise, and the
+/// graph is no chain.
 pub(super) struct Follower<'a> {
     pub(super) graph: &'a GraphProto,
     pub(super) constants: Constants<'a>,
@@ -35,12 +36,25 @@ impl<'a> Follower<'a> {
         data: &'a BTreeMap<String, Vec<u8>>,
         input_shape: &[usize],
     ) -> Option<Followed> {
-        let size = size_of(input_shape).filter(|size| (1..=MOST_NUMBERS).contains(size) && is_recent(model))?;
-        let (graph, constants) = (model.graph.as_ref()?, Constants::of(model.graph.as_ref()?, data));
-        let own: HashSet<_> = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
-        let mut inputs =
-            graph.input.iter().filter_map(|input| input.name.as_deref()).filter(|name| !own.contains(name));
-        let (input, None) = (inputs.next()?, inputs.next()) else { return None };
+        let size = size_of(input_shape)
+            .filter(|size| (1..=MOST_NUMBERS).contains(size) && is_recent(model))?;
+        let (graph, constants) = (
+            model.graph.as_ref()?,
+            Constants::of(model.graph.as_ref()?, data),
+        );
+        let own: HashSet<_> = graph
+            .initializer
+            .iter()
+            .filter_map(|tensor| tensor.name.as_deref())
+            .collect();
+        let mut inputs = graph
+            .input
+            .iter()
+            .filter_map(|input| input.name.as_deref())
+            .filter(|name| !own.contains(name));
+        let (input, None) = (inputs.next()?, inputs.next()) else {
+            return None;
+        };
         let uses = uses(graph);
         let mut follower = Self {
             graph,
@@ -61,9 +75,18 @@ impl<'a> Follower<'a> {
 
     /// Puts the outputs side by side.
     fn finish(mut self) -> Option<Followed> {
-        let names = self.graph.output.iter().map(|output| output.name.as_deref());
-        let outputs = names.map(|name| self.live.get(name?)).collect::<Option<Vec<_>>>()?;
-        let columns: Vec<usize> = outputs.iter().flat_map(|view| view.columns.iter().copied()).collect();
+        let names = self
+            .graph
+            .output
+            .iter()
+            .map(|output| output.name.as_deref());
+        let outputs = names
+            .map(|name| self.live.get(name?))
+            .collect::<Option<Vec<_>>>()?;
+        let columns: Vec<usize> = outputs
+            .iter()
+            .flat_map(|view| view.columns.iter().copied())
+            .collect();
         let shapes = outputs.iter().map(|view| view.shape.clone()).collect();
         if columns.is_empty() || columns.len() > MOST_NUMBERS {
             return None;
@@ -74,7 +97,10 @@ impl<'a> Follower<'a> {
 
     fn step(&mut self, place: usize) -> Option<()> {
         let node = Operator(&self.graph.node[place]);
-        let Some(x) = node.inputs().find(|name| self.shapes.contains_key(name)).filter(|_| !self.done.contains(&place))
+        let Some(x) = node
+            .inputs()
+            .find(|name| self.shapes.contains_key(name))
+            .filter(|_| !self.done.contains(&place))
         else {
             // It works on constants, or for somebody who will miss its output.
             self.constants.put_sizes(node);
@@ -102,33 +128,49 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// The view of a value that is used here for the last time, when nobody else looks at its columns.
+    /// The view of a value that is used here for the last time, when nobody else looks at its
+    /// columns.
     pub(super) fn take(&mut self, name: &'a str) -> Option<View> {
-        let view = self.live.remove(name).filter(|_| self.remaining[name] == 1)?;
+        let view = self
+            .live
+            .remove(name)
+            .filter(|_| self.remaining[name] == 1)?;
         self.is_apart(&view).then_some(view)
     }
 
     /// The same, when there is no other value left.
     pub(super) fn take_last(&mut self, name: &'a str, uses: usize) -> Option<View> {
-        self.live.remove(name).filter(|_| self.remaining[name] == uses && self.live.is_empty())
+        self.live
+            .remove(name)
+            .filter(|_| self.remaining[name] == uses && self.live.is_empty())
     }
 
     pub(super) fn is_apart(&self, view: &View) -> bool {
         let own: HashSet<usize> = view.columns.iter().copied().collect();
-        self.live.values().all(|other| other.columns.iter().all(|column| !own.contains(column)))
+        self.live
+            .values()
+            .all(|other| other.columns.iter().all(|column| !own.contains(column)))
     }
 
     /// A view in which no column comes twice.
     pub(super) fn without_repeats(&mut self, view: View) -> Option<View> {
         let different: HashSet<usize> = view.columns.iter().copied().collect();
-        if different.len() == view.size() { Some(view) } else { self.side_by_side(view) }
+        if different.len() == view.size() {
+            Some(view)
+        } else {
+            self.side_by_side(view)
+        }
     }
 
     /// A view of each of the network's columns, in some order.
     pub(super) fn spread(&mut self, view: View) -> Option<View> {
         let different: HashSet<usize> = view.columns.iter().copied().collect();
         let is_spread = different.len() == view.size() && view.size() == self.network.outputs();
-        if is_spread && self.live.is_empty() { Some(view) } else { self.side_by_side(view) }
+        if is_spread && self.live.is_empty() {
+            Some(view)
+        } else {
+            self.side_by_side(view)
+        }
     }
 
     /// Moves the only value's numbers next to each other.
@@ -168,16 +210,30 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Whether operators mean what they mean here: before this set, some of them had another way to repeat constants.
+/// Whether operators mean what they mean here: before this set, some of them had another way to
+/// repeat constants.
 fn is_recent(model: &ModelProto) -> bool {
-    let own = |set: &&OperatorSetIdProto| matches!(set.domain.as_deref(), None | Some("" | "ai.onnx"));
-    model.opset_import.iter().find(own).is_some_and(|set| set.version >= Some(9))
+    let own =
+        |set: &&OperatorSetIdProto| matches!(set.domain.as_deref(), None | Some("" | "ai.onnx"));
+    model
+        .opset_import
+        .iter()
+        .find(own)
+        .is_some_and(|set| set.version >= Some(9))
 }
 
 /// How many inputs and outputs each name is; a question for a shape does not count.
 fn uses(graph: &GraphProto) -> HashMap<&str, usize> {
-    let asked = graph.node.iter().map(Operator).filter(|node| node.name() != "Shape").flat_map(Operator::inputs);
-    let outputs = graph.output.iter().filter_map(|output| output.name.as_deref());
+    let asked = graph
+        .node
+        .iter()
+        .map(Operator)
+        .filter(|node| node.name() != "Shape")
+        .flat_map(Operator::inputs);
+    let outputs = graph
+        .output
+        .iter()
+        .filter_map(|output| output.name.as_deref());
     asked.chain(outputs).fold(HashMap::new(), |mut uses, name| {
         *uses.entry(name).or_default() += 1;
         uses

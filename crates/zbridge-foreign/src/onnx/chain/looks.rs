@@ -30,7 +30,9 @@ impl<'a> Follower<'a> {
                 view.reshaped(&shape)?
             }
             "Transpose" => {
-                let order = node.sizes("perm").filter(|order| order.first() == Some(&0))?;
+                let order = node
+                    .sizes("perm")
+                    .filter(|order| order.first() == Some(&0))?;
                 view.transposed(&order[1..].iter().map(|axis| axis - 1).collect::<Vec<_>>())?
             }
             "DepthToSpace" => {
@@ -53,7 +55,12 @@ impl<'a> Follower<'a> {
             -1 => Some(None),
             size => usize::try_from(size).ok().map(Some),
         };
-        let own = target.get(1..)?.iter().enumerate().map(dimension).collect::<Option<Vec<_>>>()?;
+        let own = target
+            .get(1..)?
+            .iter()
+            .enumerate()
+            .map(dimension)
+            .collect::<Option<Vec<_>>>()?;
         let known = size_of(&own.iter().copied().flatten().collect::<Vec<_>>())?;
         let is_batch = match target[0] {
             None => true,
@@ -66,7 +73,11 @@ impl<'a> Follower<'a> {
         if !is_batch || left > 1 || known == 0 {
             return None;
         }
-        Some(own.into_iter().map(|size| size.unwrap_or(total / known)).collect())
+        Some(
+            own.into_iter()
+                .map(|size| size.unwrap_or(total / known))
+                .collect(),
+        )
     }
 
     fn squeezed(&self, node: Operator<'a>, row: &[usize]) -> Option<Vec<usize>> {
@@ -76,13 +87,18 @@ impl<'a> Follower<'a> {
         };
         let adds = node.name() == "Unsqueeze";
         let rank = row.len() + if adds { axes.len() } else { 0 };
-        let mut axes = axes.iter().map(|&axis| own_axis(axis, rank)).collect::<Option<Vec<_>>>()?;
+        let mut axes = axes
+            .iter()
+            .map(|&axis| own_axis(axis, rank))
+            .collect::<Option<Vec<_>>>()?;
         axes.sort_unstable();
         let mut shape = row.to_vec();
         for (gone, axis) in axes.into_iter().enumerate() {
             match adds {
                 true if axis <= shape.len() => shape.insert(axis, 1),
-                false if shape.get(axis.checked_sub(gone)?) == Some(&1) => drop(shape.remove(axis - gone)),
+                false if shape.get(axis.checked_sub(gone)?) == Some(&1) => {
+                    drop(shape.remove(axis - gone))
+                }
                 _ => return None,
             }
         }
@@ -94,13 +110,18 @@ impl<'a> Follower<'a> {
         let (size, parts) = (view.shape[axis], node.0.output.len());
         let said = match node.input(1) {
             Some(name) => Some(self.constants.ints(name)?),
-            None => node.attribute("split").map(|attribute| attribute.ints.clone()),
+            None => node
+                .attribute("split")
+                .map(|attribute| attribute.ints.clone()),
         };
         let even = || vec![i64::try_from(size.div_ceil(parts)).unwrap_or(i64::MAX); parts];
         let mut start = 0usize;
         for (output, length) in node.0.output.iter().zip(said.unwrap_or_else(even)) {
             let end = start.checked_add(usize::try_from(length).ok()?)?.min(size);
-            self.put(output, view.picked(axis, &(start..end).collect::<Vec<_>>())?);
+            self.put(
+                output,
+                view.picked(axis, &(start..end).collect::<Vec<_>>())?,
+            );
             start = end;
         }
         (start == size).then_some(())
@@ -109,26 +130,48 @@ impl<'a> Follower<'a> {
     fn sliced(&self, node: Operator<'a>, view: View) -> Option<View> {
         let given = |place| self.constants.ints(node.input(place)?);
         let (starts, ends) = (given(1)?, given(2)?);
-        let axes = if node.input(3).is_some() { given(3)? } else { (0..).take(starts.len()).collect() };
+        let axes = if node.input(3).is_some() {
+            given(3)?
+        } else {
+            (0..).take(starts.len()).collect()
+        };
         if node.input(4).is_some() && given(4)?.iter().any(|step| *step != 1) {
             return None;
         }
-        starts.iter().zip(ends).zip(axes).try_fold(view, |view, ((&start, end), axis)| {
-            let axis = own_axis(axis, view.shape.len())?;
-            let part = clamped(start, view.shape[axis])..clamped(end, view.shape[axis]);
-            view.picked(axis, &part.collect::<Vec<_>>())
-        })
+        starts
+            .iter()
+            .zip(ends)
+            .zip(axes)
+            .try_fold(view, |view, ((&start, end), axis)| {
+                let axis = own_axis(axis, view.shape.len())?;
+                let part = clamped(start, view.shape[axis])..clamped(end, view.shape[axis]);
+                view.picked(axis, &part.collect::<Vec<_>>())
+            })
     }
 
     /// Vectors side by side.
     pub(super) fn concatenated(&mut self, node: Operator<'a>) -> Option<()> {
-        let views = node.inputs().map(|name| self.live.get(name)).collect::<Option<Vec<_>>>()?;
-        if views.iter().any(|view| view.shape.len() != 1) || own_axis(node.int("axis", 0), 1) != Some(0) {
+        let views = node
+            .inputs()
+            .map(|name| self.live.get(name))
+            .collect::<Option<Vec<_>>>()?;
+        if views.iter().any(|view| view.shape.len() != 1)
+            || own_axis(node.int("axis", 0), 1) != Some(0)
+        {
             return None;
         }
-        let columns: Vec<usize> = views.iter().flat_map(|view| view.columns.iter().copied()).collect();
+        let columns: Vec<usize> = views
+            .iter()
+            .flat_map(|view| view.columns.iter().copied())
+            .collect();
         node.inputs().for_each(|name| self.used(name));
-        self.put(node.output()?, View { shape: vec![columns.len()], columns });
+        self.put(
+            node.output()?,
+            View {
+                shape: vec![columns.len()],
+                columns,
+            },
+        );
         Some(())
     }
 }

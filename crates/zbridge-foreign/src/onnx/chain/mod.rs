@@ -1,10 +1,12 @@
-//! Graphs that are a chain of steps from one input, run by [`FixedNetwork`]: most networks of autoencoders. Such a graph
-//! is taken whole, or not at all; what is not taken runs on the general engine.
+//! Graphs that are a chain of steps from one input, run by [`FixedNetwork`]: most networks of
+//! autoencoders. Such a graph is taken whole, or not at all; what is not taken runs on the general
+//! engine.
 //!
-//! Taken are linear layers, several of one value too; convolutions, transposed ones, and both in groups, of images and
-//! sounds; activations, by name or spelled out; norms by running statistics, by channel and by group; constants that
-//! scale and shift; upsampling; and whatever only moves numbers. Not taken is what adds a value to an earlier one or
-//! multiplies them, draws on other rows, or has shapes that are known late.
+//! Taken are linear layers, several of one value too; convolutions, transposed ones, and both in
+//! groups, of images and sounds; activations, by name or spelled out; norms by running statistics,
+//! by channel and by group; constants that scale and shift; upsampling; and whatever only moves
+//! numbers. Not taken is what adds a value to an earlier one or multiplies them, draws on other
+//! rows, or has shapes that are known late.
 
 mod constants;
 mod follower;
@@ -38,14 +40,25 @@ pub(super) struct Chain {
 /// Rows that a core takes at once.
 const ROWS_AT_ONCE: usize = 2 * FixedNetwork::ROWS_AT_ONCE;
 
-/// Numbers of a row, at any place of a chain, above which the rows that go together would fill memory.
+/// Numbers of a row, at any place of a chain, above which the rows that go together would fill
+/// memory.
 const MOST_NUMBERS: usize = 1 << 20;
 
 impl Chain {
-    /// The chain that a model is, with rows of this shape; none where it is none, or has weights that are no floats.
-    pub(super) fn read(model: &ModelProto, data: &BTreeMap<String, Vec<u8>>, input_shape: &[usize]) -> Option<Self> {
+    /// The chain that a model is, with rows of this shape; none where it is none, or has weights
+    /// that are no floats.
+    pub(super) fn read(
+        model: &ModelProto,
+        data: &BTreeMap<String, Vec<u8>>,
+        input_shape: &[usize],
+    ) -> Option<Self> {
         let (network, output_shapes) = Follower::follow(model, data, input_shape)?;
-        Some(Self { inputs: input_shape.iter().product(), network, output_shapes, workspaces: BufferPool::default() })
+        Some(Self {
+            inputs: input_shape.iter().product(),
+            network,
+            output_shapes,
+            workspaces: BufferPool::default(),
+        })
     }
 
     pub(super) fn output_shapes(&self) -> &[Vec<usize>] {
@@ -54,14 +67,24 @@ impl Chain {
 
     /// The outputs named by `wanted`, each `[rows, output_shape]`.
     pub(super) fn run(&self, rows: &[f32], wanted: &[usize]) -> Vec<Vec<f32>> {
-        let columns: Vec<Range<usize>> = wanted.iter().map(|&output| self.columns(output)).collect();
+        let columns: Vec<Range<usize>> =
+            wanted.iter().map(|&output| self.columns(output)).collect();
         let count = rows.len() / self.inputs;
-        let mut outputs: Vec<Vec<f32>> = columns.iter().map(|columns| vec![0.0; count * columns.len()]).collect();
-        let blocks = rows.chunks(ROWS_AT_ONCE * self.inputs).map(|rows| Block { rows, outputs: vec![] });
+        let mut outputs: Vec<Vec<f32>> = columns
+            .iter()
+            .map(|columns| vec![0.0; count * columns.len()])
+            .collect();
+        let blocks = rows.chunks(ROWS_AT_ONCE * self.inputs).map(|rows| Block {
+            rows,
+            outputs: vec![],
+        });
         let mut blocks: Vec<Block<'_>> = blocks.collect();
         for (output, columns) in outputs.iter_mut().zip(&columns) {
             let parts = output.chunks_mut(ROWS_AT_ONCE * columns.len());
-            blocks.iter_mut().zip(parts).for_each(|(block, part)| block.outputs.push((columns.clone(), part)));
+            blocks
+                .iter_mut()
+                .zip(parts)
+                .for_each(|(block, part)| block.outputs.push((columns.clone(), part)));
         }
         let blocks: Vec<Mutex<Block<'_>>> = blocks.into_iter().map(Mutex::new).collect();
         let Ok(_) = workers::map(blocks.len(), |block, _| {
@@ -75,8 +98,12 @@ impl Chain {
         self.workspaces.with(|workspace| {
             let found = self.network.forward(block.rows, workspace);
             for (columns, part) in &mut block.outputs {
-                let rows = found.chunks_exact(self.network.outputs()).map(|row| &row[columns.clone()]);
-                part.chunks_exact_mut(columns.len()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row));
+                let rows = found
+                    .chunks_exact(self.network.outputs())
+                    .map(|row| &row[columns.clone()]);
+                part.chunks_exact_mut(columns.len())
+                    .zip(rows)
+                    .for_each(|(to, row)| to.copy_from_slice(row));
             }
         });
     }

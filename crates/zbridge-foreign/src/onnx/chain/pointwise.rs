@@ -52,7 +52,10 @@ impl<'a> Follower<'a> {
         let (scales, shifts) = (given(1)?, given(2)?);
         let view = self.spread(view)?;
         let (mut sets, places) = (vec![0; view.size()], view.size() / channels);
-        view.columns.iter().enumerate().for_each(|(i, &column)| sets[column] = (i / places) as u32);
+        view.columns
+            .iter()
+            .enumerate()
+            .for_each(|(i, &column)| sets[column] = (i / places) as u32);
         self.network.standardise(&sets, node.float("epsilon", 1e-5));
         let view = self.scale_channels(view, |c| (scales[c], shifts[c]))?;
         self.put(node.output()?, view);
@@ -71,13 +74,21 @@ impl<'a> Follower<'a> {
             ("Div", 1) => |c| (1.0 / c, 0.0),
             _ => return None,
         };
-        let columns: Vec<_> = view.broadcast(&shape, &values)?.into_iter().map(column).collect();
+        let columns: Vec<_> = view
+            .broadcast(&shape, &values)?
+            .into_iter()
+            .map(column)
+            .collect();
         let view = self.scale(view, &columns)?;
         self.put(node.output()?, view);
         Some(())
     }
 
-    fn scale_channels(&mut self, view: View, channel: impl Fn(usize) -> (f32, f32)) -> Option<View> {
+    fn scale_channels(
+        &mut self,
+        view: View,
+        channel: impl Fn(usize) -> (f32, f32),
+    ) -> Option<View> {
         let places: usize = view.shape[1..].iter().product();
         let columns: Vec<_> = (0..view.size()).map(|i| channel(i / places)).collect();
         self.scale(view, &columns)
@@ -88,7 +99,8 @@ impl<'a> Follower<'a> {
             return Some(view);
         }
         let view = self.without_repeats(view)?;
-        self.network.scale(&self.by_column(&view, numbers, (1.0, 0.0)));
+        self.network
+            .scale(&self.by_column(&view, numbers, (1.0, 0.0)));
         Some(view)
     }
 
@@ -102,10 +114,14 @@ impl<'a> Follower<'a> {
         Some(())
     }
 
-    /// What belongs to each column, `usual` where the view does not look; as short as the columns repeat it.
+    /// What belongs to each column, `usual` where the view does not look; as short as the columns
+    /// repeat it.
     fn by_column<T: Copy + PartialEq>(&self, view: &View, numbers: &[T], usual: T) -> Vec<T> {
         let mut columns = vec![usual; self.network.outputs()];
-        view.columns.iter().zip(numbers).for_each(|(&column, &number)| columns[column] = number);
+        view.columns
+            .iter()
+            .zip(numbers)
+            .for_each(|(&column, &number)| columns[column] = number);
         let repeats = |size: &usize| columns.chunks(*size).all(|part| part == &columns[..*size]);
         let sizes = (1..=columns.len()).filter(|size| columns.len().is_multiple_of(*size));
         let size = sizes.into_iter().find(repeats).unwrap_or(columns.len());
@@ -116,13 +132,18 @@ impl<'a> Follower<'a> {
     pub(super) fn activation(&self, node: Operator<'a>) -> Option<Activation> {
         Some(match node.name() {
             "Relu" => Activation::Clip(0.0, f32::INFINITY),
-            "LeakyRelu" => Activation::LeakyRelu(Some(node.float("alpha", 0.01)).filter(|slope| *slope <= 1.0)?),
+            "LeakyRelu" => Activation::LeakyRelu(
+                Some(node.float("alpha", 0.01)).filter(|slope| *slope <= 1.0)?,
+            ),
             "Clip" => {
                 let bound = |place, attribute, usual| match node.input(place) {
                     Some(name) => self.constants.scalar(name),
                     None => Some(node.float(attribute, usual)),
                 };
-                Activation::Clip(bound(1, "min", f32::NEG_INFINITY)?, bound(2, "max", f32::INFINITY)?)
+                Activation::Clip(
+                    bound(1, "min", f32::NEG_INFINITY)?,
+                    bound(2, "max", f32::INFINITY)?,
+                )
             }
             "Elu" => Activation::Elu(node.float("alpha", 1.0)),
             "Sigmoid" => Activation::Sigmoid,
@@ -149,6 +170,7 @@ impl<'a> Follower<'a> {
         }
         let (first, last) = (*view.columns.iter().min()?, *view.columns.iter().max()?);
         let between: HashSet<usize> = view.columns.iter().copied().collect();
-        (between.len() == last + 1 - first).then(|| self.network.activate_columns(activation, first..last + 1))
+        (between.len() == last + 1 - first)
+            .then(|| self.network.activate_columns(activation, first..last + 1))
     }
 }

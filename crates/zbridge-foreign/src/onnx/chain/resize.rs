@@ -16,27 +16,43 @@ impl<'a> Follower<'a> {
             node.text("nearest_mode", "round_prefer_floor"),
         );
         // For whole factors these are the same.
-        if !matches!(by, ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor" | "round_prefer_ceil")) {
+        if !matches!(
+            by,
+            ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor" | "round_prefer_ceil")
+        ) {
             return None;
         }
         let scaled = self.scaled(node, &view.shape)?;
-        scaled.into_iter().enumerate().try_fold(view.clone(), |view, (axis, (size, scale))| {
-            let times = size.checked_div(view.shape[axis])?;
-            let whole = times * view.shape[axis] == size && scale == times as f64;
-            whole.then(|| view.picked(axis, &(0..size).map(|place| place / times).collect::<Vec<_>>()))?
-        })
+        scaled
+            .into_iter()
+            .enumerate()
+            .try_fold(view.clone(), |view, (axis, (size, scale))| {
+                let times = size.checked_div(view.shape[axis])?;
+                let whole = times * view.shape[axis] == size && scale == times as f64;
+                whole.then(|| {
+                    view.picked(
+                        axis,
+                        &(0..size).map(|place| place / times).collect::<Vec<_>>(),
+                    )
+                })?
+            })
     }
 
     /// Each place between the nearest two along each side.
     pub(super) fn blended(&mut self, node: Operator<'a>) -> Option<()> {
         let view = self.take_last(node.input(0)?, 1)?;
         let scaled = self.scaled(node, &view.shape)?;
-        let ((channels, 1.0), sides) = (*scaled.first()?, &scaled[1..]) else { return None };
+        let ((channels, 1.0), sides) = (*scaled.first()?, &scaled[1..]) else {
+            return None;
+        };
         if node.text("mode", "nearest") != "linear" || !(1..=2).contains(&sides.len()) {
             return None;
         }
         let by = node.text("coordinate_transformation_mode", "half_pixel");
-        let pairs = sides.iter().zip(&view.shape[1..]).map(|(scaled, &inputs)| pairs(inputs, *scaled, by));
+        let pairs = sides
+            .iter()
+            .zip(&view.shape[1..])
+            .map(|(scaled, &inputs)| pairs(inputs, *scaled, by));
         let mut pairs = pairs.collect::<Option<Vec<_>>>()?;
         if pairs.len() == 1 {
             pairs.insert(0, vec![[(0, 1.0), (0, 0.0)]]);
@@ -49,8 +65,12 @@ impl<'a> Follower<'a> {
                 (column as u32, (down[i].1 * across[j].1) as f32)
             })
         };
-        let at = pairs[0].iter().flat_map(|down| pairs[1].iter().map(move |across| (down, across)));
-        let taps = at.flat_map(|(down, across)| (0..channels).map(move |channel| taps(down, across, channel)));
+        let at = pairs[0]
+            .iter()
+            .flat_map(|down| pairs[1].iter().map(move |across| (down, across)));
+        let taps = at.flat_map(|(down, across)| {
+            (0..channels).map(move |channel| taps(down, across, channel))
+        });
         let taps = taps.collect();
         self.network.blend(taps);
         let shape: Vec<usize> = scaled.iter().map(|(size, _)| *size).collect();
@@ -68,8 +88,13 @@ impl<'a> Follower<'a> {
             (Some(scales), None) => {
                 let (_, scales) = self.constants.floats(scales)?;
                 let own = scales.strip_prefix(&[1.0])?.iter().zip(row);
-                own.map(|(&scale, &size)| ((size as f64 * f64::from(scale)).floor() as usize, f64::from(scale)))
-                    .collect()
+                own.map(|(&scale, &size)| {
+                    (
+                        (size as f64 * f64::from(scale)).floor() as usize,
+                        f64::from(scale),
+                    )
+                })
+                .collect()
             }
             (None, Some(sizes)) => {
                 let own = self.constants.sizes(sizes)?;
@@ -83,7 +108,8 @@ impl<'a> Follower<'a> {
             _ => return None,
         };
         let numbers = size_of(&scaled.iter().map(|(size, _)| *size).collect::<Vec<_>>())?;
-        (is_plain && scaled.len() == row.len() && (1..=MOST_NUMBERS).contains(&numbers)).then_some(scaled)
+        (is_plain && scaled.len() == row.len() && (1..=MOST_NUMBERS).contains(&numbers))
+            .then_some(scaled)
     }
 }
 
@@ -101,7 +127,10 @@ fn pairs(inputs: usize, (outputs, scale): Scaled, by: &str) -> Option<Vec<[(usiz
         };
         let low = at.floor();
         let inside = |place: f64| place.clamp(0.0, (inputs - 1) as f64) as usize;
-        Some([(inside(low), 1.0 - (at - low)), (inside(low + 1.0), at - low)])
+        Some([
+            (inside(low), 1.0 - (at - low)),
+            (inside(low + 1.0), at - low),
+        ])
     };
     (0..outputs).map(pair).collect()
 }
@@ -114,7 +143,14 @@ mod tests {
     fn places_lie_between_their_neighbours() {
         let at = |outputs, scale, by| -> Vec<f64> {
             let pairs = pairs(3, (outputs, scale), by).unwrap();
-            pairs.iter().map(|pair| pair.iter().map(|(place, weight)| *place as f64 * weight).sum()).collect()
+            pairs
+                .iter()
+                .map(|pair| {
+                    pair.iter()
+                        .map(|(place, weight)| *place as f64 * weight)
+                        .sum()
+                })
+                .collect()
         };
         assert_eq!(at(6, 2.0, "half_pixel"), [0.0, 0.25, 0.75, 1.25, 1.75, 2.0]);
         assert_eq!(at(5, 5.0 / 3.0, "align_corners"), [0.0, 0.5, 1.0, 1.5, 2.0]);

@@ -17,7 +17,8 @@ pub(super) struct SpelledOut<'a> {
 /// Nodes that one activation may take.
 const MOST_NODES: usize = 10;
 
-/// The activation of `x` that begins with the node at `first`; `uses` says how often a value is used.
+/// The activation of `x` that begins with the node at `first`; `uses` says how often a value is
+/// used.
 pub(super) fn spelled_out<'a>(
     nodes: &'a [NodeProto],
     first: usize,
@@ -32,13 +33,23 @@ pub(super) fn spelled_out<'a>(
         if !node.inputs().any(|name| terms.contains_key(name)) || node.name() == "Shape" {
             continue;
         }
-        let term = Term::made_by(node, &|name| terms.get(name).cloned().or_else(|| constant(constants, name)))?;
-        node.inputs().for_each(|name| *inner_uses.entry(name).or_default() += 1);
+        let term = Term::made_by(node, &|name| {
+            terms
+                .get(name)
+                .cloned()
+                .or_else(|| constant(constants, name))
+        })?;
+        node.inputs()
+            .for_each(|name| *inner_uses.entry(name).or_default() += 1);
         inside.push(place);
         let (output, written) = (node.output()?, term.to_string());
         let used_up = |name: &&str| inner_uses.get(name).copied().unwrap_or(0) == uses(name);
         if let Some(activation) = activation(&written).filter(|_| terms.keys().all(used_up)) {
-            return Some(SpelledOut { activation, output, nodes: inside });
+            return Some(SpelledOut {
+                activation,
+                output,
+                nodes: inside,
+            });
         }
         terms.insert(output, term);
         if inside.len() == MOST_NODES {
@@ -61,7 +72,10 @@ fn activation(written: &str) -> Option<Activation> {
 }
 
 fn constant(constants: &Constants<'_>, name: &str) -> Option<Term> {
-    Some(Term { number: f64::from(constants.scalar(name)?), factors: vec![] })
+    Some(Term {
+        number: f64::from(constants.scalar(name)?),
+        factors: vec![],
+    })
 }
 
 /// A number times factors, which are in the order of their letters.
@@ -73,7 +87,10 @@ struct Term {
 
 impl Term {
     fn of(factor: String) -> Self {
-        Self { number: 1.0, factors: vec![factor] }
+        Self {
+            number: 1.0,
+            factors: vec![factor],
+        }
     }
 
     /// What a node makes of terms.
@@ -95,7 +112,12 @@ impl Term {
                 Self::of(format!("{}({})", name.to_lowercase(), input(0)?))
             }
             "Greater" => Self::of(format!("({} > {})", input(0)?, input(1)?)),
-            "Where" => Self::of(format!("where({}, {}, {})", input(0)?, input(1)?, input(2)?)),
+            "Where" => Self::of(format!(
+                "where({}, {}, {})",
+                input(0)?,
+                input(1)?,
+                input(2)?
+            )),
             _ => return None,
         })
     }
@@ -103,11 +125,17 @@ impl Term {
     fn times(&self, other: &Self) -> Self {
         let mut factors = [self.factors.clone(), other.factors.clone()].concat();
         factors.sort();
-        Self { number: self.number * other.number, factors }
+        Self {
+            number: self.number * other.number,
+            factors,
+        }
     }
 
     fn inverse(&self) -> Option<Self> {
-        self.factors.is_empty().then(|| Self { number: 1.0 / self.number, factors: vec![] })
+        self.factors.is_empty().then(|| Self {
+            number: 1.0 / self.number,
+            factors: vec![],
+        })
     }
 
     fn is_number(&self, number: f64) -> bool {
@@ -117,8 +145,13 @@ impl Term {
 
 impl std::fmt::Display for Term {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let number = (self.number != 1.0 || self.factors.is_empty()).then(|| format!("{:.4}", self.number));
-        let parts: Vec<&str> = number.as_deref().into_iter().chain(self.factors.iter().map(String::as_str)).collect();
+        let number =
+            (self.number != 1.0 || self.factors.is_empty()).then(|| format!("{:.4}", self.number));
+        let parts: Vec<&str> = number
+            .as_deref()
+            .into_iter()
+            .chain(self.factors.iter().map(String::as_str))
+            .collect();
         f.write_str(&parts.join("·"))
     }
 }

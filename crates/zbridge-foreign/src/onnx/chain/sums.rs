@@ -25,18 +25,30 @@ impl<'a> Follower<'a> {
     /// All linear layers of one value, together.
     pub(super) fn heads(&mut self, x: &'a str) -> Option<()> {
         let nodes = self.graph.node.iter().map(Operator).enumerate();
-        let takers = nodes.filter(|(_, node)| node.name() != "Shape" && node.inputs().any(|name| name == x));
-        let heads = takers.map(|(place, node)| self.linear(place, node, x)).collect::<Option<Vec<_>>>()?;
+        let takers =
+            nodes.filter(|(_, node)| node.name() != "Shape" && node.inputs().any(|name| name == x));
+        let heads = takers
+            .map(|(place, node)| self.linear(place, node, x))
+            .collect::<Option<Vec<_>>>()?;
         let view = self.take_last(x, heads.len())?;
-        let [inputs] = *view.shape.as_slice() else { return None };
+        let [inputs] = *view.shape.as_slice() else {
+            return None;
+        };
         // Columns that nobody looks at need no weights.
-        let view = if view.size() < self.network.outputs() { self.side_by_side(view)? } else { view };
+        let view = if view.size() < self.network.outputs() {
+            self.side_by_side(view)?
+        } else {
+            view
+        };
         let width = self.network.outputs();
         let (mut weight, mut bias) = (vec![], vec![]);
         for head in &heads {
             for row in head.weight.chunks_exact(inputs) {
                 let mut own = vec![0.0; width];
-                view.columns.iter().zip(row).for_each(|(&column, weight)| own[column] += weight);
+                view.columns
+                    .iter()
+                    .zip(row)
+                    .for_each(|(&column, weight)| own[column] += weight);
                 weight.append(&mut own);
             }
             bias.extend(&head.bias);
@@ -54,27 +66,53 @@ impl<'a> Follower<'a> {
     fn linear(&self, place: usize, node: Operator<'a>, x: &str) -> Option<Linear<'a>> {
         let (alpha, beta, turned) = match node.name() {
             "MatMul" => (1.0, 0.0, false),
-            "Gemm" if node.int("transA", 0) == 0 => {
-                (node.float("alpha", 1.0), node.float("beta", 1.0), node.int("transB", 0) != 0)
-            }
+            "Gemm" if node.int("transA", 0) == 0 => (
+                node.float("alpha", 1.0),
+                node.float("beta", 1.0),
+                node.int("transB", 0) != 0,
+            ),
             _ => return None,
         };
         let (shape, values) = self.constants.floats(node.input(1)?)?;
-        let [rows, columns] = *shape.as_slice() else { return None };
-        let (inputs, outputs) = if turned { (columns, rows) } else { (rows, columns) };
+        let [rows, columns] = *shape.as_slice() else {
+            return None;
+        };
+        let (inputs, outputs) = if turned {
+            (columns, rows)
+        } else {
+            (rows, columns)
+        };
         if node.input(0) != Some(x) || self.shape_of(x)? != [inputs] || outputs == 0 {
             return None;
         }
-        let at = |i: usize, o: usize| alpha * values[if turned { o * inputs + i } else { i * outputs + o }];
-        let weight = (0..outputs * inputs).map(|i| at(i % inputs, i / inputs)).collect();
+        let at = |i: usize, o: usize| {
+            alpha
+                * values[if turned {
+                    o * inputs + i
+                } else {
+                    i * outputs + o
+                }]
+        };
+        let weight = (0..outputs * inputs)
+            .map(|i| at(i % inputs, i / inputs))
+            .collect();
         let bias = match node.input(2) {
             None => vec![0.0; outputs],
             Some(name) => {
                 let (shape, values) = self.constants.floats(name)?;
-                View::in_order(&[outputs], 0).broadcast(&shape, &values)?.into_iter().map(|bias| beta * bias).collect()
+                View::in_order(&[outputs], 0)
+                    .broadcast(&shape, &values)?
+                    .into_iter()
+                    .map(|bias| beta * bias)
+                    .collect()
             }
         };
-        Some(Linear { place, output: node.output()?, weight, bias })
+        Some(Linear {
+            place,
+            output: node.output()?,
+            weight,
+            bias,
+        })
     }
 
     /// A convolution, or a transposed one, of an image or of a sound.
@@ -88,33 +126,62 @@ impl<'a> Follower<'a> {
         };
         self.gather(&view.as_grid())?;
         let (height, width) = (shape.sides[0].kernel, shape.sides[1].kernel);
-        let own = [shape.input_channels / shape.groups, shape.channels / shape.groups];
-        self.network.convolution(&shape, &bias, |y, x, input, channel| {
-            let pair =
-                if shape.transposed { input * own[1] + channel % own[1] } else { channel * own[0] + input % own[0] };
-            weight[(pair * height + y) * width + x]
-        });
+        let own = [
+            shape.input_channels / shape.groups,
+            shape.channels / shape.groups,
+        ];
+        self.network
+            .convolution(&shape, &bias, |y, x, input, channel| {
+                let pair = if shape.transposed {
+                    input * own[1] + channel % own[1]
+                } else {
+                    channel * own[0] + input % own[0]
+                };
+                weight[(pair * height + y) * width + x]
+            });
         let places = shape.sides.map(|side| side.outputs);
         let places = &places[3 - view.shape.len()..];
-        self.put(node.output()?, View::of_grid(&[&[shape.channels], places].concat()));
+        self.put(
+            node.output()?,
+            View::of_grid(&[&[shape.channels], places].concat()),
+        );
         Some(())
     }
 }
 
 /// The convolution of a value `[channels, places..]` by a kernel `[channels, channels, places..]`.
-fn grid_convolution(node: Operator<'_>, input: &[usize], kernel: &[usize]) -> Option<GridConvolution> {
+fn grid_convolution(
+    node: Operator<'_>,
+    input: &[usize],
+    kernel: &[usize],
+) -> Option<GridConvolution> {
     let (&input_channels, places) = input.split_first()?;
     let transposed = node.name() == "ConvTranspose";
-    let groups = usize::try_from(node.int("group", 1)).ok().filter(|groups| *groups > 0)?;
+    let groups = usize::try_from(node.int("group", 1))
+        .ok()
+        .filter(|groups| *groups > 0)?;
     let (&[first, second], windows) = kernel.split_first_chunk::<2>()?;
-    let (seen, channels) =
-        if transposed { (first, second.checked_mul(groups)?) } else { (second.checked_mul(groups)?, first) };
-    let is_plain = node.sizes("dilations").is_none_or(|all| all.iter().all(|dilation| *dilation == 1))
+    let (seen, channels) = if transposed {
+        (first, second.checked_mul(groups)?)
+    } else {
+        (second.checked_mul(groups)?, first)
+    };
+    let is_plain = node
+        .sizes("dilations")
+        .is_none_or(|all| all.iter().all(|dilation| *dilation == 1))
         && node.text("auto_pad", "NOTSET") == "NOTSET"
         && node.attribute("output_shape").is_none();
-    let fits = seen == input_channels && input_channels % groups == 0 && channels % groups == 0 && channels > 0;
+    let fits = seen == input_channels
+        && input_channels % groups == 0
+        && channels % groups == 0
+        && channels > 0;
     let filled = groups == 1 || channels / groups >= LEAST_OF_GROUP;
-    if !is_plain || !fits || !filled || windows.len() != places.len() || !(1..=2).contains(&places.len()) {
+    if !is_plain
+        || !fits
+        || !filled
+        || windows.len() != places.len()
+        || !(1..=2).contains(&places.len())
+    {
         return None;
     }
     let given = |name: &str, usual: usize, count: usize| match node.attribute(name) {
@@ -124,11 +191,36 @@ fn grid_convolution(node: Operator<'_>, input: &[usize], kernel: &[usize]) -> Op
     let rank = places.len();
     let (strides, pads) = (given("strides", 1, rank)?, given("pads", 0, 2 * rank)?);
     let beyond = given("output_padding", 0, rank)?;
-    let side = |i: usize| side(places[i], windows[i], strides[i], [pads[i], pads[rank + i]], beyond[i], transposed);
-    let alone = GridSide { inputs: 1, outputs: 1, kernel: 1, stride: 1, padding: 0 };
-    let sides = if rank == 1 { [alone, side(0)?] } else { [side(0)?, side(1)?] };
+    let side = |i: usize| {
+        side(
+            places[i],
+            windows[i],
+            strides[i],
+            [pads[i], pads[rank + i]],
+            beyond[i],
+            transposed,
+        )
+    };
+    let alone = GridSide {
+        inputs: 1,
+        outputs: 1,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+    };
+    let sides = if rank == 1 {
+        [alone, side(0)?]
+    } else {
+        [side(0)?, side(1)?]
+    };
     let numbers = size_of(&[sides[0].outputs, sides[1].outputs, channels])?;
-    (numbers <= MOST_NUMBERS).then_some(GridConvolution { sides, input_channels, channels, groups, transposed })
+    (numbers <= MOST_NUMBERS).then_some(GridConvolution {
+        sides,
+        input_channels,
+        channels,
+        groups,
+        transposed,
+    })
 }
 
 fn side(
@@ -147,5 +239,11 @@ fn side(
         true => ((inputs - 1) * stride + kernel + beyond).checked_sub(pads[0] + pads[1])?,
         false => (inputs + pads[0] + pads[1]).checked_sub(kernel)? / stride + 1,
     };
-    (outputs > 0).then_some(GridSide { inputs, outputs, kernel, stride, padding: pads[0] })
+    (outputs > 0).then_some(GridSide {
+        inputs,
+        outputs,
+        kernel,
+        stride,
+        padding: pads[0],
+    })
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use rten_onnx::onnx::{
-    AttributeProto, AttributeType, DataType, Dimension as DimensionProto, GraphProto, NodeProto, OperatorSetIdProto,
-    TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, Dimension as DimensionProto, GraphProto, NodeProto,
+    OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
 };
 use std::cell::RefCell;
 use zbridge_core::RandomStream;
@@ -29,7 +29,12 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn all_outputs(network: &Network, rows: &[f32]) -> Vec<Vec<f32>> {
-    network.run(rows, &(0..network.output_shapes().len()).collect::<Vec<_>>()).unwrap()
+    network
+        .run(
+            rows,
+            &(0..network.output_shapes().len()).collect::<Vec<_>>(),
+        )
+        .unwrap()
 }
 
 fn numbers(count: usize, name: &str) -> Vec<f32> {
@@ -39,21 +44,37 @@ fn numbers(count: usize, name: &str) -> Vec<f32> {
 }
 
 fn rows_for(network: &Network, count: usize) -> Vec<f32> {
-    numbers(count * network.input_shape().iter().product::<usize>(), "rows")
+    numbers(
+        count * network.input_shape().iter().product::<usize>(),
+        "rows",
+    )
 }
 
 /// Opens the file by both engines and compares them, up to 1e-5 of the largest number.
 fn agree(what: &str, path: &Path, is_chain: bool) {
     let network = Network::open(path, None).unwrap();
-    assert_eq!(network.engine(), if is_chain { "chain" } else { "rten" }, "{what}");
+    assert_eq!(
+        network.engine(),
+        if is_chain { "chain" } else { "rten" },
+        "{what}"
+    );
     let general = Network::open_by(path, None, false).unwrap();
     assert_eq!(general.engine(), "rten");
     assert_eq!(network.output_shapes(), general.output_shapes(), "{what}");
     let rows = rows_for(&network, 70);
-    for (found, expected) in all_outputs(&network, &rows).iter().zip(&all_outputs(&general, &rows)) {
+    for (found, expected) in all_outputs(&network, &rows)
+        .iter()
+        .zip(&all_outputs(&general, &rows))
+    {
         assert_eq!(found.len(), expected.len(), "{what}");
-        let scale = expected.iter().fold(0.0f32, |scale, value| scale.max(value.abs()));
-        let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let scale = expected
+            .iter()
+            .fold(0.0f32, |scale, value| scale.max(value.abs()));
+        let worst = found
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(worst <= 1e-5 * scale, "{what}: off by {worst} of {scale}");
     }
 }
@@ -69,17 +90,27 @@ fn which_fixtures_are_chains_and_that_both_engines_agree() {
 fn a_row_of_a_chain_has_the_same_bits_in_every_batch() {
     for (name, _) in FIXTURES.iter().filter(|(_, is_chain)| *is_chain) {
         let network = Network::open(&fixture(name), None).unwrap();
-        let (rows, size) = (rows_for(&network, 150), network.input_shape().iter().product::<usize>());
+        let (rows, size) = (
+            rows_for(&network, 150),
+            network.input_shape().iter().product::<usize>(),
+        );
         let together = all_outputs(&network, &rows);
         for row in [0, 31, 64, 149] {
             let alone = all_outputs(&network, &rows[row * size..][..size]);
             for (alone, together) in alone.iter().zip(&together) {
-                assert!(*alone == together[row * alone.len()..][..alone.len()], "row {row} of {name}");
+                assert!(
+                    *alone == together[row * alone.len()..][..alone.len()],
+                    "row {row} of {name}"
+                );
             }
         }
         // Outputs that are not asked for are left out, and no rows give none.
         let last = network.output_shapes().len() - 1;
-        assert_eq!(network.run(&rows, &[last]).unwrap(), [together[last].clone()], "{name}");
+        assert_eq!(
+            network.run(&rows, &[last]).unwrap(),
+            [together[last].clone()],
+            "{name}"
+        );
         assert!(all_outputs(&network, &[]).iter().all(Vec::is_empty));
     }
 }
@@ -89,51 +120,90 @@ fn a_row_of_a_chain_has_the_same_bits_in_every_batch() {
 struct Written(GraphProto);
 
 fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: Some(name.into()), i: Some(i), r#type: Some(AttributeType::INT), ..Default::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        i: Some(i),
+        r#type: Some(AttributeType::INT),
+        ..Default::default()
+    }
 }
 
 fn ints(name: &str, ints: &[i64]) -> AttributeProto {
     let kind = Some(AttributeType::INTS);
-    AttributeProto { name: Some(name.into()), ints: ints.to_vec(), r#type: kind, ..Default::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        ints: ints.to_vec(),
+        r#type: kind,
+        ..Default::default()
+    }
 }
 
 fn text(name: &str, text: &str) -> AttributeProto {
     let kind = Some(AttributeType::STRING);
-    AttributeProto { name: Some(name.into()), s: Some(text.into()), r#type: kind, ..Default::default() }
+    AttributeProto {
+        name: Some(name.into()),
+        s: Some(text.into()),
+        r#type: kind,
+        ..Default::default()
+    }
 }
 
 /// Attributes of windows along so many sides; `rten` asks for all of them.
 fn windows(sides: usize, given: &[AttributeProto]) -> Vec<AttributeProto> {
-    let usual =
-        [ints("strides", &vec![1; sides]), ints("pads", &vec![0; 2 * sides]), ints("dilations", &vec![1; sides])];
-    let missing = usual.into_iter().filter(|usual| given.iter().all(|given| given.name != usual.name));
+    let usual = [
+        ints("strides", &vec![1; sides]),
+        ints("pads", &vec![0; 2 * sides]),
+        ints("dilations", &vec![1; sides]),
+    ];
+    let missing = usual
+        .into_iter()
+        .filter(|usual| given.iter().all(|given| given.name != usual.name));
     given.iter().cloned().chain(missing).collect()
 }
 
 impl Written {
-    /// `operator` of values whose names are apart by spaces; `-` is left out. The output has the name `y`.
+    /// `operator` of values whose names are apart by spaces; `-` is left out. The output has the
+    /// name `y`.
     fn node(mut self, operator: &str, x: &str, y: &str, attributes: &[AttributeProto]) -> Self {
         let names = |names: &str| names.split(' ').map(|name| name.replace('-', "")).collect();
         let (input, output, attribute) = (names(x), names(y), attributes.to_vec());
         let op_type = Some(operator.into());
-        self.0.node.push(NodeProto { op_type, input, output, attribute, ..Default::default() });
+        self.0.node.push(NodeProto {
+            op_type,
+            input,
+            output,
+            attribute,
+            ..Default::default()
+        });
         self
     }
 
     fn constant(mut self, name: &str, kind: DataType, dims: &[usize], bytes: Vec<u8>) -> Self {
         let dims = dims.iter().map(|&dim| dim as i64).collect();
         let (name, raw_data) = (Some(name.into()), Some(RefCell::new(bytes)));
-        self.0.initializer.push(TensorProto { name, dims, data_type: Some(kind), raw_data, ..Default::default() });
+        self.0.initializer.push(TensorProto {
+            name,
+            dims,
+            data_type: Some(kind),
+            raw_data,
+            ..Default::default()
+        });
         self
     }
 
     fn floats(self, name: &str, dims: &[usize], values: &[f32]) -> Self {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         self.constant(name, DataType::FLOAT, dims, bytes)
     }
 
     fn sizes(self, name: &str, values: &[i64]) -> Self {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         self.constant(name, DataType::INT64, &[values.len()], bytes)
     }
 
@@ -143,24 +213,56 @@ impl Written {
 
     /// Small random weights.
     fn weights(self, name: &str, dims: &[usize]) -> Self {
-        let values: Vec<f32> = numbers(dims.iter().product(), name).iter().map(|value| 0.3 * value).collect();
+        let values: Vec<f32> = numbers(dims.iter().product(), name)
+            .iter()
+            .map(|value| 0.3 * value)
+            .collect();
         self.floats(name, dims, &values)
     }
 
-    /// Compares the engines on this graph from `x`, of rows of a shape, to outputs whose names are apart by spaces.
+    /// Compares the engines on this graph from `x`, of rows of a shape, to outputs whose names are
+    /// apart by spaces.
     fn agree(mut self, row: &[usize], outputs: &str, is_chain: bool) {
-        let size = |&dim: &usize| DimensionProto { dim_value: Some(dim as i64), dim_param: None };
-        let batch = DimensionProto { dim_value: None, dim_param: Some("batch".into()) };
-        let shape = Some(TensorShapeProto { dim: [vec![batch], row.iter().map(size).collect()].concat() });
-        let tensor_type = Some(TypeProtoTensor { elem_type: Some(DataType::FLOAT), shape });
-        let kind = Some(TypeProto { tensor_type, ..Default::default() });
-        self.0.input = vec![ValueInfoProto { name: Some("x".into()), r#type: kind }];
-        let output = |name: &str| ValueInfoProto { name: Some(name.into()), r#type: None };
+        let size = |&dim: &usize| DimensionProto {
+            dim_value: Some(dim as i64),
+            dim_param: None,
+        };
+        let batch = DimensionProto {
+            dim_value: None,
+            dim_param: Some("batch".into()),
+        };
+        let shape = Some(TensorShapeProto {
+            dim: [vec![batch], row.iter().map(size).collect()].concat(),
+        });
+        let tensor_type = Some(TypeProtoTensor {
+            elem_type: Some(DataType::FLOAT),
+            shape,
+        });
+        let kind = Some(TypeProto {
+            tensor_type,
+            ..Default::default()
+        });
+        self.0.input = vec![ValueInfoProto {
+            name: Some("x".into()),
+            r#type: kind,
+        }];
+        let output = |name: &str| ValueInfoProto {
+            name: Some(name.into()),
+            r#type: None,
+        };
         self.0.output = outputs.split(' ').map(output).collect();
-        let operators: Vec<_> = self.0.node.iter().filter_map(|node| node.op_type.clone()).collect();
+        let operators: Vec<_> = self
+            .0
+            .node
+            .iter()
+            .filter_map(|node| node.op_type.clone())
+            .collect();
         let model = ModelProto {
             ir_version: Some(9),
-            opset_import: vec![OperatorSetIdProto { domain: None, version: Some(20) }],
+            opset_import: vec![OperatorSetIdProto {
+                domain: None,
+                version: Some(20),
+            }],
             graph: Some(self.0),
             ..Default::default()
         };
@@ -173,146 +275,372 @@ impl Written {
 
 /// A graph whose first value `h` has 8 numbers.
 fn eight() -> Written {
-    Written::default().weights("w", &[5, 8]).weights("b", &[8]).node("MatMul", "x w", "p", &[]).node(
-        "Add",
-        "b p",
-        "h",
-        &[],
-    )
+    Written::default()
+        .weights("w", &[5, 8])
+        .weights("b", &[8])
+        .node("MatMul", "x w", "p", &[])
+        .node("Add", "b p", "h", &[])
 }
 
 /// One whose first value `h` is an image `[6, 4, 3]`.
 fn image() -> Written {
     let pads = windows(2, &[ints("pads", &[1, 0, 1, 1]), ints("strides", &[1, 2])]);
-    Written::default().weights("k", &[6, 2, 3, 2]).weights("c", &[6]).node("Conv", "x k c", "h", &pads)
+    Written::default()
+        .weights("k", &[6, 2, 3, 2])
+        .weights("c", &[6])
+        .node("Conv", "x k c", "h", &pads)
 }
 
 #[test]
 fn spelled_out_activations_are_chains() {
     let numbers = || {
-        let numbers = eight().number("one", 1.0).number("half", 0.5).number("root", std::f32::consts::SQRT_2);
-        numbers.number("three", 3.0).number("cubic", 0.044715).number("rate", 0.797_884_6).number("far", 20.0)
+        let numbers = eight()
+            .number("one", 1.0)
+            .number("half", 0.5)
+            .number("root", std::f32::consts::SQRT_2);
+        numbers
+            .number("three", 3.0)
+            .number("cubic", 0.044715)
+            .number("rate", 0.797_884_6)
+            .number("far", 20.0)
     };
-    numbers().node("Sigmoid", "h", "s", &[]).node("Mul", "h s", "y", &[]).agree(&[5], "y", true);
-    let erf = || numbers().node("Div", "h root", "d", &[]).node("Erf", "d", "e", &[]).node("Add", "e one", "f", &[]);
-    erf().node("Mul", "h f", "m", &[]).node("Mul", "m half", "y", &[]).agree(&[5], "y", true);
-    erf().node("Mul", "half f", "m", &[]).node("Mul", "h m", "y", &[]).agree(&[5], "y", true);
+    numbers()
+        .node("Sigmoid", "h", "s", &[])
+        .node("Mul", "h s", "y", &[])
+        .agree(&[5], "y", true);
+    let erf = || {
+        numbers()
+            .node("Div", "h root", "d", &[])
+            .node("Erf", "d", "e", &[])
+            .node("Add", "e one", "f", &[])
+    };
+    erf()
+        .node("Mul", "h f", "m", &[])
+        .node("Mul", "m half", "y", &[])
+        .agree(&[5], "y", true);
+    erf()
+        .node("Mul", "half f", "m", &[])
+        .node("Mul", "h m", "y", &[])
+        .agree(&[5], "y", true);
     // Not GELU: a factor is another.
-    erf().node("Mul", "three f", "m", &[]).node("Mul", "h m", "y", &[]).agree(&[5], "y", false);
+    erf()
+        .node("Mul", "three f", "m", &[])
+        .node("Mul", "h m", "y", &[])
+        .agree(&[5], "y", false);
     // Not alone: what is in between is an output.
-    erf().node("Mul", "half f", "m", &[]).node("Mul", "h m", "y", &[]).agree(&[5], "y m", false);
+    erf()
+        .node("Mul", "half f", "m", &[])
+        .node("Mul", "h m", "y", &[])
+        .agree(&[5], "y m", false);
     let tanh = |graph: Written| {
-        let inner = graph.node("Mul", "cubic q", "r", &[]).node("Add", "h r", "s", &[]).node("Mul", "rate s", "t", &[]);
-        let bent = inner.node("Tanh", "t", "u", &[]).node("Add", "one u", "v", &[]);
-        bent.node("Mul", "h v", "m", &[]).node("Mul", "half m", "y", &[]).agree(&[5], "y", true);
+        let inner = graph
+            .node("Mul", "cubic q", "r", &[])
+            .node("Add", "h r", "s", &[])
+            .node("Mul", "rate s", "t", &[]);
+        let bent = inner
+            .node("Tanh", "t", "u", &[])
+            .node("Add", "one u", "v", &[]);
+        bent.node("Mul", "h v", "m", &[])
+            .node("Mul", "half m", "y", &[])
+            .agree(&[5], "y", true);
     };
     tanh(numbers().node("Pow", "h three", "q", &[]));
-    tanh(numbers().node("Mul", "h h", "o", &[]).node("Mul", "h o", "q", &[]));
+    tanh(
+        numbers()
+            .node("Mul", "h h", "o", &[])
+            .node("Mul", "h o", "q", &[]),
+    );
     let soft = || numbers().node("Softplus", "h", "s", &[]);
-    soft().node("Tanh", "s", "t", &[]).node("Mul", "h t", "y", &[]).agree(&[5], "y", true);
-    soft().node("Greater", "h far", "g", &[]).node("Where", "g h s", "y", &[]).agree(&[5], "y", true);
-    for operator in ["Mish", "Gelu", "Elu", "Relu", "Softplus", "Identity", "Dropout"] {
+    soft()
+        .node("Tanh", "s", "t", &[])
+        .node("Mul", "h t", "y", &[])
+        .agree(&[5], "y", true);
+    soft()
+        .node("Greater", "h far", "g", &[])
+        .node("Where", "g h s", "y", &[])
+        .agree(&[5], "y", true);
+    for operator in [
+        "Mish", "Gelu", "Elu", "Relu", "Softplus", "Identity", "Dropout",
+    ] {
         eight().node(operator, "h", "y", &[]).agree(&[5], "y", true);
     }
-    eight().node("Gelu", "h", "y", &[text("approximate", "tanh")]).agree(&[5], "y", true);
-    eight().node("Softmax", "h", "y", &[]).agree(&[5], "y", false);
+    eight()
+        .node("Gelu", "h", "y", &[text("approximate", "tanh")])
+        .agree(&[5], "y", true);
+    eight()
+        .node("Softmax", "h", "y", &[])
+        .agree(&[5], "y", false);
 }
 
 #[test]
 fn heads_and_parts_are_outputs_side_by_side() {
-    let heads = || eight().weights("u", &[8, 3]).weights("v", &[2, 8]).weights("e", &[2]);
-    let heads = || heads().node("MatMul", "h u", "a", &[]).node("Gemm", "h v e", "d", &[int("transB", 1)]);
+    let heads = || {
+        eight()
+            .weights("u", &[8, 3])
+            .weights("v", &[2, 8])
+            .weights("e", &[2])
+    };
+    let heads = || {
+        heads()
+            .node("MatMul", "h u", "a", &[])
+            .node("Gemm", "h v e", "d", &[int("transB", 1)])
+    };
     heads().agree(&[5], "d a", true);
-    let bent = heads().number("least", -0.5).number("most", 0.5).node("Clip", "d least most", "y", &[]);
+    let bent =
+        heads()
+            .number("least", -0.5)
+            .number("most", 0.5)
+            .node("Clip", "d least most", "y", &[]);
     bent.agree(&[5], "a y", true);
-    heads().node("Concat", "a d", "y", &[int("axis", 1)]).agree(&[5], "y", true);
+    heads()
+        .node("Concat", "a d", "y", &[int("axis", 1)])
+        .agree(&[5], "y", true);
     // What is changed for one is still asked for by another.
-    heads().node("Tanh", "d", "y", &[]).agree(&[5], "d y", false);
-    let split = || eight().sizes("parts", &[3, 5]).node("Split", "h parts", "a d", &[int("axis", -1)]);
-    split().node("Softplus", "d", "y", &[]).agree(&[5], "y a", true);
-    split().node("Sigmoid", "a", "s", &[]).node("Mul", "a s", "y", &[]).agree(&[5], "y d", true);
-    let slice = || eight().sizes("from", &[-3]).sizes("to", &[i64::MAX]).sizes("axis", &[1]);
+    heads()
+        .node("Tanh", "d", "y", &[])
+        .agree(&[5], "d y", false);
+    let split = || {
+        eight()
+            .sizes("parts", &[3, 5])
+            .node("Split", "h parts", "a d", &[int("axis", -1)])
+    };
+    split()
+        .node("Softplus", "d", "y", &[])
+        .agree(&[5], "y a", true);
+    split()
+        .node("Sigmoid", "a", "s", &[])
+        .node("Mul", "a s", "y", &[])
+        .agree(&[5], "y d", true);
+    let slice = || {
+        eight()
+            .sizes("from", &[-3])
+            .sizes("to", &[i64::MAX])
+            .sizes("axis", &[1])
+    };
     let slice = || slice().node("Slice", "h from to axis", "a", &[]);
     slice().node("Tanh", "a", "y", &[]).agree(&[5], "y", true);
-    slice().node("Tanh", "a", "y", &[]).agree(&[5], "y h", false);
+    slice()
+        .node("Tanh", "a", "y", &[])
+        .agree(&[5], "y h", false);
     // A part goes on through another layer, and a part that goes on beside another cannot.
-    slice().weights("u", &[3, 4]).node("MatMul", "a u", "y", &[]).agree(&[5], "y", true);
-    split().weights("u", &[3, 4]).node("MatMul", "a u", "y", &[]).agree(&[5], "y d", false);
+    slice()
+        .weights("u", &[3, 4])
+        .node("MatMul", "a u", "y", &[])
+        .agree(&[5], "y", true);
+    split()
+        .weights("u", &[3, 4])
+        .node("MatMul", "a u", "y", &[])
+        .agree(&[5], "y d", false);
     // What comes in again later.
-    eight().node("Tanh", "h", "t", &[]).node("Add", "h t", "y", &[]).agree(&[5], "y", false);
+    eight()
+        .node("Tanh", "h", "t", &[])
+        .node("Add", "h t", "y", &[])
+        .agree(&[5], "y", false);
     eight().node("Add", "h h", "y", &[]).agree(&[5], "y", false);
 }
 
 #[test]
 fn images_are_normed_and_turned() {
     let row = [2, 4, 5];
-    let grouped = || image().sizes("g", &[0, 3, -1]).floats("i", &[3], &[1.0; 3]).floats("o", &[3], &[0.0; 3]);
-    let grouped = || grouped().node("Reshape", "h g", "r", &[]).node("InstanceNormalization", "r i o", "n", &[]);
-    let grouped = || grouped().node("Shape", "h", "s", &[]).node("Reshape", "n s", "m", &[]);
-    let scaled = grouped().weights("f", &[6, 1, 1]).weights("e", &[6, 1, 1]).node("Mul", "m f", "p", &[]);
+    let grouped = || {
+        image()
+            .sizes("g", &[0, 3, -1])
+            .floats("i", &[3], &[1.0; 3])
+            .floats("o", &[3], &[0.0; 3])
+    };
+    let grouped = || {
+        grouped()
+            .node("Reshape", "h g", "r", &[])
+            .node("InstanceNormalization", "r i o", "n", &[])
+    };
+    let grouped = || {
+        grouped()
+            .node("Shape", "h", "s", &[])
+            .node("Reshape", "n s", "m", &[])
+    };
+    let scaled = grouped()
+        .weights("f", &[6, 1, 1])
+        .weights("e", &[6, 1, 1])
+        .node("Mul", "m f", "p", &[]);
     scaled.node("Add", "p e", "y", &[]).agree(&row, "y", true);
-    let normed = image().weights("f", &[6]).weights("e", &[6]).node("InstanceNormalization", "h f e", "n", &[]);
-    normed.weights("slope", &[6, 1, 1]).node("PRelu", "n slope", "y", &[]).agree(&row, "y", true);
-    let moments = || image().weights("f", &[6]).weights("e", &[6]).weights("m", &[6]).floats("v", &[6], &[0.7; 6]);
-    moments().node("BatchNormalization", "h f e m v", "y", &[]).agree(&row, "y", true);
+    let normed = image().weights("f", &[6]).weights("e", &[6]).node(
+        "InstanceNormalization",
+        "h f e",
+        "n",
+        &[],
+    );
+    normed
+        .weights("slope", &[6, 1, 1])
+        .node("PRelu", "n slope", "y", &[])
+        .agree(&row, "y", true);
+    let moments = || {
+        image()
+            .weights("f", &[6])
+            .weights("e", &[6])
+            .weights("m", &[6])
+            .floats("v", &[6], &[0.7; 6])
+    };
+    moments()
+        .node("BatchNormalization", "h f e m v", "y", &[])
+        .agree(&row, "y", true);
     let shared = moments().node("Identity", "v", "w", &[]);
-    shared.node("BatchNormalization", "h w e m v", "y", &[]).agree(&row, "y", true);
+    shared
+        .node("BatchNormalization", "h w e m v", "y", &[])
+        .agree(&row, "y", true);
     // Channels last at both ends, with a scale for each channel.
-    let last = Written::default().number("all", 255.0).weights("mean", &[3]).node("Div", "x all", "d", &[]);
-    let first = last.node("Sub", "d mean", "e", &[]).node("Transpose", "e", "t", &[ints("perm", &[0, 3, 1, 2])]);
-    let conv = first.weights("k", &[4, 3, 3, 3]).node("Conv", "t k", "c", &windows(2, &[ints("pads", &[1, 1, 1, 1])]));
-    conv.node("Transpose", "c", "y", &[ints("perm", &[0, 2, 3, 1])]).agree(&[4, 5, 3], "y", true);
+    let last = Written::default()
+        .number("all", 255.0)
+        .weights("mean", &[3])
+        .node("Div", "x all", "d", &[]);
+    let first = last.node("Sub", "d mean", "e", &[]).node(
+        "Transpose",
+        "e",
+        "t",
+        &[ints("perm", &[0, 3, 1, 2])],
+    );
+    let conv = first.weights("k", &[4, 3, 3, 3]).node(
+        "Conv",
+        "t k",
+        "c",
+        &windows(2, &[ints("pads", &[1, 1, 1, 1])]),
+    );
+    conv.node("Transpose", "c", "y", &[ints("perm", &[0, 2, 3, 1])])
+        .agree(&[4, 5, 3], "y", true);
     // A layer that reads an image, or writes one.
-    let flat = image().node("Flatten", "h", "f", &[]).weights("u", &[72, 3]).node("MatMul", "f u", "y", &[]);
+    let flat = image()
+        .node("Flatten", "h", "f", &[])
+        .weights("u", &[72, 3])
+        .node("MatMul", "f u", "y", &[]);
     flat.agree(&row, "y", true);
 }
 
 #[test]
 fn windows_of_several_kinds_are_chains() {
-    let conv = |kernel: &[usize], operator: &str, attributes: &[AttributeProto], row: &[usize], is_chain| {
-        let graph =
-            Written::default().weights("k", kernel).node(operator, "x k", "y", &windows(row.len() - 1, attributes));
+    let conv = |kernel: &[usize],
+                operator: &str,
+                attributes: &[AttributeProto],
+                row: &[usize],
+                is_chain| {
+        let graph = Written::default().weights("k", kernel).node(
+            operator,
+            "x k",
+            "y",
+            &windows(row.len() - 1, attributes),
+        );
         graph.agree(row, "y", is_chain);
     };
     let group = |groups| int("group", groups);
-    conv(&[8, 3, 3, 2], "Conv", &[group(2), ints("pads", &[0, 1, 2, 0])], &[6, 5, 4], true);
-    conv(&[4, 4, 3, 3], "ConvTranspose", &[group(2), ints("strides", &[2, 1])], &[4, 3, 4], true);
-    conv(&[6, 4, 5], "Conv", &[ints("strides", &[3]), ints("pads", &[2, 1])], &[4, 17], true);
-    let beyond = [ints("strides", &[3]), ints("pads", &[1, 2]), ints("output_padding", &[1])];
+    conv(
+        &[8, 3, 3, 2],
+        "Conv",
+        &[group(2), ints("pads", &[0, 1, 2, 0])],
+        &[6, 5, 4],
+        true,
+    );
+    conv(
+        &[4, 4, 3, 3],
+        "ConvTranspose",
+        &[group(2), ints("strides", &[2, 1])],
+        &[4, 3, 4],
+        true,
+    );
+    conv(
+        &[6, 4, 5],
+        "Conv",
+        &[ints("strides", &[3]), ints("pads", &[2, 1])],
+        &[4, 17],
+        true,
+    );
+    let beyond = [
+        ints("strides", &[3]),
+        ints("pads", &[1, 2]),
+        ints("output_padding", &[1]),
+    ];
     conv(&[4, 2, 4], "ConvTranspose", &beyond, &[4, 6], true);
     // Groups of one channel, windows with holes, and what the sizes would have to say.
     conv(&[4, 1, 3, 3], "Conv", &[group(4)], &[4, 5, 5], false);
-    conv(&[4, 2, 2, 2], "Conv", &[ints("dilations", &[2, 2])], &[2, 5, 5], false);
-    conv(&[2, 2, 2, 2], "Conv", &[text("auto_pad", "SAME_UPPER")], &[2, 5, 5], false);
+    conv(
+        &[4, 2, 2, 2],
+        "Conv",
+        &[ints("dilations", &[2, 2])],
+        &[2, 5, 5],
+        false,
+    );
+    conv(
+        &[2, 2, 2, 2],
+        "Conv",
+        &[text("auto_pad", "SAME_UPPER")],
+        &[2, 5, 5],
+        false,
+    );
 }
 
 #[test]
 fn images_in_other_sizes_are_chains() {
     let row = [2, 4, 5];
-    let by = |mode: &'static str, how: &'static str| [text("mode", mode), text("coordinate_transformation_mode", how)];
-    let twice = |attributes: &[AttributeProto]| {
-        image().floats("s", &[4], &[1.0, 1.0, 2.0, 3.0]).node("Resize", "h - s", "r", attributes)
+    let by = |mode: &'static str, how: &'static str| {
+        [
+            text("mode", mode),
+            text("coordinate_transformation_mode", how),
+        ]
     };
-    let nearest = [by("nearest", "asymmetric").to_vec(), vec![text("nearest_mode", "floor")]].concat();
-    twice(&nearest).node("Tanh", "r", "y", &[]).agree(&row, "y", true);
+    let twice = |attributes: &[AttributeProto]| {
+        image()
+            .floats("s", &[4], &[1.0, 1.0, 2.0, 3.0])
+            .node("Resize", "h - s", "r", attributes)
+    };
+    let nearest = [
+        by("nearest", "asymmetric").to_vec(),
+        vec![text("nearest_mode", "floor")],
+    ]
+    .concat();
+    twice(&nearest)
+        .node("Tanh", "r", "y", &[])
+        .agree(&row, "y", true);
     // Numbers that are there several times get scales of their own.
-    twice(&nearest).weights("f", &[8, 1]).node("Mul", "r f", "y", &[]).agree(&row, "y", true);
-    for how in ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"] {
+    twice(&nearest)
+        .weights("f", &[8, 1])
+        .node("Mul", "r f", "y", &[])
+        .agree(&row, "y", true);
+    for how in [
+        "half_pixel",
+        "pytorch_half_pixel",
+        "align_corners",
+        "asymmetric",
+    ] {
         twice(&by("linear", how))
             .weights("q", &[2, 6, 3, 3])
             .node("Conv", "r q", "y", &windows(2, &[]))
             .agree(&row, "y", true);
     }
-    let batch = image().sizes("zero", &[0]).sizes("one", &[1]).sizes("own", &[6, 7, 2]);
-    let batch = batch.node("Shape", "h", "a", &[]).node("Slice", "a zero one", "n", &[]);
+    let batch = image()
+        .sizes("zero", &[0])
+        .sizes("one", &[1])
+        .sizes("own", &[6, 7, 2]);
+    let batch = batch
+        .node("Shape", "h", "a", &[])
+        .node("Slice", "a zero one", "n", &[]);
     let sized = batch.node("Concat", "n own", "z", &[int("axis", 0)]);
-    sized.node("Resize", "h - - z", "y", &by("linear", "half_pixel")).agree(&row, "y", true);
-    twice(&by("cubic", "half_pixel")).node("Tanh", "r", "y", &[]).agree(&row, "y", false);
+    sized
+        .node("Resize", "h - - z", "y", &by("linear", "half_pixel"))
+        .agree(&row, "y", true);
+    twice(&by("cubic", "half_pixel"))
+        .node("Tanh", "r", "y", &[])
+        .agree(&row, "y", false);
     for mode in ["DCR", "CRD"] {
         let shuffle = [int("blocksize", 2), text("mode", mode)];
-        let graph = Written::default().weights("k", &[12, 2, 1, 1]).node("Conv", "x k", "h", &windows(2, &[]));
-        let graph = graph.node("DepthToSpace", "h", "s", &shuffle).weights("q", &[2, 3, 2, 2]);
-        graph.node("Conv", "s q", "y", &windows(2, &[])).agree(&row, "y", true);
+        let graph = Written::default().weights("k", &[12, 2, 1, 1]).node(
+            "Conv",
+            "x k",
+            "h",
+            &windows(2, &[]),
+        );
+        let graph = graph
+            .node("DepthToSpace", "h", "s", &shuffle)
+            .weights("q", &[2, 3, 2, 2]);
+        graph
+            .node("Conv", "s q", "y", &windows(2, &[]))
+            .agree(&row, "y", true);
     }
 }
 
@@ -323,14 +651,31 @@ fn shapes_keep_the_batch_first_or_are_no_chain() {
         reshape(target).agree(&[5], "y", true);
     }
     reshape(&[1, 8]).agree(&[5], "y", false);
-    let computed =
-        eight().number("unused", 0.0).node("Shape", "x", "s", &[]).sizes("zero", &[0]).sizes("rest", &[4, -1]);
+    let computed = eight()
+        .number("unused", 0.0)
+        .node("Shape", "x", "s", &[])
+        .sizes("zero", &[0])
+        .sizes("rest", &[4, -1]);
     let computed = computed.node("Gather", "s zero", "n", &[int("axis", 0)]);
-    let computed = computed.node("Concat", "n rest", "t", &[int("axis", 0)]).node("Reshape", "h t", "r", &[]);
-    computed.weights("k", &[3, 4, 2]).node("Conv", "r k", "y", &windows(1, &[])).agree(&[5], "y", true);
-    let wide = eight().sizes("axes", &[1, 3]).node("Unsqueeze", "h axes", "u", &[]);
-    wide.sizes("gone", &[-1]).node("Squeeze", "u gone", "y", &[]).agree(&[5], "y", true);
+    let computed = computed
+        .node("Concat", "n rest", "t", &[int("axis", 0)])
+        .node("Reshape", "h t", "r", &[]);
+    computed
+        .weights("k", &[3, 4, 2])
+        .node("Conv", "r k", "y", &windows(1, &[]))
+        .agree(&[5], "y", true);
+    let wide = eight()
+        .sizes("axes", &[1, 3])
+        .node("Unsqueeze", "h axes", "u", &[]);
+    wide.sizes("gone", &[-1])
+        .node("Squeeze", "u gone", "y", &[])
+        .agree(&[5], "y", true);
     // A layer along the last of several dimensions.
-    let graph = eight().sizes("s", &[-1, 2, 4]).node("Reshape", "h s", "r", &[]);
-    graph.weights("u", &[4, 3]).node("MatMul", "r u", "y", &[]).agree(&[5], "y", false);
+    let graph = eight()
+        .sizes("s", &[-1, 2, 4])
+        .node("Reshape", "h s", "r", &[]);
+    graph
+        .weights("u", &[4, 3])
+        .node("MatMul", "r u", "y", &[])
+        .agree(&[5], "y", false);
 }
