@@ -67,7 +67,7 @@ impl Agreement {
     /// a(s, t) of each row.
     fn agreement(&self, codes: &[f32], targets: &[f32]) -> Result<Vec<f32>, ShapeError> {
         let frame = &self.informative.source;
-        let features = Latents::saturating(frame.features(targets.to_vec()), frame.feature_width());
+        let features = Latents::clamped(frame.features(targets.to_vec()), frame.feature_width());
         let count = self.components().map_or(1, DiagonalGaussian::rows);
         let mut total = vec![0.0f32; features.rows()];
         for mixture in self

@@ -365,8 +365,8 @@ impl<'f> Fitter<'f> {
             target.pairs.draw(rows, &mut stream, &mut points);
             source.pairs.draw(rows, &mut stream, &mut sources);
             let features =
-                Latents::saturating(source.frame.features(sources), source.frame.feature_width());
-            let points = Latents::saturating(points, target.frame.active());
+                Latents::clamped(source.frame.features(sources), source.frame.feature_width());
+            let points = Latents::clamped(points, target.frame.active());
             let nats = conditional.log_prob_judged(&features, &points)?;
             totals
                 .iter_mut()
@@ -395,7 +395,7 @@ impl<'f> Fitter<'f> {
         for _ in 0..JUDGE_DRAWS {
             source.pairs.draw(rows, &mut stream, &mut points);
             let features = source.frame.features(std::mem::take(&mut points));
-            let features = Latents::saturating(features, source.frame.feature_width());
+            let features = Latents::clamped(features, source.frame.feature_width());
             let log_weights = mixture.log_weights_given(&features)?;
             read.resize(log_weights.values().len(), 0.0);
             read.iter_mut()

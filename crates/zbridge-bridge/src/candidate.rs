@@ -184,7 +184,7 @@ fn linear_gaussian(
     let (mut source, mut target) = (Vec::new(), Vec::new());
     ground.pairs.draw(&rows, stream, &mut source, &mut target);
     let as_points = |values: Vec<f32>, dim: usize| -> Result<DiagonalGaussian, BridgeError> {
-        let points = Latents::saturating(values, dim);
+        let points = Latents::clamped(values, dim);
         let log_var = Latents::filled(points.rows(), dim, -30.0);
         Ok(DiagonalGaussian::new(points, log_var)?)
     };
@@ -226,7 +226,7 @@ pub(crate) fn aggregate_components(
             )
         }
         None => fit_components(
-            &Latents::saturating(points, frame.active()),
+            &Latents::clamped(points, frame.active()),
             MOST_COMPONENTS,
             stream,
         ),

@@ -131,7 +131,7 @@ impl Conditional {
                 .as_dyn()
                 .given(features)?
                 .sample_each(1, stream)
-                .into_values());
+                .into_vec());
         }
         let width = self.target.active();
         let chosen: Vec<usize> = (0..features.rows())
@@ -257,7 +257,7 @@ impl LatentDistribution for Given<'_> {
             });
         }
         let target = &self.conditional.target;
-        let inside = Latents::saturating(target.standardised(points.values()), target.active());
+        let inside = Latents::clamped(target.standardised(points.values()), target.active());
         let mut nats = self.conditional.log_prob_judged(&self.features, &inside)?;
         for (nats, point) in nats
             .iter_mut()
@@ -280,7 +280,7 @@ mod tests {
         let mut mean = vec![0.0; 400];
         RandomStream::named(3, name).fill_standard_normal(&mut mean);
         DiagonalGaussian::new(
-            Latents::new(mean, 2).unwrap(),
+            Latents::from_vec(mean, 2).unwrap(),
             Latents::filled(200, 2, -2.0),
         )
         .unwrap()
@@ -299,7 +299,7 @@ mod tests {
 
     fn reader() -> Conditional {
         let components = DiagonalGaussian::new(
-            Latents::new(vec![-1.0, 0.0, 1.0, 0.0], 2).unwrap(),
+            Latents::from_vec(vec![-1.0, 0.0, 1.0, 0.0], 2).unwrap(),
             Latents::filled(2, 2, -1.0),
         );
         let mut stream = RandomStream::named(1, "reader");
@@ -341,7 +341,7 @@ mod tests {
         };
         let mut stream = RandomStream::named(2, "turned");
         let components = DiagonalGaussian::new(
-            Latents::new(vec![-1.0, 1.0], 1).unwrap(),
+            Latents::from_vec(vec![-1.0, 1.0], 1).unwrap(),
             Latents::filled(2, 1, -1.0),
         );
         let mut turned = Mixture::initial(

@@ -184,7 +184,7 @@ impl Frame {
     /// The distinct posteriors of a discrete modality, standardised.
     pub(crate) fn atoms(&self) -> Option<DiagonalGaussian> {
         let (means, log_vars) = self.atoms.clone()?;
-        let wide = |values| Latents::new(values, self.active()).ok();
+        let wide = |values| Latents::from_vec(values, self.active()).ok();
         DiagonalGaussian::new(wide(means)?, wide(log_vars)?).ok()
     }
 
@@ -258,7 +258,7 @@ impl Frame {
                 found,
             });
         }
-        Ok(Latents::saturating(
+        Ok(Latents::clamped(
             self.features(self.standardised(source.values())),
             self.feature_width(),
         ))
@@ -290,7 +290,7 @@ impl Frame {
                 *value = mean + deviation * *value;
             }
         }
-        Latents::saturating(values, self.dim())
+        Latents::clamped(values, self.dim())
     }
 
     /// What the log density of a point of the latent space has beyond that of its place in the
@@ -479,8 +479,8 @@ mod tests {
         }
         let log_var = (0..rows).flat_map(|_| [-2.0, 0.0, -3.0]).collect();
         DiagonalGaussian::new(
-            Latents::new(mean, 3).unwrap(),
-            Latents::new(log_var, 3).unwrap(),
+            Latents::from_vec(mean, 3).unwrap(),
+            Latents::from_vec(log_var, 3).unwrap(),
         )
         .unwrap()
         .into()
@@ -560,7 +560,7 @@ mod tests {
     fn views_are_seen_as_often_as_the_observation_itself() {
         let at = |values: &[f32]| -> Posterior {
             let (mean, log_var) = (
-                Latents::new(values.to_vec(), 1).unwrap(),
+                Latents::from_vec(values.to_vec(), 1).unwrap(),
                 Latents::filled(values.len(), 1, -20.0),
             );
             DiagonalGaussian::new(mean, log_var).unwrap().into()

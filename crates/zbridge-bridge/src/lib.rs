@@ -11,13 +11,13 @@
 //! let mut means = vec![0.0; 64];
 //! RandomStream::named(1, "doc").fill_standard_normal(&mut means);
 //! let posterior = |means: Vec<f32>| {
-//!     DiagonalGaussian::new(Latents::new(means, 1)?, Latents::filled(64, 1, -4.0))
+//!     DiagonalGaussian::new(Latents::from_vec(means, 1)?, Latents::filled(64, 1, -4.0))
 //! };
 //! let x = posterior(means.clone())?.into();
 //! let y = posterior(means.iter().map(|m| 2.0 * m).collect())?.into();
 //! let config = BridgeConfig { steps: 400, ..BridgeConfig::paper() };
 //! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config.check()?, &mut |_, _| true)?;
-//! let guesses = bridge.x_to_y().given(&Latents::new(vec![0.5], 1)?)?.sample_each(100, &mut RandomStream::named(2, "doc"));
+//! let guesses = bridge.x_to_y().given(&Latents::from_vec(vec![0.5], 1)?)?.sample_each(100, &mut RandomStream::named(2, "doc"));
 //! let mean = guesses.values().iter().sum::<f32>() / 100.0;
 //! assert!((mean - 1.0).abs() < 0.4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

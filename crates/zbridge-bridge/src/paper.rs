@@ -99,7 +99,7 @@ impl<'p> DensityTrainer<'p> {
         Self {
             density,
             source,
-            source_deviations: Latents::new(deviations, dim)
+            source_deviations: Latents::from_vec(deviations, dim)
                 .unwrap_or_else(|_| Latents::filled(source.rows(), dim, 0.0)),
             targets: Gaussians::new(
                 target.mean().values().to_vec(),

@@ -477,7 +477,7 @@ mod tests {
             }
         }
         DiagonalGaussian::new(
-            Latents::new(mean, 3).unwrap(),
+            Latents::from_vec(mean, 3).unwrap(),
             Latents::filled(rows, 3, -4.0),
         )
         .unwrap()

@@ -78,7 +78,8 @@ impl TrainingStep {
                 let mut means = vec![0.0; Self::COMPONENTS * target];
                 stream.fill_standard_normal(&mut means);
                 let log_vars = Latents::filled(Self::COMPONENTS, target, -1.0);
-                let components = DiagonalGaussian::new(Latents::new(means, target)?, log_vars)?;
+                let components =
+                    DiagonalGaussian::new(Latents::from_vec(means, target)?, log_vars)?;
                 let log_weights = [-(Self::COMPONENTS as f32).ln(); Self::COMPONENTS];
                 let moving = family == Family::Mixture;
                 let hidden = [128, 128];

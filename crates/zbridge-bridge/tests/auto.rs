@@ -36,8 +36,8 @@ impl World {
         let y = classes.iter().flat_map(|&class| places[class]).collect();
         let gaussian = |mean, log_var, dim| -> Posterior {
             DiagonalGaussian::new(
-                Latents::new(mean, dim).unwrap(),
-                Latents::new(log_var, dim).unwrap(),
+                Latents::from_vec(mean, dim).unwrap(),
+                Latents::from_vec(log_var, dim).unwrap(),
             )
             .unwrap()
             .into()
@@ -196,7 +196,7 @@ fn places(rows: usize, seed: u64) -> Posterior {
         }
     }
     DiagonalGaussian::new(
-        Latents::new(means, 3).unwrap(),
+        Latents::from_vec(means, 3).unwrap(),
         Latents::filled(rows, 3, -4.0),
     )
     .unwrap()

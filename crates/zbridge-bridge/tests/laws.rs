@@ -12,8 +12,8 @@ fn posteriors(rows: usize, dim: usize, name: &str) -> Posterior {
     stream.fill_standard_normal(&mut log_var);
     log_var.iter_mut().for_each(|v| *v = 0.5 * *v - 1.0);
     DiagonalGaussian::new(
-        Latents::new(mean, dim).unwrap(),
-        Latents::new(log_var, dim).unwrap(),
+        Latents::from_vec(mean, dim).unwrap(),
+        Latents::from_vec(log_var, dim).unwrap(),
     )
     .unwrap()
     .into()

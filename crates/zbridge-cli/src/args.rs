@@ -15,7 +15,6 @@ use crate::commands::reproduce::ReproduceArgs;
 use crate::commands::train::TrainArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
-use zbridge::Device;
 
 /// Join two pretrained generative models through their latents.
 #[derive(Debug, Parser)]
@@ -47,9 +46,6 @@ pub struct GlobalArgs {
     /// Show no progress
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Device to compute on: cpu, cuda, cuda:1, wgpu, wgpu:1 or flex
-    #[arg(long, global = true, value_name = "DEVICE", default_value_t)]
-    pub device: Device,
     /// File or folder to write
     #[arg(long, short, global = true, value_name = "PATH")]
     pub out: Option<PathBuf>,

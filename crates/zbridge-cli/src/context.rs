@@ -6,14 +6,11 @@ use crate::output::Output;
 use crate::progress::ProgressDisplay;
 use std::cell::OnceCell;
 use std::path::PathBuf;
-use zbridge::Device;
 
 /// The global flags, made usable.
 pub struct Context {
     /// Seed of everything random.
     pub seed: u64,
-    /// The device to compute on.
-    pub device: Device,
     /// Where the results go on standard output.
     pub output: Output,
     out: Option<PathBuf>,
@@ -28,13 +25,11 @@ impl Context {
             json,
             seed,
             quiet,
-            device,
             out,
         }: GlobalArgs,
     ) -> Self {
         Self {
             seed,
-            device,
             output: Output { json },
             out,
             quiet,

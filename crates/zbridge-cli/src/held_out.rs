@@ -60,7 +60,6 @@ impl HeldOutArgs {
                 x_data: self.x_data.clone(),
                 y_data: self.y_data.clone(),
                 split: self.split.into(),
-                device: context.device,
             },
             likelihood_pairs: self.likelihood_pairs,
             draws: self.draws,

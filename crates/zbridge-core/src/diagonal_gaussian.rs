@@ -1,4 +1,5 @@
-use crate::{LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError};
+use crate::{DensityError, LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError};
+use ndarray::Array2;
 
 /// A batch of Gaussians with diagonal covariance: row `i` is N(mean_i, diag(exp(log_var_i))).
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,15 @@ impl DiagonalGaussian {
     pub fn new(mean: Latents, log_var: Latents) -> Result<Self, ShapeError> {
         log_var.expect_shape("log-variances", mean.rows(), mean.dim())?;
         Ok(Self { mean, log_var })
+    }
+
+    /// Returns the batch of means and log-variances of one shape that are known to be finite.
+    pub(crate) fn of_finite(mean: Array2<f32>, log_var: Array2<f32>) -> Self {
+        debug_assert_eq!(mean.dim(), log_var.dim());
+        Self {
+            mean: Latents::new(mean).expect("means are finite"),
+            log_var: Latents::new(log_var).expect("log-variances are finite"),
+        }
     }
 
     /// `rows` standard normals in `dim` dimensions: the prior of a VAE.
@@ -40,7 +50,10 @@ impl DiagonalGaussian {
             means.extend_from_slice(part.mean.values());
             log_vars.extend_from_slice(part.log_var.values());
         }
-        Self::new(Latents::new(means, dim)?, Latents::new(log_vars, dim)?)
+        Self::new(
+            Latents::from_vec(means, dim)?,
+            Latents::from_vec(log_vars, dim)?,
+        )
     }
 
     /// Means, `[batch, dim]`.
@@ -74,6 +87,28 @@ impl DiagonalGaussian {
     /// One draw from each distribution, `[batch, dim]`.
     pub fn sample(&self, stream: &mut RandomStream) -> Latents {
         self.sample_each(1, stream)
+    }
+
+    /// Returns `draws` points from each distribution, `[batch · draws, dim]`; the draws of a row
+    /// stand side by side.
+    pub fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
+        let dim = self.dim();
+        let mut values = vec![0.0; self.rows() * draws * dim];
+        stream.fill_standard_normal(&mut values);
+        for (i, draw) in values.chunks_exact_mut(dim).enumerate() {
+            let row = i / draws;
+            let parameters = self
+                .mean
+                .row_values(row)
+                .iter()
+                .zip(self.log_var.row_values(row));
+            for (value, (mean, log_var)) in draw.iter_mut().zip(parameters) {
+                // A bounded standard deviation, since ∞ · 0 would be NaN.
+                let sd = (0.5 * log_var).exp().min(f32::MAX);
+                *value = mean + sd * *value;
+            }
+        }
+        Latents::clamped(values, dim).expect("a bounded sd times a finite number is not NaN")
     }
 
     /// KL(self ‖ other) row by row, in nats, `[batch]`; closed form.
@@ -137,9 +172,9 @@ impl DiagonalGaussian {
     /// (mean, log-variance) of row `row`, column by column, in f64.
     fn parameters(&self, row: usize) -> impl Iterator<Item = (f64, f64)> {
         self.mean
-            .row(row)
+            .row_values(row)
             .iter()
-            .zip(self.log_var.row(row))
+            .zip(self.log_var.row_values(row))
             .map(|(&m, &v)| (f64::from(m), f64::from(v)))
     }
 }
@@ -149,28 +184,15 @@ impl LatentDistribution for DiagonalGaussian {
         (self.rows(), self.dim())
     }
 
-    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
-        let dim = self.dim();
-        let mut values = vec![0.0; self.rows() * draws * dim];
-        stream.fill_standard_normal(&mut values);
-        let rows = self
-            .mean
-            .values()
-            .chunks_exact(dim)
-            .zip(self.log_var.values().chunks_exact(dim));
-        if draws > 0 {
-            for (block, (mean, log_var)) in values.chunks_exact_mut(draws * dim).zip(rows) {
-                for draw in block.chunks_exact_mut(dim) {
-                    for ((value, mean), log_var) in draw.iter_mut().zip(mean).zip(log_var) {
-                        *value = mean + (0.5 * log_var).exp() * *value;
-                    }
-                }
-            }
-        }
-        Latents::saturating(values, dim)
+    fn sample_each(
+        &self,
+        draws: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, DensityError> {
+        Ok(self.sample_each(draws, stream))
     }
 
-    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
         points.expect_shape("points under the Gaussians", self.rows(), self.dim())?;
         let density = |row: usize| -> f64 {
             let terms =
@@ -182,7 +204,7 @@ impl LatentDistribution for DiagonalGaussian {
                     });
             -0.5 * terms.sum::<f64>()
         };
-        Ok((0..self.rows()).map(density).collect())
+        DensityError::check((0..self.rows()).map(density).collect())
     }
 }
 
@@ -213,7 +235,7 @@ mod tests {
         let draw = |rows: usize, name: &str| {
             let mut values = vec![0.0; rows * 3];
             RandomStream::named(1, name).fill_standard_normal(&mut values);
-            Latents::new(values, 3).unwrap()
+            Latents::from_vec(values, 3).unwrap()
         };
         let (gaussians, points) = (
             DiagonalGaussian::new(draw(5, "m"), draw(5, "v")).unwrap(),

@@ -1,23 +1,23 @@
-/// What can be wrong with a batch of numbers at the door.
+/// What can be wrong with the shape or the values of a batch.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShapeError {
     /// The number of values is not a whole number of rows.
     #[error("{values} values cannot be rows of {dim}: the length must be a multiple of {dim}")]
     Ragged {
-        /// How many values came.
+        /// The number of values.
         values: usize,
-        /// How many belong to a row.
+        /// The number of values in a row.
         dim: usize,
     },
     /// Two batches that belong together differ in shape.
     #[error("{what}: expected shape [{}, {}], found [{}, {}]", expected.0, expected.1, found.0, found.1)]
     Mismatch {
-        /// Which quantity, in the field's words.
+        /// The quantity.
         what: &'static str,
-        /// `[rows, dim]` that the context asks for.
+        /// The expected `[rows, dim]`.
         expected: (usize, usize),
-        /// `[rows, dim]` that came.
+        /// The `[rows, dim]` of the batch.
         found: (usize, usize),
     },
     /// A value is NaN or infinite.
@@ -27,7 +27,7 @@ pub enum ShapeError {
         row: usize,
         /// Column, from 0.
         column: usize,
-        /// The offending value.
+        /// The value.
         value: f32,
     },
     /// A class that does not exist.
@@ -35,49 +35,65 @@ pub enum ShapeError {
     UnknownClass {
         /// Row, from 0.
         row: usize,
-        /// The class named there.
+        /// The class of that row.
         class: usize,
-        /// How many there are.
+        /// The number of classes.
         classes: usize,
-    },
-    /// A list of symbols is no vocabulary of texts.
-    #[error("symbol {place} of the vocabulary, {symbol:?}, {reason}")]
-    Vocabulary {
-        /// Which symbol, from 0.
-        place: usize,
-        /// The symbol.
-        symbol: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A text holds something that is not in its vocabulary.
-    #[error("column {column}: {symbol:?} is not in the vocabulary{}", near(nearest.as_deref()))]
-    UnknownSymbol {
-        /// Column in characters, from 1, as editors count.
-        column: usize,
-        /// The word or character.
-        symbol: String,
-        /// The symbol of the vocabulary that is most like it.
-        nearest: Option<String>,
-    },
-    /// A text has more symbols than there is room for.
-    #[error(
-        "{symbols} symbols, but there is room for {length}: shorten the text, or use a model of longer ones"
-    )]
-    TextTooLong {
-        /// How many it has.
-        symbols: usize,
-        /// How many there may be.
-        length: usize,
     },
     /// A batch needs at least one row and one column here.
     #[error("{what} is empty: at least one row and one column are needed")]
     Empty {
-        /// Which quantity.
+        /// The quantity.
         what: &'static str,
     },
-    /// A model that has no density of observations was asked for one, or one without a part was
-    /// asked to use it.
+}
+
+/// Why a density could not be evaluated or drawn from.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DensityError {
+    /// The points or contexts do not have the shape that the density takes, or a draw is NaN.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The log density of a point is NaN or +∞: the parameters of the density are out of range.
+    #[error(
+        "the log density of row {row} is {value}: the point or the density is out of the range that \
+         numbers can express; look for extreme values in row {row} of the data"
+    )]
+    NotANumber {
+        /// Row of the point, from 0.
+        row: usize,
+        /// The value, in nats.
+        value: f64,
+    },
+}
+
+impl DensityError {
+    /// Returns the log densities, in nats, unless one of them is NaN or +∞. −∞ is the log density
+    /// of a point outside of the support.
+    ///
+    /// # Errors
+    /// [`DensityError::NotANumber`] with the first such row.
+    pub fn check(log_densities: Vec<f64>) -> Result<Vec<f64>, Self> {
+        let wrong = |nats: &f64| nats.is_nan() || *nats == f64::INFINITY;
+        match log_densities.iter().position(wrong) {
+            None => Ok(log_densities),
+            Some(row) => Err(Self::NotANumber {
+                row,
+                value: log_densities[row],
+            }),
+        }
+    }
+}
+
+/// Why a given model could not encode, decode or evaluate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LatentModelError {
+    /// The observations or latents do not have the shape that the model takes.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The model lacks the part that is needed: an encoder, a decoder or a likelihood.
     #[error("the model `{model}` has no {part}: {reason}")]
     Absent {
         /// The model's name.
@@ -87,20 +103,59 @@ pub enum ShapeError {
         /// Why it has none, and what that means.
         reason: String,
     },
-    /// A foreign model failed at its work.
+    /// The engine of a foreign model failed.
     #[error("the model `{model}` failed: {reason}")]
     Failed {
         /// The model's name.
         model: String,
-        /// What its engine said.
+        /// The engine's message.
         reason: String,
     },
 }
 
-fn near(nearest: Option<&str>) -> String {
-    let hint = |known: &str| format!("; did you mean {known:?}?");
-    nearest.map_or_else(
-        || ", and nothing in it is like it: use other words".to_owned(),
-        hint,
-    )
+/// What can be wrong with a vocabulary, or with a text that should be in it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VocabularyError {
+    /// A list of symbols is not a vocabulary.
+    #[error("symbol {place} of the vocabulary, {symbol:?}, {reason}")]
+    Symbol {
+        /// Number of the symbol, from 0.
+        place: usize,
+        /// The symbol.
+        symbol: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A text has a symbol that is not in its vocabulary.
+    #[error("column {column}: {symbol:?} is not in the vocabulary{}", hint(nearest.as_deref()))]
+    UnknownSymbol {
+        /// Column in characters, from 1, as editors count.
+        column: usize,
+        /// The word or character.
+        symbol: String,
+        /// The most similar symbol of the vocabulary.
+        nearest: Option<String>,
+    },
+    /// A text has too many symbols.
+    #[error(
+        "the text has {symbols} symbols, but at most {length} fit: shorten the text, or use a \
+         model of longer ones"
+    )]
+    TextTooLong {
+        /// The number of symbols of the text.
+        symbols: usize,
+        /// The largest number of symbols.
+        length: usize,
+    },
+    /// The numbers of the symbols do not form a batch of texts.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(known) => format!("; did you mean {known:?}?"),
+        None => ", and no symbol is similar to it: use other words".to_owned(),
+    }
 }

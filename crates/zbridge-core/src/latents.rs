@@ -1,19 +1,37 @@
 use crate::ShapeError;
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-/// A batch of points in a latent space: `[rows, dim]`, row-major, every value finite.
+/// A batch of points in a latent space: `[rows, dim]` in row-major order, every value finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latents {
-    values: Vec<f32>,
-    dim: usize,
+    /// Always in standard (row-major) layout, so that it can be seen as one slice.
+    values: Array2<f32>,
 }
 
 impl Latents {
-    /// The batch `[values.len() / dim, dim]`.
+    /// Returns the batch with these values, `[rows, dim]`.
     ///
     /// # Errors
-    /// [`ShapeError::Ragged`] when the length is no multiple of `dim`, [`ShapeError::NotFinite`]
-    /// with the place of the first NaN or infinity, [`ShapeError::Empty`] when `dim` is 0.
-    pub fn new(values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
+    /// [`ShapeError::Empty`] if there are no columns, [`ShapeError::NotFinite`] with the place of
+    /// the first NaN or infinity.
+    pub fn new(values: Array2<f32>) -> Result<Self, ShapeError> {
+        let (rows, dim) = values.dim();
+        // A view with other strides (a transpose, a slice of columns) is copied into row-major order.
+        let flat = if values.is_standard_layout() {
+            values.into_raw_vec_and_offset().0
+        } else {
+            values.iter().copied().collect()
+        };
+        debug_assert_eq!(flat.len(), rows * dim);
+        Self::from_vec(flat, dim)
+    }
+
+    /// Returns the batch `[values.len() / dim, dim]` of row-major values.
+    ///
+    /// # Errors
+    /// [`ShapeError::Empty`] if `dim` is 0, [`ShapeError::Ragged`] if the length is no multiple of
+    /// `dim`, [`ShapeError::NotFinite`] with the place of the first NaN or infinity.
+    pub fn from_vec(values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
         if dim == 0 {
             return Err(ShapeError::Empty {
                 what: "a batch of latents",
@@ -25,132 +43,155 @@ impl Latents {
                 dim,
             });
         }
-        match values.iter().position(|v| !v.is_finite()) {
-            None => Ok(Self { values, dim }),
-            Some(i) => Err(ShapeError::NotFinite {
+        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            return Err(ShapeError::NotFinite {
                 row: i / dim,
                 column: i % dim,
                 value: values[i],
-            }),
+            });
         }
+        Ok(Self::from_finite(values, dim))
     }
 
-    /// `rows` copies of `value` in every column.
+    /// Returns `rows` points with `value` in every column.
     ///
     /// # Panics
-    /// When `dim` is 0 or `value` is not finite: both are mistakes of the calling code.
+    /// If `dim` is 0 or `value` is not finite: both are mistakes of the calling code.
     pub fn filled(rows: usize, dim: usize, value: f32) -> Self {
         assert!(
             dim > 0 && value.is_finite(),
             "a latent has at least one finite column"
         );
         Self {
-            values: vec![value; rows * dim],
-            dim,
+            values: Array2::from_elem((rows, dim), value),
         }
     }
 
-    /// The batch with overflow pulled back to the largest finite value: for draws, whose scale can
-    /// overflow in `exp` although every parameter is finite.
+    /// Returns the batch `[values.len() / dim, dim]` with every value clamped to the range of `f32`.
+    ///
+    /// For draws: a scale can overflow in `exp` although every parameter is finite. An infinite draw
+    /// has a direction that is worth keeping; a NaN has none and is an error.
+    ///
+    /// # Errors
+    /// [`ShapeError::NotFinite`] with the place of the first NaN, and as [`from_vec`](Self::from_vec).
+    pub fn clamped(mut values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
+        for value in &mut values {
+            // `clamp` keeps NaN, so that `from_vec` finds it.
+            *value = value.clamp(f32::MIN, f32::MAX);
+        }
+        Self::from_vec(values, dim)
+    }
+
+    /// Returns the batch of values that are known to be finite whole rows.
+    fn from_finite(values: Vec<f32>, dim: usize) -> Self {
+        let rows = values.len() / dim;
+        let values = Array2::from_shape_vec((rows, dim), values);
+        Self {
+            values: values.expect("the number of values is rows × dim"),
+        }
+    }
+
+    /// Returns the number of points.
+    pub fn rows(&self) -> usize {
+        self.values.nrows()
+    }
+
+    /// Returns the number of dimensions of the latent space.
+    pub fn dim(&self) -> usize {
+        self.values.ncols()
+    }
+
+    /// Returns a view of the values, `[rows, dim]`.
+    pub fn view(&self) -> ArrayView2<'_, f32> {
+        self.values.view()
+    }
+
+    /// Returns point `row`, `[dim]`.
     ///
     /// # Panics
-    /// When `dim` is 0.
-    pub fn saturating(mut values: Vec<f32>, dim: usize) -> Self {
-        assert!(dim > 0, "a latent has at least one column");
-        for value in &mut values {
-            *value = if value.is_nan() {
-                0.0
-            } else {
-                value.clamp(f32::MIN, f32::MAX)
-            };
-        }
-        Self { values, dim }
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> ArrayView1<'_, f32> {
+        self.values.row(row)
     }
 
-    /// How many points.
-    pub fn rows(&self) -> usize {
-        self.values.len() / self.dim
-    }
-
-    /// Dimensions of the latent space.
-    pub fn dim(&self) -> usize {
-        self.dim
-    }
-
-    /// All values, `[rows, dim]` row-major.
+    /// Returns all values in row-major order, `rows · dim` of them.
     pub fn values(&self) -> &[f32] {
-        &self.values
+        self.values
+            .as_slice()
+            .expect("latents are in standard layout")
     }
 
-    /// The values, to be filled in within the crate by what keeps them finite.
-    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
-        &mut self.values
+    /// Returns point `row` as a slice of `dim` values.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row_values(&self, row: usize) -> &[f32] {
+        let dim = self.dim();
+        &self.values()[row * dim..][..dim]
     }
 
-    /// The values, given away.
-    pub fn into_values(self) -> Vec<f32> {
+    /// Returns the values as an array, `[rows, dim]`.
+    pub fn into_array(self) -> Array2<f32> {
         self.values
     }
 
-    /// Point `row`.
-    pub fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.dim..(row + 1) * self.dim]
+    /// Returns all values in row-major order.
+    pub fn into_vec(self) -> Vec<f32> {
+        self.values.into_raw_vec_and_offset().0
     }
 
-    /// The points named by `rows`, in that order; a row may be named more than once.
+    /// Returns the points at `rows`, in that order; a row may occur more than once.
+    ///
+    /// # Panics
+    /// If a row does not exist.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let mut values = Vec::with_capacity(rows.len() * self.dim);
-        for &row in rows {
-            values.extend_from_slice(self.row(row));
-        }
         Self {
-            values,
-            dim: self.dim,
+            values: self.values.select(Axis(0), rows),
         }
     }
 
-    /// Each point `times` over, copies side by side: row `i` becomes rows `i·times … (i+1)·times −
-    /// 1`.
+    /// Returns every point `times` times: row `i` becomes rows `i·times … (i+1)·times − 1`.
     pub fn repeat_each(&self, times: usize) -> Self {
         let mut values = Vec::with_capacity(self.values.len() * times);
-        for row in self.values.chunks_exact(self.dim) {
+        for row in 0..self.rows() {
             for _ in 0..times {
-                values.extend_from_slice(row);
+                values.extend_from_slice(self.row_values(row));
             }
         }
-        Self {
-            values,
-            dim: self.dim,
-        }
+        Self::from_finite(values, self.dim())
     }
 
-    /// Errors unless the batch is `[rows, dim]`.
-    pub(crate) fn expect_shape(
+    /// Checks that the batch is `[rows, dim]`; `what` names the batch in the error.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] otherwise.
+    pub fn expect_shape(
         &self,
         what: &'static str,
         rows: usize,
         dim: usize,
     ) -> Result<(), ShapeError> {
-        let found = (self.rows(), self.dim);
+        let found = (self.rows(), self.dim());
         if found == (rows, dim) {
-            Ok(())
-        } else {
-            Err(ShapeError::Mismatch {
-                what,
-                expected: (rows, dim),
-                found,
-            })
+            return Ok(());
         }
+        Err(ShapeError::Mismatch {
+            what,
+            expected: (rows, dim),
+            found,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
 
     #[test]
     fn first_value_that_is_not_finite_is_named_by_row_and_column() {
-        let error = Latents::new(vec![0.0, 1.0, 2.0, f32::NAN, 4.0, f32::INFINITY], 2).unwrap_err();
+        let error =
+            Latents::from_vec(vec![0.0, 1.0, 2.0, f32::NAN, 4.0, f32::INFINITY], 2).unwrap_err();
         assert!(
             matches!(
                 error,
@@ -167,18 +208,18 @@ mod tests {
     #[test]
     fn ragged_and_zero_width_batches_are_refused() {
         assert_eq!(
-            Latents::new(vec![0.0; 5], 2),
+            Latents::from_vec(vec![0.0; 5], 2),
             Err(ShapeError::Ragged { values: 5, dim: 2 })
         );
         assert!(matches!(
-            Latents::new(vec![], 0),
+            Latents::from_vec(vec![], 0),
             Err(ShapeError::Empty { .. })
         ));
     }
 
     #[test]
     fn select_and_repeat_keep_rows_whole() {
-        let latents = Latents::new(vec![0.0, 1.0, 2.0, 3.0], 2).unwrap();
+        let latents = Latents::new(array![[0.0, 1.0], [2.0, 3.0]]).unwrap();
         assert_eq!(
             latents.select(&[1, 0, 1]).values(),
             [2.0, 3.0, 0.0, 1.0, 2.0, 3.0]
@@ -186,6 +227,27 @@ mod tests {
         assert_eq!(
             latents.repeat_each(2).values(),
             [0.0, 1.0, 0.0, 1.0, 2.0, 3.0, 2.0, 3.0]
+        );
+    }
+
+    #[test]
+    fn an_array_of_any_layout_becomes_row_major() {
+        let columns = array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]];
+        let latents = Latents::new(columns.reversed_axes()).unwrap();
+        assert_eq!(latents.view(), array![[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]);
+        assert_eq!(latents.row(1), array![1.0, 4.0]);
+        assert_eq!(latents.row_values(2), [2.0, 5.0]);
+        assert_eq!(latents.values(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+    }
+
+    #[test]
+    fn overflow_is_clamped_and_a_nan_is_an_error() {
+        let clamped = Latents::clamped(vec![f32::INFINITY, f32::NEG_INFINITY], 1).unwrap();
+        assert_eq!(clamped.values(), [f32::MAX, f32::MIN]);
+        let error = Latents::clamped(vec![0.0, 1.0, f32::NAN], 1).unwrap_err();
+        assert!(
+            matches!(error, ShapeError::NotFinite { row: 2, .. }),
+            "{error}"
         );
     }
 }

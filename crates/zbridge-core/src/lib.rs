@@ -1,18 +1,18 @@
-//! Value types and contracts that every other room of zbridge speaks.
+//! Value types and traits that all other crates of zbridge build on.
 //!
-//! A bridge sees only **latents**: batches of points ([`Latents`]) and of distributions over them
-//! ([`Posterior`]). Shapes and finiteness are checked once, here, at the door; code behind the
-//! door relies on them. This crate knows no tensor library and no file format.
+//! A bridge sees only **latents**: batches of points ([`Latents`]) and of distributions
+//! ([`Posterior`]). Shapes and finiteness are checked once, when such a value is made; code that
+//! receives one relies on them. This crate knows no neural network and no file format.
 //!
 //! ```
 //! use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 //!
-//! let mean = Latents::new(vec![0.0, 1.0, 2.0, 3.0], 2)?;           // [2, 2]
+//! let mean = Latents::new(ndarray::array![[0.0, 1.0], [2.0, 3.0]])?;
 //! let posterior = DiagonalGaussian::new(mean, Latents::filled(2, 2, -4.0))?;
 //! let mut stream = RandomStream::named(7, "example");
-//! let draws = posterior.sample(&mut stream);
+//! let draws = posterior.sample(&mut stream)?;
 //! assert_eq!((draws.rows(), draws.dim()), (2, 2));
-//! # Ok::<(), zbridge_core::ShapeError>(())
+//! # Ok::<(), zbridge_core::DensityError>(())
 //! ```
 #![forbid(unsafe_code)]
 
@@ -20,19 +20,23 @@ mod diagonal_gaussian;
 mod error;
 mod estimate;
 mod latents;
+mod log_sum_exp;
 mod model;
 mod observations;
+mod observer;
 mod posterior;
 mod random_stream;
 mod replace_file;
 mod text;
 
 pub use diagonal_gaussian::DiagonalGaussian;
-pub use error::ShapeError;
+pub use error::{DensityError, LatentModelError, ShapeError, VocabularyError};
 pub use estimate::{Estimate, Moments};
 pub use latents::Latents;
+pub use log_sum_exp::{log_sum_exp, softmax_in_place};
 pub use model::{ConditionalDensity, LatentDistribution, LatentModel};
 pub use observations::{EventKind, Observations, Spectrogram};
+pub use observer::{Interrupted, Observer, Progress, Stage, Unobserved};
 pub use posterior::{Posterior, PosteriorSamples};
 pub use random_stream::RandomStream;
 pub use replace_file::{replace_file, replace_file_anywhere};

@@ -1,4 +1,6 @@
-use crate::{EventKind, Latents, Observations, Posterior, RandomStream, ShapeError};
+use crate::{
+    DensityError, EventKind, LatentModelError, Latents, Observations, Posterior, RandomStream,
+};
 
 /// A batch of distributions over a latent space; row `i` is a distribution of its own.
 pub trait LatentDistribution {
@@ -7,13 +9,18 @@ pub trait LatentDistribution {
 
     /// `draws` points from each distribution, `[batch · draws, dim]`; the draws of a row stand side
     /// by side.
-    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents;
+    ///
+    /// # Errors
+    /// [`DensityError::Shape`] with the place of a draw that is NaN.
+    fn sample_each(&self, draws: usize, stream: &mut RandomStream)
+    -> Result<Latents, DensityError>;
 
     /// log density of `points` row by row, in nats, `[batch]`.
     ///
     /// # Errors
-    /// [`ShapeError::Mismatch`] when `points` is not `[batch, dim]`.
-    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError>;
+    /// [`DensityError::Shape`] if `points` is not `[batch, dim]`; [`DensityError::NotANumber`] with
+    /// the row of a log density that is NaN or +∞.
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError>;
 }
 
 /// A given generative model of one modality: trained elsewhere, never changed here. Estimators work
@@ -31,25 +38,25 @@ pub trait LatentModel: Send + Sync {
     /// p(z|x_i) for each observation, `[batch]` distributions over `[dim]`: the encoder.
     ///
     /// # Errors
-    /// [`ShapeError`] when the observations are not of the model's [`event`](Self::event).
-    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError>;
+    /// [`LatentModelError`] if the observations are not of the model's [`event`](Self::event).
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError>;
 
     /// The expected observation under p(x|z_i), `[batch, event]`: pixel means, class probabilities.
     ///
     /// # Errors
-    /// [`ShapeError`] when the latents are not of the model's dimension.
-    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError>;
+    /// [`LatentModelError`] if the latents are not of the model's dimension.
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError>;
 
     /// log p(x_i|z_ij) in nats, `[n · draws]`, for `draws = latents.rows() / n` latents an
     /// observation, those of one observation side by side.
     ///
     /// # Errors
-    /// [`ShapeError`] when shapes do not belong together.
+    /// [`LatentModelError`] if shapes do not belong together.
     fn log_likelihood_nats(
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError>;
+    ) -> Result<Vec<f32>, LatentModelError>;
 }
 
 /// A function from a context to an ordinary distribution: q(target | source).
@@ -60,6 +67,6 @@ pub trait ConditionalDensity {
     /// q(· | source_i) for each row: `[batch]` distributions over the target's latent space.
     ///
     /// # Errors
-    /// [`ShapeError::Mismatch`] when the source has another dimension.
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError>;
+    /// [`DensityError::Shape`] if the source has another dimension.
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError>;
 }

@@ -145,9 +145,9 @@ impl Observations {
     /// # Errors
     /// [`ShapeError`] when the length is no whole number of observations or a value is not finite.
     pub fn new(values: Vec<f32>, kind: EventKind) -> Result<Self, ShapeError> {
-        let latents = crate::Latents::new(values, kind.size())?;
+        let checked = crate::Latents::from_vec(values, kind.size())?;
         Ok(Self {
-            values: latents.into_values(),
+            values: checked.into_vec(),
             kind,
         })
     }

@@ -1,4 +1,5 @@
-use crate::{DiagonalGaussian, LatentDistribution, Latents, Moments, RandomStream, ShapeError};
+use crate::{DiagonalGaussian, Latents, Moments, RandomStream, ShapeError};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 use std::borrow::Cow;
 
 /// A batch of distributions over latents as an encoder gives them: p(z|x_i) for row `i`.
@@ -79,36 +80,34 @@ impl PosteriorSamples {
     /// variance next to none.
     fn moments(&self) -> DiagonalGaussian {
         const LEAST_VARIANCE: f64 = 1e-10;
-        let dim = self.points.dim();
-        let (mut mean, mut log_var) = (
-            Latents::filled(self.rows(), dim, 0.0),
-            Latents::filled(self.rows(), dim, 0.0),
-        );
-        let rows = mean
-            .values_mut()
-            .chunks_exact_mut(dim)
-            .zip(log_var.values_mut().chunks_exact_mut(dim));
-        for ((mean, log_var), points) in
-            rows.zip(self.points.values().chunks_exact(self.draws * dim))
-        {
+        let (rows, dim) = (self.rows(), self.points.dim());
+        let mut mean = Array2::zeros((rows, dim));
+        let mut log_var = Array2::zeros((rows, dim));
+        for row in 0..rows {
+            let points = self.points_of(row);
             for column in 0..dim {
                 let mut moments = Moments::default();
-                points
-                    .iter()
-                    .skip(column)
-                    .step_by(dim)
-                    .for_each(|&value| moments.push(f64::from(value)));
-                mean[column] = moments.mean() as f32;
+                for &value in points.column(column) {
+                    moments.push(f64::from(value));
+                }
                 let variance = if self.draws > 1 {
                     moments.variance()
                 } else {
                     0.0
                 };
-                log_var[column] = variance.max(LEAST_VARIANCE).ln() as f32;
+                mean[[row, column]] = moments.mean() as f32;
+                log_var[[row, column]] = variance.max(LEAST_VARIANCE).ln() as f32;
             }
         }
-        DiagonalGaussian::new(mean, log_var)
-            .unwrap_or_else(|_| DiagonalGaussian::standard(self.rows(), dim))
+        DiagonalGaussian::of_finite(mean, log_var)
+    }
+
+    /// Returns the draws of posterior `row`, `[draws, dim]`.
+    fn points_of(&self, row: usize) -> ArrayView2<'_, f32> {
+        let first = row * self.draws;
+        let mut points = self.points.view();
+        points.slice_axis_inplace(Axis(0), Slice::from(first..first + self.draws));
+        points
     }
 }
 
@@ -188,8 +187,8 @@ mod tests {
     #[test]
     fn samples_behave_like_the_posterior_they_came_from() {
         let gaussian = DiagonalGaussian::new(
-            Latents::new(vec![1.0, -2.0, 5.0, 0.0], 2).unwrap(),
-            Latents::new(vec![0.0, -1.0, 0.5, 0.2], 2).unwrap(),
+            Latents::from_vec(vec![1.0, -2.0, 5.0, 0.0], 2).unwrap(),
+            Latents::from_vec(vec![0.0, -1.0, 0.5, 0.2], 2).unwrap(),
         )
         .unwrap();
         let mut stream = RandomStream::named(1, "samples");

@@ -1,4 +1,4 @@
-use crate::{EventKind, Observations, ShapeError};
+use crate::{EventKind, Observations, ShapeError, VocabularyError};
 use std::collections::HashMap;
 
 /// What the symbols of a text are.
@@ -46,7 +46,7 @@ impl TextUnit {
 /// assert_eq!((symbols.clone(), vocabulary.decode(&symbols)), (vec![1, 3], "small heart".to_owned()));
 /// let observations = vocabulary.observations(&["red heart", "heart"], 4)?;
 /// assert_eq!(observations.texts().unwrap(), ["red heart", "heart"]);
-/// # Ok::<(), zbridge_core::ShapeError>(())
+/// # Ok::<(), zbridge_core::VocabularyError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
@@ -62,16 +62,16 @@ impl Vocabulary {
     /// The vocabulary of these symbols, the empty one first.
     ///
     /// # Errors
-    /// [`ShapeError::Vocabulary`] when the first is not empty or there is no other, when a symbol
+    /// [`VocabularyError::Symbol`] when the first is not empty or there is no other, when a symbol
     /// comes twice, or when a word is empty or holds white space.
-    pub fn new(symbols: Vec<String>) -> Result<Self, ShapeError> {
+    pub fn new(symbols: Vec<String>) -> Result<Self, VocabularyError> {
         let unit = unit_of(&symbols);
         let mut places = HashMap::new();
         for (place, symbol) in symbols.iter().enumerate() {
             let reason = fault(place, symbol, unit)
                 .or(places.insert(symbol.clone(), place).map(|_| "comes twice"));
             if let Some(reason) = reason {
-                return Err(ShapeError::Vocabulary {
+                return Err(VocabularyError::Symbol {
                     place,
                     symbol: symbol.clone(),
                     reason,
@@ -80,7 +80,7 @@ impl Vocabulary {
         }
         if symbols.len() < 2 {
             let reason = "is missing: a vocabulary is the empty symbol and at least one more";
-            return Err(ShapeError::Vocabulary {
+            return Err(VocabularyError::Symbol {
                 place: symbols.len(),
                 symbol: String::new(),
                 reason,
@@ -114,9 +114,9 @@ impl Vocabulary {
     /// The symbols of `text` by number, nothing behind them.
     ///
     /// # Errors
-    /// [`ShapeError::UnknownSymbol`] with the first that is none, and the known one that is most
+    /// [`VocabularyError::UnknownSymbol`] with the first that is none, and the known one that is most
     /// like it.
-    pub fn encode(&self, text: &str) -> Result<Vec<usize>, ShapeError> {
+    pub fn encode(&self, text: &str) -> Result<Vec<usize>, VocabularyError> {
         let unknown = self.places.get(Self::UNKNOWN).copied();
         let place = |symbol: &str| match self.places.get(symbol).copied().or(unknown) {
             Some(place) => Ok(place),
@@ -140,17 +140,17 @@ impl Vocabulary {
     /// The texts one-hot, filled up to `length` symbols: `[texts, length · symbols]`.
     ///
     /// # Errors
-    /// [`ShapeError::UnknownSymbol`]; [`ShapeError::TextTooLong`].
+    /// [`VocabularyError::UnknownSymbol`]; [`VocabularyError::TextTooLong`].
     pub fn observations(
         &self,
         texts: &[impl AsRef<str>],
         length: usize,
-    ) -> Result<Observations, ShapeError> {
+    ) -> Result<Observations, VocabularyError> {
         let mut symbols = Vec::with_capacity(texts.len() * length);
         for text in texts {
             let mut row = self.encode(text.as_ref())?;
             if row.len() > length {
-                return Err(ShapeError::TextTooLong {
+                return Err(VocabularyError::TextTooLong {
                     symbols: row.len(),
                     length,
                 });
@@ -158,30 +158,36 @@ impl Vocabulary {
             row.resize(length, 0);
             symbols.extend(row);
         }
-        Observations::of_symbols(&symbols, length, self.symbols.clone())
+        Ok(Observations::of_symbols(
+            &symbols,
+            length,
+            self.symbols.clone(),
+        )?)
     }
 
-    fn unknown_symbol(&self, text: &str, symbol: &str) -> ShapeError {
+    fn unknown_symbol(&self, text: &str, symbol: &str) -> VocabularyError {
         // The cut gives slices of the text, so that the place of one is a difference of addresses.
         let byte = symbol.as_ptr() as usize - text.as_ptr() as usize;
         let column = text[..byte].chars().count() + 1;
-        ShapeError::UnknownSymbol {
+        VocabularyError::UnknownSymbol {
             column,
             symbol: symbol.to_owned(),
             nearest: self.nearest(symbol),
         }
     }
 
-    /// The symbol that takes the fewest changes of a character, upper case or not, if these are
-    /// few.
+    /// Returns the most similar symbol, by Levenshtein distance without regard to case, if at most
+    /// a third of the characters differ.
     fn nearest(&self, symbol: &str) -> Option<String> {
-        let wanted: Vec<char> = symbol.to_lowercase().chars().collect();
-        let few = wanted.len().div_ceil(3) - usize::from(wanted.len() == 1);
-        let distances = self.symbols[1..]
+        let wanted = symbol.to_lowercase();
+        let length = wanted.chars().count();
+        // A single character is always within a third of another one: allow no change there.
+        let largest = length.div_ceil(3) - usize::from(length == 1);
+        let distance = |known: &String| strsim::levenshtein(&wanted, &known.to_lowercase());
+        self.symbols[1..]
             .iter()
-            .map(|known| (edits(&wanted, &known.to_lowercase()), known));
-        distances
-            .filter(|(edits, _)| *edits <= few)
+            .map(|known| (distance(known), known))
+            .filter(|(distance, _)| *distance <= largest)
             .min()
             .map(|(_, known)| known.clone())
     }
@@ -284,25 +290,11 @@ fn fault(place: usize, symbol: &str, unit: TextUnit) -> Option<&'static str> {
     }
 }
 
-/// How many characters must be put in, left out or replaced (Levenshtein 1966).
-fn edits(wanted: &[char], known: &str) -> usize {
-    let mut row: Vec<usize> = (0..=wanted.len()).collect();
-    for (i, theirs) in known.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, ours) in wanted.iter().enumerate() {
-            let replaced = diagonal + usize::from(theirs != *ours);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[wanted.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn vocabulary(symbols: &[&str]) -> Result<Vocabulary, ShapeError> {
+    fn vocabulary(symbols: &[&str]) -> Result<Vocabulary, VocabularyError> {
         Vocabulary::new(symbols.iter().map(|&symbol| symbol.to_owned()).collect())
     }
 
@@ -335,7 +327,7 @@ mod tests {
         assert!(
             matches!(
                 error,
-                ShapeError::UnknownSymbol {
+                VocabularyError::UnknownSymbol {
                     column: 1,
                     nearest: None,
                     ..
@@ -344,7 +336,7 @@ mod tests {
             "{error}"
         );
         let error = words.encode("small  Hart").unwrap_err();
-        let expected = ShapeError::UnknownSymbol {
+        let expected = VocabularyError::UnknownSymbol {
             column: 8,
             symbol: "Hart".into(),
             nearest: Some("heart".into()),
@@ -355,7 +347,7 @@ mod tests {
         assert!(error.to_string().contains("\"b\""), "{error}");
         assert!(matches!(
             characters.encode("ac"),
-            Err(ShapeError::UnknownSymbol {
+            Err(VocabularyError::UnknownSymbol {
                 nearest: None,
                 column: 2,
                 ..
@@ -381,7 +373,7 @@ mod tests {
             &[],
         ] {
             assert!(
-                matches!(vocabulary(wrong), Err(ShapeError::Vocabulary { .. })),
+                matches!(vocabulary(wrong), Err(VocabularyError::Symbol { .. })),
                 "{wrong:?}"
             );
         }
@@ -395,7 +387,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error,
-            ShapeError::TextTooLong {
+            VocabularyError::TextTooLong {
                 symbols: 3,
                 length: 2
             }

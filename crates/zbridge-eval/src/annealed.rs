@@ -313,11 +313,11 @@ impl Chains {
             values.extend(
                 path.start
                     .draw(path.row, first + number, 1, stream)?
-                    .into_values(),
+                    .into_vec(),
             );
         }
         let (_, dim) = path.questions.extent();
-        let points = Latents::new(values, dim).map_err(EvalError::at_row(path.row))?;
+        let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(path.row))?;
         EvalError::expect_count("starts of chains", streams.len(), points.rows())?;
         let ends = path.ends(first, &points)?;
         Ok(Self {
@@ -341,7 +341,7 @@ impl Chains {
         let proposals = step.propose(&self.points, &mut self.streams);
         let proposed = path.ends(self.first, &proposals)?;
         let mut values =
-            std::mem::replace(&mut self.points, Latents::filled(0, dim, 0.0)).into_values();
+            std::mem::replace(&mut self.points, Latents::filled(0, dim, 0.0)).into_vec();
         let mut accepted = 0;
         for (chain, ends) in proposed.into_iter().enumerate() {
             let (own, other) = (
@@ -357,7 +357,7 @@ impl Chains {
                 accepted += 1;
             }
         }
-        self.points = Latents::saturating(values, dim);
+        self.points = Latents::clamped(values, dim);
         Ok(accepted)
     }
 }

@@ -41,7 +41,7 @@ impl Move {
             stream.fill_standard_normal(cells);
             self.carry(points.row(chain), cells);
         }
-        Latents::saturating(values, dim)
+        Latents::clamped(values, dim)
     }
 
     /// Turns noise into the proposal from `point`.
@@ -170,7 +170,7 @@ mod tests {
         let (count, mut stream) = (50_000, RandomStream::named(1, "pull"));
         let mut values = vec![0.0; count];
         stream.fill_standard_normal(&mut values);
-        let points = Latents::new(values.iter().map(|e| 1.5 + 0.4 * e).collect(), 1).unwrap();
+        let points = Latents::from_vec(values.iter().map(|e| 1.5 + 0.4 * e).collect(), 1).unwrap();
         let mut streams: Vec<_> = (0..count).map(|chain| stream.child(chain as u64)).collect();
         let (mean, variance) = moments(&pull.propose(&points, &mut streams))[0];
         assert!(
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn steps_follow_acceptances_and_a_pull_never_overshoots() {
-        let points = Latents::new(vec![0.0, 1.0, 2.0, 5.0], 1).unwrap();
+        let points = Latents::from_vec(vec![0.0, 1.0, 2.0, 5.0], 1).unwrap();
         let mut pilot = Pilot::new(&points);
         let step = |pilot: &Pilot| pilot.log_steps;
         let before = step(&pilot);

@@ -125,13 +125,13 @@ mod tests {
     fn mirror(source: &Latents) -> Result<DiagonalGaussian, ShapeError> {
         let means = source.values().iter().flat_map(|&s| [s, -s]).collect();
         DiagonalGaussian::new(
-            Latents::new(means, 2)?,
+            Latents::from_vec(means, 2)?,
             Latents::filled(source.rows(), 2, 0.0),
         )
     }
 
     fn sources() -> [Latents; 2] {
-        [vec![0.5, 2.0, -1.0], vec![3.0]].map(|draws| Latents::new(draws, 1).unwrap())
+        [vec![0.5, 2.0, -1.0], vec![3.0]].map(|draws| Latents::from_vec(draws, 1).unwrap())
     }
 
     #[test]

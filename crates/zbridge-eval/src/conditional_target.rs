@@ -115,7 +115,7 @@ impl LatentSampler for ConditionalTarget {
         values
             .chunks_exact_mut(mixture.dim())
             .for_each(|cells| mixture.fill_draw(cells, stream));
-        Latents::new(values, mixture.dim()).map_err(EvalError::at_row(row))
+        Latents::from_vec(values, mixture.dim()).map_err(EvalError::at_row(row))
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     /// log Σ_s w_s N(point; s) term by term, without shared arithmetic.
     fn brute_force(components: &DiagonalGaussian, weights: &[f64], point: &[f32]) -> f64 {
-        let row = Latents::new(point.to_vec(), point.len()).unwrap();
+        let row = Latents::from_vec(point.to_vec(), point.len()).unwrap();
         let density = |s: usize| components.select(&[s]).log_prob(&row).unwrap()[0].exp();
         let total: f64 = weights.iter().sum();
         weights
@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn draws_have_the_moments_of_the_mixture() {
         let components = DiagonalGaussian::new(
-            Latents::new(vec![-3.0, 5.0], 1).unwrap(),
-            Latents::new(vec![0.0, (4.0f32).ln()], 1).unwrap(),
+            Latents::from_vec(vec![-3.0, 5.0], 1).unwrap(),
+            Latents::from_vec(vec![0.0, (4.0f32).ln()], 1).unwrap(),
         );
         let logs = [vec![0.25f64.ln(), 0.75f64.ln()]];
         let target =

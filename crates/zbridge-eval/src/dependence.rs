@@ -134,7 +134,7 @@ mod tests {
     fn noise(seed: u64, rows: usize, dim: usize) -> Latents {
         let mut values = vec![0.0; rows * dim];
         RandomStream::named(seed, "noise").fill_standard_normal(&mut values);
-        Latents::new(values, dim).unwrap()
+        Latents::from_vec(values, dim).unwrap()
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
             .chunks_exact(2)
             .map(|row| row[0] * row[0])
             .collect();
-        let found = Dependence::of(&x, &Latents::new(bent, 1).unwrap(), 1).unwrap();
+        let found = Dependence::of(&x, &Latents::from_vec(bent, 1).unwrap(), 1).unwrap();
         assert!(
             found.p_value <= 0.01 && found.distance_correlation > 2.0 * found.by_chance,
             "{found:?}"

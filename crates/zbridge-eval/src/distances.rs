@@ -90,7 +90,7 @@ mod tests {
             let mut normal = |n: usize| {
                 let mut values = vec![0.0; n * dim];
                 stream.fill_standard_normal(&mut values);
-                Latents::new(values, dim).unwrap()
+                Latents::from_vec(values, dim).unwrap()
             };
             let (queries, points) = (normal(rows), normal(points));
             let mut seen = Vec::new();
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_part_of_the_rows_is_that_part() {
-        let points = Latents::new((0..10).map(|i| i as f32).collect(), 1).unwrap();
+        let points = Latents::from_vec((0..10).map(|i| i as f32).collect(), 1).unwrap();
         let mut rows = Vec::new();
         Panels::of(&points).for_each(&points, 3, 5, |i, j, square| {
             assert_eq!(square, (i as f32 - j as f32).powi(2));

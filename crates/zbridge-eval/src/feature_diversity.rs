@@ -134,14 +134,14 @@ mod tests {
     fn normal(rows: usize, scale: f32, seed: u64) -> Latents {
         let mut values = vec![0.0; rows * 3];
         RandomStream::named(seed, "diversity").fill_standard_normal(&mut values);
-        Latents::new(values.iter().map(|value| scale * value).collect(), 3).unwrap()
+        Latents::from_vec(values.iter().map(|value| scale * value).collect(), 3).unwrap()
     }
 
     #[test]
     fn three_points_worked_out_by_hand() {
         // Distances 3, 4, 5 of a right triangle.
-        let triangle = Latents::new(vec![0.0, 0.0, 3.0, 0.0, 0.0, 4.0], 2).unwrap();
-        let pair = Latents::new(vec![0.0, 0.0, 2.0, 0.0], 2).unwrap();
+        let triangle = Latents::from_vec(vec![0.0, 0.0, 3.0, 0.0, 0.0, 4.0], 2).unwrap();
+        let pair = Latents::from_vec(vec![0.0, 0.0, 2.0, 0.0], 2).unwrap();
         let found = feature_diversity(&pair, &[7, 7], &triangle, &[7, 7, 7]).unwrap();
         let only = found.per_condition[0];
         assert_eq!(
@@ -152,12 +152,12 @@ mod tests {
 
     #[test]
     fn half_the_spread_is_half_the_diversity_whatever_lies_between_conditions() {
-        let mut values = normal(800, 0.5, 1).into_values();
+        let mut values = normal(800, 0.5, 1).into_vec();
         values
             .chunks_exact_mut(3)
             .enumerate()
             .for_each(|(row, point)| point[0] += 50.0 * (row % 2) as f32);
-        let (generated, real) = (Latents::new(values, 3).unwrap(), normal(800, 1.0, 2));
+        let (generated, real) = (Latents::from_vec(values, 3).unwrap(), normal(800, 1.0, 2));
         let conditions: Vec<u8> = (0..800).map(|row| (row % 2) as u8).collect();
         let found = feature_diversity(&generated, &conditions, &real, &conditions).unwrap();
         assert!((found.ratio.mean - 0.5).abs() < 0.03, "{found:?}");

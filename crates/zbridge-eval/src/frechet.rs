@@ -57,7 +57,7 @@ mod tests {
     fn normal(rows: usize, shift: f32, scale: f32, seed: u64) -> Latents {
         let mut values = vec![0.0; rows * 3];
         RandomStream::named(seed, "frechet").fill_standard_normal(&mut values);
-        Latents::new(
+        Latents::from_vec(
             values.iter().map(|value| shift + scale * value).collect(),
             3,
         )

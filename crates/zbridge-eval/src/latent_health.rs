@@ -200,8 +200,8 @@ mod tests {
             .flat_map(|_| [-3.0, -3.0, 0.0, 0.0, -3.0])
             .collect();
         DiagonalGaussian::new(
-            Latents::new(mean, 5).unwrap(),
-            Latents::new(log_var, 5).unwrap(),
+            Latents::from_vec(mean, 5).unwrap(),
+            Latents::from_vec(log_var, 5).unwrap(),
         )
         .unwrap()
         .into()
@@ -227,7 +227,7 @@ mod tests {
         let even = |mean: Vec<f32>| {
             let log_var = Latents::filled(400, 3, -9.0);
             LatentHealth::of(
-                &DiagonalGaussian::new(Latents::new(mean, 3).unwrap(), log_var)
+                &DiagonalGaussian::new(Latents::from_vec(mean, 3).unwrap(), log_var)
                     .unwrap()
                     .into(),
             )

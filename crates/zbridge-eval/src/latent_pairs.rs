@@ -98,9 +98,9 @@ fn draw_each(posterior: &Posterior, streams: &RandomStream) -> Result<Latents, E
         posterior
             .select(&[row])
             .sample(&mut streams.child(row as u64))
-            .into_values()
+            .into_vec()
     };
-    Ok(Latents::new(
+    Ok(Latents::from_vec(
         (0..posterior.rows()).flat_map(draw).collect(),
         posterior.dim(),
     )?)
@@ -130,8 +130,9 @@ mod tests {
 
     #[test]
     fn a_selection_keeps_partners_and_order() {
-        let column =
-            |from: usize| Latents::new((from..from + 50).map(|i| i as f32).collect(), 1).unwrap();
+        let column = |from: usize| {
+            Latents::from_vec((from..from + 50).map(|i| i as f32).collect(), 1).unwrap()
+        };
         let pairs = LatentPairs::new(column(0), column(100))
             .unwrap()
             .at_most(10, 1)

@@ -162,8 +162,8 @@ impl LinearGaussianModel {
             }
         }
         DiagonalGaussian::new(
-            Latents::new(means, self.latent_dim())?,
-            Latents::new(log_vars, self.latent_dim())?,
+            Latents::from_vec(means, self.latent_dim())?,
+            Latents::from_vec(log_vars, self.latent_dim())?,
         )
     }
 
@@ -341,14 +341,14 @@ mod tests {
         let model = model();
         let images = model.observations(vec![0.5, -1.0, 2.0]).unwrap();
         let bridge = DiagonalGaussian::new(
-            Latents::new(vec![0.4, -0.8], 2).unwrap(),
-            Latents::new(vec![-1.0, 0.6], 2).unwrap(),
+            Latents::from_vec(vec![0.4, -0.8], 2).unwrap(),
+            Latents::from_vec(vec![-1.0, 0.6], 2).unwrap(),
         );
         for prior in [DiagonalGaussian::standard(1, 2), bridge.unwrap()] {
             let marginal = model.log_marginal_given_nats(&images, &prior).unwrap()[0];
             let posterior = model.posterior_given(&images, &prior).unwrap();
             for z in [[0.0, 0.0], [1.0, -2.0], [0.3, 0.9]] {
-                let z = Latents::new(z.to_vec(), 2).unwrap();
+                let z = Latents::from_vec(z.to_vec(), 2).unwrap();
                 let likelihood = f64::from(model.log_likelihood_nats(&images, &z).unwrap()[0]);
                 let by_bayes = likelihood + prior.log_prob(&z).unwrap()[0]
                     - posterior.log_prob(&z).unwrap()[0];
@@ -382,7 +382,7 @@ mod tests {
         let images = model
             .observations(vec![0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
             .unwrap();
-        let z = Latents::new(vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0], 2).unwrap();
+        let z = Latents::from_vec(vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0], 2).unwrap();
         let batch = model.log_likelihood_nats(&images, &z).unwrap();
         for (k, in_batch) in batch.into_iter().enumerate() {
             let alone = model

@@ -159,11 +159,11 @@ impl RowProposal for MixtureRow<'_> {
             if own > 0 {
                 let points = density.draw(self.row, first[part], own, &mut self.streams[part])?;
                 dim = points.dim();
-                values.extend(points.into_values());
+                values.extend(points.into_vec());
                 strata.extend(std::iter::repeat_n(part, own));
             }
         }
-        let points = Latents::new(values, dim).map_err(EvalError::at_row(self.row))?;
+        let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(self.row))?;
         Ok(Proposed {
             log_densities_nats: self.log_densities(number, &points)?,
             points,

@@ -191,7 +191,7 @@ mod tests {
     fn normal(rows: usize, seed: u64) -> Latents {
         let mut values = vec![0.0; rows * 5];
         RandomStream::named(seed, "nearest").fill_standard_normal(&mut values);
-        Latents::new(values, 5).unwrap()
+        Latents::from_vec(values, 5).unwrap()
     }
 
     #[test]
@@ -218,11 +218,11 @@ mod tests {
     #[test]
     fn copies_and_near_copies_are_found_with_their_originals() {
         let training = normal(1000, 3);
-        let mut values = normal(200, 1).into_values();
+        let mut values = normal(200, 1).into_vec();
         values[..10].copy_from_slice(&[training.row(77), training.row(5)].concat());
         let near: Vec<f32> = training.row(400).iter().map(|z| z + 1e-3).collect();
         values[10..15].copy_from_slice(&near);
-        let generated = Latents::new(values, 5).unwrap();
+        let generated = Latents::from_vec(values, 5).unwrap();
         let found = nearest_training(&generated, &normal(500, 2), &training, 3).unwrap();
         assert_eq!((found.exact_copies, found.closest.len()), (2, 3));
         let rows: Vec<_> = found

@@ -151,7 +151,7 @@ fn points(
     let drawn = density
         .given(&pairs.sources().select(&[row]))?
         .sample_each(draws, stream);
-    let every = zbridge_core::Latents::new(
+    let every = zbridge_core::Latents::from_vec(
         [drawn.values(), pairs.targets().row(row)].concat(),
         drawn.dim(),
     )?;
@@ -159,7 +159,7 @@ fn points(
         .given(&pairs.sources().select(&vec![row; draws + 1]))?
         .log_prob(&every)?;
     Ok(Points {
-        values: drawn.into_values(),
+        values: drawn.into_vec(),
         nats,
     })
 }

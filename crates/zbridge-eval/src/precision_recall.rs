@@ -229,22 +229,22 @@ mod tests {
     fn normal(rows: usize, dim: usize, shift: f32, seed: u64) -> Latents {
         let mut values = vec![0.0; rows * dim];
         RandomStream::named(seed, "precision").fill_standard_normal(&mut values);
-        Latents::new(values.iter().map(|value| value + shift).collect(), dim).unwrap()
+        Latents::from_vec(values.iter().map(|value| value + shift).collect(), dim).unwrap()
     }
 
     /// Four clusters, or the first `modes` of them.
     fn clusters(rows: usize, modes: usize, seed: u64) -> Latents {
-        let mut points = normal(rows, 4, 0.0, seed).into_values();
+        let mut points = normal(rows, 4, 0.0, seed).into_vec();
         points
             .chunks_exact_mut(4)
             .enumerate()
             .for_each(|(row, point)| point[row % modes] += 20.0);
-        Latents::new(points, 4).unwrap()
+        Latents::from_vec(points, 4).unwrap()
     }
 
     #[test]
     fn points_on_a_line_worked_out_by_hand() {
-        let line = |values: &[f32]| Latents::new(values.to_vec(), 1).unwrap();
+        let line = |values: &[f32]| Latents::from_vec(values.to_vec(), 1).unwrap();
         // k = 1. Real balls: 0±1, 1±1, 3±2, 10±7. Generated balls: 1.5±2.5, 4±2.5, 20±5, 25±5.
         let found = precision_recall(
             &line(&[0.0, 1.0, 3.0, 10.0]),

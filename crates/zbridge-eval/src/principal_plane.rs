@@ -129,7 +129,7 @@ mod tests {
                 short,
             ]
         });
-        let points = Latents::new(points.collect(), 3).unwrap();
+        let points = Latents::from_vec(points.collect(), 3).unwrap();
         let plane = PrincipalPlane::of(&points).unwrap();
         assert!(
             (plane.axes[0][0] - 0.6).abs() < 0.02 && (plane.axes[0][1] - 0.8).abs() < 0.02,

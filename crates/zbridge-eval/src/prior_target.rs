@@ -51,7 +51,7 @@ impl LatentSampler for DrawablePrior {
     ) -> Result<Latents, EvalError> {
         let mut values = vec![0.0; count * self.dim];
         stream.fill_standard_normal(&mut values);
-        Latents::new(values, self.dim).map_err(EvalError::at_row(row))
+        Latents::from_vec(values, self.dim).map_err(EvalError::at_row(row))
     }
 }
 

@@ -121,7 +121,7 @@ impl RowProposal for GaussianRow<'_> {
                 *value = mean + sd * *value;
             }
         }
-        let points = Latents::new(values, dim).map_err(EvalError::at_row(self.row))?;
+        let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(self.row))?;
         Ok(Proposed {
             points,
             log_densities_nats,

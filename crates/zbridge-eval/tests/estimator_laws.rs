@@ -49,7 +49,7 @@ const ALL: [Estimator; 5] = [
 /// A proposal that is too narrow and in the wrong place.
 fn misplaced(posterior: &DiagonalGaussian) -> DiagonalGaussian {
     let mean = posterior.mean().values().iter().map(|m| m + 2.5).collect();
-    let mean = Latents::new(mean, posterior.dim()).unwrap();
+    let mean = Latents::from_vec(mean, posterior.dim()).unwrap();
     wider(
         &DiagonalGaussian::new(mean, posterior.log_var().clone()).unwrap(),
         0.4,
@@ -59,7 +59,7 @@ fn misplaced(posterior: &DiagonalGaussian) -> DiagonalGaussian {
 /// q(z|context): one Gaussian that is not the prior.
 fn context() -> DiagonalGaussian {
     DiagonalGaussian::new(
-        Latents::new(vec![0.4, -0.3, 0.8], 3).unwrap(),
+        Latents::from_vec(vec![0.4, -0.3, 0.8], 3).unwrap(),
         Latents::filled(1, 3, -0.5),
     )
     .unwrap()
@@ -538,7 +538,7 @@ impl GaussianJoint {
             .map(|(z, e)| Self::CORRELATION * z + rest * e)
             .collect();
         let mut seen = |model: &LinearGaussianModel, z: Vec<f32>, sd: f32| {
-            let clean = model.decode(&Latents::new(z, 1).unwrap()).unwrap();
+            let clean = model.decode(&Latents::from_vec(z, 1).unwrap()).unwrap();
             let noise = normal(clean.values().len());
             model
                 .observations(
@@ -571,8 +571,8 @@ impl GaussianJoint {
             .iter()
             .map(|v| (rho * rho * v.exp() + 1.0 - rho * rho).ln());
         DiagonalGaussian::new(
-            Latents::new(mean, 1).unwrap(),
-            Latents::new(log_var.collect(), 1).unwrap(),
+            Latents::from_vec(mean, 1).unwrap(),
+            Latents::from_vec(log_var.collect(), 1).unwrap(),
         )
         .unwrap()
     }

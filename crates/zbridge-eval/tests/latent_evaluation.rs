@@ -39,7 +39,7 @@ impl ConditionalDensity for Linear {
         let log_var = (self.scale * self.scale * (1.0 - CORRELATION * CORRELATION)).ln();
         let log_var = Latents::filled(source.rows(), DIM, log_var);
         Ok(Box::new(DiagonalGaussian::new(
-            Latents::new(mean, DIM)?,
+            Latents::from_vec(mean, DIM)?,
             log_var,
         )?))
     }

@@ -150,7 +150,7 @@ fn exact_conditional_posterior_gives_the_exact_conditional_likelihood() {
     let [first, second] = bridge().map(|context| context.select(&[0]));
     let priors = [bridge()[0].mean().row(0), bridge()[1].mean().row(0)].concat();
     let prior = DiagonalGaussian::new(
-        Latents::new(priors, 3).unwrap(),
+        Latents::from_vec(priors, 3).unwrap(),
         Latents::filled(2, 3, -1.0),
     )
     .unwrap();

@@ -36,7 +36,7 @@ fn rows_per_second(model: &ForeignModel, rows: usize) -> Result<f64, Box<dyn std
             .collect::<Vec<_>>()
     };
     let x = Observations::new(numbers(model.event().size()), model.event().clone())?;
-    let z = Latents::new(numbers(model.latent_dim()), model.latent_dim())?;
+    let z = Latents::from_vec(numbers(model.latent_dim()), model.latent_dim())?;
     let mut best = f64::INFINITY;
     for _ in 0..REPEATS {
         let start = Instant::now();

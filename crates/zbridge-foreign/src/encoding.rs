@@ -88,10 +88,10 @@ impl Encoding {
                 gaussian(halves(0), halves(1), kind, dim)
             }
             Self::Point { .. } => {
-                Ok(PosteriorSamples::new(Latents::new(outputs.remove(0), dim)?, 1)?.into())
+                Ok(PosteriorSamples::new(Latents::from_vec(outputs.remove(0), dim)?, 1)?.into())
             }
             Self::Samples { .. } => {
-                let points = Latents::new(outputs.remove(0), dim)?;
+                let points = Latents::from_vec(outputs.remove(0), dim)?;
                 let draws = points.rows() / rows.max(1);
                 Ok(PosteriorSamples::new(points, draws.max(1))?.into())
             }
@@ -112,7 +112,11 @@ fn gaussian(
             value: *value,
         })?;
     }
-    Ok(DiagonalGaussian::new(Latents::new(mean, dim)?, Latents::new(spread, dim)?)?.into())
+    Ok(DiagonalGaussian::new(
+        Latents::from_vec(mean, dim)?,
+        Latents::from_vec(spread, dim)?,
+    )?
+    .into())
 }
 
 impl Spread {

@@ -79,7 +79,7 @@ impl LatentSpace {
             let (shift, scale) = self.of(place % dim);
             work(value, shift, scale)
         };
-        Latents::new(
+        Latents::from_vec(
             latents.values().iter().enumerate().map(value).collect(),
             dim,
         )
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_way_back_undoes_the_way_there_and_densities_scale() {
         let space = LatentSpace::scaled(vec![2, 1, 2], vec![0.5, -1.0], vec![2.0, 0.25]);
-        let mean = Latents::new(vec![1.0, 2.0, 3.0, 4.0], 4).unwrap();
+        let mean = Latents::from_vec(vec![1.0, 2.0, 3.0, 4.0], 4).unwrap();
         let gaussian = DiagonalGaussian::new(mean.clone(), Latents::filled(1, 4, 0.0)).unwrap();
         let shown = space.posterior(gaussian.into()).unwrap();
         let shown = shown.as_diagonal().unwrap();

@@ -112,7 +112,7 @@ impl Classifier {
                     values.copy_from_slice(tape.input_of(last));
                 });
             });
-        Latents::new(values, width)
+        Latents::from_vec(values, width)
     }
 
     fn expect_event(&self, observations: &Observations) -> Result<(), ShapeError> {

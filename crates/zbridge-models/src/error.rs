@@ -5,7 +5,7 @@ use zbridge_nn::NnError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// Weights, a checkpoint, a device or a training failed.
+    /// Weights, a checkpoint or a training failed.
     #[error(transparent)]
     Network(#[from] NnError),
     /// Observations or latents do not fit the model.

@@ -11,8 +11,6 @@ mod error;
 pub mod recipes;
 mod text;
 mod vae;
-#[cfg(feature = "burn")]
-mod vae_on_burn;
 mod vae_training;
 
 pub use ali::{Ali, AliArchitecture, AliObjective, AliTrainer, Discriminator, Game};
@@ -22,6 +20,4 @@ pub use text::{
     TextFigures, TextObjective, TextVae, TextVaeArchitecture, TextVaeConfig, TextVaeTrainer,
 };
 pub use vae::{Elbo, Vae, VaeArchitecture};
-#[cfg(feature = "burn")]
-pub use vae_on_burn::BurnVaeTrainer;
 pub use vae_training::{Objective, VaeTrainer};

@@ -1,6 +1,4 @@
 use crate::ModelError;
-#[cfg(feature = "burn")]
-use crate::vae_on_burn::VaeOnBurn;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -10,9 +8,7 @@ use zbridge_core::{
     DiagonalGaussian, Estimate, EventKind, LatentModel, Latents, Observations, Posterior,
     RandomStream, ShapeError,
 };
-use zbridge_nn::{
-    BufferPool, Device, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace,
-};
+use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace};
 
 /// What a variational auto-encoder is made of (Kingma & Welling 2013), without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,32 +34,15 @@ pub struct Vae {
     architecture: VaeArchitecture,
     encoder: Arc<[f32]>,
     decoder: Arc<[f32]>,
-    /// The networks of the native engine, with those parameters.
+    /// The networks with those parameters, laid out for inference.
     networks: Arc<FixedNetworks>,
     workspaces: Arc<BufferPool<Workspace>>,
-    /// Where the networks run when not on the native engine.
-    device: Option<Arc<dyn VaeOnDevice>>,
 }
 
 #[derive(Debug)]
 struct FixedNetworks {
     encoder: FixedNetwork,
     decoder: FixedNetwork,
-}
-
-/// The networks of a VAE on a device, over any number of rows.
-pub(crate) trait VaeOnDevice: fmt::Debug + Send + Sync {
-    /// Means and log-variances of the posteriors, `[rows, 2 · latent_dim]`.
-    fn encode(&self, observations: &[f32]) -> Result<Vec<f32>, NnError>;
-    /// Expected observations, `[rows, size]`.
-    fn decode(&self, latents: &[f32]) -> Result<Vec<f32>, NnError>;
-    /// log p(x|z) for `draws` latents of each observation, `[rows · draws]`.
-    fn log_likelihood_nats(
-        &self,
-        observations: &Observations,
-        latents: &[f32],
-        draws: usize,
-    ) -> Result<Vec<f32>, NnError>;
 }
 
 /// The two terms of the evidence lower bound, averaged over observations, in nats.
@@ -159,7 +138,6 @@ impl Vae {
             decoder,
             networks,
             workspaces,
-            device: None,
         }
     }
 
@@ -185,27 +163,6 @@ impl Vae {
         file.put_network("encoder", &self.architecture.encoder, &self.encoder);
         file.put_network("decoder", &self.architecture.decoder, &self.decoder);
         file
-    }
-
-    /// The same model with its networks on `device`. Work that the device fails at, for want of
-    /// memory say, is done by the native engine.
-    ///
-    /// # Errors
-    /// [`ModelError::Network`] when this build or this machine has no such device.
-    pub fn on(mut self, device: Device) -> Result<Self, ModelError> {
-        self.device = match device {
-            Device::Cpu => None,
-            #[cfg(feature = "burn")]
-            _ => Some(Arc::new(VaeOnBurn::new(
-                &self.architecture,
-                &self.encoder,
-                &self.decoder,
-                device,
-            )?)),
-            #[cfg(not(feature = "burn"))]
-            _ => return Err(device.not_built().into()),
-        };
-        Ok(self)
     }
 
     /// What it is made of.
@@ -250,15 +207,7 @@ impl Vae {
         })
     }
 
-    /// What `work` gives on the model's device; nothing when it has none or the device fails.
-    fn on_device(
-        &self,
-        work: impl FnOnce(&dyn VaeOnDevice) -> Result<Vec<f32>, NnError>,
-    ) -> Option<Vec<f32>> {
-        self.device.as_deref().and_then(|device| work(device).ok())
-    }
-
-    /// The encoder's outputs by the native engine, `[rows, 2 · latent_dim]`.
+    /// Returns the encoder's outputs, `[rows, 2 · latent_dim]`.
     fn encode(&self, observations: &[f32]) -> Vec<f32> {
         let (size, width) = (
             self.architecture.event.size(),
@@ -299,10 +248,9 @@ impl LatentModel for Vae {
     fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
         self.expect(observations)?;
         let dim = self.architecture.latent_dim;
-        let encoded = self.on_device(|device| device.encode(observations.values()));
-        let encoded = encoded.unwrap_or_else(|| self.encode(observations.values()));
+        let encoded = self.encode(observations.values());
         let part = |start: usize| {
-            Latents::new(
+            Latents::from_vec(
                 encoded
                     .chunks_exact(2 * dim)
                     .flat_map(|row| &row[start..][..dim])
@@ -316,9 +264,6 @@ impl LatentModel for Vae {
 
     fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
         self.expect_latents(latents)?;
-        if let Some(values) = self.on_device(|device| device.decode(latents.values())) {
-            return Observations::new(values, self.architecture.event.clone());
-        }
         let size = self.architecture.event.size();
         let mut values = vec![0.0; latents.rows() * size];
         let blocks = latents.values().par_chunks(ROWS_AT_ONCE * latents.dim());
@@ -349,11 +294,6 @@ impl LatentModel for Vae {
             });
         }
         let draws = latents.rows() / observations.rows();
-        let on_device = self
-            .on_device(|device| device.log_likelihood_nats(observations, latents.values(), draws));
-        if let Some(nats) = on_device {
-            return Ok(nats);
-        }
         let size = self.architecture.event.size();
         let mut nats = vec![0.0; latents.rows()];
         let blocks = latents.values().par_chunks(ROWS_AT_ONCE * latents.dim());
@@ -434,7 +374,7 @@ mod tests {
     #[test]
     fn no_rows_give_no_rows() {
         let vae = untrained();
-        let nothing = vae.decode(&Latents::new(vec![], 64).unwrap()).unwrap();
+        let nothing = vae.decode(&Latents::from_vec(vec![], 64).unwrap()).unwrap();
         assert_eq!(nothing.rows(), 0);
         assert_eq!(vae.posterior(&nothing).unwrap().rows(), 0);
     }

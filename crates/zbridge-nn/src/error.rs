@@ -44,12 +44,4 @@ pub enum NnError {
         /// What the objective became.
         value: f64,
     },
-    /// A device was asked for that this build or this machine does not have.
-    #[error("device `{name}`: {reason}")]
-    Device {
-        /// What was asked for.
-        name: String,
-        /// Why not, and what to do.
-        reason: String,
-    },
 }

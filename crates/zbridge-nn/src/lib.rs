@@ -3,9 +3,6 @@
 
 mod adam;
 mod buffer_pool;
-#[cfg(feature = "burn")]
-pub mod burn_engine;
-mod device;
 mod error;
 mod fixed_network;
 mod fixed_steps;
@@ -23,7 +20,6 @@ mod weights;
 
 pub use adam::Adam;
 pub use buffer_pool::BufferPool;
-pub use device::Device;
 pub use error::NnError;
 pub use fixed_network::{FixedNetwork, Workspace};
 pub use forward_weights::ForwardWeights;

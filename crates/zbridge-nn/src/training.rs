@@ -11,7 +11,7 @@ pub trait Trainee {
     /// One optimiser step on these rows; comes back with the mean objective of a row, in nats.
     ///
     /// # Errors
-    /// [`NnError`] when the device fails.
+    /// [`NnError`] when a step fails.
     fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError>;
 }
 

@@ -301,7 +301,7 @@ fn check_paper(folder: &Path) -> Outcome<()> {
         let mut values = vec![0.0; rows * dim];
         RandomStream::named(1, name).fill_standard_normal(&mut values);
         Ok(DiagonalGaussian::new(
-            Latents::new(values, dim)?,
+            Latents::from_vec(values, dim)?,
             Latents::filled(rows, dim, -1.0),
         )?)
     };

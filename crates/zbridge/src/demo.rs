@@ -15,7 +15,6 @@ use zbridge_bridge::{
 };
 use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
 use zbridge_models::Vae;
-use zbridge_nn::Device;
 
 /// What the demo is asked to do.
 #[derive(Debug, Clone)]
@@ -28,8 +27,6 @@ pub struct DemoRequest {
     pub recipe: Recipe,
     /// Seconds for the fit; see [`BridgeConfig::budget_seconds`].
     pub budget_seconds: f64,
-    /// Where the given models run.
-    pub device: Device,
     /// Folder for what is written; made if absent.
     pub out: PathBuf,
     /// A label of which to write images.
@@ -147,10 +144,7 @@ pub fn run(
         .as_deref()
         .map(zbridge_data::read_image)
         .transpose()?;
-    let (image_model, label_model) = (
-        MNIST_IMAGE.vae()?.on(request.device)?,
-        MNIST_LABEL.vae()?.on(request.device)?,
-    );
+    let (image_model, label_model) = (MNIST_IMAGE.vae()?, MNIST_LABEL.vae()?);
     crate::make_folder(&request.out)?;
     let embedded = EmbeddedPairs::load()?;
     let (x, labels) = embedded.pairs(request.pairs, request.seed);

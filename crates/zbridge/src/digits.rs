@@ -10,7 +10,6 @@ use zbridge_data::MnistSplit;
 use zbridge_eval::{
     BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
 };
-use zbridge_nn::Device;
 
 /// Draws that go through a decoder at once.
 const CHUNK: usize = 250;
@@ -55,14 +54,13 @@ pub(crate) enum Pixels {
 
 impl Digits {
     /// # Errors
-    /// [`Error`] when the label model cannot be opened on the device.
+    /// [`Error`] when the label model cannot be opened.
     pub(crate) fn prepare(
         (train, test): (&MnistSplit, &MnistSplit),
         (image_model, pixels): (Arc<dyn LatentModel>, Pixels),
         unpaired: usize,
-        device: Device,
     ) -> Result<Self, Error> {
-        let label_model: Arc<dyn LatentModel> = Arc::new(MNIST_LABEL.vae()?.on(device)?);
+        let label_model: Arc<dyn LatentModel> = Arc::new(MNIST_LABEL.vae()?);
         let rows: Vec<usize> = (0..unpaired.min(train.rows())).collect();
         let unpaired = match rows.len() {
             0 => None,

@@ -198,7 +198,6 @@ fn of_network(error: &NnError) -> Failure {
         | NnError::Io {
             action: "read it", ..
         } => Failure::BadData,
-        NnError::Device { .. } => Failure::Usage,
         _ => Failure::General,
     }
 }
@@ -290,13 +289,6 @@ mod tests {
                 name: "draws",
                 value: 0.0,
                 range: "at least 1"
-            }),
-            2
-        );
-        assert_eq!(
-            code(NnError::Device {
-                name: "cuda".into(),
-                reason: "not built in".into()
             }),
             2
         );

@@ -9,7 +9,7 @@ use zbridge_core::{
 };
 use zbridge_foreign::Guess;
 use zbridge_models::{Ali, TextVae, Vae};
-use zbridge_nn::{Device, WeightsFile};
+use zbridge_nn::WeightsFile;
 
 /// A given model as a user named it, with the digest that says which one it really was.
 #[derive(Clone)]
@@ -27,19 +27,15 @@ pub struct Given {
 }
 
 impl Given {
-    /// The embedded model of this name, or the model at this path: a weights file of `train`, on
-    /// `device`; or, on the processor, an ONNX file, a `model.toml`, or a folder with one of them
+    /// The embedded model of this name, or the model at this path: a weights file of `train`, an
+    /// ONNX file, a `model.toml`, or a folder with one of them
     /// or with diffusers' AutoencoderKL.
     ///
     /// # Errors
-    /// [`Error`] when there is neither, the file is not a model, or there is no such device.
-    pub fn open(name: &str, device: Device) -> Result<Self, Error> {
+    /// [`Error`] when there is neitheror the file is not a model.
+    pub fn open(name: &str) -> Result<Self, Error> {
         if let Some(asset) = Asset::model_named(name) {
-            return Ok(Self::flat(
-                name,
-                Arc::new(asset.vae()?.on(device)?),
-                asset.digest(),
-            ));
+            return Ok(Self::flat(name, Arc::new(asset.vae()?), asset.digest()));
         }
         let path = Path::new(name);
         if !path.exists() {
@@ -54,7 +50,7 @@ impl Given {
         }
         let bytes = std::fs::read(path)
             .map_err(|reason| Error::bad_file(path, format!("cannot be read: {reason}")))?;
-        let model = in_weights(&WeightsFile::from_bytes(&bytes, path)?, path, device)?;
+        let model = in_weights(&WeightsFile::from_bytes(&bytes, path)?, path)?;
         Ok(Self::flat(name, model, digest(&bytes)))
     }
 
@@ -141,18 +137,14 @@ fn digest_of_files(path: &Path) -> Result<String, Error> {
 }
 
 /// The model in a weights file that zbridge trained.
-fn in_weights(
-    file: &WeightsFile,
-    path: &Path,
-    device: Device,
-) -> Result<Arc<dyn LatentModel>, Error> {
+fn in_weights(file: &WeightsFile, path: &Path) -> Result<Arc<dyn LatentModel>, Error> {
     if Ali::is_in(file) {
         return Ok(Arc::new(Ali::from_weights(file, path)?));
     }
     if TextVae::is_in(file) {
         return Ok(Arc::new(TextVae::from_weights(file, path)?));
     }
-    Ok(Arc::new(Vae::from_weights(file, path)?.on(device)?))
+    Ok(Arc::new(Vae::from_weights(file, path)?))
 }
 
 impl fmt::Debug for Given {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use zbridge_core::{EventKind, LatentModel};
 use zbridge_foreign::Inspection;
-use zbridge_nn::{Device, WeightsFile};
+use zbridge_nn::WeightsFile;
 
 /// What was found at a path.
 #[derive(Debug, Clone, Serialize)]
@@ -71,7 +71,7 @@ fn own(path: &Path, file: &WeightsFile) -> Result<Inspected, Error> {
     if file.metadata.contains_key("classifier") {
         return other("a judge, which reads what bridges make");
     }
-    let Given { model, name, .. } = Given::open(&path.display().to_string(), Device::Cpu)?;
+    let Given { model, name, .. } = Given::open(&path.display().to_string())?;
     let made_by = file.metadata.get("made_by").cloned();
     let (event, latent_dim) = (model.event().clone(), model.latent_dim());
     Ok(Inspected::Own {

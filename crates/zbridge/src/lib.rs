@@ -56,7 +56,6 @@ pub use zbridge_core::{
 };
 pub use zbridge_data::Split;
 pub use zbridge_foreign::Guess;
-pub use zbridge_nn::Device;
 
 use std::path::Path;
 

@@ -32,14 +32,12 @@ pub use zbridge_core::Estimate;
 use zbridge_core::Observations;
 pub use zbridge_data::Progress as DownloadProgress;
 use zbridge_data::{DataError, write_atomically};
-#[cfg(feature = "burn")]
-use zbridge_models::BurnVaeTrainer;
 pub use zbridge_models::TextFigures;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
 use zbridge_models::{
     AliTrainer, ClassifierTrainer, Objective, TextVaeTrainer, VaeArchitecture, VaeTrainer,
 };
-use zbridge_nn::{Device, NnError, Precision, TrainingPlan, WeightsFile, train};
+use zbridge_nn::{NnError, Precision, TrainingPlan, WeightsFile, train};
 pub use zbridge_nn::{Position, Progress, Verdict};
 
 /// What to train, on what, and where to put it.
@@ -63,8 +61,6 @@ pub struct TrainRequest {
     pub epochs: Option<usize>,
     /// Epochs after which to end although the schedule goes on, in place of the recipe's.
     pub stop_after: Option<usize>,
-    /// The device to train on.
-    pub device: Device,
     /// The command that the weights file names as its origin.
     pub made_by: String,
     /// Test images whose log p(x) is estimated in the end; 0 leaves it out.
@@ -90,7 +86,6 @@ impl TrainRequest {
             resume: false,
             epochs: None,
             stop_after: None,
-            device: Device::Cpu,
             likelihood_images: 1000,
             likelihood_draws: 1000,
         }
@@ -188,7 +183,6 @@ pub fn train_model(
     observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
 ) -> Result<TrainReport, Error> {
     let recipe = request.effective_recipe()?;
-    expect_device(request.device, &recipe)?;
     let TrainingRows {
         observations,
         labels,
@@ -205,7 +199,8 @@ pub fn train_model(
     };
     match recipe.model.clone() {
         RecipeModel::Vae(architecture, objective) => {
-            training.run_vae(architecture, objective, &observations, observer)
+            let trainer = VaeTrainer::new(architecture, objective, &observations, request.seed);
+            training.run(trainer, observer)
         }
         RecipeModel::Ali(architecture, discriminator, objective) => {
             let trainer = AliTrainer::new(
@@ -228,25 +223,6 @@ pub fn train_model(
             ClassifierTrainer::new(network, &observations, &labels, request.seed),
             observer,
         ),
-    }
-}
-
-fn expect_device(device: Device, recipe: &Recipe) -> Result<(), Error> {
-    device.available()?;
-    match &recipe.model {
-        RecipeModel::Vae(..) => Ok(()),
-        _ if device != Device::Cpu => {
-            let reason = format!(
-                "`{}` is trained on `cpu` only; leave --device out",
-                recipe.name
-            );
-            Err(NnError::Device {
-                name: device.to_string(),
-                reason,
-            }
-            .into())
-        }
-        _ => Ok(()),
     }
 }
 
@@ -281,30 +257,6 @@ struct Training<'r> {
 }
 
 impl Training<'_> {
-    /// Trains a VAE by the engine of the device.
-    fn run_vae(
-        &self,
-        architecture: VaeArchitecture,
-        objective: Objective,
-        rows: &Observations,
-        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
-    ) -> Result<TrainReport, Error> {
-        let TrainRequest { seed, device, .. } = *self.request;
-        match device {
-            Device::Cpu => self.run(
-                VaeTrainer::new(architecture, objective, rows, seed),
-                observer,
-            ),
-            #[cfg(feature = "burn")]
-            _ => self.run(
-                BurnVaeTrainer::new(architecture, objective, rows, seed, device)?,
-                observer,
-            ),
-            #[cfg(not(feature = "burn"))]
-            _ => Err(device.not_built().into()),
-        }
-    }
-
     fn run<S: Student>(
         &self,
         mut student: S,

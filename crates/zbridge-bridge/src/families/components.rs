@@ -201,8 +201,8 @@ mod tests {
         stream.fill_standard_normal(&mut means);
         stream.fill_standard_normal(&mut log_vars);
         DiagonalGaussian::new(
-            Latents::new(means, 11).unwrap(),
-            Latents::new(log_vars, 11).unwrap(),
+            Latents::from_vec(means, 11).unwrap(),
+            Latents::from_vec(log_vars, 11).unwrap(),
         )
         .unwrap()
     }
@@ -244,8 +244,8 @@ mod tests {
     #[test]
     fn responsibilities_far_off_are_still_shares() {
         let gaussians = DiagonalGaussian::new(
-            Latents::new(vec![0.0, 1.0, 5.0], 1).unwrap(),
-            Latents::new(vec![f32::MIN, 0.0, f32::MAX], 1).unwrap(),
+            Latents::from_vec(vec![0.0, 1.0, 5.0], 1).unwrap(),
+            Latents::from_vec(vec![f32::MIN, 0.0, f32::MAX], 1).unwrap(),
         );
         let shares = responsibilities(&gaussians.unwrap(), &[f32::MAX, f32::MIN, 1e6, 0.0]);
         for row in shares.chunks_exact(3) {

@@ -560,7 +560,7 @@ mod tests {
 
     #[test]
     fn an_untrained_flow_is_close_to_a_standard_normal() {
-        let points = Latents::new(vec![0.3, -0.2, 1.0, 2.0, -0.7, 0.1], 3).unwrap();
+        let points = Latents::from_vec(vec![0.3, -0.2, 1.0, 2.0, -0.7, 0.1], 3).unwrap();
         let source = Latents::filled(2, 3, 0.5);
         let nats = flow(3, 3, 6)
             .given(&source)
@@ -611,7 +611,7 @@ mod tests {
     fn points_far_off_have_a_finite_density() {
         let flow = trial::perturbed(flow(2, 2, 4), 0.3);
         let extremes = [f32::MAX, f32::MIN, 1e20, 0.0, -1e7, 3.0, 5.0, -5.0];
-        let extremes = Latents::new(extremes.to_vec(), 2).unwrap();
+        let extremes = Latents::from_vec(extremes.to_vec(), 2).unwrap();
         let nats = flow.given(&extremes).unwrap().log_prob(&extremes).unwrap();
         assert!(nats.iter().all(|nats| nats.is_finite()), "{nats:?}");
     }

@@ -610,7 +610,7 @@ mod tests {
     fn points_far_off_have_a_finite_density() {
         let flow = trial::perturbed(flow(2, 2), 0.2);
         let extremes = [f32::MAX, f32::MIN, 1e20, 0.0, -1e7, 3.0, 5.0, -5.0];
-        let extremes = Latents::new(extremes.to_vec(), 2).unwrap();
+        let extremes = Latents::from_vec(extremes.to_vec(), 2).unwrap();
         let nats = flow.given(&extremes).unwrap().log_prob(&extremes).unwrap();
         assert!(nats.iter().all(|nats| nats.is_finite()), "{nats:?}");
     }

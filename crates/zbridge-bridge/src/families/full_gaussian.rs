@@ -367,8 +367,12 @@ mod tests {
             &mut gradients,
             &mut FullGaussianTape::default(),
         );
-        let given = density.given(&Latents::new(source, 3).unwrap()).unwrap();
-        let log_prob = given.log_prob(&Latents::new(target, 4).unwrap()).unwrap()[0];
+        let given = density
+            .given(&Latents::from_vec(source, 3).unwrap())
+            .unwrap();
+        let log_prob = given
+            .log_prob(&Latents::from_vec(target, 4).unwrap())
+            .unwrap()[0];
         assert!((nats + log_prob).abs() < 1e-4, "{nats} against {log_prob}");
     }
 

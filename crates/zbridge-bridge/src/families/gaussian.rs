@@ -102,7 +102,10 @@ impl GaussianDensity {
                 log_var.copy_from_slice(&row[dim..]);
             }
         });
-        DiagonalGaussian::new(Latents::new(mean, dim)?, Latents::new(log_var, dim)?)
+        DiagonalGaussian::new(
+            Latents::from_vec(mean, dim)?,
+            Latents::from_vec(log_var, dim)?,
+        )
     }
 
     /// The network, and its parameters to move.

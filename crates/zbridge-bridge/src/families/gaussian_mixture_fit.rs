@@ -101,7 +101,7 @@ impl Scale {
         let values = values
             .map(|(&value, (mean, deviation))| ((f64::from(value) - mean) / deviation) as f32)
             .collect();
-        Latents::saturating(values, points.dim())
+        Latents::clamped(values, points.dim())
     }
 
     fn restored(&self, gaussians: &DiagonalGaussian) -> DiagonalGaussian {
@@ -326,8 +326,8 @@ impl Sums {
 fn of_values(means: Vec<f32>, log_vars: Vec<f32>, dim: usize) -> DiagonalGaussian {
     let rows = means.len() / dim;
     DiagonalGaussian::new(
-        Latents::saturating(means, dim),
-        Latents::saturating(log_vars, dim),
+        Latents::clamped(means, dim),
+        Latents::clamped(log_vars, dim),
     )
     .unwrap_or_else(|_| DiagonalGaussian::standard(rows, dim))
 }
@@ -345,15 +345,15 @@ mod tests {
         let mut stream = RandomStream::named(51, "clusters");
         let rows = CENTRES.iter().zip(1..).flat_map(|(centre, share)| {
             let gaussian = DiagonalGaussian::new(
-                Latents::new(centre.to_vec(), 2).unwrap(),
+                Latents::from_vec(centre.to_vec(), 2).unwrap(),
                 Latents::filled(1, 2, 0.25f32.ln()),
             );
             gaussian
                 .unwrap()
                 .sample_each(share * each, &mut stream)
-                .into_values()
+                .into_vec()
         });
-        Latents::new(rows.collect(), 2).unwrap()
+        Latents::from_vec(rows.collect(), 2).unwrap()
     }
 
     fn fitted(points: &Latents, most: usize) -> (DiagonalGaussian, Vec<f32>) {
@@ -424,10 +424,10 @@ mod tests {
     #[test]
     fn degenerate_points_have_a_mixture() {
         for points in [
-            Latents::new(vec![], 2).unwrap(),
+            Latents::from_vec(vec![], 2).unwrap(),
             Latents::filled(1, 2, 3.0),
             Latents::filled(40, 2, 3.0),
-            Latents::new(vec![f32::MAX, 0.0, f32::MIN, 0.0, 1.0, 0.0], 2).unwrap(),
+            Latents::from_vec(vec![f32::MAX, 0.0, f32::MIN, 0.0, 1.0, 0.0], 2).unwrap(),
         ] {
             let (components, log_weights) = fitted(&points, 8);
             assert_eq!(components.rows(), log_weights.len());
@@ -444,10 +444,10 @@ mod tests {
 
     #[test]
     fn variances_have_a_floor() {
-        let mut values = clusters(100).into_values();
+        let mut values = clusters(100).into_vec();
         // Half of the points stand in one place.
         values.iter_mut().take(600).for_each(|value| *value = 1.0);
-        let points = Latents::new(values, 2).unwrap();
+        let points = Latents::from_vec(values, 2).unwrap();
         let scale = Scale::of(&points);
         let (components, _) = fitted(&points, 8);
         for row in 0..components.rows() {
@@ -462,7 +462,7 @@ mod tests {
     fn time_of_a_fit() {
         let (mut means, mut stream) = (vec![0.0; 40 * 16], RandomStream::named(54, "time"));
         stream.fill_standard_normal(&mut means);
-        let means = Latents::new(means, 16).unwrap();
+        let means = Latents::from_vec(means, 16).unwrap();
         let mixture = DiagonalGaussian::new(means, Latents::filled(40, 16, -1.5)).unwrap();
         let points = mixture.sample_each(600, &mut stream);
         for most in [16, 32, 64] {

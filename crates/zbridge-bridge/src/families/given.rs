@@ -82,7 +82,7 @@ impl<F: Parametric> LatentDistribution for Given<'_, F> {
                 );
             },
         );
-        Latents::saturating(values, self.dim)
+        Latents::clamped(values, self.dim)
     }
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {

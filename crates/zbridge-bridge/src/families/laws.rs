@@ -12,7 +12,7 @@ pub(crate) fn hold_for(density: &(dyn ConditionalDensity + Sync), tolerance: f64
     assert_eq!(density.dims().1, 2, "the laws are checked in the plane");
     let mut values = vec![0.0; 3 * density.dims().0];
     RandomStream::named(11, "laws/sources").fill_standard_normal(&mut values);
-    let sources = Latents::new(values, density.dims().0).unwrap();
+    let sources = Latents::from_vec(values, density.dims().0).unwrap();
     for row in 0..sources.rows() {
         mass_and_draws_agree(density, &sources.select(&[row]), tolerance);
     }
@@ -52,7 +52,7 @@ fn mass_and_draws_agree(density: &dyn ConditionalDensity, source: &Latents, tole
     let points: Vec<f32> = (0..FINE * FINE)
         .flat_map(|i| [centre(i % FINE), centre(i / FINE)])
         .collect();
-    let points = Latents::new(points, 2).unwrap();
+    let points = Latents::from_vec(points, 2).unwrap();
     let everywhere = source.repeat_each(points.rows());
     let nats = density
         .given(&everywhere)
@@ -91,7 +91,7 @@ fn mass_and_draws_agree(density: &dyn ConditionalDensity, source: &Latents, tole
 }
 
 fn a_batch_is_its_rows(density: &dyn ConditionalDensity, sources: &Latents) {
-    let points = Latents::new(vec![0.3, -0.2, 1.0, 0.5, -0.7, 0.1], 2).unwrap();
+    let points = Latents::from_vec(vec![0.3, -0.2, 1.0, 0.5, -0.7, 0.1], 2).unwrap();
     let batch = density.given(sources).unwrap();
     assert_eq!(batch.shape(), (3, 2));
     let together = batch.log_prob(&points).unwrap();

@@ -323,7 +323,7 @@ mod tests {
 
     /// Posteriors of variance `exp(log_var)` whose means are `means`.
     fn posteriors(means: Vec<f32>, dim: usize, log_var: f32) -> DiagonalGaussian {
-        let means = Latents::new(means, dim).unwrap();
+        let means = Latents::from_vec(means, dim).unwrap();
         let log_vars = Latents::filled(means.rows(), dim, log_var);
         DiagonalGaussian::new(means, log_vars).unwrap()
     }
@@ -404,7 +404,7 @@ mod tests {
         let mut stream = RandomStream::named(22, "draws");
         let drawn = |posterior: &DiagonalGaussian, stream: &mut RandomStream| {
             posteriors(
-                posterior.sample_each(400, stream).into_values(),
+                posterior.sample_each(400, stream).into_vec(),
                 posterior.dim(),
                 -60.0,
             )

@@ -160,7 +160,7 @@ impl Mixture {
                 .zip(self.log_odds(outputs))
                 .for_each(|(nats, odds)| *nats = (odds - total) as f32);
         });
-        Ok(Latents::saturating(nats, count))
+        Ok(Latents::clamped(nats, count))
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
@@ -218,7 +218,7 @@ impl Mixture {
                 &[components, dim],
                 path,
             )?;
-            Ok(Latents::new(values.to_vec(), dim)?)
+            Ok(Latents::from_vec(values.to_vec(), dim)?)
         };
         let gaussians = DiagonalGaussian::new(part("mean")?, part("log_var")?)?;
         let conditioner = Conditioner::from_file(file, prefix, path)?;
@@ -586,7 +586,7 @@ fn initial_logits(
             found,
         });
     }
-    let checked = Latents::new(log_weights.to_vec(), log_weights.len())?;
+    let checked = Latents::from_vec(log_weights.to_vec(), log_weights.len())?;
     Ok(checked
         .values()
         .iter()
@@ -606,8 +606,8 @@ mod tests {
         stream.fill_standard_normal(&mut log_vars);
         log_vars.iter_mut().for_each(|v| *v = 0.5 * *v - 1.0);
         DiagonalGaussian::new(
-            Latents::new(means, dim).unwrap(),
-            Latents::new(log_vars, dim).unwrap(),
+            Latents::from_vec(means, dim).unwrap(),
+            Latents::from_vec(log_vars, dim).unwrap(),
         )
         .unwrap()
     }
@@ -711,11 +711,11 @@ mod tests {
                 &mut gradients,
                 &mut tape,
             );
-            let source = Latents::new(source, 3).unwrap();
+            let source = Latents::from_vec(source, 3).unwrap();
             let log_prob = mixture
                 .given(&source)
                 .unwrap()
-                .log_prob(&Latents::new(target, 4).unwrap())
+                .log_prob(&Latents::from_vec(target, 4).unwrap())
                 .unwrap()[0];
             assert!((nats + log_prob).abs() < 1e-4, "{nats} against {log_prob}");
         }
@@ -769,7 +769,7 @@ mod tests {
     fn every_draw_of_every_row_has_a_choice_of_its_own() {
         const ROWS: usize = 600;
         let apart = DiagonalGaussian::new(
-            Latents::new(vec![-100.0, 100.0], 1).unwrap(),
+            Latents::from_vec(vec![-100.0, 100.0], 1).unwrap(),
             Latents::filled(2, 1, 0.0),
         );
         let mixture = Mixture::independent(1, apart.unwrap(), &[0.5f32.ln(); 2]).unwrap();
@@ -791,7 +791,7 @@ mod tests {
         for moving in [false, true] {
             let (mixture, source) = (
                 mixture(2, 0.3, moving),
-                Latents::new(vec![0.4, -0.1, 0.2, 1.0, 0.7, -0.3], 3).unwrap(),
+                Latents::from_vec(vec![0.4, -0.1, 0.2, 1.0, 0.7, -0.3], 3).unwrap(),
             );
             let weights = mixture
                 .weights(source.values(), &mut MixtureTape::default())

@@ -125,14 +125,12 @@ impl SharedCode {
             .chunks_exact_mut(self.codes())
             .zip(codes)
             .for_each(|(row, &code)| row[code] = 1.0);
-        let given = self
-            .flow
-            .given(&Latents::saturating(one_hot, self.codes()))?;
-        let mut points = given.sample_each(1, stream).into_values();
+        let given = self.flow.given(&Latents::clamped(one_hot, self.codes()))?;
+        let mut points = given.sample_each(1, stream).into_vec();
         in_rows(&mut points, self.covariance.dim(), |row| {
             self.covariance.colour(row)
         });
-        Ok(Latents::saturating(points, self.covariance.dim()))
+        Ok(Latents::clamped(points, self.covariance.dim()))
     }
 
     /// a(k, t) for each row of targets and its code.
@@ -205,8 +203,8 @@ impl SharedCode {
                     .copied()
                     .collect();
                 self.flow
-                    .given(&Latents::saturating(one_hot, count))?
-                    .log_prob(&Latents::saturating(asked, dim))
+                    .given(&Latents::clamped(one_hot, count))?
+                    .log_prob(&Latents::clamped(asked, dim))
             })
             .collect::<Result<_, _>>()?;
         // log p(t|k) of every distinct target and code that is asked for.
@@ -365,7 +363,7 @@ impl LatentDistribution for Given<'_> {
                 break;
             }
         }
-        Latents::saturating(points, dim)
+        Latents::clamped(points, dim)
     }
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {

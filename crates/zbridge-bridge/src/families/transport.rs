@@ -81,7 +81,7 @@ impl<T: Transport> LatentDistribution for Transported<T> {
                 self.transport.to_target(sources, points, tape);
             },
         );
-        Latents::saturating(values, dim)
+        Latents::clamped(values, dim)
     }
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {

@@ -74,9 +74,9 @@ fn moons(rows: usize, stream: &mut RandomStream) -> (Latents, Latents, Latents) 
         unturned.extend([x, y]);
         turned.extend([cos * x - sin * y, sin * x + cos * y]);
     }
-    let latents = |values| Latents::new(values, 2).unwrap();
+    let latents = |values| Latents::from_vec(values, 2).unwrap();
     (
-        Latents::new(source, 1).unwrap(),
+        Latents::from_vec(source, 1).unwrap(),
         latents(unturned),
         latents(turned),
     )
@@ -109,7 +109,7 @@ pub(crate) fn measure<L: Learner>(mut learner: L) {
     let mut normal = |rows: usize, dim: usize| {
         let mut values = vec![0.0; rows * dim];
         stream.fill_standard_normal(&mut values);
-        Latents::new(values, dim).unwrap()
+        Latents::from_vec(values, dim).unwrap()
     };
     let (source, target) = (normal(BATCH, source_dim), normal(BATCH, target_dim));
     let (sources, points) = (normal(POINTS, source_dim), normal(POINTS, target_dim));

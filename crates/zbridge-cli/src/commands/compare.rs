@@ -57,7 +57,6 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
         gain_images: args.gain_images,
         draws: args.draws.max(1),
         binary_model: args.binary_model.clone(),
-        device: context.device,
         command: command_line(),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());

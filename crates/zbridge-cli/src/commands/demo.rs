@@ -39,7 +39,6 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
         seed: context.seed,
         recipe: args.recipe,
         budget_seconds: args.budget,
-        device: context.device,
         out: context.out_or("zbridge-demo"),
         label: args.label,
         image: args.image.clone(),

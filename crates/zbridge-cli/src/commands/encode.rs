@@ -64,7 +64,7 @@ impl EncodeArgs {
 /// Those of [`encode`].
 pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
     let request = EncodeRequest {
-        model: Given::open(&args.model, context.device)?,
+        model: Given::open(&args.model)?,
         source: args.source(),
         augment: args.augment,
         sample: args.sample,

@@ -72,7 +72,6 @@ pub fn run(args: &ExperimentArgs, context: &Context) -> Result<(), Error> {
             ..BridgeConfig::of(args.recipe)
         },
         out: context.out_or(format!("zbridge-{}", args.experiment.name())),
-        device: context.device,
         command: command_line(),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());

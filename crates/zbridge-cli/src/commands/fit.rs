@@ -117,7 +117,6 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
         y_unpaired: args.y_unpaired.clone(),
         prior_draws: args.prior_draws,
         config: args.config(context.seed)?.check()?,
-        device: context.device,
         out: context.out_or("my.bridge"),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());

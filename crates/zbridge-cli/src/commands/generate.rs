@@ -57,7 +57,6 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
         x_model: args.x_model.clone(),
         y_model: args.y_model.clone(),
         seed: context.seed,
-        device: context.device,
         shard: args.shard,
         out: context.out_or(if args.latents {
             "generated.safetensors"

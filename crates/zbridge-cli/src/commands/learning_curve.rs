@@ -78,7 +78,6 @@ pub fn run(args: &LearningCurveArgs, context: &Context) -> Result<(), Error> {
         shuffled: args.shuffled(),
         images: args.images,
         draws: args.draws.max(1),
-        device: context.device,
         command: command_line(),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());

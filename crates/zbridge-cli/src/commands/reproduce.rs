@@ -38,7 +38,6 @@ pub fn run(args: &ReproduceArgs, context: &Context) -> Result<(), Error> {
         out: context.out_or("zbridge-reproduction"),
         effort,
         seed: context.seed,
-        device: context.device,
         command: command_line(),
     };
     let display = context.progress();

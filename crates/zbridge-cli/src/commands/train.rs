@@ -64,7 +64,6 @@ impl TrainArgs {
             resume: self.resume,
             epochs: self.epochs.map(NonZeroUsize::get),
             stop_after: self.stop_after.map(NonZeroUsize::get),
-            device: context.device,
             made_by: command_line(),
             likelihood_images: self.likelihood_images,
             likelihood_draws: self.likelihood_draws.get(),

@@ -158,7 +158,7 @@ mod tests {
                     .fill_standard_normal(&mut values);
                 values
             };
-            Latents::new(rows.clone().flat_map(row).collect(), 6).unwrap()
+            Latents::from_vec(rows.clone().flat_map(row).collect(), 6).unwrap()
         };
         let gaussian =
             |each: usize| DiagonalGaussian::new(draw("mean", each), draw("log_var", each)).unwrap();

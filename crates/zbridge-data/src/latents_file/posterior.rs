@@ -28,7 +28,7 @@ impl Roles {
     fn draws(&self, contents: &Contents<'_>, index: usize) -> Result<Posterior, DataError> {
         let Layout { draws, .. } = self.layout;
         let points = contents.rounded(index)?;
-        let points = Latents::new(points, self.layout.dim())
+        let points = Latents::from_vec(points, self.layout.dim())
             .map_err(|reason| of_draw(contents, index, reason, draws))?;
         let samples = PosteriorSamples::new(points, draws)
             .map_err(|reason| contents.wrong_value(index, reason))?;
@@ -69,7 +69,7 @@ fn batch(
     values: Vec<f32>,
     dim: usize,
 ) -> Result<Latents, DataError> {
-    Latents::new(values, dim).map_err(|reason| contents.wrong_value(index, reason))
+    Latents::from_vec(values, dim).map_err(|reason| contents.wrong_value(index, reason))
 }
 
 /// Twice the logarithm of each standard deviation.

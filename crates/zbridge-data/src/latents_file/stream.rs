@@ -205,7 +205,7 @@ mod tests {
         let draw = |name: &str| {
             let mut values = vec![0.0; rows * 6];
             RandomStream::named(1, name).fill_standard_normal(&mut values);
-            Latents::new(values, 6).unwrap()
+            Latents::from_vec(values, 6).unwrap()
         };
         let gaussian = DiagonalGaussian::new(draw("mean"), draw("log_var")).unwrap();
         let labels = Some((0..rows).map(|row| row as u8).collect());

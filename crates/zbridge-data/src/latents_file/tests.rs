@@ -8,8 +8,8 @@ use zbridge_core::{DiagonalGaussian, Latents, PosteriorSamples};
 
 fn posterior(mean: Vec<f32>, log_var: Vec<f32>, dim: usize) -> Posterior {
     let (mean, log_var) = (
-        Latents::new(mean, dim).unwrap(),
-        Latents::new(log_var, dim).unwrap(),
+        Latents::from_vec(mean, dim).unwrap(),
+        Latents::from_vec(log_var, dim).unwrap(),
     );
     DiagonalGaussian::new(mean, log_var).unwrap().into()
 }
@@ -388,7 +388,7 @@ fn latents_of_several_axes_are_flat_in_between() {
 
 #[test]
 fn samples_are_read_as_written() {
-    let points = Latents::new((0..12).map(|i| i as f32).collect(), 2).unwrap();
+    let points = Latents::from_vec((0..12).map(|i| i as f32).collect(), 2).unwrap();
     let samples = PosteriorSamples::new(points, 3).unwrap();
     let file = LatentsFile::numbered(samples.clone().into());
     assert_eq!(round_trip(&file, Precision::F32), file);
@@ -465,7 +465,7 @@ fn write_generated(
     latents.write(path, |sink| {
         values.chunks(3).try_for_each(|block| sink.put(block))
     })?;
-    let draws = PosteriorSamples::new(Latents::new(values, 4).unwrap(), draws).unwrap();
+    let draws = PosteriorSamples::new(Latents::from_vec(values, 4).unwrap(), draws).unwrap();
     Ok((ids, draws.into()))
 }
 

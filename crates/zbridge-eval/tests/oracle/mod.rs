@@ -43,7 +43,7 @@ pub fn wider(posterior: &DiagonalGaussian, factor: f32) -> DiagonalGaussian {
         .collect();
     DiagonalGaussian::new(
         posterior.mean().clone(),
-        Latents::new(log_var, posterior.dim()).unwrap(),
+        Latents::from_vec(log_var, posterior.dim()).unwrap(),
     )
     .unwrap()
 }

@@ -40,7 +40,7 @@ pub fn gaussian(posterior: &Posterior) -> &DiagonalGaussian {
 }
 
 pub fn latents(model: &ForeignModel, values: Vec<f32>) -> Latents {
-    Latents::new(values, model.latent_dim()).unwrap()
+    Latents::from_vec(values, model.latent_dim()).unwrap()
 }
 
 /// Relative to the largest expected value, as a network's rounding is.

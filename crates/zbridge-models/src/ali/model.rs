@@ -199,7 +199,7 @@ impl LatentModel for Ali {
         let widths = [self.architecture.event.size(), 2 * dim];
         let encoded = self.outputs(&self.networks.encoder, widths, observations.values());
         let part = |start: usize| {
-            Latents::new(
+            Latents::from_vec(
                 encoded
                     .chunks_exact(2 * dim)
                     .flat_map(|row| &row[start..][..dim])

@@ -233,7 +233,7 @@ impl LatentModel for TextVae {
         });
         let encoded: Vec<f32> = blocks.collect::<Vec<_>>().concat();
         let part = |start: usize| {
-            Latents::new(
+            Latents::from_vec(
                 encoded
                     .chunks_exact(2 * dim)
                     .flat_map(|row| &row[start..][..dim])
@@ -490,7 +490,7 @@ mod tests {
         assert!(model.decode(&Latents::filled(1, 3, 0.0)).is_err());
         assert_eq!(
             model
-                .decode(&Latents::new(vec![], 2).unwrap())
+                .decode(&Latents::from_vec(vec![], 2).unwrap())
                 .unwrap()
                 .rows(),
             0

@@ -22,7 +22,6 @@ use zbridge_bridge::{Bridge, BridgeConfig};
 use zbridge_core::{Estimate, LatentModel};
 use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
 use zbridge_eval::TargetEstimate;
-use zbridge_nn::Device;
 
 /// What is to be compared, and how thoroughly.
 #[derive(Debug, Clone)]
@@ -48,8 +47,6 @@ pub struct CompareRequest {
     /// Weights file of the VAE of black and white images, as `zbridge train mnist-image-binary`
     /// makes it; without it those figures are left out.
     pub binary_model: Option<PathBuf>,
-    /// Where the given models run.
-    pub device: Device,
     /// The command, for the record.
     pub command: String,
 }
@@ -97,7 +94,7 @@ pub fn compare(
         done: AtomicUsize::new(0),
     };
     let binary = request.binary_model.as_ref().map(|path| {
-        let given = Given::open(&path.display().to_string(), request.device)?;
+        let given = Given::open(&path.display().to_string())?;
         comparison.likelihoods(
             "black and white",
             Pixels::Binary,
@@ -148,7 +145,7 @@ impl Comparing<'_> {
     }
 
     fn grey(&self) -> Result<Arc<dyn LatentModel>, Error> {
-        Ok(Given::open(MNIST_IMAGE.name, self.request.device)?.model)
+        Ok(Given::open(MNIST_IMAGE.name)?.model)
     }
 
     fn digits(&self, model: Arc<dyn LatentModel>, pixels: Pixels) -> Result<Digits, Error> {
@@ -156,7 +153,6 @@ impl Comparing<'_> {
             (&self.train, &self.test),
             (model, pixels),
             self.request.unpaired,
-            self.request.device,
         )
     }
 

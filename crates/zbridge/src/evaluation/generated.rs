@@ -96,7 +96,7 @@ impl Generated {
             generated.beside(real, pairs.labels.as_deref(), (&images, &labels), &judge)?;
             if let Some(fitted) = &image_side.fitted {
                 let pixels = |images: &Observations| {
-                    Latents::new(images.values().to_vec(), images.kind().size())
+                    Latents::from_vec(images.values().to_vec(), images.kind().size())
                 };
                 let found =
                     nearest_training(&pixels(&images)?, &pixels(real)?, &pixels(fitted)?, CLOSEST)?;

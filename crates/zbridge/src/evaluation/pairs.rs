@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::{Observations, Posterior};
 use zbridge_data::{LatentsFile, Split};
-use zbridge_nn::Device;
 
 /// Where held-out pairs lie.
 #[derive(Debug, Clone)]
@@ -28,8 +27,6 @@ pub struct HeldOutSource {
     pub y_data: Option<PathBuf>,
     /// Which part of a dataset the two are.
     pub split: Split,
-    /// Where the models run.
-    pub device: Device,
 }
 
 /// Held-out pairs with all that is known of them.
@@ -67,20 +64,8 @@ impl HeldOutPairs {
         expect_dim(&source.y, "y", y_file.posterior.dim(), bridge.dims().1)?;
         let labels = labels_of(&x_file, &x_rows).or_else(|| labels_of(&y_file, &y_rows));
         let (x_dim, y_dim) = bridge.dims();
-        let x_given = known_model_of(
-            &bridge,
-            "x",
-            source.x_model.as_deref(),
-            source.device,
-            x_dim,
-        )?;
-        let y_given = known_model_of(
-            &bridge,
-            "y",
-            source.y_model.as_deref(),
-            source.device,
-            y_dim,
-        )?;
+        let x_given = known_model_of(&bridge, "x", source.x_model.as_deref(), x_dim)?;
+        let y_given = known_model_of(&bridge, "y", source.y_model.as_deref(), y_dim)?;
         let side = |name: &str,
                     file: &LatentsFile,
                     rows: &[usize],

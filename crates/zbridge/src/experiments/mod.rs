@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 use zbridge_bridge::BridgeConfig;
-use zbridge_nn::Device;
 use zbridge_report::{Section, write_atomically};
 
 /// What can be measured.
@@ -108,8 +107,6 @@ pub struct ExperimentRequest {
     /// Folder for tables, samples and pages. Results that lie there from an earlier run are taken
     /// over.
     pub out: PathBuf,
-    /// Where the given models run.
-    pub device: Device,
     /// The command, for the record.
     pub command: String,
 }

@@ -42,7 +42,7 @@ pub(super) fn digit_images(
     model: &str,
     request: &ExperimentRequest,
 ) -> Result<Modality, Error> {
-    let Given { model, digest, .. } = Given::open(model, request.device)?;
+    let Given { model, digest, .. } = Given::open(model)?;
     let rows = |split: &MnistSplit, from: usize, count: usize| -> Result<Rows, Error> {
         let rows: Vec<usize> = (from..split.rows().min(from + count)).collect();
         let keys = rows.iter().map(|&row| split.labels()[row].into()).collect();
@@ -65,7 +65,7 @@ pub(super) fn digit_images(
 
 /// The ten labels as the embedded label VAE sees them.
 pub(super) fn labels(request: &ExperimentRequest) -> Result<Modality, Error> {
-    let Given { model, digest, .. } = Given::open(MNIST_LABEL.name, request.device)?;
+    let Given { model, digest, .. } = Given::open(MNIST_LABEL.name)?;
     let labels: Vec<u8> = (0..10).collect();
     let posterior = model.posterior(&Observations::one_hot(&labels, 10)?)?;
     let ten = Rows {
@@ -94,7 +94,7 @@ pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Err
     };
     let named = |name: &str| request.models.join(name).display().to_string();
     let path = named("speech.safetensors");
-    let Given { model, digest, .. } = Given::open(&path, request.device)?;
+    let Given { model, digest, .. } = Given::open(&path)?;
     let EventKind::Sound(kind) = model.event() else {
         return Err(Error::bad_file(
             path,
@@ -134,8 +134,8 @@ pub(super) fn scenes_and_captions(
     observe: &(dyn Fn(&str, f64) -> bool + Sync),
 ) -> Result<Vec<Ground>, Error> {
     let named = |name: &str| request.models.join(name).display().to_string();
-    let picture = Given::open(&named("scene-image.safetensors"), request.device)?;
-    let caption = Given::open(&named("caption.safetensors"), request.device)?;
+    let picture = Given::open(&named("scene-image.safetensors"))?;
+    let caption = Given::open(&named("caption.safetensors"))?;
     let mut grounds = Vec::new();
     for number in &request.levels {
         observe(

@@ -30,13 +30,8 @@ impl Ground {
         test: &MnistSplit,
         request: &LearningCurveRequest,
     ) -> Result<Self, Error> {
-        let model = Given::open(MNIST_IMAGE.name, request.device)?.model;
-        let digits = Digits::prepare(
-            (train, test),
-            (model, Pixels::Grey),
-            request.unpaired,
-            request.device,
-        )?;
+        let model = Given::open(MNIST_IMAGE.name)?.model;
+        let digits = Digits::prepare((train, test), (model, Pixels::Grey), request.unpaired)?;
         Ok(Self {
             digits,
             seed: request.seed,

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge_bridge::BridgeConfig;
 use zbridge_data::{Mnist, Split, locate_or_download};
-use zbridge_nn::Device;
 use zbridge_report::write_atomically;
 
 /// What is to be measured.
@@ -40,8 +39,6 @@ pub struct LearningCurveRequest {
     pub images: usize,
     /// Draws for each.
     pub draws: usize,
-    /// Where the given models run.
-    pub device: Device,
     /// The command, for the record.
     pub command: String,
 }

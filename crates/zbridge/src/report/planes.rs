@@ -155,7 +155,7 @@ fn class_means(points: &Latents, labels: &[u8]) -> Latents {
         *count += 1.0;
     }
     let means = sums
-        .into_values()
+        .into_vec()
         .flat_map(|(sum, count)| sum.into_iter().map(move |sum| sum / count));
-    Latents::saturating(means.collect(), points.dim())
+    Latents::clamped(means.collect(), points.dim())
 }

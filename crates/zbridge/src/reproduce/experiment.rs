@@ -56,7 +56,7 @@ impl Experiment {
     pub(super) fn prepare(test: &MnistSplit, request: &ReproduceRequest) -> Result<Self, Error> {
         let images = test.images_observations();
         let given = |asset: assets::Asset| -> Result<Given, Error> {
-            let model = asset.vae()?.on(request.device)?;
+            let model = asset.vae()?;
             let posterior = model.posterior(&images)?;
             Ok(Given { model, posterior })
         };

@@ -15,7 +15,6 @@ use experiment::Experiment;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_data::{Mnist, Split, locate_or_download};
-use zbridge_nn::Device;
 use zbridge_report::write_atomically;
 
 /// What is to be reproduced, and how thoroughly.
@@ -29,8 +28,6 @@ pub struct ReproduceRequest {
     pub effort: Effort,
     /// First seed.
     pub seed: u64,
-    /// Where the given models run.
-    pub device: Device,
     /// The command, for the record.
     pub command: String,
 }

@@ -11,7 +11,7 @@ use zbridge_bridge::{
 };
 use zbridge_core::Posterior;
 use zbridge_data::LatentsFile;
-use zbridge_nn::{Device, NnError};
+use zbridge_nn::NnError;
 
 /// What is to be fitted.
 #[derive(Debug, Clone)]
@@ -31,8 +31,6 @@ pub struct FitRequest {
     pub prior_draws: usize,
     /// How.
     pub config: CheckedConfig,
-    /// Where to fit: the processor, which takes a second; anything else is refused.
-    pub device: Device,
     /// The bridge file to write.
     pub out: PathBuf,
 }
@@ -112,7 +110,6 @@ pub fn fit(
     observe: &mut (dyn FnMut(Direction, FitProgress) -> bool + Send),
 ) -> Result<FitReport, Error> {
     let start = Instant::now();
-    expect_processor(request.device)?;
     let PairedFiles {
         x,
         y,
@@ -237,7 +234,7 @@ fn unpaired(
     let given = pairs
         .metadata
         .get("model")
-        .and_then(|name| Given::open(name, request.device).ok());
+        .and_then(|name| Given::open(name).ok());
     let recorded = pairs.metadata.get("model_digest");
     // Classes are few and all known; another model than the one that encoded the pairs would only
     // mislead.
@@ -274,17 +271,4 @@ fn notes(request: &FitRequest, sides: [&Paired; 2]) -> Vec<String> {
         }
     }
     notes
-}
-
-fn expect_processor(device: Device) -> Result<(), Error> {
-    device.available()?;
-    if device == Device::Cpu {
-        return Ok(());
-    }
-    let reason = "fits run on `cpu` only; leave --device out".to_owned();
-    Err(NnError::Device {
-        name: device.to_string(),
-        reason,
-    }
-    .into())
 }

@@ -16,7 +16,6 @@ use std::time::Instant;
 use zbridge_bridge::{Bridge, Conditional, Direction};
 use zbridge_core::{EventKind, Latents, Observations, Posterior, RandomStream};
 use zbridge_data::{DataError, GeneratedLatents, LatentsStream, Split, write_npy_rows};
-use zbridge_nn::Device;
 
 /// A side of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +80,6 @@ pub struct GenerateRequest {
     pub y_model: Option<String>,
     /// Seed of the draws.
     pub seed: u64,
-    /// Where the models run.
-    pub device: Device,
     /// Only this part of the inputs.
     pub shard: Shard,
     /// Write the target's latents, for a decoder elsewhere, in place of observations.
@@ -377,7 +374,6 @@ fn expected_model(request: &GenerateRequest, bridge: &Bridge, side: Side) -> Res
         bridge,
         &side.to_string(),
         asked.as_deref(),
-        request.device,
         side.dim(bridge),
     )?;
     known.ok_or_else(|| {
@@ -398,7 +394,6 @@ pub(crate) fn known_model_of(
     bridge: &Bridge,
     side: &str,
     asked: Option<&str>,
-    device: Device,
     dim: usize,
 ) -> Result<Option<Given>, Error> {
     let remembered = bridge
@@ -408,7 +403,7 @@ pub(crate) fn known_model_of(
     let Some(name) = asked.or(remembered) else {
         return Ok(None);
     };
-    let model = Given::open(name, device)?;
+    let model = Given::open(name)?;
     let found = model.model.latent_dim();
     if found != dim {
         return Err(Error::usage(format!(

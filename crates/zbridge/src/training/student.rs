@@ -3,8 +3,6 @@
 use super::held_out::{self, HeldOut, LikelihoodPlan, TestRows};
 use crate::Error;
 use std::path::Path;
-#[cfg(feature = "burn")]
-use zbridge_models::BurnVaeTrainer;
 use zbridge_models::{
     Ali, AliTrainer, Classifier, ClassifierTrainer, TextVae, TextVaeTrainer, Vae, VaeTrainer,
 };
@@ -34,8 +32,7 @@ pub(super) trait Student: Trainee {
     ) -> Result<HeldOut, Error>;
 }
 
-/// What every trainer of the native engine has under the same names, without a device that could
-/// fail.
+/// What every trainer has under the same names.
 macro_rules! put_aside_by_its_own_methods {
     () => {
         fn checkpoint(&self) -> Result<WeightsFile, NnError> {
@@ -57,35 +54,6 @@ impl Student for VaeTrainer<'_> {
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
         held_out::of_vae(&self.model(), test, seed)
-    }
-
-    fn final_examination(
-        file: &WeightsFile,
-        path: &Path,
-        test: &TestRows,
-        plan: LikelihoodPlan,
-        observe: &mut dyn FnMut(usize, usize),
-    ) -> Result<HeldOut, Error> {
-        examination_of_vae(file, path, test, plan, observe)
-    }
-}
-
-#[cfg(feature = "burn")]
-impl Student for BurnVaeTrainer<'_> {
-    fn checkpoint(&self) -> Result<WeightsFile, NnError> {
-        self.checkpoint()
-    }
-
-    fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError> {
-        self.restore(file, path)
-    }
-
-    fn weights(&self) -> Result<WeightsFile, NnError> {
-        Ok(self.model()?.to_weights())
-    }
-
-    fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
-        held_out::of_vae(&self.model()?, test, seed)
     }
 
     fn final_examination(
