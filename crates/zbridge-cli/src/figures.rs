@@ -1,7 +1,7 @@
 //! Figures as people read them.
 
 use std::path::PathBuf;
-use zbridge::training::{Estimate, HeldOut, TextFigures};
+use zbridge_tasks::training::{Estimate, HeldOut, TextFigures};
 
 /// `−96.31 ± 0.12`.
 pub fn estimate(estimate: &Estimate) -> String {

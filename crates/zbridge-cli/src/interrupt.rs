@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use zbridge::Failure;
-use zbridge::training::Verdict;
+use zbridge_tasks::Failure;
+use zbridge_tasks::training::Verdict;
 
 /// Whether the user wants the work to stop.
 #[derive(Debug, Clone, Default)]

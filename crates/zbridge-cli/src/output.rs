@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
-use zbridge::Error;
+use zbridge_tasks::Error;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]

@@ -1,301 +1,63 @@
 use std::path::PathBuf;
 use zbridge_bridge::BridgeError;
-use zbridge_core::ShapeError;
+use zbridge_core::{DensityError, Interrupted, LatentModelError, ShapeError, VocabularyError};
 use zbridge_data::DataError;
 use zbridge_eval::EvalError;
 use zbridge_foreign::ForeignError;
 use zbridge_models::ModelError;
 use zbridge_nn::NnError;
-use zbridge_report::ReportError;
-use zbridge_sound::SoundError;
 
-/// What can go wrong anywhere in zbridge.
+/// What can go wrong in this library.
 ///
-/// The first line of what it prints says what happened; further lines, if any, say what to do.
+/// The first line of the message says what happened and where; further lines say what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A given model failed.
+    /// A bridge could not be fitted, read or written.
     #[error(transparent)]
-    Model(#[from] ModelError),
-    /// A network, its weights file or its training failed.
-    #[error(transparent)]
-    Network(#[from] NnError),
-    /// Data could not be read or written.
+    Bridge(#[from] BridgeError),
+    /// A latents file could not be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A density could not be evaluated or drawn from.
+    #[error(transparent)]
+    Density(#[from] DensityError),
+    /// A given model failed.
+    #[error(transparent)]
+    LatentModel(#[from] LatentModelError),
+    /// A model that zbridge trained could not be opened.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A weights file could not be read or written.
+    #[error(transparent)]
+    Weights(#[from] NnError),
     /// A model of another program could not be opened.
     #[error(transparent)]
     Foreign(#[from] ForeignError),
-    /// Sounds could not be read or written.
-    #[error(transparent)]
-    Sound(#[from] SoundError),
-    /// A bridge failed.
-    #[error(transparent)]
-    Bridge(#[from] BridgeError),
     /// An evaluation failed.
     #[error(transparent)]
-    Eval(#[from] EvalError),
-    /// A figure, a table or a page could not be made.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// Shapes do not belong together.
+    Evaluation(#[from] EvalError),
+    /// Shapes do not belong together, or a value is not finite.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// Something was asked for that cannot be done this way.
-    #[error("{message}")]
-    Usage {
-        /// What, and what to ask instead.
-        message: String,
+    /// A text does not belong to a vocabulary.
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
+    /// There is no file or folder at the path of a given model.
+    #[error("{}: no such model file or folder", path.display())]
+    NoSuchModel {
+        /// The path.
+        path: PathBuf,
     },
-    /// A file was read but does not hold what it should.
-    #[error("{}: {reason}", path.display())]
-    BadFile {
+    /// A file of a given model cannot be read.
+    #[error("{}: cannot be read: {reason}", path.display())]
+    Read {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
-    },
-    /// A folder for output cannot be made.
-    #[error("{}: cannot make this folder: {reason}\nnothing was written; name another with --out", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
+        /// The message of the operating system.
         reason: std::io::Error,
     },
-    /// A given model that is neither embedded nor a file.
-    #[error(
-        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a folder"
-    )]
-    UnknownModel {
-        /// What was asked for.
-        name: String,
-    },
-    /// An embedded file lacks what it should hold: the program was built from damaged assets.
-    #[error("the embedded file `{name}` has no {lacks}; build zbridge from an intact checkout")]
-    Asset {
-        /// The asset.
-        name: &'static str,
-        /// What it lacks.
-        lacks: &'static str,
-    },
-    /// The doctor found what a fit would refuse; it has said what.
-    #[error(
-        "{faults} fault(s): a fit would refuse these files\nnothing was written; each fault above says what to do"
-    )]
-    Sick {
-        /// How many.
-        faults: usize,
-    },
-    /// A figure that was required was not reached.
-    #[error("{message}")]
-    Missed {
-        /// Which figure, what was required and what was found.
-        message: String,
-    },
-    /// The user stopped the work.
-    #[error("{message}")]
-    Interrupted {
-        /// Where the work stands and how to go on.
-        message: String,
-    },
-    /// The output could not be written where the user reads it.
-    #[error("the output could not be written: {reason}")]
-    Output {
-        /// What the system says.
-        reason: std::io::Error,
-    },
-}
-
-/// Kinds of failure that a script must tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// Anything else: an unwritable folder, a training that diverged, no network.
-    General,
-    /// A wrong argument or setting.
-    Usage,
-    /// A file that is missing, damaged or of another kind.
-    BadData,
-    /// A required figure was not reached.
-    Missed,
-    /// Stopped by the user.
-    Interrupted,
-}
-
-impl Failure {
-    /// The exit code of a process that failed in this way: 1, 2, 3, 4, 130.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::General => 1,
-            Self::Usage => 2,
-            Self::BadData => 3,
-            Self::Missed => 4,
-            Self::Interrupted => 130,
-        }
-    }
-}
-
-impl Error {
-    /// A wrong request, in words.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage {
-            message: message.into(),
-        }
-    }
-
-    /// A file that does not hold what it should, in words.
-    pub fn bad_file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::BadFile {
-            path: path.into(),
-            reason: reason.into(),
-        }
-    }
-
-    /// The kind of failure that this is.
-    pub fn failure(&self) -> Failure {
-        match self {
-            Self::Model(error) => of_model(error),
-            Self::Network(error) => of_network(error),
-            Self::Data(error) => of_data(error),
-            Self::Bridge(error) => of_bridge(error),
-            Self::Eval(EvalError::Setting { .. })
-            | Self::Usage { .. }
-            | Self::UnknownModel { .. } => Failure::Usage,
-            Self::Foreign(_)
-            | Self::Eval(_)
-            | Self::Shape(_)
-            | Self::BadFile { .. }
-            | Self::Sick { .. } => Failure::BadData,
-            Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => {
-                Failure::General
-            }
-            Self::Sound(error) => {
-                if error.is_bad_input() {
-                    Failure::BadData
-                } else {
-                    Failure::General
-                }
-            }
-            Self::Missed { .. } => Failure::Missed,
-            Self::Interrupted { .. } => Failure::Interrupted,
-        }
-    }
-}
-
-fn of_model(error: &ModelError) -> Failure {
-    match error {
-        ModelError::Network(error) => of_network(error),
-        ModelError::Shape { .. } | ModelError::Architecture { .. } => Failure::BadData,
-        ModelError::UnknownRecipe { .. } => Failure::Usage,
-        _ => Failure::General,
-    }
-}
-
-fn of_network(error: &NnError) -> Failure {
-    match error {
-        NnError::Weights { .. }
-        | NnError::Io {
-            action: "read it", ..
-        } => Failure::BadData,
-        _ => Failure::General,
-    }
-}
-
-fn of_data(error: &DataError) -> Failure {
-    match error {
-        DataError::Download { .. } | DataError::NoCacheFolder => Failure::General,
-        error if error.is_bad_input() => Failure::BadData,
-        _ => Failure::General,
-    }
-}
-
-fn of_bridge(error: &BridgeError) -> Failure {
-    match error {
-        BridgeError::Setting { .. } | BridgeError::Unknown { .. } => Failure::Usage,
-        BridgeError::Unpaired { .. }
-        | BridgeError::UnpairedOfAnotherSpace { .. }
-        | BridgeError::SamplesOnly
-        | BridgeError::TooFewPairs { .. }
-        | BridgeError::Shape(_) => Failure::BadData,
-        BridgeError::Network(error) => of_network(error),
-        BridgeError::Interrupted => Failure::Interrupted,
-        _ => Failure::General,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io;
-
-    fn code(error: impl Into<Error>) -> u8 {
-        error.into().failure().exit_code()
-    }
-
-    fn io_error(action: &'static str) -> NnError {
-        NnError::Io {
-            path: "a".into(),
-            action,
-            source: io::ErrorKind::NotFound.into(),
-        }
-    }
-
-    #[test]
-    fn a_users_file_is_told_from_a_folder_that_cannot_be_written() {
-        assert_eq!(
-            code(NnError::Weights {
-                path: "a".into(),
-                reason: "cut".into()
-            }),
-            3
-        );
-        assert_eq!(code(io_error("read it")), 3);
-        assert_eq!(code(ModelError::from(io_error("write it"))), 1);
-        assert_eq!(
-            code(DataError::Read {
-                path: "a".into(),
-                reason: io::ErrorKind::NotFound.into()
-            }),
-            3
-        );
-        assert_eq!(
-            code(DataError::Write {
-                path: "a".into(),
-                reason: io::ErrorKind::NotFound.into()
-            }),
-            1
-        );
-        assert_eq!(code(ShapeError::Empty { what: "the pairs" }), 3);
-    }
-
-    #[test]
-    fn a_missing_weights_file_is_bad_data() {
-        let error = zbridge_nn::WeightsFile::read("/no/such/file".as_ref()).unwrap_err();
-        assert_eq!(code(error), 3);
-    }
-
-    #[test]
-    fn wrong_settings_are_usage() {
-        assert_eq!(
-            code(ModelError::UnknownRecipe {
-                name: "a".into(),
-                known: "b".into()
-            }),
-            2
-        );
-        assert_eq!(
-            code(EvalError::Setting {
-                name: "draws",
-                value: 0.0,
-                range: "at least 1"
-            }),
-            2
-        );
-    }
-
-    #[test]
-    fn an_interruption_has_the_shells_code() {
-        assert_eq!(code(BridgeError::Interrupted), 130);
-    }
+    /// The observer stopped the work.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }

@@ -1,71 +1,74 @@
 //! Join two pretrained generative models through their latents.
 //!
 //! The two models were trained separately, one for each modality, and are never retrained. From a
-//! few hundred pairs zbridge learns q(z_y|z_x) and q(z_x|z_y) between their latents; then x → z_x →
-//! z_y → y, and back.
+//! few hundred pairs zbridge learns q(z_y|z_x) and q(z_x|z_y) between their latents. Then
+//! x → z_x → z_y → y, and back.
+//!
+//! This crate is the library. It sees latents as [`Posterior`]s, whatever model they come from:
 //!
 //! ```
-//! use zbridge::{Bridge, BridgeConfig, FitData, assets, demo::EmbeddedPairs, translation::generate};
-//! use zbridge_core::{LatentModel, Observations, RandomStream};
+//! use zbridge::{
+//!     Bridge, BridgeConfig, ConditionalDensity, DiagonalGaussian, FitData, Latents,
+//!     LatentDistribution, Posterior, RandomStream, Unobserved,
+//! };
 //!
-//! let (image_model, label_model) = (assets::MNIST_IMAGE.vae()?, assets::MNIST_LABEL.vae()?);
-//! let (x, labels) = EmbeddedPairs::load()?.pairs(256, 1);
-//! let y = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
+//! // 64 pairs of posteriors as two encoders give them; y's latent is twice x's.
+//! let mut means = vec![0.0; 64];
+//! RandomStream::named(1, "example").fill_standard_normal(&mut means);
+//! let posteriors = |means: Vec<f32>| -> Result<Posterior, zbridge::Error> {
+//!     let mean = Latents::from_vec(means, 1)?;
+//!     Ok(DiagonalGaussian::new(mean, Latents::filled(64, 1, -4.0))?.into())
+//! };
+//! let x = posteriors(means.clone())?;
+//! let y = posteriors(means.iter().map(|mean| 2.0 * mean).collect())?;
 //!
-//! let config = BridgeConfig { steps: 50, ..BridgeConfig::paper() };
-//! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config.check()?, &mut |_, _| true)?;
+//! let config = BridgeConfig::family("linear-gaussian".parse()?).check()?;
+//! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &Unobserved)?;
 //!
-//! let seven = label_model.posterior(&Observations::one_hot(&[7], 10)?)?;
-//! let mut stream = RandomStream::named(1, "sevens");
-//! let images = generate(bridge.y_to_x(), &seven, &image_model, 5, &mut stream)?;
-//! assert_eq!((images.rows(), images.kind().size()), (5, 28 * 28));
+//! // q(z_y | z_x = 0.5) is an ordinary distribution: it draws and has a density.
+//! let q = bridge.x_to_y().given(&Latents::filled(1, 1, 0.5))?;
+//! let draws = q.sample_each(100, &mut RandomStream::named(2, "example"))?;
+//! let mean = draws.view().mean().unwrap();
+//! assert!((mean - 1.0).abs() < 0.2, "{mean}");
 //! # Ok::<(), zbridge::Error>(())
 //! ```
+//!
+//! | to do | use |
+//! |---|---|
+//! | read or write latents | [`LatentsFile`] |
+//! | open a model: ONNX, diffusers, weights of zbridge | [`GivenModel::open`] |
+//! | fit a bridge from pairs, and from latents without partners | [`Bridge::fit`], [`FitData`], [`BridgeConfig`] |
+//! | draw targets, or evaluate their density | [`ConditionalDensity::given`], [`translate`], [`generate`] |
+//! | figures on held-out pairs | [`evaluate`] |
+//! | progress, and stopping early | [`Observer`] |
+//!
+//! All errors are one [`Error`]. All randomness comes from a [`RandomStream`]: the same seed gives
+//! the same result on any number of threads.
 #![forbid(unsafe_code)]
 
-pub mod assets;
-pub mod compare;
-pub mod demo;
-mod digits;
-pub mod doctor;
 mod error;
-pub mod evaluation;
-pub mod experiments;
-mod given;
-pub mod inspection;
-pub mod learning_curve;
-pub mod measures;
-mod pages;
-pub mod pictures;
-mod points;
-pub mod report;
-pub mod reproduce;
-pub mod tasks;
-pub mod training;
-pub mod translation;
-mod words;
+mod evaluation;
+mod given_model;
+mod translation;
 
-pub use error::{Error, Failure};
-pub use given::Given;
+pub use error::Error;
+pub use evaluation::{DirectionFigures, Evaluation, evaluate};
+pub use given_model::GivenModel;
+pub use translation::{class_probabilities, generate, mean_observations, translate};
+
 pub use zbridge_bridge::{
-    Bridge, BridgeConfig, CheckedConfig, Comparison, Conditional, Direction, DirectionGap,
-    Divergence, Family, FitData, FitProgress, Recipe, Trial,
+    Bridge, BridgeConfig, BridgeError, CheckedConfig, Comparison, Conditional, Direction,
+    DirectionGap, Divergence, Family, FitCurve, FitData, GaussianDensity, PaperConfig, Recipe,
+    Trial, Views,
 };
 pub use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream,
+    ConditionalDensity, DensityError, DiagonalGaussian, Estimate, EventKind, Interrupted,
+    LatentDistribution, LatentModel, LatentModelError, Latents, Observations, Observer, Posterior,
+    PosteriorSamples, Progress, RandomStream, ShapeError, Spectrogram, Stage, TextUnit, Unobserved,
+    Vocabulary, VocabularyError,
 };
-pub use zbridge_data::Split;
-pub use zbridge_foreign::Guess;
-
-use std::path::Path;
-
-/// Makes `folder` and its parents.
-///
-/// # Errors
-/// [`Error::Folder`] when that cannot be done.
-pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|reason| Error::Folder {
-        path: folder.to_owned(),
-        reason,
-    })
-}
+pub use zbridge_data::{DataError, LatentsFile, Precision};
+pub use zbridge_eval::{EvalError, PitCalibration, RecallAt, Retrieval, Uniformity};
+pub use zbridge_foreign::{ForeignError, Guess};
+pub use zbridge_models::ModelError;
+pub use zbridge_nn::NnError;

@@ -1,15 +1,32 @@
-//! From one modality to the other: the three sampling steps of the paper's section 3.1.
+//! From one modality to the other: the three sampling steps of section 3.1 of the paper (Imakiire,
+//! Ochi, Mori, Sakata 2018).
 
 use crate::Error;
 use zbridge_core::{
-    ConditionalDensity, LatentModel, Latents, Observations, Posterior, RandomStream,
+    ConditionalDensity, LatentModel, Latents, Observations, Posterior, RandomStream, ShapeError,
 };
 
-/// Target latents for each source posterior, `[n · draws, target dim]`, draws side by side:
-/// z_source ~ p(z|source_i), then z_target ~ q(z_target|z_source).
+/// Returns target latents for each source posterior, `[n · draws, target dim]`; the draws of a row
+/// stand side by side.
+///
+/// For each draw, z_source ~ p(z|source_i), then z_target ~ q(z_target|z_source).
+///
+/// ```
+/// use zbridge::{Bridge, BridgeConfig, DiagonalGaussian, FitData, Posterior, RandomStream};
+/// # let mut stream = RandomStream::named(1, "example");
+/// # let x: Posterior = DiagonalGaussian::standard(40, 3).into();
+/// # let y: Posterior = DiagonalGaussian::standard(40, 2).into();
+/// # let mut config = zbridge::PaperConfig::default();
+/// # config.steps = 10;
+/// # let config = BridgeConfig::paper(config).check()?;
+/// # let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &zbridge::Unobserved)?;
+/// let draws = zbridge::translate(bridge.x_to_y(), &x, 5, &mut stream)?;
+/// assert_eq!((draws.rows(), draws.dim()), (40 * 5, 2));
+/// # Ok::<(), zbridge::Error>(())
+/// ```
 ///
 /// # Errors
-/// [`Error::Shape`] when the posterior is not of the density's source dimension.
+/// [`Error::Density`] if the posterior is not of the density's source dimension.
 pub fn translate(
     density: &dyn ConditionalDensity,
     source: &Posterior,
@@ -17,13 +34,14 @@ pub fn translate(
     stream: &mut RandomStream,
 ) -> Result<Latents, Error> {
     let sources = source.sample_each(draws, stream);
-    Ok(density.given(&sources)?.sample_each(1, stream))
+    Ok(density.given(&sources)?.sample_each(1, stream)?)
 }
 
-/// One generated observation for each source posterior and draw, `[n · draws]`.
+/// Returns one generated observation for each source posterior and draw, `[n · draws]`:
+/// [`translate`], then the decoder of the target's model.
 ///
 /// # Errors
-/// [`Error::Shape`] when dimensions do not belong together.
+/// [`Error::Density`] or [`Error::LatentModel`] if dimensions do not belong together.
 pub fn generate(
     density: &dyn ConditionalDensity,
     source: &Posterior,
@@ -34,10 +52,10 @@ pub fn generate(
     Ok(target.decode(&translate(density, source, draws, stream)?)?)
 }
 
-/// p(target class|source_i) = E p(y|z_y) over `draws` draws, `[n, classes]`.
+/// Returns p(target class|source_i), `[n, classes]`: the mean of p(y|z_y) over `draws` draws.
 ///
 /// # Errors
-/// [`Error::Shape`] when dimensions do not belong together.
+/// [`Error::Density`] or [`Error::LatentModel`] if dimensions do not belong together.
 pub fn class_probabilities(
     density: &dyn ConditionalDensity,
     source: &Posterior,
@@ -45,28 +63,33 @@ pub fn class_probabilities(
     draws: usize,
     stream: &mut RandomStream,
 ) -> Result<Observations, Error> {
-    mean_probabilities(&generate(density, source, target, draws, stream)?, draws)
+    let each = generate(density, source, target, draws, stream)?;
+    Ok(mean_observations(&each, draws)?)
 }
 
-/// The mean of each `draws` rows of class probabilities, `[n, classes]`.
+/// Returns the mean of every `draws` rows in a row, `[rows / draws]` observations.
 ///
 /// # Errors
-/// [`Error::Shape`] when the observations are not classes.
-pub(crate) fn mean_probabilities(each: &Observations, draws: usize) -> Result<Observations, Error> {
-    let classes = each.kind().size();
-    let mean_of = |block: &[f32]| -> Vec<f32> {
-        let mut mean = vec![0.0; classes];
-        for row in block.chunks_exact(classes) {
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(total, p)| *total += p / draws as f32);
+/// [`ShapeError::Ragged`] if the rows are not a multiple of `draws`.
+pub fn mean_observations(
+    observations: &Observations,
+    draws: usize,
+) -> Result<Observations, ShapeError> {
+    let rows = observations.rows();
+    if draws == 0 || !rows.is_multiple_of(draws) {
+        return Err(ShapeError::Ragged {
+            values: rows,
+            dim: draws,
+        });
+    }
+    let mut means = vec![0.0; rows / draws * observations.kind().size()];
+    let blocks = means.chunks_exact_mut(observations.kind().size());
+    for (block, mean) in blocks.enumerate() {
+        for row in block * draws..(block + 1) * draws {
+            for (mean, value) in mean.iter_mut().zip(observations.row(row)) {
+                *mean += value / draws as f32;
+            }
         }
-        mean
-    };
-    let values = each
-        .values()
-        .chunks_exact(draws * classes)
-        .flat_map(mean_of)
-        .collect();
-    Ok(Observations::new(values, each.kind().clone())?)
+    }
+    Observations::new(means, observations.kind().clone())
 }

@@ -6,8 +6,8 @@ use crate::figures::{files, number, percent};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::demo::{DemoReport, DemoRequest, ImageAnswer, run as run_demo};
 use zbridge::{Error, Recipe};
+use zbridge_experiments::demo::{DemoReport, DemoRequest, ImageAnswer, run as run_demo};
 
 /// Arguments of `zbridge demo`.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub struct DemoArgs {
 /// Runs the demo and prints what it found.
 ///
 /// # Errors
-/// Those of [`zbridge::demo::run`].
+/// Those of [`zbridge_experiments::demo::run`].
 pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
     let request = DemoRequest {
         pairs: args.pairs,

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::doctor::{DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor};
 use zbridge::{BridgeConfig, Error, Recipe};
+use zbridge_tasks::doctor::{DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor};
 
 /// Arguments of `zbridge doctor`.
 #[derive(Debug, Args)]

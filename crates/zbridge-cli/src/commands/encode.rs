@@ -6,8 +6,8 @@ use crate::split::SplitName;
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use zbridge::tasks::{EncodeReport, EncodeRequest, EncodeSource, Shard, encode};
 use zbridge::{Error, Given};
+use zbridge_tasks::tasks::{EncodeReport, EncodeRequest, EncodeSource, Shard, encode};
 
 /// Arguments of `zbridge encode`.
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ impl EncodeArgs {
 /// Those of [`encode`].
 pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
     let request = EncodeRequest {
-        model: Given::open(&args.model)?,
+        model: open_model(&args.model)?,
         source: args.source(),
         augment: args.augment,
         sample: args.sample,

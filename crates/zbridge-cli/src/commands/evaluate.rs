@@ -4,9 +4,9 @@ use crate::context::Context;
 use crate::figures::{estimate, number, percent};
 use crate::held_out::HeldOutArgs;
 use clap::Args;
-use zbridge::Error;
-use zbridge::evaluation::{DirectionFigures, Generated, Likelihoods, Requirement};
-use zbridge::tasks::{EvaluateReport, evaluate};
+use zbridge_tasks::Error;
+use zbridge_tasks::evaluation::{DirectionFigures, Generated, Likelihoods, Requirement};
+use zbridge_tasks::tasks::{EvaluateReport, evaluate};
 
 /// Arguments of `zbridge evaluate`.
 #[derive(Debug, Args)]
@@ -142,7 +142,7 @@ fn likelihoods(found: &Likelihoods) -> [String; 3] {
     let interval = |(low, high): (f64, f64)| format!("[{}, {}]", number(low, 2), number(high, 2));
     let side = |marginal: &str,
                 conditional: &str,
-                summaries: [&zbridge::evaluation::LikelihoodSummary; 2],
+                summaries: [&zbridge_tasks::evaluation::LikelihoodSummary; 2],
                 gain| {
         let [own, given] = summaries;
         format!(

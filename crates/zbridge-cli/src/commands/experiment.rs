@@ -4,10 +4,10 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::experiments::{
+use zbridge::{BridgeConfig, Error, Recipe};
+use zbridge_experiments::experiments::{
     Experiment, ExperimentReport, ExperimentRequest, experiment, summary_markdown,
 };
-use zbridge::{BridgeConfig, Error, Recipe};
 
 /// Arguments of `zbridge experiment`.
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@ use crate::figures::{files, number};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 use zbridge::{BridgeConfig, Divergence, Error, Recipe};
+use zbridge_tasks::tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 
 /// Arguments of `zbridge fit`.
 #[derive(Debug, Args)]

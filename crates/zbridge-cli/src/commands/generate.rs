@@ -4,8 +4,10 @@ use crate::context::Context;
 use crate::figures::files;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::Error;
-use zbridge::tasks::{GenerateReport, GenerateRequest, GenerateSource, Shard, Side, generate};
+use zbridge_tasks::Error;
+use zbridge_tasks::tasks::{
+    GenerateReport, GenerateRequest, GenerateSource, Shard, Side, generate,
+};
 
 /// Arguments of `zbridge generate`.
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::Error;
-use zbridge::inspection::{Inspected, inspect};
+use zbridge_tasks::Error;
+use zbridge_tasks::inspection::{Inspected, inspect};
 
 /// Arguments of `zbridge inspect`.
 #[derive(Debug, Args)]

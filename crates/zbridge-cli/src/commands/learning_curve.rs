@@ -4,8 +4,10 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::learning_curve::{Curve, LearningCurveRequest, learning_curve, summary_markdown};
 use zbridge::{BridgeConfig, Error, Recipe};
+use zbridge_experiments::learning_curve::{
+    Curve, LearningCurveRequest, learning_curve, summary_markdown,
+};
 
 /// Arguments of `zbridge learning-curve`.
 #[derive(Debug, Args)]

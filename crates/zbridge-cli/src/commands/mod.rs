@@ -17,7 +17,7 @@ pub mod train;
 
 use crate::args::Command;
 use crate::context::Context;
-use zbridge::Error;
+use zbridge_tasks::Error;
 
 /// Runs `command`.
 ///

@@ -2,8 +2,8 @@
 
 use crate::context::Context;
 use serde::Serialize;
-use zbridge::Error;
-use zbridge::training::Recipe;
+use zbridge_tasks::Error;
+use zbridge_tasks::training::Recipe;
 
 /// The recipes there are.
 #[derive(Serialize)]

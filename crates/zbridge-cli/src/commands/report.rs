@@ -5,8 +5,8 @@ use crate::context::{Context, command_line};
 use crate::figures::files;
 use crate::held_out::HeldOutArgs;
 use clap::Args;
-use zbridge::Error;
-use zbridge::report::{ReportRequest, Reported, report};
+use zbridge_tasks::Error;
+use zbridge_tasks::report::{ReportRequest, Reported, report};
 
 /// Arguments of `zbridge report`.
 #[derive(Debug, Args)]

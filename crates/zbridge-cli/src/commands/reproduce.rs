@@ -5,8 +5,10 @@ use crate::progress::ProgressDisplay;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use zbridge::Error;
-use zbridge::reproduce::{Effort, ReproduceRequest, Results, reproduce, summary_markdown};
+use zbridge_experiments::reproduce::{
+    Effort, ReproduceRequest, Results, reproduce, summary_markdown,
+};
+use zbridge_tasks::Error;
 
 /// Arguments of `zbridge reproduce`.
 #[derive(Debug, Args)]

@@ -11,8 +11,8 @@ use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use training_curves::TrainingCurves;
-use zbridge::Error;
-use zbridge::training::{
+use zbridge_tasks::Error;
+use zbridge_tasks::training::{
     DownloadProgress, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, Verdict, train_model,
 };
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
-use zbridge::training::{
+use zbridge_report::{EventFile, ReportError};
+use zbridge_tasks::training::{
     HeldOut, Position, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, Verdict,
 };
-use zbridge_report::{EventFile, ReportError};
 
 /// Time between two points of a step's curves: 20 a second are more than a screen can show.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,0 +1,180 @@
+//! MNIST across its two given models: what every experiment on it starts from.
+
+use std::sync::Arc;
+use zbridge_assets::MNIST_LABEL;
+use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
+use zbridge_core::{LatentModel, Latents, Observations, Posterior, RandomStream};
+use zbridge_data::MnistSplit;
+use zbridge_eval::{
+    BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
+};
+use zbridge_tasks::Error;
+use zbridge_tasks::measures::Judge;
+
+/// Draws that go through a decoder at once.
+const CHUNK: usize = 250;
+/// Seed of the one draw of black and white pixels that stands for an image ever after.
+const BINARISATION: u64 = 1;
+
+/// The 10,000 test images, on which no given model was trained, with what the models say of them;
+/// and posteriors of training images, whose labels nothing here knows.
+pub(crate) struct Digits {
+    pub(crate) image_model: Arc<dyn LatentModel>,
+    pub(crate) label_model: Arc<dyn LatentModel>,
+    /// Test images.
+    pub(crate) images: Observations,
+    /// Their labels.
+    pub(crate) labels: Vec<u8>,
+    pub(crate) image_posterior: Posterior,
+    pub(crate) label_posterior: Posterior,
+    /// Posteriors of training images.
+    pub(crate) unpaired: Option<Posterior>,
+    pub(crate) judge: Judge,
+}
+
+/// How much an estimate draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Draws {
+    /// From p(z|x), for each image.
+    pub(crate) draws: usize,
+    /// z_y ~ p(z_y|y) for each label, over which q(z_x|z_y) is averaged. Images of a label share
+    /// them.
+    pub(crate) source_draws: usize,
+    pub(crate) seed: u64,
+}
+
+/// How pixels are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pixels {
+    /// Grey values in 0..1, as fractional outcomes of a Bernoulli distribution.
+    Grey,
+    /// Black or white, one draw for each image with the grey values as probabilities.
+    Binary,
+}
+
+impl Digits {
+    /// # Errors
+    /// [`Error`] when the label model cannot be opened.
+    pub(crate) fn prepare(
+        (train, test): (&MnistSplit, &MnistSplit),
+        (image_model, pixels): (Arc<dyn LatentModel>, Pixels),
+        unpaired: usize,
+    ) -> Result<Self, Error> {
+        let label_model: Arc<dyn LatentModel> = Arc::new(MNIST_LABEL.vae()?);
+        let rows: Vec<usize> = (0..unpaired.min(train.rows())).collect();
+        let unpaired = match rows.len() {
+            0 => None,
+            _ => Some(image_model.posterior(&seen(train, "train", pixels).select(&rows))?),
+        };
+        let images = seen(test, "test", pixels);
+        Ok(Self {
+            image_posterior: image_model.posterior(&images)?,
+            label_posterior: label_model.posterior(&Observations::one_hot(test.labels(), 10)?)?,
+            labels: test.labels().to_vec(),
+            judge: Judge::embedded()?,
+            images,
+            image_model,
+            label_model,
+            unpaired,
+        })
+    }
+
+    /// How many unpaired images there are.
+    pub(crate) fn unpaired_rows(&self) -> usize {
+        self.unpaired.as_ref().map_or(0, Posterior::rows)
+    }
+
+    /// Labels of some test images.
+    pub(crate) fn labels_of(&self, rows: &[usize]) -> Vec<u8> {
+        rows.iter().map(|&row| self.labels[row]).collect()
+    }
+
+    /// A bridge from test images (x) to the labels (y) of `partners`, row by row.
+    ///
+    /// # Errors
+    /// [`Error`] when the fit fails or `tell`, which hears the share done, says stop.
+    pub(crate) fn fit(
+        &self,
+        config: &BridgeConfig,
+        (rows, partners): (&[usize], &[usize]),
+        tell: &(dyn Fn(f64) -> bool + Sync),
+    ) -> Result<Bridge, Error> {
+        let (x, y) = (
+            self.image_posterior.select(rows),
+            self.label_posterior.select(partners),
+        );
+        let data = FitData::pairs(&x, &y).with_unpaired_x(self.unpaired.as_ref());
+        let observe = &mut |_: Direction, (done, steps): FitProgress| {
+            !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
+        };
+        Ok(Bridge::fit(&data, &config.clone().check()?, observe)?)
+    }
+
+    /// log p(x) and then, for each bridge, log p(x|y) of test images, all from the same decoder
+    /// evaluations.
+    ///
+    /// # Errors
+    /// [`Error`] when an estimate fails.
+    pub(crate) fn likelihoods(
+        &self,
+        bridges: &[&Bridge],
+        rows: &[usize],
+        Draws {
+            draws,
+            source_draws,
+            seed,
+        }: Draws,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<TargetEstimate>, Error> {
+        let every_label: Vec<u8> = (0..10).collect();
+        let label_posterior = self
+            .label_model
+            .posterior(&Observations::one_hot(&every_label, 10)?)?;
+        let mut stream = RandomStream::named(seed, "learning-curve/label-draws");
+        let sources = label_posterior.sample_each(source_draws, &mut stream);
+        let of_label =
+            |label: usize| (label * source_draws..(label + 1) * source_draws).collect::<Vec<_>>();
+        let contexts: Vec<Latents> = (0..10)
+            .map(|label| sources.select(&of_label(label)))
+            .collect();
+        let context_of_row: Vec<usize> = rows.iter().map(|&row| self.labels[row].into()).collect();
+        let prior = PriorTarget::new("log p(x)");
+        let mut conditionals = Vec::new();
+        for bridge in bridges {
+            conditionals.push(BridgeTarget::new(
+                "log p(x|y)",
+                bridge.y_to_x(),
+                &contexts,
+                context_of_row.clone(),
+            )?);
+        }
+        let targets: Vec<_> = std::iter::once(&prior as _)
+            .chain(conditionals.iter().map(|c| c as _))
+            .collect();
+        let settings = ImportanceSettings {
+            draws,
+            chunk: CHUNK.min(draws),
+            seed,
+        };
+        let (images, posterior) = (self.images.select(rows), self.image_posterior.select(rows));
+        Ok(importance_sampled(
+            &*self.image_model,
+            &images,
+            &posterior.moments(),
+            &targets,
+            &settings,
+            progress,
+        )?)
+    }
+}
+
+fn seen(split: &MnistSplit, name: &str, pixels: Pixels) -> Observations {
+    let grey = split.images_observations();
+    match pixels {
+        Pixels::Grey => grey,
+        Pixels::Binary => grey.binarised(
+            &RandomStream::named(BINARISATION, &format!("mnist/{name}/binarised")),
+            0,
+        ),
+    }
+}

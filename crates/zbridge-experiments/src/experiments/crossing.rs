@@ -1,0 +1,319 @@
+//! A bridge between two modalities: fitted on pairs, read by those who have not seen it.
+
+use super::modality::{Modality, Reader, Rows, others, pairs};
+use cpu_time::ProcessTime;
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+use zbridge::translate;
+use zbridge_bridge::{Bridge, BridgeConfig, Comparison, Direction, FitData, FitProgress};
+use zbridge_core::{
+    ConditionalDensity, DiagonalGaussian, EventKind, Latents, Posterior, RandomStream,
+};
+use zbridge_eval::Accuracy;
+use zbridge_tasks::Error;
+
+/// Outputs that are decoded and read at once.
+const CHUNK: usize = 500;
+/// Draws of a discrete target that vote.
+const VOTERS: usize = 16;
+
+/// One direction, read on held-out sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DirectionFigures {
+    /// Share of draws, one for each held-out source or several where these are few, that show what
+    /// their source shows.
+    pub draws_right: Accuracy,
+    /// The same of what most of sixteen draws show, where the target is classes or texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vote_right: Option<Accuracy>,
+    /// Share of draws in which the reader finds nothing that there is.
+    pub unreadable: f64,
+    /// What was chosen and why.
+    pub choice: Comparison,
+    /// Shares of draws right in each attribute, where what is shown consists of several.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub by_attribute: Vec<(String, f64)>,
+}
+
+/// One bridge, both ways.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Crossing {
+    /// Seed of pairs, fit and draws.
+    pub seed: u64,
+    /// From x to y.
+    pub x_to_y: DirectionFigures,
+    /// From y to x.
+    pub y_to_x: DirectionFigures,
+    /// Observations of (x, y) without partners that took part.
+    pub unpaired: (usize, usize),
+    /// Wall-clock seconds of the fit.
+    pub fit_seconds: f64,
+    /// Processor seconds of the fit, over all cores.
+    pub fit_core_seconds: f64,
+}
+
+/// What a bridge is fitted on and how.
+pub(super) struct Plan<'p> {
+    pub(super) x: &'p Modality,
+    pub(super) y: &'p Modality,
+    pub(super) pairs: usize,
+    /// Partners are permuted: the negative control.
+    pub(super) shuffled: bool,
+    /// With the seed of everything.
+    pub(super) config: BridgeConfig,
+}
+
+impl Plan<'_> {
+    /// The bridge, and how much without partners took part.
+    ///
+    /// # Errors
+    /// [`Error`] when there are too few observations, the fit fails, or `tell` says stop.
+    pub(super) fn fit(
+        &self,
+        tell: &(dyn Fn(f64) -> bool + Sync),
+    ) -> Result<(Bridge, (usize, usize)), Error> {
+        let seed = self.config.seed;
+        // Rows of the first side come once each; those of a collection, such as ten labels, again
+        // and again.
+        let (x_rows, mut y_rows) = if self.x.is_collection {
+            let (y_rows, x_rows) = pairs(&self.y.pool, &self.x.pool, self.pairs, seed)?;
+            (x_rows, y_rows)
+        } else {
+            pairs(&self.x.pool, &self.y.pool, self.pairs, seed)?
+        };
+        let (x_free, y_free) = (
+            self.x.without_partners(&x_rows)?,
+            self.y.without_partners(&y_rows)?,
+        );
+        if self.shuffled {
+            let order = RandomStream::named(seed, "experiment/shuffled").permutation(self.pairs);
+            y_rows = order.into_iter().map(|place| y_rows[place]).collect();
+        }
+        let (x, y) = (
+            self.x.pool.posterior.select(&x_rows),
+            self.y.pool.posterior.select(&y_rows),
+        );
+        let data = FitData::pairs(&x, &y)
+            .with_unpaired_x(x_free.as_ref())
+            .with_unpaired_y(y_free.as_ref());
+        let observe = &mut |_: Direction, (done, steps): FitProgress| {
+            !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
+        };
+        let bridge = Bridge::fit(&data, &self.config.clone().check()?, observe)?;
+        Ok((
+            bridge,
+            (
+                x_free.map_or(0, |free| free.rows()),
+                y_free.map_or(0, |free| free.rows()),
+            ),
+        ))
+    }
+
+    /// The bridge's figures both ways.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit); [`Error`] when a reader fails.
+    pub(super) fn crossing(&self, tell: &(dyn Fn(f64) -> bool + Sync)) -> Result<Crossing, Error> {
+        let (start, processor) = (Instant::now(), ProcessTime::now());
+        let (bridge, unpaired) = self.fit(tell)?;
+        let (fit_seconds, fit_core_seconds) = (
+            start.elapsed().as_secs_f64(),
+            processor.elapsed().as_secs_f64(),
+        );
+        let seed = self.config.seed;
+        let read = |direction| {
+            let (source, target) = if direction == Direction::XToY {
+                (self.x, self.y)
+            } else {
+                (self.y, self.x)
+            };
+            let choice = bridge.comparison(direction).clone();
+            DirectionFigures::of(bridge.density(direction), source, target, choice, seed)
+        };
+        Ok(Crossing {
+            seed,
+            x_to_y: read(Direction::XToY)?,
+            y_to_x: read(Direction::YToX)?,
+            unpaired,
+            fit_seconds,
+            fit_core_seconds,
+        })
+    }
+}
+
+impl Modality {
+    /// Posteriors without partners: the pool's rows in no pair, and the others.
+    fn without_partners(&self, paired: &[usize]) -> Result<Option<Posterior>, Error> {
+        if self.is_collection {
+            return Ok(self.unpaired.clone());
+        }
+        let left = self
+            .pool
+            .posterior
+            .select(&others(self.pool.count(), paired));
+        let all = match &self.unpaired {
+            Some(more) => {
+                DiagonalGaussian::joined([&*left.moments(), &*more.moments()], left.dim())?.into()
+            }
+            None => left,
+        };
+        Ok((all.rows() > 0).then_some(all))
+    }
+
+    /// Share of the model's own draws, z ~ p(z|held-out observation), that show what the
+    /// observation shows: no bridge into this modality can be expected to do better.
+    ///
+    /// # Errors
+    /// [`Error`] when the reader fails.
+    pub(super) fn own_draws_right(&self, seed: u64) -> Result<Accuracy, Error> {
+        let mut stream = RandomStream::named(seed, "experiment/own");
+        let latents = self.held_out.posterior.sample(&mut stream);
+        let read = self.read(&latents)?;
+        Ok(share_right(&readings(&self.held_out.keys, 1, &read)))
+    }
+
+    /// What the model's outputs for these latents show.
+    fn read(&self, latents: &Latents) -> Result<Vec<Option<u16>>, Error> {
+        let rows: Vec<usize> = (0..latents.rows()).collect();
+        let mut read = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(CHUNK) {
+            read.extend(
+                self.reader
+                    .keys(&self.model.decode(&latents.select(rows))?)?,
+            );
+        }
+        Ok(read)
+    }
+
+    fn is_discrete(&self) -> bool {
+        matches!(
+            self.model.event(),
+            EventKind::Class { .. } | EventKind::Text { .. }
+        )
+    }
+}
+
+impl DirectionFigures {
+    /// The share that counts: of votes where there are any, else of draws.
+    pub fn best(&self) -> f64 {
+        self.vote_right.as_ref().unwrap_or(&self.draws_right).share
+    }
+
+    /// Figures of a density on the held-out observations of its source.
+    ///
+    /// # Errors
+    /// [`Error`] when the reader fails.
+    fn of(
+        density: &dyn ConditionalDensity,
+        source: &Modality,
+        target: &Modality,
+        choice: Comparison,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let draws = draws_for(source.held_out.count());
+        let mut stream = RandomStream::named(seed, "experiment/draws");
+        let latents = translate(density, &source.held_out.posterior, draws, &mut stream)?;
+        let readings = readings(&source.held_out.keys, draws, &target.read(&latents)?);
+        let vote_right = match target.is_discrete() {
+            true => Some(voted(density, &source.held_out, target, seed)?),
+            false => None,
+        };
+        let unreadable = readings.iter().filter(|(_, read)| read.is_none()).count() as f64
+            / readings.len() as f64;
+        let by_attribute = by_attribute(&*target.reader, &readings);
+        Ok(Self {
+            draws_right: share_right(&readings),
+            vote_right,
+            unreadable,
+            choice,
+            by_attribute,
+        })
+    }
+}
+
+/// Draws for each source, so that there are a thousand or more.
+fn draws_for(sources: usize) -> usize {
+    1000usize.div_ceil(sources.max(1)).max(1)
+}
+
+fn readings(keys: &[u16], draws: usize, read: &[Option<u16>]) -> Vec<(u16, Option<u16>)> {
+    read.chunks_exact(draws)
+        .zip(keys)
+        .flat_map(|(read, &key)| read.iter().map(move |read| (key, *read)))
+        .collect()
+}
+
+fn share_right(readings: &[(u16, Option<u16>)]) -> Accuracy {
+    Accuracy::of(readings.iter().map(|(key, read)| Some(*key) == *read))
+}
+
+/// The share of draws that are right in each attribute.
+fn by_attribute(reader: &dyn Reader, readings: &[(u16, Option<u16>)]) -> Vec<(String, f64)> {
+    let Some((first, _)) = readings.first() else {
+        return vec![];
+    };
+    let share = |place: usize| {
+        let value = |key: u16| reader.attributes(key).get(place).map(|(_, value)| *value);
+        let right = readings
+            .iter()
+            .filter(|(key, read)| read.is_some_and(|read| value(*key) == value(read)));
+        right.count() as f64 / readings.len() as f64
+    };
+    let names = reader
+        .attributes(*first)
+        .into_iter()
+        .map(|(name, _)| name.to_owned());
+    names
+        .enumerate()
+        .map(|(place, name)| (name, share(place)))
+        .collect()
+}
+
+/// What most of sixteen draws show, source by source.
+fn voted(
+    density: &dyn ConditionalDensity,
+    held_out: &Rows,
+    target: &Modality,
+    seed: u64,
+) -> Result<Accuracy, Error> {
+    let mut stream = RandomStream::named(seed, "experiment/votes");
+    let latents = translate(density, &held_out.posterior, VOTERS, &mut stream)?;
+    let read = target.read(&latents)?;
+    let elected = read.chunks_exact(VOTERS).map(most_frequent);
+    Ok(Accuracy::of(
+        elected
+            .zip(&held_out.keys)
+            .map(|(elected, key)| elected == Some(*key)),
+    ))
+}
+
+/// The key that most read; the lowest of several.
+fn most_frequent(read: &[Option<u16>]) -> Option<u16> {
+    let votes = |key: &u16| read.iter().filter(|read| **read == Some(*key)).count();
+    read.iter()
+        .flatten()
+        .copied()
+        .max_by_key(|key| (votes(key), std::cmp::Reverse(*key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_key_wins_and_nothing_has_no_vote() {
+        assert_eq!(
+            most_frequent(&[Some(3), None, None, Some(1), Some(3)]),
+            Some(3)
+        );
+        assert_eq!(most_frequent(&[Some(3), Some(1)]), Some(1));
+        assert_eq!(most_frequent(&[None]), None);
+    }
+
+    #[test]
+    fn shares_count_every_draw() {
+        let found = readings(&[4, 5], 2, &[Some(4), None, Some(5), Some(5)]);
+        assert_eq!(share_right(&found).share, 0.75);
+        assert_eq!((draws_for(300), draws_for(4000)), (4, 1));
+    }
+}

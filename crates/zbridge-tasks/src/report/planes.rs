@@ -1,0 +1,161 @@
+//! Latent planes: where targets told from their sources lie, over the given model's own latents.
+
+use crate::Error;
+use crate::evaluation::HeldOutPairs;
+use zbridge::translate;
+use std::collections::BTreeMap;
+use zbridge_bridge::Direction;
+use zbridge_core::{Latents, RandomStream};
+use zbridge_eval::PrincipalPlane;
+use zbridge_report::{Figure, Group, Panel, Scatter};
+
+/// Points of each kind at most.
+const POINTS: usize = 1500;
+/// Classes that can be told apart by colour and shape.
+const MOST_CLASSES: usize = 12;
+
+/// A panel for each direction whose target has two dimensions or more.
+pub(super) fn figure(pairs: &HeldOutPairs, seed: u64) -> Result<Option<Figure>, Error> {
+    let mut panels = Vec::new();
+    for direction in [Direction::XToY, Direction::YToX] {
+        panels.extend(panel(pairs, direction, seed)?.map(Panel::from));
+    }
+    let title = "Latents of the target: told from the source, over its own".into();
+    Ok((!panels.is_empty()).then(|| Figure {
+        title,
+        columns: panels.len().min(2),
+        panels,
+        shared_axes: false,
+    }))
+}
+
+fn panel(pairs: &HeldOutPairs, direction: Direction, seed: u64) -> Result<Option<Scatter>, Error> {
+    let (source, target) = pairs.sides(direction);
+    if target.posterior.dim() < 2 {
+        return Ok(None);
+    }
+    let rows: Vec<usize> = (0..pairs.count().min(POINTS)).collect();
+    let labels = pairs
+        .labels
+        .as_ref()
+        .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<u8>>());
+    let labels = labels.filter(|labels| {
+        labels
+            .iter()
+            .max()
+            .is_some_and(|&most| usize::from(most) < MOST_CLASSES)
+    });
+    let posterior = target.posterior.select(&rows);
+    let (places, axes) = Places::of(posterior.moments().mean(), labels.as_deref())?;
+    let mut stream = RandomStream::named(seed, "report/planes");
+    let own = posterior.sample(&mut stream);
+    let told = translate(
+        pairs.bridge.density(direction),
+        &source.posterior.select(&rows),
+        1,
+        &mut stream,
+    )?;
+    let (own, told) = (places.of_points(&own)?, places.of_points(&told)?);
+    let names = ["y told from x", "x told from y"];
+    let groups = match labels.filter(|labels| {
+        labels
+            .iter()
+            .max()
+            .is_some_and(|&most| usize::from(most) < MOST_CLASSES)
+    }) {
+        Some(labels) => by_class(&own, &told, &labels),
+        None => vec![
+            Group::backdrop("", "the target's own latents", own),
+            Group::new("told from the source", told),
+        ],
+    };
+    Ok(Some(Scatter {
+        title: names[direction as usize].into(),
+        x_label: axes[0].clone(),
+        y_label: axes[1].clone(),
+        groups,
+        equal_aspect: true,
+    }))
+}
+
+fn by_class(own: &[(f64, f64)], told: &[(f64, f64)], labels: &[u8]) -> Vec<Group> {
+    let classes = labels.iter().max().map_or(0, |&most| most + 1);
+    let of = |points: &[(f64, f64)], class: u8| -> Vec<(f64, f64)> {
+        points
+            .iter()
+            .zip(labels)
+            .filter(|(_, label)| **label == class)
+            .map(|(point, _)| *point)
+            .collect()
+    };
+    let backdrops = (0..classes).map(|class| {
+        Group::backdrop(
+            class.to_string(),
+            "the target's own latents",
+            of(own, class),
+        )
+    });
+    backdrops
+        .chain((0..classes).map(|class| Group::new(class.to_string(), of(told, class))))
+        .collect()
+}
+
+/// How points of a latent space get a place on paper.
+enum Places {
+    /// Two dimensions as they are.
+    Themselves,
+    Principal(PrincipalPlane),
+}
+
+impl Places {
+    /// The places, and what the axes are called: two dimensions as they are; where there are
+    /// classes, the plane in which their means differ most; else that in which the means of the
+    /// posteriors do.
+    fn of(means: &Latents, labels: Option<&[u8]>) -> Result<(Self, [String; 2]), Error> {
+        if means.dim() == 2 {
+            return Ok((Self::Themselves, ["latent 1".into(), "latent 2".into()]));
+        }
+        let of_classes = labels
+            .map(|labels| class_means(means, labels))
+            .filter(|classes| classes.rows() > 2);
+        let (plane, of_what) = match of_classes {
+            Some(classes) => (PrincipalPlane::of(&classes)?, "the classes' means"),
+            None => (PrincipalPlane::of(means)?, "the posteriors' means"),
+        };
+        let name = |axis: usize| {
+            let share = 100.0 * plane.explained[axis];
+            format!("component {} of {of_what} ({share:.0} %)", axis + 1)
+        };
+        let names = [name(0), name(1)];
+        Ok((Self::Principal(plane), names))
+    }
+
+    fn of_points(&self, points: &Latents) -> Result<Vec<(f64, f64)>, Error> {
+        match self {
+            Self::Themselves => Ok(points
+                .values()
+                .chunks_exact(2)
+                .map(|point| (f64::from(point[0]), f64::from(point[1])))
+                .collect()),
+            Self::Principal(plane) => Ok(plane.coordinates(points)?),
+        }
+    }
+}
+
+/// The mean of each class that there is, `[classes, dim]`.
+fn class_means(points: &Latents, labels: &[u8]) -> Latents {
+    let mut sums: BTreeMap<u8, (Vec<f32>, f32)> = BTreeMap::new();
+    for (row, &label) in labels.iter().enumerate() {
+        let (sum, count) = sums
+            .entry(label)
+            .or_insert_with(|| (vec![0.0; points.dim()], 0.0));
+        sum.iter_mut()
+            .zip(points.row(row))
+            .for_each(|(sum, value)| *sum += value);
+        *count += 1.0;
+    }
+    let means = sums
+        .into_vec()
+        .flat_map(|(sum, count)| sum.into_iter().map(move |sum| sum / count));
+    Latents::clamped(means.collect(), points.dim())
+}

@@ -1,0 +1,418 @@
+//! Training a given model by its recipe: data, checkpoints, held-out figures, and the weights file
+//! in the end.
+//!
+//! A training can be stopped at any step and goes on from its checkpoint as if it had never
+//! stopped: the weights file is the same, byte by byte. The figures in that file are those of the
+//! very numbers it stores.
+//!
+//! ```no_run
+//! use zbridge_tasks::training::{Recipe, TrainRequest, Verdict, train_model};
+//!
+//! let request = TrainRequest::new(Recipe::named("mnist-label")?, "label.safetensors");
+//! let report = train_model(&request, &mut |_event| Verdict::Continue)?;
+//! println!("{} holds {:?}", report.out.display(), report.held_out);
+//! # Ok::<(), zbridge::Error>(())
+//! ```
+
+mod checkpoint;
+mod held_out;
+mod rows;
+mod student;
+
+use crate::Error;
+use zbridge_assets::digest;
+use checkpoint::Checkpoint;
+pub use held_out::{HeldOut, LogMarginal};
+use held_out::{LikelihoodPlan, TestRows};
+use rows::TrainingRows;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use student::Student;
+pub use zbridge_core::Estimate;
+use zbridge_core::Observations;
+pub use zbridge_data::Progress as DownloadProgress;
+use zbridge_data::{DataError, write_atomically};
+pub use zbridge_models::TextFigures;
+pub use zbridge_models::recipes::{Recipe, RecipeModel};
+use zbridge_models::{
+    AliTrainer, ClassifierTrainer, Objective, TextVaeTrainer, VaeArchitecture, VaeTrainer,
+};
+use zbridge_nn::{NnError, Precision, TrainingPlan, WeightsFile, train};
+pub use zbridge_nn::{Position, Progress, Verdict};
+
+/// What to train, on what, and where to put it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainRequest {
+    /// How the model is made.
+    pub recipe: Recipe,
+    /// The folder with the data; for MNIST, without it, `ZBRIDGE_DATA` or the cache, which is
+    /// filled when it is empty. Scenes need none.
+    pub data: Option<PathBuf>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The weights file to write.
+    pub out: PathBuf,
+    /// Where the training is kept until it has ended.
+    pub checkpoint: PathBuf,
+    /// Goes on from the checkpoint, which must be there; without it, a checkpoint must not be
+    /// there.
+    pub resume: bool,
+    /// Epochs of the whole schedule, in place of the recipe's.
+    pub epochs: Option<usize>,
+    /// Epochs after which to end although the schedule goes on, in place of the recipe's.
+    pub stop_after: Option<usize>,
+    /// The command that the weights file names as its origin.
+    pub made_by: String,
+    /// Test images whose log p(x) is estimated in the end; 0 leaves it out.
+    pub likelihood_images: usize,
+    /// Draws for each of them.
+    pub likelihood_draws: usize,
+}
+
+impl TrainRequest {
+    /// The recipe as it stands under seed 1, its checkpoint beside `out`, 1000 draws for each of
+    /// 1000 test images.
+    pub fn new(recipe: Recipe, out: impl Into<PathBuf>) -> Self {
+        let out = out.into();
+        let mut checkpoint = out.clone().into_os_string();
+        checkpoint.push(".checkpoint");
+        Self {
+            made_by: format!("zbridge train {}", recipe.name),
+            recipe,
+            data: None,
+            seed: 1,
+            out,
+            checkpoint: checkpoint.into(),
+            resume: false,
+            epochs: None,
+            stop_after: None,
+            likelihood_images: 1000,
+            likelihood_draws: 1000,
+        }
+    }
+
+    /// The recipe with the request's own numbers of epochs.
+    fn effective_recipe(&self) -> Result<Recipe, Error> {
+        let mut recipe = self.recipe.clone();
+        if let Some(epochs) = self.epochs {
+            (recipe.epochs, recipe.stop_after) = (epochs, epochs);
+        }
+        recipe.stop_after = self.stop_after.unwrap_or(recipe.stop_after);
+        let Recipe {
+            epochs, stop_after, ..
+        } = recipe;
+        if stop_after == 0 || stop_after > epochs {
+            let message = format!(
+                "a training of {epochs} epochs cannot stop after {stop_after}: 1 to {epochs} can"
+            );
+            return Err(Error::Usage { message });
+        }
+        Ok(recipe)
+    }
+}
+
+/// What the observer of a training is told. Its answer to anything but a step counts at the next
+/// step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TrainEvent<'e> {
+    /// A piece of the data came.
+    Download(DownloadProgress<'e>),
+    /// The training begins.
+    Started {
+        /// Rows to train on.
+        rows: usize,
+        /// Where it begins: not at the beginning when it is resumed.
+        position: Position,
+    },
+    /// A step was done.
+    Step(&'e Progress),
+    /// An epoch was done, examined, and put into the checkpoint.
+    Epoch {
+        /// How the training stands.
+        progress: &'e Progress,
+        /// Figures on the test half.
+        held_out: &'e HeldOut,
+    },
+    /// log p(x) of so many of the test images is estimated.
+    Likelihood {
+        /// Images done.
+        done: usize,
+        /// Images in all.
+        images: usize,
+    },
+}
+
+/// How a training ended, and what it made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainReport {
+    /// Name of the recipe.
+    pub recipe: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The weights file.
+    pub out: PathBuf,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Its length.
+    pub bytes: usize,
+    /// Rows that were trained on.
+    pub rows: usize,
+    /// SHA-256 of these rows.
+    pub data_digest: String,
+    /// Epochs done, those before a resumption among them.
+    pub epochs: usize,
+    /// Mean objective of a row in each epoch of this run, in nats.
+    pub objective_nats: Vec<f64>,
+    /// Figures on the test half, of the numbers as the file stores them.
+    pub held_out: HeldOut,
+}
+
+/// Trains a model by its recipe and writes its weights file.
+///
+/// The checkpoint is written at the start, after every epoch and when the observer stops the
+/// training; it is removed once the weights file is there.
+///
+/// # Errors
+/// [`Error::Interrupted`] when the observer said stop; the checkpoint is kept. [`Error::Usage`] for
+/// epochs out of range, a checkpoint in the way of a fresh start, or one of another training;
+/// [`Error::Data`] and [`Error::Network`] for files that cannot be read or written, and for a
+/// training that diverges.
+pub fn train_model(
+    request: &TrainRequest,
+    observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+) -> Result<TrainReport, Error> {
+    let recipe = request.effective_recipe()?;
+    let TrainingRows {
+        observations,
+        labels,
+        digest,
+        test,
+    } = TrainingRows::read(request, &recipe, observer)?;
+    let plan = recipe.plan(observations.rows(), request.seed);
+    let training = Training {
+        request,
+        recipe: &recipe,
+        plan: &plan,
+        data_digest: digest,
+        test,
+    };
+    match recipe.model.clone() {
+        RecipeModel::Vae(architecture, objective) => {
+            let trainer = VaeTrainer::new(architecture, objective, &observations, request.seed);
+            training.run(trainer, observer)
+        }
+        RecipeModel::Ali(architecture, discriminator, objective) => {
+            let trainer = AliTrainer::new(
+                architecture,
+                discriminator,
+                objective,
+                &observations,
+                request.seed,
+            )?;
+            training.run(trainer, observer)
+        }
+        RecipeModel::Text(config, objective) => {
+            let architecture = config.reading(observations.kind())?;
+            training.run(
+                TextVaeTrainer::new(architecture, objective, &observations, request.seed),
+                observer,
+            )
+        }
+        RecipeModel::Classifier(network) => training.run(
+            ClassifierTrainer::new(network, &observations, &labels, request.seed),
+            observer,
+        ),
+    }
+}
+
+/// Errors when no file can appear at `out`, as far as that shows without writing one.
+fn expect_place(out: &Path) -> Result<(), Error> {
+    let folder = out
+        .parent()
+        .filter(|folder| *folder != Path::new(""))
+        .unwrap_or(Path::new("."));
+    if out.is_dir() {
+        return Err(Error::Usage {
+            message: format!("{} is a folder: name a file with --out", out.display()),
+        });
+    }
+    match folder.metadata() {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(DataError::Write {
+            path: out.to_owned(),
+            reason,
+        }
+        .into()),
+    }
+}
+
+/// A training that is ready to run.
+struct Training<'r> {
+    request: &'r TrainRequest,
+    recipe: &'r Recipe,
+    plan: &'r TrainingPlan,
+    data_digest: String,
+    test: TestRows,
+}
+
+impl Training<'_> {
+    fn run<S: Student>(
+        &self,
+        mut student: S,
+        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+    ) -> Result<TrainReport, Error> {
+        let checkpoint = Checkpoint::new(
+            &self.request.checkpoint,
+            self.recipe,
+            self.plan,
+            &self.data_digest,
+        );
+        let position = self.begin(&mut student, &checkpoint)?;
+        observer(TrainEvent::Started {
+            rows: self.plan.rows,
+            position,
+        });
+        let mut failed = None;
+        let outcome = train(
+            &mut student,
+            self.plan,
+            position,
+            &mut |student, progress| {
+                self.after_step(student, progress, &checkpoint, observer)
+                    .unwrap_or_else(|error| {
+                        failed = Some(error);
+                        Verdict::Stop
+                    })
+            },
+        )?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if outcome.interrupted {
+            return Err(self.interrupted(outcome.position));
+        }
+        let (bytes, held_out) = self.weights_file(&student, observer)?;
+        write_atomically(&self.request.out, |file| file.write_all(&bytes))?;
+        checkpoint.remove()?;
+        Ok(self.report(
+            &bytes,
+            held_out,
+            outcome.position.epoch,
+            outcome.objective_nats,
+        ))
+    }
+
+    /// Resumes, or leaves a first checkpoint: a folder that cannot be written shows at once, not
+    /// after hours.
+    fn begin(
+        &self,
+        student: &mut impl Student,
+        checkpoint: &Checkpoint,
+    ) -> Result<Position, Error> {
+        expect_place(&self.request.out)?;
+        if self.request.resume {
+            return checkpoint.restore(student);
+        }
+        checkpoint.expect_none()?;
+        checkpoint.write(student, Position::default())?;
+        Ok(Position::default())
+    }
+
+    fn after_step(
+        &self,
+        student: &impl Student,
+        progress: &Progress,
+        checkpoint: &Checkpoint,
+        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+    ) -> Result<Verdict, Error> {
+        let mut verdict = observer(TrainEvent::Step(progress));
+        if progress.epoch_ended {
+            checkpoint.write(student, progress.position)?;
+            let held_out = &student.examine(&self.test, self.request.seed)?;
+            if observer(TrainEvent::Epoch { progress, held_out }) == Verdict::Stop {
+                verdict = Verdict::Stop;
+            }
+        } else if verdict == Verdict::Stop {
+            checkpoint.write(student, progress.position)?;
+        }
+        Ok(verdict)
+    }
+
+    /// The file's bytes, and the figures of the numbers in them.
+    fn weights_file<S: Student>(
+        &self,
+        student: &S,
+        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+    ) -> Result<(Vec<u8>, HeldOut), Error> {
+        let TrainRequest {
+            out,
+            seed,
+            likelihood_images: images,
+            likelihood_draws: draws,
+            ..
+        } = self.request;
+        let mut file = student.weights()?;
+        let stored = WeightsFile::from_bytes(&file.to_bytes(Precision::Half)?, out)?;
+        let plan = LikelihoodPlan {
+            images: *images,
+            draws: *draws,
+            seed: *seed,
+        };
+        let held_out =
+            S::final_examination(&stored, out, &self.test, plan, &mut |done, images| {
+                observer(TrainEvent::Likelihood { done, images });
+            })?;
+        let entries = [
+            ("made_by", self.request.made_by.clone()),
+            ("seed", seed.to_string()),
+            (
+                "recipe",
+                serde_json::to_string(self.recipe).unwrap_or_default(),
+            ),
+            ("data_digest", self.data_digest.clone()),
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            (
+                "held_out",
+                serde_json::to_string(&held_out).unwrap_or_default(),
+            ),
+        ];
+        file.metadata
+            .extend(entries.map(|(key, value)| (key.to_owned(), value)));
+        Ok((file.to_bytes(Precision::Half)?, held_out))
+    }
+
+    fn interrupted(&self, Position { epoch, step }: Position) -> Error {
+        let (path, command) = (self.request.checkpoint.display(), &self.request.made_by);
+        let message = format!(
+            "the training was stopped before step {} of epoch {}; it is kept in {path}\nhint: go on with `{command} --resume`",
+            step + 1,
+            epoch + 1,
+        );
+        Error::Interrupted { message }
+    }
+
+    fn report(
+        &self,
+        bytes: &[u8],
+        held_out: HeldOut,
+        epochs: usize,
+        objective_nats: Vec<f64>,
+    ) -> TrainReport {
+        TrainReport {
+            recipe: self.recipe.name.clone(),
+            seed: self.request.seed,
+            out: self.request.out.clone(),
+            sha256: digest(bytes),
+            bytes: bytes.len(),
+            rows: self.plan.rows,
+            data_digest: self.data_digest.clone(),
+            epochs,
+            objective_nats,
+            held_out,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
