@@ -11,7 +11,11 @@ use zbridge_core::{DiagonalGaussian, EventKind, Observations, Posterior, RandomS
 /// [`Error::UnknownModel`] if there is neither; [`Error`] if the file is not a model.
 pub fn open_model(name: &str) -> Result<GivenModel, Error> {
     if let Some(asset) = Asset::model_named(name) {
-        return Ok(GivenModel::new(name, Arc::new(asset.vae()?), asset.digest()));
+        return Ok(GivenModel::new(
+            name,
+            Arc::new(asset.vae()?),
+            asset.digest(),
+        ));
     }
     if !Path::new(name).exists() {
         return Err(Error::UnknownModel { name: name.into() });

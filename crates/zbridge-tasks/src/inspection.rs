@@ -1,10 +1,10 @@
 //! What a file or folder is, and how zbridge would use it.
 
 use crate::{Error, open_model};
-use zbridge::GivenModel;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use zbridge::GivenModel;
 use zbridge_core::{EventKind, LatentModel};
 use zbridge_foreign::Inspection;
 use zbridge_nn::WeightsFile;

@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::training::HeldOut;
-use zbridge::{generate, mean_observations, translate};
 use serde::{Deserialize, Serialize};
+use zbridge::{generate, mean_observations, translate};
 use zbridge_core::{
     ConditionalDensity, Estimate, LatentModel, Latents, Observations, Posterior, RandomStream,
 };

@@ -20,7 +20,6 @@ mod rows;
 mod student;
 
 use crate::Error;
-use zbridge_assets::digest;
 use checkpoint::Checkpoint;
 pub use held_out::{HeldOut, LogMarginal};
 use held_out::{LikelihoodPlan, TestRows};
@@ -28,6 +27,7 @@ use rows::TrainingRows;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use student::Student;
+use zbridge_assets::digest;
 pub use zbridge_core::Estimate;
 use zbridge_core::Observations;
 pub use zbridge_data::Progress as DownloadProgress;

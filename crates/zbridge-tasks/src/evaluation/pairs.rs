@@ -1,8 +1,8 @@
 use crate::tasks::{BINARISED, Input, PairedFiles, binarised, known_model_of};
 use crate::{Error, open_model};
-use zbridge::GivenModel;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use zbridge::GivenModel;
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::{Observations, Posterior};
 use zbridge_data::{LatentsFile, Split};

@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::evaluation::HeldOutPairs;
-use zbridge::translate;
 use std::collections::BTreeMap;
+use zbridge::translate;
 use zbridge_bridge::Direction;
 use zbridge_core::{Latents, RandomStream};
 use zbridge_eval::PrincipalPlane;

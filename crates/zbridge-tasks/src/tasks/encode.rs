@@ -3,12 +3,12 @@ use super::input_rows::InputRows;
 use super::shard::Shard;
 use crate::given::imagined;
 use crate::{Error, open_model};
-use zbridge::GivenModel;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
+use zbridge::GivenModel;
 use zbridge_core::{DiagonalGaussian, Observations, Posterior, RandomStream};
 use zbridge_data::{LatentsFile, Precision, Split, augmented};
 

@@ -2,11 +2,11 @@ use super::paired::{PairedFiles, read_some};
 use crate::doctor::doubts;
 use crate::given::imagined_posteriors;
 use crate::{Error, open_model};
-use zbridge::GivenModel;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
+use zbridge::GivenModel;
 use zbridge_bridge::{
     Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, FitProgress, Recipe, Views,
 };

@@ -5,7 +5,6 @@ use super::pieces::{Piece, Pieces};
 use super::shard::Shard;
 use crate::evaluation::expect_dim;
 use crate::{Error, open_model};
-use zbridge::GivenModel;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,6 +13,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
+use zbridge::GivenModel;
 use zbridge_bridge::{Bridge, Conditional, Direction};
 use zbridge_core::{EventKind, Latents, Observations, Posterior, RandomStream};
 use zbridge_data::{DataError, GeneratedLatents, LatentsStream, Split, write_npy_rows};
@@ -365,7 +365,11 @@ impl Source {
 }
 
 /// The model of a side: as asked for, else as the bridge file remembers.
-fn expected_model(request: &GenerateRequest, bridge: &Bridge, side: Side) -> Result<GivenModel, Error> {
+fn expected_model(
+    request: &GenerateRequest,
+    bridge: &Bridge,
+    side: Side,
+) -> Result<GivenModel, Error> {
     let asked = if side == Side::X {
         &request.x_model
     } else {
@@ -420,7 +424,10 @@ pub(crate) fn known_model_of(
 }
 
 /// One label, a text, or whatever a file holds, with ids.
-fn source_observations(from: &str, model: &GivenModel) -> Result<(Vec<String>, Observations), Error> {
+fn source_observations(
+    from: &str,
+    model: &GivenModel,
+) -> Result<(Vec<String>, Observations), Error> {
     let one = |observations| Ok((vec!["0".to_owned()], observations));
     if let (Some(classes), Ok(label)) = (model.classes(), from.parse::<u8>()) {
         if usize::from(label) >= classes {

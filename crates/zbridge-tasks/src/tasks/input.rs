@@ -1,8 +1,8 @@
 //! What users hand in: datasets, arrays, folders, single images, labels.
 
 use crate::{Error, open_model};
-use zbridge::GivenModel;
 use std::path::Path;
+use zbridge::GivenModel;
 use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
 use zbridge_data::{
     Array, DataError, Mnist, Split, TextLines, image_folder, picture_folder, read_class_ids,

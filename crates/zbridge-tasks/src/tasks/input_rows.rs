@@ -1,8 +1,8 @@
 use super::input::{PixelRange, holds};
 use crate::{Error, open_model};
-use zbridge::GivenModel;
 use std::ops::Range;
 use std::path::Path;
+use zbridge::GivenModel;
 use zbridge_core::{EventKind, Observations};
 use zbridge_data::ArrayRows;
 

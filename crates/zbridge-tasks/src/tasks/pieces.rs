@@ -5,8 +5,8 @@
 //! that they belong to.
 
 use crate::Error;
-use zbridge::translate;
 use std::ops::Range;
+use zbridge::translate;
 use zbridge_bridge::Conditional;
 use zbridge_core::{Latents, Posterior, RandomStream};
 

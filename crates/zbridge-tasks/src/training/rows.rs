@@ -3,9 +3,9 @@
 use super::held_out::TestRows;
 use super::{TrainEvent, TrainRequest, Verdict};
 use crate::Error;
-use zbridge_assets::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use zbridge_assets::hexadecimal;
 use zbridge_core::{EventKind, Observations, RandomStream, TextUnit, Vocabulary};
 use zbridge_data::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
 use zbridge_data::{Mnist, MnistSplit, TextLines, locate_or_download};
