@@ -6,7 +6,7 @@ use crate::density::Density;
 use crate::families::{Mixture, responsibilities};
 use rayon::prelude::*;
 use std::collections::HashMap;
-use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError};
+use zbridge_core::{DensityError, DiagonalGaussian, Latents, RandomStream};
 
 /// The informative direction's opinion on pairs of latents.
 ///
@@ -65,9 +65,9 @@ impl Agreement {
     }
 
     /// a(s, t) of each row.
-    fn agreement(&self, codes: &[f32], targets: &[f32]) -> Result<Vec<f32>, ShapeError> {
+    fn agreement(&self, codes: &[f32], targets: &[f32]) -> Result<Vec<f32>, DensityError> {
         let frame = &self.informative.source;
-        let features = Latents::clamped(frame.features(targets.to_vec()), frame.feature_width());
+        let features = Latents::clamped(frame.features(targets.to_vec()), frame.feature_width())?;
         let count = self.components().map_or(1, DiagonalGaussian::rows);
         let mut total = vec![0.0f32; features.rows()];
         for mixture in self
@@ -101,7 +101,7 @@ impl Agreement {
         broad: &Conditional,
         features: &Latents,
         stream: &mut RandomStream,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, DensityError> {
         let width = broad.target.active();
         let mut points = vec![0.0; features.rows() * width];
         let mut waiting: Vec<usize> = (0..features.rows()).collect();
@@ -132,7 +132,7 @@ impl Agreement {
         broad: &Conditional,
         features: &Latents,
         points: &Latents,
-    ) -> Result<Vec<f64>, ShapeError> {
+    ) -> Result<Vec<f64>, DensityError> {
         let codes = self.codes_of_sources(&points_of(features, broad.source.active()));
         let agreed = self.agreement(&codes, points.values())?;
         let normalisers = self.log_normalisers(broad, features)?;
@@ -148,13 +148,13 @@ impl Agreement {
         &self,
         broad: &Conditional,
         features: &Latents,
-    ) -> Result<Vec<f64>, ShapeError> {
+    ) -> Result<Vec<f64>, DensityError> {
         let mut place: HashMap<Vec<u32>, usize> = HashMap::new();
         let mut distinct = Vec::new();
         let places: Vec<usize> = (0..features.rows())
             .map(|row| {
                 let bits = features
-                    .row(row)
+                    .row_values(row)
                     .iter()
                     .map(|value| value.to_bits())
                     .collect();
@@ -164,7 +164,7 @@ impl Agreement {
                 })
             })
             .collect();
-        let log_normaliser = |&row: &usize| -> Result<f64, ShapeError> {
+        let log_normaliser = |&row: &usize| -> Result<f64, DensityError> {
             let asked = features.select(&[row]).repeat_each(NORMALISER_DRAWS);
             // The same noise for every source, so that a row's density does not depend on its
             // neighbours.

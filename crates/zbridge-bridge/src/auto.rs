@@ -19,7 +19,7 @@ use crate::shared_codes::{CodedTargets, SharedCodes, Side};
 use crate::{BridgeError, CheckedConfig, FitData, Views};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
-use zbridge_core::{Estimate, Latents, Posterior, RandomStream};
+use zbridge_core::{Estimate, Latents, Posterior, RandomStream, ShapeError};
 
 /// One direction as it was fitted.
 pub(crate) struct FittedDirection {
@@ -101,7 +101,7 @@ struct Fitter<'f> {
     all: Vec<usize>,
     /// Components of each target's aggregate posterior, by direction, then by the part of the pairs
     /// they come from.
-    components: Vec<OnceLock<Aggregate>>,
+    components: Vec<OnceLock<Result<Aggregate, ShapeError>>>,
     effort: &'f Effort,
     streams: RandomStream,
     observe: Observer<'f>,
@@ -327,9 +327,9 @@ impl<'f> Fitter<'f> {
 
     /// Components of a direction's target, from a part of the pairs and whatever has no partner;
     /// found once.
-    fn components(&self, direction: Direction, part: Part) -> &Aggregate {
+    fn components(&self, direction: Direction, part: Part) -> Result<&Aggregate, ShapeError> {
         let place = direction as usize * (self.splits.len() + 1) + part;
-        self.components[place].get_or_init(|| {
+        let components = self.components[place].get_or_init(|| {
             let (_, target) = self.spaces(direction);
             let every: Vec<usize> =
                 (0..target.unpaired.as_ref().map_or(0, FramedPosterior::rows)).collect();
@@ -346,7 +346,8 @@ impl<'f> Fitter<'f> {
                 &parts,
                 &mut self.stream(direction, 10 + part as u64),
             )
-        })
+        });
+        components.as_ref().map_err(Clone::clone)
     }
 
     /// log q(target|source) of pairs, each the mean over a few draws of both posteriors, in the
@@ -365,8 +366,8 @@ impl<'f> Fitter<'f> {
             target.pairs.draw(rows, &mut stream, &mut points);
             source.pairs.draw(rows, &mut stream, &mut sources);
             let features =
-                Latents::clamped(source.frame.features(sources), source.frame.feature_width());
-            let points = Latents::clamped(points, target.frame.active());
+                Latents::clamped(source.frame.features(sources), source.frame.feature_width())?;
+            let points = Latents::clamped(points, target.frame.active())?;
             let nats = conditional.log_prob_judged(&features, &points)?;
             totals
                 .iter_mut()
@@ -395,7 +396,7 @@ impl<'f> Fitter<'f> {
         for _ in 0..JUDGE_DRAWS {
             source.pairs.draw(rows, &mut stream, &mut points);
             let features = source.frame.features(std::mem::take(&mut points));
-            let features = Latents::clamped(features, source.frame.feature_width());
+            let features = Latents::clamped(features, source.frame.feature_width())?;
             let log_weights = mixture.log_weights_given(&features)?;
             read.resize(log_weights.values().len(), 0.0);
             read.iter_mut()
@@ -718,7 +719,7 @@ impl<'f> Fitter<'f> {
             return Err(BridgeError::Interrupted);
         };
         let pairs = self.pairs(direction, part);
-        let (components, log_weights) = self.components(direction, part).clone();
+        let (components, log_weights) = self.components(direction, part)?.clone();
         let inputs = source.frame.feature_width();
         let hidden = self.effort.reader_hidden();
         let dropout = self.effort.reader_dropout(self.part(part).len());

@@ -9,7 +9,7 @@ use crate::families::{
 };
 use crate::frame::{Frame, FramedPosterior};
 use crate::maximum_likelihood::{Ascent, Pairs, maximise_likelihood};
-use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError};
 
 /// A family, and how long it is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) struct Ground<'g> {
     pub(crate) target: &'g Frame,
     /// Components of the target's aggregate posterior: what mixtures begin as. Asked for by those
     /// only.
-    pub(crate) components: &'g dyn Fn() -> &'g Aggregate,
+    pub(crate) components: &'g dyn Fn() -> Result<&'g Aggregate, ShapeError>,
 }
 
 /// Components of an aggregate posterior, and their log weights.
@@ -60,7 +60,7 @@ impl Candidate {
         let (pairs, hidden) = (ground.pairs, if few { [128, 128] } else { [256, 256] });
         Ok(match self.family {
             Family::Independent => {
-                let (components, log_weights) = (ground.components)();
+                let (components, log_weights) = (ground.components)()?;
                 (
                     Density::Mixture(Mixture::independent(
                         inputs,
@@ -89,7 +89,7 @@ impl Candidate {
             }
             Family::TiedMixture | Family::Mixture => {
                 let moving = self.family == Family::Mixture;
-                let (components, log_weights) = (ground.components)();
+                let (components, log_weights) = (ground.components)()?;
                 let start = Mixture::initial(
                     inputs,
                     components.clone(),
@@ -184,7 +184,7 @@ fn linear_gaussian(
     let (mut source, mut target) = (Vec::new(), Vec::new());
     ground.pairs.draw(&rows, stream, &mut source, &mut target);
     let as_points = |values: Vec<f32>, dim: usize| -> Result<DiagonalGaussian, BridgeError> {
-        let points = Latents::clamped(values, dim);
+        let points = Latents::clamped(values, dim)?;
         let log_var = Latents::filled(points.rows(), dim, -30.0);
         Ok(DiagonalGaussian::new(points, log_var)?)
     };
@@ -200,7 +200,7 @@ pub(crate) fn aggregate_components(
     frame: &Frame,
     posteriors: &[(&FramedPosterior, &[usize])],
     stream: &mut RandomStream,
-) -> Aggregate {
+) -> Result<Aggregate, ShapeError> {
     const MOST_COMPONENTS: usize = 32;
     let mut points = Vec::new();
     for (posterior, rows) in posteriors {
@@ -208,7 +208,7 @@ pub(crate) fn aggregate_components(
         posterior.draw(rows, stream, &mut draws);
         points.extend(draws);
     }
-    match frame.atoms() {
+    Ok(match frame.atoms() {
         Some(atoms) => {
             let codes = crate::families::responsibilities(&atoms, &points);
             // One more of each, so that an atom that did not come is rare, not impossible.
@@ -226,9 +226,9 @@ pub(crate) fn aggregate_components(
             )
         }
         None => fit_components(
-            &Latents::clamped(points, frame.active()),
+            &Latents::clamped(points, frame.active())?,
             MOST_COMPONENTS,
             stream,
         ),
-    }
+    })
 }

@@ -9,7 +9,9 @@ use crate::frame::Frame;
 use crate::principal::Principal;
 use std::path::Path;
 use std::sync::Arc;
-use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{
+    ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream, ShapeError,
+};
 use zbridge_nn::{NnError, WeightsFile};
 
 /// q(target|source) between two latent spaces.
@@ -82,7 +84,7 @@ impl Conditional {
         &self,
         features: &Latents,
         points: &Latents,
-    ) -> Result<Vec<f64>, ShapeError> {
+    ) -> Result<Vec<f64>, DensityError> {
         let each: Vec<Vec<f64>> = self
             .members
             .iter()
@@ -108,7 +110,7 @@ impl Conditional {
         &self,
         features: &Latents,
         points: &Latents,
-    ) -> Result<Vec<f64>, ShapeError> {
+    ) -> Result<Vec<f64>, DensityError> {
         let mut nats = self.log_prob_inside(features, points)?;
         if let Some(critic) = &self.critic {
             let corrections = critic.log_corrections(self, features, points)?;
@@ -125,12 +127,12 @@ impl Conditional {
         &self,
         features: &Latents,
         stream: &mut RandomStream,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, DensityError> {
         if let [member] = self.members.as_slice() {
             return Ok(member
                 .as_dyn()
                 .given(features)?
-                .sample_each(1, stream)
+                .sample_each(1, stream)?
                 .into_vec());
         }
         let width = self.target.active();
@@ -145,7 +147,7 @@ impl Conditional {
             let drawn = member
                 .as_dyn()
                 .given(&features.select(&rows))?
-                .sample_each(1, stream);
+                .sample_each(1, stream)?;
             for (&row, point) in rows.iter().zip(drawn.values().chunks_exact(width)) {
                 points[row * width..(row + 1) * width].copy_from_slice(point);
             }
@@ -216,7 +218,7 @@ impl ConditionalDensity for Conditional {
         (self.source.dim(), self.target.dim())
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         Ok(Box::new(Given {
             conditional: self,
             features: self.source.features_of(source)?,
@@ -235,29 +237,31 @@ impl LatentDistribution for Given<'_> {
         (self.features.rows(), self.conditional.target.dim())
     }
 
-    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
+    fn sample_each(
+        &self,
+        draws: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, DensityError> {
         let features = self.features.repeat_each(draws);
         let drawn = match &self.conditional.critic {
             Some(critic) => critic.draw(self.conditional, &features, stream),
             None => self.conditional.draw_inside(&features, stream),
         };
-        // Features were made by this conditional's own frame, so that no shape can be wrong.
-        let points =
-            drawn.unwrap_or_else(|_| vec![0.0; features.rows() * self.conditional.target.active()]);
-        self.conditional.target.restored(&points, stream)
+        Ok(self.conditional.target.restored(&drawn?, stream)?)
     }
 
-    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
         let found = (points.rows(), points.dim());
         if found != self.shape() {
             return Err(ShapeError::Mismatch {
                 what: "points under a bridge",
                 expected: self.shape(),
                 found,
-            });
+            }
+            .into());
         }
         let target = &self.conditional.target;
-        let inside = Latents::clamped(target.standardised(points.values()), target.active());
+        let inside = Latents::clamped(target.standardised(points.values()), target.active())?;
         let mut nats = self.conditional.log_prob_judged(&self.features, &inside)?;
         for (nats, point) in nats
             .iter_mut()

@@ -1,4 +1,4 @@
-use zbridge_core::ShapeError;
+use zbridge_core::{DensityError, ShapeError};
 use zbridge_nn::NnError;
 
 /// What can go wrong with a bridge.
@@ -72,6 +72,9 @@ pub enum BridgeError {
     /// Shapes do not belong together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// A density could not be evaluated or drawn from.
+    #[error(transparent)]
+    Density(#[from] DensityError),
     /// The network, its file or its training failed.
     #[error(transparent)]
     Network(#[from] NnError),

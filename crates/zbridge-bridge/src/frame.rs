@@ -258,15 +258,19 @@ impl Frame {
                 found,
             });
         }
-        Ok(Latents::clamped(
+        Latents::clamped(
             self.features(self.standardised(source.values())),
             self.feature_width(),
-        ))
+        )
     }
 
     /// Points in the frame, `[rows, active]`, as points of the latent space: what the frame leaves
     /// out is drawn.
-    pub(crate) fn restored(&self, points: &[f32], stream: &mut RandomStream) -> Latents {
+    pub(crate) fn restored(
+        &self,
+        points: &[f32],
+        stream: &mut RandomStream,
+    ) -> Result<Latents, ShapeError> {
         let rows = points.len() / self.active();
         let mut values = vec![0.0; rows * self.dim()];
         if self.active() < self.dim() {
@@ -374,7 +378,12 @@ impl Frame {
 
 /// (means, log-variances) of every row.
 fn rows_of(gaussian: &DiagonalGaussian) -> impl Iterator<Item = (&[f32], &[f32])> {
-    (0..gaussian.rows()).map(|row| (gaussian.mean().row(row), gaussian.log_var().row(row)))
+    (0..gaussian.rows()).map(|row| {
+        (
+            gaussian.mean().row_values(row),
+            gaussian.log_var().row_values(row),
+        )
+    })
 }
 
 /// A batch of posteriors in standardised coordinates, ready to be drawn from.
@@ -501,7 +510,7 @@ mod tests {
             (mean / inside.len() as f32).abs() < 0.05
                 && (square / inside.len() as f32 - 1.0).abs() < 0.05
         );
-        let back = frame.restored(&inside, &mut stream);
+        let back = frame.restored(&inside, &mut stream).unwrap();
         let spread: f32 = back
             .values()
             .chunks_exact(3)

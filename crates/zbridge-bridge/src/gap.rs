@@ -2,7 +2,7 @@
 
 use crate::{Bridge, Conditional, Direction};
 use serde::{Deserialize, Serialize};
-use zbridge_core::{ConditionalDensity, Estimate, Latents, Posterior, RandomStream, ShapeError};
+use zbridge_core::{ConditionalDensity, DensityError, Estimate, Latents, Posterior, RandomStream};
 
 /// What each direction says the latents of a pair tell of each other, and how far the two are
 /// apart.
@@ -29,13 +29,13 @@ impl DirectionGap {
     /// The gap of a bridge on pairs: those of `x` and `y`, row by row, or the first of them.
     ///
     /// # Errors
-    /// [`ShapeError`] when the posteriors are not of the bridge's latent spaces.
+    /// [`DensityError`] when the posteriors are not of the bridge's latent spaces.
     pub fn on(
         bridge: &Bridge,
         x: &Posterior,
         y: &Posterior,
         seed: u64,
-    ) -> Result<Self, ShapeError> {
+    ) -> Result<Self, DensityError> {
         let rows: Vec<usize> = (0..x.rows().min(y.rows()).min(MOST_PAIRS)).collect();
         let mut stream = RandomStream::named(seed, "bridge/gap");
         let (x, y) = (
@@ -61,7 +61,7 @@ fn information(
     density: &Conditional,
     sources: &Latents,
     targets: &Latents,
-) -> Result<Vec<f64>, ShapeError> {
+) -> Result<Vec<f64>, DensityError> {
     let count = sources.rows();
     let of_pair = |(i, row): (usize, &[f64])| {
         let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -77,12 +77,12 @@ fn every_pair(
     density: &Conditional,
     sources: &Latents,
     targets: &Latents,
-) -> Result<Vec<f64>, ShapeError> {
+) -> Result<Vec<f64>, DensityError> {
     let count = sources.rows();
     // A density that is one Gaussian for each source is asked for it once, not once for each
     // target.
     if let Some(network) = density.as_gaussian() {
-        return network.gaussians(sources)?.cross_log_prob(targets);
+        return Ok(network.gaussians(sources)?.cross_log_prob(targets)?);
     }
     // Others are asked for everything together: what they work out for a source or a target, they
     // work out once.

@@ -41,7 +41,7 @@ impl<'p> LabelledPairs<'p> {
         for rows in rows.chunks(ROWS_AT_ONCE) {
             unpaired.draw(rows, stream, &mut points);
             let features = labeller.source.features(std::mem::take(&mut points));
-            let features = Latents::clamped(features, labeller.source.feature_width());
+            let features = Latents::clamped(features, labeller.source.feature_width())?;
             partners.extend(
                 pairs
                     .frame

@@ -17,7 +17,8 @@
 //! let y = posterior(means.iter().map(|m| 2.0 * m).collect())?.into();
 //! let config = BridgeConfig { steps: 400, ..BridgeConfig::paper() };
 //! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config.check()?, &mut |_, _| true)?;
-//! let guesses = bridge.x_to_y().given(&Latents::from_vec(vec![0.5], 1)?)?.sample_each(100, &mut RandomStream::named(2, "doc"));
+//! let source = Latents::from_vec(vec![0.5], 1)?;
+//! let guesses = bridge.x_to_y().given(&source)?.sample_each(100, &mut RandomStream::named(2, "doc"))?;
 //! let mean = guesses.values().iter().sum::<f32>() / 100.0;
 //! assert!((mean - 1.0).abs() < 0.4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

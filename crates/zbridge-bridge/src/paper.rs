@@ -138,8 +138,8 @@ impl<'p> DensityTrainer<'p> {
         for (draw, &row) in self.draws.chunks_exact_mut(dim).zip(rows) {
             place(
                 draw,
-                self.source.mean().row(row),
-                self.source_deviations.row(row),
+                self.source.mean().row_values(row),
+                self.source_deviations.row_values(row),
             );
         }
     }

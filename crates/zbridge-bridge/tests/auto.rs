@@ -56,11 +56,12 @@ impl World {
             .x_to_y()
             .given(&self.x.sample(&mut stream))
             .unwrap()
-            .sample_each(1, &mut stream);
+            .sample_each(1, &mut stream)
+            .unwrap();
         let y = self.y.moments();
         let distance = |a: &[f32], b: &[f32]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2);
         let right = (0..drawn.rows())
-            .filter(|&row| distance(drawn.row(row), y.mean().row(row)) < 1.5)
+            .filter(|&row| distance(drawn.row_values(row), y.mean().row_values(row)) < 1.5)
             .count();
         right as f64 / drawn.rows() as f64
     }
@@ -97,7 +98,8 @@ fn it_finds_what_pairs_tell_and_unpaired_latents_add() {
         .y_to_x()
         .given(&held_out.y.sample(&mut stream))
         .unwrap()
-        .sample_each(1, &mut stream);
+        .sample_each(1, &mut stream)
+        .unwrap();
     let right = (0..drawn.rows()).filter(|&row| {
         let corner = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]][held_out.classes[row]];
         drawn.row(row)[0] * corner[0] > 0.0 && drawn.row(row)[1] * corner[1] > 0.0
@@ -166,7 +168,9 @@ fn every_family_can_be_asked_for_in_both_directions() {
             let density = bridge.density(direction);
             let (source, target) = density.dims();
             let given = density.given(&Latents::filled(3, source, 0.1)).unwrap();
-            let draws = given.sample_each(2, &mut RandomStream::named(1, "draws"));
+            let draws = given
+                .sample_each(2, &mut RandomStream::named(1, "draws"))
+                .unwrap();
             assert_eq!((draws.rows(), draws.dim()), (6, target));
             let nats = given.log_prob(&draws.select(&[0, 2, 4])).unwrap();
             assert!(

@@ -53,7 +53,7 @@ impl Components {
     pub(crate) fn component(&self, k: usize) -> Component<'_> {
         let dim = self.dim();
         Component {
-            mean: self.gaussians.mean().row(k),
+            mean: self.gaussians.mean().row_values(k),
             precision_root: &self.precisions_root[k * dim..][..dim],
             log_normaliser: self.log_normalisers[k],
         }

@@ -8,7 +8,7 @@ use crate::learner::Learner;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
-use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream};
 use zbridge_nn::{Gradients, InputGradient, Mode, Network, NnError, Tape, WeightsFile};
 
 /// q(target|source) as standard normal noise that an invertible network carries to the target.
@@ -453,7 +453,7 @@ impl ConditionalDensity for CouplingFlow {
         (self.source(), self.couplings.target())
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         Ok(Box::new(Transported::new(self, source)?))
     }
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::f32::consts::TAU;
 use std::path::Path;
 use std::sync::OnceLock;
-use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{
+    ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream, ShapeError,
+};
 use zbridge_nn::{
     Gradients, InputGradient, Mode, Network, NnError, Tape, WeightsFile, silu_backward,
 };
@@ -395,7 +397,7 @@ impl ConditionalDensity for FlowMatching {
         (self.source(), self.shape.target)
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         Ok(Box::new(Transported::new(
             Paths {
                 flow: self,

@@ -6,7 +6,7 @@ use crate::BridgeError;
 use crate::learner::Learner;
 use std::path::Path;
 use zbridge_core::{
-    ConditionalDensity, LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError,
+    ConditionalDensity, DensityError, LN_TWO_PI, LatentDistribution, Latents, RandomStream,
 };
 use zbridge_nn::{NnError, Tape, WeightsFile};
 
@@ -227,7 +227,7 @@ impl ConditionalDensity for FullGaussian {
         (self.conditioner.inputs(), self.dim)
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         Ok(Box::new(Given::new(self, self.dims(), source)?))
     }
 }
@@ -385,6 +385,7 @@ mod tests {
             assert_eq!(
                 given
                     .sample_each(3, &mut RandomStream::named(1, "far"))
+                    .unwrap()
                     .rows(),
                 3
             );

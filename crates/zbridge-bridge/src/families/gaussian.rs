@@ -4,7 +4,8 @@ use crate::{BridgeConfig, BridgeError};
 use rayon::prelude::*;
 use std::path::Path;
 use zbridge_core::{
-    ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError,
+    ConditionalDensity, DensityError, DiagonalGaussian, LatentDistribution, Latents, RandomStream,
+    ShapeError,
 };
 use zbridge_nn::{Gradients, InputGradient, Layer, Mode, Network, Tape, WeightsFile};
 
@@ -143,7 +144,7 @@ impl ConditionalDensity for GaussianDensity {
         (self.network.inputs(), self.network.outputs() / 2)
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         Ok(Box::new(self.gaussians(source)?))
     }
 }

@@ -101,7 +101,7 @@ impl Scale {
         let values = values
             .map(|(&value, (mean, deviation))| ((f64::from(value) - mean) / deviation) as f32)
             .collect();
-        Latents::clamped(values, points.dim())
+        Latents::clamped(values, points.dim()).expect("finite points over finite deviations")
     }
 
     fn restored(&self, gaussians: &DiagonalGaussian) -> DiagonalGaussian {
@@ -325,11 +325,9 @@ impl Sums {
 
 fn of_values(means: Vec<f32>, log_vars: Vec<f32>, dim: usize) -> DiagonalGaussian {
     let rows = means.len() / dim;
-    DiagonalGaussian::new(
-        Latents::clamped(means, dim),
-        Latents::clamped(log_vars, dim),
-    )
-    .unwrap_or_else(|_| DiagonalGaussian::standard(rows, dim))
+    Latents::clamped(means, dim)
+        .and_then(|means| DiagonalGaussian::new(means, Latents::clamped(log_vars, dim)?))
+        .unwrap_or_else(|_| DiagonalGaussian::standard(rows, dim))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! fit in any cache, and sometimes not in memory. So only the sources are kept.
 
 use rayon::prelude::*;
-use zbridge_core::{LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{DensityError, LatentDistribution, Latents, RandomStream, ShapeError};
 
 /// A family in which a source determines a row of parameters, and these a distribution over the
 /// target.
@@ -61,7 +61,11 @@ impl<F: Parametric> LatentDistribution for Given<'_, F> {
         (self.source.rows(), self.dim)
     }
 
-    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
+    fn sample_each(
+        &self,
+        draws: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, DensityError> {
         let mut values = vec![0.0; self.source.rows() * draws * self.dim];
         stream.fill_standard_normal(&mut values);
         let choices: Vec<f32> = (0..self.source.rows() * draws * F::CHOICES)
@@ -82,17 +86,18 @@ impl<F: Parametric> LatentDistribution for Given<'_, F> {
                 );
             },
         );
-        Latents::clamped(values, self.dim)
+        Ok(Latents::clamped(values, self.dim)?)
     }
 
-    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
         let found = (points.rows(), points.dim());
         if found != self.shape() {
             return Err(ShapeError::Mismatch {
                 what: "points under the density",
                 expected: self.shape(),
                 found,
-            });
+            }
+            .into());
         }
         let mut nats = vec![0.0; points.rows()];
         for_each_row(
@@ -104,7 +109,7 @@ impl<F: Parametric> LatentDistribution for Given<'_, F> {
                 // `max` also takes the number where a sum of infinities is none.
                 nats[0] = self
                     .family
-                    .log_density_nats(parameters, points.row(row), space)
+                    .log_density_nats(parameters, points.row_values(row), space)
                     .max(f64::MIN);
             },
         );

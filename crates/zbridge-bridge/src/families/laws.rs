@@ -74,7 +74,8 @@ fn mass_and_draws_agree(density: &dyn ConditionalDensity, source: &Latents, tole
     let draws = density
         .given(source)
         .unwrap()
-        .sample_each(DRAWS, &mut RandomStream::named(12, "laws/draws"));
+        .sample_each(DRAWS, &mut RandomStream::named(12, "laws/draws"))
+        .unwrap();
     assert_eq!((draws.rows(), draws.dim()), (DRAWS, 2));
     let mut counts = [0.0f64; COARSE * COARSE];
     for draw in draws.values().chunks_exact(2) {
@@ -108,11 +109,11 @@ fn a_batch_is_its_rows(density: &dyn ConditionalDensity, sources: &Latents) {
     }
     let stream = || RandomStream::named(13, "laws/again");
     assert_eq!(
-        batch.sample_each(4, &mut stream()),
-        batch.sample_each(4, &mut stream()),
+        batch.sample_each(4, &mut stream()).unwrap(),
+        batch.sample_each(4, &mut stream()).unwrap(),
         "same stream, same draws"
     );
-    assert_eq!(batch.sample_each(4, &mut stream()).rows(), 12);
+    assert_eq!(batch.sample_each(4, &mut stream()).unwrap().rows(), 12);
 }
 
 /// The gradient that a learner gives equals central differences of its objective, parameter by

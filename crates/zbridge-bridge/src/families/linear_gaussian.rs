@@ -5,7 +5,7 @@ use super::given::{Given, Parametric};
 use crate::BridgeError;
 use std::path::Path;
 use zbridge_core::{
-    ConditionalDensity, DiagonalGaussian, LN_TWO_PI, LatentDistribution, Latents, ShapeError,
+    ConditionalDensity, DensityError, DiagonalGaussian, LN_TWO_PI, LatentDistribution, Latents,
 };
 use zbridge_nn::{NnError, StoredTensor, WeightsFile};
 
@@ -180,7 +180,7 @@ impl ConditionalDensity for LinearGaussian {
         (self.source, self.offset.len())
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         Ok(Box::new(Given::new(self, self.dims(), source)?))
     }
 }
@@ -204,9 +204,9 @@ impl Draws {
         for row in 0..posterior.rows() {
             let parameters = posterior
                 .mean()
-                .row(row)
+                .row_values(row)
                 .iter()
-                .zip(posterior.log_var().row(row));
+                .zip(posterior.log_var().row_values(row));
             for ((mean, within), (&value, &log_var)) in
                 mean.iter_mut().zip(&mut within).zip(parameters)
             {
@@ -457,7 +457,8 @@ mod tests {
             let draws = density
                 .given(source.mean())
                 .unwrap()
-                .sample_each(5, &mut stream);
+                .sample_each(5, &mut stream)
+                .unwrap();
             assert!(
                 draws
                     .values()
@@ -485,6 +486,7 @@ mod tests {
             assert_eq!(
                 given
                     .sample_each(3, &mut RandomStream::named(1, "far"))
+                    .unwrap()
                     .rows(),
                 3
             );

@@ -8,7 +8,8 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zbridge_core::{
-    ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError,
+    ConditionalDensity, DensityError, DiagonalGaussian, LatentDistribution, Latents, RandomStream,
+    ShapeError,
 };
 use zbridge_nn::{NnError, StoredTensor, Tape, WeightsFile, exponentials};
 
@@ -160,7 +161,7 @@ impl Mixture {
                 .zip(self.log_odds(outputs))
                 .for_each(|(nats, odds)| *nats = (odds - total) as f32);
         });
-        Ok(Latents::clamped(nats, count))
+        Latents::clamped(nats, count)
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
@@ -439,7 +440,7 @@ impl ConditionalDensity for Mixture {
         (self.conditioner.inputs(), self.components.dim())
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         Ok(Box::new(Given::new(self, self.dims(), source)?))
     }
 }
@@ -774,7 +775,9 @@ mod tests {
         );
         let mixture = Mixture::independent(1, apart.unwrap(), &[0.5f32.ln(); 2]).unwrap();
         let given = mixture.given(&Latents::filled(ROWS, 1, 0.0)).unwrap();
-        let draws = given.sample_each(3, &mut RandomStream::named(67, "choices"));
+        let draws = given
+            .sample_each(3, &mut RandomStream::named(67, "choices"))
+            .unwrap();
         let mut stream = RandomStream::named(67, "choices");
         stream.fill_standard_normal(&mut [0.0; 3 * ROWS]);
         assert!(
@@ -783,7 +786,7 @@ mod tests {
                 .iter()
                 .all(|draw| (*draw > 0.0) == (stream.uniform() >= 0.5))
         );
-        assert_eq!(given.sample_each(0, &mut stream).rows(), 0);
+        assert_eq!(given.sample_each(0, &mut stream).unwrap().rows(), 0);
     }
 
     #[test]
@@ -843,6 +846,7 @@ mod tests {
                 assert_eq!(
                     given
                         .sample_each(3, &mut RandomStream::named(1, "far"))
+                        .unwrap()
                         .rows(),
                     3
                 );

@@ -7,7 +7,9 @@ use crate::BridgeError;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::Path;
-use zbridge_core::{ConditionalDensity, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{
+    ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream, ShapeError,
+};
 use zbridge_nn::{NnError, StoredTensor, Tape, WeightsFile};
 
 /// q(t|s) = Σ_k π(k|s) p(t|k): the source is read as a code that both latent spaces share, and the
@@ -60,7 +62,7 @@ impl SharedCode {
         reader: Conditioner,
         (flow, covariance): (CouplingFlow, Cholesky),
         recogniser: Conditioner,
-    ) -> Result<Self, ShapeError> {
+    ) -> Result<Self, DensityError> {
         let codes = reader.outputs();
         let (expected, found) = ((codes, recogniser.inputs()), flow.dims());
         if expected != found
@@ -72,7 +74,8 @@ impl SharedCode {
                 what: "parts of a shared code",
                 expected,
                 found,
-            });
+            }
+            .into());
         }
         let mut density = Self {
             reader,
@@ -83,7 +86,7 @@ impl SharedCode {
             log_normalisers: vec![0.0; codes],
             sharpness: 1.0,
         };
-        let log_normaliser = |code: usize| -> Result<f32, ShapeError> {
+        let log_normaliser = |code: usize| -> Result<f32, DensityError> {
             let mut stream = RandomStream::named(code as u64, "bridge/code-normaliser");
             let drawn = density.proposals(&vec![code; NORMALISER_DRAWS], &mut stream)?;
             let accepted = density.acceptance(&vec![code; NORMALISER_DRAWS], drawn.values());
@@ -119,18 +122,22 @@ impl SharedCode {
     }
 
     /// One draw of f(t|k) for each code.
-    fn proposals(&self, codes: &[usize], stream: &mut RandomStream) -> Result<Latents, ShapeError> {
+    fn proposals(
+        &self,
+        codes: &[usize],
+        stream: &mut RandomStream,
+    ) -> Result<Latents, DensityError> {
         let mut one_hot = vec![0.0; codes.len() * self.codes()];
         one_hot
             .chunks_exact_mut(self.codes())
             .zip(codes)
             .for_each(|(row, &code)| row[code] = 1.0);
-        let given = self.flow.given(&Latents::clamped(one_hot, self.codes()))?;
-        let mut points = given.sample_each(1, stream).into_vec();
+        let given = self.flow.given(&Latents::clamped(one_hot, self.codes())?)?;
+        let mut points = given.sample_each(1, stream)?.into_vec();
         in_rows(&mut points, self.covariance.dim(), |row| {
             self.covariance.colour(row)
         });
-        Ok(Latents::clamped(points, self.covariance.dim()))
+        Ok(Latents::clamped(points, self.covariance.dim())?)
     }
 
     /// a(k, t) for each row of targets and its code.
@@ -174,7 +181,7 @@ impl SharedCode {
     /// log q of each row, given its weights. Equal points are looked at once: what a target is
     /// under a code does not depend on the source, and who compares every target with every source
     /// asks for the same ones again and again.
-    fn log_densities(&self, weights: &[f32], points: &[f32]) -> Result<Vec<f64>, ShapeError> {
+    fn log_densities(&self, weights: &[f32], points: &[f32]) -> Result<Vec<f64>, DensityError> {
         let (count, dim) = (self.codes(), self.recogniser.inputs());
         let (places, distinct) = distinct_rows(points, dim);
         let mut needed = vec![false; distinct.len() / dim * count];
@@ -203,8 +210,8 @@ impl SharedCode {
                     .copied()
                     .collect();
                 self.flow
-                    .given(&Latents::clamped(one_hot, count))?
-                    .log_prob(&Latents::clamped(asked, dim))
+                    .given(&Latents::clamped(one_hot, count)?)?
+                    .log_prob(&Latents::clamped(asked, dim)?)
             })
             .collect::<Result<_, _>>()?;
         // log p(t|k) of every distinct target and code that is asked for.
@@ -311,7 +318,7 @@ impl ConditionalDensity for SharedCode {
         (self.inputs, self.recogniser.inputs())
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         check_source(source, self.inputs)?;
         Ok(Box::new(Given {
             density: self,
@@ -335,7 +342,11 @@ impl LatentDistribution for Given<'_> {
         )
     }
 
-    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
+    fn sample_each(
+        &self,
+        draws: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, DensityError> {
         let (rows, dim) = self.shape();
         let rows_of_weights = self.weights.chunks_exact(self.density.codes());
         let codes: Vec<usize> = rows_of_weights
@@ -346,10 +357,7 @@ impl LatentDistribution for Given<'_> {
         let mut waiting: Vec<usize> = (0..codes.len()).collect();
         for _ in 0..MOST_TRIES {
             let asked: Vec<usize> = waiting.iter().map(|&row| codes[row]).collect();
-            // Codes are made one-hot for this very flow, so that no shape can be wrong.
-            let Ok(drawn) = self.density.proposals(&asked, stream) else {
-                break;
-            };
+            let drawn = self.density.proposals(&asked, stream)?;
             let accepted = self.density.acceptance(&asked, drawn.values());
             for (&row, point) in waiting.iter().zip(drawn.values().chunks_exact(dim)) {
                 points[row * dim..(row + 1) * dim].copy_from_slice(point);
@@ -363,17 +371,18 @@ impl LatentDistribution for Given<'_> {
                 break;
             }
         }
-        Latents::clamped(points, dim)
+        Ok(Latents::clamped(points, dim)?)
     }
 
-    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
         let found = (points.rows(), points.dim());
         if found != self.shape() {
             return Err(ShapeError::Mismatch {
                 what: "points under the density",
                 expected: self.shape(),
                 found,
-            });
+            }
+            .into());
         }
         self.density.log_densities(&self.weights, points.values())
     }

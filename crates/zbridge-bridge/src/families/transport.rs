@@ -2,7 +2,9 @@
 
 use super::given::check_source;
 use rayon::prelude::*;
-use zbridge_core::{LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError};
+use zbridge_core::{
+    DensityError, LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError,
+};
 
 /// A smooth and invertible map between noise and target, for each source: what a flow is.
 pub(crate) trait Transport: Sync {
@@ -66,7 +68,11 @@ impl<T: Transport> LatentDistribution for Transported<T> {
         (self.source.rows(), self.transport.dims().1)
     }
 
-    fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
+    fn sample_each(
+        &self,
+        draws: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Latents, DensityError> {
         let (rows, dim) = self.shape();
         let mut values = vec![0.0; rows * draws * dim];
         stream.fill_standard_normal(&mut values);
@@ -76,22 +82,23 @@ impl<T: Transport> LatentDistribution for Transported<T> {
             |(tape, sources), (block, points)| {
                 sources.clear();
                 for draw in (block * ROWS_AT_ONCE..).take(points.len() / dim) {
-                    sources.extend_from_slice(self.source.row(draw / draws));
+                    sources.extend_from_slice(self.source.row_values(draw / draws));
                 }
                 self.transport.to_target(sources, points, tape);
             },
         );
-        Latents::clamped(values, dim)
+        Ok(Latents::clamped(values, dim)?)
     }
 
-    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+    fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
         let found = (points.rows(), points.dim());
         if found != self.shape() {
             return Err(ShapeError::Mismatch {
                 what: "points under the density",
                 expected: self.shape(),
                 found,
-            });
+            }
+            .into());
         }
         let (inputs, dim) = self.transport.dims();
         let mut nats = vec![0.0; points.rows()];
