@@ -1,6 +1,6 @@
 use std::io;
 use std::path::PathBuf;
-use zbridge_core::ShapeError;
+use zbridge_core::{ShapeError, VocabularyError};
 
 /// What can be wrong with data that comes in, or with a place that data goes to.
 ///
@@ -351,7 +351,7 @@ pub enum DataError {
         /// Line, from 1.
         line: usize,
         /// What is wrong with it.
-        reason: ShapeError,
+        reason: VocabularyError,
     },
     /// Words that cannot be told from characters.
     #[error(

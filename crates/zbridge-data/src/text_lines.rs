@@ -1,7 +1,7 @@
 use crate::{DataError, read_bytes};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use zbridge_core::{EventKind, Observations, ShapeError, TextUnit, Vocabulary};
+use zbridge_core::{EventKind, Observations, TextUnit, Vocabulary, VocabularyError};
 
 /// The lines of a text file, each a text; blank lines are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,10 +141,10 @@ impl TextLines {
 
 impl Line {
     /// Its symbols, filled up.
-    fn encode(&self, vocabulary: &Vocabulary, length: usize) -> Result<Vec<usize>, ShapeError> {
+    fn encode(&self, vocabulary: &Vocabulary, length: usize) -> Result<Vec<usize>, VocabularyError> {
         let mut symbols = vocabulary.encode(&self.text)?;
         if symbols.len() > length {
-            return Err(ShapeError::TextTooLong {
+            return Err(VocabularyError::TextTooLong {
                 symbols: symbols.len(),
                 length,
             });

@@ -1,5 +1,5 @@
 use super::{Attributes, Scene};
-use zbridge_core::{EventKind, Observations, ShapeError, Vocabulary};
+use zbridge_core::{EventKind, Observations, ShapeError, Vocabulary, VocabularyError};
 
 /// Symbols of a caption: eight words at most, and one that fills up behind the longest.
 const LENGTH: usize = 9;
@@ -22,7 +22,7 @@ pub fn caption_kind() -> EventKind {
 ///
 /// # Errors
 /// None in practice: every caption has all of its values, and they are finite.
-pub fn captions(scenes: &[Scene]) -> Result<Observations, ShapeError> {
+pub fn captions(scenes: &[Scene]) -> Result<Observations, VocabularyError> {
     captions_of(scenes.iter().map(Scene::attributes))
 }
 
@@ -32,7 +32,7 @@ pub fn captions(scenes: &[Scene]) -> Result<Observations, ShapeError> {
 /// None in practice, like [`captions`].
 pub fn captions_of<'a>(
     attributes: impl IntoIterator<Item = &'a Attributes>,
-) -> Result<Observations, ShapeError> {
+) -> Result<Observations, VocabularyError> {
     let captions: Vec<String> = attributes.into_iter().map(Attributes::caption).collect();
     Vocabulary::new(WORDS.map(String::from).to_vec())?.observations(&captions, LENGTH)
 }
