@@ -142,7 +142,7 @@ pub(crate) fn measure<L: Learner>(mut learner: L) {
         start.elapsed().as_nanos() as f64 / POINTS as f64
     );
     let start = Instant::now();
-    given.sample_each(1, &mut stream);
+    given.sample_each(1, &mut stream).unwrap();
     println!(
         "{:.0} ns a draw",
         start.elapsed().as_nanos() as f64 / POINTS as f64
