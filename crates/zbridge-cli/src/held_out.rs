@@ -4,8 +4,8 @@ use crate::context::Context;
 use crate::split::SplitName;
 use clap::Args;
 use std::path::PathBuf;
+use zbridge_tasks::EvaluateRequest;
 use zbridge_tasks::evaluation::HeldOutSource;
-use zbridge_tasks::tasks::EvaluateRequest;
 
 /// A bridge, and pairs that it has not seen.
 #[derive(Debug, Args)]

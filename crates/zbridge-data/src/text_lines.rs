@@ -141,7 +141,11 @@ impl TextLines {
 
 impl Line {
     /// Its symbols, filled up.
-    fn encode(&self, vocabulary: &Vocabulary, length: usize) -> Result<Vec<usize>, VocabularyError> {
+    fn encode(
+        &self,
+        vocabulary: &Vocabulary,
+        length: usize,
+    ) -> Result<Vec<usize>, VocabularyError> {
         let mut symbols = vocabulary.encode(&self.text)?;
         if symbols.len() > length {
             return Err(VocabularyError::TextTooLong {

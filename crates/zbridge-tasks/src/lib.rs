@@ -5,19 +5,35 @@
 #![forbid(unsafe_code)]
 
 pub mod doctor;
+mod encode;
 mod error;
+mod evaluate;
 pub mod evaluation;
-mod given;
+mod fit;
+mod generate;
+mod input;
+mod input_rows;
 pub mod inspection;
 pub mod measures;
+mod models;
+mod output;
+mod paired_files;
 pub mod pictures;
+mod pieces;
 pub mod report;
-pub mod tasks;
+mod shard;
+mod side;
 pub mod training;
 pub mod words;
 
+pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
 pub use error::{Error, Failure};
-pub use given::open_model;
+pub use evaluate::{EvaluateReport, EvaluateRequest, evaluate};
+pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
+pub use generate::{GenerateReport, GenerateRequest, GenerateSource, generate};
+pub use models::open_model;
+pub use shard::Shard;
+pub use side::Side;
 
 use std::path::Path;
 

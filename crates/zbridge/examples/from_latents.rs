@@ -19,7 +19,10 @@ fn main() -> Result<(), Error> {
     let config = BridgeConfig::family("linear-gaussian".parse()?).check()?;
     let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &Unobserved)?;
     let draws = translate(bridge.x_to_y(), &x, 3, &mut RandomStream::named(1, "draws"))?;
-    println!("3 draws of y for the first x:\n{:.2}", draws.select(&[0, 1, 2]).view());
+    println!(
+        "3 draws of y for the first x:\n{:.2}",
+        draws.select(&[0, 1, 2]).view()
+    );
     bridge.write(&std::env::temp_dir().join("example.bridge"))?;
     Ok(())
 }
@@ -29,5 +32,8 @@ fn invented_pairs() -> Result<(Posterior, Posterior), Error> {
     let z = DiagonalGaussian::standard(200, 2).sample(&mut RandomStream::named(1, "z"));
     let turned = z.view().dot(&ndarray::array![[1.0, 1.0], [1.0, -1.0]]);
     let posterior = |mean: Latents| DiagonalGaussian::new(mean, Latents::filled(200, 2, -4.0));
-    Ok((posterior(z)?.into(), posterior(Latents::new(turned)?)?.into()))
+    Ok((
+        posterior(z)?.into(),
+        posterior(Latents::new(turned)?)?.into(),
+    ))
 }

@@ -32,7 +32,9 @@ fn main() -> Result<(), Error> {
     println!("{} draws in {} dimensions", draws.rows(), draws.dim());
 
     let point = Latents::from_vec(vec![1.0, 0.0], 2)?;
-    let nats = Doubling { dim: 2 }.given(&point)?.log_prob(&Latents::from_vec(vec![2.0, 0.0], 2)?)?;
+    let nats = Doubling { dim: 2 }
+        .given(&point)?
+        .log_prob(&Latents::from_vec(vec![2.0, 0.0], 2)?)?;
     println!("log q((2, 0) | (1, 0)) = {:.3} nats", nats[0]);
     Ok(())
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use zbridge::{Error, Given};
-use zbridge_tasks::tasks::{EncodeReport, EncodeRequest, EncodeSource, Shard, encode};
+use zbridge_tasks::{EncodeReport, EncodeRequest, EncodeSource, Shard, encode};
 
 /// Arguments of `zbridge encode`.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use crate::held_out::HeldOutArgs;
 use clap::Args;
 use zbridge_tasks::Error;
 use zbridge_tasks::evaluation::{DirectionFigures, Generated, Likelihoods, Requirement};
-use zbridge_tasks::tasks::{EvaluateReport, evaluate};
+use zbridge_tasks::{EvaluateReport, evaluate};
 
 /// Arguments of `zbridge evaluate`.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
 use zbridge::{BridgeConfig, Divergence, Error, Recipe};
-use zbridge_tasks::tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
+use zbridge_tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 
 /// Arguments of `zbridge fit`.
 #[derive(Debug, Args)]

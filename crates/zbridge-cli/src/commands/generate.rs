@@ -5,9 +5,7 @@ use crate::figures::files;
 use clap::Args;
 use std::path::PathBuf;
 use zbridge_tasks::Error;
-use zbridge_tasks::tasks::{
-    GenerateReport, GenerateRequest, GenerateSource, Shard, Side, generate,
-};
+use zbridge_tasks::{GenerateReport, GenerateRequest, GenerateSource, Shard, Side, generate};
 
 /// Arguments of `zbridge generate`.
 #[derive(Debug, Args)]

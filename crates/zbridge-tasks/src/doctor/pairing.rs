@@ -1,6 +1,6 @@
 use super::finding::{Finding, Severity};
 use crate::Error;
-use crate::tasks::paired_rows;
+use crate::paired_files::paired_rows;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::Path;

@@ -1,5 +1,8 @@
-use crate::tasks::{BINARISED, Input, PairedFiles, binarised, known_model_of};
-use crate::{Error, open_model};
+use crate::Error;
+use crate::encode::{BINARISED, binarised};
+use crate::input::Input;
+use crate::models::{expect_dim, known_model_of};
+use crate::paired_files::PairedFiles;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use zbridge::GivenModel;
@@ -166,22 +169,6 @@ impl SideOfPairs {
             fitted,
         })
     }
-}
-
-/// Errors when latents of a file do not have the dimensions that the bridge has on this side.
-pub(crate) fn expect_dim(
-    path: &Path,
-    side: &str,
-    found: usize,
-    expected: usize,
-) -> Result<(), Error> {
-    if found == expected {
-        return Ok(());
-    }
-    let reason = format!(
-        "holds latents of {found} dimensions, where the bridge's {side} has {expected}: are x and y mixed up, or is it another model's?"
-    );
-    Err(Error::bad_file(path, reason))
 }
 
 /// The row of each id.

@@ -2,8 +2,8 @@
 
 use super::pictures;
 use crate::Error;
+use crate::evaluate::Evaluated;
 use crate::evaluation::Generated;
-use crate::tasks::Evaluated;
 use crate::words::percent;
 use zbridge_core::Estimate;
 use zbridge_eval::NearestTraining;

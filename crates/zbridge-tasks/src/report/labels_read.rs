@@ -3,8 +3,8 @@
 
 use super::pictures;
 use crate::Error;
+use crate::evaluate::Evaluated;
 use crate::measures::{ImageToLabel, LabelReadings};
-use crate::tasks::Evaluated;
 use zbridge_eval::Accuracy;
 use zbridge_report::{Cell, Column, ConfidenceBin, Figure, ReliabilityDiagram, Section, Table};
 

@@ -3,8 +3,8 @@
 use super::page::DIRECTIONS;
 use super::planes;
 use crate::Error;
+use crate::evaluate::{EvaluateReport, Evaluated};
 use crate::evaluation::DirectionFigures;
-use crate::tasks::{EvaluateReport, Evaluated};
 use zbridge_bridge::Direction;
 use zbridge_core::Estimate;
 use zbridge_eval::Uniformity;

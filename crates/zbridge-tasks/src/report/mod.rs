@@ -10,7 +10,7 @@ mod pictures;
 mod planes;
 
 use crate::Error;
-use crate::tasks::{EvaluateReport, EvaluateRequest, evaluated};
+use crate::evaluate::{EvaluateReport, EvaluateRequest, evaluated};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use zbridge_report::write_atomically;
@@ -43,7 +43,7 @@ pub struct Reported {
 /// Evaluates, draws, and writes the page and its figures.
 ///
 /// # Errors
-/// Those of [`evaluate`](crate::tasks::evaluate); [`Error::Usage`] unless `out` ends in `.html`.
+/// Those of [`evaluate`](crate::evaluate); [`Error::Usage`] unless `out` ends in `.html`.
 pub fn report(
     request: &ReportRequest,
     observe: &(dyn Fn(&str, f64) + Sync),

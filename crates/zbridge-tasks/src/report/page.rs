@@ -2,9 +2,9 @@
 
 use super::{ReportRequest, fit, images_made, labels_read, latents, likelihoods};
 use crate::Error;
+use crate::evaluate::{EvaluateReport, Evaluated};
 use crate::evaluation::Generated;
 use crate::measures::ImageToLabel;
-use crate::tasks::{EvaluateReport, Evaluated};
 use crate::words::{nats, percent};
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::Estimate;

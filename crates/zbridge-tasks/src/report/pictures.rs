@@ -2,8 +2,8 @@
 //! reads.
 
 use crate::Error;
+use crate::evaluate::Evaluated;
 use crate::pictures::tiles;
-use crate::tasks::Evaluated;
 use zbridge_core::{Observations, RandomStream};
 use zbridge_eval::NearestTraining;
 use zbridge_report::{Gallery, Grid, Neighbour, Tile};

@@ -1,6 +1,6 @@
-use super::paired::{PairedFiles, read_some};
 use crate::doctor::doubts;
-use crate::given::imagined_posteriors;
+use crate::models::prior_sample_posteriors;
+use crate::paired_files::{PairedFiles, read_some};
 use crate::{Error, open_model};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ pub struct Unpaired {
     /// How many.
     pub rows: usize,
     /// Whether they are of observations that the given model made itself, from its prior.
-    pub imagined: bool,
+    pub prior_samples: bool,
 }
 
 /// How one direction was fitted.
@@ -128,8 +128,11 @@ pub fn fit(
         ("x", &request.x_unpaired, &x_side),
         ("y", &request.y_unpaired, &y_side),
     ] {
-        let Unpaired { rows, imagined } = paired.unpaired_rows();
-        let of_prior = imagined.then(|| format!("{rows} draws from the model's prior"));
+        let Unpaired {
+            rows,
+            prior_samples,
+        } = paired.unpaired_rows();
+        let of_prior = prior_samples.then(|| format!("{rows} draws from the model's prior"));
         if let Some(origin) = path
             .as_ref()
             .map(|path| path.display().to_string())
@@ -205,13 +208,13 @@ impl Paired {
 
     /// How many latents without partners there are, and whether they are of the model's own making.
     fn unpaired_rows(&self) -> Unpaired {
-        let imagined = self
+        let prior_samples = self
             .unpaired
             .as_ref()
             .is_some_and(|file| file.metadata.contains_key(PRIOR));
         Unpaired {
             rows: self.unpaired().map_or(0, Posterior::rows),
-            imagined,
+            prior_samples,
         }
     }
 
@@ -243,7 +246,8 @@ fn unpaired(
         .filter(|given| given.is_image() && recorded.is_none_or(|digest| *digest == given.digest))
     {
         Some(given) => {
-            let posterior = imagined_posteriors(&given, request.prior_draws, request.config.seed)?;
+            let posterior =
+                prior_sample_posteriors(&given, request.prior_draws, request.config.seed)?;
             let metadata = BTreeMap::from([(PRIOR.to_owned(), given.name)]);
             Ok(Some(LatentsFile {
                 metadata,

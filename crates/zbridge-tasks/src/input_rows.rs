@@ -1,4 +1,4 @@
-use super::input::{PixelRange, holds};
+use crate::input::{PixelRange, holds};
 use crate::{Error, open_model};
 use std::ops::Range;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) struct InputRows {
 impl InputRows {
     /// The observations in `data`, when it is an `.npy` whose rows lie one behind the other and are
     /// observations of `model`; of images all pixels are looked at, for what is white. None where
-    /// [`Input`](super::Input) reads it, or says what is wrong with it.
+    /// [`Input`](crate::Input) reads it, or says what is wrong with it.
     ///
     /// # Errors
     /// [`Error`] with the file when it cannot be read, a number is not finite, or images are none.

@@ -1,7 +1,7 @@
-use super::input::Input;
-use super::input_rows::InputRows;
-use super::shard::Shard;
-use crate::given::imagined;
+use crate::input::Input;
+use crate::input_rows::InputRows;
+use crate::models::prior_samples;
+use crate::shard::Shard;
 use crate::{Error, open_model};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ fn write_whole(request: &EncodeRequest) -> Result<usize, Error> {
     let input = match &request.source {
         EncodeSource::Data(path, split) => Input::read(path, *split, &request.model)?,
         EncodeSource::Prior(count) => {
-            Input::numbered(imagined(&request.model, *count, request.seed)?, None)
+            Input::numbered(prior_samples(&request.model, *count, request.seed)?, None)
         }
     };
     let chosen = chosen_rows(request, input.observations.rows())?;

@@ -1,10 +1,11 @@
-use super::fit::LATENT_SHAPE;
-use super::input::{Input, takes, text_observations};
-use super::output::Format;
-use super::pieces::{Piece, Pieces};
-use super::shard::Shard;
-use crate::evaluation::expect_dim;
-use crate::{Error, open_model};
+use crate::Error;
+use crate::fit::LATENT_SHAPE;
+use crate::input::{Input, takes, text_observations};
+use crate::models::{expect_dim, known_model_of};
+use crate::output::Format;
+use crate::pieces::{Piece, Pieces};
+use crate::shard::Shard;
+use crate::side::Side;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -17,52 +18,6 @@ use zbridge::GivenModel;
 use zbridge_bridge::{Bridge, Conditional, Direction};
 use zbridge_core::{EventKind, Latents, Observations, Posterior, RandomStream};
 use zbridge_data::{DataError, GeneratedLatents, LatentsStream, Split, write_npy_rows};
-
-/// A side of a bridge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Modality x.
-    X,
-    /// Modality y.
-    Y,
-}
-
-impl Side {
-    fn other(self) -> Self {
-        match self {
-            Self::X => Self::Y,
-            Self::Y => Self::X,
-        }
-    }
-
-    /// Dimensions of its latents.
-    fn dim(self, bridge: &Bridge) -> usize {
-        match self {
-            Self::X => bridge.dims().0,
-            Self::Y => bridge.dims().1,
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Self::X { "x" } else { "y" })
-    }
-}
-
-impl FromStr for Side {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            "x" => Ok(Self::X),
-            "y" => Ok(Self::Y),
-            _ => Err(Error::usage(format!(
-                "`{name}`: a bridge has the sides x and y"
-            ))),
-        }
-    }
-}
 
 /// What is to be generated.
 #[derive(Debug, Clone)]
@@ -391,36 +346,6 @@ fn expected_model(
             "the bridge does not know its model of {side}\nhint: name it with --{side}-model (mnist-image, mnist-label, a weights file, an ONNX model or a folder), {latents}"
         ))
     })
-}
-
-/// The model of a side: as asked for, else the one whose latents the bridge was fitted on, digest
-/// checked; none when nobody names one.
-pub(crate) fn known_model_of(
-    bridge: &Bridge,
-    side: &str,
-    asked: Option<&str>,
-    dim: usize,
-) -> Result<Option<GivenModel>, Error> {
-    let remembered = bridge
-        .provenance()
-        .get(&format!("{side}.model"))
-        .map(String::as_str);
-    let Some(name) = asked.or(remembered) else {
-        return Ok(None);
-    };
-    let model = open_model(name)?;
-    let found = model.model.latent_dim();
-    if found != dim {
-        return Err(Error::usage(format!(
-            "model `{name}` has {found} latents, the bridge's {side} has {dim}"
-        )));
-    }
-    match bridge.provenance().get(&format!("{side}.model_digest")) {
-        Some(digest) if asked.is_none() && *digest != model.digest => Err(Error::usage(format!(
-            "model `{name}` is not the one this bridge was fitted with (its digest differs); say --{side}-model {name} to use it all the same"
-        ))),
-        _ => Ok(Some(model)),
-    }
 }
 
 /// One label, a text, or whatever a file holds, with ids.
