@@ -1,6 +1,6 @@
 use std::io;
 use std::path::PathBuf;
-use zbridge_core::ShapeError;
+use zbridge_core::{LatentModelError, ShapeError};
 
 /// What can be wrong with a model that another program wrote, or with what is said about it.
 #[derive(Debug, thiserror::Error)]
@@ -200,8 +200,8 @@ pub enum ForeignError {
 
 impl ForeignError {
     /// The same as a failure of the model `name` at its work.
-    pub(crate) fn into_failure(self, name: &str) -> ShapeError {
-        ShapeError::Failed {
+    pub(crate) fn into_failure(self, name: &str) -> LatentModelError {
+        LatentModelError::Failed {
             model: name.into(),
             reason: self.to_string(),
         }

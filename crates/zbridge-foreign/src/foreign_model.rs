@@ -5,7 +5,9 @@ use crate::onnx::Network;
 use crate::rendering::Rendering;
 use crate::{ForeignError, Guess};
 use rayon::prelude::*;
-use zbridge_core::{EventKind, LatentModel, Latents, Observations, Posterior, ShapeError};
+use zbridge_core::{
+    EventKind, LatentModel, LatentModelError, Latents, Observations, Posterior, ShapeError,
+};
 
 /// A given model that another program trained: an encoder, a decoder, or both.
 ///
@@ -76,28 +78,28 @@ impl ForeignModel {
             .is_some_and(|decoder| decoder.decoding.likelihood.is_some())
     }
 
-    fn encoder(&self) -> Result<&Encoder, ShapeError> {
+    fn encoder(&self) -> Result<&Encoder, LatentModelError> {
         self.encoder
             .as_ref()
             .ok_or_else(|| self.absent("encoder", "only its decoder was given: it cannot encode"))
     }
 
-    fn decoder(&self) -> Result<&Decoder, ShapeError> {
+    fn decoder(&self) -> Result<&Decoder, LatentModelError> {
         let reason = "only its encoder was given: it can be a source of latents, and nothing can be generated with it";
         self.decoder
             .as_ref()
             .ok_or_else(|| self.absent("decoder", reason))
     }
 
-    fn absent(&self, part: &'static str, reason: &str) -> ShapeError {
-        ShapeError::Absent {
+    fn absent(&self, part: &'static str, reason: &str) -> LatentModelError {
+        LatentModelError::Absent {
             model: self.name.clone(),
             part,
             reason: reason.into(),
         }
     }
 
-    fn failed(&self, error: ForeignError) -> ShapeError {
+    fn failed(&self, error: ForeignError) -> LatentModelError {
         error.into_failure(&self.name)
     }
 
@@ -130,7 +132,7 @@ impl ForeignModel {
     }
 
     /// The decoder's outputs, `[batch, event]` in the network's order.
-    fn decoded(&self, decoder: &Decoder, latents: &Latents) -> Result<Vec<f32>, ShapeError> {
+    fn decoded(&self, decoder: &Decoder, latents: &Latents) -> Result<Vec<f32>, LatentModelError> {
         self.expect_latents(latents)?;
         let run = decoder
             .network
@@ -152,33 +154,31 @@ impl LatentModel for ForeignModel {
         &self.event
     }
 
-    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         let encoder = self.encoder()?;
         self.expect_event(observations)?;
         let inputs = encoder.rendering.to_network(observations.values());
         let run = encoder.network.run(&inputs, &encoder.encoding.outputs());
         let outputs = run.map_err(|error| self.failed(error))?;
-        self.latents.posterior(encoder.encoding.posterior(
-            outputs,
-            self.latent_dim(),
-            observations.rows(),
-        )?)
+        let posterior =
+            encoder
+                .encoding
+                .posterior(outputs, self.latent_dim(), observations.rows())?;
+        Ok(self.latents.posterior(posterior)?)
     }
 
-    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
         let decoder = self.decoder()?;
         let outputs = self.decoded(decoder, latents)?;
-        Observations::new(
-            decoder.decoding.means(outputs, &self.event),
-            self.event.clone(),
-        )
+        let means = decoder.decoding.means(outputs, &self.event);
+        Ok(Observations::new(means, self.event.clone())?)
     }
 
     fn log_likelihood_nats(
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, LatentModelError> {
         let decoder = self.decoder()?;
         let reason = "nobody said how probable an observation is under the decoder's output; say `kind` in \
                       [likelihood] of model.toml if you know, or leave likelihoods of observations out";
@@ -197,7 +197,8 @@ impl LatentModel for ForeignModel {
                 what: "latents of observations",
                 expected,
                 found,
-            });
+            }
+            .into());
         }
         let parameters = decoder.decoding.parameters(self.decoded(decoder, latents)?);
         let of_latent = |(row, parameters): (usize, &[f32])| {

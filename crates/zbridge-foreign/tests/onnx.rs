@@ -7,7 +7,9 @@ mod support;
 use support::{
     channels_first, close, expected, fixture, folder, gaussian, grey, latents, observations,
 };
-use zbridge_core::{EventKind, LatentModel, Observations, RandomStream, ShapeError};
+use zbridge_core::{
+    EventKind, LatentModel, LatentModelError, Observations, RandomStream, ShapeError,
+};
 use zbridge_foreign::{ForeignModel, open};
 
 fn opened(files: &[(&str, &str)], manifest: &str) -> ForeignModel {
@@ -42,10 +44,14 @@ fn a_folder_of_two_networks_needs_no_manifest() {
     let (_, moments) = expected("onnx/conv-encoder.safetensors", "output.0");
     let posterior = model.posterior(&observations(&model, images)).unwrap();
     for (row, moments) in moments.chunks_exact(12).enumerate() {
-        close("means", gaussian(&posterior).mean().row(row), &moments[..6]);
+        close(
+            "means",
+            gaussian(&posterior).mean().row_values(row),
+            &moments[..6],
+        );
         close(
             "log-variances",
-            gaussian(&posterior).log_var().row(row),
+            gaussian(&posterior).log_var().row_values(row),
             &moments[6..],
         );
     }
@@ -119,7 +125,7 @@ fn many_rows_are_the_rows_one_by_one() {
         let alone = model.posterior(&all.select(&[row])).unwrap();
         close(
             "a row",
-            gaussian(&together).mean().row(row),
+            gaussian(&together).mean().row_values(row),
             gaussian(&alone).mean().values(),
         );
     }
@@ -182,7 +188,7 @@ fn what_has_no_likelihood_says_so_and_a_manifest_gives_one() {
     assert!(
         matches!(
             error,
-            ShapeError::Absent {
+            LatentModelError::Absent {
                 part: "likelihood",
                 ..
             }
@@ -288,7 +294,7 @@ fn attention_recurrence_and_sounds_run() {
         }
         assert!(matches!(
             model.decode(&latents(&model, vec![0.0; model.latent_dim()])),
-            Err(ShapeError::Absent {
+            Err(LatentModelError::Absent {
                 part: "decoder",
                 ..
             })
@@ -310,7 +316,7 @@ fn a_decoder_alone_decodes() {
     assert!(
         matches!(
             error,
-            ShapeError::Absent {
+            LatentModelError::Absent {
                 part: "encoder",
                 ..
             }
@@ -326,16 +332,19 @@ fn batches_of_other_shapes_are_errors() {
     let other = Observations::new(vec![0.0; 16], grey(4)).unwrap();
     assert!(matches!(
         model.posterior(&other),
-        Err(ShapeError::Mismatch { .. })
+        Err(LatentModelError::Shape(ShapeError::Mismatch { .. }))
     ));
     let z = zbridge_core::Latents::filled(2, 5, 0.0);
-    assert!(matches!(model.decode(&z), Err(ShapeError::Mismatch { .. })));
+    assert!(matches!(
+        model.decode(&z),
+        Err(LatentModelError::Shape(ShapeError::Mismatch { .. }))
+    ));
     let (x, z) = (
         observations(&model, vec![0.0; 784 * 2]),
         zbridge_core::Latents::filled(3, 6, 0.0),
     );
     assert!(matches!(
         model.log_likelihood_nats(&x, &z),
-        Err(ShapeError::Mismatch { .. })
+        Err(LatentModelError::Shape(ShapeError::Mismatch { .. }))
     ));
 }
