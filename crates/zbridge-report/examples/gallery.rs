@@ -1,14 +1,17 @@
-//! Draws one of everything into a folder, to be looked at: `cargo run -p zbridge-report --example
-//! gallery -- FOLDER`.
+//! Draws one of everything into a folder, to be looked at:
+//! `cargo run -p zbridge-report --example gallery -- FOLDER`.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use ndarray::Array3;
+use zbridge_plot::{
+    BandPoint, ColumnCaption, ConfidenceBin, ExpectedBand, Figure, Gallery, Group, Histogram,
+    ImageGrid, IntervalPlot, IntervalRow, LineChart, Neighbour, Panel, Reference,
+    ReliabilityDiagram, Scale, Scatter, Series, Tile,
+};
 use zbridge_report::{
-    Block, Cell, Column, ColumnCaption, ConfidenceBin, Drawing, ExpectedBand, Figure, Gallery,
-    Grid, Group, Histogram, IntervalPlot, IntervalRow, KeyFigure, LineChart, Neighbour, Page,
-    Panel, Reference, ReliabilityDiagram, Scale, Scatter, Section, Series, Table, Tile, Verdict,
-    write_atomically,
+    Block, Cell, Column, Drawing, KeyFigure, Page, Section, Table, Verdict, write_atomically,
 };
 
 /// Numbers between 0 and 1 that are the same in every run.
@@ -37,7 +40,11 @@ fn objective(wheel: &mut Wheel) -> LineChart {
             .collect();
         let band = (0..4000)
             .step_by(40)
-            .map(|step| (step as f64, at(step) * 0.8, at(step) * 1.25))
+            .map(|step| BandPoint {
+                x: step as f64,
+                low: at(step) * 0.8,
+                high: at(step) * 1.25,
+            })
             .collect();
         Series::new(name, points).with_band(band)
     });
@@ -238,23 +245,23 @@ fn digit(digit: usize, wheel: &mut Wheel) -> Tile {
             .map(|bit| distance(ENDS[bit]))
             .fold(99.0, f64::min)
     };
-    let values: Vec<f32> = (0..784)
-        .map(|at| (2.2 - near((at % 28) as f64, (at / 28) as f64)).clamp(0.0, 1.0) as f32)
-        .collect();
-    Tile::new(28, 28, 1, &values).expect("28 × 28 values")
+    let values = Array3::from_shape_fn((28, 28, 1), |(y, x, _)| {
+        (2.2 - near(x as f64, y as f64)).clamp(0.0, 1.0) as f32
+    });
+    Tile::new(values.view()).expect("a grey tile has one channel")
 }
 
-fn digits(wheel: &mut Wheel) -> Grid {
+fn digits(wheel: &mut Wheel) -> ImageGrid {
     let tiles = (0..10)
         .map(|label| (0..10).map(|_| digit(label, wheel)).collect())
         .collect();
-    Grid {
+    ImageGrid {
         row_captions: (0..10).map(|label| label.to_string()).collect(),
-        ..Grid::new(tiles)
+        ..ImageGrid::new(tiles)
     }
 }
 
-fn grouped_digits(wheel: &mut Wheel) -> Grid {
+fn grouped_digits(wheel: &mut Wheel) -> ImageGrid {
     let tiles = (0..10)
         .map(|label| (0..16).map(|_| digit(label, wheel)).collect())
         .collect();
@@ -262,12 +269,12 @@ fn grouped_digits(wheel: &mut Wheel) -> Grid {
         text: text.into(),
         columns: 4,
     };
-    Grid {
+    ImageGrid {
         row_captions: (0..10).map(|label| format!("label {label}")).collect(),
         column_captions: ["N = 256", "N = 1024", "N = 8192", "image VAE"]
             .map(caption)
             .into(),
-        ..Grid::new(tiles)
+        ..ImageGrid::new(tiles)
     }
 }
 
@@ -301,14 +308,14 @@ fn table() -> Table {
     }
 }
 
-fn rows_of_digits(wheel: &mut Wheel) -> Grid {
+fn rows_of_digits(wheel: &mut Wheel) -> ImageGrid {
     let tiles = (0..10)
         .map(|label| (0..6).map(|_| digit(label, wheel)).collect())
         .collect();
-    Grid {
+    ImageGrid {
         row_captions: (0..10).map(|label| label.to_string()).collect(),
         scale: 2,
-        ..Grid::new(tiles)
+        ..ImageGrid::new(tiles)
     }
 }
 
@@ -319,7 +326,7 @@ fn side_by_side(wheel: &mut Wheel) -> Gallery {
         .with("Real, held out", rows_of_digits(wheel))
 }
 
-fn neighbours(wheel: &mut Wheel) -> Grid {
+fn neighbours(wheel: &mut Wheel) -> ImageGrid {
     let pair = |at: usize| {
         Neighbour::new(
             digit(at % 10, wheel),
@@ -327,7 +334,7 @@ fn neighbours(wheel: &mut Wheel) -> Grid {
             format!("{:.2}", 4.1 + at as f64 / 7.0),
         )
     };
-    Grid::of_neighbours(&(0..17).map(pair).collect::<Vec<_>>())
+    ImageGrid::of_neighbours(&(0..17).map(pair).collect::<Vec<_>>())
 }
 
 fn wide_table() -> Table {
@@ -518,7 +525,7 @@ fn nasty(wheel: &mut Wheel) -> Section {
             "Ten large clouds.",
             Figure::from(held_out_plane(wheel, 10, 1000, 1000)),
         )
-        .illustration("no-images", "", "No images.", Grid::new(vec![]))
+        .illustration("no-images", "", "No images.", ImageGrid::new(vec![]))
         .facts([(NASTY, NASTY)])
         .table(Table {
             caption: NASTY.into(),
@@ -632,23 +639,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("digits", digits(&mut wheel).into()),
     ];
     for (name, drawing) in drawings {
-        write_atomically(
-            &folder.join(format!("{name}.svg")),
-            drawing.to_svg()?.as_bytes(),
-        )?;
-        write_atomically(&folder.join(format!("{name}.png")), &drawing.to_png()?)?;
+        write_drawing(&folder, name, &drawing)?;
     }
     let page = page(&mut wheel);
     for shown in page.illustrations() {
-        write_atomically(
-            &folder.join(format!("{}.png", shown.id)),
-            &shown.drawing.to_png()?,
-        )?;
+        write_drawing(&folder, &shown.id, &shown.drawing)?;
     }
     write_atomically(&folder.join("page.html"), page.to_html()?.as_bytes())?;
-    write_atomically(
-        &folder.join("page.md"),
-        page.to_markdown(|id| format!("{id}.png")).as_bytes(),
-    )?;
+    let markdown = page.to_markdown(|id| format!("{id}.png"));
+    write_atomically(&folder.join("page.md"), markdown.as_bytes())?;
+    Ok(())
+}
+
+fn write_drawing(folder: &Path, name: &str, drawing: &Drawing) -> Result<(), Box<dyn Error>> {
+    let svg = folder.join(format!("{name}.svg"));
+    write_atomically(&svg, drawing.to_svg()?.as_bytes())?;
+    let png = folder.join(format!("{name}.png"));
+    write_atomically(&png, &drawing.to_png()?)?;
     Ok(())
 }

@@ -1,47 +1,43 @@
-use crate::axis::with_minus;
+use zbridge_plot::number_text::{self, MISSING, with_minus_sign};
 
-/// What stands in one place of a table.
+/// An entry of a table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Cell {
     /// Words.
     Text(String),
-    /// A number, written with so many digits after the point.
+    /// A number.
     Number {
         /// The number.
         value: f64,
         /// Digits after the point.
         digits: usize,
     },
-    /// An estimate with its standard error, both written with so many digits after the point.
+    /// An estimate with its standard error.
     Estimate {
         /// The estimate.
         value: f64,
         /// Its standard error.
         standard_error: f64,
-        /// Digits after the point.
+        /// Digits after the point of both.
         digits: usize,
     },
-    /// An estimate with the interval in which it lies, all written with so many digits after the
-    /// point.
+    /// An estimate with its interval.
     Interval {
         /// The estimate.
         value: f64,
-        /// The interval's lower end.
+        /// Lower end of the interval.
         low: f64,
-        /// The interval's upper end.
+        /// Upper end of the interval.
         high: f64,
-        /// Digits after the point.
+        /// Digits after the point of all three.
         digits: usize,
     },
-    /// A number as it came from a program, written with five significant digits.
+    /// A number written with five significant digits.
     Value(f64),
-    /// Nothing was measured here; written as a dash.
+    /// Nothing was measured; written as a dash.
     Missing,
 }
-
-/// What stands where nothing was measured.
-pub(crate) const DASH: &str = "–";
 
 impl Cell {
     /// Words.
@@ -49,7 +45,7 @@ impl Cell {
         Self::Text(text.into())
     }
 
-    /// A number with so many digits after the point.
+    /// A number with `digits` digits after the point.
     pub fn number(value: f64, digits: usize) -> Self {
         Self::Number { value, digits }
     }
@@ -68,7 +64,7 @@ impl Cell {
         }
     }
 
-    /// An estimate and the interval in which it lies.
+    /// An estimate and its interval.
     pub fn interval(value: f64, low: f64, high: f64, digits: usize) -> Self {
         Self::Interval {
             value,
@@ -85,50 +81,26 @@ impl Cell {
 
     /// The cell as a person reads it, before any escaping.
     pub(crate) fn written(&self) -> String {
-        match self {
-            Self::Text(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
-            Self::Number { value, digits } => written(*value, *digits),
+        match *self {
+            Self::Text(ref text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+            Self::Number { value, digits } => number_text::fixed(value, digits),
             Self::Estimate {
                 value,
                 standard_error,
                 digits,
-            } if value.is_nan() || standard_error.is_nan() => written(*value, *digits),
-            Self::Estimate {
-                value,
-                standard_error,
-                digits,
-            } => {
-                format!(
-                    "{} ± {}",
-                    written(*value, *digits),
-                    written(*standard_error, *digits)
-                )
-            }
+            } => with_error(value, standard_error, digits),
             Self::Interval {
                 value,
                 low,
                 high,
                 digits,
-            } if value.is_nan() || low.is_nan() || high.is_nan() => written(*value, *digits),
-            Self::Interval {
-                value,
-                low,
-                high,
-                digits,
-            } => {
-                format!(
-                    "{} [{}, {}]",
-                    written(*value, *digits),
-                    written(*low, *digits),
-                    written(*high, *digits)
-                )
-            }
-            Self::Value(value) => significant(*value),
-            Self::Missing => DASH.to_owned(),
+            } => number_text::with_interval(value, low, high, digits),
+            Self::Value(value) => significant(value),
+            Self::Missing => MISSING.to_owned(),
         }
     }
 
-    /// The cell as a program reads it, in full precision; nothing where it is missing.
+    /// The cell as a program reads it, in full precision; empty if nothing was measured.
     pub(crate) fn exact(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -148,7 +120,7 @@ impl Cell {
         }
     }
 
-    /// The interval's ends as a program reads them.
+    /// The ends of the interval as a program reads them.
     pub(crate) fn exact_interval(&self) -> Option<[String; 2]> {
         match self {
             Self::Interval { low, high, .. } => Some([low.to_string(), high.to_string()]),
@@ -157,27 +129,27 @@ impl Cell {
     }
 }
 
-/// The number with so many digits after the point; a dash where it is none.
-pub(crate) fn written(value: f64, digits: usize) -> String {
-    if value.is_nan() {
-        return DASH.to_owned();
+/// An estimate ± its standard error; the value alone if one of them is NaN.
+fn with_error(value: f64, standard_error: f64, digits: usize) -> String {
+    let text = number_text::fixed(value, digits);
+    if value.is_nan() || standard_error.is_nan() {
+        return text;
     }
-    if value.is_infinite() {
-        return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
-    }
-    with_minus(&format!("{value:.digits$}"))
+    format!("{text} ± {}", number_text::fixed(standard_error, digits))
 }
 
 /// The number with five significant digits; whole numbers as they are.
 fn significant(value: f64) -> String {
     let size = value.abs();
-    if !value.is_finite() || (value.fract() == 0.0 && size < 1e15) {
-        return written(value, 0);
+    let is_whole = value.fract() == 0.0 && size < 1e15;
+    if !value.is_finite() || is_whole {
+        return number_text::fixed(value, 0);
     }
     if !(1e-4..1e6).contains(&size) {
-        return with_minus(&format!("{value:.4e}"));
+        return with_minus_sign(&format!("{value:.4e}"));
     }
-    written(value, (4.0 - size.log10().floor()).max(0.0) as usize)
+    let decimals = (4.0 - size.log10().floor()).max(0.0);
+    number_text::fixed(value, decimals as usize)
 }
 
 #[cfg(test)]

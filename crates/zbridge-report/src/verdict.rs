@@ -1,6 +1,6 @@
-use crate::cell::{DASH, written};
+use zbridge_plot::number_text::{MISSING, fixed};
 
-/// What a report comes to, in words and in a few large numbers.
+/// What a report comes to, in a sentence and a few large numbers.
 ///
 /// ```
 /// use zbridge_report::{KeyFigure, Page, Section, Verdict};
@@ -10,16 +10,18 @@ use crate::cell::{DASH, written};
 ///     .with_interval(96.8, 97.5)
 ///     .with_reading("of held-out images get their label");
 /// let verdict = Verdict::new("The bridge works in both directions.").figure(accuracy);
-/// let page = Page { title: "images ↔ labels".into(), sections: vec![Section::new("").verdict(verdict)] };
-/// assert!(page.to_markdown(str::to_owned).contains("- **image → label: 97.2 %** \\[96.8 – 97.5\\] of held-out"));
-/// # assert!(page.to_html()?.contains("97.2"));
-/// # Ok::<(), zbridge_report::ReportError>(())
+/// let page = Page {
+///     title: "images ↔ labels".into(),
+///     sections: vec![Section::new("").verdict(verdict)],
+/// };
+/// let markdown = page.to_markdown(str::to_owned);
+/// assert!(markdown.contains("- **image → label: 97.2 %** \\[96.8 – 97.5\\] of held-out"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Verdict {
     /// The one sentence to remember.
     pub headline: String,
-    /// What else has to be said at once; may be empty.
+    /// What else must be said at once; may be empty.
     pub text: String,
     /// Two to five numbers.
     pub figures: Vec<KeyFigure>,
@@ -34,7 +36,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict with what else has to be said.
+    /// The verdict with what else must be said.
     pub fn with_text(self, text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -49,25 +51,25 @@ impl Verdict {
     }
 }
 
-/// A number that a reader should take away, with what it means.
+/// A number for a reader to remember, and what it means.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyFigure {
     /// What was measured, in a few words.
     pub name: String,
-    /// The number; NaN becomes a dash.
+    /// The number; NaN is written as a dash.
     pub value: f64,
     /// Digits after the point.
     pub digits: usize,
-    /// What stands behind the number; may be empty.
+    /// The unit; may be empty.
     pub unit: String,
-    /// The interval in which it lies.
+    /// Lower and upper end of the interval.
     pub interval: Option<(f64, f64)>,
-    /// What the number means, as words that go on after it.
+    /// What the number means, in words that go on after it.
     pub reading: String,
 }
 
 impl KeyFigure {
-    /// A number with so many digits after the point.
+    /// A number with `digits` digits after the point.
     pub fn new(name: impl Into<String>, value: f64, digits: usize) -> Self {
         Self {
             name: name.into(),
@@ -77,7 +79,7 @@ impl KeyFigure {
         }
     }
 
-    /// The figure with its unit.
+    /// The number with its unit.
     pub fn with_unit(self, unit: impl Into<String>) -> Self {
         Self {
             unit: unit.into(),
@@ -85,7 +87,7 @@ impl KeyFigure {
         }
     }
 
-    /// The figure with the interval in which it lies.
+    /// The number with its interval.
     pub fn with_interval(self, low: f64, high: f64) -> Self {
         Self {
             interval: Some((low, high)),
@@ -93,7 +95,7 @@ impl KeyFigure {
         }
     }
 
-    /// The figure with what it means.
+    /// The number with what it means.
     pub fn with_reading(self, reading: impl Into<String>) -> Self {
         Self {
             reading: reading.into(),
@@ -101,28 +103,27 @@ impl KeyFigure {
         }
     }
 
-    /// The number as it is read.
+    /// The number as it is written.
     pub(crate) fn number(&self) -> String {
-        written(self.value, self.digits)
+        fixed(self.value, self.digits)
     }
 
-    /// The unit, where there is a number that it could belong to.
+    /// The unit; `None` if there is no number that it could belong to.
     pub(crate) fn shown_unit(&self) -> Option<&str> {
-        (!self.unit.is_empty() && self.number() != DASH).then_some(&self.unit)
+        let has_number = self.number() != MISSING;
+        (has_number && !self.unit.is_empty()).then_some(&self.unit)
     }
 
-    /// The interval as it is read; with words between its ends where a dash could be taken for a
-    /// minus.
+    /// The interval as it is written.
     pub(crate) fn bracket(&self) -> Option<String> {
-        let (low, high) = self
-            .interval
-            .filter(|(low, high)| !low.is_nan() && !high.is_nan())?;
-        let between = if low < 0.0 || high < 0.0 { "to" } else { "–" };
-        Some(format!(
-            "[{} {between} {}]",
-            written(low, self.digits),
-            written(high, self.digits)
-        ))
+        let (low, high) = self.interval?;
+        if low.is_nan() || high.is_nan() {
+            return None;
+        }
+        // A dash before a negative number could be taken for a second minus sign.
+        let separator = if low < 0.0 || high < 0.0 { "to" } else { "–" };
+        let [low, high] = [low, high].map(|end| fixed(end, self.digits));
+        Some(format!("[{low} {separator} {high}]"))
     }
 }
 
