@@ -32,7 +32,10 @@ pub(crate) trait Chart {
     /// The number of values without a place on the axes, of which a note must tell.
     fn omitted(&self) -> usize {
         let points = self.points();
-        points.iter().filter(|&&point| !self.can_draw(point)).count()
+        points
+            .iter()
+            .filter(|&&point| !self.can_draw(point))
+            .count()
     }
 
     /// Ranges of what is drawn; `None` if nothing is.

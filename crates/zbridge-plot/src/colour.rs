@@ -163,9 +163,15 @@ mod tests {
     fn every_colour_is_red_green_and_blue() {
         assert_eq!(Colour::Series(10).rgb(), [0x07, 0x5e, 0xa2]);
         for colour in [Colour::Text, Colour::Muted, Colour::Grid, Colour::Paper] {
-            assert!(colour.rgb()[0] <= colour.rgb()[2], "{colour:?}");
+            assert!(
+                colour.rgb()[0] <= colour.rgb()[2],
+                "{colour:?} is a cold grey"
+            );
         }
-        (0..10).for_each(|index| drop(Colour::Series(index).rgb()));
+        for (index, hex) in LIGHT_PALETTE.iter().enumerate() {
+            let [red, green, blue] = Colour::Series(index).rgb();
+            assert_eq!(*hex, format!("#{red:02x}{green:02x}{blue:02x}"));
+        }
     }
 
     #[test]

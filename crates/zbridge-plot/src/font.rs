@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn the_embedded_font_has_the_letters_that_reports_use() {
         for font in [FONT, Font::bold(10.0)] {
-            for letter in "0123456789−±×→←↔ψγµσ‖|≥≤⁻⁰¹²³⁴⁵⁶⁷⁸⁹“”–—…".chars() {
+            for letter in "0123456789−±×→←↔ψγµσ‖|≥≤⁻⁰¹²³⁴⁵⁶⁷⁸⁹“”–—…".chars()
+            {
                 let glyph = font.face().glyph_index(letter);
                 assert!(glyph.is_some(), "no glyph for {letter}");
             }
@@ -198,7 +199,10 @@ mod tests {
         let text = "label latents inferred from images unbelievablylongwordthatcannotfit here";
         let lines = font.wrap(text, 90.0);
         assert!(lines.len() > 3);
-        assert!(lines.iter().all(|line| font.width(line) <= 90.0), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| font.width(line) <= 90.0),
+            "{lines:?}"
+        );
         assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
     }
 }

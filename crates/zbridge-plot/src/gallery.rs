@@ -49,9 +49,15 @@ impl Gallery {
             row_captions: row_captions.unwrap_or_default(),
             column_captions: self.column_captions(),
             headings: self.headings(),
-            tile_captions: (0..rows).map(|row| self.tile_captions_of_row(row)).collect(),
+            tile_captions: (0..rows)
+                .map(|row| self.tile_captions_of_row(row))
+                .collect(),
             scale: self.scale(&merged),
-            gap: self.grids().map(|grid| grid.gap).max().unwrap_or(merged.gap),
+            gap: self
+                .grids()
+                .map(|grid| grid.gap)
+                .max()
+                .unwrap_or(merged.gap),
             ..merged
         }
     }
@@ -64,7 +70,9 @@ impl Gallery {
         let widths = merged.tiles.iter().flatten().map(Tile::width);
         let row_width = merged.columns() * widths.max().unwrap_or(1);
         let largest = (WIDEST / row_width.max(1)).max(1);
-        self.grids().map(|grid| grid.scale).fold(largest, usize::min)
+        self.grids()
+            .map(|grid| grid.scale)
+            .fold(largest, usize::min)
     }
 
     /// A row through all grids, with empty tiles at the end of rows that are too short.
@@ -113,7 +121,10 @@ impl Gallery {
             columns: 1,
         };
         for grid in self.grids() {
-            let counts = grid.column_captions.iter().map(|caption| caption.columns.max(1));
+            let counts = grid
+                .column_captions
+                .iter()
+                .map(|caption| caption.columns.max(1));
             let without = grid.columns().saturating_sub(counts.sum());
             captions.extend_from_slice(&grid.column_captions);
             captions.extend(std::iter::repeat_n(empty.clone(), without));

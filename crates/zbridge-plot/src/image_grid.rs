@@ -201,7 +201,12 @@ impl ImageGrid {
 
     /// Copies the tiles into pixels in which the tiles' corner is at `left`, `top`.
     fn paste_tiles(&self, layout: &GridLayout, left: usize, top: usize, pixels: &mut Pixels) {
-        for PlacedTile { tile, left: x, top: y } in layout.placed_tiles(self) {
+        for PlacedTile {
+            tile,
+            left: x,
+            top: y,
+        } in layout.placed_tiles(self)
+        {
             let picture = tile.enlarged(layout.scale);
             pixels.paste(left + x, top + y, picture.view());
         }

@@ -8,7 +8,9 @@ pub(crate) fn nice_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     // The logarithm may round a power of ten down; then 1 is still the right digit.
     let enough = least * (1.0 - 1e-9);
-    let digit = [1.0, 2.0, 5.0].into_iter().find(|digit| digit * power >= enough);
+    let digit = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|digit| digit * power >= enough);
     digit.unwrap_or(10.0) * power
 }
 
@@ -40,11 +42,7 @@ fn label(value: f64, step: f64, reach: f64) -> String {
     let unit = 10f64.powi(exponent);
     let decimals = decimals_of(step / unit);
     let mantissa = format!("{:.decimals$}", value / unit);
-    format!(
-        "{}×10{}",
-        with_minus_sign(&mantissa),
-        superscript(exponent)
-    )
+    format!("{}×10{}", with_minus_sign(&mantissa), superscript(exponent))
 }
 
 /// Digits after the point that a multiple of the step has.

@@ -21,7 +21,11 @@ pub(crate) fn decades(span: Span, wanted: usize) -> LogTicks {
         .collect();
     LogTicks {
         labelled: labelled(&powers),
-        minor: if stride == 1 { exponents.between() } else { Vec::new() },
+        minor: if stride == 1 {
+            exponents.between()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -38,7 +42,10 @@ pub(crate) fn ones_twos_and_fives(span: Span) -> LogTicks {
     let is_at_or_below = |power: &Power| power.value() <= span.low * tolerance;
     let is_at_or_above = |power: &Power| power.value() * tolerance >= span.high;
     let first = powers.iter().rposition(is_at_or_below).unwrap_or(0);
-    let last = powers.iter().position(is_at_or_above).unwrap_or(powers.len() - 1);
+    let last = powers
+        .iter()
+        .position(is_at_or_above)
+        .unwrap_or(powers.len() - 1);
     LogTicks {
         labelled: labelled(&powers[first..=last]),
         minor: Vec::new(),

@@ -1,11 +1,11 @@
 //! The pixel back end: everything becomes a path that tiny-skia fills, text included.
 
 mod glyph_outlines;
+#[cfg(test)]
+mod tests;
 
 use ndarray::Array3;
-use tiny_skia::{
-    FillRule, LineJoin, Paint, PathBuilder, Pixmap, StrokeDash, Transform,
-};
+use tiny_skia::{FillRule, LineJoin, Paint, PathBuilder, Pixmap, StrokeDash, Transform};
 
 use crate::PlotError;
 use crate::canvas::{Anchor, Canvas, Dots, Fill, Markers, Stroke, Text};

@@ -67,9 +67,10 @@ impl Tile {
     /// The colours, `[height · scale, width · scale, 3]`, with every pixel as a square.
     pub(crate) fn enlarged(&self, scale: usize) -> Array3<u8> {
         let (height, width, channels) = self.colours.dim();
-        Array3::from_shape_fn((height * scale, width * scale, channels), |(y, x, channel)| {
-            self.colours[[y / scale, x / scale, channel]]
-        })
+        Array3::from_shape_fn(
+            (height * scale, width * scale, channels),
+            |(y, x, channel)| self.colours[[y / scale, x / scale, channel]],
+        )
     }
 }
 
@@ -108,7 +109,10 @@ mod tests {
     #[test]
     fn another_number_of_channels_is_an_error() {
         let result = Tile::new(Array3::zeros((1, 1, 2)).view());
-        assert!(matches!(result, Err(PlotError::TileChannels { channels: 2 })));
+        assert!(matches!(
+            result,
+            Err(PlotError::TileChannels { channels: 2 })
+        ));
     }
 
     #[test]

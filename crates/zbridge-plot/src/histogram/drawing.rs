@@ -30,7 +30,10 @@ impl Chart for Histogram {
     }
 
     fn omitted(&self) -> usize {
-        self.bins.iter().filter(|bin| !self.can_draw_bar(bin)).count()
+        self.bins
+            .iter()
+            .filter(|bin| !self.can_draw_bar(bin))
+            .count()
     }
 
     fn spans(&self) -> Xy<Option<Span>> {

@@ -65,8 +65,7 @@ impl GridLayout {
             .take(grid.tiles.len())
             .map(|caption| CAPTION_FONT.width(caption))
             .fold(0.0, f64::max);
-        let captions_height =
-            layout.captions_height() + height_of(&layout.headings, HEADING_FONT);
+        let captions_height = layout.captions_height() + height_of(&layout.headings, HEADING_FONT);
         layout.left = MARGIN + with_gap(captions_width);
         layout.top = MARGIN + with_gap(captions_height);
         let rows_height = rows_height(grid, &layout);
@@ -155,7 +154,9 @@ impl GridLayout {
     }
 
     pub(super) fn tiles_width(&self) -> usize {
-        self.column_lefts.last().map_or(0, |left| left + self.cell_width)
+        self.column_lefts
+            .last()
+            .map_or(0, |left| left + self.cell_width)
     }
 
     pub(super) fn tiles_height(&self) -> usize {

@@ -42,7 +42,11 @@ impl Chart for IntervalPlot {
         let mut values = Vec::new();
         for row in &self.rows {
             values.push(row.value);
-            values.extend(row.known_interval().into_iter().flat_map(|(low, high)| [low, high]));
+            values.extend(
+                row.known_interval()
+                    .into_iter()
+                    .flat_map(|(low, high)| [low, high]),
+            );
         }
         values.extend(self.references.iter().map(|reference| reference.value));
         values.into_iter().map(|value| (value, 0.0)).collect()
@@ -83,7 +87,10 @@ impl Chart for IntervalPlot {
     }
 
     fn row_numbers_width(&self) -> f64 {
-        let widths = self.rows.iter().map(|row| TICK_FONT.width(&self.number(row)));
+        let widths = self
+            .rows
+            .iter()
+            .map(|row| TICK_FONT.width(&self.number(row)));
         NUMBER_GAP + WIDER_FONT * widths.fold(0.0, f64::max)
     }
 

@@ -68,8 +68,7 @@ impl OutlineBuilder for Pen {
     fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
         let (x1, y1) = (self.x(x1), self.y(y1));
         let (x2, y2) = (self.x(x2), self.y(y2));
-        self.builder
-            .cubic_to(x1, y1, x2, y2, self.x(x), self.y(y));
+        self.builder.cubic_to(x1, y1, x2, y2, self.x(x), self.y(y));
     }
 
     fn close(&mut self) {

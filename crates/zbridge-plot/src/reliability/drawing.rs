@@ -59,9 +59,18 @@ impl Chart for ReliabilityDiagram {
     fn draw_below(&self, canvas: &mut dyn Canvas, area: &PlotArea<'_>) {
         let strip = Strip::below(area);
         let most = self.bins.iter().map(|bin| bin.count).max().unwrap_or(0);
-        canvas.stroke(&strip.line(area, strip.top), Stroke::solid(Colour::Grid, 1.0));
-        canvas.fill(&self.count_bars(area, &strip, most), Fill::new(Colour::Muted, 0.75));
-        canvas.stroke(&strip.line(area, strip.bottom), Stroke::solid(Colour::Muted, 1.0));
+        canvas.stroke(
+            &strip.line(area, strip.top),
+            Stroke::solid(Colour::Grid, 1.0),
+        );
+        canvas.fill(
+            &self.count_bars(area, &strip, most),
+            Fill::new(Colour::Muted, 0.75),
+        );
+        canvas.stroke(
+            &strip.line(area, strip.bottom),
+            Stroke::solid(Colour::Muted, 1.0),
+        );
         if area.writes_y {
             strip.write_labels(canvas, area, most);
         }
@@ -139,7 +148,11 @@ impl Strip {
     fn write_labels(&self, canvas: &mut dyn Canvas, area: &PlotArea<'_>, most: usize) {
         let most = group_thousands(&most.to_string());
         let middle = (self.top + self.bottom) / 2.0;
-        for (y, text) in [(self.top, most.as_str()), (self.bottom, "0"), (middle, "answers")] {
+        for (y, text) in [
+            (self.top, most.as_str()),
+            (self.bottom, "0"),
+            (middle, "answers"),
+        ] {
             let baseline = y + MIDDLE_TO_BASELINE * TICK_FONT.size;
             let at = Point::new(area.frame.left - TICK_GAP, baseline);
             canvas.text(&Text::new(text, at, TICK_FONT).anchored(Anchor::End).muted());
@@ -157,7 +170,11 @@ impl Edges {
     /// A bin without edges has a narrow bar around its confidence.
     fn of(area: &PlotArea<'_>, bin: &ConfidenceBin) -> Self {
         let inside = |edge: f64| {
-            let edge = if edge.is_finite() { edge } else { bin.confidence };
+            let edge = if edge.is_finite() {
+                edge
+            } else {
+                bin.confidence
+            };
             area.x_at(edge.clamp(0.0, 1.0))
         };
         let (left, right) = (inside(bin.low), inside(bin.high));

@@ -30,7 +30,9 @@ impl Chart for Scatter {
 
     fn points(&self) -> Vec<(f64, f64)> {
         let groups = self.groups.iter();
-        groups.flat_map(|group| group.points.iter().copied()).collect()
+        groups
+            .flat_map(|group| group.points.iter().copied())
+            .collect()
     }
 
     fn frame_size(&self, columns: usize) -> Size {

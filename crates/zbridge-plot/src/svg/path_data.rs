@@ -57,7 +57,10 @@ pub(super) fn dot_data(dots: &Dots) -> String {
     let mut last = Tenths { x: 0, y: 0 };
     for &centre in &dots.centres {
         let next = tenths(centre);
-        append(&mut data, format_args!("m{} {}h0", next.x - last.x, next.y - last.y));
+        append(
+            &mut data,
+            format_args!("m{} {}h0", next.x - last.x, next.y - last.y),
+        );
         last = next;
     }
     data
