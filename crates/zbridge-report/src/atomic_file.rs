@@ -4,14 +4,14 @@ use std::path::Path;
 
 use crate::ReportError;
 
-/// Writes a file so that a reader finds either what stood there before or all of the new content.
+/// Writes a file so that a reader finds either the old content or all of the new content.
 ///
-/// The content goes to a temporary file in the same folder, is flushed to the disk, and takes the
-/// file's name in one step. Missing folders are made.
+/// The content goes to a temporary file in the same folder, is flushed to the disk, and gets the
+/// file's name in one step. Missing folders are created.
 ///
 /// # Errors
-/// [`ReportError::Write`] names the path, the step and what the operating system said; the file is
-/// then as before.
+/// [`ReportError::Write`] names the path, the step and the error of the operating system; the file
+/// is then as it was before.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     let failed = |step| {
         move |source| ReportError::Write {
@@ -22,6 +22,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), ReportError> 
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
+        // A bare file name is in the current folder.
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder).map_err(failed("making its folder"))?;
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_path_and_reason_and_leaves_no_rubbish() {
+    fn an_error_names_path_and_reason_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let taken = folder.path().join("taken");
         std::fs::create_dir(&taken).unwrap();

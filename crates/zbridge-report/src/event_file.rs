@@ -3,27 +3,30 @@
 mod event;
 mod record;
 
-use crate::ReportError;
-use event::What;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-/// A TensorBoard event file that is being written: named figures over the steps of a run.
+use crate::ReportError;
+use event::{Content, encode_event, seconds_since_1970};
+use record::encode_record;
+
+/// A TensorBoard event file that is being written: named numbers over the steps of a run.
 ///
-/// Whatever was written can be seen at once: a record goes to the system whole and in one piece.
-/// Unlike the other files of this crate, an event file grows; a run that breaks off leaves what it
-/// had. The times are the caller's, so that the same calls give the same bytes.
+/// What is written can be seen at once: each record goes to the operating system in one piece.
+/// Unlike other files of this crate, an event file grows, and a run that breaks off keeps what it
+/// wrote. The caller passes the times, so the same calls write the same bytes.
 ///
 /// ```
 /// use std::time::SystemTime;
 /// use zbridge_report::EventFile;
 ///
 /// let folder = tempfile::tempdir()?;
-/// let mut file = EventFile::create(folder.path(), SystemTime::now())?;
-/// file.begin_session(SystemTime::now(), 1)?;
-/// file.write_scalars(SystemTime::now(), 1, &[("train/objective_nats", -3.5), ("train/learning_rate", 1e-3)])?;
+/// let now = SystemTime::now();
+/// let mut file = EventFile::create(folder.path(), now)?;
+/// file.begin_session(now, 1)?;
+/// file.write_scalars(now, 1, &[("train/objective_nats", -3.5), ("train/learning_rate", 1e-3)])?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -37,87 +40,83 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// A new event file in `folder`, which is made where it is missing. No file is ever written
-    /// over: a folder with event files of the same run gets another, which TensorBoard reads after
-    /// them.
+    /// A new event file in `folder`, which is created if it is missing.
+    ///
+    /// No file is overwritten: a folder with event files of the same run gets another one, which
+    /// TensorBoard reads after them.
     ///
     /// # Errors
-    /// [`ReportError::EventFile`] where the folder cannot be made or written.
+    /// [`ReportError::EventFile`] if the folder cannot be created or written.
     pub fn create(folder: &Path, now: SystemTime) -> Result<Self, ReportError> {
         std::fs::create_dir_all(folder).map_err(failed(folder, "making this folder"))?;
-        let (path, file) = new_file(folder, seconds(now))?;
-        let mut file = Self { path, file };
-        file.append(&event::encoded(now, 0, What::FileVersion))?;
+        let mut file = create_new_file(folder, now)?;
+        file.append(&encode_event(now, 0, &Content::FileVersion))?;
         Ok(file)
     }
 
-    /// Where it stands.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Says that steps from `first_step` on are told from here. TensorBoard forgets what earlier
-    /// files of the folder tell of them: a run that goes on from before its end shows no step
-    /// twice, one that begins anew replaces the old.
+    /// Writes that steps from `first_step` on follow.
+    ///
+    /// TensorBoard then forgets what earlier files of the folder say about these steps: a run that
+    /// continues from before its end shows no step twice, and one that starts again replaces the
+    /// old run.
     ///
     /// # Errors
-    /// [`ReportError::EventFile`] where it cannot be written.
+    /// [`ReportError::EventFile`] if the file cannot be written.
     pub fn begin_session(&mut self, now: SystemTime, first_step: u64) -> Result<(), ReportError> {
-        self.append(&event::encoded(now, first_step, What::SessionStart))
+        self.append(&encode_event(now, first_step, &Content::SessionStart))
     }
 
-    /// Writes the figures of `step`, each with its tag: `group/name`. TensorBoard holds them as
+    /// Writes the numbers of `step`, each with its tag `group/name`. TensorBoard stores them as
     /// f32.
     ///
     /// # Errors
-    /// [`ReportError::EventFile`] where they cannot be written.
+    /// [`ReportError::EventFile`] if the file cannot be written.
     pub fn write_scalars(
         &mut self,
         now: SystemTime,
         step: u64,
-        figures: &[(&str, f64)],
+        scalars: &[(&str, f64)],
     ) -> Result<(), ReportError> {
-        self.append(&event::encoded(now, step, What::Scalars(figures)))
+        self.append(&encode_event(now, step, &Content::Scalars(scalars)))
     }
 
-    /// Takes the file away again, for a run that never began.
+    /// Removes the file, for a run that never started.
     ///
     /// # Errors
-    /// [`ReportError::EventFile`] where it cannot be removed.
+    /// [`ReportError::EventFile`] if the file cannot be removed.
     pub fn remove(self) -> Result<(), ReportError> {
         std::fs::remove_file(&self.path).map_err(failed(&self.path, "removing it"))
     }
 
     fn append(&mut self, event: &[u8]) -> Result<(), ReportError> {
         self.file
-            .write_all(&record::framed(event))
+            .write_all(&encode_record(event))
             .map_err(failed(&self.path, "writing a record"))
     }
 }
 
-/// The first name of this second that is free. The seconds come first, so that files sort by age.
-fn new_file(folder: &Path, seconds: u64) -> Result<(PathBuf, File), ReportError> {
+/// An empty file with the first name of this second that is free.
+fn create_new_file(folder: &Path, now: SystemTime) -> Result<EventFile, ReportError> {
+    // The seconds come first in the name, so that files sort by age.
+    let seconds = seconds_since_1970(now) as u64;
     let name = format!("events.out.tfevents.{seconds:010}.zbridge");
     let mut path = folder.join(&name);
-    for number in 1.. {
+    let mut number = 0;
+    loop {
         match OpenOptions::new().append(true).create_new(true).open(&path) {
+            Ok(file) => return Ok(EventFile { path, file }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                path = folder.join(format!("{name}.{number}"))
+                number += 1;
+                path = folder.join(format!("{name}.{number}"));
             }
-            opened => {
-                return opened
-                    .map_err(failed(&path, "making it"))
-                    .map(|file| (path, file));
-            }
+            Err(error) => return Err(failed(&path, "making it")(error)),
         }
     }
-    unreachable!("some name is free")
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
 }
 
 fn failed(path: &Path, step: &'static str) -> impl FnOnce(std::io::Error) -> ReportError {
@@ -131,7 +130,7 @@ fn failed(path: &Path, step: &'static str) -> impl FnOnce(std::io::Error) -> Rep
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     fn noon() -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000)
@@ -145,25 +144,25 @@ mod tests {
             file.path()
                 .ends_with("a/run/events.out.tfevents.1700000000.zbridge")
         );
-        let mut expected = record::framed(&event::encoded(noon(), 0, What::FileVersion));
+        let mut expected = encode_record(&encode_event(noon(), 0, &Content::FileVersion));
         assert_eq!(std::fs::read(file.path()).unwrap(), expected);
         file.begin_session(noon(), 6).unwrap();
         file.write_scalars(noon(), 6, &[("a", 1.0)]).unwrap();
-        expected.extend(record::framed(&event::encoded(
+        expected.extend(encode_record(&encode_event(
             noon(),
             6,
-            What::SessionStart,
+            &Content::SessionStart,
         )));
-        expected.extend(record::framed(&event::encoded(
+        expected.extend(encode_record(&encode_event(
             noon(),
             6,
-            What::Scalars(&[("a", 1.0)]),
+            &Content::Scalars(&[("a", 1.0)]),
         )));
         assert_eq!(std::fs::read(file.path()).unwrap(), expected);
     }
 
     #[test]
-    fn files_of_one_second_stand_side_by_side_and_sort_by_age() {
+    fn files_of_one_second_have_different_names_and_sort_by_age() {
         let folder = tempfile::tempdir().unwrap();
         let made: Vec<PathBuf> = (0..3)
             .map(|_| {
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_never_began_is_taken_away() {
+    fn the_file_of_a_run_that_never_started_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         EventFile::create(folder.path(), noon())
             .unwrap()
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_named() {
+    fn the_error_names_a_folder_that_cannot_be_created() {
         let folder = tempfile::tempdir().unwrap();
         let taken = folder.path().join("taken");
         std::fs::write(&taken, b"a file").unwrap();

@@ -5,8 +5,8 @@ pub(crate) fn markdown(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let characters: Vec<char> = line.chars().collect();
     let mut safe = String::with_capacity(line.len());
-    for (place, &character) in characters.iter().enumerate() {
-        if is_markup(&characters, place) {
+    for (index, &character) in characters.iter().enumerate() {
+        if is_markup(&characters, index) {
             safe.push('\\');
         }
         safe.push(character);
@@ -14,31 +14,32 @@ pub(crate) fn markdown(text: &str) -> String {
     safe
 }
 
-/// Whether the character could be read as Markdown markup where it stands.
-fn is_markup(line: &[char], place: usize) -> bool {
-    match line[place] {
+/// Whether the character could be read as Markdown markup at its place in the line.
+fn is_markup(line: &[char], index: usize) -> bool {
+    match line[index] {
         '\\' | '`' | '*' | '|' | '<' | '[' | ']' | '&' | '~' | '$' => true,
-        '_' => !is_inside_word(line, place),
-        '#' | '+' | '-' | '=' | '>' => place == 0,
-        '.' | ')' => {
-            place > 0 && line[..place].iter().all(char::is_ascii_digit) && ends_a_word(line, place)
-        }
+        // GitHub and CommonMark read an underscore between letters as itself.
+        '_' => !is_inside_word(line, index),
+        '#' | '+' | '-' | '=' | '>' => index == 0,
+        '.' | ')' => is_after_list_number(line, index),
         _ => false,
     }
 }
 
-/// Whether a space or the line's end follows, as it must after the number of a list item.
-fn ends_a_word(line: &[char], place: usize) -> bool {
-    line.get(place + 1).is_none_or(|next| next.is_whitespace())
+/// Whether only digits come before, and a space or the end of the line follows.
+fn is_after_list_number(line: &[char], index: usize) -> bool {
+    let is_number = index > 0 && line[..index].iter().all(char::is_ascii_digit);
+    let ends_word = line.get(index + 1).is_none_or(|next| next.is_whitespace());
+    is_number && ends_word
 }
 
-/// Whether letters or digits stand on both sides, where GitHub and CommonMark read `_` as itself.
-fn is_inside_word(line: &[char], place: usize) -> bool {
-    let is_word = |at: Option<usize>| {
-        at.and_then(|at| line.get(at))
-            .is_some_and(|c| c.is_alphanumeric())
+/// Whether letters or digits are on both sides.
+fn is_inside_word(line: &[char], index: usize) -> bool {
+    let is_word = |index: usize| {
+        line.get(index)
+            .is_some_and(|letter| letter.is_alphanumeric())
     };
-    is_word(place.checked_sub(1)) && is_word(Some(place + 1))
+    index > 0 && is_word(index - 1) && is_word(index + 1)
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use crc::{CRC_32_ISCSI, Crc};
 
-/// CRC-32C (Castagnoli), which the catalogue of CRCs calls after iSCSI.
+/// CRC-32C (Castagnoli); the catalogue of CRCs names it after iSCSI.
 const CRC_32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// `data` with its length before it, and a checksum after each of the two; all numbers
-/// little-endian:
+/// `data` after its length, each followed by a checksum; all numbers are little-endian:
 ///
 /// ```text
 /// u64 length | u32 masked CRC-32C of the length | data | u32 masked CRC-32C of data
@@ -14,21 +13,20 @@ const CRC_32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 ///
 /// # Source
 /// `tensorflow/core/lib/io/record_writer.h`.
-pub(super) fn framed(data: &[u8]) -> Vec<u8> {
+pub(super) fn encode_record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
-    let [of_length, of_data] = [&length, data].map(|bytes| masked_crc(bytes).to_le_bytes());
-    [&length, &of_length[..], data, &of_data].concat()
+    let length_checksum = masked_crc(&length).to_le_bytes();
+    let data_checksum = masked_crc(data).to_le_bytes();
+    [&length, &length_checksum[..], data, &data_checksum].concat()
 }
 
-/// The CRC of data that may itself hold CRCs: rotated, and a constant added.
+/// A CRC, rotated and with a constant added: a CRC of data that contains CRCs would be weak.
 ///
 /// # Source
 /// `tensorflow/core/lib/hash/crc32c.h`, `Mask`.
 fn masked_crc(data: &[u8]) -> u32 {
-    CRC_32C
-        .checksum(data)
-        .rotate_right(15)
-        .wrapping_add(0xa282_ead8)
+    let crc = CRC_32C.checksum(data);
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 #[cfg(test)]
@@ -56,6 +54,6 @@ mod tests {
     #[test]
     fn a_record_is_the_one_that_tensorboard_writes() {
         let expected = b"\x07\0\0\0\0\0\0\0\xbb\xd7\x9f\x11zbridge\x10\x64\x03\xb8";
-        assert_eq!(framed(b"zbridge"), expected);
+        assert_eq!(encode_record(b"zbridge"), expected);
     }
 }
