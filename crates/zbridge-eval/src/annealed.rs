@@ -338,7 +338,9 @@ impl Chains {
     /// accepted.
     fn transition(&mut self, path: &Path<'_>, beta: f64, step: &Move) -> Result<usize, EvalError> {
         let dim = self.points.dim();
-        let proposals = step.propose(&self.points, &mut self.streams);
+        let proposals = step
+            .propose(&self.points, &mut self.streams)
+            .map_err(EvalError::at_row(path.row))?;
         let proposed = path.ends(self.first, &proposals)?;
         let mut values =
             std::mem::replace(&mut self.points, Latents::filled(0, dim, 0.0)).into_vec();
@@ -346,7 +348,7 @@ impl Chains {
         for (chain, ends) in proposed.into_iter().enumerate() {
             let (own, other) = (
                 &mut values[chain * dim..(chain + 1) * dim],
-                proposals.row(chain),
+                proposals.row_values(chain),
             );
             let log_ratio = ends.log_density(beta) - self.ends[chain].log_density(beta)
                 + step.log_asymmetry(own, other);
@@ -357,7 +359,7 @@ impl Chains {
                 accepted += 1;
             }
         }
-        self.points = Latents::clamped(values, dim);
+        self.points = Latents::clamped(values, dim).map_err(EvalError::at_row(path.row))?;
         Ok(accepted)
     }
 }

@@ -1,6 +1,6 @@
 //! How chains of annealed importance sampling move, and the pilot that finds out how far.
 
-use zbridge_core::{Latents, Moments, RandomStream};
+use zbridge_core::{Latents, Moments, RandomStream, ShapeError};
 
 /// Share of accepted proposals that is aimed at: for a random walk some more than the 0.234 of many
 /// dimensions (Roberts, Gelman, Gilks 1997), for a pull as much as leaves both long steps and
@@ -34,12 +34,16 @@ impl Move {
     ///
     /// # Shapes
     /// `points` and result `[chains, dim]`, `streams` `[chains]`.
-    pub(crate) fn propose(&self, points: &Latents, streams: &mut [RandomStream]) -> Latents {
+    pub(crate) fn propose(
+        &self,
+        points: &Latents,
+        streams: &mut [RandomStream],
+    ) -> Result<Latents, ShapeError> {
         let dim = points.dim();
         let mut values = vec![0.0; points.values().len()];
         for (chain, (cells, stream)) in values.chunks_exact_mut(dim).zip(streams).enumerate() {
             stream.fill_standard_normal(cells);
-            self.carry(points.row(chain), cells);
+            self.carry(points.row_values(chain), cells);
         }
         Latents::clamped(values, dim)
     }
@@ -172,7 +176,7 @@ mod tests {
         stream.fill_standard_normal(&mut values);
         let points = Latents::from_vec(values.iter().map(|e| 1.5 + 0.4 * e).collect(), 1).unwrap();
         let mut streams: Vec<_> = (0..count).map(|chain| stream.child(chain as u64)).collect();
-        let (mean, variance) = moments(&pull.propose(&points, &mut streams))[0];
+        let (mean, variance) = moments(&pull.propose(&points, &mut streams).unwrap())[0];
         assert!(
             (mean - 1.5).abs() < 0.008 && (variance / 0.16 - 1.0).abs() < 0.03,
             "{mean} {variance}"

@@ -99,7 +99,9 @@ impl LatentSampler for BridgeTarget<'_> {
             .bridge
             .given(&sources.select(&in_turn))
             .map_err(EvalError::at_row(row))?;
-        Ok(conditional.sample_each(1, stream))
+        conditional
+            .sample_each(1, stream)
+            .map_err(EvalError::at_row(row))
     }
 }
 
@@ -107,7 +109,7 @@ impl LatentSampler for BridgeTarget<'_> {
 mod tests {
     use super::*;
     use crate::ConditionalTarget;
-    use zbridge_core::{DiagonalGaussian, LatentDistribution, ShapeError};
+    use zbridge_core::{DensityError, DiagonalGaussian, LatentDistribution, ShapeError};
 
     /// q(z|s) = N((s, −s), I).
     struct Mirror;
@@ -117,7 +119,10 @@ mod tests {
             (1, 2)
         }
 
-        fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+        fn given(
+            &self,
+            source: &Latents,
+        ) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
             Ok(Box::new(mirror(source)?))
         }
     }

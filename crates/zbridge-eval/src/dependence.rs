@@ -91,12 +91,12 @@ fn standardised(points: &Latents) -> Vec<Vec<f32>> {
     let (mut mean, mut square) = (vec![0.0f32; dim], vec![0.0f32; dim]);
     for row in 0..points.rows() {
         mean.iter_mut()
-            .zip(points.row(row))
+            .zip(points.row_values(row))
             .for_each(|(sum, value)| *sum += value / rows);
     }
     for row in 0..points.rows() {
         let gaps = points
-            .row(row)
+            .row_values(row)
             .iter()
             .zip(&mean)
             .map(|(value, mean)| value - mean);
@@ -106,7 +106,7 @@ fn standardised(points: &Latents) -> Vec<Vec<f32>> {
             .for_each(|(sum, gap)| *sum += gap * gap / rows);
     }
     let scaled = |row: usize| {
-        let columns = points.row(row).iter().zip(&mean).zip(&square);
+        let columns = points.row_values(row).iter().zip(&mean).zip(&square);
         columns
             .map(|((value, mean), square)| (value - mean) / square.sqrt().max(1e-12))
             .collect()

@@ -45,7 +45,7 @@ impl Panels {
             // The last pair is filled up with a row that was there already and is not heard.
             let row_of = |q: usize| (start + q).min(first + count - 1);
             let heard = QUERIES.min(first + count - start);
-            let pair: [&[f32]; QUERIES] = std::array::from_fn(|q| queries.row(row_of(q)));
+            let pair: [&[f32]; QUERIES] = std::array::from_fn(|q| queries.row_values(row_of(q)));
             for (panel, cells) in self.cells.chunks_exact(self.dim).enumerate() {
                 let squares = squared_distances(pair, cells);
                 let points = LANES.min(self.rows - panel * LANES);

@@ -1,4 +1,4 @@
-use zbridge_core::{EventKind, ShapeError};
+use zbridge_core::{DensityError, EventKind, LatentModelError, ShapeError};
 
 /// Why an evaluation stopped; nothing is written by this crate, so nothing is left half done.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -7,13 +7,19 @@ pub enum EvalError {
     /// A batch has the wrong shape or a value that is not finite.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// A density could not be evaluated or drawn from.
+    #[error(transparent)]
+    Density(#[from] DensityError),
+    /// A given model could not encode, decode or evaluate.
+    #[error(transparent)]
+    Model(#[from] LatentModelError),
     /// The same, found while working on one observation.
     #[error("observation {row}: {source}")]
     Row {
         /// Observation, from 0.
         row: usize,
         /// What is wrong with it.
-        source: ShapeError,
+        source: Box<EvalError>,
     },
     /// The model or a target returned a log density that is NaN or +∞.
     #[error(
@@ -123,8 +129,11 @@ pub enum EvalError {
 
 impl EvalError {
     /// A converter that says on which observation a shape error arose.
-    pub(crate) fn at_row(row: usize) -> impl Fn(ShapeError) -> Self {
-        move |source| Self::Row { row, source }
+    pub(crate) fn at_row<E: Into<Self>>(row: usize) -> impl Fn(E) -> Self {
+        move |error| Self::Row {
+            row,
+            source: Box::new(error.into()),
+        }
     }
 
     /// Errors unless `found` is `expected`.

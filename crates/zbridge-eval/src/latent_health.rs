@@ -90,8 +90,8 @@ impl Column {
     fn of(moments: &DiagonalGaussian, column: usize) -> Self {
         let (mut means, mut variances) = (Moments::default(), Moments::default());
         for row in 0..moments.rows() {
-            means.push(f64::from(moments.mean().row(row)[column]));
-            variances.push(f64::from(moments.log_var().row(row)[column]).exp());
+            means.push(f64::from(moments.mean().row_values(row)[column]));
+            variances.push(f64::from(moments.log_var().row_values(row)[column]).exp());
         }
         Self {
             between: if moments.rows() > 1 {
@@ -120,9 +120,9 @@ fn distinct_rows(moments: &DiagonalGaussian) -> usize {
     let bits = |row: usize| -> Vec<u32> {
         let values = moments
             .mean()
-            .row(row)
+            .row_values(row)
             .iter()
-            .chain(moments.log_var().row(row));
+            .chain(moments.log_var().row_values(row));
         values.map(|value| value.to_bits()).collect()
     };
     (0..moments.rows()).map(bits).collect::<HashSet<_>>().len()
@@ -134,7 +134,7 @@ fn effective_dim(moments: &DiagonalGaussian) -> f64 {
     let (rows, dim) = (moments.rows().min(ROWS_OF_COVARIANCE), moments.dim());
     let mut centre = vec![0.0f64; dim];
     for row in 0..rows {
-        let values = moments.mean().row(row);
+        let values = moments.mean().row_values(row);
         centre
             .iter_mut()
             .zip(values)
@@ -143,7 +143,7 @@ fn effective_dim(moments: &DiagonalGaussian) -> f64 {
     let centred = |row: usize| {
         moments
             .mean()
-            .row(row)
+            .row_values(row)
             .iter()
             .zip(&centre)
             .map(|(value, c)| f64::from(*value) - c)

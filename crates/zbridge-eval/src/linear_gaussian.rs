@@ -1,7 +1,7 @@
 use crate::EvalError;
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LN_TWO_PI, LatentModel, Latents, Observations, Posterior,
-    ShapeError,
+    DiagonalGaussian, EventKind, LN_TWO_PI, LatentModel, LatentModelError, Latents, Observations,
+    Posterior, ShapeError,
 };
 
 /// A model whose every likelihood has a closed form: z ~ N(0, I), x ~ N(Wz + b, σ²I), the columns
@@ -116,8 +116,8 @@ impl LinearGaussianModel {
             .map(|row| {
                 self.log_marginal(
                     observations.row(row),
-                    prior.mean().row(row),
-                    prior.log_var().row(row),
+                    prior.mean().row_values(row),
+                    prior.log_var().row_values(row),
                 )
             })
             .collect())
@@ -148,11 +148,11 @@ impl LinearGaussianModel {
     ) -> Result<DiagonalGaussian, ShapeError> {
         let (mut means, mut log_vars) = (Vec::new(), Vec::new());
         for row in 0..observations.rows() {
-            let residual = self.residual(observations.row(row), prior.mean().row(row));
+            let residual = self.residual(observations.row(row), prior.mean().row_values(row));
             for (j, column) in self.columns.iter().enumerate() {
                 let (mean, log_var) = (
-                    f64::from(prior.mean().row(row)[j]),
-                    f64::from(prior.log_var().row(row)[j]),
+                    f64::from(prior.mean().row_values(row)[j]),
+                    f64::from(prior.log_var().row_values(row)[j]),
                 );
                 let precision = (-log_var).exp() + dot(column, column) / self.noise_variance;
                 means.push(
@@ -266,34 +266,29 @@ impl LatentModel for LinearGaussianModel {
         &self.event
     }
 
-    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         self.expect_event(observations)?;
         let prior = DiagonalGaussian::standard(observations.rows(), self.latent_dim());
-        self.exact_posterior(observations, &prior)
-            .map(Posterior::from)
+        Ok(self.exact_posterior(observations, &prior)?.into())
     }
 
-    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
         self.expect_latents(latents, latents.rows())?;
         let rows = latents.values().chunks_exact(latents.dim());
-        Observations::new(
-            rows.flat_map(|z| self.mean_of(z))
-                .map(|mean| mean as f32)
-                .collect(),
-            self.event.clone(),
-        )
+        let means = rows.flat_map(|z| self.mean_of(z)).map(|mean| mean as f32);
+        Ok(Observations::new(means.collect(), self.event.clone())?)
     }
 
     fn log_likelihood_nats(
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, LatentModelError> {
         self.expect_event(observations)?;
         let draws = latents.rows() / observations.rows().max(1);
         self.expect_latents(latents, draws * observations.rows())?;
         Ok((0..latents.rows())
-            .map(|k| self.log_likelihood(observations.row(k / draws), latents.row(k)) as f32)
+            .map(|k| self.log_likelihood(observations.row(k / draws), latents.row_values(k)) as f32)
             .collect())
     }
 }

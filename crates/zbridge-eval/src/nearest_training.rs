@@ -219,7 +219,7 @@ mod tests {
     fn copies_and_near_copies_are_found_with_their_originals() {
         let training = normal(1000, 3);
         let mut values = normal(200, 1).into_vec();
-        values[..10].copy_from_slice(&[training.row(77), training.row(5)].concat());
+        values[..10].copy_from_slice(&[training.row_values(77), training.row_values(5)].concat());
         let near: Vec<f32> = training.row(400).iter().map(|z| z + 1e-3).collect();
         values[10..15].copy_from_slice(&near);
         let generated = Latents::from_vec(values, 5).unwrap();

@@ -2,7 +2,7 @@ use crate::open_uniform::open_uniform;
 use crate::rows::{each_row, expect_at_least, expect_log_densities};
 use crate::{EvalError, LatentPairs, Uniformity};
 use serde::{Deserialize, Serialize};
-use zbridge_core::{ConditionalDensity, RandomStream, ShapeError};
+use zbridge_core::{ConditionalDensity, DensityError, RandomStream};
 
 /// How much to draw for each pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,12 +147,12 @@ fn points(
     row: usize,
     draws: usize,
     stream: &mut RandomStream,
-) -> Result<Points, ShapeError> {
+) -> Result<Points, DensityError> {
     let drawn = density
         .given(&pairs.sources().select(&[row]))?
-        .sample_each(draws, stream);
+        .sample_each(draws, stream)?;
     let every = zbridge_core::Latents::from_vec(
-        [drawn.values(), pairs.targets().row(row)].concat(),
+        [drawn.values(), pairs.targets().row_values(row)].concat(),
         drawn.dim(),
     )?;
     let nats = density

@@ -71,11 +71,11 @@ impl Proposal for DiagonalGaussian {
         stream: RandomStream,
     ) -> Result<Box<dyn RowProposal + 'a>, EvalError> {
         expect_row(self, row)?;
-        let log_var = self.log_var().row(row);
+        let log_var = self.log_var().row_values(row);
         Ok(Box::new(GaussianRow {
             row,
             stream,
-            mean: self.mean().row(row),
+            mean: self.mean().row_values(row),
             sd: log_var.iter().map(|v| (0.5 * v).exp()).collect(),
             log_volume: 0.5 * log_var.iter().map(|&v| f64::from(v)).sum::<f64>(),
         }))

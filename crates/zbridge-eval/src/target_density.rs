@@ -1,5 +1,5 @@
 use crate::EvalError;
-use zbridge_core::{DiagonalGaussian, LatentDistribution, Latents, RandomStream};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 
 /// A density over latents for each observation: p(z), or a bridge's q(z|context of the
 /// observation).

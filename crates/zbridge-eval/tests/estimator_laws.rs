@@ -11,8 +11,8 @@ mod oracle;
 use oracle::{images, model, wider};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, Latents, Moments, Observations, Posterior,
-    RandomStream, ShapeError,
+    DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Moments, Observations,
+    Posterior, RandomStream,
 };
 use zbridge_eval::{
     AnnealedEstimate, AnnealingSettings, ConditionalTarget, EstimateWarning, EvalError,
@@ -703,11 +703,11 @@ impl LatentModel for Largest {
         self.inner.event()
     }
 
-    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         self.inner.posterior(observations)
     }
 
-    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
         self.inner.decode(latents)
     }
 
@@ -715,7 +715,7 @@ impl LatentModel for Largest {
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, LatentModelError> {
         self.rows.fetch_max(latents.rows(), Ordering::Relaxed);
         self.inner.log_likelihood_nats(observations, latents)
     }

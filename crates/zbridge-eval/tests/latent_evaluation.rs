@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use zbridge_core::{
-    ConditionalDensity, DiagonalGaussian, LatentDistribution, Latents, RandomStream, ShapeError,
+    ConditionalDensity, DensityError, DiagonalGaussian, LatentDistribution, Latents, RandomStream,
 };
 use zbridge_eval::{CrossDensities, EvalError, LatentPairs, PitCalibration, PitSettings};
 
@@ -30,7 +30,7 @@ impl ConditionalDensity for Linear {
         (DIM, DIM)
     }
 
-    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, ShapeError> {
+    fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
         let mean = source
             .values()
             .iter()
@@ -57,7 +57,11 @@ fn marginal() -> Linear {
 fn pairs(count: usize, seed: u64) -> LatentPairs {
     let mut stream = RandomStream::named(seed, "pairs");
     let sources = DiagonalGaussian::standard(count, DIM).sample(&mut stream);
-    let targets = TRUTH.given(&sources).unwrap().sample_each(1, &mut stream);
+    let targets = TRUTH
+        .given(&sources)
+        .unwrap()
+        .sample_each(1, &mut stream)
+        .unwrap();
     LatentPairs::new(sources, targets).unwrap()
 }
 

@@ -6,8 +6,8 @@ mod oracle;
 use oracle::{images, model, wider};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, Latents, Moments, Observations, Posterior,
-    RandomStream, ShapeError,
+    DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Moments, Observations,
+    Posterior, RandomStream,
 };
 use zbridge_eval::{
     ConditionalTarget, EvalError, ImportanceSettings, LatentSampler, LinearGaussianModel,
@@ -148,7 +148,11 @@ fn exact_conditional_posterior_gives_the_exact_conditional_likelihood() {
     let model = model();
     let images = images(&model, 2);
     let [first, second] = bridge().map(|context| context.select(&[0]));
-    let priors = [bridge()[0].mean().row(0), bridge()[1].mean().row(0)].concat();
+    let priors = [
+        bridge()[0].mean().row_values(0),
+        bridge()[1].mean().row_values(0),
+    ]
+    .concat();
     let prior = DiagonalGaussian::new(
         Latents::from_vec(priors, 3).unwrap(),
         Latents::filled(2, 3, -1.0),
@@ -607,10 +611,10 @@ macro_rules! delegate_all_but_the_likelihood {
         fn event(&self) -> &EventKind {
             self.inner.event()
         }
-        fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
+        fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
             self.inner.posterior(observations)
         }
-        fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
+        fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
             self.inner.decode(latents)
         }
     };
@@ -623,7 +627,7 @@ impl LatentModel for Counting {
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, LatentModelError> {
         self.evaluations
             .fetch_add(latents.rows(), Ordering::Relaxed);
         self.inner.log_likelihood_nats(observations, latents)
@@ -637,7 +641,7 @@ impl LatentModel for NanAbove {
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, LatentModelError> {
         match observations.values()[0] > self.limit {
             true => Ok(vec![f32::NAN; latents.rows()]),
             false => self.inner.log_likelihood_nats(observations, latents),
