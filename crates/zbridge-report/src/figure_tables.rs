@@ -116,10 +116,23 @@ fn column_names(panels: &[Panel], panel: &Panel) -> Vec<String> {
         Panel::Line(_) => &["panel", "series", x, y, "low", "high"],
         Panel::Scatter(_) => &["panel", "group", "backdrop", x, y],
         Panel::Histogram(_) => &[
-            "panel", "from", "to", "count", "expected", "band low", "band high",
+            "panel",
+            "from",
+            "to",
+            "count",
+            "expected",
+            "band low",
+            "band high",
         ],
         Panel::Reliability(_) => &[
-            "panel", "from", "to", "confidence", "accuracy", "low", "high", "count",
+            "panel",
+            "from",
+            "to",
+            "confidence",
+            "accuracy",
+            "low",
+            "high",
+            "count",
         ],
         Panel::Intervals(_) => &["panel", "row", "group", x, "low", "high"],
     };
@@ -134,7 +147,11 @@ fn axis_names<'a>(panels: &[Panel], panel: &'a Panel) -> (&'a str, &'a str) {
         .filter(|other| std::mem::discriminant(*other) == kind)
         .all(|other| other.x_label() == panel.x_label() && other.y_label() == panel.y_label());
     let name = |label: &'a str, letter: &'static str| {
-        if agree && !label.is_empty() { label } else { letter }
+        if agree && !label.is_empty() {
+            label
+        } else {
+            letter
+        }
     };
     (name(panel.x_label(), "x"), name(panel.y_label(), "y"))
 }
@@ -156,7 +173,13 @@ fn line_rows(chart: &LineChart) -> Vec<Vec<Cell>> {
     }
     for Reference { name, value } in &chart.references {
         let value = Cell::Value(*value);
-        rows.push(vec![Cell::text(name), Cell::Missing, value, Cell::Missing, Cell::Missing]);
+        rows.push(vec![
+            Cell::text(name),
+            Cell::Missing,
+            value,
+            Cell::Missing,
+            Cell::Missing,
+        ]);
     }
     rows
 }
@@ -230,13 +253,23 @@ fn reliability_rows(chart: &ReliabilityDiagram) -> Vec<Vec<Cell>> {
 
 fn interval_rows(chart: &IntervalPlot) -> Vec<Vec<Cell>> {
     let mut rows = Vec::new();
-    for IntervalRow { name, value, interval, group } in &chart.rows {
+    for IntervalRow {
+        name,
+        value,
+        interval,
+        group,
+    } in &chart.rows
+    {
         let mut row = vec![Cell::text(name), Cell::text(group), Cell::Value(*value)];
         row.extend(ends(*interval));
         rows.push(row);
     }
     for Reference { name, value } in &chart.references {
-        let mut row = vec![Cell::text(name), Cell::text("reference"), Cell::Value(*value)];
+        let mut row = vec![
+            Cell::text(name),
+            Cell::text("reference"),
+            Cell::Value(*value),
+        ];
         row.extend(ends(None));
         rows.push(row);
     }

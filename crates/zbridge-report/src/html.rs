@@ -65,9 +65,7 @@ fn head(title: &str) -> Markup {
 fn series_colours() -> String {
     let light = colour_variables(LIGHT_PALETTE);
     let dark = colour_variables(DARK_PALETTE);
-    format!(
-        ":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
-    )
+    format!(":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n")
 }
 
 fn colour_variables(palette: [&str; 10]) -> String {

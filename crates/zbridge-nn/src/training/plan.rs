@@ -38,8 +38,6 @@ pub struct OptimiserPlan {
     pub learning_rate: f32,
     /// Decoupled weight decay (Loshchilov & Hutter 2019), relative to the learning rate.
     pub weight_decay: f32,
-    /// Longest gradient; a longer one is shortened to this length.
-    pub max_gradient_norm: f32,
 }
 
 impl OptimiserPlan {

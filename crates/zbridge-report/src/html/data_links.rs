@@ -21,7 +21,10 @@ pub(super) enum Preview {
 
 /// A fold with a link for each table that has rows, which saves the table as `name.csv`.
 pub(super) fn data_links(name: &str, tables: &[Table], preview: Preview) -> Markup {
-    let filled: Vec<&Table> = tables.iter().filter(|table| !table.rows.is_empty()).collect();
+    let filled: Vec<&Table> = tables
+        .iter()
+        .filter(|table| !table.rows.is_empty())
+        .collect();
     html! {
         @if !filled.is_empty() {
             details.data {

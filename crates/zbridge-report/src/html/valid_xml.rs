@@ -20,6 +20,9 @@ mod tests {
     #[test]
     fn forbidden_characters_are_replaced() {
         assert_eq!(valid_xml("a\u{0}b\u{1b}"), "a\u{fffd}b\u{fffd}");
-        assert_eq!(valid_xml("log p(y|x) → −2.3 ± ψ\t\n"), "log p(y|x) → −2.3 ± ψ\t\n");
+        assert_eq!(
+            valid_xml("log p(y|x) → −2.3 ± ψ\t\n"),
+            "log p(y|x) → −2.3 ± ψ\t\n"
+        );
     }
 }

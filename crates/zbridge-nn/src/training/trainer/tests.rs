@@ -128,7 +128,6 @@ fn steps_have_streams_behind_the_reserved_ones_and_the_last_rate_is_small() {
         batch: 4,
         learning_rate: 1.0,
         weight_decay: 0.0,
-        max_gradient_norm: 5.0,
     };
     let streams = RandomStream::named(2, "fit");
     let sampler = BatchSampler::full_batches(10, plan.batch, streams.child(0));
