@@ -18,8 +18,9 @@ use crate::refine::{Refinement, refine};
 use crate::shared_codes::{CodedTargets, SharedCodes, Side};
 use crate::{BridgeError, CheckedConfig, FitData, Views};
 use rayon::prelude::*;
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
-use zbridge_core::{Estimate, Latents, Posterior, RandomStream, ShapeError};
+use zbridge_core::{Estimate, Latents, Posterior, Progress, RandomStream, ShapeError, Stage};
 
 /// One direction as it was fitted.
 pub(crate) struct FittedDirection {
@@ -30,6 +31,17 @@ pub(crate) struct FittedDirection {
 
 /// Hears of steps done in a direction, and says whether to go on.
 pub(crate) type Observer<'o> = &'o (dyn Fn(Direction, usize) -> bool + Sync);
+
+/// Returns an observer of a fit that reports each of its steps as one step of `direction`.
+pub(crate) fn step_observer(
+    observe: Observer<'_>,
+    direction: Direction,
+) -> impl Fn(&Progress<'_>) -> ControlFlow<()> + Sync {
+    move |_: &Progress<'_>| match observe(direction, 1) {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    }
+}
 
 /// Both directions: (x→y, y→x).
 pub(crate) fn fit(
@@ -300,9 +312,9 @@ impl<'f> Fitter<'f> {
             target: &target.frame,
             components,
         };
-        let (density, curve) = candidate.fit(&ground, &stream.child(1), &mut || {
-            (self.observe)(direction, 1)
-        })?;
+        let observer = step_observer(self.observe, direction);
+        let stage = Stage::new(&observer, "fitting", 0);
+        let (density, curve) = candidate.fit(&ground, &stream.child(1), &stage)?;
         Ok((
             Conditional::new(source.frame.clone(), target.frame.clone(), vec![density]),
             curve,
@@ -530,7 +542,7 @@ impl<'f> Fitter<'f> {
         let refined = (0..JUDGED_AT.len())
             .filter_map(|at| joined(&|tried| tried.refined.as_ref()?.nats.get(at)));
         if let Some(nats) = refined.max_by(|a, b| total(a).total_cmp(&total(b))) {
-            let steps = self.effort.refinement(self.x.pairs.rows()).ascent.steps;
+            let steps = self.effort.refinement(self.x.pairs.rows()).optimiser.steps;
             let route = Route::Refined {
                 sharpness: sharpnesses[best],
             };
@@ -613,7 +625,7 @@ impl<'f> Fitter<'f> {
             let best = each
                 .max_by(|a, b| total(a).total_cmp(&total(b)))
                 .unwrap_or_default();
-            let steps = self.effort.code_learning(1.0).ascent.steps;
+            let steps = self.effort.code_learning(1.0).optimiser.steps;
             undecided.consider(Family::SharedCode, steps, best, (true, false), Route::Coded);
             if self.effort.insists_on(Family::SharedCode) {
                 undecided.chosen = undecided.trials.len() - 1;
@@ -632,9 +644,9 @@ impl<'f> Fitter<'f> {
         let sides = [self.side(&self.x, part), self.side(&self.y, part)];
         let widths = [self.x.frame.active(), self.y.frame.active()];
         let learning = self.effort.code_learning(share);
-        SharedCodes::learn(sides, widths, &learning, streams, &mut || {
-            (self.observe)(Direction::XToY, 1)
-        })
+        let observer = step_observer(self.observe, Direction::XToY);
+        let stage = Stage::new(&observer, "learning shared codes", 0);
+        SharedCodes::learn(sides, widths, &learning, streams, &stage)
     }
 
     fn side<'s>(&'s self, space: &'s Space, part: Part) -> Side<'s> {
@@ -670,9 +682,9 @@ impl<'f> Fitter<'f> {
         );
         let widths = (codes.log_prior.len(), dim);
         let steps = self.effort.coded_flow_steps(share);
-        let (flow, _) = fit_flow(&targets, widths, steps, streams, &mut || {
-            (self.observe)(direction, 1)
-        })?;
+        let observer = step_observer(self.observe, direction);
+        let stage = Stage::new(&observer, "fitting", 0);
+        let (flow, _) = fit_flow(&targets, widths, steps, streams, &stage)?;
         let inputs = source.frame.feature_width();
         Ok(SharedCode::new(
             inputs,
@@ -716,7 +728,7 @@ impl<'f> Fitter<'f> {
     ) -> Result<(Conditional, FitCurve), BridgeError> {
         let (source, target) = self.spaces(direction);
         let Some(unpaired) = &source.unpaired else {
-            return Err(BridgeError::Interrupted);
+            return Err(zbridge_core::Interrupted.into());
         };
         let pairs = self.pairs(direction, part);
         let (components, log_weights) = self.components(direction, part)?.clone();
@@ -732,14 +744,15 @@ impl<'f> Fitter<'f> {
             false,
             &mut stream.child(1),
         )?;
-        let observe = &mut || (self.observe)(direction, 1);
+        let observer = step_observer(self.observe, direction);
+        let stage = Stage::new(&observer, "refining", 0);
         let (mixture, curve) = refine(
             start,
             &pairs,
             (&source.frame, unpaired),
             &refinement,
             &stream.child(2),
-            observe,
+            &stage,
         )?;
         let members = vec![Density::Mixture(mixture)];
         Ok((
@@ -760,7 +773,7 @@ impl<'f> Fitter<'f> {
     ) -> Result<(Conditional, FitCurve), BridgeError> {
         let (source, target) = self.spaces(direction);
         let Some(unpaired) = &target.unpaired else {
-            return Err(BridgeError::Interrupted);
+            return Err(zbridge_core::Interrupted.into());
         };
         let labelled = LabelledPairs::new(
             self.pairs(direction, part),
@@ -775,9 +788,9 @@ impl<'f> Fitter<'f> {
             target: &target.frame,
             components,
         };
-        let (density, curve) = candidate.fit(&ground, &stream.child(1), &mut || {
-            (self.observe)(direction, 1)
-        })?;
+        let observer = step_observer(self.observe, direction);
+        let stage = Stage::new(&observer, "fitting", 0);
+        let (density, curve) = candidate.fit(&ground, &stream.child(1), &stage)?;
         Ok((
             Conditional::new(source.frame.clone(), target.frame.clone(), vec![density]),
             curve,

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use zbridge_core::ConditionalDensity;
+use zbridge_core::{ConditionalDensity, Stage};
 use zbridge_nn::{NnError, Precision, WeightsFile};
 
 /// Which conditional of a bridge.
@@ -268,12 +268,26 @@ fn paper_directions(
     let (forward, backward) = rayon::join(
         || {
             side_by_side(&|| {
-                paper::fit(x, y, config, "fit/x→y", &mut || tell(Direction::XToY, 1))
+                let observer = auto::step_observer(tell, Direction::XToY);
+                paper::fit(
+                    x,
+                    y,
+                    config,
+                    "fit/x→y",
+                    &Stage::new(&observer, "fitting x → y", 0),
+                )
             })
         },
         || {
             side_by_side(&|| {
-                paper::fit(y, x, config, "fit/y→x", &mut || tell(Direction::YToX, 1))
+                let observer = auto::step_observer(tell, Direction::YToX);
+                paper::fit(
+                    y,
+                    x,
+                    config,
+                    "fit/y→x",
+                    &Stage::new(&observer, "fitting y → x", 0),
+                )
             })
         },
     );

@@ -8,8 +8,9 @@ use crate::families::{
     fit_components,
 };
 use crate::frame::{Frame, FramedPosterior};
-use crate::maximum_likelihood::{Ascent, Pairs, maximise_likelihood};
-use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError};
+use crate::maximum_likelihood::{Pairs, maximise_likelihood};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError, Stage};
+use zbridge_nn::OptimiserPlan;
 
 /// A family, and how long it is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Candidate {
         &self,
         ground: &Ground<'_>,
         streams: &RandomStream,
-        observe: &mut dyn FnMut() -> bool,
+        stage: &Stage<'_>,
     ) -> Result<(Density, FitCurve), BridgeError> {
         let (inputs, outputs) = (ground.source.feature_width(), ground.target.active());
         let mut stream = streams.child(0);
@@ -51,7 +52,7 @@ impl Candidate {
         let few = ground.pairs.count() < MANY;
         // Regularisation suited to few pairs: decay and dropout strong, networks small.
         let (decay, dropout) = if few { (0.05, 0.3) } else { (0.01, 0.1) };
-        let ascent = |learning_rate: f32, weight_decay: f32| Ascent {
+        let plan = |learning_rate: f32, weight_decay: f32| OptimiserPlan {
             steps: self.steps,
             batch: if few { 128 } else { 256 },
             learning_rate,
@@ -78,13 +79,13 @@ impl Candidate {
                 let start =
                     GaussianDensity::regularised(inputs, outputs, &hidden, dropout, &mut stream)?;
                 let (density, curve) =
-                    maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                    maximise_likelihood(start, pairs, &plan(2e-3, decay), &fitting, stage)?;
                 (Density::Gaussian(density), curve)
             }
             Family::FullGaussian => {
                 let start = FullGaussian::initial(inputs, outputs, &hidden, dropout, &mut stream)?;
                 let (density, curve) =
-                    maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                    maximise_likelihood(start, pairs, &plan(2e-3, decay), &fitting, stage)?;
                 (Density::FullGaussian(density), curve)
             }
             Family::TiedMixture | Family::Mixture => {
@@ -100,16 +101,16 @@ impl Candidate {
                     &mut stream,
                 )?;
                 let (density, curve) =
-                    maximise_likelihood(start, pairs, &ascent(2e-3, decay), &fitting, observe)?;
+                    maximise_likelihood(start, pairs, &plan(2e-3, decay), &fitting, stage)?;
                 (Density::Mixture(density), curve)
             }
             Family::Flow => {
                 let (density, curve) =
-                    fit_flow(pairs, (inputs, outputs), self.steps, streams, observe)?;
+                    fit_flow(pairs, (inputs, outputs), self.steps, streams, stage)?;
                 (Density::Flow(density), curve)
             }
             // Learned both ways at once, and not from pairs alone.
-            Family::SharedCode => return Err(BridgeError::Interrupted),
+            Family::SharedCode => return Err(zbridge_core::Interrupted.into()),
             Family::FlowMatching => {
                 let start = FlowMatching::initial(
                     inputs,
@@ -118,7 +119,7 @@ impl Candidate {
                     &mut stream,
                 )?;
                 let (density, curve) =
-                    maximise_likelihood(start, pairs, &ascent(2e-3, 0.01), &fitting, observe)?;
+                    maximise_likelihood(start, pairs, &plan(2e-3, 0.01), &fitting, stage)?;
                 (Density::FlowMatching(density), curve)
             }
         })
@@ -128,14 +129,13 @@ impl Candidate {
 /// A flow from sources to targets of these widths, as large as so many pairs allow.
 ///
 /// # Errors
-/// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when `observe` says
-/// stop.
+/// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`].
 pub(crate) fn fit_flow(
     pairs: &dyn Pairs,
     (inputs, outputs): (usize, usize),
     steps: usize,
     streams: &RandomStream,
-    observe: &mut dyn FnMut() -> bool,
+    stage: &Stage<'_>,
 ) -> Result<(CouplingFlow, FitCurve), BridgeError> {
     let (shape, batch) = match pairs.count() {
         0..1024 => (
@@ -164,13 +164,13 @@ pub(crate) fn fit_flow(
         ),
     };
     let start = CouplingFlow::initial(inputs, outputs, &shape, &mut streams.child(0))?;
-    let ascent = Ascent {
+    let plan = OptimiserPlan {
         steps,
         batch,
         learning_rate: 3e-3,
         weight_decay: 0.01,
     };
-    maximise_likelihood(start, pairs, &ascent, &streams.child(1), observe)
+    maximise_likelihood(start, pairs, &plan, &streams.child(1), stage)
 }
 
 fn linear_gaussian(

@@ -1,4 +1,7 @@
+use crate::BridgeError;
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+use zbridge_nn::{Hook, StepReport};
 
 /// The objective of one direction over its fit: what the paper's figure 1 shows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -43,5 +46,12 @@ impl Curve {
 
     pub(crate) fn finish(self) -> FitCurve {
         self.curve
+    }
+}
+
+impl<T: ?Sized> Hook<T, BridgeError> for Curve {
+    fn after_step(&mut self, _: &T, report: &StepReport) -> Result<ControlFlow<()>, BridgeError> {
+        self.push(report.steps_done, report.objective_nats);
+        Ok(ControlFlow::Continue(()))
     }
 }

@@ -6,9 +6,9 @@
 
 use crate::candidate::Candidate;
 use crate::density::Family;
-use crate::maximum_likelihood::Ascent;
 use crate::refine::Refinement;
 use crate::shared_codes::CodeLearning;
+use zbridge_nn::OptimiserPlan;
 
 /// How much work a fit may do, and which families it may choose from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,7 +87,7 @@ impl Effort {
     /// How codes that both sides share are learned; `share` of the steps where it is but a trial.
     pub(crate) fn code_learning(&self, share: f64) -> CodeLearning {
         CodeLearning {
-            ascent: Ascent {
+            optimiser: OptimiserPlan {
                 steps: self.steps((1600.0 * share) as usize),
                 batch: 256,
                 learning_rate: 4e-3,
@@ -183,7 +183,7 @@ impl Effort {
     pub(crate) fn refinement(&self, pairs: usize) -> Refinement {
         let scarcity = (512.0 / pairs as f32).sqrt().min(1.0);
         Refinement {
-            ascent: Ascent {
+            optimiser: OptimiserPlan {
                 steps: self.steps(2400),
                 batch: 128,
                 learning_rate: 4e-3,
@@ -200,9 +200,9 @@ impl Effort {
     pub(crate) fn trial_refinement(&self, pairs: usize, share: f64) -> Refinement {
         let whole = self.refinement(pairs);
         Refinement {
-            ascent: Ascent {
+            optimiser: OptimiserPlan {
                 steps: self.steps((1000.0 * share) as usize),
-                ..whole.ascent
+                ..whole.optimiser
             },
             ..whole
         }

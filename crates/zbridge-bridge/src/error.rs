@@ -1,4 +1,4 @@
-use zbridge_core::{DensityError, ShapeError};
+use zbridge_core::{DensityError, Interrupted, ShapeError};
 use zbridge_nn::NnError;
 
 /// What can go wrong with a bridge.
@@ -77,8 +77,17 @@ pub enum BridgeError {
     Density(#[from] DensityError),
     /// The network, its file or its training failed.
     #[error(transparent)]
-    Network(#[from] NnError),
-    /// The caller asked to stop.
+    Network(NnError),
+    /// The observer interrupted the fit.
     #[error("the fit was interrupted; nothing was written")]
-    Interrupted,
+    Interrupted(#[from] Interrupted),
+}
+
+impl From<NnError> for BridgeError {
+    fn from(error: NnError) -> Self {
+        match error {
+            NnError::Interrupted(interrupted) => Self::Interrupted(interrupted),
+            other => Self::Network(other),
+        }
+    }
 }

@@ -5,49 +5,31 @@ use crate::curve::{Curve, FitCurve};
 use crate::divergence::Gaussians;
 use crate::{BridgeError, GaussianDensity};
 use multiversion::multiversion;
-use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream, Stage};
 use zbridge_nn::{
-    Adam, Gradients, InputGradient, Mode, NnError, Position, Schedule, StepContext, Tape, Trainee,
-    TrainingPlan, Verdict, train,
+    Adam, Gradients, InputGradient, Mode, NnError, Schedule, StepContext, Tape, Trainee, Trainer,
+    TrainingPlan,
 };
 
-/// q(target|source), fitted on the pairs; `observe` hears the progress and says whether to go on.
+/// q(target|source), fitted on the pairs; `stage` counts steps.
 pub(crate) fn fit(
     source: &DiagonalGaussian,
     target: &DiagonalGaussian,
     config: &CheckedConfig,
     name: &str,
-    observe: &mut dyn FnMut() -> bool,
+    stage: &Stage<'_>,
 ) -> Result<(GaussianDensity, FitCurve), BridgeError> {
     let pairs = source.rows();
     let streams = RandomStream::named(config.seed, name);
     let density =
         GaussianDensity::initial(source.dim(), target.dim(), config, &mut streams.child(0))?;
-    let mut trainer = DensityTrainer::new(density, source, target, config);
+    let mut trainee = DensityTrainer::new(density, source, target, config);
     let plan = plan(pairs, config, streams.child(1).below(usize::MAX) as u64);
     let mut curve = Curve::over(config.steps);
-    let mut done = 0;
-    let outcome = train(
-        &mut trainer,
-        &plan,
-        Position::default(),
-        &mut |trainer, _| {
-            done += 1;
-            curve.push(done, trainer.last_nats);
-            let go_on = observe() && done < config.steps;
-            if go_on {
-                Verdict::Continue
-            } else {
-                Verdict::Stop
-            }
-        },
-    )?;
-    debug_assert!(outcome.position.epoch <= plan.epochs);
-    if done < config.steps {
-        return Err(BridgeError::Interrupted);
-    }
-    trainer.settle_statistics(&mut streams.child(2));
-    Ok((trainer.density, curve.finish()))
+    let mut trainer = Trainer::of_epochs(&plan).ending_after(config.steps);
+    trainer.run(&mut trainee, stage, &mut [&mut curve])?;
+    trainee.settle_statistics(&mut streams.child(2));
+    Ok((trainee.density, curve.finish()))
 }
 
 /// Enough epochs for the configured steps.
@@ -78,7 +60,6 @@ struct DensityTrainer<'p> {
     gradients: Vec<f32>,
     draws: Vec<f32>,
     output_gradient: Vec<f32>,
-    last_nats: f64,
 }
 
 impl<'p> DensityTrainer<'p> {
@@ -111,7 +92,6 @@ impl<'p> DensityTrainer<'p> {
             gradients: vec![0.0; parameters],
             draws: Vec::new(),
             output_gradient: Vec::new(),
-            last_nats: f64::NAN,
         }
     }
 
@@ -178,7 +158,7 @@ impl Trainee for DensityTrainer<'_> {
         rayon::yield_now();
         // Equation 4: L ≃ (N/M) Σ L_i.
         let scale = self.source.rows() as f32 / rows.len() as f32;
-        self.last_nats = self.divergence(rows, scale) / rows.len() as f64;
+        let nats = self.divergence(rows, scale) / rows.len() as f64;
         let (network, parameters) = self.density.parts_mut();
         let unused = InputGradient::Unused;
         network.backward(
@@ -191,6 +171,6 @@ impl Trainee for DensityTrainer<'_> {
         network.update_running_statistics(parameters, &self.tape);
         self.adam
             .step(parameters, &self.gradients, context.learning_rate);
-        Ok(self.last_nats)
+        Ok(nats)
     }
 }

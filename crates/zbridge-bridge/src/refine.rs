@@ -6,115 +6,166 @@
 //! observation, so that they mean the same. No label of an unpaired observation exists here.
 
 use crate::BridgeError;
-use crate::FitCurve;
-use crate::curve::Curve;
+use crate::curve::{Curve, FitCurve};
 use crate::families::{Mixture, MixtureTape};
 use crate::frame::{Frame, FramedPosterior};
 use crate::learner::Learner;
-use crate::maximum_likelihood::{Ascent, Order, Pairs, decay, shorten};
-use zbridge_core::RandomStream;
-use zbridge_nn::{Adam, NnError};
+use crate::maximum_likelihood::{MAX_GRADIENT_NORM, Pairs};
+use zbridge_core::{RandomStream, Stage};
+use zbridge_nn::{
+    BatchSampler, MovingAverage, NnError, Optimiser, OptimiserPlan, StepContext, Trainee, Trainer,
+};
 
 /// How a tied mixture is refined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Refinement {
     /// Steps, learning rate and batch of pairs.
-    pub(crate) ascent: Ascent,
+    pub(crate) optimiser: OptimiserPlan,
     /// Unpaired posteriors in a step.
     pub(crate) unpaired: usize,
     /// Weight of the unpaired term against the pairs' −log q.
     pub(crate) strength: f32,
     /// Temperature to which the teacher's weights are sharpened.
     pub(crate) temperature: f32,
-    /// Decay of the average that the teacher is of the student.
+    /// Decay of the moving average of the student that the teacher is.
     pub(crate) averaging: f32,
 }
 
-/// Share of the steps after which the unpaired term has come in fully; over the first half of them
-/// it is silent.
+/// Share of the steps after which the unpaired term has its full strength; over the first half of
+/// them it is left out.
 const RAMP: f32 = 0.3;
 
-/// The teacher at the end of the refinement of `student`, a tied mixture.
+/// A tied mixture that learns from pairs, and from its own mean teacher.
+struct MeanTeacherFit<'p> {
+    refinement: Refinement,
+    pairs: &'p dyn Pairs,
+    frame: &'p Frame,
+    unpaired: &'p FramedPosterior,
+    unpaired_batches: BatchSampler,
+    student: Mixture,
+    teacher: Mixture,
+    optimiser: Optimiser,
+    gradients: Vec<f32>,
+    tape: MixtureTape,
+    teacher_tape: MixtureTape,
+    source: Vec<f32>,
+    target: Vec<f32>,
+}
+
+/// Returns the teacher at the end of the refinement of `student`, a tied mixture; `stage` counts
+/// steps.
+///
+/// # Errors
+/// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
 pub(crate) fn refine(
-    mut student: Mixture,
+    student: Mixture,
     pairs: &dyn Pairs,
     (frame, unpaired): (&Frame, &FramedPosterior),
     refinement: &Refinement,
     streams: &RandomStream,
-    observe: &mut dyn FnMut() -> bool,
+    stage: &Stage<'_>,
 ) -> Result<(Mixture, FitCurve), BridgeError> {
-    let mut teacher = student.clone();
-    let (mut adam, mut tape) = (
-        Adam::new(student.parameters().len()),
-        MixtureTape::default(),
-    );
-    let (mut teacher_tape, mut gradients) = (
-        MixtureTape::default(),
-        vec![0.0f32; student.parameters().len()],
-    );
-    let (mut source, mut target) = (Vec::new(), Vec::new());
-    let ascent = &refinement.ascent;
-    let mut curve = Curve::over(ascent.steps);
-    let mut paired_order = Order::new(pairs.count(), streams.child(0));
-    let mut unpaired_order = Order::new(unpaired.rows(), streams.child(1));
-    for step in 0..ascent.steps {
-        let mut stream = streams.child(step as u64 + 2);
-        let rows = paired_order.next(ascent.batch);
-        pairs.draw(&rows, &mut stream, &mut source, &mut target);
-        gradients.fill(0.0);
-        let count = rows.len() as f64;
-        let nats = student.backward(
-            &source,
-            &target,
-            1.0 / count as f32,
-            &mut stream,
-            &mut gradients,
-            &mut tape,
-        ) / count;
-        if !nats.is_finite() {
-            return Err(NnError::Diverged { step, value: nats }.into());
-        }
-        let strength = refinement.strength * ramp(step as f32 / ascent.steps as f32);
+    let plan = &refinement.optimiser;
+    let parameters = student.parameters().len();
+    let mut fit = MeanTeacherFit {
+        refinement: *refinement,
+        pairs,
+        frame,
+        unpaired,
+        unpaired_batches: BatchSampler::full_batches(
+            unpaired.rows(),
+            refinement.unpaired,
+            streams.child(1),
+        ),
+        teacher: student.clone(),
+        student,
+        optimiser: Optimiser::new(parameters, plan.weight_decay, MAX_GRADIENT_NORM),
+        gradients: vec![0.0; parameters],
+        tape: MixtureTape::default(),
+        teacher_tape: MixtureTape::default(),
+        source: Vec::new(),
+        target: Vec::new(),
+    };
+    let mut curve = Curve::over(plan.steps);
+    let batches = BatchSampler::full_batches(pairs.count(), plan.batch, streams.child(0));
+    let mut trainer = Trainer::of_steps(plan, batches, streams, 2);
+    trainer.run(&mut fit, stage, &mut [&mut curve])?;
+    Ok((fit.teacher, curve.finish()))
+}
+
+impl Trainee for MeanTeacherFit<'_> {
+    fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
+        let stream = &mut context.stream;
+        self.gradients.fill(0.0);
+        let nats = self.learn_from_pairs(rows, stream);
+        let strength = self.refinement.strength * ramp(context.done);
         if strength > 0.0 {
-            let rows = unpaired_order.next(refinement.unpaired);
-            unpaired.draw_seen(&rows, &mut stream, &mut source);
-            let taught = frame.features(std::mem::take(&mut source));
-            let mut lesson = teacher.weights(&taught, &mut teacher_tape).to_vec();
-            sharpen(
-                &mut lesson,
-                teacher.components().rows(),
-                refinement.temperature,
-            );
-            unpaired.draw_seen(&rows, &mut stream, &mut source);
-            let seen = frame.features(std::mem::take(&mut source));
-            let scale = strength / rows.len() as f32;
-            let weights = student.weights_in_training(&seen, &mut stream, &mut tape);
-            // d CE(lesson, softmax) / d logits.
-            lesson
-                .iter_mut()
-                .zip(weights)
-                .for_each(|(lesson, weight)| *lesson = scale * (weight - *lesson));
-            student.backward_weights(&lesson, &mut gradients, &mut tape);
+            self.learn_from_teacher(strength, stream);
         }
-        shorten(&mut gradients);
-        let rate = ascent.rate_at(step);
-        decay(student.parameters_mut(), rate * ascent.weight_decay);
-        adam.step(student.parameters_mut(), &gradients, rate);
-        // The teacher follows fast at first, when the student has hardly begun.
-        let keep = refinement.averaging.min(1.0 - 1.0 / (step as f32 + 2.0));
-        for (old, new) in teacher
-            .parameters_mut()
-            .iter_mut()
-            .zip(student.parameters())
-        {
-            *old += (1.0 - keep) * (new - *old);
-        }
-        curve.push(step + 1, nats);
-        if !observe() {
-            return Err(BridgeError::Interrupted);
-        }
+        let parameters = self.student.parameters_mut();
+        self.optimiser
+            .step(parameters, &mut self.gradients, context.learning_rate);
+        let averaging = MovingAverage {
+            decay: self.refinement.averaging,
+        };
+        averaging.follow(
+            self.teacher.parameters_mut(),
+            self.student.parameters(),
+            context.step,
+        );
+        Ok(nats)
     }
-    Ok((teacher, curve.finish()))
+}
+
+impl MeanTeacherFit<'_> {
+    /// Adds the gradient of the mean −log q of the pairs in `rows`, and returns that mean in nats.
+    fn learn_from_pairs(&mut self, rows: &[usize], stream: &mut RandomStream) -> f64 {
+        self.pairs
+            .draw(rows, stream, &mut self.source, &mut self.target);
+        let count = rows.len() as f64;
+        self.student.backward(
+            &self.source,
+            &self.target,
+            1.0 / count as f32,
+            stream,
+            &mut self.gradients,
+            &mut self.tape,
+        ) / count
+    }
+
+    /// Adds the gradient of `strength` times the mean cross-entropy between the teacher's weights of
+    /// one draw of unpaired posteriors and the student's of another draw.
+    fn learn_from_teacher(&mut self, strength: f32, stream: &mut RandomStream) {
+        let rows = self.unpaired_batches.next_batch().to_vec();
+        let seen_by_teacher = self.unpaired_features(&rows, stream);
+        let teacher_weights = self
+            .teacher
+            .weights(&seen_by_teacher, &mut self.teacher_tape);
+        let mut targets = teacher_weights.to_vec();
+        sharpen(
+            &mut targets,
+            self.teacher.components().rows(),
+            self.refinement.temperature,
+        );
+        let seen_by_student = self.unpaired_features(&rows, stream);
+        let scale = strength / rows.len() as f32;
+        let weights = self
+            .student
+            .weights_in_training(&seen_by_student, stream, &mut self.tape);
+        // d CE(target, softmax) / d logits = softmax − target.
+        let mut logit_gradients = targets;
+        for (gradient, weight) in logit_gradients.iter_mut().zip(weights) {
+            *gradient = scale * (weight - *gradient);
+        }
+        self.student
+            .backward_weights(&logit_gradients, &mut self.gradients, &mut self.tape);
+    }
+
+    /// Returns the features of one draw of each of these unpaired posteriors.
+    fn unpaired_features(&mut self, rows: &[usize], stream: &mut RandomStream) -> Vec<f32> {
+        self.unpaired.draw_seen(rows, stream, &mut self.source);
+        self.frame.features(std::mem::take(&mut self.source))
+    }
 }
 
 pub(crate) fn ramp(progress: f32) -> f32 {

@@ -13,21 +13,24 @@ use crate::BridgeError;
 use crate::curve::{Curve, FitCurve};
 use crate::families::{Cholesky, Conditioner, chosen, in_rows, normalise};
 use crate::frame::FramedPosterior;
-use crate::maximum_likelihood::{Ascent, Order, Pairs, decay, shorten};
+use crate::maximum_likelihood::{MAX_GRADIENT_NORM, Pairs};
 use crate::refine::{ramp, sharpen};
-use zbridge_core::RandomStream;
-use zbridge_nn::{Adam, NnError, Tape};
+use zbridge_core::{RandomStream, Stage};
+use zbridge_nn::{
+    BatchSampler, MovingAverage, NnError, Optimiser, OptimiserPlan, StepContext, Tape, Trainee,
+    Trainer,
+};
 
 /// How codes are learned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CodeLearning {
     /// Steps, learning rate and batch of pairs.
-    pub(crate) ascent: Ascent,
+    pub(crate) optimiser: OptimiserPlan,
     /// Codes to begin with; those that hardly ever come are dropped in the end.
     pub(crate) codes: usize,
     /// Posteriors of each side, with partners or without, in a step.
     pub(crate) unpaired: usize,
-    /// Weight of the teacher's lessons.
+    /// Weight of the distance from the teacher's targets.
     pub(crate) strength: f32,
     pub(crate) hidden: [usize; 2],
     pub(crate) dropout: f32,
@@ -37,8 +40,8 @@ pub(crate) struct CodeLearning {
 const STRAY: f32 = 0.02;
 /// Temperature to which the teacher's codes are sharpened.
 const TEMPERATURE: f32 = 0.5;
-/// Decay of the average that a teacher is of its student.
-const AVERAGING: f32 = 0.99;
+/// A teacher is this moving average of its student.
+const AVERAGING: MovingAverage = MovingAverage { decay: 0.99 };
 /// What every code's frequency has in advance, so that one that never comes has one.
 const LEAST_FREQUENCY: f32 = 1e-4;
 /// Codes that come less often than this are dropped.
@@ -96,95 +99,111 @@ pub(crate) struct SharedCodes {
     pub(crate) curve: FitCurve,
 }
 
-/// One side while codes are learned.
-struct Pupil<'s> {
+/// The fit of the codes of both sides.
+struct CodeFit<'s> {
+    learning: CodeLearning,
+    learners: [CodeLearner<'s>; 2],
+}
+
+/// The network that reads the codes of one side, while it is fitted.
+struct CodeLearner<'s> {
     side: Side<'s>,
     student: Conditioner,
     teacher: Conditioner,
-    adam: Adam,
+    optimiser: Optimiser,
     gradients: Vec<f32>,
-    order: Order,
+    batches: BatchSampler,
     tape: Tape,
     teacher_tape: Tape,
     points: Vec<f32>,
     /// Codes of the pairs, then of the others, `[pairs + others, K]`.
     codes: Vec<f32>,
-    lessons: Vec<f32>,
+    /// The teacher's codes of the others, `[others, K]`.
+    teacher_targets: Vec<f32>,
     /// d objective / d codes, then / d logits.
     slopes: Vec<f32>,
 }
 
 impl SharedCodes {
-    /// Codes of pairs: row i of `sides[0].rows` has the partner row i of `sides[1].rows`.
+    /// Returns codes of pairs: row i of `sides[0].rows` has the partner row i of `sides[1].rows`.
+    /// `stage` counts steps.
     ///
     /// # Errors
-    /// [`BridgeError::Network`] when the fit diverges, [`BridgeError::Interrupted`] when `observe`
-    /// says stop.
+    /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
     pub(crate) fn learn(
         sides: [Side<'_>; 2],
         widths: [usize; 2],
         learning: &CodeLearning,
         streams: &RandomStream,
-        observe: &mut dyn FnMut() -> bool,
+        stage: &Stage<'_>,
     ) -> Result<Self, BridgeError> {
-        let pupil = |index: usize| {
-            Pupil::new(
-                sides[index],
-                widths[index],
-                learning,
-                &streams.child(index as u64),
-            )
+        let [x, y] = sides;
+        let learners = [
+            CodeLearner::new(x, widths[0], learning, &streams.child(0))?,
+            CodeLearner::new(y, widths[1], learning, &streams.child(1))?,
+        ];
+        let mut fit = CodeFit {
+            learning: *learning,
+            learners,
         };
-        let mut pupils = [pupil(0)?, pupil(1)?];
-        let ascent = &learning.ascent;
-        let mut order = Order::new(sides[0].rows.len(), streams.child(2));
-        let mut curve = Curve::over(ascent.steps);
-        for step in 0..ascent.steps {
-            let mut stream = streams.child(step as u64 + 8);
-            let places = order.next(ascent.batch);
-            for pupil in &mut pupils {
-                pupil.read(&places, learning.unpaired, &mut stream);
-            }
-            let [x, y] = &mut pupils;
-            let nats = tell_apart(x, y, places.len(), learning.codes);
-            if !nats.is_finite() {
-                return Err(NnError::Diverged { step, value: nats }.into());
-            }
-            let strength = learning.strength * ramp(step as f32 / ascent.steps as f32);
-            for pupil in &mut pupils {
-                pupil.learn(places.len(), learning.codes, strength, ascent, step);
-            }
-            curve.push(step + 1, nats);
-            if !observe() {
-                return Err(BridgeError::Interrupted);
-            }
+        let plan = &learning.optimiser;
+        let mut curve = Curve::over(plan.steps);
+        let batches = BatchSampler::full_batches(x.rows.len(), plan.batch, streams.child(2));
+        let mut trainer = Trainer::of_steps(plan, batches, streams, 8);
+        trainer.run(&mut fit, stage, &mut [&mut curve])?;
+        fit.used_codes(streams, curve.finish())
+    }
+}
+
+impl Trainee for CodeFit<'_> {
+    fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
+        for learner in &mut self.learners {
+            learner.read(rows, &mut context.stream);
         }
-        let priors = pupils
-            .each_ref()
-            .map(|pupil| pupil.frequencies(learning.codes, &mut streams.child(3)));
-        let prior: Vec<f32> = priors[0]
+        let [x, y] = &mut self.learners;
+        let nats = tell_apart(x, y, rows.len(), self.learning.codes);
+        let strength = self.learning.strength * ramp(context.done);
+        for learner in &mut self.learners {
+            learner.learn(rows.len(), self.learning.codes, strength, &context);
+        }
+        Ok(nats)
+    }
+}
+
+impl CodeFit<'_> {
+    /// Returns the teachers, without the codes that are hardly ever used.
+    fn used_codes(
+        self,
+        streams: &RandomStream,
+        curve: FitCurve,
+    ) -> Result<SharedCodes, BridgeError> {
+        let codes = self.learning.codes;
+        let [x, y] = self.learners;
+        let x_frequencies = x.frequencies(codes, &mut streams.child(3));
+        let y_frequencies = y.frequencies(codes, &mut streams.child(3));
+        let frequencies: Vec<f32> = x_frequencies
             .iter()
-            .zip(&priors[1])
+            .zip(&y_frequencies)
             .map(|(x, y)| 0.5 * (x + y))
             .collect();
-        let kept: Vec<usize> = (0..learning.codes)
-            .filter(|&code| prior[code] >= LEAST_USED)
+        let kept: Vec<usize> = (0..codes)
+            .filter(|&code| frequencies[code] >= LEAST_USED)
             .collect();
-        let total: f32 = kept.iter().map(|&code| prior[code]).sum();
+        let total: f32 = kept.iter().map(|&code| frequencies[code]).sum();
         let log_prior = kept
             .iter()
-            .map(|&code| (prior[code] / total).ln())
+            .map(|&code| (frequencies[code] / total).ln())
             .collect();
-        let [x, y] = pupils.map(|pupil| pupil.teacher.keeping(&kept));
-        Ok(Self {
-            readers: [x?, y?],
+        let readers = [x.teacher.keeping(&kept)?, y.teacher.keeping(&kept)?];
+        Ok(SharedCodes {
+            readers,
             log_prior,
-            curve: curve.finish(),
+            curve,
         })
     }
 }
 
-impl<'s> Pupil<'s> {
+impl<'s> CodeLearner<'s> {
     fn new(
         side: Side<'s>,
         width: usize,
@@ -208,28 +227,32 @@ impl<'s> Pupil<'s> {
             .for_each(|weight| *weight *= APART);
         Ok(Self {
             side,
-            adam: Adam::new(student.parameters().len()),
+            optimiser: Optimiser::new(
+                student.parameters().len(),
+                learning.optimiser.weight_decay,
+                MAX_GRADIENT_NORM,
+            ),
             gradients: vec![0.0; student.parameters().len()],
             teacher: student.clone(),
             student,
-            order: Order::new(side.count(), streams.child(1)),
+            batches: BatchSampler::full_batches(side.count(), learning.unpaired, streams.child(1)),
             tape: Tape::default(),
             teacher_tape: Tape::default(),
             points: Vec::new(),
             codes: Vec::new(),
-            lessons: Vec::new(),
+            teacher_targets: Vec::new(),
             slopes: Vec::new(),
         })
     }
 
     /// The student's codes of these pairs and of the next others, and the teacher's of other draws
     /// of the latter.
-    fn read(&mut self, pairs: &[usize], others: usize, stream: &mut RandomStream) {
-        let others = self.order.next(others);
+    fn read(&mut self, pairs: &[usize], stream: &mut RandomStream) {
+        let others = self.batches.next_batch().to_vec();
         let mut points = std::mem::take(&mut self.points);
         self.side.draw(&others, true, stream, &mut points);
-        self.lessons.clear();
-        self.lessons
+        self.teacher_targets.clear();
+        self.teacher_targets
             .extend_from_slice(self.teacher.infer(&points, &mut self.teacher_tape));
         self.side.draw(&others, true, stream, &mut points);
         let mut all = Vec::new();
@@ -241,7 +264,7 @@ impl<'s> Pupil<'s> {
         let count = self.student.outputs();
         self.codes
             .chunks_exact_mut(count)
-            .chain(self.lessons.chunks_exact_mut(count))
+            .chain(self.teacher_targets.chunks_exact_mut(count))
             .for_each(|row| {
                 normalise(row);
             });
@@ -250,8 +273,8 @@ impl<'s> Pupil<'s> {
         self.slopes.resize(self.codes.len(), 0.0);
     }
 
-    /// A step along the slopes of the codes, and of the teacher's lessons.
-    fn learn(&mut self, pairs: usize, count: usize, strength: f32, ascent: &Ascent, step: usize) {
+    /// Takes a step along the slopes of the codes, and of the distance from the teacher's targets.
+    fn learn(&mut self, pairs: usize, count: usize, strength: f32, context: &StepContext) {
         for (slopes, codes) in self
             .slopes
             .chunks_exact_mut(count)
@@ -268,33 +291,27 @@ impl<'s> Pupil<'s> {
                 .for_each(|(slope, code)| *slope = code * (*slope - mean));
         }
         if strength > 0.0 {
-            sharpen(&mut self.lessons, count, TEMPERATURE);
-            let scale = strength * count as f32 / self.lessons.len() as f32;
+            sharpen(&mut self.teacher_targets, count, TEMPERATURE);
+            let scale = strength * count as f32 / self.teacher_targets.len() as f32;
             let (slopes, codes) = (
                 &mut self.slopes[pairs * count..],
                 &self.codes[pairs * count..],
             );
-            for ((slope, code), lesson) in slopes.iter_mut().zip(codes).zip(&self.lessons) {
-                *slope += scale * (code - lesson);
+            for ((slope, code), target) in slopes.iter_mut().zip(codes).zip(&self.teacher_targets) {
+                *slope += scale * (code - target);
             }
         }
         self.gradients.fill(0.0);
         self.student
             .backward(&self.slopes, &mut self.gradients, &mut self.tape);
-        shorten(&mut self.gradients);
-        let rate = ascent.rate_at(step);
-        decay(self.student.parameters_mut(), rate * ascent.weight_decay);
-        self.adam
-            .step(self.student.parameters_mut(), &self.gradients, rate);
-        let keep = AVERAGING.min(1.0 - 1.0 / (step as f32 + 2.0));
-        for (old, new) in self
-            .teacher
-            .parameters_mut()
-            .iter_mut()
-            .zip(self.student.parameters())
-        {
-            *old += (1.0 - keep) * (new - *old);
-        }
+        let parameters = self.student.parameters_mut();
+        self.optimiser
+            .step(parameters, &mut self.gradients, context.learning_rate);
+        AVERAGING.follow(
+            self.teacher.parameters_mut(),
+            self.student.parameters(),
+            context.step,
+        );
     }
 
     /// How often each code comes among draws of all posteriors.
@@ -319,7 +336,7 @@ impl<'s> Pupil<'s> {
 
 /// −E log(δ + (1 − δ) Σ_k a_k b_k / p_k) + log Σ_k ā_k b̄_k / p_k over the pairs, and its slopes by
 /// all codes; p is the frequency of codes among the others of both sides.
-fn tell_apart(x: &mut Pupil<'_>, y: &mut Pupil<'_>, pairs: usize, count: usize) -> f64 {
+fn tell_apart(x: &mut CodeLearner<'_>, y: &mut CodeLearner<'_>, pairs: usize, count: usize) -> f64 {
     let split = pairs * count;
     let (a, x_others) = x.codes.split_at(split);
     let (b, y_others) = y.codes.split_at(split);
@@ -463,7 +480,7 @@ impl Pairs for CodedTargets<'_> {
 mod tests {
     use super::*;
     use crate::frame::Frame;
-    use zbridge_core::{DiagonalGaussian, Latents, Posterior};
+    use zbridge_core::{DiagonalGaussian, Latents, Posterior, Unobserved};
 
     /// Points around `classes` corners of a hypercube, row i of class i modulo `classes`; `turn`
     /// moves the corners.
@@ -499,14 +516,14 @@ mod tests {
             unpaired: None,
             rows: &rows,
         };
-        let ascent = Ascent {
+        let optimiser = OptimiserPlan {
             steps: 150,
             batch: 64,
             learning_rate: 4e-3,
             weight_decay: 0.05,
         };
         let learning = CodeLearning {
-            ascent,
+            optimiser,
             codes: 8,
             unpaired: 64,
             strength: 1.0,
@@ -519,7 +536,7 @@ mod tests {
             [3, 3],
             &learning,
             &streams,
-            &mut || true,
+            &Stage::new(&Unobserved, "learning codes", 0),
         )
         .unwrap();
         (codes, x, y)
@@ -562,45 +579,45 @@ mod tests {
             unpaired: None,
             rows: &rows,
         };
-        let ascent = Ascent {
+        let optimiser = OptimiserPlan {
             steps: 10,
             batch: 8,
             learning_rate: 1e-3,
             weight_decay: 0.0,
         };
         let learning = CodeLearning {
-            ascent,
+            optimiser,
             codes: 5,
             unpaired: 8,
             strength: 1.0,
             hidden: [8, 8],
             dropout: 0.0,
         };
-        let pupil =
-            |seed| Pupil::new(side, 3, &learning, &RandomStream::named(seed, "slopes")).unwrap();
-        let mut pupils = [pupil(1), pupil(2)];
-        pupils.iter_mut().for_each(|pupil| {
-            pupil.read(
+        let learner = |seed| {
+            CodeLearner::new(side, 3, &learning, &RandomStream::named(seed, "slopes")).unwrap()
+        };
+        let mut learners = [learner(1), learner(2)];
+        learners.iter_mut().for_each(|learner| {
+            learner.read(
                 &[0, 1, 2, 3, 4, 5, 6, 7],
-                8,
                 &mut RandomStream::named(3, "slopes"),
             )
         });
-        let objective = |pupils: &mut [Pupil<'_>; 2]| {
-            let [x, y] = pupils;
+        let objective = |learners: &mut [CodeLearner<'_>; 2]| {
+            let [x, y] = learners;
             tell_apart(x, y, 8, 5)
         };
-        objective(&mut pupils);
-        let slopes = pupils.each_ref().map(|pupil| pupil.slopes.clone());
+        objective(&mut learners);
+        let slopes = learners.each_ref().map(|learner| learner.slopes.clone());
         for (which, place) in [(0, 3), (0, 41), (0, 77), (1, 0), (1, 39), (1, 60)] {
-            let at = |shift: f32, pupils: &mut [Pupil<'_>; 2]| {
-                let before = pupils[which].codes[place];
-                pupils[which].codes[place] = before + shift;
-                let nats = objective(pupils);
-                pupils[which].codes[place] = before;
+            let at = |shift: f32, learners: &mut [CodeLearner<'_>; 2]| {
+                let before = learners[which].codes[place];
+                learners[which].codes[place] = before + shift;
+                let nats = objective(learners);
+                learners[which].codes[place] = before;
                 nats
             };
-            let measured = (at(2e-3, &mut pupils) - at(-2e-3, &mut pupils)) / 4e-3;
+            let measured = (at(2e-3, &mut learners) - at(-2e-3, &mut learners)) / 4e-3;
             let told = f64::from(slopes[which][place]);
             assert!(
                 (measured - told).abs() < 2e-3 + 0.03 * told.abs(),

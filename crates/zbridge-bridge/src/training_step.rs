@@ -2,7 +2,7 @@ use crate::BridgeError;
 use crate::density::{Density, Family};
 use crate::families::{CouplingFlow, FlowMatching, FlowShape, GaussianDensity, Mixture};
 use crate::learner::Learner;
-use crate::maximum_likelihood::InTraining;
+use crate::maximum_likelihood::LearnerTraining;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::WeightsFile;
 
@@ -22,18 +22,14 @@ trait Steps: Send {
 }
 
 struct Kind<L: Learner> {
-    training: InTraining<L>,
+    training: LearnerTraining<L>,
     density: fn(L) -> Density,
 }
 
 impl<L: Learner> Steps for Kind<L> {
-    fn step(&mut self, batch: [&[f32]; 2], stream: &mut RandomStream) -> f64 {
-        self.training.step(
-            batch,
-            TrainingStep::LEARNING_RATE,
-            TrainingStep::WEIGHT_DECAY,
-            stream,
-        )
+    fn step(&mut self, [source, target]: [&[f32]; 2], stream: &mut RandomStream) -> f64 {
+        self.training
+            .step(source, target, TrainingStep::LEARNING_RATE, stream)
     }
 
     fn density(&self) -> Density {
@@ -43,7 +39,7 @@ impl<L: Learner> Steps for Kind<L> {
 
 fn boxed<L: Learner + 'static>(learner: L, density: fn(L) -> Density) -> Box<dyn Steps> {
     Box::new(Kind {
-        training: InTraining::new(learner),
+        training: LearnerTraining::new(learner, TrainingStep::WEIGHT_DECAY),
         density,
     })
 }

@@ -303,5 +303,5 @@ fn a_fit_stops_when_it_is_told_to() {
             &config,
             &mut |_, (done, _)| done < 50,
         );
-    assert!(matches!(stopped, Err(BridgeError::Interrupted)));
+    assert!(matches!(stopped, Err(BridgeError::Interrupted(_))));
 }

@@ -261,7 +261,7 @@ fn an_observer_can_stop_a_fit() {
     let stopped = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, (done, _)| {
         done < 5
     });
-    assert!(matches!(stopped, Err(BridgeError::Interrupted)));
+    assert!(matches!(stopped, Err(BridgeError::Interrupted(_))));
 }
 
 #[test]

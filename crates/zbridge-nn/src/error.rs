@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use zbridge_core::Interrupted;
 
 /// What can go wrong with networks, their weights and their training.
 #[derive(Debug, thiserror::Error)]
@@ -44,4 +45,7 @@ pub enum NnError {
         /// What the objective became.
         value: f64,
     },
+    /// The observer interrupted the training.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }

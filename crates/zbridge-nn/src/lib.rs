@@ -33,6 +33,8 @@ pub use native::{Gradients, InputGradient, Mode, Tape};
 pub use network::{Network, ParameterTensor};
 pub use stencil::{GridConvolution, GridSide};
 pub use training::{
-    Outcome, Position, Progress, Schedule, StepContext, Trainee, TrainingPlan, Verdict, train,
+    BatchSampler, Checkpoints, EarlyStopping, Ending, FlatParameters, Hook, LearningRate,
+    MovingAverage, Optimiser, OptimiserPlan, Outcome, Position, Schedule, StepContext, StepReport,
+    Trainee, Trainer, TrainingPlan, clip_grad_norm,
 };
 pub use weights::{Precision, StoredTensor, WeightsFile};

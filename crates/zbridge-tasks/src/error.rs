@@ -231,7 +231,7 @@ fn of_bridge(error: &BridgeError) -> Failure {
         | BridgeError::TooFewPairs { .. }
         | BridgeError::Shape(_) => Failure::BadData,
         BridgeError::Network(error) => of_network(error),
-        BridgeError::Interrupted => Failure::Interrupted,
+        BridgeError::Interrupted(_) => Failure::Interrupted,
         _ => Failure::General,
     }
 }
@@ -308,6 +308,9 @@ mod tests {
 
     #[test]
     fn an_interruption_has_the_shells_code() {
-        assert_eq!(code(BridgeError::Interrupted), 130);
+        assert_eq!(
+            code(BridgeError::Interrupted(zbridge_core::Interrupted)),
+            130
+        );
     }
 }
