@@ -1,4 +1,4 @@
-use zbridge_core::ShapeError;
+use zbridge_core::{LatentModelError, ShapeError};
 use zbridge_nn::NnError;
 
 /// What can go wrong with a given model.
@@ -8,6 +8,9 @@ pub enum ModelError {
     /// Weights, a checkpoint or a training failed.
     #[error(transparent)]
     Network(#[from] NnError),
+    /// A given model could not encode, decode or evaluate.
+    #[error(transparent)]
+    LatentModel(#[from] LatentModelError),
     /// Observations or latents do not fit the model.
     #[error("model `{model}`: {source}")]
     Shape {

@@ -1,12 +1,11 @@
 use crate::ModelError;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{
-    DiagonalGaussian, Estimate, EventKind, LatentModel, Latents, Observations, Posterior,
-    RandomStream, ShapeError,
+    DiagonalGaussian, Estimate, EventKind, LatentModel, LatentModelError, Latents, Observations,
+    Posterior, RandomStream, ShapeError,
 };
 use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace};
 
@@ -63,12 +62,12 @@ impl Elbo {
     /// The bound of `model` over `observations`, one posterior draw each.
     ///
     /// # Errors
-    /// [`ShapeError`] when the observations are not of the model's event.
+    /// [`LatentModelError`] if the observations are not of the model's event.
     pub fn of(
         model: &dyn LatentModel,
         observations: &Observations,
         stream: &mut RandomStream,
-    ) -> Result<Self, ShapeError> {
+    ) -> Result<Self, LatentModelError> {
         let posterior = model.posterior(observations)?;
         let prior = DiagonalGaussian::standard(posterior.rows(), posterior.dim());
         let kl = posterior.moments().kl_divergence_nats(&prior)?;
@@ -173,12 +172,12 @@ impl Vae {
     /// The evidence lower bound over `observations`, one posterior draw each.
     ///
     /// # Errors
-    /// [`ShapeError`] when the observations are not of the model's event.
+    /// [`LatentModelError`] if the observations are not of the model's event.
     pub fn elbo(
         &self,
         observations: &Observations,
         stream: &mut RandomStream,
-    ) -> Result<Elbo, ShapeError> {
+    ) -> Result<Elbo, LatentModelError> {
         Elbo::of(self, observations, stream)
     }
 
@@ -245,7 +244,7 @@ impl LatentModel for Vae {
         &self.architecture.event
     }
 
-    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         self.expect(observations)?;
         let dim = self.architecture.latent_dim;
         let encoded = self.encode(observations.values());
@@ -262,7 +261,7 @@ impl LatentModel for Vae {
         Ok(DiagonalGaussian::new(part(0)?, part(dim)?)?.into())
     }
 
-    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
         self.expect_latents(latents)?;
         let size = self.architecture.event.size();
         let mut values = vec![0.0; latents.rows() * size];
@@ -277,21 +276,21 @@ impl LatentModel for Vae {
                     values.copy_from_slice(outputs);
                 });
             });
-        Observations::new(values, self.architecture.event.clone())
+        Ok(Observations::new(values, self.architecture.event.clone())?)
     }
 
     fn log_likelihood_nats(
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, LatentModelError> {
         self.expect(observations)?;
         self.expect_latents(latents)?;
         if observations.rows() == 0 || !latents.rows().is_multiple_of(observations.rows()) {
-            return Err(ShapeError::Ragged {
+            return Err(LatentModelError::from(ShapeError::Ragged {
                 values: latents.rows(),
                 dim: observations.rows(),
-            });
+            }));
         }
         let draws = latents.rows() / observations.rows();
         let size = self.architecture.event.size();
@@ -363,7 +362,7 @@ mod tests {
         let (network, mut tape) = (&vae.architecture.encoder, Tape::default());
         let outputs = network.forward(&vae.encoder, x.values(), Mode::Inference, &mut tape);
         for (row, plain) in outputs.chunks_exact(128).enumerate() {
-            let mut pairs = means.row(row).iter().zip(plain);
+            let mut pairs = means.row_values(row).iter().zip(plain);
             assert!(
                 pairs.all(|(mean, plain)| (mean - plain).abs() < 1e-5),
                 "row {row}"

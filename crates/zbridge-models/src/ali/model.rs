@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, ShapeError,
+    DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Observations, Posterior,
+    ShapeError,
 };
 use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, WeightsFile, Workspace};
 
@@ -193,7 +194,7 @@ impl LatentModel for Ali {
         &self.architecture.event
     }
 
-    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         self.expect(observations)?;
         let dim = self.architecture.latent_dim;
         let widths = [self.architecture.event.size(), 2 * dim];
@@ -211,21 +212,25 @@ impl LatentModel for Ali {
         Ok(DiagonalGaussian::new(part(0)?, part(dim)?)?.into())
     }
 
-    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
         self.expect_latents(latents)?;
         let widths = [self.architecture.latent_dim, self.architecture.event.size()];
         let mut values = self.outputs(&self.networks.generator, widths, latents.values());
         Likelihood::Bernoulli.means(&mut values);
-        Observations::new(values, self.architecture.event.clone())
+        Ok(Observations::new(values, self.architecture.event.clone())?)
     }
 
-    /// None: always [`ShapeError::Absent`].
-    fn log_likelihood_nats(&self, _: &Observations, _: &Latents) -> Result<Vec<f32>, ShapeError> {
+    /// None: always [`LatentModelError::Absent`].
+    fn log_likelihood_nats(
+        &self,
+        _: &Observations,
+        _: &Latents,
+    ) -> Result<Vec<f32>, LatentModelError> {
         let reason =
             "adversarially learned inference generates observations and defines no density of them; likelihoods \
                       need a VAE in its place, everything else goes without"
                 .into();
-        Err(ShapeError::Absent {
+        Err(LatentModelError::Absent {
             model: self.architecture.name.clone(),
             part: "likelihood",
             reason,

@@ -6,8 +6,8 @@ use super::*;
 use crate::ModelError;
 use std::path::Path;
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, Latents, Moments, Observations, RandomStream,
-    ShapeError,
+    DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Moments, Observations,
+    RandomStream,
 };
 use zbridge_nn::{
     Layer, Network, Position, Precision, Schedule, StepContext, Trainee, TrainingPlan, Verdict,
@@ -322,7 +322,7 @@ fn what_does_not_fit_is_told() {
     assert!(
         matches!(
             absent,
-            ShapeError::Absent {
+            LatentModelError::Absent {
                 part: "likelihood",
                 ..
             }

@@ -3,7 +3,7 @@ use super::texts::Texts;
 use crate::Elbo;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{
-    Estimate, LatentModel, Latents, Moments, Observations, RandomStream, ShapeError,
+    Estimate, LatentModel, LatentModelError, Latents, Moments, Observations, RandomStream,
 };
 
 /// What a text VAE keeps of texts, and whether its posteriors have collapsed.
@@ -33,12 +33,12 @@ impl TextFigures {
     /// The figures of `model` on `observations`.
     ///
     /// # Errors
-    /// [`ShapeError`] when the observations are not of the model's event.
+    /// [`LatentModelError`] if the observations are not of the model's event.
     pub fn of(
         model: &TextVae,
         observations: &Observations,
         stream: &mut RandomStream,
-    ) -> Result<Self, ShapeError> {
+    ) -> Result<Self, LatentModelError> {
         let elbo = model.elbo(observations, stream)?;
         let posterior = model.posterior(observations)?;
         let decoded = model.decode(&posterior.sample(stream))?;

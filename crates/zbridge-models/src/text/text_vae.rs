@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, Latents, Observations, Posterior, RandomStream,
-    ShapeError,
+    DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Observations, Posterior,
+    RandomStream, ShapeError,
 };
 use zbridge_nn::{BufferPool, NnError, StoredTensor, WeightsFile};
 
@@ -116,7 +116,7 @@ impl TextVae {
         &self,
         observations: &Observations,
         stream: &mut RandomStream,
-    ) -> Result<Elbo, ShapeError> {
+    ) -> Result<Elbo, LatentModelError> {
         Elbo::of(self, observations, stream)
     }
 
@@ -220,7 +220,7 @@ impl LatentModel for TextVae {
         &self.architecture.event
     }
 
-    fn posterior(&self, observations: &Observations) -> Result<Posterior, ShapeError> {
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         let texts = self.texts(observations)?;
         let (rows, dim): (Vec<usize>, usize) = (
             (0..observations.rows()).collect(),
@@ -246,10 +246,10 @@ impl LatentModel for TextVae {
     }
 
     /// The text of the most probable symbol at each step, given those before it (greedy), one-hot.
-    fn decode(&self, latents: &Latents) -> Result<Observations, ShapeError> {
-        self.written(latents, |_, _| {
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
+        Ok(self.written(latents, |_, _| {
             |_, logits: &mut [f32]| most_probable(logits)
-        })
+        })?)
     }
 
     /// Every symbol counts as far as the 0 that ends the text, this one included.
@@ -257,14 +257,14 @@ impl LatentModel for TextVae {
         &self,
         observations: &Observations,
         latents: &Latents,
-    ) -> Result<Vec<f32>, ShapeError> {
+    ) -> Result<Vec<f32>, LatentModelError> {
         let texts = self.texts(observations)?;
         self.expect_latents(latents)?;
         if observations.rows() == 0 || !latents.rows().is_multiple_of(observations.rows()) {
-            return Err(ShapeError::Ragged {
+            return Err(LatentModelError::from(ShapeError::Ragged {
                 values: latents.rows(),
                 dim: observations.rows(),
-            });
+            }));
         }
         let draws = latents.rows() / observations.rows();
         let rows: Vec<usize> = (0..latents.rows()).map(|row| row / draws).collect();
@@ -430,7 +430,7 @@ mod tests {
             let alone = texts.select(&[row]);
             let own = model.posterior(&alone).unwrap().moments().mean().clone();
             let mut pairs = own
-                .row(0)
+                .row_values(0)
                 .iter()
                 .zip(posterior.moments().mean().row(row).to_vec());
             assert!(pairs.all(|(a, b)| (a - b).abs() < 1e-5), "row {row}");
