@@ -17,30 +17,39 @@
 #![forbid(unsafe_code)]
 
 mod diagonal_gaussian;
+mod elbo;
 mod error;
 mod estimate;
+mod event_kind;
+mod file_replacement;
+mod hexadecimal;
 mod latents;
 mod log_sum_exp;
 mod model;
+mod moments;
 mod observations;
 mod observer;
 mod posterior;
 mod random_stream;
-mod replace_file;
-mod text;
+mod text_observations;
+mod vocabulary;
 
 pub use diagonal_gaussian::DiagonalGaussian;
+pub use elbo::Elbo;
 pub use error::{DensityError, LatentModelError, ShapeError, VocabularyError};
-pub use estimate::{Estimate, Moments};
+pub use estimate::Estimate;
+pub use event_kind::{EventKind, Spectrogram};
+pub use file_replacement::{FileReplacement, replace_file, replace_file_anywhere};
+pub use hexadecimal::hexadecimal;
 pub use latents::Latents;
 pub use log_sum_exp::{log_sum_exp, softmax_in_place};
 pub use model::{ConditionalDensity, LatentDistribution, LatentModel};
-pub use observations::{EventKind, Observations, Spectrogram};
+pub use moments::Moments;
+pub use observations::Observations;
 pub use observer::{Interrupted, Observer, Progress, Stage, Unobserved};
 pub use posterior::{Posterior, PosteriorSamples};
 pub use random_stream::RandomStream;
-pub use replace_file::{replace_file, replace_file_anywhere};
-pub use text::{TextUnit, Vocabulary};
+pub use vocabulary::{TextUnit, Vocabulary};
 
 /// `ln(2π)`, the constant of every Gaussian log-density.
 pub const LN_TWO_PI: f64 = 1.837_877_066_409_345_5;
