@@ -1,7 +1,20 @@
 use crate::ShapeError;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-/// A batch of points in a latent space: `[rows, dim]` in row-major order, every value finite.
+/// A batch of points in a latent space, `[rows, dim]`; every value is finite.
+///
+/// ```
+/// use ndarray::array;
+/// use zbridge_core::Latents;
+///
+/// let latents = Latents::new(array![[0.0, 1.0], [2.0, 3.0]])?;
+/// assert_eq!((latents.rows(), latents.dim()), (2, 2));
+/// assert_eq!(latents.select(&[1]).row_values(0), [2.0, 3.0]);
+///
+/// let error = Latents::new(array![[0.0, f32::NAN]]).unwrap_err();
+/// assert_eq!(error.to_string(), "row 0, column 1 is NaN: every value must be finite");
+/// # Ok::<(), zbridge_core::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latents {
     /// Always in standard (row-major) layout, so that it can be seen as one slice.
@@ -33,24 +46,21 @@ impl Latents {
     /// `dim`, [`ShapeError::NotFinite`] with the place of the first NaN or infinity.
     pub fn from_vec(values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
         if dim == 0 {
-            return Err(ShapeError::Empty {
-                what: "a batch of latents",
-            });
+            let what = "a batch of latents";
+            return Err(ShapeError::Empty { what });
         }
         if !values.len().is_multiple_of(dim) {
-            return Err(ShapeError::Ragged {
-                values: values.len(),
-                dim,
-            });
+            let values = values.len();
+            return Err(ShapeError::Ragged { values, dim });
         }
-        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-            return Err(ShapeError::NotFinite {
+        match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(Self::from_finite(values, dim)),
+            Some(i) => Err(ShapeError::NotFinite {
                 row: i / dim,
                 column: i % dim,
                 value: values[i],
-            });
+            }),
         }
-        Ok(Self::from_finite(values, dim))
     }
 
     /// Returns `rows` points with `value` in every column.
