@@ -48,7 +48,8 @@ impl DiagonalGaussian {
         }
     }
 
-    /// Returns the distributions of all parts, one part after the other, each over `dim` dimensions.
+    /// Returns the distributions of all parts, one part after the other, each over `dim`
+    /// dimensions.
     ///
     /// # Errors
     /// [`ShapeError::Mismatch`] if a part has other dimensions.
@@ -148,6 +149,7 @@ impl DiagonalGaussian {
         for (point, mut nats) in points.view().outer_iter().zip(nats.outer_iter_mut()) {
             for (column, &value) in point.iter().enumerate() {
                 let value = f64::from(value);
+                // One column of all Gaussians at once: rows of `terms` fill vector registers.
                 Zip::from(&mut nats)
                     .and(terms.mean.row(column))
                     .and(terms.constant.row(column))
@@ -194,6 +196,7 @@ impl LatentDistribution for DiagonalGaussian {
             let terms = columns.map(|(gaussian, &point)| gaussian.deviance(point.into()));
             nats.push(-0.5 * terms.sum::<f64>());
         }
+        // A precision of exp(−log_var) can overflow although every parameter is finite.
         DensityError::check(nats)
     }
 }
@@ -229,8 +232,8 @@ impl Gaussian {
     }
 }
 
-/// What the log density of a batch of Gaussians needs, each `[dim, batch]`: neighbours in memory are
-/// Gaussians, which can be summed over columns side by side.
+/// What the log density of a batch of Gaussians needs, each `[dim, batch]`: neighbours in memory
+/// are Gaussians, which can be summed over columns side by side.
 struct TransposedTerms {
     mean: Array2<f64>,
     /// ln 2π + log-variance.

@@ -27,8 +27,8 @@ impl Elbo {
     /// The mean of the bound is −∞ if one observation has a likelihood of zero.
     ///
     /// # Errors
-    /// [`LatentModelError`] if the observations are not of the model's event, or if the model has no
-    /// encoder or no likelihood.
+    /// [`LatentModelError`] if the observations are not of the model's event, or if the model has
+    /// no encoder or no likelihood.
     pub fn of(
         model: &dyn LatentModel,
         observations: &Observations,
@@ -36,10 +36,12 @@ impl Elbo {
     ) -> Result<Self, LatentModelError> {
         let posterior = model.posterior(observations)?;
         let prior = DiagonalGaussian::standard(posterior.rows(), posterior.dim());
+        // Posteriors that are known by draws count as Gaussians of the same moments.
         let kl = posterior.moments().kl_divergence_nats(&prior)?;
         let draws = posterior.sample(stream);
         let log_likelihoods = model.log_likelihood_nats(observations, &draws)?;
         let reconstruction: Vec<f64> = log_likelihoods.into_iter().map(f64::from).collect();
+        // Term by term, so that the standard error is that of the difference.
         let bound = reconstruction.iter().zip(&kl).map(|(term, kl)| term - kl);
         Ok(Self {
             reconstruction_nats: Estimate::of_log_densities(reconstruction.iter().copied()),

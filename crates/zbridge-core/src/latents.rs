@@ -29,7 +29,8 @@ impl Latents {
     /// the first NaN or infinity.
     pub fn new(values: Array2<f32>) -> Result<Self, ShapeError> {
         let (rows, dim) = values.dim();
-        // A view with other strides (a transpose, a slice of columns) is copied into row-major order.
+        // A view with other strides (a transpose, a slice of columns) is copied into row-major
+        // order.
         let flat = if values.is_standard_layout() {
             values.into_raw_vec_and_offset().0
         } else {
@@ -77,13 +78,15 @@ impl Latents {
         }
     }
 
-    /// Returns the batch `[values.len() / dim, dim]` with every value clamped to the range of `f32`.
+    /// Returns the batch `[values.len() / dim, dim]` with every value clamped to the range of
+    /// `f32`.
     ///
-    /// For draws: a scale can overflow in `exp` although every parameter is finite. An infinite draw
-    /// has a direction that is worth keeping; a NaN has none and is an error.
+    /// For draws: a scale can overflow in `exp` although every parameter is finite. An infinite
+    /// draw has a direction that is worth keeping; a NaN has none and is an error.
     ///
     /// # Errors
-    /// [`ShapeError::NotFinite`] with the place of the first NaN, and as [`from_vec`](Self::from_vec).
+    /// [`ShapeError::NotFinite`] with the place of the first NaN, and as
+    /// [`from_vec`](Self::from_vec).
     pub fn clamped(mut values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
         for value in &mut values {
             // `clamp` keeps NaN, so that `from_vec` finds it.

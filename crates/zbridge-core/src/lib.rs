@@ -22,7 +22,8 @@
 //! | for | types |
 //! |---|---|
 //! | batches | [`Latents`], [`Observations`] and their [`EventKind`], [`Vocabulary`] |
-//! | distributions | [`DiagonalGaussian`], [`Posterior`], [`LatentDistribution`], [`ConditionalDensity`] |
+//! | distributions | [`DiagonalGaussian`], [`Posterior`] |
+//! | what a bridge is | [`ConditionalDensity`], [`LatentDistribution`] |
 //! | given models | [`LatentModel`], their [`Elbo`] |
 //! | numbers | [`Estimate`], [`Moments`], [`log_sum_exp`], [`softmax_in_place`], [`RandomStream`] |
 //! | long computations | [`Observer`], [`Stage`] |

@@ -59,7 +59,8 @@ pub trait ConditionalDensity {
     /// Returns (dimensions of the source, dimensions of the target).
     fn dims(&self) -> (usize, usize);
 
-    /// Returns q(· | source_i) for each row: `[batch]` distributions over the target's latent space.
+    /// Returns q(· | source_i) for each row: `[batch]` distributions over the target's latent
+    /// space.
     ///
     /// # Errors
     /// [`DensityError::Shape`] if the source has another dimension.
@@ -82,8 +83,8 @@ pub trait LatentModel: Send + Sync {
     /// Returns p(z|x_i) for each observation, `[batch]` distributions over `[dim]`: the encoder.
     ///
     /// # Errors
-    /// [`LatentModelError`] if the observations are not of the model's [`event`](Self::event), or if
-    /// the model has no encoder.
+    /// [`LatentModelError`] if the observations are not of the model's [`event`](Self::event), or
+    /// if the model has no encoder.
     fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError>;
 
     /// Returns the expected observation under p(x|z_i), `[batch, event]`: pixel means, class
@@ -101,7 +102,8 @@ pub trait LatentModel: Send + Sync {
     /// consecutive rows.
     ///
     /// # Errors
-    /// [`LatentModelError`] if the shapes do not belong together, or if the model has no likelihood.
+    /// [`LatentModelError`] if the shapes do not belong together, or if the model has no
+    /// likelihood.
     fn log_likelihood_nats(
         &self,
         observations: &Observations,

@@ -25,6 +25,7 @@ impl Moments {
         self.count += 1;
         let gap = value - self.mean;
         self.mean += gap / self.count as f64;
+        // One factor with the old mean and one with the new: their product is never negative.
         self.squares += gap * (value - self.mean);
     }
 

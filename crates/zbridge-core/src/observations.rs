@@ -25,10 +25,11 @@ impl Observations {
     /// Returns the batch `[values.len() / kind.size(), kind.size()]` of row-major values.
     ///
     /// # Errors
-    /// [`ShapeError::Empty`] if an observation of this kind has no values, [`ShapeError::Ragged`] if
-    /// the length is no multiple of its size, [`ShapeError::NotFinite`] with the place of the first
-    /// NaN or infinity.
+    /// [`ShapeError::Empty`] if an observation of this kind has no values, [`ShapeError::Ragged`]
+    /// if the length is no multiple of its size, [`ShapeError::NotFinite`] with the place of the
+    /// first NaN or infinity.
     pub fn new(values: Vec<f32>, kind: EventKind) -> Result<Self, ShapeError> {
+        // The same checks as those of latents: whole rows of finite values.
         let checked = Latents::from_vec(values, size_of(&kind)?)?;
         Ok(Self {
             values: checked.into_array(),
@@ -126,8 +127,8 @@ impl Observations {
     /// Returns the observations with every value replaced by a draw of 1 or 0, of which it is the
     /// probability of 1.
     ///
-    /// Row `i` is drawn from `stream.child(first + i)`: the draw of an observation depends neither on
-    /// the other observations nor on the size of the batch.
+    /// Row `i` is drawn from `stream.child(first + i)`: the draw of an observation depends neither
+    /// on the other observations nor on the size of the batch.
     pub fn binarised(&self, stream: &RandomStream, first: usize) -> Self {
         let mut binary = self.clone();
         for (row, mut values) in binary.values.outer_iter_mut().enumerate() {

@@ -105,6 +105,7 @@ impl PosteriorSamples {
                 for &value in values {
                     moments.push(f64::from(value));
                 }
+                // The variance of a single draw is unknown, and 0 has no logarithm.
                 let variance = moments.variance().max(LEAST_VARIANCE);
                 mean[[row, column]] = moments.mean() as f32;
                 log_var[[row, column]] = variance.ln() as f32;
@@ -155,8 +156,8 @@ impl Posterior {
         self.sample_each(1, stream)
     }
 
-    /// Returns `draws` points from each posterior, `[batch · draws, dim]`, in consecutive rows; from
-    /// samples they are taken with replacement.
+    /// Returns `draws` points from each posterior, `[batch · draws, dim]`, in consecutive rows;
+    /// from samples they are taken with replacement.
     pub fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
         match self {
             Self::DiagonalGaussian(gaussian) => gaussian.sample_each(draws, stream),
@@ -164,7 +165,8 @@ impl Posterior {
         }
     }
 
-    /// Returns the Gaussians of a diagonal-Gaussian posterior; `None` if it is known by samples only.
+    /// Returns the Gaussians of a diagonal-Gaussian posterior; `None` if it is known by samples
+    /// only.
     pub fn as_diagonal(&self) -> Option<&DiagonalGaussian> {
         match self {
             Self::DiagonalGaussian(gaussian) => Some(gaussian),

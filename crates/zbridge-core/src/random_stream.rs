@@ -4,8 +4,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// A named, seeded stream of random numbers.
 ///
-/// Each purpose has a stream of its own (`"fit/x→y"`, `"sample/labels"`), so that an additional draw
-/// for one purpose does not change the draws for another. Parallel work gives each task a
+/// Each purpose has a stream of its own (`"fit/x→y"`, `"sample/labels"`), so that an additional
+/// draw for one purpose does not change the draws for another. Parallel work gives each task a
 /// [`child`](Self::child): results do not depend on the number of threads. The same seed and name
 /// give the same numbers.
 ///
@@ -87,6 +87,7 @@ impl RandomStream {
     /// Returns `0..n` in a uniformly random order (Fisher–Yates).
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
+        // Each place from the last on gets one of the items that have none yet.
         for i in (1..n).rev() {
             order.swap(i, self.below(i + 1));
         }

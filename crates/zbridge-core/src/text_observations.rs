@@ -33,8 +33,8 @@ impl Vocabulary {
 }
 
 impl Observations {
-    /// Returns texts as one-hot observations, given the numbers of their symbols in row-major order,
-    /// `[texts, length]`.
+    /// Returns texts as one-hot observations, given the numbers of their symbols in row-major
+    /// order, `[texts, length]`.
     ///
     /// # Errors
     /// [`ShapeError::Ragged`] if `symbols` is not a whole number of texts,
@@ -68,6 +68,7 @@ impl Observations {
         };
         let mut symbols = Vec::with_capacity(self.rows() * length);
         for text in self.view().outer_iter() {
+            // What a model writes after the end of a text means nothing.
             let mut ended = false;
             for place in text.exact_chunks(vocabulary.len()) {
                 let symbol = first_largest(place);
@@ -78,8 +79,8 @@ impl Observations {
         Some(symbols)
     }
 
-    /// Returns the texts in words; `None` if the observations are not texts, or if the list of their
-    /// symbols is not a [`Vocabulary`].
+    /// Returns the texts in words; `None` if the observations are not texts, or if the list of
+    /// their symbols is not a [`Vocabulary`].
     pub fn texts(&self) -> Option<Vec<String>> {
         let EventKind::Text { length, vocabulary } = self.kind() else {
             return None;

@@ -33,8 +33,8 @@ impl TextUnit {
 
 /// The symbols of texts, with a number for each; translates both ways between texts and numbers.
 ///
-/// Symbol 0 is the empty string: it pads texts, and its first occurrence ends a text. If every other
-/// symbol is a single character, texts are cut into characters, otherwise into words. If
+/// Symbol 0 is the empty string: it pads texts, and its first occurrence ends a text. If every
+/// other symbol is a single character, texts are cut into characters, otherwise into words. If
 /// [`UNKNOWN`](Self::UNKNOWN) is a symbol, it stands for every symbol that is not in the
 /// vocabulary; if it is not, such a text is an error.
 ///
@@ -63,9 +63,11 @@ impl Vocabulary {
     /// Returns the vocabulary of these symbols, of which the first must be empty.
     ///
     /// # Errors
-    /// [`VocabularyError::Symbol`] if the first symbol is not empty, if there is no second one, if a
-    /// symbol occurs twice, or if a word is empty or contains white space.
+    /// [`VocabularyError::Symbol`] if the first symbol is not empty, if there is no second one, if
+    /// a symbol occurs twice, or if a word is empty or contains white space.
     pub fn new(symbols: Vec<String>) -> Result<Self, VocabularyError> {
+        // What is allowed in a symbol depends on the unit: a word has no white space, a character
+        // may be a space.
         let unit = unit_of(&symbols);
         let mut numbers = HashMap::new();
         for (number, symbol) in symbols.iter().enumerate() {
