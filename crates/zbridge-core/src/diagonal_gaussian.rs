@@ -1,7 +1,17 @@
 use crate::{DensityError, LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1, Zip};
 
 /// A batch of Gaussians with diagonal covariance: row `i` is N(mean_i, diag(exp(log_var_i))).
+///
+/// ```
+/// use zbridge_core::{DiagonalGaussian, Latents};
+///
+/// let shifted = DiagonalGaussian::new(Latents::filled(1, 3, 2.0), Latents::filled(1, 3, 0.0))?;
+/// let standard = DiagonalGaussian::standard(1, 3);
+/// // KL(N(2, 1) ‖ N(0, 1)) is 2²/2 nats in each dimension.
+/// assert_eq!(shifted.kl_divergence_nats(&standard)?, [6.0]);
+/// # Ok::<(), zbridge_core::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiagonalGaussian {
     mean: Latents,
@@ -9,10 +19,10 @@ pub struct DiagonalGaussian {
 }
 
 impl DiagonalGaussian {
-    /// The batch with these means and log-variances, both `[batch, dim]`.
+    /// Returns the batch with these means and log-variances, both `[batch, dim]`.
     ///
     /// # Errors
-    /// [`ShapeError::Mismatch`] when the two shapes differ.
+    /// [`ShapeError::Mismatch`] if the two shapes differ.
     pub fn new(mean: Latents, log_var: Latents) -> Result<Self, ShapeError> {
         log_var.expect_shape("log-variances", mean.rows(), mean.dim())?;
         Ok(Self { mean, log_var })
@@ -27,7 +37,10 @@ impl DiagonalGaussian {
         }
     }
 
-    /// `rows` standard normals in `dim` dimensions: the prior of a VAE.
+    /// Returns `rows` standard normals in `dim` dimensions: the prior of a VAE.
+    ///
+    /// # Panics
+    /// If `dim` is 0.
     pub fn standard(rows: usize, dim: usize) -> Self {
         Self {
             mean: Latents::filled(rows, dim, 0.0),
@@ -35,48 +48,50 @@ impl DiagonalGaussian {
         }
     }
 
-    /// The distributions of all parts, one part behind the other, each over `dim` dimensions.
+    /// Returns the distributions of all parts, one part after the other, each over `dim`
+    /// dimensions.
     ///
     /// # Errors
-    /// [`ShapeError::Mismatch`] when a part has other dimensions.
+    /// [`ShapeError::Mismatch`] if a part has other dimensions.
     pub fn joined<'g>(
         parts: impl IntoIterator<Item = &'g Self>,
         dim: usize,
     ) -> Result<Self, ShapeError> {
         let (mut means, mut log_vars) = (Vec::new(), Vec::new());
         for part in parts {
-            part.mean
-                .expect_shape("Gaussians to be joined", part.rows(), dim)?;
-            means.extend_from_slice(part.mean.values());
-            log_vars.extend_from_slice(part.log_var.values());
+            let (mean, log_var) = (&part.mean, &part.log_var);
+            mean.expect_shape("Gaussians to be joined", part.rows(), dim)?;
+            means.extend_from_slice(mean.values());
+            log_vars.extend_from_slice(log_var.values());
         }
-        Self::new(
-            Latents::from_vec(means, dim)?,
-            Latents::from_vec(log_vars, dim)?,
-        )
+        let means = Latents::from_vec(means, dim)?;
+        Self::new(means, Latents::from_vec(log_vars, dim)?)
     }
 
-    /// Means, `[batch, dim]`.
+    /// Returns the means, `[batch, dim]`.
     pub fn mean(&self) -> &Latents {
         &self.mean
     }
 
-    /// Log-variances, `[batch, dim]`.
+    /// Returns the log-variances, `[batch, dim]`.
     pub fn log_var(&self) -> &Latents {
         &self.log_var
     }
 
-    /// How many distributions.
+    /// Returns the number of distributions.
     pub fn rows(&self) -> usize {
         self.mean.rows()
     }
 
-    /// Dimensions of each.
+    /// Returns the number of dimensions of the latent space.
     pub fn dim(&self) -> usize {
         self.mean.dim()
     }
 
-    /// The distributions named by `rows`, in that order.
+    /// Returns the distributions at `rows`, in that order; a row may occur more than once.
+    ///
+    /// # Panics
+    /// If a row does not exist.
     pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             mean: self.mean.select(rows),
@@ -84,98 +99,79 @@ impl DiagonalGaussian {
         }
     }
 
-    /// One draw from each distribution, `[batch, dim]`.
+    /// Returns one draw from each distribution, `[batch, dim]`.
     pub fn sample(&self, stream: &mut RandomStream) -> Latents {
         self.sample_each(1, stream)
     }
 
-    /// Returns `draws` points from each distribution, `[batch · draws, dim]`; the draws of a row
-    /// stand side by side.
+    /// Returns `draws` points from each distribution, `[batch · draws, dim]`; the draws of a
+    /// distribution are consecutive rows.
     pub fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
         let dim = self.dim();
         let mut values = vec![0.0; self.rows() * draws * dim];
         stream.fill_standard_normal(&mut values);
         for (i, draw) in values.chunks_exact_mut(dim).enumerate() {
             let row = i / draws;
-            let parameters = self
-                .mean
-                .row_values(row)
-                .iter()
-                .zip(self.log_var.row_values(row));
-            for (value, (mean, log_var)) in draw.iter_mut().zip(parameters) {
-                // A bounded standard deviation, since ∞ · 0 would be NaN.
-                let sd = (0.5 * log_var).exp().min(f32::MAX);
-                *value = mean + sd * *value;
-            }
+            let (mean, log_var) = (self.mean.row(row), self.log_var.row(row));
+            scale_and_shift(draw, mean, log_var);
         }
         Latents::clamped(values, dim).expect("a bounded sd times a finite number is not NaN")
     }
 
-    /// KL(self ‖ other) row by row, in nats, `[batch]`; closed form.
+    /// Returns KL(self ‖ other) row by row, in nats, `[batch]`; closed form.
     ///
     /// # Errors
-    /// [`ShapeError::Mismatch`] when the batches differ in shape.
+    /// [`ShapeError::Mismatch`] if the batches differ in shape.
     pub fn kl_divergence_nats(&self, other: &Self) -> Result<Vec<f64>, ShapeError> {
-        other
-            .mean
-            .expect_shape("the second Gaussian", self.rows(), self.dim())?;
-        let rows = (0..self.rows()).map(|row| {
+        let their_mean = &other.mean;
+        their_mean.expect_shape("the second Gaussian", self.rows(), self.dim())?;
+        let mut nats = Vec::with_capacity(self.rows());
+        for row in 0..self.rows() {
             let (own, their) = (self.parameters(row), other.parameters(row));
-            own.zip(their)
-                .map(|((mean, log_var), (other_mean, other_log_var))| {
-                    let gap = mean - other_mean;
-                    0.5 * (other_log_var - log_var
-                        + (log_var.exp() + gap * gap) * (-other_log_var).exp()
-                        - 1.0)
-                })
-        });
-        Ok(rows.map(Iterator::sum).collect())
-    }
-
-    /// log density of every point under every Gaussian in nats, `[points, batch]`: what
-    /// [`log_prob`](LatentDistribution::log_prob) gives for each pair, with what belongs to a
-    /// Gaussian worked out once.
-    ///
-    /// # Errors
-    /// [`ShapeError::Mismatch`] when the points have another dimension.
-    pub fn cross_log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
-        let (rows, dim) = (self.rows(), self.dim());
-        points.expect_shape("points under the Gaussians", points.rows(), dim)?;
-        // `[dim, rows]`, so that neighbours in memory are Gaussians and not columns that are
-        // summed.
-        let [mut means, mut constants, mut precisions] = [(); 3].map(|()| vec![0.0; dim * rows]);
-        for row in 0..rows {
-            for (column, (mean, log_var)) in self.parameters(row).enumerate() {
-                let place = column * rows + row;
-                (means[place], constants[place], precisions[place]) =
-                    (mean, LN_TWO_PI + log_var, (-log_var).exp());
-            }
-        }
-        let mut nats = vec![0.0; points.rows() * rows];
-        for (point, nats) in nats.chunks_exact_mut(rows.max(1)).enumerate() {
-            for (column, &value) in points.row(point).iter().enumerate() {
-                let place = column * rows..(column + 1) * rows;
-                let gaussians = means[place.clone()]
-                    .iter()
-                    .zip(&constants[place.clone()])
-                    .zip(&precisions[place]);
-                for (sum, ((mean, constant), precision)) in nats.iter_mut().zip(gaussians) {
-                    let gap = f64::from(value) - mean;
-                    *sum += constant + gap * gap * precision;
-                }
-            }
-            nats.iter_mut().for_each(|sum| *sum *= -0.5);
+            nats.push(own.zip(their).map(|(q, p)| q.kl_divergence(p)).sum());
         }
         Ok(nats)
     }
 
-    /// (mean, log-variance) of row `row`, column by column, in f64.
-    fn parameters(&self, row: usize) -> impl Iterator<Item = (f64, f64)> {
-        self.mean
-            .row_values(row)
-            .iter()
-            .zip(self.log_var.row_values(row))
-            .map(|(&m, &v)| (f64::from(m), f64::from(v)))
+    /// Returns the log density of every point under every Gaussian in row-major order, in nats,
+    /// `[points, batch]`.
+    ///
+    /// The values are those of [`log_prob`](LatentDistribution::log_prob) for each pair of a point
+    /// and a Gaussian, but the terms of a Gaussian are computed once.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] if the points have another dimension.
+    pub fn cross_log_prob(&self, points: &Latents) -> Result<Vec<f64>, ShapeError> {
+        let (rows, dim) = (self.rows(), self.dim());
+        points.expect_shape("points under the Gaussians", points.rows(), dim)?;
+        let terms = TransposedTerms::of(self);
+        let mut nats = Array2::zeros((points.rows(), rows));
+        for (point, mut nats) in points.view().outer_iter().zip(nats.outer_iter_mut()) {
+            for (column, &value) in point.iter().enumerate() {
+                let value = f64::from(value);
+                // One column of all Gaussians at once: rows of `terms` fill vector registers.
+                Zip::from(&mut nats)
+                    .and(terms.mean.row(column))
+                    .and(terms.constant.row(column))
+                    .and(terms.precision.row(column))
+                    .for_each(|sum, mean, constant, precision| {
+                        let gap = value - mean;
+                        *sum += constant + gap * gap * precision;
+                    });
+            }
+            nats *= -0.5;
+        }
+        Ok(nats.into_raw_vec_and_offset().0)
+    }
+
+    /// Returns the parameters of row `row`, column by column.
+    fn parameters(&self, row: usize) -> impl Iterator<Item = Gaussian> {
+        let columns = self.mean.row_values(row).iter();
+        let columns = columns.zip(self.log_var.row_values(row));
+        columns.map(|(&mean, &log_var)| Gaussian {
+            mean: mean.into(),
+            log_var: log_var.into(),
+        })
     }
 }
 
@@ -194,17 +190,74 @@ impl LatentDistribution for DiagonalGaussian {
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
         points.expect_shape("points under the Gaussians", self.rows(), self.dim())?;
-        let density = |row: usize| -> f64 {
-            let terms =
-                self.parameters(row)
-                    .zip(points.row(row))
-                    .map(|((mean, log_var), &point)| {
-                        let gap = f64::from(point) - mean;
-                        LN_TWO_PI + log_var + gap * gap * (-log_var).exp()
-                    });
-            -0.5 * terms.sum::<f64>()
+        let mut nats = Vec::with_capacity(self.rows());
+        for row in 0..self.rows() {
+            let columns = self.parameters(row).zip(points.row_values(row));
+            let terms = columns.map(|(gaussian, &point)| gaussian.deviance(point.into()));
+            nats.push(-0.5 * terms.sum::<f64>());
+        }
+        // A precision of exp(−log_var) can overflow although every parameter is finite.
+        DensityError::check(nats)
+    }
+}
+
+/// Turns standard normal noise into a draw: mean + sd · noise.
+fn scale_and_shift(noise: &mut [f32], mean: ArrayView1<f32>, log_var: ArrayView1<f32>) {
+    for ((value, mean), log_var) in noise.iter_mut().zip(mean).zip(log_var) {
+        // A bounded standard deviation, since ∞ · 0 would be NaN.
+        let sd = (0.5 * log_var).exp().min(f32::MAX);
+        *value = mean + sd * *value;
+    }
+}
+
+/// A Gaussian in one dimension.
+#[derive(Clone, Copy)]
+struct Gaussian {
+    mean: f64,
+    log_var: f64,
+}
+
+impl Gaussian {
+    /// KL(self ‖ other) in nats.
+    fn kl_divergence(self, other: Self) -> f64 {
+        let gap = self.mean - other.mean;
+        let precision = (-other.log_var).exp();
+        0.5 * (other.log_var - self.log_var + (self.log_var.exp() + gap * gap) * precision - 1.0)
+    }
+
+    /// −2 log density at `point`.
+    fn deviance(self, point: f64) -> f64 {
+        let gap = point - self.mean;
+        LN_TWO_PI + self.log_var + gap * gap * (-self.log_var).exp()
+    }
+}
+
+/// What the log density of a batch of Gaussians needs, each `[dim, batch]`: neighbours in memory
+/// are Gaussians, which can be summed over columns side by side.
+struct TransposedTerms {
+    mean: Array2<f64>,
+    /// ln 2π + log-variance.
+    constant: Array2<f64>,
+    precision: Array2<f64>,
+}
+
+impl TransposedTerms {
+    fn of(gaussians: &DiagonalGaussian) -> Self {
+        let shape = (gaussians.dim(), gaussians.rows());
+        let mut terms = Self {
+            mean: Array2::zeros(shape),
+            constant: Array2::zeros(shape),
+            precision: Array2::zeros(shape),
         };
-        DensityError::check((0..self.rows()).map(density).collect())
+        for row in 0..gaussians.rows() {
+            for (column, gaussian) in gaussians.parameters(row).enumerate() {
+                let place = [column, row];
+                terms.mean[place] = gaussian.mean;
+                terms.constant[place] = LN_TWO_PI + gaussian.log_var;
+                terms.precision[place] = (-gaussian.log_var).exp();
+            }
+        }
+        terms
     }
 }
 
@@ -231,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn every_point_under_every_gaussian_is_each_pair() {
+    fn cross_densities_are_those_of_each_pair() {
         let draw = |rows: usize, name: &str| {
             let mut values = vec![0.0; rows * 3];
             RandomStream::named(1, name).fill_standard_normal(&mut values);

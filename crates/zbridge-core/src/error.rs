@@ -11,7 +11,10 @@ pub enum ShapeError {
         dim: usize,
     },
     /// Two batches that belong together differ in shape.
-    #[error("{what}: expected shape [{}, {}], found [{}, {}]", expected.0, expected.1, found.0, found.1)]
+    #[error(
+        "{what}: expected shape [{}, {}], found [{}, {}]",
+        expected.0, expected.1, found.0, found.1
+    )]
     Mismatch {
         /// The quantity.
         what: &'static str,
@@ -30,7 +33,7 @@ pub enum ShapeError {
         /// The value.
         value: f32,
     },
-    /// A class that does not exist.
+    /// A row has a class that does not exist.
     #[error("row {row} is of class {class}, but there are {classes} classes, numbered from 0")]
     UnknownClass {
         /// Row, from 0.
@@ -57,8 +60,8 @@ pub enum DensityError {
     Shape(#[from] ShapeError),
     /// The log density of a point is NaN or +∞: the parameters of the density are out of range.
     #[error(
-        "the log density of row {row} is {value}: the point or the density is out of the range that \
-         numbers can express; look for extreme values in row {row} of the data"
+        "the log density of row {row} is {value}: the point or the density is out of the range \
+         that numbers can express; look for extreme values in row {row} of the data"
     )]
     NotANumber {
         /// Row of the point, from 0.
@@ -75,6 +78,7 @@ impl DensityError {
     /// # Errors
     /// [`DensityError::NotANumber`] with the first such row.
     pub fn check(log_densities: Vec<f64>) -> Result<Vec<f64>, Self> {
+        // A density of +∞ is a point mass, whose weight would outvote all others: an error as well.
         let wrong = |nats: &f64| nats.is_nan() || *nats == f64::INFINITY;
         match log_densities.iter().position(wrong) {
             None => Ok(log_densities),
@@ -137,7 +141,7 @@ pub enum VocabularyError {
         /// The most similar symbol of the vocabulary.
         nearest: Option<String>,
     },
-    /// A text has too many symbols.
+    /// A text has more symbols than the observations have places.
     #[error(
         "the text has {symbols} symbols, but at most {length} fit: shorten the text, or use a \
          model of longer ones"

@@ -1,7 +1,20 @@
 use crate::ShapeError;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-/// A batch of points in a latent space: `[rows, dim]` in row-major order, every value finite.
+/// A batch of points in a latent space, `[rows, dim]`; every value is finite.
+///
+/// ```
+/// use ndarray::array;
+/// use zbridge_core::Latents;
+///
+/// let latents = Latents::new(array![[0.0, 1.0], [2.0, 3.0]])?;
+/// assert_eq!((latents.rows(), latents.dim()), (2, 2));
+/// assert_eq!(latents.select(&[1]).row_values(0), [2.0, 3.0]);
+///
+/// let error = Latents::new(array![[0.0, f32::NAN]]).unwrap_err();
+/// assert_eq!(error.to_string(), "row 0, column 1 is NaN: every value must be finite");
+/// # Ok::<(), zbridge_core::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latents {
     /// Always in standard (row-major) layout, so that it can be seen as one slice.
@@ -16,7 +29,8 @@ impl Latents {
     /// the first NaN or infinity.
     pub fn new(values: Array2<f32>) -> Result<Self, ShapeError> {
         let (rows, dim) = values.dim();
-        // A view with other strides (a transpose, a slice of columns) is copied into row-major order.
+        // A view with other strides (a transpose, a slice of columns) is copied into row-major
+        // order.
         let flat = if values.is_standard_layout() {
             values.into_raw_vec_and_offset().0
         } else {
@@ -33,24 +47,21 @@ impl Latents {
     /// `dim`, [`ShapeError::NotFinite`] with the place of the first NaN or infinity.
     pub fn from_vec(values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
         if dim == 0 {
-            return Err(ShapeError::Empty {
-                what: "a batch of latents",
-            });
+            let what = "a batch of latents";
+            return Err(ShapeError::Empty { what });
         }
         if !values.len().is_multiple_of(dim) {
-            return Err(ShapeError::Ragged {
-                values: values.len(),
-                dim,
-            });
+            let values = values.len();
+            return Err(ShapeError::Ragged { values, dim });
         }
-        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-            return Err(ShapeError::NotFinite {
+        match values.iter().position(|v| !v.is_finite()) {
+            None => Ok(Self::from_finite(values, dim)),
+            Some(i) => Err(ShapeError::NotFinite {
                 row: i / dim,
                 column: i % dim,
                 value: values[i],
-            });
+            }),
         }
-        Ok(Self::from_finite(values, dim))
     }
 
     /// Returns `rows` points with `value` in every column.
@@ -67,13 +78,15 @@ impl Latents {
         }
     }
 
-    /// Returns the batch `[values.len() / dim, dim]` with every value clamped to the range of `f32`.
+    /// Returns the batch `[values.len() / dim, dim]` with every value clamped to the range of
+    /// `f32`.
     ///
-    /// For draws: a scale can overflow in `exp` although every parameter is finite. An infinite draw
-    /// has a direction that is worth keeping; a NaN has none and is an error.
+    /// For draws: a scale can overflow in `exp` although every parameter is finite. An infinite
+    /// draw has a direction that is worth keeping; a NaN has none and is an error.
     ///
     /// # Errors
-    /// [`ShapeError::NotFinite`] with the place of the first NaN, and as [`from_vec`](Self::from_vec).
+    /// [`ShapeError::NotFinite`] with the place of the first NaN, and as
+    /// [`from_vec`](Self::from_vec).
     pub fn clamped(mut values: Vec<f32>, dim: usize) -> Result<Self, ShapeError> {
         for value in &mut values {
             // `clamp` keeps NaN, so that `from_vec` finds it.

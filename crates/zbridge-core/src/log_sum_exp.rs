@@ -3,6 +3,11 @@ use num_traits::Float;
 /// Returns log Σ exp(terms), without overflow: the largest term is subtracted before `exp`.
 ///
 /// −∞ for no terms or only terms of −∞; NaN if a term is NaN.
+///
+/// ```
+/// let nats = [-1000.0, -1000.0 + 3f64.ln()];
+/// assert!((zbridge_core::log_sum_exp(&nats) - (-1000.0 + 4f64.ln())).abs() < 1e-12);
+/// ```
 pub fn log_sum_exp<F: Float>(terms: &[F]) -> F {
     let largest = terms.iter().copied().fold(F::neg_infinity(), F::max);
     // Without this, ∞ − ∞ and (−∞) − (−∞) would be NaN. `F::max` ignores NaN, so look for it.
@@ -16,9 +21,17 @@ pub fn log_sum_exp<F: Float>(terms: &[F]) -> F {
     largest + sum.ln()
 }
 
-/// Replaces logits by probabilities proportional to exp(logit), and returns their log normaliser
-/// [`log_sum_exp`].
+/// Replaces logits by probabilities proportional to exp(logit), and returns the logarithm of their
+/// normaliser, which is [`log_sum_exp`] of the logits.
+///
+/// ```
+/// let mut values = [0.0, 3f64.ln()];
+/// let log_normaliser = zbridge_core::softmax_in_place(&mut values);
+/// assert!((log_normaliser - 4f64.ln()).abs() < 1e-12);
+/// assert!((values[1] - 0.75).abs() < 1e-12);
+/// ```
 pub fn softmax_in_place<F: Float>(logits: &mut [F]) -> F {
+    // The largest exponential is 1, so that nothing overflows and the sum is not 0.
     let largest = logits.iter().copied().fold(F::neg_infinity(), F::max);
     let mut sum = F::zero();
     for logit in logits.iter_mut() {

@@ -1,234 +1,221 @@
-use crate::{RandomStream, ShapeError};
-use serde::{Deserialize, Serialize};
+use crate::{EventKind, Latents, RandomStream, ShapeError};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
-/// What the numbers of an observation mean: all that is needed to show, hear or read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-#[non_exhaustive]
-pub enum EventKind {
-    /// An image with values in 0..1, `[channels, height, width]`.
-    Image {
-        /// 1 for grey, 3 for colour.
-        channels: usize,
-        /// Rows of pixels.
-        height: usize,
-        /// Columns of pixels.
-        width: usize,
-    },
-    /// Probabilities of classes, one-hot where the class is known.
-    Class {
-        /// How many classes.
-        classes: usize,
-    },
-    /// A sound of one length as the logarithms of its energies, `[bands, frames]`, values in 0..1.
-    Sound(Spectrogram),
-    /// A text as a row of symbols, `[length, symbols]`, each one-hot or a symbol's probabilities.
-    Text {
-        /// Symbols of a text, those that fill it up among them.
-        length: usize,
-        /// What the symbols stand for, words or characters; the first fills up behind the end.
-        vocabulary: Vec<String>,
-    },
-    /// Numbers of which nothing more is known, as a foreign model takes them.
-    Array {
-        /// The shape of one observation.
-        shape: Vec<usize>,
-    },
-}
-
-/// How a sound became a log-mel spectrogram, and so how it becomes a sound again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spectrogram {
-    /// Samples a second.
-    pub sample_rate: usize,
-    /// Samples under a window.
-    pub window: usize,
-    /// Samples from one window to the next.
-    pub hop: usize,
-    /// Bands of the mel scale, from 0 Hz to half the sample rate.
-    pub bands: usize,
-    /// Windows of a sound: shorter ones are followed by silence.
-    pub frames: usize,
-    /// How many decibels below the loudest band of a sound the value 0 stands for; 1 stands for the
-    /// loudest.
-    pub decibels: usize,
-}
-
-impl EventKind {
-    /// How many numbers one observation has.
-    pub fn size(&self) -> usize {
-        match self {
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => channels * height * width,
-            Self::Class { classes } => *classes,
-            Self::Sound(Spectrogram { bands, frames, .. }) => bands * frames,
-            Self::Text { length, vocabulary } => length * vocabulary.len(),
-            Self::Array { shape } => shape.iter().product(),
-        }
-    }
-
-    /// The shape of one observation, as an array file stores it.
-    pub fn shape(&self) -> Vec<usize> {
-        match self {
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => vec![*channels, *height, *width],
-            Self::Class { classes } => vec![*classes],
-            Self::Sound(Spectrogram { bands, frames, .. }) => vec![*bands, *frames],
-            Self::Text { length, vocabulary } => vec![*length, vocabulary.len()],
-            Self::Array { shape } => shape.clone(),
-        }
-    }
-
-    /// What it is in a word or two, as users read it: "images of 28 × 28".
-    pub fn in_words(&self) -> String {
-        match self {
-            Self::Image {
-                channels: 1,
-                height,
-                width,
-            } => format!("grey images of {height} × {width}"),
-            Self::Image {
-                channels: 3,
-                height,
-                width,
-            } => format!("colour images of {height} × {width}"),
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => format!("images of {channels} channels, {height} × {width}"),
-            Self::Class { classes } => format!("{classes} classes"),
-            Self::Sound(sound) => format!(
-                "sounds of {:.2} s at {} Hz",
-                sound.seconds(),
-                sound.sample_rate
-            ),
-            Self::Text { length, vocabulary } => {
-                format!(
-                    "texts of up to {length} symbols out of {}",
-                    vocabulary.len()
-                )
-            }
-            Self::Array { shape } => format!("arrays of shape {shape:?}"),
-        }
-    }
-}
-
-impl Spectrogram {
-    /// How long the sounds are, in samples.
-    pub fn samples(&self) -> usize {
-        self.frames * self.hop
-    }
-
-    /// How long the sounds are, in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.samples() as f64 / self.sample_rate as f64
-    }
-}
-
-/// A batch of observations of one modality: `[batch, event]`, finite, with what they are.
+/// A batch of observations of one modality, `[rows, event]`, with what their values mean.
+///
+/// Every value is finite. An observation of any shape is one row, in row-major order.
+///
+/// ```
+/// use zbridge_core::{EventKind, Observations};
+///
+/// let kind = EventKind::Image { channels: 1, height: 1, width: 2 };
+/// let images = Observations::new(vec![0.0, 0.5, 1.0, 0.25], kind)?;
+/// assert_eq!(images.view(), ndarray::array![[0.0, 0.5], [1.0, 0.25]]);
+/// assert_eq!(images.select(&[1]).values(), [1.0, 0.25]);
+/// # Ok::<(), zbridge_core::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observations {
-    values: Vec<f32>,
+    /// Always in standard (row-major) layout, so that it can be seen as one slice.
+    values: Array2<f32>,
     kind: EventKind,
 }
 
 impl Observations {
-    /// The batch `[values.len() / kind.size(), kind.size()]`.
+    /// Returns the batch `[values.len() / kind.size(), kind.size()]` of row-major values.
     ///
     /// # Errors
-    /// [`ShapeError`] when the length is no whole number of observations or a value is not finite.
+    /// [`ShapeError::Empty`] if an observation of this kind has no values, [`ShapeError::Ragged`]
+    /// if the length is no multiple of its size, [`ShapeError::NotFinite`] with the place of the
+    /// first NaN or infinity.
     pub fn new(values: Vec<f32>, kind: EventKind) -> Result<Self, ShapeError> {
-        let checked = crate::Latents::from_vec(values, kind.size())?;
+        // The same checks as those of latents: whole rows of finite values.
+        let checked = Latents::from_vec(values, size_of(&kind)?)?;
         Ok(Self {
-            values: checked.into_vec(),
+            values: checked.into_array(),
             kind,
         })
     }
 
-    /// One-hot observations of known classes, `[batch, classes]`.
+    /// Returns the batch with these values, `[rows, kind.size()]`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Mismatch`] if the rows have another size than `kind`, and as
+    /// [`new`](Self::new).
+    pub fn from_array(values: Array2<f32>, kind: EventKind) -> Result<Self, ShapeError> {
+        let checked = Latents::new(values)?;
+        checked.expect_shape("observations", checked.rows(), size_of(&kind)?)?;
+        Ok(Self {
+            values: checked.into_array(),
+            kind,
+        })
+    }
+
+    /// Returns one-hot observations of known classes, `[labels.len(), classes]`.
     ///
     /// # Errors
     /// [`ShapeError::UnknownClass`] with the first row whose class is not below `classes`.
     pub fn one_hot(labels: &[u8], classes: usize) -> Result<Self, ShapeError> {
-        let mut values = vec![0.0; labels.len() * classes];
-        for (row, (cells, &label)) in values.chunks_exact_mut(classes).zip(labels).enumerate() {
+        let mut values = Array2::zeros((labels.len(), classes));
+        for (row, &label) in labels.iter().enumerate() {
             let class = usize::from(label);
-            *cells.get_mut(class).ok_or(ShapeError::UnknownClass {
-                row,
-                class,
-                classes,
-            })? = 1.0;
+            if class >= classes {
+                return Err(ShapeError::UnknownClass {
+                    row,
+                    class,
+                    classes,
+                });
+            }
+            values[[row, class]] = 1.0;
         }
-        Ok(Self {
-            values,
-            kind: EventKind::Class { classes },
-        })
+        let kind = EventKind::Class { classes };
+        Ok(Self { values, kind })
     }
 
-    /// How many observations.
+    /// Returns the number of observations.
     pub fn rows(&self) -> usize {
-        self.values.len() / self.kind.size()
+        self.values.nrows()
     }
 
-    /// What they are.
+    /// Returns what the values mean.
     pub fn kind(&self) -> &EventKind {
         &self.kind
     }
 
-    /// All values, `[batch, event]` row-major.
+    /// Returns a view of the values, `[rows, event]`.
+    pub fn view(&self) -> ArrayView2<'_, f32> {
+        self.values.view()
+    }
+
+    /// Returns all values in row-major order.
     pub fn values(&self) -> &[f32] {
-        &self.values
+        self.values
+            .as_slice()
+            .expect("observations are in standard layout")
     }
 
-    /// Observation `row`, flattened.
+    /// Returns observation `row` as a slice of `event` values.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row_values(&self, row: usize) -> &[f32] {
+        let size = self.values.ncols();
+        &self.values()[row * size..][..size]
+    }
+
+    /// Returns the same as [`row_values`](Self::row_values).
     pub fn row(&self, row: usize) -> &[f32] {
-        let size = self.kind.size();
-        &self.values[row * size..(row + 1) * size]
+        self.row_values(row)
     }
 
-    /// The observations named by `rows`, in that order.
+    /// Returns the values as an array, `[rows, event]`.
+    pub fn into_array(self) -> Array2<f32> {
+        self.values
+    }
+
+    /// Returns the observations at `rows`, in that order; a row may occur more than once.
+    ///
+    /// # Panics
+    /// If a row does not exist.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let values = rows
-            .iter()
-            .flat_map(|&row| self.row(row).iter().copied())
-            .collect();
         Self {
-            values,
+            values: self.values.select(Axis(0), rows),
             kind: self.kind.clone(),
         }
     }
 
-    /// The same with every value 1 or 0, drawn with itself as the probability of 1; row `i` from
-    /// `stream.child(first + i)`, so that an observation's draw does not depend on the others, nor
-    /// on how many are looked at together.
+    /// Returns the observations with every value replaced by a draw of 1 or 0, of which it is the
+    /// probability of 1.
+    ///
+    /// Row `i` is drawn from `stream.child(first + i)`: the draw of an observation depends neither
+    /// on the other observations nor on the size of the batch.
     pub fn binarised(&self, stream: &RandomStream, first: usize) -> Self {
-        let mut values = self.values.clone();
-        for (row, values) in values.chunks_exact_mut(self.kind.size()).enumerate() {
+        let mut binary = self.clone();
+        for (row, mut values) in binary.values.outer_iter_mut().enumerate() {
+            let values = values.as_slice_mut().expect("rows are contiguous");
             stream.child((first + row) as u64).binarise(values);
         }
-        Self {
-            values,
-            kind: self.kind.clone(),
-        }
+        binary
     }
 
-    /// The most probable class of each observation: the argument of the row's maximum.
+    /// Returns the most probable class of each observation: the column of the largest value, the
+    /// last of several equal ones.
     pub fn argmax(&self) -> Vec<usize> {
-        let best = |row: &[f32]| {
+        let last_largest = |row: ArrayView1<f32>| {
             (0..row.len())
                 .max_by(|&a, &b| row[a].total_cmp(&row[b]))
                 .unwrap_or(0)
         };
-        self.values
-            .chunks_exact(self.kind.size())
-            .map(best)
-            .collect()
+        self.values.outer_iter().map(last_largest).collect()
+    }
+}
+
+/// Returns the number of values of an observation of this kind.
+///
+/// # Errors
+/// [`ShapeError::Empty`] if that is 0.
+fn size_of(kind: &EventKind) -> Result<usize, ShapeError> {
+    match kind.size() {
+        0 => Err(ShapeError::Empty {
+            what: "an observation",
+        }),
+        size => Ok(size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn pair() -> EventKind {
+        EventKind::Array { shape: vec![2] }
+    }
+
+    #[test]
+    fn an_array_of_the_wrong_width_or_with_nan_is_an_error() {
+        let wide = Observations::from_array(array![[0.0, 1.0, 2.0]], pair());
+        assert!(matches!(wide, Err(ShapeError::Mismatch { .. })));
+        let nan = Observations::from_array(array![[0.0, 1.0], [f32::NAN, 2.0]], pair());
+        assert!(matches!(
+            nan,
+            Err(ShapeError::NotFinite {
+                row: 1,
+                column: 0,
+                ..
+            })
+        ));
+        let nothing = Observations::new(vec![], EventKind::Array { shape: vec![0] });
+        assert!(matches!(nothing, Err(ShapeError::Empty { .. })));
+    }
+
+    #[test]
+    fn one_hot_rows_have_their_class() {
+        let labels = Observations::one_hot(&[2, 0], 3).unwrap();
+        assert_eq!(labels.view(), array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+        assert_eq!(labels.argmax(), [2, 0]);
+        assert_eq!(
+            Observations::one_hot(&[0, 3], 3),
+            Err(ShapeError::UnknownClass {
+                row: 1,
+                class: 3,
+                classes: 3
+            })
+        );
+    }
+
+    #[test]
+    fn a_binary_draw_does_not_depend_on_the_batch() {
+        let grey = Observations::new(vec![0.5; 40], pair()).unwrap();
+        let stream = RandomStream::named(1, "binary");
+        let whole = grey.binarised(&stream, 0);
+        assert!(
+            whole
+                .values()
+                .iter()
+                .all(|&value| value == 0.0 || value == 1.0)
+        );
+        let tail = grey.select(&[17, 18, 19]).binarised(&stream, 17);
+        assert_eq!(tail.view(), whole.select(&[17, 18, 19]).view());
     }
 }

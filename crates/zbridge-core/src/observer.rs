@@ -18,10 +18,11 @@ pub struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    /// Returns the time that the rest of the stage takes at the speed so far; `None` before the first
-    /// unit is done, or if the total is not known.
+    /// Returns the time that the rest of the stage takes at the speed so far; `None` before the
+    /// first unit is done, or if the total is not known.
     pub fn time_left(&self) -> Option<Duration> {
         let done_now = self.done.saturating_sub(self.done_before);
+        // A total of 0 is an unknown one, and is below `done` as soon as anything is.
         if done_now == 0 || self.total < self.done {
             return None;
         }
@@ -32,8 +33,8 @@ impl Progress<'_> {
 
 /// Is called during long computations with their progress, and can stop them.
 ///
-/// Work runs on several threads, so the observer is shared between them. It is called often (at
-/// least every few hundred milliseconds), and must return quickly.
+/// The threads of a computation share the observer. It is called often (at least every few hundred
+/// milliseconds), and must return quickly. A function of a [`Progress`] is an observer.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -115,6 +116,7 @@ impl<'o> Stage<'o> {
     /// # Errors
     /// [`Interrupted`] if the observer stops the computation.
     pub fn advance(&self, units: u64) -> Result<(), Interrupted> {
+        // The count alone is shared, no data is published with it: relaxed order suffices.
         let done = self.done.fetch_add(units, Ordering::Relaxed) + units;
         let progress = Progress {
             stage: &self.name,

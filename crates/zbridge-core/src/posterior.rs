@@ -1,54 +1,71 @@
 use crate::{DiagonalGaussian, Latents, Moments, RandomStream, ShapeError};
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use ndarray::{Array2, ArrayView2, Axis};
 use std::borrow::Cow;
 
-/// A batch of distributions over latents as an encoder gives them: p(z|x_i) for row `i`.
+/// The least variance of a posterior that is known by samples: that of equal draws.
+const LEAST_VARIANCE: f64 = 1e-10;
+
+/// A batch of distributions over latents as an encoder returns them: p(z|x_i) for row `i`.
 ///
 /// The family matters: the paper's bridge gives its target the family of the target's posterior
 /// (eq. 1), and closed-form divergences exist between Gaussians only. Everything else needs draws,
 /// which every posterior has.
+///
+/// ```
+/// use zbridge_core::{Latents, Posterior, PosteriorSamples, RandomStream};
+///
+/// // Two draws from each of three posteriors over one dimension.
+/// let draws = Latents::from_vec(vec![0.0, 1.0, 5.0, 7.0, -1.0, -1.0], 1)?;
+/// let posterior = Posterior::from(PosteriorSamples::new(draws, 2)?);
+/// assert_eq!((posterior.rows(), posterior.dim()), (3, 1));
+/// assert_eq!(posterior.moments().mean().values(), [0.5, 6.0, -1.0]);
+/// let again = posterior.sample_each(4, &mut RandomStream::named(1, "example"));
+/// assert_eq!(again.rows(), 12);
+/// # Ok::<(), zbridge_core::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Posterior {
-    /// A Gaussian with diagonal covariance: what a VAE's encoder gives.
+    /// A Gaussian with diagonal covariance: what a VAE's encoder returns.
     DiagonalGaussian(DiagonalGaussian),
-    /// Draws and nothing else: what ALI or another stochastic encoder gives.
+    /// Draws only: what ALI or another stochastic encoder returns.
     Samples(PosteriorSamples),
 }
 
-/// A batch of posteriors known by their draws: `[rows, draws, dim]`.
+/// A batch of posteriors that are known by draws from them, `[rows, draws, dim]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PosteriorSamples {
-    /// `[rows · draws, dim]`, the draws of a row side by side.
+    /// `[rows · draws, dim]`; the draws of a posterior are consecutive rows.
     points: Latents,
     draws: usize,
 }
 
 impl PosteriorSamples {
-    /// The batch with these points, `draws` to a row, side by side.
+    /// Returns the batch with these points, of which each posterior has `draws` consecutive rows.
     ///
     /// # Errors
-    /// [`ShapeError::Ragged`] when the points are no whole number of rows, [`ShapeError::Empty`]
-    /// without draws.
+    /// [`ShapeError::Empty`] if `draws` is 0, [`ShapeError::Ragged`] if the number of points is no
+    /// multiple of `draws`.
     pub fn new(points: Latents, draws: usize) -> Result<Self, ShapeError> {
-        match draws {
-            0 => Err(ShapeError::Empty {
-                what: "draws of a posterior",
-            }),
-            _ if !points.rows().is_multiple_of(draws) => Err(ShapeError::Ragged {
+        if draws == 0 {
+            let what = "draws of a posterior";
+            return Err(ShapeError::Empty { what });
+        }
+        if !points.rows().is_multiple_of(draws) {
+            return Err(ShapeError::Ragged {
                 values: points.rows(),
                 dim: draws,
-            }),
-            _ => Ok(Self { points, draws }),
+            });
         }
+        Ok(Self { points, draws })
     }
 
-    /// The points, `[rows · draws, dim]`.
+    /// Returns all points, `[rows · draws, dim]`.
     pub fn points(&self) -> &Latents {
         &self.points
     }
 
-    /// Draws of each row.
+    /// Returns the number of draws of each posterior.
     pub fn draws(&self) -> usize {
         self.draws
     }
@@ -67,36 +84,31 @@ impl PosteriorSamples {
         }
     }
 
-    /// Draws with replacement from each row's points.
+    /// Returns `draws` points of each posterior, taken with replacement, `[rows · draws, dim]`.
     fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
         let mut points = Vec::with_capacity(self.rows() * draws);
         for row in 0..self.rows() {
-            points.extend((0..draws).map(|_| row * self.draws + stream.below(self.draws)));
+            let first = row * self.draws;
+            points.extend((0..draws).map(|_| first + stream.below(self.draws)));
         }
         self.points.select(&points)
     }
 
-    /// Gaussians of the same mean and variance; where a row has one draw, or equal ones, of a
-    /// variance next to none.
+    /// Returns Gaussians of the same mean and variance, of at least [`LEAST_VARIANCE`].
     fn moments(&self) -> DiagonalGaussian {
-        const LEAST_VARIANCE: f64 = 1e-10;
         let (rows, dim) = (self.rows(), self.points.dim());
         let mut mean = Array2::zeros((rows, dim));
         let mut log_var = Array2::zeros((rows, dim));
         for row in 0..rows {
-            let points = self.points_of(row);
-            for column in 0..dim {
+            for (column, values) in self.points_of(row).columns().into_iter().enumerate() {
                 let mut moments = Moments::default();
-                for &value in points.column(column) {
+                for &value in values {
                     moments.push(f64::from(value));
                 }
-                let variance = if self.draws > 1 {
-                    moments.variance()
-                } else {
-                    0.0
-                };
+                // The variance of a single draw is unknown, and 0 has no logarithm.
+                let variance = moments.variance().max(LEAST_VARIANCE);
                 mean[[row, column]] = moments.mean() as f32;
-                log_var[[row, column]] = variance.max(LEAST_VARIANCE).ln() as f32;
+                log_var[[row, column]] = variance.ln() as f32;
             }
         }
         DiagonalGaussian::of_finite(mean, log_var)
@@ -106,13 +118,13 @@ impl PosteriorSamples {
     fn points_of(&self, row: usize) -> ArrayView2<'_, f32> {
         let first = row * self.draws;
         let mut points = self.points.view();
-        points.slice_axis_inplace(Axis(0), Slice::from(first..first + self.draws));
+        points.slice_axis_inplace(Axis(0), (first..first + self.draws).into());
         points
     }
 }
 
 impl Posterior {
-    /// How many distributions.
+    /// Returns the number of distributions.
     pub fn rows(&self) -> usize {
         match self {
             Self::DiagonalGaussian(gaussian) => gaussian.rows(),
@@ -120,7 +132,7 @@ impl Posterior {
         }
     }
 
-    /// Dimensions of the latent space.
+    /// Returns the number of dimensions of the latent space.
     pub fn dim(&self) -> usize {
         match self {
             Self::DiagonalGaussian(gaussian) => gaussian.dim(),
@@ -128,7 +140,10 @@ impl Posterior {
         }
     }
 
-    /// The posteriors named by `rows`, in that order.
+    /// Returns the posteriors at `rows`, in that order; a row may occur more than once.
+    ///
+    /// # Panics
+    /// If a row does not exist.
     pub fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::DiagonalGaussian(gaussian) => Self::DiagonalGaussian(gaussian.select(rows)),
@@ -136,13 +151,13 @@ impl Posterior {
         }
     }
 
-    /// One draw from each posterior, `[batch, dim]`: step 1 of the paper's section 3.1.
+    /// Returns one draw from each posterior, `[batch, dim]`: step 1 of the paper's section 3.1.
     pub fn sample(&self, stream: &mut RandomStream) -> Latents {
         self.sample_each(1, stream)
     }
 
-    /// `draws` points from each posterior, `[batch · draws, dim]`, those of a row side by side;
-    /// from samples, with replacement.
+    /// Returns `draws` points from each posterior, `[batch · draws, dim]`, in consecutive rows;
+    /// from samples they are taken with replacement.
     pub fn sample_each(&self, draws: usize, stream: &mut RandomStream) -> Latents {
         match self {
             Self::DiagonalGaussian(gaussian) => gaussian.sample_each(draws, stream),
@@ -150,7 +165,8 @@ impl Posterior {
         }
     }
 
-    /// The Gaussians of a diagonal-Gaussian posterior; none when it is known by samples only.
+    /// Returns the Gaussians of a diagonal-Gaussian posterior; `None` if it is known by samples
+    /// only.
     pub fn as_diagonal(&self) -> Option<&DiagonalGaussian> {
         match self {
             Self::DiagonalGaussian(gaussian) => Some(gaussian),
@@ -158,8 +174,8 @@ impl Posterior {
         }
     }
 
-    /// Diagonal Gaussians of the posteriors' own means and variances: the posteriors themselves
-    /// where they are such.
+    /// Returns diagonal Gaussians with the means and variances of the posteriors: the posteriors
+    /// themselves if they are diagonal Gaussians.
     pub fn moments(&self) -> Cow<'_, DiagonalGaussian> {
         match self {
             Self::DiagonalGaussian(gaussian) => Cow::Borrowed(gaussian),
@@ -185,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_behave_like_the_posterior_they_came_from() {
+    fn samples_have_the_moments_of_the_posterior_that_they_are_drawn_from() {
         let gaussian = DiagonalGaussian::new(
             Latents::from_vec(vec![1.0, -2.0, 5.0, 0.0], 2).unwrap(),
             Latents::from_vec(vec![0.0, -1.0, 0.5, 0.2], 2).unwrap(),
@@ -218,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_draw_has_a_variance_next_to_none() {
+    fn the_variance_of_a_single_draw_is_tiny() {
         let samples = PosteriorSamples::new(Latents::filled(3, 2, 0.7), 1).unwrap();
         let posterior = Posterior::from(samples);
         assert!(
