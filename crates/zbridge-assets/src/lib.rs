@@ -6,6 +6,7 @@
 
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use zbridge_core::hexadecimal;
 use zbridge_data::{DataError, LatentsFile};
 use zbridge_models::{Classifier, ModelError, Vae};
 use zbridge_nn::{NnError, WeightsFile};
@@ -62,7 +63,7 @@ impl Asset {
 
     /// Returns the SHA-256 of its bytes in hexadecimal digits.
     pub fn digest(&self) -> String {
-        format!("{:x}", Sha256::digest(self.bytes))
+        hexadecimal(&Sha256::digest(self.bytes))
     }
 
     /// Returns the weights file in it.
@@ -84,8 +85,8 @@ impl Asset {
     /// Returns the classifier in it.
     ///
     /// # Errors
-    /// [`ModelError`] if it holds something else.
-    pub fn classifier(&self) -> Result<Classifier, ModelError> {
+    /// [`NnError`] if it holds something else.
+    pub fn classifier(&self) -> Result<Classifier, NnError> {
         Classifier::from_weights(&self.weights()?, Path::new(self.name))
     }
 

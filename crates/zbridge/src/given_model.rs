@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use zbridge_core::{EventKind, LatentModel};
+use zbridge_core::{EventKind, LatentModel, hexadecimal};
 use zbridge_foreign::Guess;
 use zbridge_models::{Ali, TextVae, Vae};
 use zbridge_nn::WeightsFile;
@@ -81,7 +81,7 @@ impl GivenModel {
         } else {
             Arc::new(Vae::from_weights(&file, path)?)
         };
-        let digest = format!("{:x}", Sha256::digest(&bytes));
+        let digest = hexadecimal(&Sha256::digest(&bytes));
         Ok(Self::new(path.display().to_string(), model, digest))
     }
 
@@ -126,7 +126,7 @@ fn digest_of_parts(path: &Path) -> Result<String, Error> {
     for part in parts(path)? {
         hash.update(read(&part)?);
     }
-    Ok(format!("{:x}", hash.finalize()))
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 /// Returns the files of a foreign model: those of its folder, or an ONNX file and the external data

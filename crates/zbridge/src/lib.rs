@@ -58,7 +58,7 @@ pub use translation::{class_probabilities, generate, mean_observations, translat
 
 pub use zbridge_bridge::{
     Bridge, BridgeConfig, BridgeError, CheckedConfig, Comparison, Conditional, Direction,
-    DirectionGap, Divergence, Family, FitCurve, FitData, GaussianDensity, PaperConfig, Recipe,
+    DirectionGap, Divergence, Family, FitCurve, FitData, GaussianDensity, Recipe,
     Trial, Views,
 };
 pub use zbridge_core::{
