@@ -78,6 +78,7 @@ impl ImageGrid {
             column_captions: Vec::new(),
             headings: Vec::new(),
             tile_captions: Vec::new(),
+            // A division of whole numbers: every pixel becomes the same whole number of pixels.
             scale: (COMFORTABLE_WIDTH / row_width).clamp(1, LARGEST_SCALE),
             gap: 4,
         }
@@ -105,6 +106,7 @@ impl ImageGrid {
     /// [`PlotError::TooLarge`] if the scale makes a side too long.
     pub fn to_png(&self) -> Result<Vec<u8>, PlotError> {
         let layout = GridLayout::of(self);
+        // At scale 1 the tiles, which have whole pixels, stay crisp.
         let mut raster = Raster::new(layout.size(), 1.0)?;
         self.write_captions(&layout, &mut raster);
         let mut pixels = raster.finish();
@@ -172,6 +174,7 @@ impl ImageGrid {
 
     /// Writes the captions below tiles, cut if they are wider than a tile and the gap beside it.
     fn write_tile_captions(&self, layout: &GridLayout, canvas: &mut dyn Canvas) {
+        // Two pixels between the captions of neighbouring tiles.
         let limit = (layout.cell_width + self.gap) as f64 - 2.0;
         for (row, captions) in self.tile_captions.iter().enumerate() {
             let columns = self.tiles.get(row).map_or(0, Vec::len);
