@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{CAPTION_FONT, ColumnCaption, HEADING_FONT, ImageGrid};
+use super::{ColumnCaption, ImageGrid};
 use crate::font::Font;
 use crate::geometry::{Frame, Point, Size};
 use crate::style::line_height;
 use crate::tile::Tile;
 
+/// Captions of rows and columns.
+pub(super) const CAPTION_FONT: Font = Font::regular(15.0);
+/// Headings above the captions of columns.
+pub(super) const HEADING_FONT: Font = Font::bold(15.0);
 /// Between a caption and the tiles.
 pub(super) const CAPTION_GAP: f64 = 8.0;
 const MARGIN: usize = 12;
