@@ -57,6 +57,7 @@ impl Axis {
         };
         Self {
             scale: Scale::Linear,
+            // Half a row of space above the first row and below the last one.
             low: 0.5 - rows.max(1) as f64,
             high: 0.5,
             ticks: (0..rows).map(tick).collect(),
@@ -64,14 +65,17 @@ impl Axis {
         }
     }
 
-    /// The axis with the most steps, of at least `least_step` pixels each, whose labels do not touch
-    /// along `width` pixels. `axis` returns the axis with a given number of steps.
+    /// The axis with the most steps whose labels do not touch along `width` pixels.
+    ///
+    /// A step has at least `least_step` pixels; `axis` returns the axis with a given number of
+    /// steps.
     pub(crate) fn fitting(width: f64, least_step: f64, axis: impl Fn(usize) -> Self) -> Self {
         let most = ((width / least_step) as usize).max(2);
         (2..=most)
             .rev()
             .map(&axis)
             .find(|axis| axis.labels_fit(width))
+            // Labels that touch are better than no labels.
             .unwrap_or_else(|| axis(2))
     }
 
@@ -103,6 +107,7 @@ impl Axis {
         self.ticks.windows(2).all(|pair| {
             let distance = self.fraction(pair[1].value) - self.fraction(pair[0].value);
             let labels = [&pair[0], &pair[1]].map(|tick| half_width(TICK_FONT, &tick.label));
+            // Half of each label lies between the two ticks.
             labels[0] + labels[1] + LABEL_FONT.size <= distance * width
         })
     }
@@ -126,6 +131,7 @@ impl Axis {
     fn log(span: Span, wanted: usize) -> Self {
         let covered = span.high.log10() - span.low.log10();
         let ticks = if covered < 0.5 {
+            // Over such a short range, round numbers are easier to read than equal ratios.
             let linear = Self::linear(span.widened_above_zero(), wanted);
             return Self {
                 scale: Scale::Log,

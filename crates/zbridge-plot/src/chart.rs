@@ -132,11 +132,13 @@ impl PlotArea<'_> {
 
 /// A horizontal axis with as many labels as fit.
 pub(crate) fn usual_x_axis(span: Option<Span>, scale: Scale, width: f64) -> Axis {
+    // 60 pixels hold a label of six digits and a gap.
     Axis::fitting(width, 60.0, |steps| Axis::covering(span, scale, steps))
 }
 
 /// The number of steps on a vertical axis.
 pub(crate) fn steps_up(height: f64) -> usize {
+    // Labels are low, so ticks can be closer together than on the other axis.
     ((height / 52.0) as usize).max(2)
 }
 

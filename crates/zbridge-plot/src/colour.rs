@@ -32,8 +32,8 @@ pub(crate) enum Colour {
 /// Ten colours for series on a light background.
 ///
 /// They come from the palettes of Okabe and Ito and of Paul Tol, moved until every pair is at least
-/// 20 units of CIE L\*a\*b\* apart for normal, red-blind, green-blind and blue-blind readers; a test
-/// checks this.
+/// 20 units of CIE L\*a\*b\* apart for normal, red-blind, green-blind and blue-blind readers; a
+/// test checks this.
 pub const LIGHT_PALETTE: [&str; 10] = [
     "#075ea2", "#e33e0f", "#06975b", "#bd8bbb", "#dfab00", "#56b3ff", "#67115e", "#76a647",
     "#231e8a", "#776372",
@@ -57,6 +57,7 @@ impl Colour {
     /// Red, green and blue on a light background.
     pub(crate) fn rgb(self) -> [u8; 3] {
         let hex = self.hex();
+        // Two digits each for red, green and blue, after the `#`.
         [1, 3, 5].map(|start| {
             u8::from_str_radix(&hex[start..start + 2], 16)
                 .expect("the colours below are written as #rrggbb")
@@ -90,7 +91,7 @@ mod tests {
 
     /// Machado, Oliveira and Fernandes (2009), severity 1: protanopia, deuteranopia, tritanopia;
     /// and normal sight.
-    const EYES: [[[f64; 3]; 3]; 4] = [
+    const READERS: [[[f64; 3]; 3]; 4] = [
         [
             [0.152286, 1.052583, -0.204868],
             [0.114503, 0.786281, 0.099216],
@@ -150,8 +151,8 @@ mod tests {
         [116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)]
     }
 
-    fn distance(a: &str, b: &str, eye: [[f64; 3]; 3]) -> f64 {
-        let (a, b) = (lab(times(eye, linear(a))), lab(times(eye, linear(b))));
+    fn distance(a: &str, b: &str, sight: [[f64; 3]; 3]) -> f64 {
+        let (a, b) = (lab(times(sight, linear(a))), lab(times(sight, linear(b))));
         a.iter()
             .zip(b)
             .map(|(a, b)| (a - b).powi(2))
@@ -179,11 +180,11 @@ mod tests {
         for palette in [LIGHT_PALETTE, DARK_PALETTE] {
             for (first, a) in palette.iter().enumerate() {
                 for b in &palette[first + 1..] {
-                    for (eye, matrix) in EYES.into_iter().enumerate() {
+                    for (reader, matrix) in READERS.into_iter().enumerate() {
                         let apart = distance(a, b, matrix);
                         assert!(
                             apart > 20.0,
-                            "{a} and {b} are {apart:.1} apart for eye {eye}"
+                            "{a} and {b} are {apart:.1} apart for reader {reader}"
                         );
                     }
                 }

@@ -95,6 +95,7 @@ impl Figure {
 }
 
 fn draw(layout: &Layout<'_>, canvas: &mut dyn Canvas) {
+    // The baseline of a line is 6 pixels above its lower end.
     let mut baseline = MARGIN - 6.0;
     for line in &layout.title {
         baseline += line_height(TITLE_FONT);

@@ -91,6 +91,7 @@ impl Font {
         let mut glyphs: Vec<PlacedGlyph> = Vec::new();
         let mut end = 0;
         for letter in text.chars() {
+            // Glyph 0 is the box that the font has for letters that it lacks.
             let id = face.glyph_index(letter).unwrap_or_default();
             if let Some(previous) = glyphs.last() {
                 end += kerning(face, previous.id, id);
@@ -104,6 +105,7 @@ impl Font {
     /// The text in lines no wider than `limit` pixels, broken at spaces, and inside a word only if
     /// the word is wider than a line.
     pub(crate) fn wrap(self, text: &str, limit: f64) -> Vec<String> {
+        // Greedy: each line takes as many words as fit.
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {
             for piece in self.split_word(word, limit) {
@@ -125,6 +127,7 @@ impl Font {
             return text.to_owned();
         }
         let mut cut = text.to_owned();
+        // The ellipsis is at most as wide as the font size.
         while self.width(&cut) > limit - self.size && cut.pop().is_some() {}
         cut + "…"
     }
@@ -138,6 +141,7 @@ impl Font {
             let is_first = piece.chars().count() == 1;
             if !is_first && self.width(&piece) > limit {
                 piece.pop();
+                // The letter that was too much starts the next piece.
                 pieces.push(std::mem::replace(&mut piece, letter.to_string()));
             }
         }
@@ -154,6 +158,7 @@ fn kerning(face: &Face<'_>, left: GlyphId, right: GlyphId) -> i32 {
     table
         .subtables
         .into_iter()
+        // Other subtables are for text from top to bottom and for fonts of variable weight.
         .filter(|subtable| subtable.horizontal && !subtable.variable)
         .find_map(|subtable| subtable.glyphs_kerning(left, right))
         .map_or(0, i32::from)

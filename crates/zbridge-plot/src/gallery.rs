@@ -69,6 +69,7 @@ impl Gallery {
     fn scale(&self, merged: &ImageGrid) -> usize {
         let widths = merged.tiles.iter().flatten().map(Tile::width);
         let row_width = merged.columns() * widths.max().unwrap_or(1);
+        // Even a row that is too wide shows each pixel once.
         let largest = (WIDEST / row_width.max(1)).max(1);
         self.grids()
             .map(|grid| grid.scale)
@@ -81,6 +82,7 @@ impl Gallery {
         for grid in self.grids() {
             let start = tiles.len();
             tiles.extend(grid.tiles.get(row).into_iter().flatten().cloned());
+            // The next grid starts at the same column in each row.
             tiles.resize(start + grid.columns(), Tile::empty());
         }
         tiles
@@ -125,6 +127,7 @@ impl Gallery {
                 .column_captions
                 .iter()
                 .map(|caption| caption.columns.max(1));
+            // Captions are counted from the left, so a grid without some must fill its columns.
             let without = grid.columns().saturating_sub(counts.sum());
             captions.extend_from_slice(&grid.column_captions);
             captions.extend(std::iter::repeat_n(empty.clone(), without));

@@ -49,6 +49,7 @@ impl<'a> PanelGrid<'a> {
         let can_share_y = charts.iter().all(|chart| chart.can_share_y());
         let shares = Xy::new(
             shared_axes && all_equal(&x_scales),
+            // One range cannot serve a linear and a logarithmic axis.
             shared_axes && all_equal(&y_scales) && can_share_y,
         );
         Self {
@@ -63,6 +64,7 @@ impl<'a> PanelGrid<'a> {
         let mut plots = Vec::new();
         for (index, (&chart, spans)) in self.charts.iter().zip(self.spans()).enumerate() {
             let is_first = index % self.columns == 0;
+            // The last row can be shorter, so the lowest panel of a column is not always in it.
             let is_lowest = index + self.columns >= self.charts.len();
             plots.push(PanelPlot {
                 chart,
@@ -78,6 +80,7 @@ impl<'a> PanelGrid<'a> {
     fn spans(&self) -> Vec<Xy<Option<Span>>> {
         let mut spans: Vec<Xy<Option<Span>>> =
             self.charts.iter().map(|chart| chart.spans()).collect();
+        // The range of all charts together contains the range of each.
         let mut all = Xy::new(None, None);
         for own in &spans {
             all = Xy::new(Span::join(all.x, own.x), Span::join(all.y, own.y));
@@ -120,6 +123,7 @@ impl<'a> Layout<'a> {
         let sizes = FrameSizes::of(grid);
         let plots = grid.plots(&sizes);
         let columns = Edges::of_columns(&plots, &sizes);
+        // Half of the last tick label is right of the last frame.
         let width = (columns.end + MARGIN + GUTTER / 2.0).max(NARROWEST).ceil();
         let title = TITLE_FONT.wrap(title, width - 2.0 * MARGIN);
         let rows = Edges::of_rows(&plots, &sizes, MARGIN + title_height(&title));
@@ -139,6 +143,7 @@ impl<'a> Layout<'a> {
             legend_corner,
             legend_width,
             note,
+            // Whole pixels, so that the SVG and a PNG at scale 1 have the same size.
             size: Size::new(width, height.ceil()),
         }
     }
@@ -193,6 +198,7 @@ impl FrameSizes {
         let mut heights = vec![0.0; grid.charts.len().div_ceil(grid.columns)];
         for (index, chart) in grid.charts.iter().enumerate() {
             let size = chart.frame_size(grid.columns);
+            // Frames of a column have the same width, and those of a row the same height.
             let width: &mut f64 = &mut widths[index % grid.columns];
             *width = width.max(size.width);
             let height: &mut f64 = &mut heights[index / grid.columns];
@@ -225,6 +231,7 @@ impl Edges {
         }
         let mut edges = Self {
             starts: Vec::new(),
+            // The loop adds a gutter before each column, and the first needs none.
             end: MARGIN - GUTTER,
         };
         for (column, width) in sizes.widths.iter().enumerate() {

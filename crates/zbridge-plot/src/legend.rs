@@ -66,6 +66,7 @@ impl Legend {
     /// replaces its other sample.
     pub(crate) fn add(&mut self, name: &str, sample: Sample) {
         match self.series.iter_mut().find(|entry| entry.name == name) {
+            // A line with a marker explains panels with lines and panels with points.
             Some(entry) if sample == Sample::Line => entry.sample = sample,
             Some(_) => {}
             None => self.series.push(Entry::new(name, sample)),
@@ -82,6 +83,7 @@ impl Legend {
     /// Index of the series with this name, which decides its colour and shape.
     pub(crate) fn index(&self, name: &str) -> usize {
         let index = self.series.iter().position(|entry| entry.name == name);
+        // A name that was never added still has a colour.
         index.unwrap_or(0)
     }
 
@@ -108,6 +110,7 @@ impl Legend {
     /// The entries in rows no wider than `limit`, without those whose name is empty.
     fn rows(&self, limit: f64) -> Vec<Vec<&Entry>> {
         let mut rows: Vec<Vec<&Entry>> = Vec::new();
+        // Fuller than any row, so that the first entry starts one.
         let mut used = f64::INFINITY;
         for entry in self.series.iter().chain(&self.notes) {
             if entry.name.is_empty() {
@@ -137,6 +140,7 @@ impl Entry {
     }
 
     fn width(&self, limit: f64) -> f64 {
+        // A browser without our font may write the name wider.
         let name_width = LABEL_FONT.width(&self.text(limit)) * WIDER_FONT;
         self.sample.width() + NAME_GAP + name_width
     }

@@ -39,8 +39,8 @@
 //!
 //! # How it is built
 //! A figure is laid out once and drawn on a canvas. There are two: an SVG document, and pixels that
-//! tiny-skia fills. Charts know neither: they draw paths, markers and text in pixels of the SVG, and
-//! name a colour by its use.
+//! tiny-skia fills. Charts know neither: they draw paths, markers and text in pixels of the SVG,
+//! and name a colour by its use.
 #![forbid(unsafe_code)]
 
 pub mod number_text;

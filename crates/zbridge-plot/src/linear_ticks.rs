@@ -38,6 +38,7 @@ fn label(value: f64, step: f64, reach: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
+    // All labels of an axis have the same exponent, so that their digits can be compared.
     let exponent = reach.log10().floor() as i32;
     let unit = 10f64.powi(exponent);
     let decimals = decimals_of(step / unit);

@@ -14,6 +14,7 @@ pub(crate) struct LogTicks {
 /// Ticks at powers of ten that cover the span in about `wanted` equal steps.
 pub(crate) fn decades(span: Span, wanted: usize) -> LogTicks {
     let exponents = Exponents::around(span);
+    // Too many decades for a label each: every second, third, … has one.
     let stride = exponents.count().div_ceil(wanted as u32) as i32;
     let steps = exponents.count().div_ceil(stride as u32) as i32;
     let powers: Vec<Power> = (0..=steps)
@@ -113,6 +114,7 @@ impl Power {
 
 /// The ticks; if one of them is very large or very small, all are written with exponents.
 fn labelled(powers: &[Power]) -> Vec<Tick> {
+    // From 0.001 to 10,000 a reader need not count zeros.
     let is_readable = |power: &Power| (-3..=4).contains(&power.exponent);
     let label = if powers.iter().all(is_readable) {
         Power::decimal_label

@@ -68,10 +68,9 @@ const STAR: [(f64, f64); 10] = [
 
 impl MarkerShape {
     /// The shape of the series or group at `index`.
-    ///
-    /// Ten series have ten shapes. The eleventh has the colour of the first, so the shapes move on
-    /// by one: it has the shape of the second.
     pub(crate) fn of_series(index: usize) -> Self {
+        // After ten series the colours repeat. The shapes move on by one then: the eleventh series
+        // has the colour of the first and the shape of the second.
         SHAPES[(index + index / SHAPES.len()) % SHAPES.len()]
     }
 }

@@ -45,6 +45,7 @@ impl ImageGrid {
         for row in pairs.chunks(PAIRS_IN_A_ROW) {
             tiles.push(row.iter().map(|pair| pair.generated.clone()).collect());
             tiles.push(row.iter().map(|pair| pair.nearest.clone()).collect());
+            // The distance is written once, below the lower of the two images.
             tile_captions.push(Vec::new());
             tile_captions.push(row.iter().map(|pair| pair.distance.clone()).collect());
             row_captions.extend(["generated".to_owned(), "nearest in training".to_owned()]);

@@ -56,6 +56,7 @@ pub fn group_thousands(number: &str) -> String {
     let point = number.find('.').unwrap_or(number.len());
     let (whole, fraction) = number.split_at(point);
     let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
+    // Four digits can be read without a comma.
     if digits.len() < 5 {
         return number.to_owned();
     }

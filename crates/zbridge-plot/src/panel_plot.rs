@@ -79,6 +79,7 @@ impl PanelPlot<'_> {
             writes_y: self.writes.y,
             is_alone: self.is_alone,
         };
+        // The grid is behind the data, the axes are before it.
         draw_grid(canvas, &area);
         self.chart.draw_below(canvas, &area);
         if self.chart.has_data() {
@@ -87,6 +88,7 @@ impl PanelPlot<'_> {
             let text = Text::new("no data", frame.centre(), LABEL_FONT);
             canvas.text(&text.anchored(Anchor::Middle).muted());
         }
+        // Names of rows are where a scale would be.
         let has_vertical_scale = self.chart.row_names_width(self.is_alone).is_none();
         draw_axes(canvas, &area, has_vertical_scale);
         self.write_title(canvas, frame);
@@ -101,6 +103,7 @@ impl PanelPlot<'_> {
     fn write_title(&self, canvas: &mut dyn Canvas, frame: Frame) {
         let lines = PANEL_TITLE_FONT.wrap(self.chart.title(), frame.width);
         let above_frame = 10.0 + self.chart.height_above(&self.axes.x, frame.width);
+        // The last line is next to the frame, so the first is above it by the others.
         let last_to_first = text_height(lines.len().saturating_sub(1));
         let mut at = Point::new(frame.left, frame.top - above_frame - last_to_first);
         for line in lines {
@@ -168,6 +171,7 @@ fn draw_axes(canvas: &mut dyn Canvas, area: &PlotArea<'_>, has_vertical_scale: b
         Point::new(frame.left, frame.top),
         Point::new(frame.left, frame.bottom()),
     );
+    // One line around the corner has no gap there.
     lines.line_to(Point::new(frame.right(), frame.bottom()));
     for (value, length) in tick_strokes(&area.axes.x) {
         lines.add_vertical(area.x_at(value), frame.bottom(), frame.bottom() + length);

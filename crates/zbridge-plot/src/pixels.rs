@@ -35,6 +35,7 @@ impl Pixels {
     pub(crate) fn paste(&mut self, left: usize, top: usize, picture: ArrayView3<'_, u8>) {
         for ((y, x, channel), &value) in picture.indexed_iter() {
             self.values[[top + y, left + x, channel]] = value;
+            // Absent in a picture with three channels.
             if let Some(opacity) = self.values.get_mut([top + y, left + x, 3]) {
                 *opacity = 255;
             }
@@ -72,6 +73,7 @@ impl Pixels {
             _ => png::ColorType::Rgb,
         });
         encoder.set_depth(png::BitDepth::Eight);
+        // Charts are large areas of few colours, which every setting compresses well.
         encoder.set_compression(png::Compression::Balanced);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.values.iter().copied().collect::<Vec<u8>>())?;

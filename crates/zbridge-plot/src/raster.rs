@@ -32,6 +32,7 @@ impl Raster {
         if !(scale.is_finite() && scale > 0.0) {
             return Err(PlotError::Scale { scale });
         }
+        // At least one pixel: a drawing can be smaller than that at a small scale.
         let pixels = |units: f64| (units as f32 * scale).round().max(1.0) as usize;
         let (width, height) = (pixels(size.width), pixels(size.height));
         check_size(width, height)?;
@@ -58,6 +59,7 @@ impl Raster {
 
     fn fill_path(&mut self, path: &tiny_skia::Path, paint: &Paint<'_>, transform: Transform) {
         self.pixmap
+            // The winding rule fills a place once that two markers of a path cover.
             .fill_path(path, paint, FillRule::Winding, transform, None);
     }
 
@@ -133,12 +135,14 @@ impl Canvas for Raster {
         else {
             return;
         };
+        // A path starts at its origin: the anchor says how far left of the point that is.
         let start = match text.anchor {
             Anchor::Start => 0.0,
             Anchor::Middle => -width / 2.0,
             Anchor::End => -width,
         };
         let angle = if text.is_turned { -90.0 } else { 0.0 };
+        // The anchor shifts the text along its line before the line is turned.
         let transform = Transform::from_translate(start, 0.0)
             .post_rotate(angle)
             .post_translate(text.at.x as f32, text.at.y as f32)
@@ -146,6 +150,7 @@ impl Canvas for Raster {
         if text.has_halo {
             let pen = tiny_skia::Stroke {
                 width: Text::HALO_WIDTH as f32,
+                // Sharp corners of letters would give the halo spikes.
                 line_join: LineJoin::Round,
                 ..tiny_skia::Stroke::default()
             };

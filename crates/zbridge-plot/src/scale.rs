@@ -21,6 +21,7 @@ impl Scale {
     /// Whether the value has a place on an axis of this scale.
     pub(crate) fn can_draw(self, value: f64) -> bool {
         match self {
+            // False for NaN, as every comparison with it is.
             Self::Linear => value.abs() < LARGEST,
             Self::Log => value > 1.0 / LARGEST && value < LARGEST,
         }
@@ -76,6 +77,7 @@ impl Span {
         if self.length() > NARROWEST * self.reach() {
             return self;
         }
+        // Values that are equal, or nearly: a tenth of them on both sides.
         let margin = 0.1 * self.reach();
         Self::new(self.low - margin, self.high + margin)
     }

@@ -37,6 +37,7 @@ impl SvgDocument {
         };
         let root = root.with_if(!label.is_empty(), "aria-label", label);
         let mut document = Self {
+            // The root stays open until the document is finished.
             text: root.text + ">",
             theme,
         };
@@ -116,6 +117,7 @@ impl Canvas for SvgDocument {
         let element = if markers.outline > 0.0 {
             element
                 .with("stroke", self.colour(Colour::Paper))
+                // In tenths of a pixel, like the path.
                 .with("stroke-width", markers.outline * 10.0)
         } else {
             element
@@ -158,10 +160,12 @@ impl Canvas for SvgDocument {
                 .with("stroke", self.colour(Colour::Paper))
                 .with("stroke-width", Text::HALO_WIDTH)
                 .with("stroke-linejoin", "round")
+                // The stroke must be under the letters, not over them.
                 .with("paint-order", "stroke")
         } else {
             element
         };
+        // Turned around its own point, so that the anchor stays there.
         let turn = format!("rotate(-90 {x} {y})");
         let element = element.with_if(text.is_turned, "transform", turn);
         self.text.push_str(&element.text);

@@ -36,6 +36,7 @@ impl Tile {
             return Err(PlotError::TileChannels { channels });
         }
         let mut colours = Array3::zeros((height, width, 3));
+        // A lane along the last axis is one pixel.
         let pixels = values.lanes(Axis(2)).into_iter();
         for (pixel, mut colour) in pixels.zip(colours.lanes_mut(Axis(2))) {
             colour.assign(&aview1(&rgb(pixel)));
@@ -80,6 +81,7 @@ fn rgb(pixel: ArrayView1<'_, f32>) -> [u8; 3] {
         return NOT_A_NUMBER;
     }
     [0, 1, 2].map(|channel: usize| {
+        // A grey value is the same for red, green and blue.
         let value = pixel[channel.min(pixel.len() - 1)];
         (value.clamp(0.0, 1.0) * 255.0).round() as u8
     })

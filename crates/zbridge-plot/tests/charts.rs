@@ -3,7 +3,7 @@
 
 mod checks;
 
-use checks::{NASTY, check_svg, png_size, side, texts};
+use checks::{MARKUP, check_svg, png_size, side, texts};
 use roxmltree::Document;
 use zbridge_plot::{
     BandPoint, Bin, ConfidenceBin, ExpectedBand, Figure, Group, Histogram, IntervalPlot,
@@ -21,10 +21,10 @@ fn png(chart: impl Into<Figure>) -> Vec<u8> {
 
 fn line(points: Vec<(f64, f64)>) -> LineChart {
     LineChart {
-        title: NASTY.into(),
-        x_label: NASTY.into(),
-        y_label: NASTY.into(),
-        series: vec![Series::new(NASTY, points)],
+        title: MARKUP.into(),
+        x_label: MARKUP.into(),
+        y_label: MARKUP.into(),
+        series: vec![Series::new(MARKUP, points)],
         ..LineChart::default()
     }
 }
@@ -65,13 +65,13 @@ fn bars(points: &[(f64, f64)]) -> Histogram {
         .collect();
     let (low, high) = points.first().copied().unwrap_or((0.0, 1.0));
     let band = Some(ExpectedBand {
-        name: NASTY.into(),
+        name: MARKUP.into(),
         expected: low,
         low,
         high,
     });
     Histogram {
-        title: NASTY.into(),
+        title: MARKUP.into(),
         bins,
         band,
         ..Histogram::default()
@@ -88,7 +88,7 @@ fn reliability(points: &[(f64, f64)]) -> ReliabilityDiagram {
         count: 1,
     });
     ReliabilityDiagram {
-        title: NASTY.into(),
+        title: MARKUP.into(),
         bins: bins.collect(),
         ..ReliabilityDiagram::default()
     }
@@ -96,16 +96,16 @@ fn reliability(points: &[(f64, f64)]) -> ReliabilityDiagram {
 
 fn intervals(points: &[(f64, f64)]) -> IntervalPlot {
     let row = |&(x, y): &(f64, f64)| {
-        IntervalRow::new(NASTY, x)
+        IntervalRow::new(MARKUP, x)
             .with_interval(y, x)
-            .of_group(NASTY)
+            .of_group(MARKUP)
     };
     let references = points
         .iter()
-        .map(|&(_, y)| Reference::new(NASTY, y))
+        .map(|&(_, y)| Reference::new(MARKUP, y))
         .collect();
     IntervalPlot {
-        title: NASTY.into(),
+        title: MARKUP.into(),
         rows: points.iter().map(row).collect(),
         references,
         ..IntervalPlot::default()
@@ -114,7 +114,7 @@ fn intervals(points: &[(f64, f64)]) -> IntervalPlot {
 
 fn before_others(points: &[(f64, f64)]) -> Scatter {
     let groups = vec![
-        Group::backdrop("", NASTY, points.to_vec()),
+        Group::backdrop("", MARKUP, points.to_vec()),
         Group::backdrop("0", "pale", points.to_vec()),
         Group::new("0", points.to_vec()),
     ];
@@ -145,7 +145,7 @@ fn hard_figures() -> Vec<Figure> {
             ..LineChart::default()
         };
         let compared = LineChart {
-            references: vec![Reference::new(NASTY, f64::NAN)],
+            references: vec![Reference::new(MARKUP, f64::NAN)],
             ..logarithmic.clone()
         };
         let logarithmic_rows = IntervalPlot {
@@ -166,7 +166,7 @@ fn hard_figures() -> Vec<Figure> {
         ];
         for shared_axes in [false, true] {
             figures.push(Figure {
-                title: NASTY.into(),
+                title: MARKUP.into(),
                 panels: panels.clone(),
                 columns: 3,
                 shared_axes,

@@ -3,7 +3,7 @@
 
 mod checks;
 
-use checks::{NASTY, check_svg, png_size, texts};
+use checks::{MARKUP, check_svg, png_size, texts};
 use ndarray::Array3;
 use roxmltree::Document;
 use zbridge_plot::{ColumnCaption, Gallery, ImageGrid, Neighbour, Tile};
@@ -15,7 +15,7 @@ fn tile(width: usize, height: usize, value: f32) -> Tile {
 fn grid() -> ImageGrid {
     let tile = |value| tile(4, 3, value);
     ImageGrid {
-        row_captions: vec!["0".into(), NASTY.into()],
+        row_captions: vec!["0".into(), MARKUP.into()],
         column_captions: vec![ColumnCaption {
             text: "N = 256".into(),
             columns: 2,

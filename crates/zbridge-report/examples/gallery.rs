@@ -14,11 +14,11 @@ use zbridge_report::{
     Block, Cell, Column, Drawing, KeyFigure, Page, Section, Table, Verdict, write_atomically,
 };
 
-/// Numbers between 0 and 1 that are the same in every run.
-struct Wheel(u64);
+/// Pseudo-random numbers that are the same in every run.
+struct Numbers(u64);
 
-impl Wheel {
-    fn turn(&mut self) -> f64 {
+impl Numbers {
+    fn uniform(&mut self) -> f64 {
         self.0 = self
             .0
             .wrapping_mul(6364136223846793005)
@@ -26,17 +26,22 @@ impl Wheel {
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// About normal: twelve turns, less six.
-    fn bell(&mut self) -> f64 {
-        (0..12).map(|_| self.turn()).sum::<f64>() - 6.0
+    /// A number that is about normal: the sum of twelve uniform numbers, less six.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 }
 
-fn objective(wheel: &mut Wheel) -> LineChart {
+fn objective(numbers: &mut Numbers) -> LineChart {
     let series = [("N = 256", 1.0), ("N = 1024", 1.15), ("N = 8192", 1.4)].map(|(name, speed)| {
         let at = |step: usize| 180.0 * (-(step as f64) * speed / 900.0).exp() + 6.5 + speed;
         let points: Vec<_> = (0..4000)
-            .map(|step| (step as f64, at(step) * (1.0 + 0.05 * wheel.bell()).max(0.3)))
+            .map(|step| {
+                (
+                    step as f64,
+                    at(step) * (1.0 + 0.05 * numbers.normal()).max(0.3),
+                )
+            })
             .collect();
         let band = (0..4000)
             .step_by(40)
@@ -107,15 +112,15 @@ fn reliability(title: &str, slack: f64, total: usize) -> ReliabilityDiagram {
     }
 }
 
-fn transform(title: &str, wheel: &mut Wheel, tilt: f64) -> Histogram {
+fn transform(title: &str, numbers: &mut Numbers, tilt: f64) -> Histogram {
     let mut counts = [0; 20];
-    (0..2000).for_each(|_| counts[(20.0 * wheel.turn().powf(tilt)) as usize % 20] += 1);
+    (0..2000).for_each(|_| counts[(20.0 * numbers.uniform().powf(tilt)) as usize % 20] += 1);
     Histogram {
         title: title.into(),
         x_label: "F(z | x) of the true latent".into(),
         y_label: "held-out pairs".into(),
         band: Some(ExpectedBand {
-            name: "95 % of bars, were they uniform".into(),
+            name: "95 % of bars if the values are uniform".into(),
             expected: 100.0,
             low: 81.0,
             high: 120.0,
@@ -154,12 +159,12 @@ fn systems() -> IntervalPlot {
 }
 
 /// Held-out points before the target model's own latents.
-fn held_out_plane(wheel: &mut Wheel, classes: u32, own: usize, held_out: usize) -> Scatter {
+fn held_out_plane(numbers: &mut Numbers, classes: u32, own: usize, held_out: usize) -> Scatter {
     let mut cloud = |class: u32, points: usize, sd: f64| -> Vec<(f64, f64)> {
         let angle = f64::from(class) * std::f64::consts::TAU / f64::from(classes);
         let (x, y) = (3.0 * angle.cos(), 2.4 * angle.sin());
         (0..points)
-            .map(|_| (x + sd * wheel.bell(), y + sd * wheel.bell()))
+            .map(|_| (x + sd * numbers.normal(), y + sd * numbers.normal()))
             .collect()
     };
     let mut groups: Vec<Group> = (0..classes)
@@ -186,7 +191,7 @@ fn held_out_plane(wheel: &mut Wheel, classes: u32, own: usize, held_out: usize) 
     }
 }
 
-fn label_plane(wheel: &mut Wheel, points: usize) -> Figure {
+fn label_plane(numbers: &mut Numbers, points: usize) -> Figure {
     let panels = [
         ("N = 256", 0.32),
         ("N = 1024", 0.24),
@@ -198,7 +203,7 @@ fn label_plane(wheel: &mut Wheel, points: usize) -> Figure {
             let angle = f64::from(digit) * 0.628;
             let (x, y) = (2.0 * angle.cos(), 1.6 * angle.sin());
             let points = (0..points)
-                .map(|_| (x + sd * wheel.bell(), y + sd * wheel.bell()))
+                .map(|_| (x + sd * numbers.normal(), y + sd * numbers.normal()))
                 .collect();
             Group::new(digit.to_string(), points)
         });
@@ -220,7 +225,7 @@ fn label_plane(wheel: &mut Wheel, points: usize) -> Figure {
 }
 
 /// Seven strokes of a digit on 28 × 28 pixels.
-fn digit(digit: usize, wheel: &mut Wheel) -> Tile {
+fn digit(digit: usize, numbers: &mut Numbers) -> Tile {
     const STROKES: [u8; 10] = [0x77, 0x24, 0x5d, 0x6d, 0x2e, 0x6b, 0x7b, 0x25, 0x7f, 0x6f];
     const ENDS: [[f64; 4]; 7] = [
         [9., 5., 19., 5.],
@@ -231,7 +236,7 @@ fn digit(digit: usize, wheel: &mut Wheel) -> Tile {
         [19., 14., 19., 23.],
         [9., 23., 19., 23.],
     ];
-    let (slant, dx) = (wheel.bell() * 0.12, wheel.bell());
+    let (slant, dx) = (numbers.normal() * 0.12, numbers.normal());
     let near = |x: f64, y: f64| {
         let distance = |[x0, y0, x1, y1]: [f64; 4]| {
             let (x, y) = (x - dx + slant * (y - 14.0), y);
@@ -251,9 +256,9 @@ fn digit(digit: usize, wheel: &mut Wheel) -> Tile {
     Tile::new(values.view()).expect("a grey tile has one channel")
 }
 
-fn digits(wheel: &mut Wheel) -> ImageGrid {
+fn digits(numbers: &mut Numbers) -> ImageGrid {
     let tiles = (0..10)
-        .map(|label| (0..10).map(|_| digit(label, wheel)).collect())
+        .map(|label| (0..10).map(|_| digit(label, numbers)).collect())
         .collect();
     ImageGrid {
         row_captions: (0..10).map(|label| label.to_string()).collect(),
@@ -261,9 +266,9 @@ fn digits(wheel: &mut Wheel) -> ImageGrid {
     }
 }
 
-fn grouped_digits(wheel: &mut Wheel) -> ImageGrid {
+fn grouped_digits(numbers: &mut Numbers) -> ImageGrid {
     let tiles = (0..10)
-        .map(|label| (0..16).map(|_| digit(label, wheel)).collect())
+        .map(|label| (0..16).map(|_| digit(label, numbers)).collect())
         .collect();
     let caption = |text: &str| ColumnCaption {
         text: text.into(),
@@ -308,9 +313,9 @@ fn table() -> Table {
     }
 }
 
-fn rows_of_digits(wheel: &mut Wheel) -> ImageGrid {
+fn rows_of_digits(numbers: &mut Numbers) -> ImageGrid {
     let tiles = (0..10)
-        .map(|label| (0..6).map(|_| digit(label, wheel)).collect())
+        .map(|label| (0..6).map(|_| digit(label, numbers)).collect())
         .collect();
     ImageGrid {
         row_captions: (0..10).map(|label| label.to_string()).collect(),
@@ -319,18 +324,18 @@ fn rows_of_digits(wheel: &mut Wheel) -> ImageGrid {
     }
 }
 
-fn side_by_side(wheel: &mut Wheel) -> Gallery {
+fn side_by_side(numbers: &mut Numbers) -> Gallery {
     Gallery::default()
-        .with("Generated from the label", rows_of_digits(wheel))
-        .with("The given model's own draws", rows_of_digits(wheel))
-        .with("Real, held out", rows_of_digits(wheel))
+        .with("Generated from the label", rows_of_digits(numbers))
+        .with("The given model's own draws", rows_of_digits(numbers))
+        .with("Real, held out", rows_of_digits(numbers))
 }
 
-fn neighbours(wheel: &mut Wheel) -> ImageGrid {
+fn neighbours(numbers: &mut Numbers) -> ImageGrid {
     let pair = |at: usize| {
         Neighbour::new(
-            digit(at % 10, wheel),
-            digit(at % 10, wheel),
+            digit(at % 10, numbers),
+            digit(at % 10, numbers),
             format!("{:.2}", 4.1 + at as f64 / 7.0),
         )
     };
@@ -379,9 +384,10 @@ fn wide_table() -> Table {
 }
 
 fn opening() -> Section {
-    let verdict = Verdict::new("The bridge translates in both directions, and it knows how sure it may be.")
+    let verdict = Verdict::new("The bridge translates in both directions, and is well calibrated.")
         .with_text(
-            "Fitted in 48 s to 256 pairs of an image and its label; all figures are of 9,744 images that it never saw.",
+            "Fitted in 48 s to 256 pairs of an image and its label; all numbers are of 9,744 images \
+             that it never saw.",
         )
         .figure(
             KeyFigure::new("image → label", 97.2, 1)
@@ -410,14 +416,15 @@ fn opening() -> Section {
         .verdict(verdict)
         .warning("One seed only: intervals say nothing about other choices of pairs.")
         .warning(
-            "Fewer than ten draws carry the estimate of log p(x) for 12 % of the images, so it is too low on average.",
+            "Fewer than ten draws carry the estimate of log p(x) for 12 % of the images, so it is too \
+             low on average.",
         )
 }
 
-const NASTY: &str =
+const MARKUP: &str =
     "<b>&\"quotes\"</b> antidisestablishmentarianism-without-a-place-to-break-the-line_at_all → ∞";
 
-fn nasty(wheel: &mut Wheel) -> Section {
+fn hard_input(numbers: &mut Numbers) -> Section {
     let missing = [f64::NAN, f64::NEG_INFINITY, f64::INFINITY];
     let one = |points: Vec<(f64, f64)>| LineChart {
         series: vec![Series::new("one", points)],
@@ -471,7 +478,7 @@ fn nasty(wheel: &mut Wheel) -> Section {
         x_label: "accuracy".into(),
         rows: (0..40)
             .map(|class| {
-                let value = 0.9 + 0.09 * wheel.turn();
+                let value = 0.9 + 0.09 * numbers.uniform();
                 IntervalRow::new(format!("class {class}"), value)
                     .with_interval(value - 0.03, (value + 0.03).min(1.0))
             })
@@ -485,19 +492,19 @@ fn nasty(wheel: &mut Wheel) -> Section {
         ..IntervalPlot::default()
     };
     let hard = IntervalPlot {
-        title: NASTY.into(),
+        title: MARKUP.into(),
         rows: missing
             .iter()
-            .map(|&value| IntervalRow::new(NASTY, value))
+            .map(|&value| IntervalRow::new(MARKUP, value))
             .chain([IntervalRow::new("open", 1.0).with_interval(f64::NEG_INFINITY, 2.0)])
             .collect(),
         ..IntervalPlot::default()
     };
-    Section::new("Nasty input")
-        .paragraph(NASTY)
+    Section::new("Hard input")
+        .paragraph(MARKUP)
         .illustration(
-            "nasty",
-            NASTY,
+            "hard-input",
+            MARKUP,
             "Six charts of next to nothing.",
             Figure {
                 title: String::new(),
@@ -512,39 +519,52 @@ fn nasty(wheel: &mut Wheel) -> Section {
             "A forest plot of forty rows.",
             Figure::from(many),
         )
-        .illustration("hard", NASTY, "Rows without numbers.", Figure::from(hard))
+        .illustration("hard", MARKUP, "Rows without numbers.", Figure::from(hard))
         .illustration(
             "forty-classes",
             "Forty classes in a plane.",
             "Forty clouds.",
-            Figure::from(held_out_plane(wheel, 40, 100, 20)),
+            Figure::from(held_out_plane(numbers, 40, 100, 20)),
         )
         .illustration(
             "ten-thousand",
             "20,000 points.",
             "Ten large clouds.",
-            Figure::from(held_out_plane(wheel, 10, 1000, 1000)),
+            Figure::from(held_out_plane(numbers, 10, 1000, 1000)),
         )
         .illustration("no-images", "", "No images.", ImageGrid::new(vec![]))
-        .facts([(NASTY, NASTY)])
+        .facts([(MARKUP, MARKUP)])
         .table(Table {
-            caption: NASTY.into(),
-            columns: vec![Column::words(NASTY), Column::numbers("n").with_unit("%")],
-            rows: vec![vec![Cell::text(NASTY), Cell::number(f64::NAN, 1)], vec![]],
+            caption: MARKUP.into(),
+            columns: vec![Column::words(MARKUP), Column::numbers("n").with_unit("%")],
+            rows: vec![vec![Cell::text(MARKUP), Cell::number(f64::NAN, 1)], vec![]],
         })
 }
 
 fn provenance() -> Section {
     let digest = "sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
     Section::new("How to make this again")
-        .command("zbridge report bridge.safetensors --images t10k-images-idx3-ubyte --labels t10k-labels-idx1-ubyte --seed 7 --out report.html")
-        .facts([("version", "zbridge 0.1.0"), ("commit", "3f2c9a7e01"), ("seed", "7"), ("bridge", digest)])
-        .details("Settings", vec![Block::Code("recipe = auto\nbudget = 60 s\nmembers = 5".into())])
+        .command(
+            "zbridge report bridge.safetensors --images t10k-images-idx3-ubyte \
+             --labels t10k-labels-idx1-ubyte --seed 7 --out report.html",
+        )
+        .facts([
+            ("version", "zbridge 0.1.0"),
+            ("commit", "3f2c9a7e01"),
+            ("seed", "7"),
+            ("bridge", digest),
+        ])
+        .details(
+            "Settings",
+            vec![Block::Code(
+                "recipe = auto\nbudget = 60 s\nmembers = 5".into(),
+            )],
+        )
 }
 
-fn page(wheel: &mut Wheel) -> Page {
+fn page(numbers: &mut Numbers) -> Page {
     let curves = Figure {
-        panels: vec![objective(wheel).into(), few_points().into()],
+        panels: vec![objective(numbers).into(), few_points().into()],
         columns: 2,
         ..Figure::default()
     };
@@ -558,8 +578,8 @@ fn page(wheel: &mut Wheel) -> Page {
     };
     let transforms = Figure {
         panels: vec![
-            transform("First latent", wheel, 1.0).into(),
-            transform("Second latent", wheel, 1.25).into(),
+            transform("First latent", numbers, 1.0).into(),
+            transform("Second latent", numbers, 1.25).into(),
         ],
         columns: 2,
         ..Figure::default()
@@ -578,22 +598,23 @@ fn page(wheel: &mut Wheel) -> Page {
                 "plane",
                 "Held-out images in the plane of the label latents, before the label VAE's own.",
                 "Ten clouds.",
-                Figure::from(held_out_plane(wheel, 10, 400, 30)),
+                Figure::from(held_out_plane(numbers, 10, 400, 30)),
             ),
         Section::new("From labels to images")
             .illustration(
                 "images",
-                "Images made from labels, beside what the given model can draw at best, and real ones.",
+                "Images made from labels, the given model's own, and real ones.",
                 "Rows of digits.",
-                side_by_side(wheel),
+                side_by_side(numbers),
             )
             .subheading("Nearest training images")
             .paragraph("A model that repeats its training images would show pairs that are alike.")
             .illustration(
                 "neighbours",
-                "Generated images and the training images nearest to them; Euclidean distance of pixels below.",
+                "Generated images and the training images nearest to them, with their Euclidean \
+                 distance.",
                 "Pairs of digits.",
-                neighbours(wheel),
+                neighbours(numbers),
             )
             .illustration(
                 "systems",
@@ -603,21 +624,31 @@ fn page(wheel: &mut Wheel) -> Page {
             ),
         Section::new("Is the density right?").illustration(
             "transforms",
-            "Were the densities right, 95 % of the bars would end inside the band.",
+            "If the densities are right, 95 % of the bars end inside the band.",
             "Two histograms.",
             transforms,
         ),
         Section::new("Training")
-            .illustration("curves", "The objective falls for every N.", "Three falling lines.", curves)
-            .illustration("figure-2", "Grouped columns.", "Rows of generated digits.", grouped_digits(wheel))
+            .illustration(
+                "curves",
+                "The objective falls for every N.",
+                "Three falling lines.",
+                curves,
+            )
+            .illustration(
+                "figure-2",
+                "Grouped columns.",
+                "Rows of generated digits.",
+                grouped_digits(numbers),
+            )
             .illustration(
                 "planes",
                 "Each point is the label latent of one image.",
                 "Ten clouds in four panels.",
-                label_plane(wheel, 500),
+                label_plane(numbers, 500),
             )
             .table(table()),
-        nasty(wheel),
+        hard_input(numbers),
         provenance(),
     ];
     Page {
@@ -632,16 +663,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             .nth(1)
             .ok_or("name a folder to draw into")?,
     );
-    let mut wheel = Wheel(7);
+    let mut numbers = Numbers(7);
     let drawings: [(&str, Drawing); 3] = [
-        ("lines", Figure::from(objective(&mut wheel)).into()),
+        ("lines", Figure::from(objective(&mut numbers)).into()),
         ("few-points", Figure::from(few_points()).into()),
-        ("digits", digits(&mut wheel).into()),
+        ("digits", digits(&mut numbers).into()),
     ];
     for (name, drawing) in drawings {
         write_drawing(&folder, name, &drawing)?;
     }
-    let page = page(&mut wheel);
+    let page = page(&mut numbers);
     for shown in page.illustrations() {
         write_drawing(&folder, &shown.id, &shown.drawing)?;
     }

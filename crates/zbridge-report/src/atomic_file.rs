@@ -13,6 +13,7 @@ use crate::ReportError;
 /// [`ReportError::Write`] names the path, the step and the error of the operating system; the file
 /// is then as it was before.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), ReportError> {
+    // Called with the step and then with the error, so that each step below stays one line.
     let failed = |step| {
         move |source| ReportError::Write {
             path: path.to_owned(),

@@ -82,6 +82,7 @@ impl Cell {
     /// The cell as a person reads it, before any escaping.
     pub(crate) fn written(&self) -> String {
         match *self {
+            // A line end in a cell would break a table of Markdown or a terminal.
             Self::Text(ref text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
             Self::Number { value, digits } => number_text::fixed(value, digits),
             Self::Estimate {
@@ -141,13 +142,16 @@ fn with_error(value: f64, standard_error: f64, digits: usize) -> String {
 /// The number with five significant digits; whole numbers as they are.
 fn significant(value: f64) -> String {
     let size = value.abs();
+    // Larger ones would have more digits than a reader can use.
     let is_whole = value.fract() == 0.0 && size < 1e15;
     if !value.is_finite() || is_whole {
         return number_text::fixed(value, 0);
     }
+    // Outside this range, zeros would hide the digits.
     if !(1e-4..1e6).contains(&size) {
         return with_minus_sign(&format!("{value:.4e}"));
     }
+    // Of 12,345.678 five digits are before the point, of 0.012345 none.
     let decimals = (4.0 - size.log10().floor()).max(0.0);
     number_text::fixed(value, decimals as usize)
 }

@@ -50,6 +50,7 @@ impl EventFile {
     pub fn create(folder: &Path, now: SystemTime) -> Result<Self, ReportError> {
         std::fs::create_dir_all(folder).map_err(failed(folder, "making this folder"))?;
         let mut file = create_new_file(folder, now)?;
+        // TensorBoard reads the format from the first record.
         file.append(&encode_event(now, 0, &Content::FileVersion))?;
         Ok(file)
     }
@@ -95,6 +96,7 @@ impl EventFile {
 
     fn append(&mut self, event: &[u8]) -> Result<(), ReportError> {
         self.file
+            // In one call, so that a reader never sees half a record.
             .write_all(&encode_record(event))
             .map_err(failed(&self.path, "writing a record"))
     }
@@ -111,6 +113,7 @@ fn create_new_file(folder: &Path, now: SystemTime) -> Result<EventFile, ReportEr
         match OpenOptions::new().append(true).create_new(true).open(&path) {
             Ok(file) => return Ok(EventFile { path, file }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // Another run started in the same second.
                 number += 1;
                 path = folder.join(format!("{name}.{number}"));
             }

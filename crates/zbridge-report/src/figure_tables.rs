@@ -1,16 +1,16 @@
 //! The numbers that charts show, as tables.
 
 use zbridge_plot::{
-    Bin, ConfidenceBin, Figure, Histogram, IntervalPlot, IntervalRow, LineChart, Panel, Reference,
-    ReliabilityDiagram, Scatter, Series,
+    BandPoint, Bin, ConfidenceBin, Figure, Histogram, IntervalPlot, IntervalRow, LineChart, Panel,
+    Reference, ReliabilityDiagram, Scatter, Series,
 };
 
 use crate::cell::Cell;
 use crate::table::{Align, Column, Table};
 
 impl Table {
-    /// Every number that the figure shows: a table for each kind of chart in it, with a row for each
-    /// point, bar or estimate.
+    /// Every number that the figure shows: a table for each kind of chart in it, with a row for
+    /// each point, bar or estimate.
     ///
     /// [`Table::to_csv`] writes them in full precision.
     ///
@@ -25,20 +25,16 @@ impl Table {
         let mut tables: Vec<Self> = Vec::new();
         for panel in &figure.panels {
             let names = column_names(&figure.panels, panel);
-            let rows = rows(panel).into_iter().map(|mut row| {
-                row.insert(0, Cell::text(panel.title()));
-                row
+            let known = tables.iter().position(|table| table.has_columns(&names));
+            // Panels of one kind share a table if their columns have the same names.
+            let index = known.unwrap_or_else(|| {
+                tables.push(Self::with_columns(names));
+                tables.len() - 1
             });
-            match tables.iter_mut().find(|table| table.has_columns(&names)) {
-                Some(table) => table.rows.extend(rows),
-                None => tables.push(Self {
-                    caption: String::new(),
-                    columns: names.into_iter().map(Column::numbers).collect(),
-                    rows: rows.collect(),
-                }),
-            }
+            tables[index].add_rows_of(panel);
         }
         for table in &mut tables {
+            // The title of the only panel is not worth a column.
             if figure.panels.len() < 2 {
                 table.remove_first_column();
             }
@@ -63,15 +59,11 @@ impl Table {
     pub fn of_intervals(plot: &IntervalPlot) -> Self {
         let mut rows = Vec::new();
         for row in &plot.rows {
-            let cell = match row.known_interval() {
-                Some((low, high)) => Cell::interval(row.value, low, high, plot.digits),
-                None => Cell::number(row.value, plot.digits),
-            };
-            rows.push(vec![Cell::text(&row.name), cell]);
+            rows.push(vec![Cell::text(&row.name), estimate(row, plot.digits)]);
         }
         for reference in &plot.references {
-            let cell = Cell::number(reference.value, plot.digits);
-            rows.push(vec![Cell::text(&reference.name), cell]);
+            let value = Cell::number(reference.value, plot.digits);
+            rows.push(vec![Cell::text(&reference.name), value]);
         }
         let value = match plot.x_label.as_str() {
             "" => "estimate",
@@ -81,6 +73,21 @@ impl Table {
             caption: plot.title.clone(),
             columns: vec![Column::words(""), Column::numbers(value)],
             rows,
+        }
+    }
+
+    fn with_columns(names: Vec<String>) -> Self {
+        Self {
+            columns: names.into_iter().map(Column::numbers).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn add_rows_of(&mut self, panel: &Panel) {
+        for mut row in rows(panel) {
+            // Rows of several panels are in one table, and the title tells them apart.
+            row.insert(0, Cell::text(panel.title()));
+            self.rows.push(row);
         }
     }
 
@@ -101,10 +108,18 @@ impl Table {
             return;
         };
         for (column, cell) in self.columns.iter_mut().zip(first) {
+            // The first row decides: a column has words in all rows or in none.
             if matches!(cell, Cell::Text(_)) {
                 column.align = Align::Left;
             }
         }
+    }
+}
+
+fn estimate(row: &IntervalRow, digits: usize) -> Cell {
+    match row.known_interval() {
+        Some((low, high)) => Cell::interval(row.value, low, high, digits),
+        None => Cell::number(row.value, digits),
     }
 }
 
@@ -187,25 +202,29 @@ fn line_rows(chart: &LineChart) -> Vec<Vec<Cell>> {
 /// A row for each point. The edges of the band are in the same rows if the band has a place for
 /// each point, and in rows of their own after them if not.
 fn series_rows(series: &Series) -> Vec<Vec<Cell>> {
-    let name = || Cell::text(&series.name);
-    let xs_of_points = series.points.iter().map(|point| point.0);
-    let shares_rows = xs_of_points.eq(series.band.iter().map(|edge| edge.x));
+    let shares_rows = has_band_at_points(series);
     let mut rows = Vec::new();
     for (index, &(x, y)) in series.points.iter().enumerate() {
         let edge = series.band.get(index).filter(|_| shares_rows);
-        let (low, high) = match edge {
-            Some(edge) => (Cell::Value(edge.low), Cell::Value(edge.high)),
-            None => (Cell::Missing, Cell::Missing),
-        };
-        rows.push(vec![name(), Cell::Value(x), Cell::Value(y), low, high]);
+        rows.push(series_row(series, x, Some(y), edge));
     }
     if !shares_rows {
         for edge in &series.band {
-            let [x, low, high] = [edge.x, edge.low, edge.high].map(Cell::Value);
-            rows.push(vec![name(), x, Cell::Missing, low, high]);
+            rows.push(series_row(series, edge.x, None, Some(edge)));
         }
     }
     rows
+}
+
+fn has_band_at_points(series: &Series) -> bool {
+    let xs_of_points = series.points.iter().map(|point| point.0);
+    xs_of_points.eq(series.band.iter().map(|edge| edge.x))
+}
+
+fn series_row(series: &Series, x: f64, y: Option<f64>, edge: Option<&BandPoint>) -> Vec<Cell> {
+    let y = y.map_or(Cell::Missing, Cell::Value);
+    let [low, high] = ends(edge.map(|edge| (edge.low, edge.high)));
+    vec![Cell::text(&series.name), Cell::Value(x), y, low, high]
 }
 
 fn scatter_rows(chart: &Scatter) -> Vec<Vec<Cell>> {

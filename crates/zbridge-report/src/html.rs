@@ -32,6 +32,7 @@ impl Page {
     /// # Errors
     /// [`ReportError::Plot`] if a grid of images is too large.
     pub fn to_html(&self) -> Result<String, ReportError> {
+        // The number of sections before the list of contents: one or none.
         let opening = usize::from(self.sections.first().is_some_and(is_opening));
         let markup = html! {
             (PreEscaped("<!DOCTYPE html>\n"))
@@ -40,6 +41,7 @@ impl Page {
                 body { main {
                     h1 { (self.title) }
                     @for (index, section) in self.sections.iter().enumerate() {
+                        // An opening section comes before the list, all others after it.
                         @if index == opening { (contents(&self.sections, opening)) }
                         (section_html(index, section, index < opening)?)
                     }
@@ -55,6 +57,7 @@ fn head(title: &str) -> Markup {
         head {
             "\n" (PreEscaped(META))
             title { (title) }
+            // Colours come from code, the rest of the style from a file: neither has user text.
             style { "\n" (PreEscaped(series_colours())) (PreEscaped(STYLE)) }
         }
         "\n"
@@ -87,6 +90,7 @@ fn is_opening(section: &Section) -> bool {
 
 /// A list of the sections from index `first`; empty if there are few.
 fn contents(sections: &[Section], first: usize) -> Markup {
+    // The index is that of the section on the page, which its anchor has.
     let mut named: Vec<(usize, &Section)> = sections.iter().enumerate().skip(first).collect();
     named.retain(|(_, section)| !section.heading.is_empty());
     html! {

@@ -14,7 +14,7 @@ use crate::verdict::{KeyFigure, Verdict};
 type FigurePath<'a> = &'a dyn Fn(&str) -> String;
 
 impl Page {
-    /// The page in Markdown; `figure_path` returns the path of the picture for an illustration's id.
+    /// The page in Markdown; `figure_path` returns the path of a picture for its illustration's id.
     pub fn to_markdown(&self, figure_path: impl Fn(&str) -> String) -> String {
         let mut parts = vec![format!("# {}", markdown(&self.title))];
         for section in &self.sections {
@@ -51,6 +51,7 @@ fn verdict_markdown(verdict: &Verdict) -> String {
         headline => format!("**{}**", markdown(headline)),
     };
     let figures: Vec<String> = verdict.figures.iter().map(key_figure).collect();
+    // An empty part would leave three line ends in a row.
     let mut parts = vec![headline, markdown(&verdict.text), figures.join("\n")];
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
@@ -80,6 +81,7 @@ fn illustration_markdown(illustration: &Illustration, figure_path: FigurePath<'_
     if !caption.is_empty() {
         parts.push(format!("*{}*", markdown(caption)));
     }
+    // An HTML page has the numbers below the chart; Markdown has no place to fold them away.
     if let Drawing::Chart(figure) = &illustration.drawing {
         parts.extend(interval_tables(figure).iter().map(table_markdown));
     }
@@ -109,6 +111,7 @@ fn link_target(path: &str) -> String {
             ' ' | '(' | ')' | '<' | '>' | '\\' | '"' => {
                 target += &format!("%{:02X}", u32::from(character));
             }
+            // A line end in a link target would end the link.
             _ if character.is_control() => {}
             _ => target.push(character),
         }
@@ -119,6 +122,7 @@ fn link_target(path: &str) -> String {
 /// The text between fences that are longer than any run of backticks in it.
 fn code(text: &str) -> String {
     let runs = text.split(|letter| letter != '`').map(str::len);
+    // A fence ends at the first line with as many backticks.
     let longest = runs.max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
     format!("{fence}\n{}\n{fence}", text.trim_end_matches('\n'))

@@ -20,6 +20,7 @@ fn is_markup(line: &[char], index: usize) -> bool {
         '\\' | '`' | '*' | '|' | '<' | '[' | ']' | '&' | '~' | '$' => true,
         // GitHub and CommonMark read an underscore between letters as itself.
         '_' => !is_inside_word(line, index),
+        // Headings, lists and quotes start a line.
         '#' | '+' | '-' | '=' | '>' => index == 0,
         '.' | ')' => is_after_list_number(line, index),
         _ => false,
@@ -28,6 +29,7 @@ fn is_markup(line: &[char], index: usize) -> bool {
 
 /// Whether only digits come before, and a space or the end of the line follows.
 fn is_after_list_number(line: &[char], index: usize) -> bool {
+    // `1.` and `1)` start a list.
     let is_number = index > 0 && line[..index].iter().all(char::is_ascii_digit);
     let ends_word = line.get(index + 1).is_none_or(|next| next.is_whitespace());
     is_number && ends_word

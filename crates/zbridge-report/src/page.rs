@@ -40,6 +40,7 @@ fn collect<'a>(blocks: &'a [Block], found: &mut Vec<&'a Illustration>) {
     for block in blocks {
         match block {
             Block::Illustration(illustration) => found.push(illustration),
+            // Folded blocks can have folded blocks in them.
             Block::Details { blocks, .. } => collect(blocks, found),
             _ => {}
         }

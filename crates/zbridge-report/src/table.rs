@@ -94,6 +94,7 @@ impl Table {
     /// The entries of a row, one for each column.
     pub(crate) fn cells<'a>(&'a self, row: &'a [Cell]) -> impl Iterator<Item = &'a Cell> {
         let columns = 0..self.columns.len();
+        // A short row is filled up with missing entries.
         columns.map(|column| row.get(column).unwrap_or(&Cell::Missing))
     }
 }

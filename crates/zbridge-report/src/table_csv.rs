@@ -9,22 +9,31 @@ impl Table {
     /// A column with an estimate is followed by one for its standard errors, and one with an
     /// interval by two for its ends; a missing entry is empty.
     pub fn to_csv(&self) -> String {
-        let parts: Vec<Parts> = (0..self.columns.len())
+        let columns = 0..self.columns.len();
+        let parts: Vec<Parts> = columns
             .map(|column| Parts::of_column(self, column))
             .collect();
-        let mut header = Vec::new();
-        for (column, parts) in self.columns.iter().zip(&parts) {
-            header.extend(parts.names(&column.heading()));
-        }
-        let mut records = vec![header];
+        let mut records = vec![self.csv_header(&parts)];
         for row in &self.rows {
-            let mut record = Vec::new();
-            for (cell, parts) in self.cells(row).zip(&parts) {
-                record.extend(parts.values(cell));
-            }
-            records.push(record);
+            records.push(self.csv_record(row, &parts));
         }
         csv_text(&records)
+    }
+
+    fn csv_header(&self, parts: &[Parts]) -> Vec<String> {
+        let mut header = Vec::new();
+        for (column, parts) in self.columns.iter().zip(parts) {
+            header.extend(parts.names(&column.heading()));
+        }
+        header
+    }
+
+    fn csv_record(&self, row: &[Cell], parts: &[Parts]) -> Vec<String> {
+        let mut record = Vec::new();
+        for (cell, parts) in self.cells(row).zip(parts) {
+            record.extend(parts.values(cell));
+        }
+        record
     }
 }
 
@@ -57,6 +66,7 @@ impl Parts {
     fn values(&self, cell: &Cell) -> Vec<String> {
         let mut values = vec![cell.exact()];
         if self.standard_error {
+            // Empty in a row of the column that has none.
             values.push(cell.exact_standard_error().unwrap_or_default());
         }
         if self.interval {
@@ -68,6 +78,7 @@ impl Parts {
 
 fn csv_text(records: &[Vec<String>]) -> String {
     let mut writer = csv::WriterBuilder::new()
+        // A row may have fewer entries than the header.
         .flexible(true)
         .from_writer(Vec::new());
     for record in records {

@@ -10,32 +10,27 @@ impl Table {
     /// The table in Markdown, with columns that are also aligned in the source.
     pub fn to_markdown(&self) -> String {
         let table = TextTable::of(self, markdown);
-        let mut text = match self.caption.trim() {
-            "" => String::new(),
-            caption => format!("**{}**\n\n", markdown(caption)),
-        };
-        let mut lines = table.lines.iter();
-        if let Some(header) = lines.next() {
-            let rules: Vec<String> = table.columns.iter().map(markdown_rule).collect();
-            text += &format!("| {} |\n", table.padded(header).join(" | "));
-            text += &format!("|{}|\n", rules.join("|"));
+        let mut lines: Vec<String> = table
+            .lines
+            .iter()
+            .map(|line| format!("| {} |", table.padded(line).join(" | ")))
+            .collect();
+        lines.insert(1, table.markdown_rules());
+        if !self.caption.trim().is_empty() {
+            lines.insert(0, format!("**{}**\n", markdown(self.caption.trim())));
         }
-        for line in lines {
-            text += &format!("| {} |\n", table.padded(line).join(" | "));
-        }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// The table for a terminal.
     pub fn to_text(&self) -> String {
         let table = TextTable::of(self, str::to_owned);
-        let mut lines = Vec::new();
-        for line in &table.lines {
-            let padded = table.padded(line).join("  ");
-            lines.push(padded.trim_end().to_owned());
-        }
-        let rules = table.columns.iter().map(|column| "─".repeat(column.width));
-        lines.insert(1, rules.collect::<Vec<_>>().join("  "));
+        let mut lines: Vec<String> = table
+            .lines
+            .iter()
+            .map(|line| table.terminal_line(line))
+            .collect();
+        lines.insert(1, table.terminal_rules());
         if !self.caption.trim().is_empty() {
             lines.insert(0, format!("{}\n", self.caption.trim()));
         }
@@ -62,17 +57,33 @@ impl TextTable {
         let mut lines = vec![headings.collect::<Vec<_>>()];
         for row in &table.rows {
             let cells = table.cells(row);
+            // Escaped before the widths are measured: a backslash takes space too.
             lines.push(cells.map(|cell| escape(&cell.written())).collect());
         }
         let mut columns = Vec::new();
         for (index, column) in table.columns.iter().enumerate() {
-            let widths = lines.iter().map(|line| line[index].chars().count());
             columns.push(TextColumn {
                 align: column.align,
-                width: widths.max().unwrap_or(0).max(LEAST_WIDTH),
+                width: column_width(&lines, index),
             });
         }
         Self { lines, columns }
+    }
+
+    /// The line below the header, which tells Markdown how columns are aligned.
+    fn markdown_rules(&self) -> String {
+        let rules: Vec<String> = self.columns.iter().map(markdown_rule).collect();
+        format!("|{}|", rules.join("|"))
+    }
+
+    fn terminal_line(&self, line: &[String]) -> String {
+        // Spaces at the end would wrap onto a line of their own in a narrow terminal.
+        self.padded(line).join("  ").trim_end().to_owned()
+    }
+
+    fn terminal_rules(&self) -> String {
+        let rules = self.columns.iter().map(|column| "─".repeat(column.width));
+        rules.collect::<Vec<_>>().join("  ")
     }
 
     /// The entries of a line, each as wide as its column.
@@ -89,7 +100,12 @@ impl TextTable {
     }
 }
 
-/// The line below a column's heading, which tells Markdown how the column is aligned.
+fn column_width(lines: &[Vec<String>], column: usize) -> usize {
+    // Letters, not bytes: `−` and `±` have several bytes.
+    let widths = lines.iter().map(|line| line[column].chars().count());
+    widths.max().unwrap_or(0).max(LEAST_WIDTH)
+}
+
 fn markdown_rule(column: &TextColumn) -> String {
     let hyphens = "-".repeat(column.width);
     match column.align {

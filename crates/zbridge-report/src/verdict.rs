@@ -110,6 +110,7 @@ impl KeyFigure {
 
     /// The unit; `None` if there is no number that it could belong to.
     pub(crate) fn shown_unit(&self) -> Option<&str> {
+        // “– %” would look like a number.
         let has_number = self.number() != MISSING;
         (has_number && !self.unit.is_empty()).then_some(&self.unit)
     }

@@ -9,14 +9,14 @@ use zbridge_plot::{
 };
 use zbridge_report::{Block, Cell, Column, Illustration, KeyFigure, Page, Section, Table, Verdict};
 
-const NASTY: &str = "<b>&\"quotes\" 'and' ]]> \u{1} | `ψ`";
+const MARKUP: &str = "<b>&\"quotes\" 'and' ]]> \u{1} | `ψ`";
 
 fn line(points: Vec<(f64, f64)>) -> LineChart {
     LineChart {
-        title: NASTY.into(),
-        x_label: NASTY.into(),
-        y_label: NASTY.into(),
-        series: vec![Series::new(NASTY, points)],
+        title: MARKUP.into(),
+        x_label: MARKUP.into(),
+        y_label: MARKUP.into(),
+        series: vec![Series::new(MARKUP, points)],
         ..LineChart::default()
     }
 }
@@ -24,7 +24,7 @@ fn line(points: Vec<(f64, f64)>) -> LineChart {
 fn grid() -> ImageGrid {
     let tile = |value| Tile::new(Array3::from_elem((3, 4, 1), value).view()).unwrap();
     ImageGrid {
-        row_captions: vec!["0".into(), NASTY.into()],
+        row_captions: vec!["0".into(), MARKUP.into()],
         column_captions: vec![ColumnCaption {
             text: "N = 256".into(),
             columns: 2,
@@ -49,13 +49,13 @@ fn bars(points: &[(f64, f64)]) -> Histogram {
         .collect();
     let (low, high) = points.first().copied().unwrap_or((0.0, 1.0));
     let band = Some(ExpectedBand {
-        name: NASTY.into(),
+        name: MARKUP.into(),
         expected: low,
         low,
         high,
     });
     Histogram {
-        title: NASTY.into(),
+        title: MARKUP.into(),
         bins,
         band,
         ..Histogram::default()
@@ -64,27 +64,27 @@ fn bars(points: &[(f64, f64)]) -> Histogram {
 
 fn page() -> Page {
     let table = Table {
-        caption: NASTY.into(),
-        columns: vec![Column::words(NASTY), Column::numbers("nats")],
+        caption: MARKUP.into(),
+        columns: vec![Column::words(MARKUP), Column::numbers("nats")],
         rows: vec![vec![
-            Cell::text(NASTY),
+            Cell::text(MARKUP),
             Cell::estimate(f64::NAN, f64::INFINITY, 2),
         ]],
     };
-    let section = Section::new(NASTY)
-        .paragraph(NASTY)
-        .warning(NASTY)
-        .code(format!("```\n{NASTY}"))
-        .facts([(NASTY, NASTY)])
+    let section = Section::new(MARKUP)
+        .paragraph(MARKUP)
+        .warning(MARKUP)
+        .code(format!("```\n{MARKUP}"))
+        .facts([(MARKUP, MARKUP)])
         .table(table)
         .illustration(
             "lines",
-            NASTY,
-            NASTY,
+            MARKUP,
+            MARKUP,
             Figure::from(line(vec![(1.0, 2.0), (2.0, 1.0)])),
         )
         .details(
-            NASTY,
+            MARKUP,
             vec![Block::Illustration(Illustration {
                 id: "tiles (1)".into(),
                 caption: String::new(),
@@ -93,23 +93,23 @@ fn page() -> Page {
             })],
         );
     Page {
-        title: NASTY.into(),
+        title: MARKUP.into(),
         sections: vec![section; 5],
     }
 }
 
 #[test]
 fn a_page_opens_with_its_verdict_and_folds_its_data() {
-    let verdict = Verdict::new(NASTY)
-        .with_text(NASTY)
+    let verdict = Verdict::new(MARKUP)
+        .with_text(MARKUP)
         .figure(
-            KeyFigure::new(NASTY, 97.25, 1)
+            KeyFigure::new(MARKUP, 97.25, 1)
                 .with_unit("%")
                 .with_interval(96.8, 97.5)
-                .with_reading(NASTY),
+                .with_reading(MARKUP),
         )
         .figure(KeyFigure::new("missing", f64::NAN, 1).with_unit("nats"));
-    let gallery = Gallery::default().with(NASTY, grid()).with("real", grid());
+    let gallery = Gallery::default().with(MARKUP, grid()).with("real", grid());
     let mut page = page();
     page.sections.insert(
         0,
@@ -121,7 +121,7 @@ fn a_page_opens_with_its_verdict_and_folds_its_data() {
     page.sections[1] = page.sections[1]
         .clone()
         .subheading("inside")
-        .illustration("gallery", NASTY, NASTY, gallery);
+        .illustration("gallery", MARKUP, MARKUP, gallery);
     let html = page.to_html().unwrap();
     let options = roxmltree::ParsingOptions {
         allow_dtd: true,
@@ -249,7 +249,7 @@ fn a_page_is_well_formed_and_needs_nothing_from_outside() {
         .unwrap();
     assert_eq!(
         heading.text(),
-        Some(NASTY.replace('\u{1}', "\u{fffd}").as_str())
+        Some(MARKUP.replace('\u{1}', "\u{fffd}").as_str())
     );
     for node in document.descendants() {
         for name in ["href", "src"] {

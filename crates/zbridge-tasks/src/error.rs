@@ -6,6 +6,7 @@ use zbridge_eval::EvalError;
 use zbridge_foreign::ForeignError;
 use zbridge_models::ModelError;
 use zbridge_nn::NnError;
+use zbridge_plot::PlotError;
 use zbridge_report::ReportError;
 use zbridge_sound::SoundError;
 
@@ -51,6 +52,9 @@ pub enum Error {
     /// A figure, a table or a page could not be made.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A picture could not be drawn.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
     /// Shapes do not belong together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -179,9 +183,11 @@ impl Error {
             | Self::Shape(_)
             | Self::BadFile { .. }
             | Self::Sick { .. } => Failure::BadData,
-            Self::Report(_) | Self::Output { .. } | Self::Folder { .. } | Self::Asset { .. } => {
-                Failure::General
-            }
+            Self::Report(_)
+            | Self::Plot(_)
+            | Self::Output { .. }
+            | Self::Folder { .. }
+            | Self::Asset { .. } => Failure::General,
             Self::Sound(error) => {
                 if error.is_bad_input() {
                     Failure::BadData

@@ -1,9 +1,11 @@
 //! Sheets of images as PNG files.
 
 use crate::Error;
+use ndarray::ArrayView3;
 use std::path::{Path, PathBuf};
 use zbridge_core::{EventKind, Observations};
-use zbridge_report::{Grid, Tile, write_atomically};
+use zbridge_plot::{ImageGrid, Tile};
+use zbridge_report::write_atomically;
 
 /// Tiles of all images, in order.
 ///
@@ -21,22 +23,11 @@ pub fn tiles(images: &Observations) -> Result<Vec<Tile>, Error> {
         ));
     };
     let tile = |row| {
-        Ok(Tile::new(
-            width,
-            height,
-            channels,
-            &channels_last(images.row(row), channels),
-        )?)
+        let planes = ArrayView3::from_shape((channels, height, width), images.row(row))
+            .expect("a row has a value for each channel and pixel");
+        Ok(Tile::new(planes.permuted_axes([1, 2, 0]))?)
     };
     (0..images.rows()).map(tile).collect()
-}
-
-/// `[channels, pixels]` → `[pixels, channels]`.
-fn channels_last(image: &[f32], channels: usize) -> Vec<f32> {
-    let pixels = image.len() / channels;
-    (0..pixels)
-        .flat_map(|pixel| (0..channels).map(move |channel| image[channel * pixels + pixel]))
-        .collect()
 }
 
 /// Writes `labels-to-images.png` into `folder`: ten images a row, rows = labels; comes back with
@@ -57,9 +48,9 @@ pub fn write_labels_to_images(
     let captions = (0..rows.len()).map(|label| label.to_string()).collect();
     write_grid(
         &folder.join("labels-to-images.png"),
-        &Grid {
+        &ImageGrid {
             row_captions: captions,
-            ..Grid::new(rows)
+            ..ImageGrid::new(rows)
         },
     )
 }
@@ -73,10 +64,10 @@ pub fn write_sheet(path: &Path, images: &Observations, columns: usize) -> Result
         .chunks(columns)
         .map(<[Tile]>::to_vec)
         .collect();
-    write_grid(path, &Grid::new(rows))
+    write_grid(path, &ImageGrid::new(rows))
 }
 
-fn write_grid(path: &Path, grid: &Grid) -> Result<PathBuf, Error> {
-    write_atomically(path, &grid.to_png_bytes()?)?;
+fn write_grid(path: &Path, grid: &ImageGrid) -> Result<PathBuf, Error> {
+    write_atomically(path, &grid.to_png()?)?;
     Ok(path.to_owned())
 }

@@ -4,10 +4,8 @@ use super::PAIRS;
 use super::published::{BINARY, GREY, M1_TSVM, Published};
 use super::results::{ImageLikelihoods, Standing};
 use zbridge_core::Estimate;
-use zbridge_report::{
-    Block, Cell, Column, Figure, IntervalPlot, IntervalRow, KeyFigure, Page, Panel, Reference,
-    Section, Table, Verdict,
-};
+use zbridge_plot::{Figure, IntervalPlot, IntervalRow, Panel, Reference};
+use zbridge_report::{Block, Cell, Column, KeyFigure, Page, Section, Table, Verdict};
 use zbridge_tasks::training::LogMarginal;
 use zbridge_tasks::words::estimate;
 

@@ -6,7 +6,8 @@ use super::{ExperimentRequest, Ground};
 use zbridge::generate;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction};
 use zbridge_core::{EventKind, Observations, Posterior, RandomStream};
-use zbridge_report::{Block, Cell, Column, Grid, Recording, Section, Table, Tile};
+use zbridge_plot::{ImageGrid, Tile};
+use zbridge_report::{Block, Cell, Column, Recording, Section, Table};
 use zbridge_sound::to_waveforms;
 use zbridge_tasks::Error;
 use zbridge_tasks::pictures::tiles;
@@ -116,9 +117,9 @@ fn images(
         rows.len(),
         source.plural()
     );
-    let grid = Grid {
+    let grid = ImageGrid {
         row_captions: names,
-        ..Grid::new(rows)
+        ..ImageGrid::new(rows)
     };
     Ok(section.illustration(
         format!("made-{number}"),

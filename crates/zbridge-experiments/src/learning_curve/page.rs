@@ -2,10 +2,8 @@
 
 use super::results::{Curve, Point, SeedPoint};
 use zbridge_core::Estimate;
-use zbridge_report::{
-    Block, Cell, Column, Figure, KeyFigure, LineChart, Page, Panel, Scale, Section, Series, Table,
-    Verdict,
-};
+use zbridge_plot::{BandPoint, Figure, LineChart, Panel, Scale, Series};
+use zbridge_report::{Block, Cell, Column, KeyFigure, Page, Section, Table, Verdict};
 use zbridge_tasks::words::estimate;
 
 pub(super) fn page(curve: &Curve) -> Page {
@@ -224,7 +222,11 @@ fn figure(curve: &Curve) -> Figure {
                 } else {
                     0.0
                 };
-                (*n, found.mean - error, found.mean + error)
+                BandPoint {
+                    x: *n,
+                    low: found.mean - error,
+                    high: found.mean + error,
+                }
             });
             Series::new(
                 name,

@@ -4,9 +4,7 @@ use super::experiment::{Experiment, Given, PAIRS, PAIRS_3_EPOCHS};
 use zbridge::translate;
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::{LatentModel, Latents, RandomStream};
-use zbridge_report::{
-    ColumnCaption, Figure, Grid, Group, LineChart, Panel, Scale, Scatter, Series, Tile,
-};
+use zbridge_plot::{ColumnCaption, Figure, Group, ImageGrid, LineChart, Panel, Scale, Scatter, Series, Tile};
 use zbridge_tasks::Error;
 use zbridge_tasks::measures::images_of_labels;
 use zbridge_tasks::pictures::tiles;
@@ -52,7 +50,7 @@ pub(super) fn objective(experiment: &Experiment) -> Figure {
 }
 
 /// Figure 2: images from each label for each N, beside the image VAE's own.
-pub(super) fn images_from_labels(experiment: &Experiment) -> Result<Grid, Error> {
+pub(super) fn images_from_labels(experiment: &Experiment) -> Result<ImageGrid, Error> {
     let bridges = PAIRS
         .iter()
         .map(|pairs| format!("N = {pairs}"))
@@ -65,7 +63,7 @@ pub(super) fn images_from_labels(experiment: &Experiment) -> Result<Grid, Error>
 }
 
 /// Figure 4: the same across the image VAE of 3 epochs.
-pub(super) fn images_from_labels_3_epochs(experiment: &Experiment) -> Result<Grid, Error> {
+pub(super) fn images_from_labels_3_epochs(experiment: &Experiment) -> Result<ImageGrid, Error> {
     let bridges = [(format!("N = {PAIRS_3_EPOCHS}"), &experiment.bridge_3_epochs)];
     grid(experiment, &experiment.image_vae_3_epochs, &bridges)
 }
@@ -74,7 +72,7 @@ fn grid(
     experiment: &Experiment,
     given: &GivenModel,
     bridges: &[(String, &Bridge)],
-) -> Result<Grid, Error> {
+) -> Result<ImageGrid, Error> {
     let mut rows: Vec<Vec<Tile>> = vec![Vec::new(); 10];
     for (_, bridge) in bridges {
         let (images, _) = images_of_labels(
@@ -97,7 +95,7 @@ fn grid(
         .iter()
         .map(|(name, _)| name.clone())
         .chain(["image VAE".into(), "real".into()]);
-    Ok(Grid {
+    Ok(ImageGrid {
         row_captions: (0..10).map(|label| label.to_string()).collect(),
         column_captions: captions
             .map(|text| ColumnCaption {
@@ -105,7 +103,7 @@ fn grid(
                 columns: TILES,
             })
             .collect(),
-        ..Grid::new(rows)
+        ..ImageGrid::new(rows)
     })
 }
 

@@ -71,8 +71,10 @@ impl Histogram {
     /// Heights from zero to the top of bars and band; up to one if all are zero.
     fn heights(&self, bars: Span) -> Span {
         let band = self.band.as_ref().map_or(0.0, |band| band.high);
+        // A band without a height must not take the bars out of sight.
         let band = if band.is_finite() { band } else { 0.0 };
         let high = bars.high.max(band);
+        // Bars start at zero, so zero must be on the axis.
         Span::new(bars.low.min(0.0), if high > 0.0 { high } else { 1.0 })
     }
 }
@@ -93,6 +95,7 @@ fn draw_band(canvas: &mut dyn Canvas, area: &PlotArea<'_>, band: &ExpectedBand) 
     }
     let (left, right) = (area.frame.left, area.frame.right());
     let (low, high) = (area.y_at(band.low.max(0.0)), area.y_at(band.high));
+    // Transparent and above the bars, so that their ends inside the band can be seen.
     let inside = Path::rectangle(left, low, right, high);
     canvas.fill(&inside, Fill::new(Colour::Muted, 0.22));
     let mut edges = Path::horizontal(left, right, low);

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{CAPTION_FONT, ColumnCaption, HEADING_FONT, ImageGrid};
+use super::{ColumnCaption, ImageGrid};
 use crate::font::Font;
 use crate::geometry::{Frame, Point, Size};
 use crate::style::line_height;
 use crate::tile::Tile;
 
+/// Captions of rows and columns.
+pub(super) const CAPTION_FONT: Font = Font::regular(15.0);
+/// Headings above the captions of columns.
+pub(super) const HEADING_FONT: Font = Font::bold(15.0);
 /// Between a caption and the tiles.
 pub(super) const CAPTION_GAP: f64 = 8.0;
 const MARGIN: usize = 12;
@@ -66,6 +70,7 @@ impl GridLayout {
             .map(|caption| CAPTION_FONT.width(caption))
             .fold(0.0, f64::max);
         let captions_height = layout.captions_height() + height_of(&layout.headings, HEADING_FONT);
+        // Captions are left of the tiles and above them, so they decide where the tiles are.
         layout.left = MARGIN + with_gap(captions_width);
         layout.top = MARGIN + with_gap(captions_height);
         let rows_height = rows_height(grid, &layout);
@@ -105,6 +110,7 @@ impl GridLayout {
             let edges = (self.column_lefts.get(first), self.column_lefts.get(last));
             if let (Some(&left), Some(&last_left)) = edges {
                 let right = last_left + self.cell_width;
+                // A caption may use the gap behind its last column.
                 let limit = right + gap - left;
                 placed.push(Caption {
                     lines: font.wrap(&caption.text, limit as f64),
@@ -125,6 +131,7 @@ impl GridLayout {
                 if tile.is_empty() {
                     continue;
                 }
+                // Tiles smaller than the largest one are in the middle of their cells.
                 let space_across = self.cell_width - tile.width() * self.scale;
                 let space_down = self.cell_height - tile.height() * self.scale;
                 placed.push(PlacedTile {
@@ -193,6 +200,7 @@ fn column_lefts(grid: &ImageGrid, cell_width: usize) -> Vec<usize> {
     starts.extend(group_starts(&grid.headings));
     let mut lefts = Vec::new();
     for column in 0..grid.columns() {
+        // A gap for each group that starts at this column or before.
         let gaps = starts.iter().filter(|&&start| start <= column).count();
         lefts.push(column * (cell_width + grid.gap) + gaps * GROUP_GAP);
     }
@@ -233,6 +241,7 @@ fn rows_height(grid: &ImageGrid, layout: &GridLayout) -> usize {
 
 fn tile_captions_height(grid: &ImageGrid, row: usize) -> usize {
     let captions = grid.tile_captions.get(row);
+    // Without captions the rows are as close as the columns.
     let has_text = captions.is_some_and(|row| row.iter().any(|caption| !caption.is_empty()));
     if has_text { TILE_CAPTION_HEIGHT } else { 0 }
 }

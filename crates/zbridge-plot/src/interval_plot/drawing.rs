@@ -49,6 +49,7 @@ impl Chart for IntervalPlot {
             );
         }
         values.extend(self.references.iter().map(|reference| reference.value));
+        // Only the horizontal axis has a scale; the other coordinate is any that can be drawn.
         values.into_iter().map(|value| (value, 0.0)).collect()
     }
 
@@ -82,6 +83,7 @@ impl Chart for IntervalPlot {
 
     fn row_names_width(&self, is_alone: bool) -> Option<f64> {
         let lines = self.rows.iter().flat_map(|row| name_lines(row, is_alone));
+        // Names must not reach into the frame in a browser without our font.
         let widths = lines.map(|line| LABEL_FONT.width(&line) * WIDER_FONT);
         Some(widths.fold(0.0, f64::max))
     }
@@ -101,6 +103,7 @@ impl Chart for IntervalPlot {
     fn draw(&self, canvas: &mut dyn Canvas, area: &PlotArea<'_>, legend: &Legend) {
         self.draw_references(canvas, area);
         for (index, row) in self.rows.iter().enumerate() {
+            // The axis of rows counts downwards from 0.
             let y = area.y_at(-(index as f64));
             if area.axes.x.can_draw(row.value) {
                 draw_row(canvas, area, row, y, legend.index(&row.group));
@@ -223,6 +226,7 @@ fn write_value(canvas: &mut dyn Canvas, area: &PlotArea<'_>, value: f64, y: f64)
 /// Writes the name of a row left of the frame.
 fn write_name(canvas: &mut dyn Canvas, area: &PlotArea<'_>, row: &IntervalRow, y: f64) {
     let lines = name_lines(row, area.is_alone);
+    // The lines of a name are centred on the row.
     let above_middle = lines.len().saturating_sub(1) as f64 * line_height(LABEL_FONT) / 2.0;
     let mut at = Point::new(
         area.frame.left - TICK_GAP,

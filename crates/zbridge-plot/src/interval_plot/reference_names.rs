@@ -38,6 +38,7 @@ pub(super) fn place(references: &[Reference], axis: &Axis, width: f64) -> Vec<Re
         .iter()
         .filter(|reference| axis.can_draw(reference.value))
         .collect();
+    // From left to right, so that a name can only touch the last one on each level.
     drawn.sort_by(|a, b| a.value.total_cmp(&b.value));
     // The right end of the last name on each level, the lowest level first.
     let mut ends: Vec<f64> = Vec::new();
@@ -47,6 +48,7 @@ pub(super) fn place(references: &[Reference], axis: &Axis, width: f64) -> Vec<Re
         let text_width = TICK_FONT.width(&text);
         let line_x = axis.fraction(reference.value) * width;
         let centred = line_x - text_width / 2.0;
+        // Centred at its line, but inside the frame.
         let text_x = centred.min(width - text_width).max(0.0);
         let is_free = |&end: &f64| end + LABEL_FONT.size <= text_x;
         let level = ends.iter().position(is_free).unwrap_or(ends.len());

@@ -41,12 +41,14 @@ impl Chart for LineChart {
     fn spans(&self) -> Xy<Option<Span>> {
         let spans = self.point_spans();
         let references = self.references.iter().map(|reference| reference.value);
+        // A reference belongs to the picture even if no line comes near it.
         let references = Span::of(references.filter(|&value| self.y_scale.can_draw(value)));
         Xy::new(spans.x, Span::join(spans.y, references))
     }
 
     fn draw(&self, canvas: &mut dyn Canvas, area: &PlotArea<'_>, legend: &Legend) {
         for series in &self.series {
+            // Bands come first, so that they cover no line.
             self.draw_band(canvas, area, series, legend.index(&series.name));
         }
         for (index, reference) in self.references.iter().enumerate() {
@@ -115,6 +117,7 @@ impl LineChart {
 }
 
 fn draw_line(canvas: &mut dyn Canvas, line: &[Option<Point>], index: usize) {
+    // A long line is often noisy, and a thin stroke shows more of it.
     let width = if line.len() <= ALL_MARKED { 2.0 } else { 1.4 };
     let stroke = Stroke {
         is_rounded: true,
@@ -140,6 +143,7 @@ fn marked(line: &[Option<Point>], series: usize) -> Vec<Point> {
         return line.iter().copied().flatten().collect();
     }
     let distance = line.len() as f64 / SOME_MARKED as f64;
+    // Lines that run together would hide their markers if all had them at the same places.
     let offset = 0.1 * (series % 5) as f64;
     (0..SOME_MARKED)
         .map(|mark| ((mark as f64 + 0.35 + offset) * distance) as usize)
@@ -165,6 +169,7 @@ fn path_through(line: &[Option<Point>]) -> Path {
 /// The same line with at most four points in each half pixel across: the first, lowest, highest and
 /// last.
 fn thinned(line: &[Option<Point>]) -> Vec<Option<Point>> {
+    // Half a pixel of the drawing is one pixel of a picture at scale 2.
     let column = |point: &Option<Point>| point.map(|point| (point.x * 2.0).round() as i64);
     let is_same_column =
         |a: &Option<Point>, b: &Option<Point>| a.is_some() && column(a) == column(b);
@@ -187,6 +192,7 @@ fn extremes(points: &[Option<Point>]) -> Vec<Option<Point>> {
             highest = index;
         }
     }
+    // A set puts them in order, and counts a point once that is two of them.
     let kept = std::collections::BTreeSet::from([0, lowest, highest, last]);
     kept.into_iter().map(|index| points[index]).collect()
 }

@@ -27,6 +27,7 @@ impl GlyphOutlines {
             let _ = font.face().outline_glyph(glyph.id, &mut pen);
         }
         Self {
+            // Kerning included, so that the anchors of the text are exact.
             width: end as f32 * pen.pixels_per_unit,
             path: pen.builder.finish(),
         }
@@ -47,6 +48,7 @@ impl Pen {
     }
 
     fn y(&self, y: f32) -> f32 {
+        // In a font y grows upwards, in a drawing downwards.
         -y * self.pixels_per_unit
     }
 }

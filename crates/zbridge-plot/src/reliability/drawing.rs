@@ -119,6 +119,7 @@ impl ReliabilityDiagram {
                 continue;
             }
             let edges = Edges::of(area, bin);
+            // `most` is not zero, for this bin has answers.
             let height = STRIP_HEIGHT * bin.count as f64 / most as f64;
             bars.add_rectangle(edges.left, strip.bottom, edges.right, strip.bottom - height);
         }
@@ -170,6 +171,7 @@ impl Edges {
     /// A bin without edges has a narrow bar around its confidence.
     fn of(area: &PlotArea<'_>, bin: &ConfidenceBin) -> Self {
         let inside = |edge: f64| {
+            // The axes end at 0 and 1, so edges beyond are drawn there.
             let edge = if edge.is_finite() {
                 edge
             } else {
@@ -180,6 +182,7 @@ impl Edges {
         let (left, right) = (inside(bin.low), inside(bin.high));
         Self {
             left: left + HALF_GAP,
+            // A bin without width would vanish.
             right: right.max(left + 2.0) - HALF_GAP,
         }
     }
@@ -201,6 +204,7 @@ fn add_whisker(whiskers: &mut Path, area: &PlotArea<'_>, bin: &ConfidenceBin) {
         return;
     }
     let x = area.x_at(bin.confidence);
+    // A normal approximation can reach beyond 0 and 1.
     let ends = [low, high].map(|end| area.y_at(end.clamp(0.0, 1.0)));
     whiskers.add_vertical(x, ends[0], ends[1]);
     for end in ends {

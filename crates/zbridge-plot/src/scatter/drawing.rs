@@ -60,6 +60,7 @@ impl Chart for Scatter {
             .partition(|group| group.backdrop.is_some());
         for group in &behind {
             canvas.dots(&Dots {
+                // Pale points may be coarser: their exact place is not read.
                 centres: self.distinct_points(area, group, 0.5),
                 radius: BACKDROP_RADIUS,
                 colour: backdrop_colour(group, legend),
@@ -101,6 +102,7 @@ impl Scatter {
                 continue;
             }
             let at = area.point(point);
+            // Points in one cell look like one point, and would only make the file larger.
             let cell = [at.x, at.y].map(|value| (value / grid).round() as i64);
             if seen.insert(cell) {
                 points.push(at);
@@ -163,6 +165,7 @@ fn draw_points(
             series,
             radius,
             opacity: if has_backdrop { 1.0 } else { 0.8 },
+            // The outline sets a marker apart from the pale points behind it.
             outline: if has_backdrop { 0.7 } else { 0.0 },
         });
     }
@@ -184,6 +187,7 @@ fn equal_axes(x: Span, y: Span, size: Size) -> Xy<Axis> {
     let needed = x.length().max(y.length() * size.width / size.height);
     // All points at one place: any range around them will do.
     let is_wide = needed > NARROWEST * reach;
+    // 8 % more, so that markers of the outermost points are inside the frame.
     let width = 1.08 * if is_wide { needed } else { reach.max(1.0) };
     let x_range = around(x, width);
     let y_range = around(y, width * size.height / size.width);

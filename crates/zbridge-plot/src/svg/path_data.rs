@@ -26,6 +26,7 @@ pub(super) fn path_data(path: &Path) -> String {
         let (x, y) = (number(point.x), number(point.y));
         match segment {
             Segment::Move(_) => append(&mut data, format_args!("M{x} {y}")),
+            // Compared as written: what rounds to the same tenth is the same place.
             _ if y == last.1 => append(&mut data, format_args!("H{x}")),
             _ if x == last.0 => append(&mut data, format_args!("V{y}")),
             _ => append(&mut data, format_args!("L{x} {y}")),

@@ -4,7 +4,7 @@
 use roxmltree::Document;
 
 /// Text with everything that could be taken for markup, and a character that XML forbids.
-pub const NASTY: &str = "<b>&\"quotes\" 'and' ]]> \u{1} | `ψ`";
+pub const MARKUP: &str = "<b>&\"quotes\" 'and' ]]> \u{1} | `ψ`";
 
 /// Every number of a well-formed SVG document is a number.
 pub fn check_svg(svg: &str) {

@@ -75,9 +75,11 @@ fn field(number: u8, value: Value<'_>) -> Vec<u8> {
     let (encoding, bytes) = match value {
         Value::Varint(number) => (0, varint(number)),
         Value::Fixed64(number) => (1, number.to_le_bytes().to_vec()),
+        // A reader that does not know the field skips it by its length.
         Value::Bytes(bytes) => (2, [&varint(bytes.len() as u64), bytes].concat()),
         Value::Fixed32(number) => (5, number.to_le_bytes().to_vec()),
     };
+    // The lowest three bits are the encoding.
     [vec![number << 3 | encoding], bytes].concat()
 }
 
@@ -85,6 +87,7 @@ fn field(number: u8, value: Value<'_>) -> Vec<u8> {
 fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {
+        // The cast keeps the lowest eight bits, of which the highest is set in any case.
         bytes.push(number as u8 | 0x80);
         number >>= 7;
     }

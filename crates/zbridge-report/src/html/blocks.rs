@@ -93,6 +93,7 @@ fn drawing(drawing: &Drawing, alt: &str) -> Result<Markup, ReportError> {
     let svg = match drawing {
         Drawing::Chart(figure) => figure.to_themed_svg(Theme::StyleSheet, alt),
         Drawing::Grid(grid) => grid.to_themed_svg(Theme::StyleSheet, alt)?,
+        // The parts of a gallery move below one another instead of scrolling.
         Drawing::Gallery(gallery) => return gallery_html(gallery, alt),
     };
     Ok(html! { div.wide { "\n" (PreEscaped(svg)) } })
@@ -101,6 +102,7 @@ fn drawing(drawing: &Drawing, alt: &str) -> Result<Markup, ReportError> {
 fn gallery_html(gallery: &Gallery, alt: &str) -> Result<Markup, ReportError> {
     let mut parts = Vec::new();
     for (heading, grid) in &gallery.parts {
+        // Each part is a picture of its own for a reader who cannot see it.
         let svg = grid.to_themed_svg(Theme::StyleSheet, &format!("{heading}: {alt}"))?;
         parts.push(html! {
             div.part { p.heading { (heading) } "\n" (PreEscaped(svg)) }
@@ -130,6 +132,7 @@ fn warning(text: &str) -> Markup {
 fn command(text: &str) -> Markup {
     html! {
         div.command {
+            // A line end would be selected too, and run the command when it is pasted.
             pre { code { (text.trim_end()) } }
             p.hint { "One click selects the command." }
         }
@@ -151,6 +154,7 @@ fn sounds(recordings: &[Recording]) -> Markup {
 }
 
 fn sound(recording: &Recording) -> Markup {
+    // Part of the page: a report is one file.
     let wav = base64::engine::general_purpose::STANDARD.encode(&recording.wav);
     let source = format!("data:audio/wav;base64,{wav}");
     html! {

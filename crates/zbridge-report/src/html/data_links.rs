@@ -49,13 +49,16 @@ fn numbered(name: &str, index: usize, count: usize) -> String {
 
 fn link(name: &str, table: &Table) -> Markup {
     let file = format!("{}.csv", file_name(name));
-    let data = percent_encoded(&table.to_csv());
-    let address = format!("data:text/csv;charset=utf-8,{data}");
     let rows = group_thousands(&table.rows.len().to_string());
     let noun = if table.rows.len() == 1 { "row" } else { "rows" };
     html! {
-        p { a download=(file) href=(address) { "data (CSV)" } ", " (rows) " " (noun) }
+        p { a download=(file) href=(csv_address(table)) { "data (CSV)" } ", " (rows) " " (noun) }
     }
+}
+
+fn csv_address(table: &Table) -> String {
+    let data = percent_encoded(&table.to_csv());
+    format!("data:text/csv;charset=utf-8,{data}")
 }
 
 fn first_rows(table: &Table) -> Markup {
@@ -77,17 +80,20 @@ fn first_rows(table: &Table) -> Markup {
 
 /// Lower-case words joined by hyphens, short enough for the name of a file.
 fn file_name(text: &str) -> String {
-    let is_separator = |letter: char| !letter.is_alphanumeric();
-    let words: Vec<&str> = text
-        .split(is_separator)
-        .filter(|word| !word.is_empty())
-        .collect();
-    let joined = words.join("-").to_lowercase();
-    let name: String = joined.chars().take(LONGEST_NAME).collect();
+    let name: String = hyphenated(text).chars().take(LONGEST_NAME).collect();
+    // A cut in the middle can leave a hyphen at the end.
     match name.trim_end_matches('-') {
         "" => "data".to_owned(),
         name => name.to_owned(),
     }
+}
+
+fn hyphenated(text: &str) -> String {
+    let mut words: Vec<&str> = text
+        .split(|letter: char| !letter.is_alphanumeric())
+        .collect();
+    words.retain(|word| !word.is_empty());
+    words.join("-").to_lowercase()
 }
 
 /// The text as the end of a `data:` address, with a percent sign and two digits for each byte that
@@ -95,6 +101,7 @@ fn file_name(text: &str) -> String {
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() + text.len() / 8);
     for byte in text.bytes() {
+        // The punctuation of numbers stays: encoded, a table would be about twice as long.
         if byte.is_ascii_alphanumeric() || b"-._~,+():".contains(&byte) {
             encoded.push(char::from(byte));
         } else {

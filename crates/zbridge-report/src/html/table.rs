@@ -24,6 +24,8 @@ pub(super) fn table_html(table: &Table) -> Markup {
                     @for row in &table.rows {
                         tr {
                             @for (cell, column) in table.cells(row).zip(&table.columns) {
+                                // The text of a cell is escaped by the macro, like all text on a
+                                // page.
                                 td class=[class(column.align)] { (cell.written()) }
                             }
                         }

@@ -5,12 +5,11 @@
 ///
 /// Markup has none of them, so this can be done once for a whole page.
 pub(super) fn valid_xml(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'.. => character,
-            _ => char::REPLACEMENT_CHARACTER,
-        })
-        .collect()
+    text.replace(is_forbidden, "\u{fffd}")
+}
+
+fn is_forbidden(character: char) -> bool {
+    !matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 #[cfg(test)]

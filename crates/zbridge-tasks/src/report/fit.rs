@@ -2,7 +2,8 @@
 
 use super::page::DIRECTIONS;
 use zbridge_bridge::Bridge;
-use zbridge_report::{Cell, Column, Figure, LineChart, Panel, Section, Series, Table};
+use zbridge_plot::{Figure, LineChart, Panel, Series};
+use zbridge_report::{Cell, Column, Section, Table};
 
 /// The section.
 pub(super) fn fit(bridge: &Bridge) -> Section {

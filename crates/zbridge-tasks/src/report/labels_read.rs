@@ -6,7 +6,8 @@ use crate::Error;
 use crate::evaluate::Evaluated;
 use crate::measures::{ImageToLabel, LabelReadings};
 use zbridge_eval::Accuracy;
-use zbridge_report::{Cell, Column, ConfidenceBin, Figure, ReliabilityDiagram, Section, Table};
+use zbridge_plot::{ConfidenceBin, Figure, ReliabilityDiagram};
+use zbridge_report::{Cell, Column, Section, Table};
 
 /// The section, where labels are told from images.
 pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Section>, Error> {

@@ -8,7 +8,8 @@ use crate::evaluation::DirectionFigures;
 use zbridge_bridge::Direction;
 use zbridge_core::Estimate;
 use zbridge_eval::Uniformity;
-use zbridge_report::{Cell, Column, ExpectedBand, Figure, Histogram, Panel, Section, Table};
+use zbridge_plot::{ExpectedBand, Figure, Histogram, Panel};
+use zbridge_report::{Cell, Column, Section, Table};
 
 /// How probable held-out targets are, and where latents lie.
 pub(super) fn latent(evaluated: &Evaluated, seed: u64) -> Result<Section, Error> {

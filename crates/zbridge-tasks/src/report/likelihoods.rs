@@ -4,7 +4,8 @@ use crate::evaluation::Likelihoods;
 use crate::words::nats;
 use zbridge_core::Estimate;
 use zbridge_eval::LikelihoodSummary;
-use zbridge_report::{Cell, Column, Figure, IntervalPlot, IntervalRow, Panel, Section, Table};
+use zbridge_plot::{Figure, IntervalPlot, IntervalRow, Panel};
+use zbridge_report::{Cell, Column, Section, Table};
 
 /// The section.
 pub(super) fn likelihoods(found: &Likelihoods) -> Section {

@@ -6,7 +6,7 @@ use crate::evaluate::Evaluated;
 use crate::pictures::tiles;
 use zbridge_core::{Observations, RandomStream};
 use zbridge_eval::NearestTraining;
-use zbridge_report::{Gallery, Grid, Neighbour, Tile};
+use zbridge_plot::{Gallery, ImageGrid, Neighbour, Tile};
 
 /// Images of a label in each part of the gallery.
 const IN_A_ROW: usize = 6;
@@ -35,15 +35,15 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
             .take(IN_A_ROW)
             .collect()
     };
-    let grid = |images: &Observations, labels: &[u8]| -> Result<Grid, Error> {
+    let grid = |images: &Observations, labels: &[u8]| -> Result<ImageGrid, Error> {
         let row = |class: u8| tiles(&images.select(&of_class(labels, class)));
         let rows: Vec<Vec<Tile>> = (0..classes).map(row).collect::<Result<_, _>>()?;
         // Three grids share the width of a page: a larger scale would be shrunk again, and the
         // captions with it.
-        Ok(Grid {
+        Ok(ImageGrid {
             row_captions: (0..classes).map(|class| class.to_string()).collect(),
             scale: 2,
-            ..Grid::new(rows)
+            ..ImageGrid::new(rows)
         })
     };
     let mut gallery = Gallery::default().with(
@@ -68,7 +68,7 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
 }
 
 /// The first held-out images with the label that is read and its probability.
-pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Grid>, Error> {
+pub(super) fn read(evaluated: &Evaluated) -> Result<Option<ImageGrid>, Error> {
     let Some(readings) = Readings::of(evaluated) else {
         return Ok(None);
     };
@@ -83,7 +83,7 @@ pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Grid>, Error> {
 }
 
 /// The mistakes that the bridge is surest of.
-pub(super) fn mistakes(evaluated: &Evaluated) -> Result<Option<Grid>, Error> {
+pub(super) fn mistakes(evaluated: &Evaluated) -> Result<Option<ImageGrid>, Error> {
     let Some(readings) = Readings::of(evaluated) else {
         return Ok(None);
     };
@@ -128,7 +128,7 @@ impl<'e> Readings<'e> {
         &self,
         rows: &[usize],
         caption: impl Fn(usize, usize, f32) -> String,
-    ) -> Result<Option<Grid>, Error> {
+    ) -> Result<Option<ImageGrid>, Error> {
         let tiles = tiles(&self.images.select(rows))?;
         let captions: Vec<String> = rows
             .iter()
@@ -145,9 +145,9 @@ impl<'e> Readings<'e> {
             .chunks(READ_IN_A_ROW)
             .map(<[String]>::to_vec)
             .collect();
-        Ok(Some(Grid {
+        Ok(Some(ImageGrid {
             tile_captions,
-            ..Grid::new(in_rows)
+            ..ImageGrid::new(in_rows)
         }))
     }
 }
@@ -156,7 +156,7 @@ impl<'e> Readings<'e> {
 pub(super) fn neighbours(
     evaluated: &Evaluated,
     found: &NearestTraining,
-) -> Result<Option<Grid>, Error> {
+) -> Result<Option<ImageGrid>, Error> {
     let (Some(generated), Some(direction)) =
         (&evaluated.generated, evaluated.pairs.image_to_class())
     else {
@@ -190,5 +190,5 @@ pub(super) fn neighbours(
         .zip(&found.closest)
         .map(|((made, near), pair)| Neighbour::new(made, near, format!("{:.1}", pair.distance)))
         .collect();
-    Ok(Some(Grid::of_neighbours(&pairs)))
+    Ok(Some(ImageGrid::of_neighbours(&pairs)))
 }

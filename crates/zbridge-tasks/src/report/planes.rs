@@ -7,7 +7,7 @@ use zbridge::translate;
 use zbridge_bridge::Direction;
 use zbridge_core::{Latents, RandomStream};
 use zbridge_eval::PrincipalPlane;
-use zbridge_report::{Figure, Group, Panel, Scatter};
+use zbridge_plot::{Figure, Group, Panel, Scatter};
 
 /// Points of each kind at most.
 const POINTS: usize = 1500;
