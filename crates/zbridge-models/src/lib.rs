@@ -19,5 +19,5 @@ pub use error::ModelError;
 pub use text::{
     TextFigures, TextObjective, TextVae, TextVaeArchitecture, TextVaeConfig, TextVaeTrainer,
 };
-pub use vae::{Elbo, Vae, VaeArchitecture};
+pub use vae::{Vae, VaeArchitecture};
 pub use vae_training::{Objective, VaeTrainer};

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{
-    DiagonalGaussian, Estimate, EventKind, LatentModel, LatentModelError, Latents, Observations,
+    DiagonalGaussian, Elbo, EventKind, LatentModel, LatentModelError, Latents, Observations,
     Posterior, RandomStream, ShapeError,
 };
-use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, NnError, WeightsFile, Workspace};
+use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, WeightsFile, Workspace};
 
 /// What a variational auto-encoder is made of (Kingma & Welling 2013), without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,45 +44,8 @@ struct FixedNetworks {
     decoder: FixedNetwork,
 }
 
-/// The two terms of the evidence lower bound, averaged over observations, in nats.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Elbo {
-    /// E log p(x|z) under the posterior, one draw an observation.
-    pub reconstruction_nats: Estimate,
-    /// KL(posterior ‖ prior), closed form.
-    pub kl_nats: Estimate,
-    /// Their difference: the bound.
-    pub elbo_nats: Estimate,
-}
-
 /// Rows that a core takes at once: they fill the vectors, and their activations stay in its cache.
 const ROWS_AT_ONCE: usize = FixedNetwork::ROWS_AT_ONCE;
-
-impl Elbo {
-    /// The bound of `model` over `observations`, one posterior draw each.
-    ///
-    /// # Errors
-    /// [`LatentModelError`] if the observations are not of the model's event.
-    pub fn of(
-        model: &dyn LatentModel,
-        observations: &Observations,
-        stream: &mut RandomStream,
-    ) -> Result<Self, LatentModelError> {
-        let posterior = model.posterior(observations)?;
-        let prior = DiagonalGaussian::standard(posterior.rows(), posterior.dim());
-        let kl = posterior.moments().kl_divergence_nats(&prior)?;
-        let reconstruction = model.log_likelihood_nats(observations, &posterior.sample(stream))?;
-        let bound = reconstruction
-            .iter()
-            .zip(&kl)
-            .map(|(&reconstruction, kl)| f64::from(reconstruction) - kl);
-        Ok(Self {
-            reconstruction_nats: Estimate::of(reconstruction.iter().map(|&value| f64::from(value))),
-            kl_nats: Estimate::of(kl.iter().copied()),
-            elbo_nats: Estimate::of(bound),
-        })
-    }
-}
 
 impl VaeArchitecture {
     /// The architecture, once its parts fit each other.

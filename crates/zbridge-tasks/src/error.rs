@@ -110,11 +110,29 @@ pub enum Error {
         /// Which figure, what was required and what was found.
         message: String,
     },
-    /// The user stopped the work.
-    #[error("{message}")]
-    Interrupted {
-        /// Where the work stands and how to go on.
-        message: String,
+    /// The observer stopped the work.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// The observer stopped a training.
+    #[error(
+        "the training was stopped before step {step} of epoch {epoch}; it is kept in {}\nhint: go \
+         on with `{command} --resume`", checkpoint.display()
+    )]
+    TrainingInterrupted {
+        /// The next step of the epoch, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The command that began the training.
+        command: String,
+    },
+    /// A value of ours cannot be written as JSON, or read again.
+    #[error("a record cannot be written as JSON: {reason}")]
+    Json {
+        /// The message of the JSON library.
+        reason: serde_json::Error,
     },
     /// The output could not be written where the user reads it.
     #[error("the output could not be written: {reason}")]
@@ -181,13 +199,17 @@ impl Error {
             Self::Foreign(_)
             | Self::Eval(_)
             | Self::Shape(_)
+            | Self::Density(_)
+            | Self::LatentModel(_)
+            | Self::Vocabulary(_)
             | Self::BadFile { .. }
             | Self::Sick { .. } => Failure::BadData,
             Self::Report(_)
             | Self::Plot(_)
             | Self::Output { .. }
             | Self::Folder { .. }
-            | Self::Asset { .. } => Failure::General,
+            | Self::Asset { .. }
+            | Self::Json { .. } => Failure::General,
             Self::Sound(error) => {
                 if error.is_bad_input() {
                     Failure::BadData
@@ -196,8 +218,21 @@ impl Error {
                 }
             }
             Self::Missed { .. } => Failure::Missed,
-            Self::Interrupted { .. } => Failure::Interrupted,
+            Self::Interrupted(_) | Self::TrainingInterrupted { .. } => Failure::Interrupted,
+            Self::Library(error) => of_library(error),
         }
+    }
+}
+
+fn of_library(error: &zbridge::Error) -> Failure {
+    match error {
+        zbridge::Error::Bridge(error) => of_bridge(error),
+        zbridge::Error::Data(error) => of_data(error),
+        zbridge::Error::Model(error) => of_model(error),
+        zbridge::Error::Weights(error) => of_network(error),
+        zbridge::Error::Evaluation(EvalError::Setting { .. }) => Failure::Usage,
+        zbridge::Error::Interrupted(_) => Failure::Interrupted,
+        _ => Failure::BadData,
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_bridge::{Direction, DirectionGap};
+use zbridge_core::Unobserved;
 
 /// What is to be evaluated.
 #[derive(Debug, Clone)]
@@ -83,9 +84,9 @@ pub(crate) fn evaluated(
     let pairs = HeldOutPairs::read(&request.held_out)?;
     let (bridge, x, y) = (&pairs.bridge, &pairs.x.posterior, &pairs.y.posterior);
     observe("figures in latent space", 0.0);
-    let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed)?;
+    let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed, &Unobserved)?;
     observe("figures in latent space", 0.5);
-    let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed)?;
+    let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, &Unobserved)?;
     let direction_gap = DirectionGap::on(bridge, x, y, seed)?;
     observe("labels from images, images from labels", 0.0);
     let (read, readings) = labels_from_images(&pairs, seed)?.unzip();

@@ -37,7 +37,7 @@ pub struct ImageToLabel {
 
 /// Labels told from images, image by image.
 #[derive(Debug, Clone)]
-pub(crate) struct LabelReadings {
+pub struct LabelReadings {
     /// p(y|x), `[images, classes]`.
     pub(crate) probabilities: Observations,
     /// How they compare with the true labels.
@@ -77,7 +77,7 @@ pub fn image_to_label(
 ///
 /// # Errors
 /// As [`image_to_label`].
-pub(crate) fn image_to_label_readings(
+pub fn image_to_label_readings(
     density: &dyn ConditionalDensity,
     images: &Posterior,
     labels: &[u8],
@@ -213,6 +213,6 @@ impl Judge {
 }
 
 /// The order of a test set's rows under a seed: the first N are pairs, the others are held out.
-pub(crate) fn row_order(seed: u64, rows: usize) -> Vec<usize> {
+pub fn row_order(seed: u64, rows: usize) -> Vec<usize> {
     RandomStream::named(seed, "reproduce/rows").permutation(rows)
 }

@@ -65,12 +65,13 @@ impl Piece {
         streams: &RandomStream,
     ) -> Result<Latents, Error> {
         let first = self.rows.start as u64 * draws as u64 + self.draws.start as u64;
-        translate(
+        let mut stream = streams.child(first);
+        Ok(translate(
             density,
             posterior,
             self.draws.len(),
-            &mut streams.child(first),
-        )
+            &mut stream,
+        )?)
     }
 }
 

@@ -6,39 +6,40 @@
 //! very numbers it stores.
 //!
 //! ```no_run
-//! use zbridge_tasks::training::{Recipe, TrainRequest, Verdict, train_model};
+//! use zbridge_core::Unobserved;
+//! use zbridge_tasks::training::{Recipe, TrainRequest, train_model};
 //!
 //! let request = TrainRequest::new(Recipe::named("mnist-label")?, "label.safetensors");
-//! let report = train_model(&request, &mut |_event| Verdict::Continue)?;
+//! let report = train_model(&request, &Unobserved)?;
 //! println!("{} holds {:?}", report.out.display(), report.held_out);
-//! # Ok::<(), zbridge::Error>(())
+//! # Ok::<(), zbridge_tasks::Error>(())
 //! ```
 
 mod checkpoint;
+mod checkpointed;
 mod held_out;
+mod observer;
 mod rows;
-mod student;
 
 use crate::Error;
 use checkpoint::Checkpoint;
+use checkpointed::Checkpointed;
 pub use held_out::{HeldOut, LogMarginal};
 use held_out::{LikelihoodPlan, TestRows};
+use observer::EpochReports;
+pub use observer::TrainingObserver;
 use rows::TrainingRows;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use student::Student;
-use zbridge_assets::digest;
 pub use zbridge_core::Estimate;
-use zbridge_core::Observations;
-pub use zbridge_data::Progress as DownloadProgress;
+use zbridge_core::{Stage, hexadecimal};
 use zbridge_data::{DataError, write_atomically};
 pub use zbridge_models::TextFigures;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
-use zbridge_models::{
-    AliTrainer, ClassifierTrainer, Objective, TextVaeTrainer, VaeArchitecture, VaeTrainer,
-};
-use zbridge_nn::{NnError, Precision, TrainingPlan, WeightsFile, train};
-pub use zbridge_nn::{Position, Progress, Verdict};
+use zbridge_models::{AliTrainer, ClassifierTrainer, TextVaeTrainer, VaeTrainer};
+use zbridge_nn::{Checkpoints, Precision, Trainer, TrainingPlan, WeightsFile};
+pub use zbridge_nn::{Position, StepReport};
 
 /// What to train, on what, and where to put it.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,38 +112,6 @@ impl TrainRequest {
     }
 }
 
-/// What the observer of a training is told. Its answer to anything but a step counts at the next
-/// step.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TrainEvent<'e> {
-    /// A piece of the data came.
-    Download(DownloadProgress<'e>),
-    /// The training begins.
-    Started {
-        /// Rows to train on.
-        rows: usize,
-        /// Where it begins: not at the beginning when it is resumed.
-        position: Position,
-    },
-    /// A step was done.
-    Step(&'e Progress),
-    /// An epoch was done, examined, and put into the checkpoint.
-    Epoch {
-        /// How the training stands.
-        progress: &'e Progress,
-        /// Figures on the test half.
-        held_out: &'e HeldOut,
-    },
-    /// log p(x) of so many of the test images is estimated.
-    Likelihood {
-        /// Images done.
-        done: usize,
-        /// Images in all.
-        images: usize,
-    },
-}
-
 /// How a training ended, and what it made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrainReport {
@@ -170,17 +139,17 @@ pub struct TrainReport {
 
 /// Trains a model by its recipe and writes its weights file.
 ///
-/// The checkpoint is written at the start, after every epoch and when the observer stops the
+/// The checkpoint is written at the start, after every epoch, and when the observer interrupts the
 /// training; it is removed once the weights file is there.
 ///
 /// # Errors
-/// [`Error::Interrupted`] when the observer said stop; the checkpoint is kept. [`Error::Usage`] for
+/// [`Error::TrainingInterrupted`] if the observer interrupts the training; the checkpoint is kept. [`Error::Usage`] for
 /// epochs out of range, a checkpoint in the way of a fresh start, or one of another training;
 /// [`Error::Data`] and [`Error::Network`] for files that cannot be read or written, and for a
 /// training that diverges.
 pub fn train_model(
     request: &TrainRequest,
-    observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+    observer: &dyn TrainingObserver,
 ) -> Result<TrainReport, Error> {
     let recipe = request.effective_recipe()?;
     let TrainingRows {
@@ -257,93 +226,57 @@ struct Training<'r> {
 }
 
 impl Training<'_> {
-    fn run<S: Student>(
+    fn run<T: Checkpointed>(
         &self,
-        mut student: S,
-        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+        mut trainee: T,
+        observer: &dyn TrainingObserver,
     ) -> Result<TrainReport, Error> {
         let checkpoint = Checkpoint::new(
             &self.request.checkpoint,
             self.recipe,
             self.plan,
             &self.data_digest,
-        );
-        let position = self.begin(&mut student, &checkpoint)?;
-        observer(TrainEvent::Started {
-            rows: self.plan.rows,
-            position,
-        });
-        let mut failed = None;
-        let outcome = train(
-            &mut student,
-            self.plan,
-            position,
-            &mut |student, progress| {
-                self.after_step(student, progress, &checkpoint, observer)
-                    .unwrap_or_else(|error| {
-                        failed = Some(error);
-                        Verdict::Stop
-                    })
-            },
         )?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        if outcome.interrupted {
-            return Err(self.interrupted(outcome.position));
-        }
-        let (bytes, held_out) = self.weights_file(&student, observer)?;
+        let position = self.begin(&mut trainee, &checkpoint)?;
+        observer.started(self.plan.rows, position);
+        let mut trainer = Trainer::of_epochs(self.plan).resumed_at(position);
+        let (done, end) = (trainer.steps_done(), trainer.steps_at_end());
+        let stage = Stage::resumed(observer, "training", done as u64, end as u64);
+        let mut write = Checkpoints::new(|trainee: &T, at| checkpoint.write(trainee, at));
+        let mut report = EpochReports::new(observer, &self.test, self.request.seed);
+        let ended = trainer.run(&mut trainee, &stage, &mut [&mut write, &mut report]);
+        let outcome = match ended {
+            Err(Error::Interrupted(_)) => return Err(self.interrupted(trainer.position())),
+            ended => ended?,
+        };
+        let (bytes, held_out) = self.weights_file(&trainee, observer)?;
         write_atomically(&self.request.out, |file| file.write_all(&bytes))?;
         checkpoint.remove()?;
-        Ok(self.report(
-            &bytes,
-            held_out,
-            outcome.position.epoch,
-            outcome.objective_nats,
-        ))
+        let epochs = outcome.position.epoch;
+        Ok(self.report(&bytes, held_out, epochs, outcome.objective_nats))
     }
 
-    /// Resumes, or leaves a first checkpoint: a folder that cannot be written shows at once, not
+    /// Resumes, or writes a first checkpoint: a folder that cannot be written shows at once, not
     /// after hours.
     fn begin(
         &self,
-        student: &mut impl Student,
+        trainee: &mut impl Checkpointed,
         checkpoint: &Checkpoint,
     ) -> Result<Position, Error> {
         expect_place(&self.request.out)?;
         if self.request.resume {
-            return checkpoint.restore(student);
+            return checkpoint.restore(trainee);
         }
         checkpoint.expect_none()?;
-        checkpoint.write(student, Position::default())?;
+        checkpoint.write(trainee, Position::default())?;
         Ok(Position::default())
     }
 
-    fn after_step(
+    /// Returns the bytes of the weights file, and the held-out figures of the numbers in it.
+    fn weights_file<T: Checkpointed>(
         &self,
-        student: &impl Student,
-        progress: &Progress,
-        checkpoint: &Checkpoint,
-        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
-    ) -> Result<Verdict, Error> {
-        let mut verdict = observer(TrainEvent::Step(progress));
-        if progress.epoch_ended {
-            checkpoint.write(student, progress.position)?;
-            let held_out = &student.examine(&self.test, self.request.seed)?;
-            if observer(TrainEvent::Epoch { progress, held_out }) == Verdict::Stop {
-                verdict = Verdict::Stop;
-            }
-        } else if verdict == Verdict::Stop {
-            checkpoint.write(student, progress.position)?;
-        }
-        Ok(verdict)
-    }
-
-    /// The file's bytes, and the figures of the numbers in them.
-    fn weights_file<S: Student>(
-        &self,
-        student: &S,
-        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+        trainee: &T,
+        observer: &dyn TrainingObserver,
     ) -> Result<(Vec<u8>, HeldOut), Error> {
         let TrainRequest {
             out,
@@ -352,44 +285,34 @@ impl Training<'_> {
             likelihood_draws: draws,
             ..
         } = self.request;
-        let mut file = student.weights()?;
+        let mut file = trainee.weights()?;
         let stored = WeightsFile::from_bytes(&file.to_bytes(Precision::Half)?, out)?;
         let plan = LikelihoodPlan {
             images: *images,
             draws: *draws,
             seed: *seed,
         };
-        let held_out =
-            S::final_examination(&stored, out, &self.test, plan, &mut |done, images| {
-                observer(TrainEvent::Likelihood { done, images });
-            })?;
+        let held_out = T::final_examination(&stored, out, &self.test, plan, observer)?;
         let entries = [
             ("made_by", self.request.made_by.clone()),
             ("seed", seed.to_string()),
-            (
-                "recipe",
-                serde_json::to_string(self.recipe).unwrap_or_default(),
-            ),
+            ("recipe", as_json(self.recipe)?),
             ("data_digest", self.data_digest.clone()),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            (
-                "held_out",
-                serde_json::to_string(&held_out).unwrap_or_default(),
-            ),
+            ("held_out", as_json(&held_out)?),
         ];
         file.metadata
             .extend(entries.map(|(key, value)| (key.to_owned(), value)));
         Ok((file.to_bytes(Precision::Half)?, held_out))
     }
 
-    fn interrupted(&self, Position { epoch, step }: Position) -> Error {
-        let (path, command) = (self.request.checkpoint.display(), &self.request.made_by);
-        let message = format!(
-            "the training was stopped before step {} of epoch {}; it is kept in {path}\nhint: go on with `{command} --resume`",
-            step + 1,
-            epoch + 1,
-        );
-        Error::Interrupted { message }
+    fn interrupted(&self, position: Position) -> Error {
+        Error::TrainingInterrupted {
+            step: position.step + 1,
+            epoch: position.epoch + 1,
+            checkpoint: self.request.checkpoint.clone(),
+            command: self.request.made_by.clone(),
+        }
     }
 
     fn report(
@@ -403,7 +326,7 @@ impl Training<'_> {
             recipe: self.recipe.name.clone(),
             seed: self.request.seed,
             out: self.request.out.clone(),
-            sha256: digest(bytes),
+            sha256: hexadecimal(&Sha256::digest(bytes)),
             bytes: bytes.len(),
             rows: self.plan.rows,
             data_digest: self.data_digest.clone(),
@@ -412,6 +335,11 @@ impl Training<'_> {
             held_out,
         }
     }
+}
+
+/// Returns a value of ours as JSON.
+fn as_json(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|reason| Error::Json { reason })
 }
 
 #[cfg(test)]

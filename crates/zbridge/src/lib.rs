@@ -58,8 +58,7 @@ pub use translation::{class_probabilities, generate, mean_observations, translat
 
 pub use zbridge_bridge::{
     Bridge, BridgeConfig, BridgeError, CheckedConfig, Comparison, Conditional, Direction,
-    DirectionGap, Divergence, Family, FitCurve, FitData, GaussianDensity, Recipe,
-    Trial, Views,
+    DirectionGap, Divergence, Family, FitCurve, FitData, GaussianDensity, Recipe, Trial, Views,
 };
 pub use zbridge_core::{
     ConditionalDensity, DensityError, DiagonalGaussian, Estimate, EventKind, Interrupted,

@@ -29,8 +29,8 @@ const IMAGES_PER_LABEL: usize = 100;
 pub(super) struct Experiment {
     pub(super) images: Observations,
     pub(super) labels: Vec<u8>,
-    pub(super) image_vae: GivenModel,
-    pub(super) image_vae_3_epochs: GivenModel,
+    pub(super) image_vae: Given,
+    pub(super) image_vae_3_epochs: Given,
     pub(super) label_vae: Vae,
     /// Label posteriors of all rows, `[10000, 2]`.
     pub(super) label_posterior: Posterior,
@@ -47,7 +47,7 @@ pub(super) struct Experiment {
 }
 
 /// A given image model with its posteriors of all rows.
-pub(super) struct GivenModel {
+pub(super) struct Given {
     pub(super) model: Vae,
     pub(super) posterior: Posterior,
 }
@@ -55,10 +55,10 @@ pub(super) struct GivenModel {
 impl Experiment {
     pub(super) fn prepare(test: &MnistSplit, request: &ReproduceRequest) -> Result<Self, Error> {
         let images = test.images_observations();
-        let given = |asset: assets::Asset| -> Result<GivenModel, Error> {
+        let given = |asset: assets::Asset| -> Result<Given, Error> {
             let model = asset.vae()?;
             let posterior = model.posterior(&images)?;
-            Ok(GivenModel { model, posterior })
+            Ok(Given { model, posterior })
         };
         let (image_vae, image_vae_3_epochs) = (given(MNIST_IMAGE)?, given(MNIST_IMAGE_3_EPOCHS)?);
         let label_vae = MNIST_LABEL.vae()?;
@@ -68,7 +68,7 @@ impl Experiment {
             [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE].map(digest),
         );
         digests.insert("MNIST test images and labels".into(), test.digest());
-        let fit = |given: &GivenModel, pairs: usize| -> Result<(Bridge, f64), Error> {
+        let fit = |given: &Given, pairs: usize| -> Result<(Bridge, f64), Error> {
             let start = Instant::now();
             let rows = pair_rows(request.seed, test.rows(), pairs);
             let bridge = fit_bridge(given, &label_posterior, &rows, &rows, request.seed)?;
@@ -124,7 +124,7 @@ impl Experiment {
     /// Every measurement, in order of cost.
     pub(super) fn run(&self, observe: &(dyn Fn(Stage<'_>) + Sync)) -> Result<Results, Error> {
         let figures =
-            |given: &GivenModel, pairs, shuffled| self.seeds(given, pairs, shuffled, observe);
+            |given: &Given, pairs, shuffled| self.seeds(given, pairs, shuffled, observe);
         let by_pairs: Vec<Vec<SeedFigures>> = PAIRS
             .into_iter()
             .map(|pairs| figures(&self.image_vae, pairs, false))
@@ -206,7 +206,7 @@ impl Experiment {
     /// Accuracy and coherence under each seed: the pairs, the fit and the draws all differ.
     fn seeds(
         &self,
-        given: &GivenModel,
+        given: &Given,
         pairs: usize,
         shuffled: bool,
         observe: &(dyn Fn(Stage<'_>) + Sync),
@@ -283,7 +283,7 @@ fn pair_rows(seed: u64, rows: usize, pairs: usize) -> Vec<usize> {
 }
 
 fn fit_bridge(
-    given: &GivenModel,
+    given: &Given,
     label_posterior: &Posterior,
     x_rows: &[usize],
     y_rows: &[usize],

@@ -4,7 +4,9 @@ use super::experiment::{Experiment, Given, PAIRS, PAIRS_3_EPOCHS};
 use zbridge::translate;
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::{LatentModel, Latents, RandomStream};
-use zbridge_plot::{ColumnCaption, Figure, Group, ImageGrid, LineChart, Panel, Scale, Scatter, Series, Tile};
+use zbridge_plot::{
+    ColumnCaption, Figure, Group, ImageGrid, LineChart, Panel, Scale, Scatter, Series, Tile,
+};
 use zbridge_tasks::Error;
 use zbridge_tasks::measures::images_of_labels;
 use zbridge_tasks::pictures::tiles;
@@ -70,7 +72,7 @@ pub(super) fn images_from_labels_3_epochs(experiment: &Experiment) -> Result<Ima
 
 fn grid(
     experiment: &Experiment,
-    given: &GivenModel,
+    given: &Given,
     bridges: &[(String, &Bridge)],
 ) -> Result<ImageGrid, Error> {
     let mut rows: Vec<Vec<Tile>> = vec![Vec::new(); 10];
@@ -175,7 +177,7 @@ pub(super) fn label_planes_3_epochs(experiment: &Experiment) -> Result<Figure, E
 
 fn inferred(
     experiment: &Experiment,
-    given: &GivenModel,
+    given: &Given,
     bridge: &Bridge,
     title: &str,
 ) -> Result<Panel, Error> {

@@ -23,7 +23,7 @@ const CHUNK: usize = 250;
 
 /// An image model at the rows of the estimate.
 pub(super) struct GivenAt<'e> {
-    pub(super) model: &'e GivenModel,
+    pub(super) model: &'e Given,
     pub(super) rows: &'e [usize],
     pub(super) name: &'e str,
 }

@@ -1,9 +1,8 @@
 use super::text_vae::TextVae;
 use super::texts::Texts;
-use crate::Elbo;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{
-    Estimate, LatentModel, LatentModelError, Latents, Moments, Observations, RandomStream,
+    Elbo, Estimate, LatentModel, LatentModelError, Latents, Moments, Observations, RandomStream,
 };
 
 /// What a text VAE keeps of texts, and whether its posteriors have collapsed.

@@ -3,13 +3,13 @@ use super::decoder::{TextDecoder, softmax};
 use super::encoder::TextEncoder;
 use super::recurrent_network::RecurrentTape;
 use super::texts::Texts;
-use crate::{Elbo, ModelError};
+use crate::ModelError;
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Observations, Posterior,
-    RandomStream, ShapeError,
+    DiagonalGaussian, Elbo, EventKind, LatentModel, LatentModelError, Latents, Observations,
+    Posterior, RandomStream, ShapeError,
 };
 use zbridge_nn::{BufferPool, NnError, StoredTensor, WeightsFile};
 

@@ -2,10 +2,11 @@
 
 use crate::Error;
 use crate::evaluation::HeldOutPairs;
+use ndarray::Array1;
 use std::collections::BTreeMap;
 use zbridge::translate;
 use zbridge_bridge::Direction;
-use zbridge_core::{Latents, RandomStream};
+use zbridge_core::{Latents, RandomStream, ShapeError};
 use zbridge_eval::PrincipalPlane;
 use zbridge_plot::{Figure, Group, Panel, Scatter};
 
@@ -117,6 +118,7 @@ impl Places {
         }
         let of_classes = labels
             .map(|labels| class_means(means, labels))
+            .transpose()?
             .filter(|classes| classes.rows() > 2);
         let (plane, of_what) = match of_classes {
             Some(classes) => (PrincipalPlane::of(&classes)?, "the classes' means"),
@@ -142,20 +144,16 @@ impl Places {
     }
 }
 
-/// The mean of each class that there is, `[classes, dim]`.
-fn class_means(points: &Latents, labels: &[u8]) -> Latents {
-    let mut sums: BTreeMap<u8, (Vec<f32>, f32)> = BTreeMap::new();
+/// Returns the mean of each class that occurs, `[classes, dim]`, in the order of their numbers.
+fn class_means(points: &Latents, labels: &[u8]) -> Result<Latents, ShapeError> {
+    let mut sums: BTreeMap<u8, (Array1<f32>, f32)> = BTreeMap::new();
     for (row, &label) in labels.iter().enumerate() {
         let (sum, count) = sums
             .entry(label)
-            .or_insert_with(|| (vec![0.0; points.dim()], 0.0));
-        sum.iter_mut()
-            .zip(points.row(row))
-            .for_each(|(sum, value)| *sum += value);
+            .or_insert_with(|| (Array1::zeros(points.dim()), 0.0));
+        *sum += &points.row(row);
         *count += 1.0;
     }
-    let means = sums
-        .into_vec()
-        .flat_map(|(sum, count)| sum.into_iter().map(move |sum| sum / count));
-    Latents::clamped(means.collect(), points.dim())
+    let means = sums.into_values().flat_map(|(sum, count)| sum / count);
+    Latents::from_vec(means.collect(), points.dim())
 }

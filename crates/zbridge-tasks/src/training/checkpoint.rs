@@ -1,6 +1,7 @@
-//! Checkpoints: where a training stands, and what run it is of.
+//! Checkpoints: how far a training is, and which training it is.
 
-use super::student::Student;
+use super::as_json;
+use super::checkpointed::Checkpointed;
 use crate::Error;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,16 +23,13 @@ impl<'r> Checkpoint<'r> {
         recipe: &Recipe,
         plan: &TrainingPlan,
         data_digest: &str,
-    ) -> Self {
-        let entries = [
-            ("data_digest", serde_json::to_string(data_digest)),
-            ("plan", serde_json::to_string(plan)),
-            ("recipe", serde_json::to_string(recipe)),
-        ];
-        let run = entries
-            .map(|(key, text)| (key.to_owned(), text.unwrap_or_default()))
-            .into();
-        Self { path, run }
+    ) -> Result<Self, Error> {
+        let run = BTreeMap::from([
+            ("data_digest".to_owned(), as_json(&data_digest)?),
+            ("plan".to_owned(), as_json(plan)?),
+            ("recipe".to_owned(), as_json(recipe)?),
+        ]);
+        Ok(Self { path, run })
     }
 
     /// Errors when a checkpoint is there already: a fresh start would destroy the training in it.
@@ -47,29 +45,31 @@ impl<'r> Checkpoint<'r> {
     }
 
     /// Writes the file whole or not at all.
-    pub(super) fn write(&self, student: &impl Student, position: Position) -> Result<(), Error> {
-        let mut file = student.checkpoint()?;
+    pub(super) fn write(
+        &self,
+        trainee: &impl Checkpointed,
+        position: Position,
+    ) -> Result<(), Error> {
+        let mut file = trainee.checkpoint()?;
         file.metadata.extend(self.run.clone());
-        file.metadata.insert(
-            "position".into(),
-            serde_json::to_string(&position).unwrap_or_default(),
-        );
+        file.metadata.insert("position".into(), as_json(&position)?);
         let bytes = file.to_bytes(Precision::Single)?;
         Ok(write_atomically(self.path, |out| out.write_all(&bytes))?)
     }
 
-    /// Takes the student back to where the checkpoint was written; comes back with the position.
-    pub(super) fn restore(&self, student: &mut impl Student) -> Result<Position, Error> {
+    /// Restores the trainee as it was when the checkpoint was written, and returns the position.
+    pub(super) fn restore(&self, trainee: &mut impl Checkpointed) -> Result<Position, Error> {
         let file = WeightsFile::read(self.path)?;
         let position = file.parsed_metadata("position", self.path)?;
         for (key, ours) in &self.run {
             let theirs: Value = file.parsed_metadata(key, self.path)?;
-            let ours: Value = serde_json::from_str(ours).unwrap_or_default();
+            let ours: Value =
+                serde_json::from_str(ours).map_err(|reason| Error::Json { reason })?;
             if let Some(difference) = first_difference(key, &theirs, &ours) {
                 return Err(self.of_another_run(&difference));
             }
         }
-        student.restore(&file, self.path)?;
+        trainee.restore(&file, self.path)?;
         Ok(position)
     }
 

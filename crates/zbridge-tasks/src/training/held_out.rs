@@ -2,13 +2,14 @@
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use std::sync::mpsc;
-use zbridge_core::{Estimate, EventKind, LatentModel, Observations, RandomStream};
+use zbridge_core::{
+    Elbo, Estimate, EventKind, LatentModel, Observations, Observer, RandomStream, Stage,
+};
 use zbridge_eval::{
     Accuracy, EffectiveSampleSize, EvalError, ImportanceSettings, PriorTarget, TargetEstimate,
     classify, importance_sampled,
 };
-use zbridge_models::{Ali, Classifier, Elbo, TextFigures, TextVae, Vae};
+use zbridge_models::{Ali, Classifier, TextFigures, TextVae, Vae};
 
 /// Figures on the test half of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,7 +150,7 @@ pub(super) fn log_marginal(
     vae: &Vae,
     test: &TestRows,
     plan: LikelihoodPlan,
-    observe: &mut dyn FnMut(usize, usize),
+    observer: &dyn Observer,
 ) -> Result<Option<LogMarginal>, Error> {
     if plan.images == 0 || !matches!(vae.event(), EventKind::Image { .. }) {
         return Ok(None);
@@ -157,16 +158,16 @@ pub(super) fn log_marginal(
     let mut rows =
         RandomStream::named(plan.seed, "held-out/images").permutation(test.observations.rows());
     rows.truncate(plan.images);
-    let estimate = estimate_log_marginal(vae, &test.observations.select(&rows), plan, observe)?;
+    let estimate = estimate_log_marginal(vae, &test.observations.select(&rows), plan, observer)?;
     Ok(estimate.first().map(LogMarginal::of))
 }
 
-/// The estimator runs on a thread of its own, so that the observer hears of it on the caller's.
+/// Returns the importance-sampled estimate of log p(x) for each image.
 fn estimate_log_marginal(
     vae: &Vae,
     images: &Observations,
     plan: LikelihoodPlan,
-    observe: &mut dyn FnMut(usize, usize),
+    observer: &dyn Observer,
 ) -> Result<Vec<TargetEstimate>, Error> {
     let posterior = vae.posterior(images)?;
     let settings = ImportanceSettings {
@@ -174,25 +175,16 @@ fn estimate_log_marginal(
         chunk: CHUNK.min(plan.draws),
         seed: plan.seed,
     };
-    let (sender, done) = mpsc::channel();
-    std::thread::scope(|scope| {
-        let estimating = scope.spawn(|| {
-            let tell = |done| sender.send(done).unwrap_or(());
-            let prior = PriorTarget::new("log p(x)");
-            let estimate = importance_sampled(
-                vae,
-                images,
-                &posterior.moments(),
-                &[&prior],
-                &settings,
-                &tell,
-            );
-            drop(sender);
-            estimate
-        });
-        done.iter().for_each(|done| observe(done, images.rows()));
-        Ok(estimating
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
-    })
+    let stage = Stage::new(observer, "log p(x)", images.rows() as u64);
+    let prior = PriorTarget::new("log p(x)");
+    let estimates = importance_sampled(
+        vae,
+        images,
+        &posterior.moments(),
+        &[&prior],
+        &settings,
+        &|_| drop(stage.advance(1)),
+    )?;
+    stage.check()?;
+    Ok(estimates)
 }

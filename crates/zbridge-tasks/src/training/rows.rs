@@ -1,12 +1,13 @@
 //! What a training sees: the rows of a dataset as the model takes them, and the test half.
 
+use super::TrainRequest;
 use super::held_out::TestRows;
-use super::{TrainEvent, TrainRequest, Verdict};
 use crate::Error;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use zbridge_assets::hexadecimal;
-use zbridge_core::{EventKind, Observations, RandomStream, TextUnit, Vocabulary};
+use zbridge_core::{
+    EventKind, Observations, Observer, RandomStream, TextUnit, Vocabulary, hexadecimal,
+};
 use zbridge_data::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
 use zbridge_data::{Mnist, MnistSplit, TextLines, locate_or_download};
 use zbridge_models::Objective;
@@ -32,7 +33,7 @@ impl TrainingRows {
     pub(super) fn read(
         request: &TrainRequest,
         recipe: &Recipe,
-        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+        observer: &dyn Observer,
     ) -> Result<Self, Error> {
         match recipe.data {
             Dataset::Mnist => Self::mnist(request, recipe, observer),
@@ -49,11 +50,9 @@ impl TrainingRows {
     fn mnist(
         request: &TrainRequest,
         recipe: &Recipe,
-        observer: &mut dyn FnMut(TrainEvent<'_>) -> Verdict,
+        observer: &dyn Observer,
     ) -> Result<Self, Error> {
-        let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-            observer(TrainEvent::Download(progress));
-        })?;
+        let folder = locate_or_download(request.data.as_deref(), &mut |_| {})?;
         let Mnist { train, test } = Mnist::load_both(&folder)?;
         expect_rows(&folder, train.rows(), test.rows())?;
         let mut seen = digits(&test, recipe)?;

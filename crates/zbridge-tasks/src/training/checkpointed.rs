@@ -1,39 +1,41 @@
-//! The kinds of model that a training can end in, under one contract.
+//! The kinds of model that a training can make, behind one trait.
 
 use super::held_out::{self, HeldOut, LikelihoodPlan, TestRows};
 use crate::Error;
 use std::path::Path;
+use zbridge_core::Observer;
 use zbridge_models::{
     Ali, AliTrainer, Classifier, ClassifierTrainer, TextVae, TextVaeTrainer, Vae, VaeTrainer,
 };
 use zbridge_nn::{NnError, Trainee, WeightsFile};
 
-/// A model in training that can be put aside and examined.
-pub(super) trait Student: Trainee {
-    /// Weights and optimiser.
+/// A model in training that can be written to a checkpoint, and whose held-out figures can be
+/// measured.
+pub(super) trait Checkpointed: Trainee {
+    /// Returns the weights and the state of the optimiser.
     fn checkpoint(&self) -> Result<WeightsFile, NnError>;
 
-    /// Takes over what [`checkpoint`](Self::checkpoint) gave.
+    /// Continues from what [`checkpoint`](Self::checkpoint) returned.
     fn restore(&mut self, file: &WeightsFile, path: &Path) -> Result<(), NnError>;
 
-    /// The model as it is now, as a file that ships.
+    /// Returns the model as it is now, as a weights file.
     fn weights(&self) -> Result<WeightsFile, NnError>;
 
-    /// Its figures on rows that it was not trained on.
+    /// Returns its figures on rows that it was not trained on.
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error>;
 
-    /// The figures of the model in `file`, log p(x) among them where there is one.
+    /// Returns the figures of the model in `file`, log p(x) among them if it has one.
     fn final_examination(
         file: &WeightsFile,
         path: &Path,
         test: &TestRows,
         plan: LikelihoodPlan,
-        observe: &mut dyn FnMut(usize, usize),
+        observer: &dyn Observer,
     ) -> Result<HeldOut, Error>;
 }
 
-/// What every trainer has under the same names.
-macro_rules! put_aside_by_its_own_methods {
+/// Delegates to the methods that every trainer has under the same names.
+macro_rules! delegate_to_inherent_methods {
     () => {
         fn checkpoint(&self) -> Result<WeightsFile, NnError> {
             Ok(self.checkpoint())
@@ -49,8 +51,8 @@ macro_rules! put_aside_by_its_own_methods {
     };
 }
 
-impl Student for VaeTrainer<'_> {
-    put_aside_by_its_own_methods!();
+impl Checkpointed for VaeTrainer<'_> {
+    delegate_to_inherent_methods!();
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
         held_out::of_vae(&self.model(), test, seed)
@@ -61,29 +63,29 @@ impl Student for VaeTrainer<'_> {
         path: &Path,
         test: &TestRows,
         plan: LikelihoodPlan,
-        observe: &mut dyn FnMut(usize, usize),
+        observer: &dyn Observer,
     ) -> Result<HeldOut, Error> {
-        examination_of_vae(file, path, test, plan, observe)
+        final_examination_of_vae(file, path, test, plan, observer)
     }
 }
 
-fn examination_of_vae(
+fn final_examination_of_vae(
     file: &WeightsFile,
     path: &Path,
     test: &TestRows,
     plan: LikelihoodPlan,
-    observe: &mut dyn FnMut(usize, usize),
+    observer: &dyn Observer,
 ) -> Result<HeldOut, Error> {
     let vae = Vae::from_weights(file, path)?;
     let mut figures = held_out::of_vae(&vae, test, plan.seed)?;
     if let HeldOut::Vae { log_p_x, .. } = &mut figures {
-        *log_p_x = held_out::log_marginal(&vae, test, plan, observe)?;
+        *log_p_x = held_out::log_marginal(&vae, test, plan, observer)?;
     }
     Ok(figures)
 }
 
-impl Student for ClassifierTrainer<'_> {
-    put_aside_by_its_own_methods!();
+impl Checkpointed for ClassifierTrainer<'_> {
+    delegate_to_inherent_methods!();
 
     fn examine(&self, test: &TestRows, _seed: u64) -> Result<HeldOut, Error> {
         held_out::of_judge(&self.model(), test)
@@ -93,15 +95,15 @@ impl Student for ClassifierTrainer<'_> {
         file: &WeightsFile,
         path: &Path,
         test: &TestRows,
-        _plan: LikelihoodPlan,
-        _observe: &mut dyn FnMut(usize, usize),
+        _: LikelihoodPlan,
+        _: &dyn Observer,
     ) -> Result<HeldOut, Error> {
         held_out::of_judge(&Classifier::from_weights(file, path)?, test)
     }
 }
 
-impl Student for AliTrainer<'_> {
-    put_aside_by_its_own_methods!();
+impl Checkpointed for AliTrainer<'_> {
+    delegate_to_inherent_methods!();
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
         held_out::of_ali(&self.model(), test, seed)
@@ -112,14 +114,14 @@ impl Student for AliTrainer<'_> {
         path: &Path,
         test: &TestRows,
         plan: LikelihoodPlan,
-        _observe: &mut dyn FnMut(usize, usize),
+        _: &dyn Observer,
     ) -> Result<HeldOut, Error> {
         held_out::of_ali(&Ali::from_weights(file, path)?, test, plan.seed)
     }
 }
 
-impl Student for TextVaeTrainer {
-    put_aside_by_its_own_methods!();
+impl Checkpointed for TextVaeTrainer {
+    delegate_to_inherent_methods!();
 
     fn examine(&self, test: &TestRows, seed: u64) -> Result<HeldOut, Error> {
         held_out::of_texts(&self.model(), test, seed)
@@ -130,7 +132,7 @@ impl Student for TextVaeTrainer {
         path: &Path,
         test: &TestRows,
         plan: LikelihoodPlan,
-        _observe: &mut dyn FnMut(usize, usize),
+        _: &dyn Observer,
     ) -> Result<HeldOut, Error> {
         held_out::of_texts(&TextVae::from_weights(file, path)?, test, plan.seed)
     }
