@@ -10,8 +10,7 @@ use zbridge_core::{
     RandomStream,
 };
 use zbridge_nn::{
-    Layer, Network, Position, Precision, Schedule, StepContext, Trainee, TrainingPlan, Verdict,
-    WeightsFile, train,
+    Layer, Network, Precision, Schedule, StepContext, Trainee, Trainer, TrainingPlan, WeightsFile,
 };
 
 /// Points in the plane as images of 1 × 2.
@@ -75,6 +74,7 @@ fn step(trainer: &mut AliTrainer, rows: &[usize], step: u64) {
         .step(
             rows,
             StepContext {
+                step: step as usize,
                 learning_rate: 1e-3,
                 done: 0.0,
                 stream,
@@ -389,10 +389,7 @@ fn a_short_training_on_four_clouds_matches_latents_to_the_prior_and_generates_al
         schedule,
         seed: 1,
     };
-    train(&mut trainer, &plan, Position::default(), &mut |_, _| {
-        Verdict::Continue
-    })
-    .unwrap();
+    Trainer::of_epochs(&plan).run_to_end(&mut trainer).unwrap();
     trainer.expect_diverse().unwrap();
     let (model, mut stream) = (trainer.model(), RandomStream::named(5, "draws"));
     let latents = model.posterior(&data).unwrap().sample(&mut stream);

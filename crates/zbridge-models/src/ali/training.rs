@@ -10,7 +10,7 @@ use crate::ModelError;
 use rayon::prelude::*;
 use std::path::Path;
 use zbridge_core::{Observations, RandomStream};
-use zbridge_nn::{Adam, Layer, Network, NnError, StepContext, Trainee, WeightsFile};
+use zbridge_nn::{Adam, Layer, MovingAverage, Network, NnError, StepContext, Trainee, WeightsFile};
 
 /// An ALI model in training, with its discriminator, its optimiser and its data. One optimiser
 /// moves all three networks at one learning rate; the model is an average over the steps.
@@ -174,9 +174,11 @@ impl<'d> AliTrainer<'d> {
     /// Moves the average towards the weights that are trained.
     fn follow(&mut self) {
         let (_, _, steps) = self.adam.state();
-        let share = 1.0 - self.objective.averaging_at(steps);
-        let pairs = self.average.iter_mut().zip(&self.parameters);
-        pairs.for_each(|(average, trained)| *average += share * (trained - *average));
+        let averaging = MovingAverage {
+            decay: self.objective.averaging_at(steps),
+        };
+        let trained = &self.parameters[..self.average.len()];
+        averaging.follow_steadily(&mut self.average, trained);
     }
 }
 

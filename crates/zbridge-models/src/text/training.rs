@@ -246,7 +246,7 @@ mod tests {
     use super::*;
     use crate::{TextFigures, TextVaeConfig};
     use zbridge_core::Vocabulary;
-    use zbridge_nn::{Position, Schedule, TrainingPlan, Verdict, train};
+    use zbridge_nn::{Schedule, Trainer, TrainingPlan};
 
     const OBJECTIVE: TextObjective = TextObjective {
         kl_weight: 0.1,
@@ -304,10 +304,7 @@ mod tests {
     fn trained(observations: &Observations, epochs: usize) -> TextVaeTrainer {
         let mut trainer = trainer(observations);
         let plan = plan(observations.rows(), epochs);
-        train(&mut trainer, &plan, Position::default(), &mut |_, _| {
-            Verdict::Continue
-        })
-        .unwrap();
+        Trainer::of_epochs(&plan).run_to_end(&mut trainer).unwrap();
         trainer
     }
 
@@ -374,10 +371,10 @@ mod tests {
         let (observations, path) = (texts(300), Path::new("checkpoint"));
         let (whole, plan) = (trained(&observations, 2), plan(300, 2));
         let mut first = trainer(&observations);
-        let stop = train(&mut first, &plan, Position::default(), &mut |_, _| {
-            Verdict::Stop
-        })
-        .unwrap();
+        let one_step = Trainer::of_epochs(&plan)
+            .ending_after(1)
+            .run_to_end(&mut first)
+            .unwrap();
         let bytes = first
             .checkpoint()
             .to_bytes(zbridge_nn::Precision::Single)
@@ -386,10 +383,10 @@ mod tests {
         second
             .restore(&WeightsFile::from_bytes(&bytes, path).unwrap(), path)
             .unwrap();
-        train(&mut second, &plan, stop.position, &mut |_, _| {
-            Verdict::Continue
-        })
-        .unwrap();
+        Trainer::of_epochs(&plan)
+            .resumed_at(one_step.position)
+            .run_to_end(&mut second)
+            .unwrap();
         assert_eq!(second.parameters, whole.parameters);
     }
 

@@ -2,7 +2,7 @@ use super::{BatchSampler, Hook, LearningRate, OptimiserPlan, Position, StepConte
 use super::{Trainee, TrainingPlan};
 use crate::NnError;
 use std::ops::ControlFlow;
-use zbridge_core::{Interrupted, RandomStream, Stage};
+use zbridge_core::{Interrupted, RandomStream, Stage, Unobserved};
 
 /// Takes the steps of a training, one batch after the other.
 ///
@@ -10,7 +10,6 @@ use zbridge_core::{Interrupted, RandomStream, Stage};
 /// from a checkpoint therefore takes the same steps as one that was never interrupted.
 ///
 /// ```
-/// use zbridge_core::{Stage, Unobserved};
 /// use zbridge_nn::{NnError, Schedule, StepContext, Trainee, Trainer, TrainingPlan};
 ///
 /// /// Learns the mean of its data by steps along the gradient of −(x − mean)² / 2.
@@ -30,8 +29,7 @@ use zbridge_core::{Interrupted, RandomStream, Stage};
 ///     rows: 4, batch: 4, epochs: 200, stop_after: 200, schedule: Schedule::constant(0.1), seed: 1,
 /// };
 /// let mut trainee = Mean { data: &data, mean: 0.0 };
-/// let stage = Stage::new(&Unobserved, "training", 200);
-/// Trainer::of_epochs(&plan).run::<_, NnError>(&mut trainee, &stage, &mut [])?;
+/// Trainer::of_epochs(&plan).run_to_end(&mut trainee)?;
 /// assert!((trainee.mean - 3.0).abs() < 1e-3);
 /// # Ok::<(), NnError>(())
 /// ```
@@ -186,6 +184,15 @@ impl Trainer {
             ending,
             objective_nats: self.epoch_objectives.clone(),
         })
+    }
+
+    /// Trains until all steps are done, without hooks and an observer.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_to_end<T: Trainee + ?Sized>(&mut self, trainee: &mut T) -> Result<Outcome, NnError> {
+        let stage = Stage::new(&Unobserved, "training", self.end as u64);
+        self.run(trainee, &stage, &mut [])
     }
 
     /// Takes one step.
