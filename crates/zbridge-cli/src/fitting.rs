@@ -1,7 +1,7 @@
 //! Progress of a bridge's two fits, which run side by side.
 
 use crate::progress::ProgressDisplay;
-use zbridge::FitProgress;
+use zbridge_bridge::FitProgress;
 
 /// Shows how far both directions are.
 pub fn show_fit(display: &ProgressDisplay, (done, steps): FitProgress) {

@@ -1,17 +1,17 @@
 //! Ctrl-C: the first asks the work to stop cleanly, the second ends the process.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use zbridge_tasks::Failure;
-use zbridge_tasks::training::Verdict;
 
-/// Whether the user wants the work to stop.
+/// Whether the user has asked the work to stop.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes Ctrl-C over from now on.
+    /// Handles Ctrl-C from now on.
     pub fn listen() -> Self {
         let interrupt = Self::default();
         let flag = interrupt.clone();
@@ -28,17 +28,17 @@ impl Interrupt {
         interrupt
     }
 
-    /// Whether Ctrl-C was pressed.
+    /// Returns whether Ctrl-C was pressed.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The same as an observer's answer.
-    pub fn verdict(&self) -> Verdict {
+    /// Returns `Break` once Ctrl-C was pressed: the answer of an observer.
+    pub fn flow(&self) -> ControlFlow<()> {
         if self.requested() {
-            Verdict::Stop
+            ControlFlow::Break(())
         } else {
-            Verdict::Continue
+            ControlFlow::Continue(())
         }
     }
 }

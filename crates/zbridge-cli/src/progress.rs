@@ -1,10 +1,13 @@
 //! Progress on standard error: a bar on a terminal, plain lines elsewhere, nothing when quiet. No
 //! colours at all.
 
+use crate::interrupt::Interrupt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use zbridge_core::{Observer, Progress};
 
 /// Steps of the bar: finer than any terminal is wide.
 const STEPS: u64 = 1000;
@@ -48,6 +51,16 @@ impl ProgressDisplay {
         }
     }
 
+    /// Returns an observer that shows each stage as a bar, or as lines, and stops the work once
+    /// `interrupt` is requested.
+    pub fn observer<'d>(&'d self, interrupt: &'d Interrupt) -> StageObserver<'d> {
+        StageObserver {
+            display: self,
+            interrupt,
+            last: Mutex::new(LastLine::default()),
+        }
+    }
+
     /// Prints a line that stays.
     pub fn line(&self, line: impl AsRef<str>) {
         match self {
@@ -74,6 +87,77 @@ impl Stages<'_> {
             what.clone_into(&mut last);
             self.display.line(what);
         }
+    }
+}
+
+/// Time between two lines about the same stage, where there is no terminal.
+const LINES_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows the stages of a computation: how far each is, and how long it still takes.
+pub struct StageObserver<'d> {
+    display: &'d ProgressDisplay,
+    interrupt: &'d Interrupt,
+    last: Mutex<LastLine>,
+}
+
+/// The last line that was printed about a stage.
+#[derive(Debug, Default)]
+struct LastLine {
+    stage: String,
+    at: Option<Instant>,
+}
+
+impl Observer for StageObserver<'_> {
+    fn progress(&self, progress: &Progress<'_>) -> ControlFlow<()> {
+        match self.display {
+            ProgressDisplay::Quiet => {}
+            ProgressDisplay::Bar(_) => {
+                let share = progress.done as f64 / progress.total.max(1) as f64;
+                self.display
+                    .show(progress.stage, share, time_left(progress));
+            }
+            ProgressDisplay::Lines => self.line(progress),
+        }
+        self.interrupt.flow()
+    }
+}
+
+impl StageObserver<'_> {
+    /// Returns `Break` once the user has asked the work to stop.
+    pub fn interrupted(&self) -> ControlFlow<()> {
+        self.interrupt.flow()
+    }
+
+    /// Prints a line when a stage begins, and every few seconds while it lasts.
+    fn line(&self, progress: &Progress<'_>) {
+        // A poisoned lock only means that another thread panicked while it printed.
+        let Ok(mut last) = self.last.lock() else {
+            return;
+        };
+        let is_new = last.stage != progress.stage;
+        let is_due = last.at.is_none_or(|at| at.elapsed() >= LINES_EVERY);
+        if !is_new && !is_due {
+            return;
+        }
+        progress.stage.clone_into(&mut last.stage);
+        last.at = Some(Instant::now());
+        let share = match progress.total {
+            0 => String::new(),
+            total => format!("  {:.0} %", 100.0 * progress.done as f64 / total as f64),
+        };
+        self.display.line(format!(
+            "{}{share}  {}",
+            progress.stage,
+            time_left(progress)
+        ));
+    }
+}
+
+/// Returns `2 min left`, or nothing while that is not known.
+fn time_left(progress: &Progress<'_>) -> String {
+    match progress.time_left() {
+        Some(time) if progress.done < progress.total => format!("{} left", in_words(time)),
+        _ => String::new(),
     }
 }
 

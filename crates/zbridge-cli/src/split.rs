@@ -1,7 +1,7 @@
 //! Parts of a dataset as they are typed.
 
 use clap::ValueEnum;
-use zbridge::Split;
+use zbridge_data::Split;
 
 /// A part of a dataset.
 #[derive(Debug, Clone, Copy, ValueEnum)]

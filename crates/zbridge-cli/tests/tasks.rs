@@ -719,11 +719,11 @@ fn views_and_draws_from_the_prior_take_part_in_a_fit() {
     let own = fit("x.safetensors", &["--prior-draws", "60"]);
     assert_eq!(
         own["unpaired"][0],
-        serde_json::json!({"rows": 60, "imagined": true})
+        serde_json::json!({"rows": 60, "prior_samples": true})
     );
     assert_eq!(
         own["unpaired"][1],
-        serde_json::json!({"rows": 0, "imagined": false})
+        serde_json::json!({"rows": 0, "prior_samples": false})
     );
     let none = fit("x.safetensors", &["--prior-draws", "0"]);
     assert_eq!(none["unpaired"][0]["rows"], 0);

@@ -4,8 +4,9 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Error, Recipe};
+use zbridge::{BridgeConfig, Recipe};
 use zbridge_experiments::compare::{CompareRequest, Standing, compare, summary_markdown};
+use zbridge_tasks::Error;
 
 /// Arguments of `zbridge compare`.
 #[derive(Debug, Args)]

@@ -6,8 +6,9 @@ use crate::figures::{files, number, percent};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{Error, Recipe};
+use zbridge::Recipe;
 use zbridge_experiments::demo::{DemoReport, DemoRequest, ImageAnswer, run as run_demo};
+use zbridge_tasks::Error;
 
 /// Arguments of `zbridge demo`.
 #[derive(Debug, Args)]

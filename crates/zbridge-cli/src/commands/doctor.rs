@@ -3,7 +3,8 @@
 use crate::context::Context;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Error, Recipe};
+use zbridge::{BridgeConfig, Recipe};
+use zbridge_tasks::Error;
 use zbridge_tasks::doctor::{DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor};
 
 /// Arguments of `zbridge doctor`.

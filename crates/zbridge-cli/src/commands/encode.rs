@@ -6,8 +6,8 @@ use crate::split::SplitName;
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use zbridge::{Error, Given};
 use zbridge_tasks::{EncodeReport, EncodeRequest, EncodeSource, Shard, encode};
+use zbridge_tasks::{Error, open_model};
 
 /// Arguments of `zbridge encode`.
 #[derive(Debug, Args)]

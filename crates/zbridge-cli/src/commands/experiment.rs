@@ -4,10 +4,11 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Error, Recipe};
+use zbridge::{BridgeConfig, Recipe};
 use zbridge_experiments::experiments::{
     Experiment, ExperimentReport, ExperimentRequest, experiment, summary_markdown,
 };
+use zbridge_tasks::Error;
 
 /// Arguments of `zbridge experiment`.
 #[derive(Debug, Args)]

@@ -5,7 +5,8 @@ use crate::figures::{files, number};
 use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Divergence, Error, Recipe};
+use zbridge::{BridgeConfig, Divergence, Recipe};
+use zbridge_tasks::Error;
 use zbridge_tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 
 /// Arguments of `zbridge fit`.
@@ -137,7 +138,11 @@ fn as_text(report: &FitReport) -> String {
         unpaired: [x_more, y_more],
         ..
     } = report;
-    let of_side = |side: &str, Unpaired { rows, imagined }: Unpaired| match (rows, imagined) {
+    let of_side = |side: &str,
+                   Unpaired {
+                       rows,
+                       prior_samples,
+                   }: Unpaired| match (rows, prior_samples) {
         (0, _) => String::new(),
         (_, true) => format!(" and {rows} draws from the model of {side}"),
         (_, false) => format!(" and {rows} latents of {side} without partners"),

@@ -1,20 +1,18 @@
 //! `zbridge train`: a given model by its recipe.
 
 mod training_curves;
+mod training_display;
 
 use crate::commands::recipes;
 use crate::context::{Context, command_line};
 use crate::figures;
-use crate::interrupt::Interrupt;
-use crate::progress::{ProgressDisplay, in_words};
 use clap::Args;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use training_curves::TrainingCurves;
+use training_display::TrainingDisplay;
 use zbridge_tasks::Error;
-use zbridge_tasks::training::{
-    DownloadProgress, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, Verdict, train_model,
-};
+use zbridge_tasks::training::{Recipe, TrainReport, TrainRequest, train_model};
 
 /// Arguments of `zbridge train`.
 #[derive(Debug, Args)]
@@ -82,110 +80,22 @@ pub fn run(args: &TrainArgs, context: &Context) -> Result<(), Error> {
         return recipes::run(context);
     };
     let request = args.request(recipe, context)?;
-    let mut curves = args
-        .tensorboard
-        .as_deref()
-        .map(|folder| TrainingCurves::create(folder, &request))
-        .transpose()?;
+    let curves = match &args.tensorboard {
+        Some(folder) => Some(TrainingCurves::create(folder, &request)?),
+        None => None,
+    };
     let display = context.progress();
-    let outcome = train(&request, curves.as_mut(), &display, context.interrupt());
-    let written = curves.map_or(Ok(()), |curves| curves.end(outcome.as_ref().ok()));
+    let observer = TrainingDisplay::new(&display, context.interrupt(), &request, curves);
+    let outcome = train_model(&request, &observer);
+    let written = observer.end(outcome.as_ref().ok());
     if let (Err(stopped), Err(_)) = (&outcome, &written) {
+        // The curves could not be written, which stopped the training: that is the error to report.
         display.line(stopped.to_string());
         return Ok(written?);
     }
     drop(display);
     context.output.print(&outcome?, as_text)?;
     Ok(written?)
-}
-
-fn train(
-    request: &TrainRequest,
-    mut curves: Option<&mut TrainingCurves>,
-    display: &ProgressDisplay,
-    interrupt: &Interrupt,
-) -> Result<TrainReport, Error> {
-    if let Some(curves) = &curves {
-        display.line(format!(
-            "curves for TensorBoard go to {}",
-            curves.path().display()
-        ));
-    }
-    train_model(request, &mut |event| {
-        show(display, &event);
-        match curves.as_mut().map(|curves| curves.observe(&event)) {
-            Some(Verdict::Stop) => Verdict::Stop,
-            _ => interrupt.verdict(),
-        }
-    })
-}
-
-fn show(display: &ProgressDisplay, event: &TrainEvent<'_>) {
-    match event {
-        TrainEvent::Download(progress) => show_download(display, progress),
-        TrainEvent::Started { rows, position } if position.epoch + position.step > 0 => {
-            display.line(format!(
-                "{rows} rows; going on at step {} of epoch {}",
-                position.step + 1,
-                position.epoch + 1
-            ));
-        }
-        TrainEvent::Started { rows, .. } => display.line(format!("{rows} rows")),
-        TrainEvent::Step(progress) => show_step(display, progress),
-        TrainEvent::Epoch { progress, held_out } => display.line(format!(
-            "epoch {}/{}  objective {} nats  {}  {:.0} rows/s  {} left",
-            progress.position.epoch,
-            progress.epochs,
-            figures::number(progress.objective_nats, 2),
-            figures::headline(held_out),
-            progress.rows_per_second,
-            in_words(progress.time_left),
-        )),
-        TrainEvent::Likelihood { done, images } => {
-            display.show(
-                "log p(x)",
-                *done as f64 / *images as f64,
-                format!("{done} of {images} images"),
-            );
-        }
-        _ => {}
-    }
-}
-
-fn show_download(
-    display: &ProgressDisplay,
-    DownloadProgress {
-        file,
-        received,
-        total,
-    }: &DownloadProgress<'_>,
-) {
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let detail = format!("{:.1} of {:.1} MB", megabytes(*received), megabytes(*total));
-    display.show(*file, *received as f64 / *total as f64, detail);
-    if received == total {
-        display.line(format!("downloaded {file}"));
-    }
-}
-
-fn show_step(display: &ProgressDisplay, progress: &Progress) {
-    let done = if progress.epoch_ended {
-        progress.steps_per_epoch
-    } else {
-        progress.position.step
-    };
-    let epoch = progress.position.epoch + usize::from(!progress.epoch_ended);
-    let detail = format!(
-        "objective {} nats  {:.0} rows/s  {} left",
-        figures::number(progress.objective_nats, 1),
-        progress.rows_per_second,
-        in_words(progress.time_left),
-    );
-    display.show(
-        format!("epoch {epoch}/{}", progress.epochs),
-        done as f64 / progress.steps_per_epoch as f64,
-        detail,
-    );
 }
 
 fn as_text(report: &TrainReport) -> String {

@@ -7,7 +7,7 @@ use super::{Effort, ReproduceRequest, Sizes, Stage};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_assets::{self, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
+use zbridge_assets::{Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
 use zbridge_bridge::{Bridge, BridgeConfig, FitData};
 use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
 use zbridge_data::MnistSplit;
@@ -55,7 +55,7 @@ pub(super) struct Given {
 impl Experiment {
     pub(super) fn prepare(test: &MnistSplit, request: &ReproduceRequest) -> Result<Self, Error> {
         let images = test.images_observations();
-        let given = |asset: assets::Asset| -> Result<Given, Error> {
+        let given = |asset: Asset| -> Result<Given, Error> {
             let model = asset.vae()?;
             let posterior = model.posterior(&images)?;
             Ok(Given { model, posterior })
@@ -63,7 +63,7 @@ impl Experiment {
         let (image_vae, image_vae_3_epochs) = (given(MNIST_IMAGE)?, given(MNIST_IMAGE_3_EPOCHS)?);
         let label_vae = MNIST_LABEL.vae()?;
         let label_posterior = label_vae.posterior(&Observations::one_hot(test.labels(), 10)?)?;
-        let digest = |asset: assets::Asset| (asset.name.to_owned(), asset.digest());
+        let digest = |asset: Asset| (asset.name.to_owned(), asset.digest());
         let mut digests = BTreeMap::from(
             [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE].map(digest),
         );
@@ -123,8 +123,7 @@ impl Experiment {
 
     /// Every measurement, in order of cost.
     pub(super) fn run(&self, observe: &(dyn Fn(Stage<'_>) + Sync)) -> Result<Results, Error> {
-        let figures =
-            |given: &Given, pairs, shuffled| self.seeds(given, pairs, shuffled, observe);
+        let figures = |given: &Given, pairs, shuffled| self.seeds(given, pairs, shuffled, observe);
         let by_pairs: Vec<Vec<SeedFigures>> = PAIRS
             .into_iter()
             .map(|pairs| figures(&self.image_vae, pairs, false))

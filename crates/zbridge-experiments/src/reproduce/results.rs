@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use zbridge_core::Estimate;
 use zbridge_core::Elbo;
+use zbridge_core::Estimate;
 use zbridge_tasks::measures::{ImageToLabel, LabelToImage};
 use zbridge_tasks::training::LogMarginal;
 

@@ -58,7 +58,7 @@ pub struct LogMarginal {
 
 impl LogMarginal {
     /// An estimate over all of its rows.
-    pub(crate) fn of(estimate: &TargetEstimate) -> Self {
+    pub fn of(estimate: &TargetEstimate) -> Self {
         Self {
             draws: estimate.draws,
             nats: estimate.mean,
@@ -70,7 +70,7 @@ impl LogMarginal {
     ///
     /// # Errors
     /// [`EvalError`] without rows.
-    pub(crate) fn over(estimate: &TargetEstimate, rows: &[usize]) -> Result<Self, EvalError> {
+    pub fn over(estimate: &TargetEstimate, rows: &[usize]) -> Result<Self, EvalError> {
         Ok(Self::of(&estimate.select(rows)?))
     }
 }

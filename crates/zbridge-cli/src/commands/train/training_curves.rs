@@ -3,29 +3,27 @@
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use zbridge_report::{EventFile, ReportError};
-use zbridge_tasks::training::{
-    HeldOut, Position, Progress, Recipe, TrainEvent, TrainReport, TrainRequest, Verdict,
-};
+use zbridge_tasks::training::{HeldOut, Position, Recipe, StepReport, TrainReport, TrainRequest};
 
 /// Time between two points of a step's curves: 20 a second are more than a screen can show.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// An observer of a training that writes what it hears into an event file.
+/// Writes the figures of a training into an event file.
 #[derive(Debug)]
 pub struct TrainingCurves {
     file: EventFile,
     recipe: Recipe,
-    /// Steps done, those before a resumption among them; none before the training begins.
+    /// Steps done, those of an interrupted run among them; `None` before the training begins.
     step: Option<usize>,
     last_point: Option<Instant>,
     failure: Option<ReportError>,
 }
 
 impl TrainingCurves {
-    /// Curves of what `request` asks for, in a new event file in `folder`.
+    /// Begins the curves of what `request` asks for in a new event file in `folder`.
     ///
     /// # Errors
-    /// [`ReportError::EventFile`] where the folder cannot be made or written.
+    /// [`ReportError::EventFile`] if the folder cannot be made or written.
     pub fn create(folder: &Path, request: &TrainRequest) -> Result<Self, ReportError> {
         let file = EventFile::create(folder, SystemTime::now())?;
         let mut recipe = request.recipe.clone();
@@ -39,20 +37,54 @@ impl TrainingCurves {
         })
     }
 
-    /// The file that is being written.
+    /// Returns the file that is being written.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// Writes what this event adds to the curves; says stop once a write has failed.
-    pub fn observe(&mut self, event: &TrainEvent<'_>) -> Verdict {
-        if self.failure.is_none() {
-            self.failure = self.write(event).err();
+    /// Returns whether a write has failed.
+    pub fn failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Begins the curves of a training over `rows` at `position`.
+    pub fn started(&mut self, rows: usize, position: Position) {
+        let step = position.steps_done(self.steps_per_epoch(rows));
+        self.step = Some(step);
+        let begun = self.file.begin_session(SystemTime::now(), step as u64 + 1);
+        self.keep_failure(begun);
+    }
+
+    /// Adds a step, unless the last one was written a moment ago.
+    pub fn step(&mut self, report: &StepReport, rows_per_second: f64) {
+        self.step = Some(report.steps_done);
+        if self.failed() || self.last_point.is_some_and(|last| last.elapsed() < PAUSE) {
+            return;
         }
-        if self.failure.is_some() {
-            Verdict::Stop
-        } else {
-            Verdict::Continue
+        self.last_point = Some(Instant::now());
+        let figures = [
+            ("step/objective_nats", report.epoch_objective_nats),
+            ("step/learning_rate", report.learning_rate.into()),
+            ("step/rows_per_second", rows_per_second),
+        ];
+        let written = self.write_figures(report.steps_done, &figures);
+        self.keep_failure(written);
+    }
+
+    /// Adds an epoch with its held-out figures.
+    pub fn epoch(&mut self, report: &StepReport, held_out: &HeldOut) {
+        if self.failed() {
+            return;
+        }
+        let mut figures = vec![("epoch/objective_nats", report.epoch_objective_nats)];
+        figures.extend(of_an_epoch(held_out));
+        let written = self.write_figures(report.steps_done, &figures);
+        self.keep_failure(written);
+    }
+
+    fn keep_failure(&mut self, written: Result<(), ReportError>) {
+        if let (None, Err(failure)) = (&self.failure, written) {
+            self.failure = Some(failure);
         }
     }
 
@@ -70,46 +102,7 @@ impl TrainingCurves {
         }
     }
 
-    fn write(&mut self, event: &TrainEvent<'_>) -> Result<(), ReportError> {
-        match event {
-            TrainEvent::Started { rows, position } => {
-                self.begin(steps_done(*position, self.steps_per_epoch(*rows)))
-            }
-            TrainEvent::Step(progress) => self.write_step(progress),
-            TrainEvent::Epoch { progress, held_out } => self.write_epoch(progress, held_out),
-            _ => Ok(()),
-        }
-    }
-
-    fn begin(&mut self, steps_done: usize) -> Result<(), ReportError> {
-        self.step = Some(steps_done);
-        self.file
-            .begin_session(SystemTime::now(), steps_done as u64 + 1)
-    }
-
-    fn write_step(&mut self, progress: &Progress) -> Result<(), ReportError> {
-        let step = steps_done(progress.position, progress.steps_per_epoch);
-        self.step = Some(step);
-        if self.last_point.is_some_and(|last| last.elapsed() < PAUSE) {
-            return Ok(());
-        }
-        self.last_point = Some(Instant::now());
-        let figures = [
-            ("step/objective_nats", progress.objective_nats),
-            ("step/learning_rate", self.learning_rate(step, progress)),
-            ("step/rows_per_second", progress.rows_per_second),
-        ];
-        self.write_figures(step, &figures)
-    }
-
-    fn write_epoch(&mut self, progress: &Progress, held_out: &HeldOut) -> Result<(), ReportError> {
-        let step = steps_done(progress.position, progress.steps_per_epoch);
-        let mut figures = vec![("epoch/objective_nats", progress.objective_nats)];
-        figures.extend(of_an_epoch(held_out));
-        self.write_figures(step, &figures)
-    }
-
-    /// What no epoch has told.
+    /// Adds the figure that is measured after the last epoch only.
     fn write_end(&mut self, step: usize, held_out: &HeldOut) -> Result<(), ReportError> {
         match held_out {
             HeldOut::Vae {
@@ -120,14 +113,7 @@ impl TrainingCurves {
         }
     }
 
-    /// The rate with which the last of so many steps was made.
-    fn learning_rate(&self, steps: usize, progress: &Progress) -> f64 {
-        let of_all_epochs = self.recipe.epochs * progress.steps_per_epoch;
-        self.recipe.schedule.rate(steps - 1, of_all_epochs).into()
-    }
-
-    /// Steps of an epoch over `rows`, before a step has told it: a last batch of one row joins the
-    /// one before it.
+    /// Returns the steps of an epoch over `rows`. A last batch of one row joins the one before it.
     fn steps_per_epoch(&self, rows: usize) -> usize {
         rows / self.recipe.batch + usize::from(rows % self.recipe.batch > 1)
     }
@@ -136,10 +122,6 @@ impl TrainingCurves {
         self.file
             .write_scalars(SystemTime::now(), step as u64, figures)
     }
-}
-
-fn steps_done(Position { epoch, step }: Position, steps_per_epoch: usize) -> usize {
-    epoch * steps_per_epoch + step
 }
 
 fn of_an_epoch(held_out: &HeldOut) -> Vec<(&'static str, f64)> {
