@@ -11,7 +11,7 @@ use zbridge_core::DiagonalGaussian;
 use zbridge_eval::{ConditionalTarget, ImportanceSettings, PriorTarget, importance_sampled};
 use zbridge_models::VaeTrainer;
 use zbridge_models::recipes::{Recipe, RecipeModel};
-use zbridge_nn::{Position, TrainingPlan, Verdict, train};
+use zbridge_nn::{Trainer, TrainingPlan};
 
 /// Images of noise: what training and likelihoods cost does not depend on what they show.
 fn images(rows: usize) -> Observations {
@@ -44,11 +44,7 @@ fn vae_training(criterion: &mut Criterion) {
         .throughput(Throughput::Elements(ROWS as u64));
     group.bench_function("a tenth of an epoch, batch 128", |bencher| {
         let mut trainer = VaeTrainer::new(architecture.clone(), objective, &observations, 1);
-        bencher.iter(|| {
-            train(&mut trainer, &plan, Position::default(), &mut |_, _| {
-                Verdict::Continue
-            })
-        });
+        bencher.iter(|| Trainer::of_epochs(&plan).run_to_end(&mut trainer));
     });
     group.finish();
 }
@@ -142,9 +138,7 @@ fn generation(criterion: &mut Criterion) {
     group.bench_function("1000 images of a label", |bencher| {
         let mut stream = RandomStream::named(1, "bench/generation");
         let density = bridge.y_to_x();
-        bencher.iter(|| {
-            zbridge::translation::generate(density, &label, &image_model, IMAGES, &mut stream)
-        });
+        bencher.iter(|| zbridge::generate(density, &label, &image_model, IMAGES, &mut stream));
     });
     group.finish();
 }

@@ -132,8 +132,7 @@ fn images(folder: &Path) -> Outcome<f64> {
     let source = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
     let start = Instant::now();
     let mut stream = RandomStream::named(1, "speed/images");
-    let made =
-        zbridge::translation::generate(bridge.y_to_x(), &source, &image_model, 1000, &mut stream)?;
+    let made = zbridge::generate(bridge.y_to_x(), &source, &image_model, 1000, &mut stream)?;
     assert_eq!(made.rows(), 10_000);
     Ok(start.elapsed().as_secs_f64())
 }
@@ -165,6 +164,7 @@ fn likelihoods(folder: &Path) -> Outcome<f64> {
 
 fn context(step: usize) -> StepContext {
     StepContext {
+        step,
         learning_rate: 1e-3,
         done: 0.0,
         stream: RandomStream::named(1, "speed/step").child(step as u64),

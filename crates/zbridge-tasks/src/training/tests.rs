@@ -2,9 +2,12 @@
 
 use super::*;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
-use zbridge_core::{EventKind, RandomStream};
+use zbridge_core::{EventKind, Observer, Progress, RandomStream};
 use zbridge_data::{Idx, Mnist, Split};
 use zbridge_models::{Objective, Vae, VaeArchitecture};
 use zbridge_nn::{Layer, Likelihood, Network};
@@ -104,12 +107,47 @@ fn request(recipe: Recipe, data: &TempDir, out: &TempDir) -> TrainRequest {
     }
 }
 
-/// Trains, and stops at this position if there is one.
+/// Records what it is told, and interrupts the training after the steps of `stop`.
+#[derive(Default)]
+struct Recorder {
+    stop: Option<Position>,
+    position: Mutex<Option<Position>>,
+    steps: AtomicUsize,
+    epochs: Mutex<Vec<usize>>,
+    images: Mutex<Vec<u64>>,
+}
+
+impl Observer for Recorder {
+    fn progress(&self, progress: &Progress<'_>) -> ControlFlow<()> {
+        if progress.stage == "log p(x)" && progress.done > 0 {
+            self.images.lock().unwrap().push(progress.done);
+        }
+        let reached = *self.position.lock().unwrap();
+        if progress.stage == "training" && reached.is_some() && reached == self.stop {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl TrainingObserver for Recorder {
+    fn step(&self, report: &StepReport) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        *self.position.lock().unwrap() = Some(report.position);
+    }
+
+    fn epoch(&self, report: &StepReport, _: &HeldOut) {
+        self.epochs.lock().unwrap().push(report.position.epoch);
+    }
+}
+
+/// Trains, and interrupts the training at this position if there is one.
 fn run(request: &TrainRequest, stop: Option<Position>) -> Result<TrainReport, Error> {
-    train_model(request, &mut |event| match event {
-        TrainEvent::Step(progress) if Some(progress.position) == stop => Verdict::Stop,
-        _ => Verdict::Continue,
-    })
+    let recorder = Recorder {
+        stop,
+        ..Recorder::default()
+    };
+    train_model(request, &recorder)
 }
 
 #[test]
@@ -122,7 +160,10 @@ fn a_resumed_training_makes_the_same_file_as_one_that_never_stopped() {
         let mut request = request(recipe, &data, &parts);
         for (epoch, step) in [(1, 2), (2, 0)] {
             let stopped = run(&request, Some(Position { epoch, step })).unwrap_err();
-            assert!(matches!(stopped, Error::Interrupted { .. }), "{stopped}");
+            assert!(
+                matches!(stopped, Error::TrainingInterrupted { .. }),
+                "{stopped}"
+            );
             assert!(stopped.to_string().contains("--resume"), "{stopped}");
             assert!(request.checkpoint.exists() && !request.out.exists());
             request.resume = true;
@@ -175,17 +216,14 @@ fn a_file_holds_the_figures_of_its_own_numbers() {
 fn every_epoch_is_examined_and_every_image_counted() {
     let (data, out) = (data_folder(), tempfile::tempdir().unwrap());
     let [_, bars, _] = recipes();
-    let (mut epochs, mut images) = (vec![], vec![]);
-    train_model(&request(bars, &data, &out), &mut |event| {
-        match event {
-            TrainEvent::Epoch { progress, .. } => epochs.push(progress.position.epoch),
-            TrainEvent::Likelihood { done, .. } => images.push(done),
-            _ => {}
-        }
-        Verdict::Continue
-    })
-    .unwrap();
+    let recorder = Recorder::default();
+    train_model(&request(bars, &data, &out), &recorder).unwrap();
+    let (epochs, mut images) = (
+        recorder.epochs.into_inner().unwrap(),
+        recorder.images.into_inner().unwrap(),
+    );
     images.sort_unstable();
+    images.dedup();
     assert_eq!((epochs, images), (vec![1, 2, 3], vec![1, 2, 3, 4, 5]));
 }
 
@@ -252,11 +290,10 @@ fn what_cannot_work_fails_before_the_first_step() {
     let [labels, ..] = recipes();
     let request = request(labels, &data, &out);
     let code = |request: TrainRequest| {
-        let result = train_model(&request, &mut |event| match event {
-            TrainEvent::Step(_) => panic!("a step was done"),
-            _ => Verdict::Continue,
-        });
-        result.unwrap_err().failure().exit_code()
+        let recorder = Recorder::default();
+        let error = train_model(&request, &recorder).unwrap_err();
+        assert_eq!(recorder.steps.into_inner(), 0, "a step was done");
+        error.failure().exit_code()
     };
     let absent = out.path().join("absent");
     assert_eq!(
