@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Runs to the end; comes back with (exit code, standard output, standard error).
+/// Runs to the end and returns (exit code, standard output, standard error).
 pub fn run(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::cargo_bin("zbridge").unwrap();
     let output = command
@@ -21,6 +21,20 @@ pub fn run(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
         text(&output.stdout),
         text(&output.stderr),
     )
+}
+
+/// Returns the folder that an environment variable names, or else the folder `name` of the data
+/// beside the checkout; `None`, with a line that says so, if there is neither.
+pub fn data_folder(variable: &str, name: &str) -> Option<String> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data")
+        .join(name);
+    let named = std::env::var(variable).ok();
+    let folder = named.or_else(|| Some(beside.canonicalize().ok()?.display().to_string()));
+    if folder.is_none() {
+        eprintln!("skipped: no data; {variable} names their folder");
+    }
+    folder
 }
 
 /// Runs, expects success, and gives the JSON object printed.
