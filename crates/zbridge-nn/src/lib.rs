@@ -46,6 +46,3 @@ pub use training::{
     Trainee, Trainer, TrainingPlan, clip_grad_norm,
 };
 pub use weights::{Precision, StoredTensor, WeightsFile};
-
-#[cfg(test)]
-mod network_tests;

@@ -1,7 +1,8 @@
 //! Laws of the passes through networks.
+#![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
-use crate::*;
 use zbridge_core::RandomStream;
+use zbridge_nn::{Convolution, Gradients, InputGradient, Layer, Mode, Network, Tape};
 
 fn grid(
     input: [usize; 3],
@@ -70,79 +71,6 @@ fn networks() -> Vec<Network> {
         .into_iter()
         .map(|layers| Network::new(layers).unwrap())
         .collect()
-}
-
-/// The objective Σ c·y for fixed c, whose output gradient is c.
-fn objective(
-    network: &Network,
-    parameters: &[f32],
-    input: &[f32],
-    c: &[f32],
-    tape: &mut Tape,
-) -> f64 {
-    let output = network.forward(parameters, input, Mode::Training, tape);
-    output.iter().zip(c).map(|(y, c)| f64::from(y * c)).sum()
-}
-
-#[test]
-fn gradients_equal_central_differences() {
-    for network in networks() {
-        let mut stream = RandomStream::named(5, "gradients");
-        let mut parameters = network.initial_parameters(&mut stream);
-        let rows = 4;
-        let mut input = vec![0.0; rows * network.inputs()];
-        let mut c = vec![0.0; rows * network.outputs()];
-        stream.fill_standard_normal(&mut input);
-        stream.fill_standard_normal(&mut c);
-        let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters.len()]);
-        objective(&network, &parameters, &input, &c, &mut tape);
-        let input_gradient = network
-            .backward(
-                &parameters,
-                &c,
-                Gradients::Add(&mut gradients),
-                InputGradient::Wanted,
-                &mut tape,
-            )
-            .to_vec();
-        let step = 1e-2;
-        for tensor in network
-            .tensors()
-            .iter()
-            .filter(|tensor| tensor.role.is_learned())
-        {
-            for i in tensor.range.clone().step_by(7) {
-                let at = |value: f32, parameters: &mut [f32], tape: &mut Tape| {
-                    let kept = std::mem::replace(&mut parameters[i], value);
-                    let result = objective(&network, parameters, &input, &c, tape);
-                    parameters[i] = kept;
-                    result
-                };
-                let centre = parameters[i];
-                let up = at(centre + step, &mut parameters, &mut tape);
-                let down = at(centre - step, &mut parameters, &mut tape);
-                let numeric = (up - down) / (2.0 * f64::from(step));
-                let close =
-                    (numeric - f64::from(gradients[i])).abs() < 2e-2 * numeric.abs().max(1.0);
-                assert!(
-                    close,
-                    "{} [{i}]: {} against {numeric}",
-                    tensor.name, gradients[i]
-                );
-            }
-        }
-        for i in (0..input.len()).step_by(5) {
-            let mut moved = input.clone();
-            moved[i] += step;
-            let up = objective(&network, &parameters, &moved, &c, &mut tape);
-            moved[i] -= 2.0 * step;
-            let numeric = (up - objective(&network, &parameters, &moved, &c, &mut tape))
-                / (2.0 * f64::from(step));
-            let close =
-                (numeric - f64::from(input_gradient[i])).abs() < 2e-2 * numeric.abs().max(1.0);
-            assert!(close, "input {i}: {} against {numeric}", input_gradient[i]);
-        }
-    }
 }
 
 #[test]
