@@ -311,7 +311,7 @@ impl Shard {
         } else {
             self.importance_weighted_bound(architecture, decoder, terms)
         };
-        let gradients = Gradients::Postpone(&mut self.gradients[..encoder.len()]);
+        let gradients = Gradients::DeferWeights(&mut self.gradients[..encoder.len()]);
         let unused = InputGradient::Unused;
         architecture.encoder.backward(
             encoder,
@@ -457,7 +457,7 @@ impl Shard {
     fn decoder_backward(&mut self, architecture: &VaeArchitecture, decoder: &[f32]) -> Vec<f32> {
         let start = architecture.encoder.parameter_count();
         let output_gradient = std::mem::take(self.decoder_tape.output_mut());
-        let gradients = Gradients::Postpone(&mut self.gradients[start..]);
+        let gradients = Gradients::DeferWeights(&mut self.gradients[start..]);
         let wanted = InputGradient::Wanted;
         let at_latents = architecture
             .decoder

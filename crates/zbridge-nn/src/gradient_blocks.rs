@@ -28,7 +28,7 @@ struct Products {
 }
 
 /// A part of a batch behind its backward pass with
-/// [`Gradients::Postpone`](crate::Gradients::Postpone).
+/// [`Gradients::DeferWeights`](crate::Gradients::DeferWeights).
 #[derive(Debug, Clone, Copy)]
 pub struct BatchPart<'t> {
     /// What the pass has left.
@@ -122,7 +122,7 @@ impl Products {
     fn add(&self, tape: &Tape, mode: Into, gradient: &mut [f32]) {
         let x = tape.input_of(self.layer);
         let rows = x.len() / self.inputs;
-        let dy = Matrix::new(tape.gradient_behind(self.layer), rows, self.width).transposed();
+        let dy = Matrix::new(tape.output_gradient_of(self.layer), rows, self.width).transposed();
         multiply(
             gradient,
             mode,
@@ -186,7 +186,7 @@ mod tests {
                 network.backward(
                     &parameters,
                     &dy,
-                    Gradients::Postpone(&mut gradients),
+                    Gradients::DeferWeights(&mut gradients),
                     unused,
                     &mut tape,
                 );

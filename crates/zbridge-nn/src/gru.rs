@@ -7,7 +7,7 @@
 use crate::kernels::elementwise::add_rows;
 use crate::kernels::gates::{gated_step, gated_step_backward};
 use crate::kernels::matmul::{Into, Matrix, multiply, weight_for};
-use crate::native::linear;
+use crate::layers::linear::forward as linear;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use zbridge_core::RandomStream;

@@ -1,3 +1,4 @@
+use crate::parameter::ParameterRole::{self, Bias, RunningMean, RunningVariance, Weight};
 use serde::{Deserialize, Serialize};
 
 /// One layer of a [`Network`](crate::Network). Grids are `[height, width, channels]`, channels
@@ -61,6 +62,14 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// Roles and shapes of the parameters; the kernels lie between the two sizes of the weight.
+    fn parameters(&self, [outer, inner]: [usize; 2]) -> Vec<(ParameterRole, Vec<usize>)> {
+        vec![
+            (Weight, vec![outer, self.kernel, self.kernel, inner]),
+            (Bias, vec![self.channels]),
+        ]
+    }
+
     /// `[height, width, channels]` of a convolution's output.
     pub fn output(&self) -> [usize; 3] {
         let side = |n: usize| (n + 2 * self.padding - self.kernel) / self.stride + 1;
@@ -75,7 +84,7 @@ impl Convolution {
 }
 
 impl Layer {
-    /// Width of the output for an input of this width.
+    /// Returns the width of the output for an input of width `input`.
     pub fn output_width(&self, input: usize) -> usize {
         match self {
             Self::Linear { outputs, .. } => *outputs,
@@ -88,7 +97,7 @@ impl Layer {
         }
     }
 
-    /// Width of the input the layer asks for; `None` when any will do.
+    /// Returns the width that the input must have; `None` if any width is possible.
     pub fn input_width(&self) -> Option<usize> {
         match self {
             Self::Linear { inputs, .. } => Some(*inputs),
@@ -99,30 +108,16 @@ impl Layer {
         }
     }
 
-    /// The layer's parameters: (name, shape) in storage order. Running statistics count as
-    /// parameters that no gradient reaches.
-    pub(crate) fn parameters(&self) -> Vec<(&'static str, Vec<usize>)> {
+    /// Returns roles and shapes of the layer's parameters in storage order.
+    pub(crate) fn parameters(&self) -> Vec<(ParameterRole, Vec<usize>)> {
         match self {
             Self::Linear { inputs, outputs } => {
-                vec![
-                    ("weight", vec![*outputs, *inputs]),
-                    ("bias", vec![*outputs]),
-                ]
+                vec![(Weight, vec![*outputs, *inputs]), (Bias, vec![*outputs])]
             }
-            Self::Conv(c) => {
-                vec![
-                    ("weight", vec![c.channels, c.kernel, c.kernel, c.input[2]]),
-                    ("bias", vec![c.channels]),
-                ]
-            }
-            Self::ConvTranspose(c) => {
-                vec![
-                    ("weight", vec![c.input[2], c.kernel, c.kernel, c.channels]),
-                    ("bias", vec![c.channels]),
-                ]
-            }
-            Self::BatchNorm { width } => ["weight", "bias", "running_mean", "running_var"]
-                .map(|name| (name, vec![*width]))
+            Self::Conv(conv) => conv.parameters([conv.channels, conv.input[2]]),
+            Self::ConvTranspose(conv) => conv.parameters([conv.input[2], conv.channels]),
+            Self::BatchNorm { width } => [Weight, Bias, RunningMean, RunningVariance]
+                .map(|role| (role, vec![*width]))
                 .to_vec(),
             Self::LeakyRelu { .. } | Self::Silu | Self::Dropout { .. } | Self::Transpose { .. } => {
                 vec![]
@@ -130,13 +125,14 @@ impl Layer {
         }
     }
 
-    /// Inputs that reach one output: the fan-in of the initial weights.
+    /// Returns the number of inputs that reach one output: the fan-in of the initial weights.
     pub(crate) fn fan_in(&self) -> usize {
         match self {
             Self::Linear { inputs, .. } => *inputs,
-            Self::Conv(c) => c.kernel * c.kernel * c.input[2],
-            Self::ConvTranspose(c) => {
-                (c.kernel * c.kernel * c.input[2]).div_ceil(c.stride * c.stride)
+            Self::Conv(conv) => conv.kernel * conv.kernel * conv.input[2],
+            // A kernel lies over each output once in `stride` steps down and across.
+            Self::ConvTranspose(conv) => {
+                (conv.kernel * conv.kernel * conv.input[2]).div_ceil(conv.stride * conv.stride)
             }
             _ => 1,
         }

@@ -2,26 +2,33 @@
 #![deny(unsafe_code)]
 
 mod adam;
+mod backward;
 mod buffer_pool;
 mod error;
 mod fixed_network;
 mod fixed_steps;
+mod forward;
 mod forward_weights;
 mod gradient_blocks;
 mod gru;
 mod kernels;
 mod layer;
+mod layer_plan;
+mod layers;
 mod likelihood;
-mod native;
 mod network;
+mod parameter;
 mod stencil;
+mod tape;
 mod training;
 mod weights;
 
 pub use adam::Adam;
+pub use backward::{Gradients, InputGradient};
 pub use buffer_pool::BufferPool;
 pub use error::NnError;
 pub use fixed_network::{FixedNetwork, Workspace};
+pub use forward::Mode;
 pub use forward_weights::ForwardWeights;
 pub use gradient_blocks::{BatchPart, GradientBlocks};
 pub use gru::{Gru, GruTape};
@@ -29,9 +36,10 @@ pub use kernels::activation::Activation;
 pub use kernels::elementwise::{exponentials, silu_backward};
 pub use layer::{Convolution, Layer};
 pub use likelihood::Likelihood;
-pub use native::{Gradients, InputGradient, Mode, Tape};
-pub use network::{Network, ParameterTensor};
+pub use network::Network;
+pub use parameter::{ParameterRole, ParameterTensor};
 pub use stencil::{GridConvolution, GridSide};
+pub use tape::Tape;
 pub use training::{
     BatchSampler, Checkpoints, EarlyStopping, Ending, FlatParameters, Hook, LearningRate,
     MovingAverage, Optimiser, OptimiserPlan, Outcome, Position, Schedule, StepContext, StepReport,

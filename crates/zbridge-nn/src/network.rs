@@ -1,104 +1,96 @@
 use crate::NnError;
 use crate::layer::Layer;
+use crate::layer_plan::LayerPlan;
+use crate::parameter::{ParameterRole, ParameterTensor};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use zbridge_core::RandomStream;
 
-/// A feed-forward network: its layers, checked to fit each other, and where each parameter lies in
+/// A feed-forward network: its layers, checked to fit each other, and the place of each parameter in
 /// one flat vector.
 ///
-/// The network itself holds no numbers: parameters travel beside it, so that an optimiser, a
-/// checkpoint and both engines see the same flat vector.
+/// The network itself holds no parameters. They are passed to it, so that an optimiser and a
+/// checkpoint use the same flat vector.
+///
+/// ```
+/// use zbridge_core::RandomStream;
+/// use zbridge_nn::{Layer, Mode, Network, Tape};
+///
+/// let network = Network::new(vec![
+///     Layer::Linear { inputs: 3, outputs: 8 },
+///     Layer::Silu,
+///     Layer::Linear { inputs: 8, outputs: 2 },
+/// ])?;
+/// let parameters = network.initial_parameters(&mut RandomStream::named(1, "example"));
+/// let batch = [0.1, 0.2, 0.3, 1.0, 2.0, 3.0]; // two rows
+/// let mut tape = Tape::default();
+/// let outputs = network.forward(&parameters, &batch, Mode::Inference, &mut tape);
+/// assert_eq!(outputs.len(), 2 * 2);
+/// # Ok::<(), zbridge_nn::NnError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Layer>", into = "Vec<Layer>")]
 pub struct Network {
     layers: Vec<Layer>,
+    plans: Vec<LayerPlan>,
+    /// The width of the input, then of the output of each layer.
     widths: Vec<usize>,
     tensors: Vec<ParameterTensor>,
 }
 
-/// A named parameter of a network and its place in the flat vector.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ParameterTensor {
-    /// `"<layer index>.<weight|bias|…>"`.
-    pub name: String,
-    /// Its shape, row-major.
-    pub shape: Vec<usize>,
-    /// Its values in the flat parameter vector.
-    pub range: Range<usize>,
-    /// Which layer it belongs to.
-    pub layer: usize,
-}
-
 impl Network {
-    /// The network of these layers.
+    /// Returns the network of these layers.
     ///
     /// # Errors
-    /// [`NnError::Widths`] when a layer asks for another width than the one before it gives, or
-    /// when the first layer does not say its width.
+    /// [`NnError::Widths`] if a layer needs another width than the layer below has, or if the first
+    /// layer does not define its width.
     pub fn new(layers: Vec<Layer>) -> Result<Self, NnError> {
-        let first = layers.first().and_then(Layer::input_width);
-        let mut widths = vec![first.ok_or(NnError::Widths {
-            layer: 0,
-            expected: 1,
-            found: 0,
-        })?];
-        for (index, layer) in layers.iter().enumerate() {
-            let found = widths[index];
-            let expected = layer.input_width().unwrap_or(found);
-            if expected != found {
-                return Err(NnError::Widths {
-                    layer: index,
-                    expected,
-                    found,
-                });
-            }
-            widths.push(layer.output_width(found));
-        }
-        let tensors = parameter_tensors(&layers);
+        let widths = widths(&layers)?;
+        let tensors = ParameterTensor::of_layers(&layers);
         Ok(Self {
+            plans: LayerPlan::of(&layers, &tensors),
             layers,
             widths,
             tensors,
         })
     }
 
-    /// Its layers, first to last.
+    /// Returns its layers, first to last.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// Width of the input.
+    /// Returns the width of the input.
     pub fn inputs(&self) -> usize {
         self.widths[0]
     }
 
-    /// Width of the output.
+    /// Returns the width of the output.
     pub fn outputs(&self) -> usize {
         self.widths[self.layers.len()]
     }
 
-    /// Width of the input of layer `index`.
+    /// Returns the width of the input of layer `index`.
     pub fn width_before(&self, index: usize) -> usize {
         self.widths[index]
     }
 
-    /// Width of the output of layer `index`.
+    /// Returns the width of the output of layer `index`.
     pub(crate) fn width_after(&self, index: usize) -> usize {
         self.widths[index + 1]
     }
 
-    /// Its parameters in storage order.
+    /// Returns the parameters in storage order.
     pub fn tensors(&self) -> &[ParameterTensor] {
         &self.tensors
     }
 
-    /// How many numbers its parameters are.
+    /// Returns the length of the flat vector of parameters.
     pub fn parameter_count(&self) -> usize {
         self.tensors.last().map_or(0, |tensor| tensor.range.end)
     }
 
-    /// The parameters of layer `index`, in storage order, out of the flat vector.
+    /// Returns the places of the parameters of layer `index` in the flat vector, in storage order.
     pub(crate) fn ranges(&self, index: usize) -> impl Iterator<Item = Range<usize>> {
         self.tensors
             .iter()
@@ -106,33 +98,59 @@ impl Network {
             .map(|tensor| tensor.range.clone())
     }
 
-    /// Fresh parameters: weights and biases uniform in ±1/√fan-in (PyTorch's default for linear
-    /// layers and convolutions), batch normalisation at identity.
+    /// Returns how the passes treat layer `index`.
+    pub(crate) fn plan(&self, index: usize) -> &LayerPlan {
+        &self.plans[index]
+    }
+
+    /// Returns initial parameters: weights and biases uniform in ±1/√fan-in (PyTorch's default for
+    /// linear layers and convolutions), batch normalisations as identities.
     pub fn initial_parameters(&self, stream: &mut RandomStream) -> Vec<f32> {
         let mut parameters = vec![0.0; self.parameter_count()];
         for tensor in &self.tensors {
-            let layer = &self.layers[tensor.layer];
             let values = &mut parameters[tensor.range.clone()];
-            match layer {
-                Layer::BatchNorm { .. } => {
-                    values.fill(
-                        if tensor.name.ends_with("weight") || tensor.name.ends_with("var") {
-                            1.0
-                        } else {
-                            0.0
-                        },
-                    );
-                }
-                _ => {
-                    let bound = 1.0 / (layer.fan_in() as f32).sqrt();
-                    values
-                        .iter_mut()
-                        .for_each(|value| *value = bound * (2.0 * stream.uniform() - 1.0));
-                }
+            let layer = &self.layers[tensor.layer];
+            if let Layer::BatchNorm { .. } = layer {
+                values.fill(identity_value(tensor.role));
+                continue;
+            }
+            let bound = 1.0 / (layer.fan_in() as f32).sqrt();
+            for value in values {
+                *value = bound * (2.0 * stream.uniform() - 1.0);
             }
         }
         parameters
     }
+}
+
+/// Returns the value that a parameter has in a batch normalisation that changes nothing.
+fn identity_value(role: ParameterRole) -> f32 {
+    match role {
+        ParameterRole::Weight | ParameterRole::RunningVariance => 1.0,
+        ParameterRole::Bias | ParameterRole::RunningMean => 0.0,
+    }
+}
+
+fn widths(layers: &[Layer]) -> Result<Vec<usize>, NnError> {
+    let first = layers.first().and_then(Layer::input_width);
+    let mut widths = vec![first.ok_or(NnError::Widths {
+        layer: 0,
+        expected: 1,
+        found: 0,
+    })?];
+    for (index, layer) in layers.iter().enumerate() {
+        let found = widths[index];
+        let expected = layer.input_width().unwrap_or(found);
+        if expected != found {
+            return Err(NnError::Widths {
+                layer: index,
+                expected,
+                found,
+            });
+        }
+        widths.push(layer.output_width(found));
+    }
+    Ok(widths)
 }
 
 impl TryFrom<Vec<Layer>> for Network {
@@ -147,21 +165,4 @@ impl From<Network> for Vec<Layer> {
     fn from(network: Network) -> Self {
         network.layers
     }
-}
-
-fn parameter_tensors(layers: &[Layer]) -> Vec<ParameterTensor> {
-    let mut tensors: Vec<ParameterTensor> = Vec::new();
-    for (index, layer) in layers.iter().enumerate() {
-        for (name, shape) in layer.parameters() {
-            let start = tensors.last().map_or(0, |tensor| tensor.range.end);
-            let range = start..start + shape.iter().product::<usize>();
-            tensors.push(ParameterTensor {
-                name: format!("{index}.{name}"),
-                shape,
-                range,
-                layer: index,
-            });
-        }
-    }
-    tensors
 }
