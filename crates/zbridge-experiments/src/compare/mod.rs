@@ -8,7 +8,7 @@ mod results;
 pub use results::{BridgeLikelihood, ImageLikelihoods, LabelPoint, Standing};
 
 use crate::digits::{Digits, Draws, Pixels};
-use crate::points::remembered_or;
+use crate::points::stored_or;
 use published::M1_TSVM;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -198,7 +198,7 @@ impl Comparing<'_> {
                 "binary"
             }
         ));
-        remembered_or(&path, &settings, || {
+        stored_or(&path, &settings, || {
             let digits = self.digits(model, pixels)?;
             let bridges: Vec<Bridge> = PAIRS
                 .iter()
@@ -274,7 +274,7 @@ impl Comparing<'_> {
             unpaired,
         );
         let path = out.join(format!("points/labels-{pairs}-seed-{seed}.json"));
-        remembered_or(&path, &settings, || {
+        stored_or(&path, &settings, || {
             let bridge = self.fit(digits, pairs, seed, "labels from images")?;
             let held_out = row_order(seed, digits.labels.len()).split_off(pairs);
             let images = digits.image_posterior.select(&held_out);
@@ -318,8 +318,7 @@ fn write(request: &CompareRequest, standing: &mut Standing) -> Result<(), Error>
     let written = crate::pages::write(&request.out, &page)?;
     let json = request.out.join("standing.json");
     standing.files = written.into_iter().chain([json.clone()]).collect();
-    let text = serde_json::to_string_pretty(standing).unwrap_or_default();
-    Ok(zbridge_report::write_atomically(&json, text.as_bytes())?)
+    crate::pages::write_json(&json, standing)
 }
 
 /// The tables as Markdown.

@@ -13,7 +13,7 @@ mod sides;
 pub use crossing::{Crossing, DirectionFigures};
 pub use results::{ExperimentReport, Point, Setting, SideReport};
 
-use crate::points::remembered_or;
+use crate::points::stored_or;
 use crossing::Plan;
 use modality::Modality;
 use samples::samples;
@@ -22,7 +22,7 @@ use std::str::FromStr;
 use std::time::Instant;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::BridgeConfig;
-use zbridge_report::{Section, write_atomically};
+use zbridge_report::Section;
 use zbridge_tasks::Error;
 
 /// What can be measured.
@@ -267,7 +267,7 @@ impl Work<'_> {
         );
         let tell =
             |share: f64| (self.observe)(what.trim(), (done as f64 + share) / self.total as f64);
-        remembered_or(&path, &(&config, sides), || {
+        stored_or(&path, &(&config, sides), || {
             Plan {
                 x: &ground.x,
                 y: &ground.y,
@@ -338,6 +338,5 @@ fn write(folder: &Path, report: &mut ExperimentReport, samples: Vec<Section>) ->
     let json = folder.join("experiment.json");
     report.files = crate::pages::write(folder, &page::page(report, samples))?;
     report.files.push(json.clone());
-    let text = serde_json::to_string_pretty(report).unwrap_or_default();
-    Ok(write_atomically(&json, text.as_bytes())?)
+    crate::pages::write_json(&json, report)
 }

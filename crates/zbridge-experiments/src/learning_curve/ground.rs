@@ -3,7 +3,7 @@
 use super::LearningCurveRequest;
 use super::results::{Generated, Limits, SeedPoint};
 use crate::digits::{Digits, Draws, Pixels};
-use crate::points::remembered_or;
+use crate::points::stored_or;
 use cpu_time::ProcessTime;
 use std::time::Instant;
 use zbridge::GivenModel;
@@ -44,7 +44,7 @@ impl Ground {
     }
 
     /// The point that an earlier run left in the folder, or else a new one, which is left there.
-    pub(super) fn remembered_or_measured(
+    pub(super) fn stored_or_measured(
         &self,
         request: &LearningCurveRequest,
         pairs: usize,
@@ -61,7 +61,7 @@ impl Ground {
             ..request.config.clone()
         };
         let settings = (&config, self.unpaired_rows(), request.images, request.draws);
-        remembered_or(&path, &settings, || {
+        stored_or(&path, &settings, || {
             self.measured(request, &config, pairs, shuffled, tell)
         })
     }

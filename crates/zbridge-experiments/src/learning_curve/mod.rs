@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge_bridge::BridgeConfig;
 use zbridge_data::{Mnist, Split, locate_or_download};
-use zbridge_report::write_atomically;
 use zbridge_tasks::Error;
 
 /// What is to be measured.
@@ -83,7 +82,7 @@ pub fn learning_curve(
                     if shuffled { " shuffled" } else { "" }
                 );
                 let tell = |share: f64| observe(&what, (done + share) / total);
-                by_seed.push(ground.remembered_or_measured(request, pairs, seed, shuffled, &tell)?);
+                by_seed.push(ground.stored_or_measured(request, pairs, seed, shuffled, &tell)?);
                 done += 1.0;
             }
             points.push(Point {
@@ -131,8 +130,7 @@ fn write(folder: &Path, curve: &mut Curve) -> Result<(), Error> {
     let json = folder.join("learning-curve.json");
     curve.files = crate::pages::write(folder, &page::page(curve))?;
     curve.files.push(json.clone());
-    let text = serde_json::to_string_pretty(curve).unwrap_or_default();
-    Ok(write_atomically(&json, text.as_bytes())?)
+    crate::pages::write_json(&json, curve)
 }
 
 /// The curve's main table as Markdown.

@@ -14,7 +14,6 @@ use experiment::Experiment;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_data::{Mnist, Split, locate_or_download};
-use zbridge_report::write_atomically;
 use zbridge_tasks::Error;
 
 /// What is to be reproduced, and how thoroughly.
@@ -121,8 +120,7 @@ fn write(
     let json = request.out.join("results.json");
     results.files = crate::pages::write(&request.out, page)?;
     results.files.push(json.clone());
-    let text = serde_json::to_string_pretty(results).unwrap_or_default();
-    Ok(write_atomically(&json, text.as_bytes())?)
+    crate::pages::write_json(&json, results)
 }
 
 /// The reproduction's summary table as Markdown: what the README shows.
