@@ -344,4 +344,14 @@ mod tests {
         assert!((mean - 1.5).abs() < 4.0 * sd / (n as f64).sqrt());
         assert!((var - true_var).abs() < 4.0 * true_var * (2.0 / n as f64).sqrt());
     }
+
+    #[test]
+    fn divergence_from_the_prior_is_zero_at_the_prior_only() {
+        let prior = DiagonalGaussian::standard(2, 3);
+        assert_eq!(prior.kl_divergence_nats(&prior).unwrap(), [0.0, 0.0]);
+        let shifted =
+            DiagonalGaussian::new(Latents::filled(1, 4, 1.0), Latents::filled(1, 4, 0.0)).unwrap();
+        let prior = DiagonalGaussian::standard(1, 4);
+        assert!((shifted.kl_divergence_nats(&prior).unwrap()[0] - 2.0).abs() < 1e-12);
+    }
 }

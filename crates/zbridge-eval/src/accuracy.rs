@@ -4,29 +4,40 @@ use serde::{Deserialize, Serialize};
 pub(crate) const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// A share of right answers with its Wilson interval.
+///
+/// ```
+/// let accuracy = zbridge_eval::Accuracy::of([true, true, true, false]);
+/// assert_eq!((accuracy.correct, accuracy.count, accuracy.share), (3, 4, 0.75));
+/// let (low, high) = accuracy.interval_95;
+/// assert!((0.30..0.31).contains(&low) && (0.95..0.96).contains(&high));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
-    /// How many were right.
+    /// The number of right answers.
     pub correct: usize,
-    /// Of how many.
+    /// The number of all answers.
     pub count: usize,
-    /// correct / count; NaN when there were none.
+    /// correct / count; NaN without answers.
     pub share: f64,
-    /// The 95 % Wilson score interval (low, high); (0, 1) when there were none.
+    /// The 95 % Wilson score interval (low, high); (0, 1) without answers.
     pub interval_95: (f64, f64),
 }
 
 impl Accuracy {
-    /// The accuracy of these outcomes, `true` for a right one.
+    /// Returns the accuracy of these outcomes, `true` for a right answer.
     pub fn of(outcomes: impl IntoIterator<Item = bool>) -> Self {
         let (mut right, mut wrong) = (0, 0);
-        outcomes
-            .into_iter()
-            .for_each(|correct| *if correct { &mut right } else { &mut wrong } += 1);
+        for correct in outcomes {
+            if correct {
+                right += 1;
+            } else {
+                wrong += 1;
+            }
+        }
         Self::from_counts(right, wrong)
     }
 
-    /// The accuracy of `right` right and `wrong` wrong answers.
+    /// Returns the accuracy of `right` right and `wrong` wrong answers.
     pub fn from_counts(right: usize, wrong: usize) -> Self {
         let count = right + wrong;
         let share = right as f64 / count as f64;
@@ -39,7 +50,7 @@ impl Accuracy {
     }
 }
 
-/// (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
+/// Returns (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n).
 ///
 /// # Source
 /// Wilson (1927), *Probable inference, the law of succession, and statistical inference*.
@@ -51,10 +62,10 @@ pub(crate) fn wilson_interval(share: f64, count: usize) -> (f64, f64) {
     let centre = share + z * z / (2.0 * n);
     let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     let shrink = 1.0 + z * z / n;
-    (
-        ((centre - half) / shrink).max(0.0),
-        ((centre + half) / shrink).min(1.0),
-    )
+    // Exactly 0 and 1 at the ends, where rounding would leave the unit interval.
+    let low = ((centre - half) / shrink).max(0.0);
+    let high = ((centre + half) / shrink).min(1.0);
+    (low, high)
 }
 
 #[cfg(test)]
@@ -80,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answers_say_nothing() {
+    fn without_answers_the_interval_is_everything() {
         let none = Accuracy::of([]);
         assert!(none.share.is_nan());
         assert_eq!(none.interval_95, (0.0, 1.0));
@@ -88,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn interval_holds_the_share_and_stays_in_bounds(right in 0..500usize, wrong in 0..500usize) {
+        fn interval_contains_the_share_and_stays_in_bounds(right in 0..500usize, wrong in 0..500usize) {
             prop_assume!(right + wrong > 0);
             let accuracy = Accuracy::from_counts(right, wrong);
             let (low, high) = accuracy.interval_95;

@@ -1,12 +1,37 @@
 use crate::{EvalError, LatentSampler, LogWeights, TargetDensity};
+use std::ops::Range;
 use zbridge_core::{ConditionalDensity, Latents, RandomStream};
 
 /// The conditional of any bridge, with the source latent averaged out over fixed draws:
 /// q(z|y) = (1/S) Σ_s q(z|z_y^s).
 ///
-/// For families without a closed mixture (flows); it evaluates the bridge S times for every point.
-/// A Gaussian or a mixture of Gaussians is the same density as a
+/// It is for families without a closed mixture, such as flows: the bridge is evaluated S times for
+/// every point. A Gaussian or a mixture of Gaussians has the same density as a
 /// [`ConditionalTarget`](crate::ConditionalTarget), at a fraction of the cost.
+///
+/// ```
+/// # use zbridge_core::{ConditionalDensity, DensityError, DiagonalGaussian, LatentDistribution};
+/// use zbridge_core::Latents;
+/// use zbridge_eval::{BridgeTarget, TargetDensity};
+/// # struct Copying;
+/// # impl ConditionalDensity for Copying {
+/// #     fn dims(&self) -> (usize, usize) { (2, 2) }
+/// #     fn given(
+/// #         &self, source: &Latents,
+/// #     ) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
+/// #         let log_var = Latents::filled(source.rows(), 2, 0.0);
+/// #         Ok(Box::new(DiagonalGaussian::new(source.clone(), log_var)?))
+/// #     }
+/// # }
+/// # let bridge = Copying; // q(t|s) = N(s, I)
+///
+/// // Four draws z_y^s of the only context; two observations share it.
+/// let sources = [Latents::filled(4, 2, 0.5)];
+/// let target = BridgeTarget::new("log p(x|y)", &bridge, &sources, vec![0, 0])?;
+/// let nats = target.log_prob(1, &Latents::filled(1, 2, 0.5))?;
+/// assert!((nats[0] + (2.0 * std::f64::consts::PI).ln()).abs() < 1e-12);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 pub struct BridgeTarget<'a> {
     name: String,
     bridge: &'a (dyn ConditionalDensity + Sync),
@@ -15,33 +40,27 @@ pub struct BridgeTarget<'a> {
 }
 
 impl<'a> BridgeTarget<'a> {
-    /// The target called `name`; `sources[c]` holds the draws z_y^s of context `c`, and
+    /// Returns the target called `name`; `sources[c]` holds the draws z_y^s of context `c`, and
     /// `context_of_row[i]` is the context of observation `i`.
     ///
     /// # Shapes
     /// Each of `sources` `[S, source dim]`, with an S of its own.
     ///
     /// # Errors
-    /// [`EvalError::Empty`] for a context without draws, [`EvalError::Mismatch`] when a source has
-    /// another dimension than the bridge, [`EvalError::UnknownIndex`] when a row names a context
-    /// that is not there.
+    /// [`EvalError::TooFew`] for a context without draws, [`EvalError::Mismatch`] if a source has
+    /// another dimension than the bridge, [`EvalError::UnknownIndex`] if a row has a context that
+    /// does not exist.
     pub fn new(
         name: impl Into<String>,
         bridge: &'a (dyn ConditionalDensity + Sync),
         sources: &'a [Latents],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        for context in sources {
-            EvalError::expect_count(
-                "dimensions of the bridge's source",
-                bridge.dims().0,
-                context.dim(),
-            )?;
-            if context.rows() == 0 {
-                return Err(EvalError::Empty {
-                    what: "source draws of a context",
-                });
-            }
+        let (source_dim, _) = bridge.dims();
+        for draws in sources {
+            let what = "dimensions of the bridge's source";
+            EvalError::expect_count(what, source_dim, draws.dim())?;
+            EvalError::expect_items("source draws of a context", 1, draws.rows())?;
         }
         EvalError::expect_indices("context", context_of_row.iter().copied(), sources.len())?;
         Ok(Self {
@@ -53,10 +72,9 @@ impl<'a> BridgeTarget<'a> {
     }
 
     fn sources_of(&self, row: usize) -> Result<&Latents, EvalError> {
-        Ok(
-            &self.sources
-                [*EvalError::entry_of_row("the bridge target", &self.context_of_row, row)?],
-        )
+        let owner = "the bridge target";
+        let context = EvalError::entry_of_row(owner, &self.context_of_row, row)?;
+        Ok(&self.sources[*context])
     }
 }
 
@@ -68,17 +86,17 @@ impl TargetDensity for BridgeTarget<'_> {
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let sources = self.sources_of(row)?;
         let mut mixtures = vec![LogWeights::default(); points.rows()];
-        for s in 0..sources.rows() {
-            let same_source = sources.select(&vec![s; points.rows()]);
+        // Source by source, so that a density computes what depends on its source only once.
+        for source in 0..sources.rows() {
+            let same_source = sources.select(&vec![source; points.rows()]);
             let component = self
                 .bridge
                 .given(&same_source)
-                .and_then(|q| q.log_prob(points));
-            let component = component.map_err(EvalError::at_row(row))?;
-            mixtures
-                .iter_mut()
-                .zip(component)
-                .for_each(|(mixture, log_prob)| mixture.push(log_prob));
+                .and_then(|conditional| conditional.log_prob(points))
+                .map_err(EvalError::at_draw(&self.name, row, 0))?;
+            for (mixture, log_prob) in mixtures.iter_mut().zip(component) {
+                mixture.push(log_prob);
+            }
         }
         Ok(mixtures.iter().map(LogWeights::log_mean).collect())
     }
@@ -89,18 +107,15 @@ impl LatentSampler for BridgeTarget<'_> {
     fn draw(
         &self,
         row: usize,
-        first: usize,
-        count: usize,
+        draws: Range<usize>,
         stream: &mut RandomStream,
     ) -> Result<Latents, EvalError> {
         let sources = self.sources_of(row)?;
-        let in_turn: Vec<usize> = (first..first + count).map(|k| k % sources.rows()).collect();
-        let conditional = self
-            .bridge
-            .given(&sources.select(&in_turn))
-            .map_err(EvalError::at_row(row))?;
-        conditional
-            .sample_each(1, stream)
+        let in_turn: Vec<usize> = draws.map(|draw| draw % sources.rows()).collect();
+        let sources = sources.select(&in_turn);
+        self.bridge
+            .given(&sources)
+            .and_then(|conditional| conditional.sample_each(1, stream))
             .map_err(EvalError::at_row(row))
     }
 }
@@ -161,11 +176,11 @@ mod tests {
         let sources = sources();
         let target = BridgeTarget::new("q", &Mirror, &sources, vec![0]).unwrap();
         let stream = || RandomStream::named(4, "draws");
-        let whole = target.draw(0, 0, 5, &mut stream()).unwrap();
+        let whole = target.draw(0, 0..5, &mut stream()).unwrap();
         let mut parts = stream();
         let (left, right) = (
-            target.draw(0, 0, 2, &mut parts).unwrap(),
-            target.draw(0, 2, 3, &mut parts).unwrap(),
+            target.draw(0, 0..2, &mut parts).unwrap(),
+            target.draw(0, 2..5, &mut parts).unwrap(),
         );
         assert_eq!(whole.values(), [left.values(), right.values()].concat());
     }

@@ -1,58 +1,61 @@
 use serde::{Deserialize, Serialize};
 use zbridge_core::Moments;
 
-/// Bins of the reliability diagram.
+/// The number of bins of the reliability diagram.
 pub const CALIBRATION_BINS: usize = 15;
 
 /// Whether answers given with confidence c are right with frequency c.
+///
+/// ```
+/// // Sure of four answers, of which one is wrong.
+/// let answers = [(0.95, true), (0.95, true), (0.95, true), (0.95, false)];
+/// let calibration = zbridge_eval::Calibration::of(answers);
+/// assert!((calibration.expected_calibration_error - 0.2).abs() < 1e-12);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Σ_b (n_b / n) · |accuracy_b − confidence_b|, 0 … 1; NaN when there are no answers.
+    /// Σ_b (n_b / n) · |accuracy_b − confidence_b|, 0 … 1; NaN without answers.
     pub expected_calibration_error: f64,
-    /// The [`CALIBRATION_BINS`] bins of equal width, from low to high confidence; empty ones
-    /// included.
+    /// The [`CALIBRATION_BINS`] bins of equal width, from low to high confidence, with the empty
+    /// ones.
     pub bins: Vec<ReliabilityBin>,
 }
 
-/// The answers whose confidence lies in (low, high]; the first bin also holds 0.
+/// The answers whose confidence lies in (low, high]; the first bin also contains 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
     /// Lower end, exclusive.
     pub low: f64,
     /// Upper end, inclusive.
     pub high: f64,
-    /// How many answers.
+    /// The number of answers.
     pub count: usize,
-    /// Their mean confidence; NaN when there are none.
+    /// Their mean confidence; NaN without answers.
     pub mean_confidence: f64,
-    /// The share of them that is right; NaN when there are none.
+    /// The share of right ones; NaN without answers.
     pub accuracy: f64,
 }
 
 impl Calibration {
-    /// The calibration of answers (confidence, right or not).
+    /// Returns the calibration of answers (confidence, right or not).
     ///
     /// # Source
     /// Guo, Pleiss, Sun, Weinberger (2017), *On calibration of modern neural networks*, eqs. 3 and
     /// 5.
     pub fn of(answers: impl IntoIterator<Item = (f64, bool)>) -> Self {
-        let mut moments = [(Moments::default(), Moments::default()); CALIBRATION_BINS];
+        let mut contents = [BinContent::default(); CALIBRATION_BINS];
         for (confidence, correct) in answers {
-            let (confidences, outcomes) = &mut moments[bin_of(confidence)];
-            confidences.push(confidence);
-            outcomes.push(f64::from(u8::from(correct)));
+            let content = &mut contents[bin_of(confidence)];
+            content.confidences.push(confidence);
+            content.outcomes.push(f64::from(u8::from(correct)));
         }
-        let bins: Vec<_> = moments
-            .iter()
-            .enumerate()
-            .map(|(bin, (c, o))| ReliabilityBin::new(bin, c, o))
+        let bins = contents.iter().enumerate();
+        let bins: Vec<_> = bins
+            .map(|(number, content)| ReliabilityBin::new(number, content))
             .collect();
         let count: usize = bins.iter().map(|bin| bin.count).sum();
-        let gaps: f64 = bins
-            .iter()
-            .filter(|bin| bin.count > 0)
-            .map(|bin| bin.count as f64 * bin.gap())
-            .sum();
+        let filled = bins.iter().filter(|bin| bin.count > 0);
+        let gaps: f64 = filled.map(|bin| bin.count as f64 * bin.gap()).sum();
         Self {
             expected_calibration_error: gaps / count as f64,
             bins,
@@ -60,28 +63,36 @@ impl Calibration {
     }
 }
 
+/// The answers of a bin.
+#[derive(Debug, Clone, Copy, Default)]
+struct BinContent {
+    confidences: Moments,
+    /// 1 for a right answer, 0 for a wrong one.
+    outcomes: Moments,
+}
+
 impl ReliabilityBin {
-    fn new(bin: usize, confidences: &Moments, outcomes: &Moments) -> Self {
+    fn new(number: usize, content: &BinContent) -> Self {
         let edge = |index: usize| index as f64 / CALIBRATION_BINS as f64;
         Self {
-            low: edge(bin),
-            high: edge(bin + 1),
-            count: confidences.count(),
-            mean_confidence: confidences.mean(),
-            accuracy: outcomes.mean(),
+            low: edge(number),
+            high: edge(number + 1),
+            count: content.confidences.count(),
+            mean_confidence: content.confidences.mean(),
+            accuracy: content.outcomes.mean(),
         }
     }
 
-    /// |accuracy − confidence|.
+    /// Returns |accuracy − confidence|.
     fn gap(&self) -> f64 {
         (self.accuracy - self.mean_confidence).abs()
     }
 }
 
-/// The bin b with b/15 < confidence ≤ (b + 1)/15.
+/// Returns the bin b with b/15 < confidence ≤ (b + 1)/15.
 fn bin_of(confidence: f64) -> usize {
-    let above = (confidence * CALIBRATION_BINS as f64).ceil() as usize;
-    above.clamp(1, CALIBRATION_BINS) - 1
+    let upper_edge = (confidence * CALIBRATION_BINS as f64).ceil() as usize;
+    upper_edge.clamp(1, CALIBRATION_BINS) - 1
 }
 
 #[cfg(test)]
@@ -111,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overconfident_classifier_has_the_error_worked_out_by_hand() {
+    fn an_overconfident_classifier_has_the_error_computed_by_hand() {
         // Six answers at 0.95 of which three are right: gap 0.45. Four at 0.62 of which one is
         // right: gap 0.37.
         let sure = [true, true, true, false, false, false].map(|right| (0.95, right));

@@ -1,5 +1,5 @@
-use crate::row_estimate::LogLikelihoodMoments;
-use crate::{Accuracy, Calibration, EvalError};
+use crate::{Accuracy, Calibration, ConfusionMatrix, EvalError};
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Estimate, EventKind, Observations};
 
@@ -13,138 +13,137 @@ pub struct Classification {
     pub accuracy: Accuracy,
     /// True against predicted classes.
     pub confusion: ConfusionMatrix,
-    /// Mean log probability of the true class in nats; −∞ when one of them has probability 0.
+    /// Mean log probability of the true class in nats; −∞ if one of them has probability 0.
     pub log_p_true_class: Estimate,
     /// Mean Brier score Σ_c (p_c − [c is true])², 0 (sure and right) … 2 (sure and wrong).
     pub brier_score: Estimate,
-    /// Reliability of the most probable class's probability.
+    /// Reliability of the probability of the most probable class.
     pub calibration: Calibration,
 }
 
-/// How often each true class was taken for each class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfusionMatrix {
-    /// `counts[true class][predicted class]`.
-    pub counts: Vec<Vec<usize>>,
-}
-
-impl ConfusionMatrix {
-    /// The matrix of (true, predicted) pairs over `classes` classes.
-    ///
-    /// # Errors
-    /// [`EvalError::UnknownIndex`] when a class is not below `classes`.
-    pub fn of(
-        classes: usize,
-        pairs: impl IntoIterator<Item = (usize, usize)>,
-    ) -> Result<Self, EvalError> {
-        let mut counts = vec![vec![0; classes]; classes];
-        for (row, (truth, predicted)) in pairs.into_iter().enumerate() {
-            let unknown = |index| EvalError::UnknownIndex {
-                what: "class",
-                row,
-                index,
-                available: classes,
-            };
-            let cells: &mut Vec<usize> = counts.get_mut(truth).ok_or_else(|| unknown(truth))?;
-            *cells.get_mut(predicted).ok_or_else(|| unknown(predicted))? += 1;
-        }
-        Ok(Self { counts })
-    }
-
-    /// Share of each true class that was recognised.
-    pub fn recall(&self) -> Vec<Accuracy> {
-        let of_class = |(class, cells): (usize, &Vec<usize>)| {
-            Accuracy::from_counts(cells[class], cells.iter().sum::<usize>() - cells[class])
-        };
-        self.counts.iter().enumerate().map(of_class).collect()
-    }
-}
-
-/// Accuracy, confusions, log p(true class), Brier score and calibration of class probabilities.
+/// Returns accuracy, confusion matrix, log p(true class), Brier score and calibration of class
+/// probabilities.
 ///
-/// Where several classes are equally probable, the last of them is the prediction
+/// If several classes are equally probable, the last of them is the prediction
 /// ([`Observations::argmax`]).
 ///
 /// # Shapes
 /// `probabilities` `[n, classes]`, `labels` `[n]`.
 ///
 /// # Errors
-/// [`EvalError::NotClasses`] for images, [`EvalError::Mismatch`] when the two differ in number,
-/// [`EvalError::Empty`] without rows, [`EvalError::UnknownIndex`] for a label beyond the classes,
-/// [`EvalError::NotProbabilities`] naming the row.
+/// [`EvalError::NotClasses`] for observations of another kind, [`EvalError::Mismatch`] if the two
+/// differ in number, [`EvalError::TooFew`] without rows, [`EvalError::UnknownIndex`] for a label
+/// without a class, [`EvalError::NotProbabilities`] with the row.
 ///
 /// # Source
 /// Brier (1950), *Verification of forecasts expressed in terms of probability*, eq. 2.
+///
+/// ```
+/// use ndarray::array;
+/// use zbridge_core::{EventKind, Observations};
+/// use zbridge_eval::classify;
+///
+/// let probabilities = array![[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]];
+/// let probabilities = Observations::from_array(probabilities, EventKind::Class { classes: 2 })?;
+/// let found = classify(&probabilities, &[0, 0, 1])?;
+/// assert_eq!((found.accuracy.correct, found.accuracy.count), (2, 3));
+/// assert!((found.log_p_true_class.mean - (0.75f64.ln() * 2.0 + 0.5f64.ln()) / 3.0).abs() < 1e-12);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 pub fn classify(probabilities: &Observations, labels: &[u8]) -> Result<Classification, EvalError> {
-    let classes = check(probabilities, labels)?;
-    let predictions = probabilities.argmax();
-    let truths: Vec<usize> = labels.iter().map(|&label| usize::from(label)).collect();
-    let probability = |row: usize, class: usize| f64::from(probabilities.row(row)[class]);
-    let rows = || truths.iter().zip(&predictions).enumerate();
-    let confidences = rows()
-        .map(|(row, (truth, prediction))| (probability(row, *prediction), truth == prediction));
-    let true_logs = rows().map(|(row, (truth, _))| probability(row, *truth).ln());
+    let classes = checked_classes(probabilities, labels)?;
+    let answers = answers(probabilities, labels);
+    let pairs = answers
+        .iter()
+        .map(|answer| (answer.truth, answer.prediction));
+    let true_logs = answers.iter().map(|answer| answer.true_probability.ln());
+    let brier_scores = answers.iter().map(|answer| answer.brier_score);
+    let graded = answers
+        .iter()
+        .map(|answer| (answer.confidence, answer.is_correct()));
     Ok(Classification {
-        accuracy: Accuracy::of(rows().map(|(_, (truth, prediction))| truth == prediction)),
-        confusion: ConfusionMatrix::of(
-            classes,
-            rows().map(|(_, (truth, prediction))| (*truth, *prediction)),
-        )?,
-        log_p_true_class: LogLikelihoodMoments::of(true_logs).estimate(),
-        brier_score: Estimate::of(
-            rows().map(|(row, (truth, _))| brier_score(probabilities.row(row), *truth)),
-        ),
-        calibration: Calibration::of(confidences),
+        accuracy: Accuracy::of(answers.iter().map(Answer::is_correct)),
+        confusion: ConfusionMatrix::of(classes, pairs)?,
+        log_p_true_class: Estimate::of_log_densities(true_logs),
+        brier_score: Estimate::of(brier_scores),
+        calibration: Calibration::of(graded),
     })
 }
 
-/// How many classes there are, when everything belongs together.
-fn check(probabilities: &Observations, labels: &[u8]) -> Result<usize, EvalError> {
+/// What the probabilities of one observation say.
+struct Answer {
+    truth: usize,
+    prediction: usize,
+    /// The probability of the prediction.
+    confidence: f64,
+    true_probability: f64,
+    brier_score: f64,
+}
+
+impl Answer {
+    fn is_correct(&self) -> bool {
+        self.truth == self.prediction
+    }
+}
+
+fn answers(probabilities: &Observations, labels: &[u8]) -> Vec<Answer> {
+    let mut answers = Vec::with_capacity(labels.len());
+    let rows = probabilities.view();
+    for (row, prediction) in probabilities.argmax().into_iter().enumerate() {
+        let (probabilities, truth) = (rows.row(row), usize::from(labels[row]));
+        answers.push(Answer {
+            truth,
+            prediction,
+            confidence: f64::from(probabilities[prediction]),
+            true_probability: f64::from(probabilities[truth]),
+            brier_score: brier_score(probabilities, truth),
+        });
+    }
+    answers
+}
+
+/// Returns Σ_c (p_c − [c = truth])².
+fn brier_score(probabilities: ArrayView1<f32>, truth: usize) -> f64 {
+    let mut score = 0.0;
+    for (class, &probability) in probabilities.iter().enumerate() {
+        let gap = f64::from(probability) - f64::from(u8::from(class == truth));
+        score += gap.powi(2);
+    }
+    score
+}
+
+/// Returns the number of classes, after checking everything that [`classify`] needs.
+fn checked_classes(probabilities: &Observations, labels: &[u8]) -> Result<usize, EvalError> {
     let EventKind::Class { classes } = *probabilities.kind() else {
         return Err(EvalError::NotClasses {
             found: probabilities.kind().clone(),
         });
     };
-    EvalError::expect_count(
-        "labels, one per row of probabilities",
-        probabilities.rows(),
-        labels.len(),
-    )?;
-    if labels.is_empty() {
-        return Err(EvalError::Empty {
-            what: "rows of class probabilities",
-        });
+    let what = "labels, one per row of probabilities";
+    EvalError::expect_count(what, probabilities.rows(), labels.len())?;
+    EvalError::expect_items("rows of class probabilities", 1, labels.len())?;
+    let labels = labels.iter().map(|&label| usize::from(label));
+    EvalError::expect_indices("class", labels, classes)?;
+    for (row, probabilities) in probabilities.view().outer_iter().enumerate() {
+        expect_probabilities(row, probabilities)?;
     }
-    EvalError::expect_indices(
-        "class",
-        labels.iter().map(|&label| usize::from(label)),
-        classes,
-    )?;
-    (0..probabilities.rows())
-        .try_for_each(|row| expect_probabilities(row, probabilities.row(row)))?;
     Ok(classes)
 }
 
-fn expect_probabilities(row: usize, probabilities: &[f32]) -> Result<(), EvalError> {
-    let sum: f64 = probabilities.iter().map(|&p| f64::from(p)).sum();
-    let smallest = probabilities
-        .iter()
-        .map(|&p| f64::from(p))
-        .fold(f64::INFINITY, f64::min);
-    match smallest >= 0.0 && (sum - 1.0).abs() <= SUM_TOLERANCE {
-        true => Ok(()),
-        false => Err(EvalError::NotProbabilities { row, sum, smallest }),
+/// Checks that the values are ≥ 0 and sum to one.
+///
+/// # Errors
+/// [`EvalError::NotProbabilities`] otherwise.
+fn expect_probabilities(row: usize, probabilities: ArrayView1<f32>) -> Result<(), EvalError> {
+    let (mut sum, mut smallest) = (0.0, f64::INFINITY);
+    for &probability in probabilities {
+        sum += f64::from(probability);
+        smallest = smallest.min(f64::from(probability));
     }
-}
-
-/// Σ_c (p_c − [c = truth])².
-fn brier_score(probabilities: &[f32], truth: usize) -> f64 {
-    let gap = |(class, &p): (usize, &f32)| f64::from(p) - f64::from(u8::from(class == truth));
-    probabilities
-        .iter()
-        .enumerate()
-        .map(|cell| gap(cell).powi(2))
-        .sum()
+    if smallest >= 0.0 && (sum - 1.0).abs() <= SUM_TOLERANCE {
+        return Ok(());
+    }
+    Err(EvalError::NotProbabilities { row, sum, smallest })
 }
 
 #[cfg(test)]
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn three_answers_worked_out_by_hand() {
+    fn three_answers_computed_by_hand() {
         let rows = probabilities(&[0.5, 0.25, 0.25, 0.125, 0.75, 0.125, 0.25, 0.5, 0.25]);
         let found = classify(&rows, &[0, 1, 2]).unwrap();
         assert_eq!((found.accuracy.correct, found.accuracy.count), (2, 3));
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_classification_is_refused_by_row() {
+    fn wrong_probabilities_and_labels_are_errors() {
         let good = probabilities(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         let logits = probabilities(&[1.0, 0.0, 0.0, 3.0, -1.0, -1.0]);
         let images = Observations::new(
@@ -236,7 +235,7 @@ mod tests {
         ));
         assert!(matches!(
             classify(&probabilities(&[]), &[]),
-            Err(EvalError::Empty { .. })
+            Err(EvalError::TooFew { .. })
         ));
     }
 }

@@ -1,21 +1,20 @@
 use crate::{Accuracy, EvalError};
 use serde::{Deserialize, Serialize};
 
-/// How often what was generated is judged to be what was asked for.
+/// How often a judge assigns generated observations to the condition they were generated for.
 ///
-/// The judge errs too: with its own accuracy on real observations beside it, a coherence can be
-/// read against the ceiling that this judge allows.
+/// The judge errs too: its own accuracy on real observations is the ceiling of a coherence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Coherence {
     /// Share of all generated observations that the judge assigns to their condition.
     pub overall: Accuracy,
-    /// The same for each condition, from 0; with a count of 0 where nothing was generated.
+    /// The same for each condition, from 0; with a count of 0 for conditions without observations.
     pub per_condition: Vec<ConditionCoherence>,
     /// The judge's own accuracy on real observations.
     pub judge_accuracy: Accuracy,
 }
 
-/// Coherence of what was generated under one condition.
+/// Coherence of the observations that were generated for one condition.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ConditionCoherence {
     /// The condition, from 0.
@@ -24,44 +23,53 @@ pub struct ConditionCoherence {
     pub accuracy: Accuracy,
 }
 
-/// Share of generated observations that the judge classifies as their condition, overall and per
-/// condition.
+/// Returns the share of generated observations that the judge classifies as their condition,
+/// overall and per condition.
 ///
 /// # Shapes
 /// `judged` (the judge's classes, [`Observations::argmax`](zbridge_core::Observations::argmax) of
-/// its probabilities) and `conditions` (what was asked for) `[n]`.
+/// its probabilities) and `conditions` (those of the generated observations) `[n]`.
 ///
 /// # Errors
-/// [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`] without
-/// observations, [`EvalError::UnknownIndex`] when one of them is not below `classes`.
+/// [`EvalError::Mismatch`] if the two differ in number, [`EvalError::TooFew`] without observations,
+/// [`EvalError::UnknownIndex`] if one of them is not below `classes`.
+///
+/// ```
+/// use zbridge_eval::{Accuracy, coherence};
+///
+/// let judge = Accuracy::from_counts(98, 2);
+/// let found = coherence(&[0, 1, 1, 1], &[0, 0, 1, 1], 2, judge)?;
+/// assert_eq!(found.overall.share, 0.75);
+/// assert_eq!(found.per_condition[0].accuracy.share, 0.5);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 pub fn coherence(
     judged: &[usize],
     conditions: &[u8],
     classes: usize,
     judge_accuracy: Accuracy,
 ) -> Result<Coherence, EvalError> {
-    EvalError::expect_count(
-        "judged classes, one per condition",
-        conditions.len(),
-        judged.len(),
-    )?;
-    if judged.is_empty() {
-        return Err(EvalError::Empty {
-            what: "generated observations",
-        });
-    }
-    let asked = || conditions.iter().map(|&condition| usize::from(condition));
-    EvalError::expect_indices("condition", asked(), classes)?;
+    let what = "judged classes, one per condition";
+    EvalError::expect_count(what, conditions.len(), judged.len())?;
+    EvalError::expect_items("generated observations", 1, judged.len())?;
+    let conditions: Vec<usize> = conditions.iter().map(|&c| usize::from(c)).collect();
+    EvalError::expect_indices("condition", conditions.iter().copied(), classes)?;
     EvalError::expect_indices("class", judged.iter().copied(), classes)?;
-    let of_condition = |condition: usize| {
-        let own = asked().zip(judged).filter(|&(asked, _)| asked == condition);
-        ConditionCoherence {
-            condition,
-            accuracy: Accuracy::of(own.map(|(asked, &judged)| asked == judged)),
+    let mut right = vec![0; classes];
+    let mut wrong = vec![0; classes];
+    for (&condition, &judged) in conditions.iter().zip(judged) {
+        if judged == condition {
+            right[condition] += 1;
+        } else {
+            wrong[condition] += 1;
         }
+    }
+    let of_condition = |condition| ConditionCoherence {
+        condition,
+        accuracy: Accuracy::from_counts(right[condition], wrong[condition]),
     };
     Ok(Coherence {
-        overall: Accuracy::of(asked().zip(judged).map(|(asked, &judged)| asked == judged)),
+        overall: Accuracy::from_counts(right.iter().sum(), wrong.iter().sum()),
         per_condition: (0..classes).map(of_condition).collect(),
         judge_accuracy,
     })
@@ -72,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_agreements_overall_and_per_condition() {
+    fn agreements_are_counted_overall_and_per_condition() {
         let judge = Accuracy::from_counts(98, 2);
         let found = coherence(&[0, 1, 1, 2, 2], &[0, 0, 1, 2, 2], 4, judge).unwrap();
         assert_eq!((found.overall.correct, found.overall.count), (4, 5));
@@ -86,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_judge_that_sees_shuffled_conditions_agrees_by_chance_only() {
+    fn shuffled_conditions_agree_by_chance_only() {
         let conditions: Vec<u8> = (0..5000).map(|i| (i % 10) as u8).collect();
         let order = zbridge_core::RandomStream::named(1, "shuffle").permutation(5000);
         let judged: Vec<usize> = order.iter().map(|&i| usize::from(conditions[i])).collect();
@@ -114,7 +122,7 @@ mod tests {
         ));
         assert!(matches!(
             coherence(&[], &[], 2, judge),
-            Err(EvalError::Empty { .. })
+            Err(EvalError::TooFew { .. })
         ));
     }
 }

@@ -1,13 +1,26 @@
 use crate::gaussian_mixture::GaussianMixture;
 use crate::{EvalError, LatentSampler, TargetDensity};
+use std::ops::Range;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 
 /// The conditional of a Gaussian bridge, with the source latent averaged out over fixed draws:
 /// q(z|y) = (1/S) Σ_s q(z|z_y^s), z_y^s ~ p(z_y|y).
 ///
-/// Exact for the mixture over these S draws. A context is what the rows share, a label say, so its
-/// S Gaussians are computed once; a point then costs S · dim operations. With S = 1 it is q(z|z_y)
-/// at one draw or at the mean.
+/// It is exact for the mixture over these S draws. Rows share contexts, of labels for instance, so
+/// the S Gaussians of a context are prepared once; a point then costs S · dim operations. With S =
+/// 1 it is q(z|z_y) at one draw or at the mean.
+///
+/// ```
+/// use zbridge_core::{DiagonalGaussian, Latents};
+/// use zbridge_eval::{ConditionalTarget, TargetDensity};
+///
+/// // Two contexts of one and two Gaussians; three observations.
+/// let contexts = [DiagonalGaussian::standard(1, 4), DiagonalGaussian::standard(2, 4)];
+/// let target = ConditionalTarget::new("log p(x|y)", &contexts, vec![0, 1, 0])?;
+/// let points = Latents::filled(5, 4, 0.3);
+/// assert_eq!(target.log_prob(2, &points)?.len(), 5);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConditionalTarget {
     name: String,
@@ -16,33 +29,33 @@ pub struct ConditionalTarget {
 }
 
 impl ConditionalTarget {
-    /// The target called `name`; `contexts[c]` holds the Gaussians q(z|z_y^s) of context `c`, all
-    /// of equal weight, and `context_of_row[i]` is the context of observation `i`.
+    /// Returns the target called `name`; `contexts[c]` holds the Gaussians q(z|z_y^s) of context
+    /// `c`, all of equal weight, and `context_of_row[i]` is the context of observation `i`.
     ///
     /// # Shapes
     /// Each context `[S, dim]`, with one `dim` and an S of its own.
     ///
     /// # Errors
-    /// [`EvalError::Empty`] without contexts or with one that has no components,
-    /// [`EvalError::Mismatch`] when their dimensions differ, [`EvalError::UnknownIndex`] when a row
-    /// names a context that is not there.
+    /// [`EvalError::TooFew`] without contexts or with one that has no components,
+    /// [`EvalError::Mismatch`] if their dimensions differ, [`EvalError::UnknownIndex`] if a row has
+    /// a context that does not exist.
     pub fn new(
         name: impl Into<String>,
         contexts: &[DiagonalGaussian],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        let equal: Vec<Vec<f64>> = contexts
-            .iter()
-            .map(|components| vec![0.0; components.rows()])
-            .collect();
+        let mut equal = Vec::with_capacity(contexts.len());
+        for components in contexts {
+            equal.push(vec![0.0; components.rows()]);
+        }
         Self::weighted(name, contexts, &equal, context_of_row)
     }
 
-    /// The same with components of unequal weight, for a bridge that is itself a mixture:
-    /// `log_weights[c][s]` up to a constant in each context; −∞ silences a component.
+    /// Returns the same with components of unequal weight, for a bridge that is itself a mixture:
+    /// `log_weights[c][s]`, up to a constant in each context. −∞ excludes a component.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new); [`EvalError::Mismatch`] when weights and components differ in
+    /// Those of [`new`](Self::new); [`EvalError::Mismatch`] if weights and components differ in
     /// number.
     pub fn weighted(
         name: impl Into<String>,
@@ -50,38 +63,28 @@ impl ConditionalTarget {
         log_weights: &[Vec<f64>],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        let first = contexts.first().ok_or(EvalError::Empty {
-            what: "contexts of a conditional target",
-        })?;
-        EvalError::expect_count(
-            "lists of log weights, one per context",
-            contexts.len(),
-            log_weights.len(),
-        )?;
+        EvalError::expect_items("contexts of a conditional target", 1, contexts.len())?;
+        let what = "lists of log weights, one per context";
+        EvalError::expect_count(what, contexts.len(), log_weights.len())?;
         EvalError::expect_indices("context", context_of_row.iter().copied(), contexts.len())?;
-        let mixture = |(components, weights): (&DiagonalGaussian, &Vec<f64>)| {
-            EvalError::expect_count(
-                "dimensions of each context's Gaussians",
-                first.dim(),
-                components.dim(),
-            )?;
-            GaussianMixture::new(components, weights)
-        };
-        let contexts = contexts
-            .iter()
-            .zip(log_weights)
-            .map(mixture)
-            .collect::<Result<_, _>>()?;
+        let dim = contexts[0].dim();
+        let mut mixtures = Vec::with_capacity(contexts.len());
+        for (components, log_weights) in contexts.iter().zip(log_weights) {
+            let what = "dimensions of each context's Gaussians";
+            EvalError::expect_count(what, dim, components.dim())?;
+            mixtures.push(GaussianMixture::new(components, log_weights)?);
+        }
         Ok(Self {
             name: name.into(),
-            contexts,
+            contexts: mixtures,
             context_of_row,
         })
     }
 
     fn context_of(&self, row: usize) -> Result<&GaussianMixture, EvalError> {
-        Ok(&self.contexts
-            [*EvalError::entry_of_row("the conditional target", &self.context_of_row, row)?])
+        let owner = "the conditional target";
+        let context = EvalError::entry_of_row(owner, &self.context_of_row, row)?;
+        Ok(&self.contexts[*context])
     }
 }
 
@@ -92,29 +95,25 @@ impl TargetDensity for ConditionalTarget {
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let mixture = self.context_of(row)?;
-        EvalError::expect_count(
-            "dimensions of the points under a conditional target",
-            mixture.dim(),
-            points.dim(),
-        )?;
+        let what = "dimensions of the points under a conditional target";
+        EvalError::expect_count(what, mixture.dim(), points.dim())?;
         Ok(mixture.log_prob(points))
     }
 }
 
-/// Draws from the mixture: a component, then a point of it.
+/// Each draw is one of the mixture: first a component, then a point of it.
 impl LatentSampler for ConditionalTarget {
     fn draw(
         &self,
         row: usize,
-        _first: usize,
-        count: usize,
+        draws: Range<usize>,
         stream: &mut RandomStream,
     ) -> Result<Latents, EvalError> {
         let mixture = self.context_of(row)?;
-        let mut values = vec![0.0; count * mixture.dim()];
-        values
-            .chunks_exact_mut(mixture.dim())
-            .for_each(|cells| mixture.fill_draw(cells, stream));
+        let mut values = vec![0.0; draws.len() * mixture.dim()];
+        for cells in values.chunks_exact_mut(mixture.dim()) {
+            mixture.fill_draw(cells, stream);
+        }
         Latents::from_vec(values, mixture.dim()).map_err(EvalError::at_row(row))
     }
 }
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn unequal_weights_agree_with_brute_force_and_minus_infinity_silences() {
+    fn unequal_weights_agree_with_brute_force_and_minus_infinity_is_no_weight() {
         let contexts = contexts(3);
         let weights = [vec![0.1, 0.0, 3.0, 1.0, 0.5, 0.0, 2.0], vec![1.0, 2.0, 4.0]];
         let logs = weights
@@ -195,13 +194,12 @@ mod tests {
             ConditionalTarget::weighted("q", &[components.unwrap()], &logs, vec![0]).unwrap();
         let n = 100_000;
         let draws = target
-            .draw(0, 0, n, &mut RandomStream::named(2, "test"))
+            .draw(0, 0..n, &mut RandomStream::named(2, "test"))
             .unwrap();
         let mut moments = zbridge_core::Moments::default();
-        draws
-            .values()
-            .iter()
-            .for_each(|&z| moments.push(f64::from(z)));
+        for &z in draws.values() {
+            moments.push(f64::from(z));
+        }
         let variance = 0.25 * (1.0 + 36.0) + 0.75 * (4.0 + 4.0);
         assert!((moments.mean() - 3.0).abs() < 4.0 * (variance / n as f64).sqrt());
         assert!((moments.variance() / variance - 1.0).abs() < 0.03);
@@ -237,10 +235,10 @@ mod tests {
                 ..
             })
         ));
-        assert!(matches!(build(&[], vec![]), Err(EvalError::Empty { .. })));
+        assert!(matches!(build(&[], vec![]), Err(EvalError::TooFew { .. })));
         assert!(matches!(
             build(&[DiagonalGaussian::standard(0, 2)], vec![0]),
-            Err(EvalError::Empty { .. })
+            Err(EvalError::TooFew { .. })
         ));
         let target = ConditionalTarget::new("q", &[one(2)], vec![0]).unwrap();
         assert!(matches!(

@@ -1,104 +1,135 @@
-use crate::rows::{each_row, expect_log_densities};
+use crate::parallel_rows::each_row;
 use crate::{EvalError, LatentGain, LatentPairs, Retrieval};
-use zbridge_core::ConditionalDensity;
+use ndarray::{Array2, ArrayView1, ArrayView2};
+use zbridge_core::{ConditionalDensity, Observer, Stage};
 
 /// log q(t_i|s_j) of every held-out target under every held-out source, in nats.
 ///
-/// What [`gain`](Self::gain) and the retrievals are made of. n² densities are evaluated and kept:
-/// take [`LatentPairs::at_most`] some 500 pairs.
+/// [`gain`](Self::gain) and the retrievals follow from it. n² densities are evaluated and stored:
+/// take about 500 pairs, with [`LatentPairs::at_most`].
+///
+/// ```
+/// # use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents};
+/// use zbridge_core::{DiagonalGaussian, Posterior, Unobserved};
+/// use zbridge_eval::{CrossDensities, LatentPairs};
+/// # struct Copying;
+/// # impl ConditionalDensity for Copying {
+/// #     fn dims(&self) -> (usize, usize) { (2, 2) }
+/// #     fn given(
+/// #         &self, source: &Latents,
+/// #     ) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
+/// #         let log_var = Latents::filled(source.rows(), 2, 0.0);
+/// #         Ok(Box::new(DiagonalGaussian::new(source.clone(), log_var)?))
+/// #     }
+/// # }
+/// # let bridge = Copying;
+///
+/// // The bridge q(t|s) = N(s, I), on pairs that have nothing to do with each other.
+/// let posterior = Posterior::from(DiagonalGaussian::standard(50, 2));
+/// let pairs = LatentPairs::draw(&posterior, &posterior, 7)?;
+/// let densities = CrossDensities::of(&bridge, &pairs, &Unobserved)?;
+/// assert!(densities.gain().gain_nats.mean < 0.0);
+/// assert!(densities.retrieve_targets().median_rank > 15.0);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossDensities {
-    /// `[targets, sources]`, row-major.
-    nats: Vec<f64>,
-    count: usize,
+    /// `[targets, sources]`.
+    nats: Array2<f64>,
 }
 
 impl CrossDensities {
-    /// The densities of these pairs, source by source in parallel; `progress` hears how many
-    /// sources are done.
+    /// Returns the densities of these pairs. Sources are computed in parallel; `observer` is called
+    /// after each.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] when the pairs lie in other latent spaces,
-    /// [`EvalError::NotALogDensity`] naming the source (as observation) and the target (as draw) at
-    /// which the density is NaN or +∞.
+    /// [`EvalError::Mismatch`] if the pairs lie in other latent spaces,
+    /// [`EvalError::NotALogDensity`] with the source (as observation) and the target (as draw) at
+    /// which the density is NaN or +∞, [`EvalError::Interrupted`] if the observer stops the
+    /// computation.
     pub fn of(
         density: &(dyn ConditionalDensity + Sync),
         pairs: &LatentPairs,
-        progress: &(dyn Fn(usize) + Sync),
+        observer: &dyn Observer,
     ) -> Result<Self, EvalError> {
         pairs.expect_dims(density.dims())?;
         let count = pairs.count();
-        // Source by source: what a density has to find out about a source, it then finds out once.
-        let by_source = each_row(count, progress, |source| {
-            let same_source = pairs.sources().select(&vec![source; count]);
-            let nats = density
-                .given(&same_source)
-                .and_then(|q| q.log_prob(pairs.targets()));
-            expect_log_densities(
-                "log q(target|source)",
-                source,
-                0,
-                count,
-                nats.map_err(EvalError::at_row(source))?,
-            )
-        })?;
-        let of_target = |target: usize| by_source.iter().map(move |nats: &Vec<f64>| nats[target]);
-        Ok(Self {
-            nats: (0..count).flat_map(of_target).collect(),
-            count,
-        })
+        let stage = Stage::new(observer, "cross densities", count as u64);
+        // Source by source: a density computes what depends on its source only once.
+        let by_source = each_row(count, &stage, |source| densities(density, pairs, source))?;
+        let nats =
+            Array2::from_shape_fn((count, count), |(target, source)| by_source[source][target]);
+        Ok(Self { nats })
     }
 
-    /// From values that are known, `[count, count]`: row `i` holds log q(t_i|s_j) over `j`.
+    /// Returns densities that are known: row `i` holds log q(t_i|s_j) over `j`.
     #[cfg(test)]
-    pub(crate) fn from_nats(nats: Vec<f64>, count: usize) -> Self {
-        assert_eq!(nats.len(), count * count);
-        Self { nats, count }
+    pub(crate) fn from_nats(nats: Array2<f64>) -> Self {
+        assert!(nats.is_square());
+        Self { nats }
     }
 
-    /// How many pairs.
+    /// Returns the number of pairs.
     pub fn count(&self) -> usize {
-        self.count
+        self.nats.nrows()
     }
 
-    /// log q(t_target|s_source) in nats.
+    /// Returns log q(t_target|s_source) in nats.
     ///
     /// # Panics
-    /// When there is no such pair.
+    /// If there is no such pair.
     pub fn nats(&self, target: usize, source: usize) -> f64 {
-        assert!(source < self.count, "a source among the pairs");
-        self.nats[target * self.count + source]
+        self.nats[[target, source]]
     }
 
-    /// How much better each target is explained by its own source than by held-out sources at
-    /// large.
+    /// Returns all densities in nats, `[targets, sources]`.
+    pub fn view(&self) -> ArrayView2<'_, f64> {
+        self.nats.view()
+    }
+
+    /// Returns how much better each target is explained by its own source than by held-out sources
+    /// in general.
     pub fn gain(&self) -> LatentGain {
-        LatentGain::of(self)
+        LatentGain::of(self.nats.view())
     }
 
-    /// For each source, where its own target stands among all targets, by log q(·|source).
+    /// Returns the rank of each source's own target among all targets, by log q(·|source).
     pub fn retrieve_targets(&self) -> Retrieval {
-        Retrieval::of(
-            (0..self.count).map(|own| rank(own, self.count, |other| self.nats(other, own))),
-            self.count,
-        )
+        let ranks = self.nats.columns().into_iter().enumerate();
+        let ranks = ranks.map(|(own, targets)| rank(own, targets)).collect();
+        Retrieval::of(ranks, self.count())
     }
 
-    /// For each target, where its own source stands among all sources, by log q(target|·).
+    /// Returns the rank of each target's own source among all sources, by log q(target|·).
     pub fn retrieve_sources(&self) -> Retrieval {
-        Retrieval::of(
-            (0..self.count).map(|own| rank(own, self.count, |other| self.nats(own, other))),
-            self.count,
-        )
+        let ranks = self.nats.rows().into_iter().enumerate();
+        let ranks = ranks.map(|(own, sources)| rank(own, sources)).collect();
+        Retrieval::of(ranks, self.count())
     }
 }
 
-/// 1 + how many others are higher + half of those that are equal.
-fn rank(own: usize, count: usize, value: impl Fn(usize) -> f64) -> f64 {
-    let level = value(own);
-    let higher = (0..count).filter(|&other| value(other) > level).count();
-    let equal = (0..count)
-        .filter(|&other| other != own && value(other) == level)
-        .count();
+/// Returns log q(t|s_source) of every target, in nats.
+fn densities(
+    density: &(dyn ConditionalDensity + Sync),
+    pairs: &LatentPairs,
+    source: usize,
+) -> Result<Vec<f64>, EvalError> {
+    let count = pairs.count();
+    let same_source = pairs.sources().select(&vec![source; count]);
+    let name = "log q(target|source)";
+    let nats = density
+        .given(&same_source)
+        .and_then(|conditional| conditional.log_prob(pairs.targets()))
+        .map_err(EvalError::at_draw(name, source, 0))?;
+    EvalError::expect_log_densities(name, source, 0..count, nats)
+}
+
+/// Returns 1 + the number of others that are higher + half of those that are equal.
+fn rank(own: usize, values: ArrayView1<f64>) -> f64 {
+    let (mut higher, mut equal) = (0, 0);
+    for (other, &value) in values.iter().enumerate() {
+        higher += usize::from(value > values[own]);
+        equal += usize::from(other != own && value == values[own]);
+    }
     1.0 + higher as f64 + 0.5 * equal as f64
 }

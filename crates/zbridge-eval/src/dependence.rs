@@ -1,130 +1,154 @@
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::Serialize;
 use zbridge_core::{Latents, RandomStream};
 
-/// Whether rows of two latent spaces have to do with each other at all: distance correlation,
-/// tested by permutations of the partners.
+/// The largest number of rows; more are sampled at random.
+const MOST_ROWS: usize = 400;
+/// The smallest number of rows: with fewer, permutations tell nothing.
+const LEAST_ROWS: usize = 8;
+const PERMUTATIONS: usize = 199;
+
+/// Whether the rows of two latent spaces depend on each other: distance correlation, tested by
+/// permutations of the partners.
 ///
 /// # Source
-/// Székely, Rizzo and Bakirov 2007, eq. 2.10 and section 5 there.
+/// Székely, Rizzo and Bakirov (2007), *Measuring and testing dependence by correlation of
+/// distances*, eq. 2.10 and section 5.
+///
+/// ```
+/// use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
+/// use zbridge_eval::Dependence;
+///
+/// let x = DiagonalGaussian::standard(100, 1).sample(&mut RandomStream::named(7, "x"));
+/// let squares = x.values().iter().map(|value| value * value).collect();
+/// let y = Latents::from_vec(squares, 1)?;
+/// let found = Dependence::of(&x, &y, 7).unwrap();
+/// assert!(found.p_value < 0.01 && found.distance_correlation > found.by_chance);
+/// # Ok::<(), zbridge_core::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Dependence {
     /// Distance correlation: 0 for independence in large samples, 1 for a similarity.
     pub distance_correlation: f64,
-    /// The same after a permutation, in the mean: what chance gives at this number of rows.
+    /// Its mean over permutations: what chance gives at this number of rows.
     pub by_chance: f64,
-    /// Share of permutations, the pairs themselves counted in, with at least this correlation.
+    /// Share of permutations, the pairs themselves included, with at least this correlation.
     pub p_value: f64,
-    /// Rows looked at.
+    /// The number of rows that were compared.
     pub rows: usize,
 }
 
-/// Rows that are looked at, drawn at random where there are more.
-const ROWS: usize = 400;
-const PERMUTATIONS: usize = 199;
-
 impl Dependence {
-    /// The dependence of rows `x`, `[rows, dim]`, on rows `y`, `[rows, other dim]`; nothing below 8
-    /// rows. Every dimension counts by its own deviation.
+    /// Returns the dependence of rows `x`, `[rows, dim]`, on rows `y`, `[rows, other dim]`; `None`
+    /// for fewer than 8 rows. Every dimension is scaled by its own standard deviation.
     ///
     /// # Panics
-    /// When the numbers of rows differ.
+    /// If the numbers of rows differ.
     pub fn of(x: &Latents, y: &Latents, seed: u64) -> Option<Self> {
         assert_eq!(x.rows(), y.rows(), "pairs");
         let mut stream = RandomStream::named(seed, "dependence");
         let mut chosen = stream.permutation(x.rows());
-        chosen.truncate(ROWS);
+        chosen.truncate(MOST_ROWS);
         let rows = chosen.len();
-        if rows < 8 {
+        if rows < LEAST_ROWS {
             return None;
         }
-        let (x, y) = (
-            centred_distances(&x.select(&chosen)),
-            centred_distances(&y.select(&chosen)),
-        );
-        let scale = (mean_product(&x, &x, None) * mean_product(&y, &y, None)).sqrt();
-        let correlation = |order: Option<&[usize]>| {
-            (mean_product(&x, &y, order).max(0.0) / scale.max(1e-30)).sqrt()
+        let pair = CentredDistances {
+            x: centred_distances(x.select(&chosen).view()),
+            y: centred_distances(y.select(&chosen).view()),
         };
-        let found = correlation(None);
-        let chance: Vec<f64> = (0..PERMUTATIONS)
-            .map(|_| correlation(Some(&stream.permutation(rows))))
-            .collect();
-        let as_large = 1 + chance.iter().filter(|&&permuted| permuted >= found).count();
+        let scale = pair.scale();
+        let own_order: Vec<usize> = (0..rows).collect();
+        let distance_correlation = pair.correlation(scale, &own_order);
+        // The pairs themselves are one of the permutations that are at least as large.
+        let (mut sum, mut as_large) = (0.0, 1_usize);
+        for _ in 0..PERMUTATIONS {
+            let permuted = pair.correlation(scale, &stream.permutation(rows));
+            sum += permuted;
+            as_large += usize::from(permuted >= distance_correlation);
+        }
         Some(Self {
-            distance_correlation: found,
-            by_chance: chance.iter().sum::<f64>() / PERMUTATIONS as f64,
+            distance_correlation,
+            by_chance: sum / PERMUTATIONS as f64,
             p_value: as_large as f64 / (PERMUTATIONS + 1) as f64,
             rows,
         })
     }
 }
 
-/// Distances between rows in standardised dimensions, less the means of their row and column, plus
-/// the mean of all.
-fn centred_distances(points: &Latents) -> Vec<Vec<f32>> {
-    let (rows, points) = (points.rows(), standardised(points));
-    let distance = |a: usize, b: usize| {
-        let squares = points[a]
-            .iter()
-            .zip(&points[b])
-            .map(|(a, b)| (a - b) * (a - b));
-        squares.sum::<f32>().sqrt()
-    };
-    let mut all: Vec<Vec<f32>> = (0..rows)
-        .map(|a| (0..rows).map(|b| distance(a, b)).collect())
-        .collect();
-    let means: Vec<f32> = all
-        .iter()
-        .map(|row| row.iter().sum::<f32>() / rows as f32)
-        .collect();
-    let whole = means.iter().sum::<f32>() / rows as f32;
-    for (row, mean) in all.iter_mut().zip(&means) {
-        row.iter_mut()
-            .zip(&means)
-            .for_each(|(value, other)| *value += whole - mean - other);
-    }
-    all
+/// The centred distances of both spaces, each `[rows, rows]`.
+struct CentredDistances {
+    x: Array2<f32>,
+    y: Array2<f32>,
 }
 
-fn standardised(points: &Latents) -> Vec<Vec<f32>> {
-    let (rows, dim) = (points.rows() as f32, points.dim());
-    let (mut mean, mut square) = (vec![0.0f32; dim], vec![0.0f32; dim]);
-    for row in 0..points.rows() {
-        mean.iter_mut()
-            .zip(points.row_values(row))
-            .for_each(|(sum, value)| *sum += value / rows);
+impl CentredDistances {
+    /// Returns the geometric mean of both distance variances.
+    fn scale(&self) -> f64 {
+        let own_order: Vec<usize> = (0..self.x.nrows()).collect();
+        let variance = |distances| mean_product(distances, distances, &own_order);
+        (variance(&self.x) * variance(&self.y)).sqrt()
     }
-    for row in 0..points.rows() {
-        let gaps = points
-            .row_values(row)
-            .iter()
-            .zip(&mean)
-            .map(|(value, mean)| value - mean);
-        square
-            .iter_mut()
-            .zip(gaps)
-            .for_each(|(sum, gap)| *sum += gap * gap / rows);
+
+    /// Returns the distance correlation if row `i` of x is paired with row `order[i]` of y.
+    fn correlation(&self, scale: f64, order: &[usize]) -> f64 {
+        // A covariance below 0 is rounding; a scale of 0 belongs to constant rows, which have none.
+        (mean_product(&self.x, &self.y, order).max(0.0) / scale.max(1e-30)).sqrt()
     }
-    let scaled = |row: usize| {
-        let columns = points.row_values(row).iter().zip(&mean).zip(&square);
-        columns
-            .map(|((value, mean), square)| (value - mean) / square.sqrt().max(1e-12))
-            .collect()
-    };
-    (0..points.rows()).map(scaled).collect()
 }
 
-/// Mean over all pairs of rows of the product of `a` there and `b` at the permuted pair.
-fn mean_product(a: &[Vec<f32>], b: &[Vec<f32>], order: Option<&[usize]>) -> f64 {
-    let rows = a.len();
-    let place = |row: usize| order.map_or(row, |order| order[row]);
-    let of_row = |row: usize| -> f64 {
-        let other = &b[place(row)];
-        (0..rows)
-            .map(|column| f64::from(a[row][column] * other[place(column)]))
-            .sum()
-    };
-    (0..rows).map(of_row).sum::<f64>() / (rows * rows) as f64
+/// Returns distances between rows in standardised dimensions, minus the means of their row and
+/// column, plus the mean of all, `[rows, rows]`.
+fn centred_distances(points: ArrayView2<f32>) -> Array2<f32> {
+    let points = standardised(points);
+    let rows = points.nrows();
+    let mut distances = Array2::from_shape_fn((rows, rows), |(a, b)| {
+        distance(points.row(a), points.row(b))
+    });
+    let mut means = Vec::with_capacity(rows);
+    for row in distances.outer_iter() {
+        means.push(row.iter().sum::<f32>() / rows as f32);
+    }
+    let mean_of_all = means.iter().sum::<f32>() / rows as f32;
+    for ((a, b), distance) in distances.indexed_iter_mut() {
+        *distance += mean_of_all - means[a] - means[b];
+    }
+    distances
+}
+
+fn distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f32 {
+    let squares = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b));
+    squares.sum::<f32>().sqrt()
+}
+
+/// Returns the points with mean 0 and variance 1 in every column, 0 in constant columns.
+fn standardised(points: ArrayView2<f32>) -> Array2<f32> {
+    let rows = points.nrows() as f32;
+    let mut standardised = points.to_owned();
+    for mut column in standardised.columns_mut() {
+        let mean = column.iter().fold(0.0, |sum, value| sum + value / rows);
+        column.mapv_inplace(|value| value - mean);
+        let variance = column.iter().fold(0.0, |sum, gap| sum + gap * gap / rows);
+        let sd = variance.sqrt().max(1e-12);
+        column.mapv_inplace(|gap| gap / sd);
+    }
+    standardised
+}
+
+/// Returns the mean over all pairs of rows of the product of `a` there and `b` at the permuted
+/// pair.
+fn mean_product(a: &Array2<f32>, b: &Array2<f32>, order: &[usize]) -> f64 {
+    let rows = a.nrows();
+    let mut sum = 0.0;
+    for (a, &place) in a.outer_iter().zip(order) {
+        let b = b.row(place);
+        let products = a
+            .iter()
+            .zip(order)
+            .map(|(a, &place)| f64::from(a * b[place]));
+        sum += products.sum::<f64>();
+    }
+    sum / (rows * rows) as f64
 }
 
 #[cfg(test)]
@@ -140,12 +164,12 @@ mod tests {
     #[test]
     fn a_dependence_without_correlation_is_found() {
         let x = noise(1, 300, 2);
-        let bent = x
+        let squares = x
             .values()
             .chunks_exact(2)
             .map(|row| row[0] * row[0])
             .collect();
-        let found = Dependence::of(&x, &Latents::from_vec(bent, 1).unwrap(), 1).unwrap();
+        let found = Dependence::of(&x, &Latents::from_vec(squares, 1).unwrap(), 1).unwrap();
         assert!(
             found.p_value <= 0.01 && found.distance_correlation > 2.0 * found.by_chance,
             "{found:?}"
@@ -163,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_space_correlates_fully_and_few_rows_say_nothing() {
+    fn an_equal_space_correlates_fully_and_few_rows_give_none() {
         let x = noise(5, 50, 4);
         assert!((Dependence::of(&x, &x, 1).unwrap().distance_correlation - 1.0).abs() < 1e-6);
         assert_eq!(Dependence::of(&noise(1, 7, 1), &noise(2, 7, 1), 1), None);

@@ -2,13 +2,13 @@ use crate::EvalError;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Moments, Observations};
 
-/// How much observations of the same condition differ from each other.
+/// How much observations of the same condition differ from each other, pixel by pixel.
 ///
-/// Real digits have 0.139 (our prototype's decoded posterior samples); a bridge that only knows
-/// each class's mean image has far less, whatever its coherence is.
+/// A bridge that only knows each class's mean image has far less than real images, whatever its
+/// coherence is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Diversity {
-    /// Mean of the conditions' values, each condition counting once.
+    /// Mean over conditions of their values, each condition counted once.
     pub within_condition_sd: f64,
     /// The value of each condition that has observations, in order.
     pub per_condition: Vec<ConditionDiversity>,
@@ -19,74 +19,80 @@ pub struct Diversity {
 pub struct ConditionDiversity {
     /// The condition, from 0.
     pub condition: usize,
-    /// How many observations it has.
+    /// The number of its observations.
     pub count: usize,
     /// Mean over pixels of the standard deviation of the pixel over the condition's observations.
     pub pixel_sd: f64,
 }
 
-/// The within-condition standard deviation of a pixel, averaged over pixels, then over conditions.
+/// Returns the within-condition standard deviation of a pixel, averaged over pixels, then over
+/// conditions.
 ///
-/// (1/C) Σ_c (1/P) Σ_p sd_c,p with sd_c,p² = Σ_{i in c} (x_ip − x̄_cp)² / (n_c − 1). The root is
-/// taken for each pixel *before* averaging: pixels that never change pull the value down, and it is
+/// It is (1/C) Σ_c (1/P) Σ_p sd_c,p with sd_c,p² = Σ_{i in c} (x_ip − x̄_cp)² / (n_c − 1). The root
+/// is taken for each pixel *before* averaging: pixels that never change lower the value, and it is
 /// not the root of the mean variance.
 ///
 /// # Shapes
 /// `observations` `[n, event]`, `conditions` `[n]`.
 ///
 /// # Errors
-/// [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`] without
-/// observations, [`EvalError::SingleObservation`] when a condition has exactly one.
+/// [`EvalError::Mismatch`] if the two differ in number, [`EvalError::TooFew`] without observations,
+/// [`EvalError::SingleObservation`] if a condition has exactly one.
+///
+/// ```
+/// use ndarray::array;
+/// use zbridge_core::{EventKind, Observations};
+/// use zbridge_eval::diversity;
+///
+/// let kind = EventKind::Image { channels: 1, height: 1, width: 2 };
+/// let images = array![[0.0, 0.5], [1.0, 0.5], [0.5, 0.5], [0.5, 0.5]];
+/// let images = Observations::from_array(images, kind)?;
+/// // Of the first two images one pixel varies, with sd √½; the other two are equal.
+/// let found = diversity(&images, &[0, 0, 1, 1])?;
+/// assert!((found.per_condition[0].pixel_sd - 0.5 * 0.5f64.sqrt()).abs() < 1e-12);
+/// assert_eq!(found.per_condition[1].pixel_sd, 0.0);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 pub fn diversity(observations: &Observations, conditions: &[u8]) -> Result<Diversity, EvalError> {
-    EvalError::expect_count(
-        "conditions, one per observation",
-        observations.rows(),
-        conditions.len(),
-    )?;
-    let members = |condition: usize| -> Vec<usize> {
-        (0..conditions.len())
-            .filter(|&row| usize::from(conditions[row]) == condition)
-            .collect()
-    };
-    let groups = (0..=usize::from(u8::MAX)).map(|condition| (condition, members(condition)));
-    let per_condition = groups
-        .filter(|(_, rows)| !rows.is_empty())
-        .map(|(condition, rows)| ConditionDiversity::of(observations, condition, &rows))
-        .collect::<Result<Vec<_>, _>>()?;
-    match per_condition.len() {
-        0 => Err(EvalError::Empty {
-            what: "observations whose diversity is asked for",
-        }),
-        n => Ok(Diversity {
-            within_condition_sd: per_condition.iter().map(|c| c.pixel_sd).sum::<f64>() / n as f64,
-            per_condition,
-        }),
+    let what = "conditions, one per observation";
+    EvalError::expect_count(what, observations.rows(), conditions.len())?;
+    EvalError::expect_items("observations", 1, observations.rows())?;
+    let mut members = vec![Vec::new(); usize::from(u8::MAX) + 1];
+    for (row, &condition) in conditions.iter().enumerate() {
+        members[usize::from(condition)].push(row);
     }
+    let mut per_condition = Vec::new();
+    for (condition, rows) in members.iter().enumerate() {
+        match rows.len() {
+            0 => {}
+            1 => return Err(EvalError::SingleObservation { condition }),
+            count => per_condition.push(ConditionDiversity {
+                condition,
+                count,
+                pixel_sd: mean_pixel_sd(observations, rows),
+            }),
+        }
+    }
+    let sum: f64 = per_condition
+        .iter()
+        .map(|of_condition| of_condition.pixel_sd)
+        .sum();
+    Ok(Diversity {
+        within_condition_sd: sum / per_condition.len() as f64,
+        per_condition,
+    })
 }
 
-impl ConditionDiversity {
-    fn of(
-        observations: &Observations,
-        condition: usize,
-        rows: &[usize],
-    ) -> Result<Self, EvalError> {
-        if rows.len() < 2 {
-            return Err(EvalError::SingleObservation { condition });
+/// Returns the mean over pixels of the standard deviation over the observations at `rows`.
+fn mean_pixel_sd(observations: &Observations, rows: &[usize]) -> f64 {
+    let mut pixels = vec![Moments::default(); observations.kind().size()];
+    for &row in rows {
+        for (pixel, &value) in pixels.iter_mut().zip(observations.row_values(row)) {
+            pixel.push(f64::from(value));
         }
-        let mut pixels = vec![Moments::default(); observations.kind().size()];
-        for &row in rows {
-            pixels
-                .iter_mut()
-                .zip(observations.row(row))
-                .for_each(|(pixel, &value)| pixel.push(f64::from(value)));
-        }
-        let total: f64 = pixels.iter().map(|pixel| pixel.variance().sqrt()).sum();
-        Ok(Self {
-            condition,
-            count: rows.len(),
-            pixel_sd: total / pixels.len() as f64,
-        })
     }
+    let total: f64 = pixels.iter().map(|pixel| pixel.variance().sqrt()).sum();
+    total / pixels.len() as f64
 }
 
 #[cfg(test)]
@@ -142,7 +148,7 @@ mod tests {
         assert_eq!(refused, Err(EvalError::SingleObservation { condition: 4 }));
         assert!(matches!(
             diversity(&images(&[]), &[]),
-            Err(EvalError::Empty { .. })
+            Err(EvalError::TooFew { .. })
         ));
     }
 }

@@ -1,9 +1,13 @@
-use zbridge_core::{DensityError, EventKind, LatentModelError, ShapeError};
+use std::ops::Range;
+use zbridge_core::{DensityError, EventKind, Interrupted, LatentModelError, ShapeError};
 
-/// Why an evaluation stopped; nothing is written by this crate, so nothing is left half done.
+/// Why an evaluation failed or was stopped.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
+    /// The observer stopped the evaluation.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
     /// A batch has the wrong shape or a value that is not finite.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -13,101 +17,109 @@ pub enum EvalError {
     /// A given model could not encode, decode or evaluate.
     #[error(transparent)]
     Model(#[from] LatentModelError),
-    /// The same, found while working on one observation.
+    /// An error that belongs to one observation.
     #[error("observation {row}: {source}")]
     Row {
-        /// Observation, from 0.
+        /// The observation, from 0.
         row: usize,
         /// What is wrong with it.
         source: Box<EvalError>,
     },
-    /// The model or a target returned a log density that is NaN or +∞.
+    /// The model or a density returned a log density that is NaN or +∞.
     #[error(
-        "{quantity} of observation {row} is {value} at draw {draw}: a log density is a number below infinity; check the model's weights and the observation"
+        "{quantity} of observation {row} is {value} at draw {draw}: a log density is a number \
+         below infinity; check the model's weights and the observation"
     )]
     NotALogDensity {
-        /// Which density, by its name.
+        /// The name of the density.
         quantity: String,
-        /// Observation, from 0.
+        /// The observation, from 0.
         row: usize,
-        /// Which of the observation's draws, from 0.
+        /// The number of the draw among those of the observation, from 0.
         draw: usize,
-        /// What came.
+        /// The log density.
         value: f64,
     },
     /// Two quantities that belong together differ in number.
     #[error("{what}: expected {expected}, found {found}")]
     Mismatch {
-        /// Which quantity, in the field's words.
+        /// The quantity.
         what: &'static str,
-        /// How many the context asks for.
+        /// The expected number.
         expected: usize,
-        /// How many came.
+        /// The number that was found.
         found: usize,
     },
-    /// There is nothing to evaluate.
-    #[error("{what}: at least one is needed")]
-    Empty {
-        /// Which quantity.
+    /// There are too few items to evaluate.
+    #[error("{what}: at least {least} needed, found {found}")]
+    TooFew {
+        /// The items.
         what: &'static str,
+        /// The least number of them.
+        least: usize,
+        /// The number that was found.
+        found: usize,
     },
     /// A setting is out of its range.
     #[error("setting `{name}` is {value}: {range}")]
     Setting {
-        /// Name of the setting.
+        /// The name of the setting.
         name: &'static str,
-        /// What it was set to.
+        /// Its value.
         value: f64,
-        /// What is allowed.
+        /// The allowed values.
         range: &'static str,
     },
-    /// A row names a context, class or condition that does not exist.
+    /// A row refers to a context, class or condition that does not exist.
     #[error(
-        "observation {row} names {what} {index}, but there are only {available}, counted from 0"
+        "observation {row} has {what} {index}, but there are only {available}, numbered from 0"
     )]
     UnknownIndex {
-        /// What is named: a context, a class, a condition.
+        /// A context, a class or a condition.
         what: &'static str,
-        /// Observation, from 0.
+        /// The observation, from 0.
         row: usize,
-        /// What it names.
+        /// The number of the context, class or condition.
         index: usize,
-        /// How many there are.
+        /// How many exist.
         available: usize,
     },
-    /// A target or sampler was built for fewer observations than it is asked about.
+    /// A target or sampler has no row for an observation.
     #[error(
-        "{what} has no row {row}: it was built for {available} observations; build it for all that are evaluated"
+        "{what} has no row {row}: it has {available}; build it for all observations that are \
+         evaluated"
     )]
     UnknownRow {
-        /// What was asked.
+        /// The target or sampler.
         what: &'static str,
         /// The row, from 0.
         row: usize,
-        /// For how many observations it was built.
+        /// The number of its rows.
         available: usize,
     },
     /// Class probabilities are needed, but the observations are something else.
-    #[error("class probabilities are needed, but these observations are {found:?}")]
+    #[error("class probabilities are needed, but these observations are {}", found.in_words())]
     NotClasses {
-        /// What the observations are.
+        /// The kind of the observations.
         found: EventKind,
     },
     /// A row of probabilities has a negative value or does not sum to one.
     #[error(
-        "observation {row}: its class probabilities sum to {sum} with the smallest {smallest}; they must be ≥ 0 and sum to 1 (apply the softmax first)"
+        "observation {row}: its class probabilities sum to {sum} with the smallest {smallest}; \
+         they must be ≥ 0 and sum to 1 (apply the softmax first)"
     )]
     NotProbabilities {
-        /// Observation, from 0.
+        /// The observation, from 0.
         row: usize,
-        /// Their sum.
+        /// The sum of its probabilities.
         sum: f64,
         /// The smallest of them.
         smallest: f64,
     },
-    /// A spread between observations needs two of them.
+    /// A spread between observations needs at least two of them.
     #[error(
-        "condition {condition} has one observation: a standard deviation within a condition needs at least 2"
+        "condition {condition} has fewer than two observations: the spread within a condition \
+         needs at least 2"
     )]
     SingleObservation {
         /// The condition, from 0.
@@ -115,12 +127,13 @@ pub enum EvalError {
     },
     /// Two columns of a linear-Gaussian model's weight are not orthogonal.
     #[error(
-        "columns {first} and {second} of the weight have cosine {cosine:.3e}: the exact posterior is diagonal only for orthogonal columns"
+        "columns {first} and {second} of the weight have cosine {cosine:.3e}: the exact posterior \
+         is diagonal only for orthogonal columns"
     )]
     NotOrthogonal {
         /// One column, from 0.
         first: usize,
-        /// The other.
+        /// The other column.
         second: usize,
         /// The cosine of the angle between them.
         cosine: f64,
@@ -128,7 +141,7 @@ pub enum EvalError {
 }
 
 impl EvalError {
-    /// A converter that says on which observation a shape error arose.
+    /// Returns a function that adds the number of an observation to an error.
     pub(crate) fn at_row<E: Into<Self>>(row: usize) -> impl Fn(E) -> Self {
         move |error| Self::Row {
             row,
@@ -136,24 +149,62 @@ impl EvalError {
         }
     }
 
-    /// Errors unless `found` is `expected`.
+    /// Checks that `found` is `expected`.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] otherwise.
     pub(crate) fn expect_count(
         what: &'static str,
         expected: usize,
         found: usize,
     ) -> Result<(), Self> {
         if expected == found {
-            Ok(())
-        } else {
-            Err(Self::Mismatch {
-                what,
-                expected,
-                found,
-            })
+            return Ok(());
         }
+        Err(Self::Mismatch {
+            what,
+            expected,
+            found,
+        })
     }
 
-    /// The entry of observation `row` in a list with one entry for each.
+    /// Checks that there are at least `least` items.
+    ///
+    /// # Errors
+    /// [`EvalError::TooFew`] otherwise.
+    pub(crate) fn expect_items(what: &'static str, least: usize, found: usize) -> Result<(), Self> {
+        if found >= least {
+            return Ok(());
+        }
+        Err(Self::TooFew { what, least, found })
+    }
+
+    /// Checks that a setting is at least `least`, which is 1 or 2.
+    ///
+    /// # Errors
+    /// [`EvalError::Setting`] otherwise.
+    pub(crate) fn expect_setting(
+        name: &'static str,
+        least: usize,
+        value: usize,
+    ) -> Result<(), Self> {
+        if value >= least {
+            return Ok(());
+        }
+        Err(Self::Setting {
+            name,
+            value: value as f64,
+            range: match least {
+                1 => "at least 1 is needed",
+                _ => "at least 2 are needed",
+            },
+        })
+    }
+
+    /// Returns the entry of observation `row` in a list with one entry per observation.
+    ///
+    /// # Errors
+    /// [`EvalError::UnknownRow`] if the list is too short; `what` names its owner.
     pub(crate) fn entry_of_row<'a, T>(
         what: &'static str,
         entries: &'a [T],
@@ -166,24 +217,58 @@ impl EvalError {
         })
     }
 
-    /// Errors unless each of `indices`, one per observation, is below `available`.
+    /// Checks that each of `indices`, one per observation, is below `available`.
+    ///
+    /// # Errors
+    /// [`EvalError::UnknownIndex`] with the first that is not.
     pub(crate) fn expect_indices(
         what: &'static str,
         indices: impl IntoIterator<Item = usize>,
         available: usize,
     ) -> Result<(), Self> {
-        match indices
-            .into_iter()
-            .enumerate()
-            .find(|&(_, index)| index >= available)
-        {
-            None => Ok(()),
-            Some((row, index)) => Err(Self::UnknownIndex {
-                what,
+        for (row, index) in indices.into_iter().enumerate() {
+            if index >= available {
+                return Err(Self::UnknownIndex {
+                    what,
+                    row,
+                    index,
+                    available,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the log densities of the draws with these numbers, if there is one for each and none
+    /// is NaN or +∞.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] or [`EvalError::NotALogDensity`].
+    pub(crate) fn expect_log_densities(
+        quantity: &str,
+        row: usize,
+        draws: Range<usize>,
+        values: Vec<f64>,
+    ) -> Result<Vec<f64>, Self> {
+        Self::expect_count("log densities, one per draw", draws.len(), values.len())?;
+        DensityError::check(values).map_err(Self::at_draw(quantity, row, draws.start))
+    }
+
+    /// Returns a function that names the density, observation and draw of an error; `first` is the
+    /// number of the first draw.
+    pub(crate) fn at_draw(
+        quantity: &str,
+        row: usize,
+        first: usize,
+    ) -> impl Fn(DensityError) -> Self {
+        move |error| match error {
+            DensityError::NotANumber { row: place, value } => Self::NotALogDensity {
+                quantity: quantity.to_owned(),
                 row,
-                index,
-                available,
-            }),
+                draw: first + place,
+                value,
+            },
+            other => Self::at_row(row)(other),
         }
     }
 }

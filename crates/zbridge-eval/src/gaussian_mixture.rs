@@ -1,17 +1,17 @@
-use crate::{EvalError, log_sum_exp};
-use zbridge_core::{DiagonalGaussian, LN_TWO_PI, Latents, RandomStream};
+use crate::EvalError;
+use ndarray::{Array2, ArrayView1};
+use zbridge_core::{DiagonalGaussian, LN_TWO_PI, Latents, RandomStream, log_sum_exp};
 
-/// How many partial sums the quadratic form keeps, so that the compiler can use vector registers.
+/// Partial sums of the quadratic form, so that the compiler can use vector registers.
 const LANES: usize = 8;
 
-/// Σ_s w_s N(z; m_s, diag(v_s)) with everything that does not depend on z computed once.
+/// Σ_s w_s N(z; m_s, diag(v_s)), with everything that does not depend on z computed once.
 #[derive(Debug, Clone)]
 pub(crate) struct GaussianMixture {
-    dim: usize,
     /// m, `[components, dim]`.
-    mean: Vec<f64>,
+    mean: Array2<f64>,
     /// 1/v, `[components, dim]`.
-    precision: Vec<f64>,
+    precision: Array2<f64>,
     /// log w − ½ Σ (log v + ln 2π), `[components]`.
     log_normaliser: Vec<f64>,
     /// Σ_{r ≤ s} w_r, `[components]`.
@@ -19,116 +19,113 @@ pub(crate) struct GaussianMixture {
 }
 
 impl GaussianMixture {
-    /// The mixture of the rows of `components`, with weights proportional to e^{log_weights}.
+    /// Returns the mixture of the rows of `components`, with weights proportional to
+    /// e^{log_weights}.
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] if the two differ in number, [`EvalError::TooFew`] if no weight is
+    /// positive.
     pub(crate) fn new(
         components: &DiagonalGaussian,
         log_weights: &[f64],
     ) -> Result<Self, EvalError> {
-        EvalError::expect_count(
-            "log weights, one per component",
-            components.rows(),
-            log_weights.len(),
-        )?;
+        let what = "log weights, one per component";
+        EvalError::expect_count(what, components.rows(), log_weights.len())?;
         let total = log_sum_exp(log_weights);
         if !total.is_finite() {
-            return Err(EvalError::Empty {
+            return Err(EvalError::TooFew {
                 what: "components with a positive finite weight",
+                least: 1,
+                found: 0,
             });
         }
-        let log_weights: Vec<f64> = log_weights.iter().map(|w| w - total).collect();
-        let in_f64 = |values: &Latents| {
-            values
-                .values()
-                .iter()
-                .map(|&v| f64::from(v))
-                .collect::<Vec<f64>>()
-        };
+        let log_weights: Vec<f64> = log_weights.iter().map(|weight| weight - total).collect();
+        let log_var = components.log_var().view().mapv(f64::from);
         Ok(Self {
-            dim: components.dim(),
-            mean: in_f64(components.mean()),
-            precision: in_f64(components.log_var())
-                .iter()
-                .map(|v| (-v).exp())
-                .collect(),
-            log_normaliser: log_normalisers(
-                &in_f64(components.log_var()),
-                components.dim(),
-                &log_weights,
-            ),
-            cumulative_weight: running_sum(log_weights.iter().map(|w| w.exp())),
+            mean: components.mean().view().mapv(f64::from),
+            precision: log_var.mapv(|log_var| (-log_var).exp()),
+            log_normaliser: log_normalisers(&log_var, &log_weights),
+            cumulative_weight: cumulative_weights(&log_weights),
         })
     }
 
-    /// Dimensions of the latent space.
+    /// Returns the number of dimensions of the latent space.
     pub(crate) fn dim(&self) -> usize {
-        self.dim
+        self.mean.ncols()
     }
 
-    /// log density of each point, `[k]`.
+    /// Returns the log density of each point, `[points]`.
     pub(crate) fn log_prob(&self, points: &Latents) -> Vec<f64> {
+        // Two buffers serve all points: this is the inner loop of importance sampling.
+        let mut point = vec![0.0; self.dim()];
         let mut terms = vec![0.0; self.log_normaliser.len()];
-        let mut point = vec![0.0; self.dim];
-        let density = |row: &[f32]| {
-            point
-                .iter_mut()
-                .zip(row)
-                .for_each(|(wide, &narrow)| *wide = f64::from(narrow));
+        let mut nats = Vec::with_capacity(points.rows());
+        for row in points.view().outer_iter() {
+            for (wide, &narrow) in point.iter_mut().zip(row) {
+                *wide = f64::from(narrow);
+            }
             self.fill_terms(&point, &mut terms);
-            log_sum_exp(&terms)
-        };
-        points
-            .values()
-            .chunks_exact(self.dim)
-            .map(density)
-            .collect()
+            nats.push(log_sum_exp(&terms));
+        }
+        nats
     }
 
-    /// log (w_s N(point; m_s, v_s)) of each component.
+    /// Fills `terms` with log (w_s N(point; m_s, v_s)) of each component.
     fn fill_terms(&self, point: &[f64], terms: &mut [f64]) {
-        let components = self
-            .mean
-            .chunks_exact(self.dim)
-            .zip(self.precision.chunks_exact(self.dim));
+        let components = self.mean.outer_iter().zip(self.precision.outer_iter());
         for ((term, log_normaliser), (mean, precision)) in
             terms.iter_mut().zip(&self.log_normaliser).zip(components)
         {
-            *term = log_normaliser - 0.5 * quadratic_form(point, mean, precision);
+            let distance = quadratic_form(point, contiguous(&mean), contiguous(&precision));
+            *term = log_normaliser - 0.5 * distance;
         }
     }
 
-    /// One draw into `cells`: one uniform number for the component, then `dim` normal ones.
+    /// Fills `cells` with one draw: one uniform number for the component, then `dim` normal ones.
     pub(crate) fn fill_draw(&self, cells: &mut [f32], stream: &mut RandomStream) {
-        let level = f64::from(stream.uniform());
-        let last = self.cumulative_weight.len() - 1;
-        let component = self
-            .cumulative_weight
-            .partition_point(|&sum| sum <= level)
-            .min(last);
-        let parameters = component * self.dim..(component + 1) * self.dim;
+        let component = self.draw_component(stream);
         stream.fill_standard_normal(cells);
-        let (mean, precision) = (&self.mean[parameters.clone()], &self.precision[parameters]);
+        let mean = self.mean.row(component);
+        let precision = self.precision.row(component);
         for ((cell, mean), precision) in cells.iter_mut().zip(mean).zip(precision) {
             *cell = (mean + f64::from(*cell) / precision.sqrt()) as f32;
         }
     }
+
+    fn draw_component(&self, stream: &mut RandomStream) -> usize {
+        let level = f64::from(stream.uniform());
+        let place = self.cumulative_weight.partition_point(|&sum| sum <= level);
+        // Rounding can leave the last sum a little below 1, and the level above it.
+        place.min(self.cumulative_weight.len() - 1)
+    }
 }
 
-/// log w − ½ Σ (log v + ln 2π) of each component.
-fn log_normalisers(log_var: &[f64], dim: usize, log_weights: &[f64]) -> Vec<f64> {
-    let rows = log_var.chunks_exact(dim).zip(log_weights);
-    rows.map(|(row, log_weight)| log_weight - 0.5 * row.iter().map(|v| v + LN_TWO_PI).sum::<f64>())
-        .collect()
+/// Returns log w − ½ Σ (log v + ln 2π) of each component.
+fn log_normalisers(log_var: &Array2<f64>, log_weights: &[f64]) -> Vec<f64> {
+    let mut normalisers = Vec::with_capacity(log_weights.len());
+    for (log_var, log_weight) in log_var.outer_iter().zip(log_weights) {
+        let log_volume: f64 = log_var.iter().map(|v| v + LN_TWO_PI).sum();
+        normalisers.push(log_weight - 0.5 * log_volume);
+    }
+    normalisers
 }
 
-fn running_sum(items: impl Iterator<Item = f64>) -> Vec<f64> {
-    let add = |sum: &mut f64, item: f64| {
-        *sum += item;
-        Some(*sum)
-    };
-    items.scan(0.0, add).collect()
+/// Returns the running sums of e^{log_weights}.
+fn cumulative_weights(log_weights: &[f64]) -> Vec<f64> {
+    let mut sum = 0.0;
+    let mut sums = Vec::with_capacity(log_weights.len());
+    for log_weight in log_weights {
+        sum += log_weight.exp();
+        sums.push(sum);
+    }
+    sums
 }
 
-/// Σ_j (z_j − m_j)² · p_j.
+fn contiguous<'a>(row: &ArrayView1<'a, f64>) -> &'a [f64] {
+    row.to_slice().expect("rows are contiguous")
+}
+
+/// Returns Σ_j (z_j − m_j)² · p_j.
 fn quadratic_form(point: &[f64], mean: &[f64], precision: &[f64]) -> f64 {
     let (points, point_rest) = point.as_chunks::<LANES>();
     let (means, mean_rest) = mean.as_chunks::<LANES>();
@@ -140,10 +137,10 @@ fn quadratic_form(point: &[f64], mean: &[f64], precision: &[f64]) -> f64 {
             sums[lane] += gap * gap * p[lane];
         }
     }
-    let rest = point_rest
-        .iter()
-        .zip(mean_rest)
-        .zip(precision_rest)
-        .map(|((z, m), p)| (z - m) * (z - m) * p);
-    sums.iter().sum::<f64>() + rest.sum::<f64>()
+    // The rest is summed apart and added last, so that sums do not depend on the processor.
+    let mut rest = 0.0;
+    for ((z, m), p) in point_rest.iter().zip(mean_rest).zip(precision_rest) {
+        rest += (z - m) * (z - m) * p;
+    }
+    sums.iter().sum::<f64>() + rest
 }

@@ -1,10 +1,9 @@
-use crate::row_estimate::LogLikelihoodMoments;
 use crate::{EvalError, TargetEstimate};
 use serde::{Deserialize, Serialize};
 use zbridge_core::Estimate;
 
-/// The four estimates that two factorisations of p(x, y) are made of, all over the same pairs in
-/// the same order.
+/// The four estimates that two factorisations of p(x, y) consist of, all over the same pairs in the
+/// same order.
 #[derive(Debug, Clone, Copy)]
 pub struct JointFactors<'a> {
     /// log p(x_i).
@@ -20,11 +19,11 @@ pub struct JointFactors<'a> {
 /// log p(x, y) of pairs by both factorisations, log p(x) + log p(y|x) and log p(y) + log p(x|y),
 /// and their gap.
 ///
-/// One joint has one value. Two directions that were fitted apart, beside two given models, give
-/// two: the gap is what the direction gap of the latents is in the space of observations. A mean
-/// gap of 0 needs no agreement (gaps of both signs cancel); the mean of its absolute value does,
-/// but is biased up by the noise of the draws, about √(2/π) times a row's error where the true gap
-/// is 0.
+/// A joint density has one value. Two directions that were fitted separately, together with two
+/// given models, have two: the gap is what the direction gap of the latents is in the space of
+/// observations. A mean gap of 0 does not imply agreement (gaps of both signs cancel). The mean of
+/// the absolute gap does, but it is biased up by the noise of the draws, by about √(2/π) times a
+/// row's error if the true gap is 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JointLikelihood {
     /// One value for each pair.
@@ -47,38 +46,38 @@ pub struct JointRow {
     pub by_x_first_nats: f64,
     /// log p(y) + log p(x|y), in nats.
     pub by_y_first_nats: f64,
-    /// Standard error of their difference over draws, in nats, as if the four estimates had drawn
-    /// apart. Those that share draws (log p(x) and log p(x|y)) enter with opposite signs, so that
-    /// the true one is smaller.
+    /// Standard error of their difference over draws, in nats, as if the four estimates had
+    /// independent draws. Estimates that share draws (log p(x) and log p(x|y)) enter with opposite
+    /// signs, so that the true error is smaller.
     pub gap_error_nats: f64,
 }
 
 impl JointRow {
-    /// x first − y first, in nats; NaN where both are −∞.
+    /// Returns x first − y first, in nats; NaN if both are −∞.
     pub fn gap_nats(&self) -> f64 {
         self.by_x_first_nats - self.by_y_first_nats
     }
 }
 
 impl JointLikelihood {
-    /// Both factorisations of the pairs that the four estimates are of.
+    /// Returns both factorisations of the pairs of the four estimates.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] when the four differ in number.
+    /// [`EvalError::Mismatch`] if the four differ in number.
     pub fn of(factors: &JointFactors<'_>) -> Result<Self, EvalError> {
         let rows = factors.x.per_row.len();
         for other in [factors.y_given_x, factors.y, factors.x_given_y] {
             EvalError::expect_count("estimates, one per pair", rows, other.per_row.len())?;
         }
         let per_row: Vec<JointRow> = (0..rows).map(|row| factors.row(row)).collect();
-        let over = |value: &dyn Fn(&JointRow) -> f64| {
-            LogLikelihoodMoments::of(per_row.iter().map(value)).estimate()
-        };
+        let by_x_first = per_row.iter().map(|row| row.by_x_first_nats);
+        let by_y_first = per_row.iter().map(|row| row.by_y_first_nats);
+        let gaps = per_row.iter().map(JointRow::gap_nats);
         Ok(Self {
-            by_x_first_nats: over(&|row| row.by_x_first_nats),
-            by_y_first_nats: over(&|row| row.by_y_first_nats),
-            gap_nats: Estimate::of(per_row.iter().map(JointRow::gap_nats)),
-            absolute_gap_nats: Estimate::of(per_row.iter().map(|row| row.gap_nats().abs())),
+            by_x_first_nats: Estimate::of_log_densities(by_x_first),
+            by_y_first_nats: Estimate::of_log_densities(by_y_first),
+            gap_nats: Estimate::of(gaps.clone()),
+            absolute_gap_nats: Estimate::of(gaps.map(f64::abs)),
             per_row,
         })
     }
@@ -87,7 +86,7 @@ impl JointLikelihood {
 impl JointFactors<'_> {
     fn row(&self, row: usize) -> JointRow {
         let [x, y_given_x, y, x_given_y] =
-            [self.x, self.y_given_x, self.y, self.x_given_y].map(|e| e.per_row[row]);
+            [self.x, self.y_given_x, self.y, self.x_given_y].map(|factor| factor.per_row[row]);
         let squares = [x, y_given_x, y, x_given_y].map(|estimate| estimate.standard_error.powi(2));
         JointRow {
             by_x_first_nats: x.log_mean_nats + y_given_x.log_mean_nats,

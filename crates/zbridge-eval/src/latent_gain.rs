@@ -1,20 +1,20 @@
-use crate::row_estimate::LogLikelihoodMoments;
-use crate::{CrossDensities, LogWeights};
+use crate::LogWeights;
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use zbridge_core::Estimate;
 
 /// What a source tells of its target: log q(t_i|s_i) − log mean_j q(t_i|s_j), mean over held-out
 /// pairs, in nats.
 ///
-/// For q(t|s) = p(t|s) it estimates the mutual information of the latents; a density that ignores
-/// its source has 0, one that is worse than its own marginal is below.
+/// For q(t|s) = p(t|s) it estimates the mutual information of the latents. A density that ignores
+/// its source has 0; one that is worse than its own marginal is below 0.
 ///
 /// **Bias**: with the own source among the j, as in [`gain_nats`](Self::gain_nats), no value
 /// exceeds ln n, and for the true conditional the mean is too low: a lower bound. Without it, as in
 /// [`leave_one_out_nats`](Self::leave_one_out_nats), it is too high for *any* q (the logarithm of a
-/// mean of n − 1 densities is too low), an upper bound, and +∞ where no other source explains the
-/// target. Report the first; where the two are far apart, more pairs are needed than there are,
-/// which is so once the gain comes near its ceiling.
+/// mean of n − 1 densities is too low), an upper bound, and +∞ if no other source explains the
+/// target. Report the first. If the two differ much, there are too few pairs, which is so once the
+/// gain comes near its ceiling.
 ///
 /// # Source
 /// Poole, Ozair, van den Oord, Alemi, Tucker (2019), *On variational bounds of mutual information*,
@@ -32,44 +32,46 @@ pub struct LatentGain {
 }
 
 impl LatentGain {
-    pub(crate) fn of(densities: &CrossDensities) -> Self {
-        let rows = 0..densities.count();
-        let per_pair_nats: Vec<f64> = rows
-            .clone()
-            .map(|row| gain(densities, row, |_| true))
-            .collect();
-        let left_out = rows.map(|row| gain(densities, row, |source| source != row));
+    /// Returns the gain from log q(t_i|s_j) in nats, `[targets, sources]`.
+    pub(crate) fn of(nats: ArrayView2<f64>) -> Self {
+        let (mut gains, mut left_out) = (Vec::new(), Vec::new());
+        for (own, of_target) in nats.outer_iter().enumerate() {
+            let all = of_target.iter().copied().collect();
+            let others = of_target.iter().enumerate();
+            let others = others.filter(|(source, _)| *source != own);
+            gains.push(gain(of_target[own], &all));
+            left_out.push(gain(
+                of_target[own],
+                &others.map(|(_, &nats)| nats).collect(),
+            ));
+        }
         Self {
-            gain_nats: LogLikelihoodMoments::of(per_pair_nats.iter().copied()).estimate(),
-            leave_one_out_nats: LogLikelihoodMoments::of(left_out).estimate(),
-            ceiling_nats: (densities.count() as f64).ln(),
-            per_pair_nats,
+            gain_nats: Estimate::of_log_densities(gains.iter().copied()),
+            leave_one_out_nats: Estimate::of_log_densities(left_out),
+            ceiling_nats: (nats.nrows() as f64).ln(),
+            per_pair_nats: gains,
         }
     }
 }
 
-/// log q(t|own source) − log mean over the sources that are asked for; −∞ where the own source
-/// excludes the target.
-fn gain(densities: &CrossDensities, row: usize, asked: impl Fn(usize) -> bool) -> f64 {
-    let own = densities.nats(row, row);
+/// Returns log q(t|own source) − log of the mean density; −∞ if the own source excludes the target.
+fn gain(own: f64, densities: &LogWeights) -> f64 {
+    // Otherwise (−∞) − (−∞) would be NaN if the other sources exclude the target as well.
     if own == f64::NEG_INFINITY {
         return own;
     }
-    let mut mean = LogWeights::default();
-    (0..densities.count())
-        .filter(|&source| asked(source))
-        .for_each(|source| mean.push(densities.nats(row, source)));
-    own - mean.log_mean()
+    own - densities.log_mean()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::CrossDensities;
+    use ndarray::array;
 
     #[test]
     fn two_pairs_worked_out_by_hand() {
-        let nats = [0.6f64, 0.2, 0.1, 0.3].map(f64::ln).to_vec();
-        let found = CrossDensities::from_nats(nats, 2).gain();
+        let nats = array![[0.6f64, 0.2], [0.1, 0.3]].mapv(f64::ln);
+        let found = CrossDensities::from_nats(nats).gain();
         assert!((found.per_pair_nats[0] - (0.6f64 / 0.4).ln()).abs() < 1e-12);
         assert!((found.gain_nats.mean - 0.5 * (1.5f64.ln() + 1.5f64.ln())).abs() < 1e-12);
         assert!((found.leave_one_out_nats.mean - 3f64.ln()).abs() < 1e-12);
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_density_that_ignores_its_source_gains_nothing() {
-        let found = CrossDensities::from_nats(vec![-1.0, -1.0, -7.0, -7.0], 2).gain();
+        let found = CrossDensities::from_nats(array![[-1.0, -1.0], [-7.0, -7.0]]).gain();
         assert_eq!(
             (found.gain_nats.mean, found.leave_one_out_nats.mean),
             (0.0, 0.0)
@@ -87,8 +89,8 @@ mod tests {
 
     #[test]
     fn impossible_targets_are_minus_infinity_not_nan() {
-        let none = f64::NEG_INFINITY;
-        let found = CrossDensities::from_nats(vec![none, none, 0.0, 0.0], 2).gain();
-        assert_eq!(found.gain_nats.mean, none);
+        let impossible = f64::NEG_INFINITY;
+        let found = CrossDensities::from_nats(array![[impossible, impossible], [0.0, 0.0]]).gain();
+        assert_eq!(found.gain_nats.mean, impossible);
     }
 }

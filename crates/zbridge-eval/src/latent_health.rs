@@ -1,110 +1,121 @@
+use ndarray::{Array2, ArrayView1, Axis};
 use serde::Serialize;
 use std::collections::HashSet;
 use zbridge_core::{DiagonalGaussian, Moments, Posterior};
 
-/// What the posteriors of many observations say of a latent space, before anything is fitted on
-/// them.
+/// A dimension is collapsed if less than this share of its whole variance is that of the means.
+const COLLAPSED_BELOW: f64 = 0.02;
+/// Values with a standard deviation below this count as equal.
+const CONSTANT_BELOW: f64 = 1e-7;
+/// The largest number of rows over which the covariance is taken.
+const MOST_ROWS_OF_COVARIANCE: usize = 512;
+
+/// Faults and figures of a latent space, from the posteriors of many observations and before a
+/// bridge is fitted.
+///
+/// ```
+/// use zbridge_core::{DiagonalGaussian, Latents, Posterior, RandomStream};
+/// use zbridge_eval::LatentHealth;
+///
+/// // Narrow posteriors whose means vary in both dimensions.
+/// let means = DiagonalGaussian::standard(100, 2).sample(&mut RandomStream::named(7, "means"));
+/// let posterior = DiagonalGaussian::new(means, Latents::filled(100, 2, -4.0))?;
+/// let health = LatentHealth::of(&Posterior::from(posterior));
+/// assert_eq!((health.active, health.collapsed.len(), health.constant.len()), (2, 0, 0));
+/// # Ok::<(), zbridge_core::ShapeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LatentHealth {
-    /// Observations.
+    /// The number of observations.
     pub rows: usize,
-    /// Dimensions.
+    /// The number of dimensions.
     pub dim: usize,
-    /// Observations whose posterior no earlier one has: few where the modality is discrete.
+    /// The number of different posteriors: few if the modality is discrete.
     pub distinct_rows: usize,
     /// Dimensions along which all means are equal.
     pub constant: Vec<usize>,
     /// Dimensions along which the means vary, but by less than a fiftieth of the whole variance:
-    /// the encoder says next to nothing there (a collapsed posterior). Constant ones are not
-    /// counted again.
+    /// the encoder tells almost nothing there (a collapsed posterior). They exclude the constant
+    /// ones.
     pub collapsed: Vec<usize>,
-    /// Dimensions that carry the observations: all others.
+    /// The number of all other dimensions.
     pub active: usize,
-    /// Participation ratio (Σλ)² / Σλ² of the covariance of the means: in how many directions they
-    /// really vary.
+    /// Participation ratio (Σλ)² / Σλ² of the covariance of the means: the number of directions in
+    /// which they vary.
     pub effective_dim: f64,
-    /// Least and largest standard deviation of the means over active dimensions.
+    /// Smallest and largest standard deviation of the means over active dimensions; 0 if there are
+    /// none.
     pub scale: [f64; 2],
-    /// The value of any mean that is farthest from zero, with its row and column.
-    pub farthest: (f64, usize, usize),
-    /// Mean over active dimensions of the share of variance that is the posteriors' own: 0 for
-    /// points, near 1 where posteriors overlap so much that they tell observations hardly apart.
+    /// The coordinate of a mean that is farthest from zero.
+    pub farthest: FarthestMean,
+    /// Mean over active dimensions of the share of variance within posteriors: 0 for points, near 1
+    /// if posteriors overlap so much that they hardly distinguish observations.
     pub posterior_share: f64,
 }
 
-/// Share of the whole variance below which the means' own counts for nothing.
-const COLLAPSED_BELOW: f64 = 0.02;
-/// Standard deviation below which values count as equal.
-const CONSTANT_BELOW: f64 = 1e-7;
-/// Rows that the covariance is taken over at most.
-const ROWS_OF_COVARIANCE: usize = 512;
+/// A coordinate of a posterior mean; serialised as `[value, row, column]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(into = "(f64, usize, usize)")]
+pub struct FarthestMean {
+    /// The coordinate.
+    pub value: f64,
+    /// The observation, from 0.
+    pub row: usize,
+    /// The dimension, from 0.
+    pub column: usize,
+}
+
+impl From<FarthestMean> for (f64, usize, usize) {
+    fn from(farthest: FarthestMean) -> Self {
+        (farthest.value, farthest.row, farthest.column)
+    }
+}
 
 impl LatentHealth {
-    /// The health of a batch of posteriors.
+    /// Returns the health of a batch of posteriors.
     pub fn of(posterior: &Posterior) -> Self {
         let moments = posterior.moments();
-        let (rows, dim) = (moments.rows(), moments.dim());
+        let dim = moments.dim();
         let columns: Vec<Column> = (0..dim)
             .map(|column| Column::of(&moments, column))
             .collect();
-        let places = |test: &dyn Fn(&Column) -> bool| -> Vec<usize> {
-            columns
-                .iter()
-                .enumerate()
-                .filter(|(_, column)| test(column))
-                .map(|(place, _)| place)
-                .collect()
-        };
-        let constant = places(&|column| column.is_constant());
-        let collapsed = places(&|column| column.is_collapsed());
-        let active = places(&|column| !column.is_constant() && !column.is_collapsed());
-        let deviations = active.iter().map(|&place| columns[place].between.sqrt());
-        let scale = deviations.fold([f64::INFINITY, 0.0f64], |[low, high], sd| {
-            [low.min(sd), high.max(sd)]
-        });
-        let shares = active
-            .iter()
-            .map(|&place| columns[place].within / columns[place].total());
+        let active: Vec<&Column> = columns.iter().filter(|column| column.is_active()).collect();
         Self {
-            rows,
+            rows: moments.rows(),
             dim,
             distinct_rows: distinct_rows(&moments),
+            constant: places(&columns, Column::is_constant),
+            collapsed: places(&columns, Column::is_collapsed),
             active: active.len(),
             effective_dim: effective_dim(&moments),
-            scale: if active.is_empty() { [0.0; 2] } else { scale },
-            farthest: farthest(&moments),
-            posterior_share: shares.sum::<f64>() / active.len().max(1) as f64,
-            constant,
-            collapsed,
+            scale: scale(&active),
+            farthest: FarthestMean::of(&moments),
+            posterior_share: posterior_share(&active),
         }
     }
 }
 
-/// One dimension: the variance of the means, and the mean of the variances.
+/// One dimension of a latent space.
 struct Column {
+    /// The variance of the means.
     between: f64,
+    /// The mean of the variances.
     within: f64,
 }
 
 impl Column {
     fn of(moments: &DiagonalGaussian, column: usize) -> Self {
         let (mut means, mut variances) = (Moments::default(), Moments::default());
-        for row in 0..moments.rows() {
-            means.push(f64::from(moments.mean().row_values(row)[column]));
-            variances.push(f64::from(moments.log_var().row_values(row)[column]).exp());
+        for &mean in moments.mean().view().column(column) {
+            means.push(f64::from(mean));
+        }
+        for &log_var in moments.log_var().view().column(column) {
+            variances.push(f64::from(log_var).exp());
         }
         Self {
-            between: if moments.rows() > 1 {
-                means.variance()
-            } else {
-                0.0
-            },
+            between: means.variance(),
             within: variances.mean(),
         }
-    }
-
-    fn total(&self) -> f64 {
-        self.between + self.within
     }
 
     fn is_constant(&self) -> bool {
@@ -114,53 +125,63 @@ impl Column {
     fn is_collapsed(&self) -> bool {
         !self.is_constant() && self.between < COLLAPSED_BELOW * self.total()
     }
+
+    fn is_active(&self) -> bool {
+        !self.is_constant() && !self.is_collapsed()
+    }
+
+    fn total(&self) -> f64 {
+        self.between + self.within
+    }
+}
+
+/// Returns the numbers of the columns that pass a test.
+fn places(columns: &[Column], test: fn(&Column) -> bool) -> Vec<usize> {
+    let numbers = 0..columns.len();
+    numbers.filter(|&number| test(&columns[number])).collect()
+}
+
+/// Returns the smallest and the largest standard deviation of the means; 0 without columns.
+fn scale(active: &[&Column]) -> [f64; 2] {
+    if active.is_empty() {
+        return [0.0; 2];
+    }
+    let (mut smallest, mut largest) = (f64::INFINITY, 0.0f64);
+    for column in active {
+        let sd = column.between.sqrt();
+        smallest = smallest.min(sd);
+        largest = largest.max(sd);
+    }
+    [smallest, largest]
+}
+
+/// Returns the mean share of variance within posteriors; 0 without columns.
+fn posterior_share(active: &[&Column]) -> f64 {
+    let shares = active.iter().map(|column| column.within / column.total());
+    shares.sum::<f64>() / active.len().max(1) as f64
 }
 
 fn distinct_rows(moments: &DiagonalGaussian) -> usize {
-    let bits = |row: usize| -> Vec<u32> {
-        let values = moments
-            .mean()
-            .row_values(row)
-            .iter()
-            .chain(moments.log_var().row_values(row));
-        values.map(|value| value.to_bits()).collect()
-    };
-    (0..moments.rows()).map(bits).collect::<HashSet<_>>().len()
+    let (means, log_vars) = (moments.mean().view(), moments.log_var().view());
+    // Bits, because floats have no hash.
+    let bits = |row: ArrayView1<f32>| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let rows = means.outer_iter().zip(log_vars.outer_iter());
+    let rows: HashSet<_> = rows
+        .map(|(mean, log_var)| (bits(mean), bits(log_var)))
+        .collect();
+    rows.len()
 }
 
-/// (tr C)² / tr C² of the means' covariance C, from the inner products of centred rows: tr C² is
-/// theirs squared, whatever the number of dimensions.
+/// Returns (tr C)² / tr C² of the covariance C of the means.
 fn effective_dim(moments: &DiagonalGaussian) -> f64 {
-    let (rows, dim) = (moments.rows().min(ROWS_OF_COVARIANCE), moments.dim());
-    let mut centre = vec![0.0f64; dim];
-    for row in 0..rows {
-        let values = moments.mean().row_values(row);
-        centre
-            .iter_mut()
-            .zip(values)
-            .for_each(|(sum, value)| *sum += f64::from(*value) / rows as f64);
-    }
-    let centred = |row: usize| {
-        moments
-            .mean()
-            .row_values(row)
-            .iter()
-            .zip(&centre)
-            .map(|(value, c)| f64::from(*value) - c)
-    };
-    let centred: Vec<Vec<f64>> = (0..rows).map(|row| centred(row).collect()).collect();
-    let product = |a: usize, b: usize| {
-        centred[a]
-            .iter()
-            .zip(&centred[b])
-            .map(|(a, b)| a * b)
-            .sum::<f64>()
-    };
+    let means = centred_means(moments);
+    // tr C² is the sum of squared inner products of rows, whatever the number of dimensions.
     let (mut trace, mut squares) = (0.0, 0.0);
-    for a in 0..rows {
-        let own = product(a, a);
+    for a in 0..means.nrows() {
+        let own = dot(means.row(a), means.row(a));
         trace += own;
-        squares += own.powi(2) + 2.0 * (0..a).map(|b| product(a, b).powi(2)).sum::<f64>();
+        let before = (0..a).map(|b| dot(means.row(a), means.row(b)).powi(2));
+        squares += own.powi(2) + 2.0 * before.sum::<f64>();
     }
     if squares > 0.0 {
         trace * trace / squares
@@ -169,17 +190,41 @@ fn effective_dim(moments: &DiagonalGaussian) -> f64 {
     }
 }
 
-fn farthest(moments: &DiagonalGaussian) -> (f64, usize, usize) {
-    let values = moments.mean().values();
-    let place = (0..values.len())
-        .max_by(|&a, &b| values[a].abs().total_cmp(&values[b].abs()))
-        .unwrap_or(0);
-    let value = values.get(place).copied().unwrap_or(0.0);
-    (
-        f64::from(value),
-        place / moments.dim(),
-        place % moments.dim(),
-    )
+/// Returns the first means, each column minus its own mean, `[rows, dim]`.
+fn centred_means(moments: &DiagonalGaussian) -> Array2<f64> {
+    let rows = moments.rows().min(MOST_ROWS_OF_COVARIANCE);
+    let mut means = moments.mean().view();
+    means.slice_axis_inplace(Axis(0), (0..rows).into());
+    let mut centred = means.mapv(f64::from);
+    for mut column in centred.columns_mut() {
+        let centre = column
+            .iter()
+            .fold(0.0, |sum, value| sum + value / rows as f64);
+        column.mapv_inplace(|value| value - centre);
+    }
+    centred
+}
+
+fn dot(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+impl FarthestMean {
+    /// Returns the coordinate of largest magnitude; 0 without observations.
+    fn of(moments: &DiagonalGaussian) -> Self {
+        let mut farthest = Self {
+            value: 0.0,
+            row: 0,
+            column: 0,
+        };
+        for ((row, column), &value) in moments.mean().view().indexed_iter() {
+            let value = f64::from(value);
+            if value.abs() >= farthest.value.abs() {
+                farthest = Self { value, row, column };
+            }
+        }
+        farthest
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +259,12 @@ mod tests {
             (health.constant, health.collapsed, health.active),
             (vec![3], vec![2], 3)
         );
-        assert_eq!(health.farthest, (-40.0, 7, 1));
+        let farthest = FarthestMean {
+            value: -40.0,
+            row: 7,
+            column: 1,
+        };
+        assert_eq!(health.farthest, farthest);
         assert!((0.8..1.2).contains(&health.scale[0]) && health.scale[1] > 2.0);
         assert!(health.posterior_share < 0.1);
         assert_eq!(health.distinct_rows, 500);

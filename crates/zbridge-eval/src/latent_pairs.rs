@@ -1,8 +1,21 @@
 use crate::EvalError;
+use ndarray::Array2;
 use zbridge_core::{Latents, Posterior, RandomStream};
 
-/// One point of each latent space for each held-out pair: what a conditional density is evaluated
-/// on where no given model can be opened.
+/// A point of each latent space for each held-out pair: the data on which a conditional density is
+/// evaluated in latent space, without the given models.
+///
+/// ```
+/// use zbridge_core::{DiagonalGaussian, Posterior};
+/// use zbridge_eval::LatentPairs;
+///
+/// let x = Posterior::from(DiagonalGaussian::standard(100, 8));
+/// let y = Posterior::from(DiagonalGaussian::standard(100, 2));
+/// let pairs = LatentPairs::draw(&x, &y, 7)?;
+/// assert_eq!((pairs.count(), pairs.sources().dim(), pairs.targets().dim()), (100, 8, 2));
+/// assert_eq!(pairs.at_most(30, 7)?.count(), 30);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LatentPairs {
     sources: Latents,
@@ -10,33 +23,26 @@ pub struct LatentPairs {
 }
 
 impl LatentPairs {
-    /// These pairs, row by row.
+    /// Returns these pairs, row by row.
     ///
     /// # Shapes
     /// `sources` `[n, source dim]`, `targets` `[n, target dim]`.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] when the two differ in number, [`EvalError::Empty`] with fewer than
-    /// two pairs: nothing can be compared with a single one.
+    /// [`EvalError::Mismatch`] if the two differ in number, [`EvalError::TooFew`] with fewer than
+    /// two pairs: a single one cannot be compared with others.
     pub fn new(sources: Latents, targets: Latents) -> Result<Self, EvalError> {
-        EvalError::expect_count(
-            "target latents, one per source",
-            sources.rows(),
-            targets.rows(),
-        )?;
-        match sources.rows() {
-            0 | 1 => Err(EvalError::Empty {
-                what: "held-out pairs: at least two are needed; a second pair",
-            }),
-            _ => Ok(Self { sources, targets }),
-        }
+        let what = "target latents, one per source";
+        EvalError::expect_count(what, sources.rows(), targets.rows())?;
+        EvalError::expect_items("held-out pairs", 2, sources.rows())?;
+        Ok(Self { sources, targets })
     }
 
-    /// A draw of z ~ p(z|observation) on both sides of each pair.
+    /// Returns a draw of z ~ p(z|observation) on both sides of each pair.
     ///
     /// Pair `i` uses the streams `("evaluate/pairs/source", seed).child(i)` and
-    /// `("evaluate/pairs/target", seed).child(i)`, so that it has the same latents whatever other
-    /// pairs are there.
+    /// `("evaluate/pairs/target", seed).child(i)`, so that its latents do not depend on the other
+    /// pairs.
     ///
     /// # Errors
     /// Those of [`new`](Self::new).
@@ -47,13 +53,13 @@ impl LatentPairs {
         )
     }
 
-    /// All pairs, or `most` of them taken at random (stream `("evaluate/candidates", seed)`), in
-    /// their order.
+    /// Returns all pairs, or `most` of them taken at random (stream `("evaluate/candidates",
+    /// seed)`), in their order.
     ///
     /// # Errors
-    /// [`EvalError::Setting`] when fewer than two may stay.
+    /// [`EvalError::Setting`] if `most` is below two.
     pub fn at_most(&self, most: usize, seed: u64) -> Result<Self, EvalError> {
-        crate::rows::expect_at_least("most", 2, most)?;
+        EvalError::expect_setting("most", 2, most)?;
         let mut rows = RandomStream::named(seed, "evaluate/candidates").permutation(self.count());
         rows.truncate(most);
         rows.sort_unstable();
@@ -63,7 +69,8 @@ impl LatentPairs {
         })
     }
 
-    /// The pairs as seen from the other side, for the other direction's density.
+    /// Returns the pairs with sources and targets exchanged, for the density of the other
+    /// direction.
     pub fn swapped(&self) -> Self {
         Self {
             sources: self.targets.clone(),
@@ -71,39 +78,39 @@ impl LatentPairs {
         }
     }
 
-    /// How many pairs.
+    /// Returns the number of pairs.
     pub fn count(&self) -> usize {
         self.sources.rows()
     }
 
-    /// `[n, source dim]`.
+    /// Returns the sources, `[n, source dim]`.
     pub fn sources(&self) -> &Latents {
         &self.sources
     }
 
-    /// `[n, target dim]`.
+    /// Returns the targets, `[n, target dim]`.
     pub fn targets(&self) -> &Latents {
         &self.targets
     }
 
-    /// Errors unless the pairs lie in these latent spaces.
+    /// Checks that the pairs lie in these latent spaces, (source, target).
+    ///
+    /// # Errors
+    /// [`EvalError::Mismatch`] otherwise.
     pub(crate) fn expect_dims(&self, (source, target): (usize, usize)) -> Result<(), EvalError> {
         EvalError::expect_count("dimensions of the sources", source, self.sources.dim())?;
         EvalError::expect_count("dimensions of the targets", target, self.targets.dim())
     }
 }
 
+/// Returns a draw from each posterior, each with the child of its row.
 fn draw_each(posterior: &Posterior, streams: &RandomStream) -> Result<Latents, EvalError> {
-    let draw = |row: usize| {
-        posterior
-            .select(&[row])
-            .sample(&mut streams.child(row as u64))
-            .into_vec()
-    };
-    Ok(Latents::from_vec(
-        (0..posterior.rows()).flat_map(draw).collect(),
-        posterior.dim(),
-    )?)
+    let mut points = Array2::zeros((posterior.rows(), posterior.dim()));
+    for (row, mut point) in points.outer_iter_mut().enumerate() {
+        let mut stream = streams.child(row as u64);
+        point.assign(&posterior.select(&[row]).sample(&mut stream).row(0));
+    }
+    Ok(Latents::new(points)?)
 }
 
 #[cfg(test)]
@@ -116,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_does_not_notice_the_others() {
+    fn a_pair_does_not_depend_on_the_others() {
         let many = LatentPairs::draw(&posterior(9), &posterior(9), 5).unwrap();
         let few = LatentPairs::draw(&posterior(4), &posterior(4), 5).unwrap();
         assert_eq!(many.sources().select(&[0, 1, 2, 3]), *few.sources());
@@ -147,7 +154,7 @@ mod tests {
         assert!(LatentPairs::draw(&posterior(3), &posterior(2), 1).is_err());
         assert!(matches!(
             LatentPairs::draw(&posterior(1), &posterior(1), 1),
-            Err(EvalError::Empty { .. })
+            Err(EvalError::TooFew { .. })
         ));
         assert!(
             LatentPairs::draw(&posterior(3), &posterior(3), 1)

@@ -1,21 +1,24 @@
 /// A stream of importance weights, given by their logarithms and summed without overflow.
 ///
-/// Keeps m = max log w, Σ e^{log w − m} and Σ e^{2(log w − m)}: constant memory in the number of
-/// weights. A weight of zero (log weight −∞) counts like any other. NaN and +∞ are no weights: the
-/// results are then NaN, and [`importance_sampled`](crate::importance_sampled) refuses them before
-/// they come here.
+/// It keeps m = max log w, Σ e^{log w − m} and Σ e^{2(log w − m)}: constant memory in the number of
+/// weights. A weight of zero (log weight −∞) counts like any other. NaN and +∞ are no weights: with
+/// one of them, all results are NaN. The estimators of this crate refuse them before.
 ///
 /// ```
 /// let mut weights = zbridge_eval::LogWeights::default();
-/// [1000.0, 1000.0 + 3f64.ln()].into_iter().for_each(|w| weights.push(w));
+/// weights.push(1000.0);
+/// weights.push(1000.0 + 3f64.ln());
 /// assert!((weights.log_mean() - (1000.0 + 2f64.ln())).abs() < 1e-12);
 /// assert!((weights.effective_sample_size() - 16.0 / 10.0).abs() < 1e-12);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogWeights {
     count: usize,
-    greatest: f64,
+    /// m, the largest log weight.
+    largest: f64,
+    /// Σ e^{log w − m}.
     sum: f64,
+    /// Σ e^{2(log w − m)}.
     sum_of_squares: f64,
 }
 
@@ -23,115 +26,111 @@ impl Default for LogWeights {
     fn default() -> Self {
         Self {
             count: 0,
-            greatest: f64::NEG_INFINITY,
+            largest: f64::NEG_INFINITY,
             sum: 0.0,
             sum_of_squares: 0.0,
         }
     }
 }
 
+impl FromIterator<f64> for LogWeights {
+    fn from_iter<I: IntoIterator<Item = f64>>(log_weights: I) -> Self {
+        let mut weights = Self::default();
+        for log_weight in log_weights {
+            weights.push(log_weight);
+        }
+        weights
+    }
+}
+
 impl LogWeights {
-    /// Takes one more weight in, by its logarithm in nats.
+    /// Adds a weight, by its logarithm in nats.
     pub fn push(&mut self, log_weight: f64) {
         self.merge(&Self {
             count: 1,
-            greatest: log_weight,
+            largest: log_weight,
             sum: 1.0,
             sum_of_squares: 1.0,
         });
     }
 
-    /// Takes all weights of another stream in.
+    /// Adds all weights of another stream.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
-        if other.greatest == f64::NEG_INFINITY {
+        // Weights of zero add nothing; below, (−∞) − (−∞) would be NaN.
+        if other.largest == f64::NEG_INFINITY {
             return;
         }
-        let greatest = if other.greatest > self.greatest {
-            other.greatest
+        // Not `f64::max`, which would drop a NaN.
+        let largest = if other.largest > self.largest {
+            other.largest
         } else {
-            self.greatest
+            self.largest
         };
-        let (own, their) = (
-            (self.greatest - greatest).exp(),
-            (other.greatest - greatest).exp(),
-        );
+        let own = (self.largest - largest).exp();
+        let their = (other.largest - largest).exp();
         self.sum = self.sum * own + other.sum * their;
         self.sum_of_squares =
             self.sum_of_squares * own * own + other.sum_of_squares * their * their;
-        self.greatest = greatest;
+        self.largest = largest;
     }
 
-    /// How many weights came.
+    /// Returns the number of weights.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// log (1/K) Σ w_k in nats; −∞ when every weight is zero, NaN when there are none.
+    /// Returns log (1/K) Σ w_k in nats; −∞ if every weight is zero, NaN if there are none.
     pub fn log_mean(&self) -> f64 {
         match self.count {
             0 => f64::NAN,
-            count => self.greatest + (self.sum / count as f64).ln(),
+            count => self.largest + (self.sum / count as f64).ln(),
         }
     }
 
-    /// log Σ w_k in nats; −∞ when every weight is zero or there are none.
+    /// Returns log Σ w_k in nats; −∞ if every weight is zero or there are none.
     pub fn log_sum(&self) -> f64 {
-        if self.count == 0 {
-            f64::NEG_INFINITY
-        } else {
-            self.greatest + self.sum.ln()
+        match self.count {
+            0 => f64::NEG_INFINITY,
+            _ => self.largest + self.sum.ln(),
         }
     }
 
-    /// (Σ w)² / Σ w²: of how many equal weights these have the precision, 1 … K; 0 when every
-    /// weight is zero.
+    /// Returns (Σ w)² / Σ w²: the number of equal weights with the same precision, 1 … K; 0 if
+    /// every weight is zero.
     ///
     /// # Source
     /// Kong (1992), *A note on importance sampling using standardized weights*.
     pub fn effective_sample_size(&self) -> f64 {
         if self.sum_of_squares == 0.0 {
-            0.0
-        } else {
-            self.sum * self.sum / self.sum_of_squares
+            return 0.0;
         }
+        self.sum * self.sum / self.sum_of_squares
     }
 
-    /// Standard error of [`log_mean`](Self::log_mean) in nats; NaN for fewer than two weights or
-    /// only zeros.
+    /// Returns the standard error of [`log_mean`](Self::log_mean) in nats; NaN for fewer than two
+    /// weights or if every weight is zero.
     ///
-    /// Delta method: sd(log w̄) ≈ sd(w̄)/w̄ = sqrt((K/ESS − 1)/(K − 1)), with the unbiased variance
-    /// of w. With one dominant weight it says 1 nat whatever the truth is: read it beside the
-    /// effective sample size.
+    /// It is the delta method: sd(log w̄) ≈ sd(w̄)/w̄ = sqrt((K/ESS − 1)/(K − 1)), with the
+    /// unbiased variance of w. With one dominant weight it is 1 nat whatever the truth is: read it
+    /// together with the effective sample size.
     pub fn standard_error(&self) -> f64 {
         let effective = self.effective_sample_size();
         if self.count < 2 || effective == 0.0 {
             return f64::NAN;
         }
         let count = self.count as f64;
-        ((count / effective - 1.0).max(0.0) / (count - 1.0)).sqrt()
+        // Rounding can make this negative for equal weights. `clamp` keeps NaN, `max` would not.
+        let relative_variance = (count / effective - 1.0).clamp(0.0, f64::INFINITY);
+        (relative_variance / (count - 1.0)).sqrt()
     }
-}
-
-/// log Σ e^{terms} in nats without overflow; −∞ for no terms.
-pub fn log_sum_exp(terms: &[f64]) -> f64 {
-    let greatest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if greatest == f64::NEG_INFINITY {
-        return greatest;
-    }
-    greatest
-        + terms
-            .iter()
-            .map(|term| (term - greatest).exp())
-            .sum::<f64>()
-            .ln()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use zbridge_core::Moments;
+    use zbridge_core::{Moments, log_sum_exp};
 
     fn weights(log_weights: &[f64]) -> LogWeights {
         let mut weights = LogWeights::default();
@@ -165,6 +164,8 @@ mod tests {
 
     #[test]
     fn nan_and_infinity_stay_visible() {
+        let nan = weights(&[0.0, f64::NAN, 1.0]);
+        assert!(nan.standard_error().is_nan() && nan.effective_sample_size().is_nan());
         assert!(weights(&[0.0, f64::NAN]).log_mean().is_nan());
         assert!(weights(&[f64::NAN, 0.0]).log_mean().is_nan());
         assert!(weights(&[0.0, f64::INFINITY]).log_mean().is_nan());

@@ -1,4 +1,3 @@
-use crate::rows::expect_log_densities;
 use crate::{
     DrawableDensity, EvalError, LogWeights, PosteriorDensity, Proposal, Proposed, RowProposal,
 };
@@ -7,14 +6,14 @@ use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 /// Draws from p(z|x) and from other densities, a fixed share of them from each: multiple importance
 /// sampling.
 ///
-/// A weight has the density of the whole mixture below, r(z) = Σ_c (n_c/K) r_c(z), whichever part
-/// the draw came from (the balance heuristic), with n_c draws of part c, fixed beforehand. So Σ w/K
-/// is unbiased for p(x|context) where any part covers what the others miss, and a weight is at most
-/// K/n_c times what it would be from part c alone: with the target as a part, p(x|z)·p_t(z)/r(z) ≤
-/// p(x|z)·K/n_t never explodes. The price is the share of the draws.
+/// A weight is divided by the density of the whole mixture, r(z) = Σ_c (n_c/K) r_c(z), whichever
+/// part the draw came from (the balance heuristic), with n_c draws of part c, fixed beforehand. So
+/// Σ w/K is unbiased for p(x|context) if any part covers what the others miss, and a weight is at
+/// most K/n_c times what it would be from part c alone: with the target as a part,
+/// p(x|z)·p_t(z)/r(z) ≤ p(x|z)·K/n_t never explodes. The price is the share of the draws.
 ///
-/// All targets share the draws and the decoder runs. A target that is also a part evaluates its
-/// density twice.
+/// All targets share the draws and the decoder evaluations. A target that is also a part evaluates
+/// its density twice.
 ///
 /// The standard error is that of a stratified sample: the spread *within* parts only. Part c needs
 /// n_c ≥ 2 for it. The effective sample size is that of the pooled weights, so half the draws spent
@@ -31,19 +30,20 @@ use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 ///
 /// let posterior = DiagonalGaussian::standard(100, 8);
 /// let prior = PriorTarget::new("log p(x)").drawable(8);
-/// let proposal = MixtureProposal::new(&posterior).with(0.25, &prior)?;     // three quarters from p(z|x)
+/// // Three quarters of the draws come from p(z|x).
+/// let proposal = MixtureProposal::new(&posterior).with(0.25, &prior)?;
 /// assert_eq!(proposal.extent(), (100, 8));
 /// # Ok::<(), zbridge_eval::EvalError>(())
 /// ```
 pub struct MixtureProposal<'a> {
     posterior: PosteriorDensity<'a>,
     others: Vec<&'a dyn DrawableDensity>,
-    /// Of the posterior, then of the others.
+    /// The share of the posterior, then those of the others.
     shares: Vec<f64>,
 }
 
 impl<'a> MixtureProposal<'a> {
-    /// All draws from `posterior`, until other parts take their share.
+    /// Returns the proposal with all draws from `posterior`.
     pub fn new(posterior: &'a DiagonalGaussian) -> Self {
         Self {
             posterior: PosteriorDensity::new("p(z|x)", posterior),
@@ -52,25 +52,32 @@ impl<'a> MixtureProposal<'a> {
         }
     }
 
-    /// The same with this share of the draws from `part`, taken from those of the posterior.
+    /// Returns the same proposal with this share of the draws from `part`, taken from those of the
+    /// posterior.
     ///
     /// # Errors
-    /// [`EvalError::Setting`] unless the share is above 0 and leaves the posterior more than
-    /// nothing.
+    /// [`EvalError::Setting`] unless the share is above 0 and leaves some to the posterior.
     pub fn with(mut self, share: f64, part: &'a dyn DrawableDensity) -> Result<Self, EvalError> {
         let left = self.shares[0] - share;
+        // Written so that a share of NaN is refused.
         if !(share > 0.0 && left > 0.0) {
-            let range = "a share above 0 is needed, and all shares together must be below 1";
             return Err(EvalError::Setting {
                 name: "share",
                 value: share,
-                range,
+                range: "a share above 0 is needed, and all shares together must be below 1",
             });
         }
         self.shares[0] = left;
         self.shares.push(share);
         self.others.push(part);
         Ok(self)
+    }
+
+    /// Returns the posterior and the other parts.
+    fn parts(&self) -> Vec<&dyn DrawableDensity> {
+        let mut parts: Vec<&dyn DrawableDensity> = vec![&self.posterior];
+        parts.extend(&self.others);
+        parts
     }
 }
 
@@ -85,52 +92,59 @@ impl Proposal for MixtureProposal<'_> {
         draws: usize,
         stream: RandomStream,
     ) -> Result<Box<dyn RowProposal + 'a>, EvalError> {
-        let posterior: &dyn DrawableDensity = &self.posterior;
-        let parts: Vec<_> = std::iter::once(posterior)
-            .chain(self.others.iter().copied())
-            .collect();
-        let mut allocation = Allocation::new(self.shares.clone());
-        allocation.advance(draws);
+        let parts = self.parts();
+        // How many draws each part gets in the end is part of every weight, from the first on.
+        let mut all_draws = Allocation::new(&self.shares);
+        all_draws.advance(draws);
         let log_share = |&taken: &usize| (taken as f64 / draws as f64).ln();
         Ok(Box::new(MixtureRow {
             row,
-            log_shares: allocation.taken.iter().map(log_share).collect(),
-            streams: (0..parts.len())
-                .map(|part| stream.child(part as u64))
+            log_shares: all_draws.taken.iter().map(log_share).collect(),
+            streams: (0..parts.len() as u64)
+                .map(|part| stream.child(part))
                 .collect(),
-            allocation: Allocation::new(allocation.shares),
+            allocation: Allocation::new(&self.shares),
             parts,
         }))
     }
 }
 
-/// Which part the next draw comes from: always the one that is furthest behind its share.
-struct Allocation {
-    shares: Vec<f64>,
+/// The number of draws from each part: the next one is always from the part that is furthest behind
+/// its share.
+struct Allocation<'a> {
+    shares: &'a [f64],
     taken: Vec<usize>,
 }
 
-impl Allocation {
-    fn new(shares: Vec<f64>) -> Self {
-        Self {
-            taken: vec![0; shares.len()],
-            shares,
+impl<'a> Allocation<'a> {
+    fn new(shares: &'a [f64]) -> Self {
+        let taken = vec![0; shares.len()];
+        Self { shares, taken }
+    }
+
+    /// Returns the number of draws so far.
+    fn total(&self) -> usize {
+        self.taken.iter().sum()
+    }
+
+    /// Adds `count` draws.
+    fn advance(&mut self, count: usize) {
+        for _ in 0..count {
+            let next = self.next_part();
+            self.taken[next] += 1;
         }
     }
 
-    fn advance(&mut self, count: usize) {
-        for _ in 0..count {
-            let number = (self.taken.iter().sum::<usize>() + 1) as f64;
-            let behind = |part: usize| self.shares[part] * number - self.taken[part] as f64;
-            let next = (1..self.shares.len()).fold(0, |best, part| {
-                if behind(part) > behind(best) {
-                    part
-                } else {
-                    best
-                }
-            });
-            self.taken[next] += 1;
+    fn next_part(&self) -> usize {
+        let number = (self.total() + 1) as f64;
+        let behind = |part: usize| self.shares[part] * number - self.taken[part] as f64;
+        let mut next = 0;
+        for part in 1..self.shares.len() {
+            if behind(part) > behind(next) {
+                next = part;
+            }
         }
+        next
     }
 }
 
@@ -141,7 +155,7 @@ struct MixtureRow<'a> {
     /// log (n_c/K).
     log_shares: Vec<f64>,
     streams: Vec<RandomStream>,
-    allocation: Allocation,
+    allocation: Allocation<'a>,
 }
 
 impl RowProposal for MixtureRow<'_> {
@@ -150,22 +164,23 @@ impl RowProposal for MixtureRow<'_> {
     }
 
     fn draw(&mut self, count: usize) -> Result<Proposed, EvalError> {
-        let first = self.allocation.taken.clone();
-        let number = first.iter().sum();
+        let before = self.allocation.taken.clone();
+        let first = self.allocation.total();
         self.allocation.advance(count);
         let (mut values, mut strata, mut dim) = (Vec::new(), Vec::new(), 1);
         for (part, density) in self.parts.iter().enumerate() {
-            let own = self.allocation.taken[part] - first[part];
-            if own > 0 {
-                let points = density.draw(self.row, first[part], own, &mut self.streams[part])?;
-                dim = points.dim();
-                values.extend(points.into_vec());
-                strata.extend(std::iter::repeat_n(part, own));
+            let draws = before[part]..self.allocation.taken[part];
+            if draws.is_empty() {
+                continue;
             }
+            strata.extend(std::iter::repeat_n(part, draws.len()));
+            let points = density.draw(self.row, draws, &mut self.streams[part])?;
+            dim = points.dim();
+            values.extend(points.into_vec());
         }
         let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(self.row))?;
         Ok(Proposed {
-            log_densities_nats: self.log_densities(number, &points)?,
+            log_densities_nats: self.log_densities(first, &points)?,
             points,
             strata,
         })
@@ -173,32 +188,38 @@ impl RowProposal for MixtureRow<'_> {
 }
 
 impl MixtureRow<'_> {
-    /// log Σ_c (n_c/K) r_c(z) of each point; never −∞, since every point was drawn from one of the
-    /// parts.
+    /// Returns log Σ_c (n_c/K) r_c(z) of each point; `first` is the number of the first one.
+    ///
+    /// # Errors
+    /// [`EvalError::NotALogDensity`] if that is −∞: every point was drawn from one of the parts.
     fn log_densities(&self, first: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let mut sums = vec![LogWeights::default(); points.rows()];
-        let used = self
-            .parts
-            .iter()
-            .zip(&self.log_shares)
-            .filter(|(_, share)| **share > f64::NEG_INFINITY);
-        for (part, log_share) in used {
-            let values = part.log_prob(self.row, points)?;
-            let values = expect_log_densities(part.name(), self.row, first, points.rows(), values)?;
-            sums.iter_mut()
-                .zip(values)
-                .for_each(|(sum, value)| sum.push(log_share + value));
+        for (part, &log_share) in self.parts.iter().zip(&self.log_shares) {
+            // A part without draws has no share, and its density need not be evaluated.
+            if log_share == f64::NEG_INFINITY {
+                continue;
+            }
+            let draws = first..first + points.rows();
+            let nats = part.log_prob(self.row, points)?;
+            let nats = EvalError::expect_log_densities(part.name(), self.row, draws, nats)?;
+            for (sum, nats) in sums.iter_mut().zip(nats) {
+                sum.push(log_share + nats);
+            }
         }
-        let totals: Vec<f64> = sums.iter().map(LogWeights::log_sum).collect();
-        match totals.iter().position(|total| !total.is_finite()) {
-            None => Ok(totals),
-            Some(i) => Err(EvalError::NotALogDensity {
-                quantity: "density of the mixture proposal".to_owned(),
-                row: self.row,
-                draw: first + i,
-                value: totals[i],
-            }),
+        let mut totals = Vec::with_capacity(sums.len());
+        for (place, sum) in sums.iter().enumerate() {
+            let total = sum.log_sum();
+            if !total.is_finite() {
+                return Err(EvalError::NotALogDensity {
+                    quantity: "density of the mixture proposal".to_owned(),
+                    row: self.row,
+                    draw: first + place,
+                    value: total,
+                });
+            }
+            totals.push(total);
         }
+        Ok(totals)
     }
 }
 
@@ -209,10 +230,10 @@ mod tests {
 
     #[test]
     fn shares_are_kept_to_within_one_draw_at_every_length() {
-        let mut allocation = Allocation::new(vec![0.5, 0.3, 0.2]);
+        let mut allocation = Allocation::new(&[0.5, 0.3, 0.2]);
         for number in 1..200 {
             allocation.advance(1);
-            for (taken, share) in allocation.taken.iter().zip(&allocation.shares) {
+            for (taken, share) in allocation.taken.iter().zip(allocation.shares) {
                 assert!(
                     (*taken as f64 - share * f64::from(number)).abs() <= 1.0,
                     "{:?}",
@@ -223,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_density_is_the_mixture_of_the_parts_by_what_was_really_drawn() {
+    fn the_density_is_the_mixture_by_the_numbers_of_draws() {
         let narrow =
             DiagonalGaussian::new(Latents::filled(1, 2, 1.0), Latents::filled(1, 2, -2.0)).unwrap();
         let prior = PriorTarget::new("p").drawable(2);
@@ -243,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_that_leave_nothing_are_refused() {
+    fn shares_that_leave_nothing_for_the_posterior_are_errors() {
         let posterior = DiagonalGaussian::standard(1, 2);
         let prior = PriorTarget::new("p").drawable(2);
         let build = |share| MixtureProposal::new(&posterior).with(share, &prior).err();

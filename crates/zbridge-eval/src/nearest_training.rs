@@ -1,47 +1,47 @@
 use crate::EvalError;
 use crate::accuracy::wilson_interval;
-use crate::distances::Panels;
-use crate::rows::chunks;
-use rayon::prelude::*;
+use crate::panels::Panels;
+use crate::parallel_rows::each_block;
 use serde::{Deserialize, Serialize};
-use zbridge_core::Latents;
+use std::ops::Range;
+use zbridge_core::{Interrupted, Latents, Observer, Stage};
 
 /// The quantile of held-out distances below which an output counts as suspiciously close.
 pub const CLOSE_QUANTILE: f64 = 0.01;
 /// Levels of the table of quantiles.
 const LEVELS: [f64; 9] = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
-/// Rows that one task works on.
+/// Rows of a task: an observer is called after each task.
 const BLOCK: usize = 16;
 
 /// Whether generated observations lie closer to the training set than held-out real ones do:
 /// memorised outputs.
 ///
 /// Real observations that were never trained on are close to some training observation too; they
-/// set the scale. If outputs were as new as these, about 1 % of them would lie below the 1st
-/// percentile of held-out distances.
+/// set the scale. If outputs are as new as these, about 1 % of them lie below the 1st percentile of
+/// held-out distances.
 ///
 /// **Bias**: the nearest distance falls with the size of the training set, for both sets alike.
-/// With n held-out rows the percentile is their ⌈n/100⌉-th smallest distance, so that its own noise
-/// is not in the interval of the share: for n = 100 it is the smallest of them. A blurred or
-/// typical output (a class mean) is close to everything without being a copy: look at the closest
-/// pairs before saying "memorised".
+/// With n held-out rows the percentile is their ⌈n/100⌉-th smallest distance, and its own noise is
+/// not in the interval of the share: for n = 100 it is the smallest of them. A blurred or typical
+/// output (a class mean) is close to everything without being a copy: look at the closest pairs
+/// before you call an output memorised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NearestTraining {
     /// The [`CLOSE_QUANTILE`] quantile of the held-out observations' distances.
     pub threshold: f64,
-    /// How many generated observations are closer than that.
+    /// The number of generated observations that are closer than that.
     pub close_count: usize,
-    /// Of how many.
+    /// The number of generated observations.
     pub generated_count: usize,
     /// close_count / generated_count.
     pub close_share: f64,
     /// Its 95 % Wilson interval, the threshold taken as given.
     pub close_share_interval_95: (f64, f64),
-    /// How many generated observations equal a training observation exactly.
+    /// The number of generated observations that equal a training observation exactly.
     pub exact_copies: usize,
-    /// How many held-out observations the threshold rests on.
+    /// The number of held-out observations, on which the threshold rests.
     pub held_out_count: usize,
-    /// Quantiles of both sets' distances, from the least to the greatest.
+    /// Quantiles of both sets' distances, from the smallest to the largest.
     pub quantiles: Vec<DistanceQuantile>,
     /// The generated observations that are closest to the training set, closest first.
     pub closest: Vec<NearestPair>,
@@ -50,7 +50,7 @@ pub struct NearestTraining {
 /// A quantile of the distances to the nearest training observation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DistanceQuantile {
-    /// 0 is the least, 0.5 the lower median, 1 the greatest.
+    /// 0 is the smallest distance, 0.5 the lower median, 1 the largest.
     pub level: f64,
     /// Among generated observations.
     pub generated: f64,
@@ -69,63 +69,65 @@ pub struct NearestPair {
     pub distance: f64,
 }
 
-/// Distances of generated and of held-out observations to their nearest training observations,
-/// compared.
+/// Returns a comparison of the distances of generated and of held-out observations to their nearest
+/// training observations, with the `closest` closest pairs.
 ///
-/// Exact, in f32 and in parallel: (generated + held-out) · training distances. `closest` is how
-/// many pairs to keep.
+/// It is exact, in f32 and in parallel: (generated + held-out) · training distances. `observer` is
+/// called after every few rows.
 ///
 /// # Shapes
 /// `generated` `[n, features]`, `held_out` `[m, features]`, `training` `[t, features]`: features,
 /// or pixels as they are.
 ///
 /// # Errors
-/// [`EvalError::Mismatch`] when the widths differ, [`EvalError::Empty`] when a set has no rows.
+/// [`EvalError::Mismatch`] if the widths differ, [`EvalError::TooFew`] if a set has no rows,
+/// [`EvalError::Interrupted`] if the observer stops the computation.
 ///
 /// # Source
 /// The comparison of nearest distances with those of held-out data: Meehan, Chaudhuri, Dasgupta
 /// (2020), *A non-parametric test to detect data-copying in generative models*; here as a share
 /// below a quantile in place of their rank test.
+///
+/// ```
+/// use zbridge_core::{DiagonalGaussian, RandomStream, Unobserved};
+/// use zbridge_eval::nearest_training;
+///
+/// let mut stream = RandomStream::named(7, "pixels");
+/// let mut images = |rows| DiagonalGaussian::standard(rows, 5).sample(&mut stream);
+/// let (training, held_out) = (images(100), images(100));
+/// // The first ten "generated" images are copies.
+/// let generated = training.select(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+/// let found = nearest_training(&generated, &held_out, &training, 3, &Unobserved)?;
+/// assert_eq!((found.exact_copies, found.close_share), (10, 1.0));
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 pub fn nearest_training(
     generated: &Latents,
     held_out: &Latents,
     training: &Latents,
     closest: usize,
+    observer: &dyn Observer,
 ) -> Result<NearestTraining, EvalError> {
-    EvalError::expect_count(
-        "features of the generated set",
-        training.dim(),
-        generated.dim(),
-    )?;
-    EvalError::expect_count(
-        "features of the held-out set",
-        training.dim(),
-        held_out.dim(),
-    )?;
-    for (what, set) in [
-        ("generated observations", generated),
-        ("held-out observations", held_out),
-    ] {
-        if set.rows() == 0 {
-            return Err(EvalError::Empty { what });
-        }
-    }
-    if training.rows() == 0 {
-        return Err(EvalError::Empty {
-            what: "training observations",
-        });
-    }
+    let features = training.dim();
+    EvalError::expect_count("features of the generated set", features, generated.dim())?;
+    EvalError::expect_count("features of the held-out set", features, held_out.dim())?;
+    EvalError::expect_items("generated observations", 1, generated.rows())?;
+    EvalError::expect_items("held-out observations", 1, held_out.rows())?;
+    EvalError::expect_items("training observations", 1, training.rows())?;
+    let rows = generated.rows() + held_out.rows();
+    let stage = Stage::new(observer, "nearest training observations", rows as u64);
     let panels = Panels::of(training);
-    let (mut pairs, held_out) = (
-        nearest_pairs(generated, &panels),
-        nearest_pairs(held_out, &panels),
-    );
+    let mut pairs = nearest_pairs(generated, &panels, &stage)?;
+    let held_out = nearest_pairs(held_out, &panels, &stage)?;
     pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-    let held_out = sorted(held_out.iter().map(|pair| pair.distance));
+    let mut held_out: Vec<f64> = held_out.iter().map(|pair| pair.distance).collect();
+    held_out.sort_unstable_by(f64::total_cmp);
     Ok(NearestTraining::new(pairs, &held_out, closest))
 }
 
 impl NearestTraining {
+    /// Returns the comparison of pairs, closest first, with the sorted distances of held-out
+    /// observations.
     fn new(mut pairs: Vec<NearestPair>, held_out: &[f64], closest: usize) -> Self {
         let distances: Vec<f64> = pairs.iter().map(|pair| pair.distance).collect();
         let threshold = quantile(held_out, CLOSE_QUANTILE);
@@ -151,42 +153,56 @@ impl NearestTraining {
     }
 }
 
-/// The ⌈level · n⌉-th smallest of sorted values, the smallest for level 0.
+/// Returns the ⌈level · n⌉-th smallest of sorted values, the smallest for level 0.
 fn quantile(sorted: &[f64], level: f64) -> f64 {
     let place = (level * sorted.len() as f64).ceil() as usize;
     sorted[place.clamp(1, sorted.len()) - 1]
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values
-}
-
-/// The nearest training row of each point, in the order of the points.
-fn nearest_pairs(points: &Latents, training: &Panels) -> Vec<NearestPair> {
-    let blocks: Vec<(usize, usize)> = chunks(points.rows(), BLOCK).collect();
-    let of_block = |(first, count): (usize, usize)| {
-        let mut best = vec![(f32::INFINITY, 0); count];
-        training.for_each(points, first, count, |i, j, square| {
-            if square < best[i - first].0 {
-                best[i - first] = (square, j);
+/// Returns the nearest training row of each point, in the order of the points.
+fn nearest_pairs(
+    points: &Latents,
+    training: &Panels,
+    stage: &Stage<'_>,
+) -> Result<Vec<NearestPair>, Interrupted> {
+    let of_block = |block: Range<usize>| {
+        let mut nearest = vec![Nearest::NONE; block.len()];
+        training.for_each(points, block.clone(), |i, j, square| {
+            let nearest = &mut nearest[i - block.start];
+            // Points come in ascending order: the first of several equal ones stays.
+            if square < nearest.square {
+                *nearest = Nearest { square, row: j };
             }
         });
-        let pair = move |(i, (square, training)): (usize, (f32, usize))| NearestPair {
-            generated: first + i,
-            training,
-            distance: f64::from(square).sqrt(),
-        };
-        best.into_iter().enumerate().map(pair)
+        let pairs = block.zip(nearest).map(|(row, nearest)| NearestPair {
+            generated: row,
+            training: nearest.row,
+            distance: f64::from(nearest.square).sqrt(),
+        });
+        pairs.collect::<Vec<_>>()
     };
-    blocks.into_par_iter().flat_map_iter(of_block).collect()
+    Ok(each_block(points.rows(), BLOCK, stage, of_block)?.concat())
+}
+
+/// The nearest training row so far.
+#[derive(Clone, Copy)]
+struct Nearest {
+    /// Its squared distance.
+    square: f32,
+    row: usize,
+}
+
+impl Nearest {
+    const NONE: Self = Self {
+        square: f32::INFINITY,
+        row: 0,
+    };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zbridge_core::RandomStream;
+    use zbridge_core::{RandomStream, Unobserved};
 
     fn normal(rows: usize, seed: u64) -> Latents {
         let mut values = vec![0.0; rows * 5];
@@ -194,10 +210,18 @@ mod tests {
         Latents::from_vec(values, 5).unwrap()
     }
 
+    fn found(
+        generated: &Latents,
+        held_out: &Latents,
+        training: &Latents,
+        closest: usize,
+    ) -> Result<NearestTraining, EvalError> {
+        nearest_training(generated, held_out, training, closest, &Unobserved)
+    }
+
     #[test]
     fn new_draws_of_the_same_distribution_are_no_closer_than_held_out_ones() {
-        let found =
-            nearest_training(&normal(2000, 1), &normal(2000, 2), &normal(1000, 3), 5).unwrap();
+        let found = found(&normal(2000, 1), &normal(2000, 2), &normal(1000, 3), 5).unwrap();
         let (low, high) = found.close_share_interval_95;
         assert!(low < 0.013 && high > 0.007, "{found:?}");
         assert_eq!(
@@ -223,7 +247,7 @@ mod tests {
         let near: Vec<f32> = training.row(400).iter().map(|z| z + 1e-3).collect();
         values[10..15].copy_from_slice(&near);
         let generated = Latents::from_vec(values, 5).unwrap();
-        let found = nearest_training(&generated, &normal(500, 2), &training, 3).unwrap();
+        let found = found(&generated, &normal(500, 2), &training, 3).unwrap();
         assert_eq!((found.exact_copies, found.closest.len()), (2, 3));
         let rows: Vec<_> = found
             .closest
@@ -253,13 +277,13 @@ mod tests {
             [&set, &set, &none],
         ] {
             assert!(matches!(
-                nearest_training(sets[0], sets[1], sets[2], 1),
-                Err(EvalError::Empty { .. })
+                found(sets[0], sets[1], sets[2], 1),
+                Err(EvalError::TooFew { .. })
             ));
         }
         let narrow = Latents::filled(4, 2, 0.0);
         assert!(matches!(
-            nearest_training(&narrow, &set, &set, 1),
+            found(&narrow, &set, &set, 1),
             Err(EvalError::Mismatch { .. })
         ));
     }

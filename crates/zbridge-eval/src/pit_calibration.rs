@@ -1,10 +1,11 @@
 use crate::open_uniform::open_uniform;
-use crate::rows::{each_row, expect_at_least, expect_log_densities};
+use crate::parallel_rows::each_row;
 use crate::{EvalError, LatentPairs, Uniformity};
+use ndarray::{Axis, concatenate};
 use serde::{Deserialize, Serialize};
-use zbridge_core::{ConditionalDensity, DensityError, RandomStream};
+use zbridge_core::{ConditionalDensity, DensityError, Latents, Observer, RandomStream, Stage};
 
-/// How much to draw for each pair.
+/// How many draws to take for each pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PitSettings {
     /// L, draws from q(·|s_i) for each pair: a hundred or more.
@@ -13,33 +14,57 @@ pub struct PitSettings {
     pub seed: u64,
 }
 
-/// Whether targets fall where q(·|source) says, by probability-integral transforms.
+/// Whether targets are distributed as q(·|source) says, by probability-integral transforms.
 ///
-/// Each target gets its rank among L draws from q(·|its source), as a number in 0..1. Were the
-/// target such a draw too, that number would be uniform, *exactly and for any L*: ties and the gaps
-/// between ranks are filled with random numbers. Departures say how q errs:
+/// Each target gets its rank among L draws from q(·|its source), as a number in 0..1. If the target
+/// is such a draw too, that number is uniform, *exactly and for any L*: ties and the gaps between
+/// ranks are filled with random numbers. Departures show how q errs:
 ///
 /// | histogram | of a dimension | of the highest-density level |
 /// |---|---|---|
-/// | piled up at both ends | q too narrow there | – |
-/// | piled up in the middle | q too wide there | – |
-/// | leaning to one side | q shifted: mean above ½, targets lie above the draws | mean below ½: targets in regions of too low density, q too narrow or misplaced; above ½: q too wide |
+/// | high at both ends | q too narrow there | – |
+/// | high in the middle | q too wide there | – |
+/// | higher on one side | q shifted: mean above ½, targets lie above the draws | mean below ½: targets in regions of too low density, q too narrow or misplaced; above ½: q too wide |
 ///
-/// Uniform transforms do not make q the true conditional: its own marginal, with the source
-/// ignored, passes as well. Read it beside the [gain](crate::LatentGain).
+/// Uniform transforms do not imply that q is the true conditional: its own marginal, with the
+/// source ignored, has them as well. Read them together with the [gain](crate::LatentGain).
 ///
 /// # Source
 /// Talts, Betancourt, Simpson, Vehtari, Gelman (2018), *Validating Bayesian inference algorithms
 /// with simulation-based calibration*, theorem 1; Zhao, Dalmasso, Izbicki, Lee (2021), *Diagnostics
 /// for conditional density models and Bayesian inference algorithms* (highest-density levels);
 /// Hermans et al. (2022) for their use as expected coverage.
+///
+/// ```
+/// # use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents};
+/// use zbridge_core::{DiagonalGaussian, Posterior, Unobserved};
+/// use zbridge_eval::{LatentPairs, PitCalibration, PitSettings};
+/// # struct Marginal;
+/// # impl ConditionalDensity for Marginal {
+/// #     fn dims(&self) -> (usize, usize) { (2, 2) }
+/// #     fn given(
+/// #         &self, source: &Latents,
+/// #     ) -> Result<Box<dyn LatentDistribution + '_>, DensityError> {
+/// #         Ok(Box::new(DiagonalGaussian::standard(source.rows(), 2)))
+/// #     }
+/// # }
+/// # let bridge = Marginal;
+///
+/// // The bridge q(t|s) = N(0, I), on targets that are standard normal.
+/// let posterior = Posterior::from(DiagonalGaussian::standard(200, 2));
+/// let pairs = LatentPairs::draw(&posterior, &posterior, 7)?;
+/// let settings = PitSettings { draws: 99, seed: 7 };
+/// let calibration = PitCalibration::of(&bridge, &pairs, &settings, &Unobserved)?;
+/// assert!(calibration.dimensions_p_value > 0.01);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PitCalibration {
     /// L.
     pub draws: usize,
-    /// How many pairs.
+    /// The number of pairs.
     pub count: usize,
-    /// For each dimension of the target, where its coordinate stands among those of the draws.
+    /// For each dimension of the target, the ranks of its coordinate among those of the draws.
     pub per_dimension: Vec<Uniformity>,
     /// The smallest p-value of a dimension times their number (Bonferroni), at most 1: one test of
     /// all dimensions.
@@ -49,47 +74,42 @@ pub struct PitCalibration {
 }
 
 impl PitCalibration {
-    /// The transforms of these pairs under `density`.
+    /// Returns the transforms of these pairs under `density`.
     ///
     /// Pair `i` uses the stream `("evaluate/pit", seed).child(i)`; the result does not depend on
-    /// the number of threads. `progress` hears how many pairs are done.
+    /// the number of threads. `observer` is called after each pair.
     ///
     /// # Errors
-    /// [`EvalError::Setting`] without draws, [`EvalError::Mismatch`] when the pairs lie in other
-    /// latent spaces, [`EvalError::NotALogDensity`] naming pair and draw (the last is the target)
-    /// where the density is NaN or +∞.
+    /// [`EvalError::Setting`] without draws, [`EvalError::Mismatch`] if the pairs lie in other
+    /// latent spaces, [`EvalError::NotALogDensity`] with the pair and draw (the last is the target)
+    /// at which the density is NaN or +∞, [`EvalError::Interrupted`] if the observer stops the
+    /// computation.
     pub fn of(
         density: &(dyn ConditionalDensity + Sync),
         pairs: &LatentPairs,
         settings: &PitSettings,
-        progress: &(dyn Fn(usize) + Sync),
+        observer: &dyn Observer,
     ) -> Result<Self, EvalError> {
-        expect_at_least("draws", 1, settings.draws)?;
+        EvalError::expect_setting("draws", 1, settings.draws)?;
         pairs.expect_dims(density.dims())?;
         let streams = RandomStream::named(settings.seed, "evaluate/pit");
-        let rows = each_row(pairs.count(), progress, |row| {
-            Transforms::of(
-                density,
-                pairs,
-                row,
-                settings.draws,
-                streams.child(row as u64),
-            )
+        let stage = Stage::new(observer, "calibration", pairs.count() as u64);
+        let transforms = each_row(pairs.count(), &stage, |row| {
+            let stream = streams.child(row as u64);
+            Transforms::of(density, pairs, row, settings.draws, stream)
         })?;
-        let column = |column: usize| {
-            Uniformity::of(rows.iter().map(|row| row.coordinates[column]).collect())
-        };
-        let per_dimension: Vec<Uniformity> = (0..pairs.targets().dim()).map(column).collect();
-        let least = per_dimension
-            .iter()
-            .map(|dimension| dimension.ks_p_value)
-            .fold(1.0, f64::min);
+        let dims = 0..pairs.targets().dim();
+        let per_dimension: Vec<Uniformity> = dims
+            .map(|column| Uniformity::of(transforms.iter().map(|row| row.coordinates[column])))
+            .collect();
+        let p_values = per_dimension.iter().map(|dimension| dimension.ks_p_value);
+        let smallest = p_values.fold(1.0, f64::min);
         Ok(Self {
             draws: settings.draws,
             count: pairs.count(),
-            dimensions_p_value: (least * per_dimension.len() as f64).min(1.0),
+            dimensions_p_value: (smallest * per_dimension.len() as f64).min(1.0),
             per_dimension,
-            highest_density: Uniformity::of(rows.iter().map(|row| row.density_level).collect()),
+            highest_density: Uniformity::of(transforms.iter().map(|row| row.density_level)),
         })
     }
 }
@@ -108,67 +128,57 @@ impl Transforms {
         draws: usize,
         mut stream: RandomStream,
     ) -> Result<Self, EvalError> {
-        let points =
-            points(density, pairs, row, draws, &mut stream).map_err(EvalError::at_row(row))?;
-        let (dim, truth) = (pairs.targets().dim(), pairs.targets().row(row));
-        let mut level = |truth: f64, drawn: &mut dyn Iterator<Item = f64>| {
-            randomised_rank(truth, drawn, &mut stream)
-        };
-        let nats = expect_log_densities("log q(target|source)", row, 0, draws + 1, points.nats)?;
-        let of_column = |(column, &truth): (usize, &f32)| {
-            level(
-                f64::from(truth),
-                &mut points
-                    .values
-                    .iter()
-                    .skip(column)
-                    .step_by(dim)
-                    .map(|&z| f64::from(z)),
-            )
-        };
-        let coordinates = truth.iter().enumerate().map(of_column).collect();
+        let name = "log q(target|source)";
+        let points = DrawsAndTarget::of(density, pairs, row, draws, &mut stream)
+            .map_err(EvalError::at_draw(name, row, 0))?;
+        let nats = EvalError::expect_log_densities(name, row, 0..draws + 1, points.nats)?;
+        let (target_nats, drawn_nats) = nats.split_last().expect("the last is the target");
+        let mut coordinates = Vec::new();
+        for (column, &truth) in pairs.targets().row(row).iter().enumerate() {
+            let drawn = points.draws.view().column(column).mapv(f64::from);
+            coordinates.push(randomised_rank(f64::from(truth), drawn, &mut stream));
+        }
+        let drawn_nats = drawn_nats.iter().copied();
         Ok(Self {
             coordinates,
-            density_level: level(nats[draws], &mut nats[..draws].iter().copied()),
+            density_level: randomised_rank(*target_nats, drawn_nats, &mut stream),
         })
     }
 }
 
-/// The draws for one pair, `[draws, dim]`, and the log densities of these and of the target,
-/// `[draws + 1]`.
-struct Points {
-    values: Vec<f32>,
+/// The draws for one pair, with the log densities of these and of the target.
+struct DrawsAndTarget {
+    /// `[draws, dim]`.
+    draws: Latents,
+    /// `[draws + 1]`; the last is that of the target.
     nats: Vec<f64>,
 }
 
-fn points(
-    density: &(dyn ConditionalDensity + Sync),
-    pairs: &LatentPairs,
-    row: usize,
-    draws: usize,
-    stream: &mut RandomStream,
-) -> Result<Points, DensityError> {
-    let drawn = density
-        .given(&pairs.sources().select(&[row]))?
-        .sample_each(draws, stream)?;
-    let every = zbridge_core::Latents::from_vec(
-        [drawn.values(), pairs.targets().row_values(row)].concat(),
-        drawn.dim(),
-    )?;
-    let nats = density
-        .given(&pairs.sources().select(&vec![row; draws + 1]))?
-        .log_prob(&every)?;
-    Ok(Points {
-        values: drawn.into_vec(),
-        nats,
-    })
+impl DrawsAndTarget {
+    fn of(
+        density: &(dyn ConditionalDensity + Sync),
+        pairs: &LatentPairs,
+        row: usize,
+        count: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Self, DensityError> {
+        let source = pairs.sources().select(&[row]);
+        let draws = density.given(&source)?.sample_each(count, stream)?;
+        let target = pairs.targets().select(&[row]);
+        let points = concatenate(Axis(0), &[draws.view(), target.view()])
+            .expect("a draw has the dimensions of the target");
+        let same_source = source.repeat_each(count + 1);
+        let conditional = density.given(&same_source)?;
+        let nats = conditional.log_prob(&Latents::new(points)?)?;
+        Ok(Self { draws, nats })
+    }
 }
 
-/// (values below + V · (values equal + 1)) / (L + 1) with V uniform: uniform when the truth is one
-/// of L + 1 exchangeable values.
+/// Returns (values below + V · (values equal + 1)) / (L + 1) with V uniform: uniform if the truth
+/// is one of L + 1 exchangeable values.
 fn randomised_rank(
     truth: f64,
-    drawn: &mut dyn Iterator<Item = f64>,
+    drawn: impl IntoIterator<Item = f64>,
     stream: &mut RandomStream,
 ) -> f64 {
     let (mut below, mut equal, mut all) = (0, 0, 0);
@@ -187,9 +197,8 @@ mod tests {
     #[test]
     fn a_rank_lies_between_those_of_its_neighbours() {
         let mut stream = RandomStream::named(1, "rank");
-        let mut rank = |truth: f64, drawn: &[f64]| {
-            randomised_rank(truth, &mut drawn.iter().copied(), &mut stream)
-        };
+        let mut rank =
+            |truth: f64, drawn: &[f64]| randomised_rank(truth, drawn.iter().copied(), &mut stream);
         for _ in 0..100 {
             let two_below = rank(2.5, &[1.0, 2.0, 3.0, 4.0]);
             assert!(two_below > 0.4 && two_below < 0.6);

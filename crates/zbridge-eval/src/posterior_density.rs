@@ -1,10 +1,12 @@
+use crate::target_density::expect_row;
 use crate::{EvalError, LatentSampler, TargetDensity};
+use std::ops::Range;
 use zbridge_core::{DiagonalGaussian, LatentDistribution, Latents, RandomStream};
 
 /// p(z|x_i) of an encoder as a density of observation `i`: row `i` of the batch.
 ///
-/// A part of a [`MixtureProposal`](crate::MixtureProposal), or the start of
-/// [`annealed`](crate::annealed) on a shorter way than from the prior.
+/// It can be a part of a [`MixtureProposal`](crate::MixtureProposal), or the start of
+/// [`annealed`](crate::annealed) on a shorter path than that from the prior.
 #[derive(Debug, Clone)]
 pub struct PosteriorDensity<'a> {
     name: String,
@@ -12,15 +14,13 @@ pub struct PosteriorDensity<'a> {
 }
 
 impl<'a> PosteriorDensity<'a> {
-    /// The posteriors, called `name` where something is wrong with them.
+    /// Returns the posteriors, called `name` in errors.
     pub fn new(name: impl Into<String>, posterior: &'a DiagonalGaussian) -> Self {
-        Self {
-            name: name.into(),
-            posterior,
-        }
+        let name = name.into();
+        Self { name, posterior }
     }
 
-    /// (observations, dimensions).
+    /// Returns (number of observations, dimensions of the latent space).
     pub(crate) fn extent(&self) -> (usize, usize) {
         self.posterior.shape()
     }
@@ -34,7 +34,8 @@ impl TargetDensity for PosteriorDensity<'_> {
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         expect_row(self.posterior, row)?;
         let every_point = self.posterior.select(&vec![row; points.rows()]);
-        every_point.log_prob(points).map_err(EvalError::at_row(row))
+        let nats = every_point.log_prob(points);
+        nats.map_err(EvalError::at_draw(&self.name, row, 0))
     }
 }
 
@@ -42,25 +43,10 @@ impl LatentSampler for PosteriorDensity<'_> {
     fn draw(
         &self,
         row: usize,
-        first: usize,
-        count: usize,
+        draws: Range<usize>,
         stream: &mut RandomStream,
     ) -> Result<Latents, EvalError> {
-        self.posterior.draw(row, first, count, stream)
-    }
-}
-
-/// Errors unless the batch has a distribution for observation `row`.
-pub(crate) fn expect_row(gaussians: &DiagonalGaussian, row: usize) -> Result<(), EvalError> {
-    let available = gaussians.rows();
-    if row < available {
-        Ok(())
-    } else {
-        Err(EvalError::UnknownRow {
-            what: "a batch of Gaussians",
-            row,
-            available,
-        })
+        self.posterior.draw(row, draws, stream)
     }
 }
 
@@ -74,7 +60,7 @@ mod tests {
         let batch = DiagonalGaussian::new(mean, Latents::filled(3, 4, -1.3)).unwrap();
         let density = PosteriorDensity::new("p(z|x)", &batch);
         let points = density
-            .draw(2, 0, 5, &mut RandomStream::named(2, "draws"))
+            .draw(2, 0..5, &mut RandomStream::named(2, "draws"))
             .unwrap();
         let own = batch.select(&[2, 2, 2, 2, 2]);
         assert_eq!(

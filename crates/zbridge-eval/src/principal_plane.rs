@@ -1,8 +1,21 @@
 use crate::EvalError;
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::{DMatrix, Dyn, SymmetricEigen};
+use ndarray::ArrayView1;
 use zbridge_core::Latents;
 
-/// The plane in which points vary most: principal component analysis, two components.
+/// The plane in which points vary most: principal component analysis with two components.
+///
+/// ```
+/// use ndarray::array;
+/// use zbridge_core::Latents;
+/// use zbridge_eval::PrincipalPlane;
+///
+/// let points = Latents::new(array![[0.0, 1.0, 0.1], [4.0, 1.0, 0.0], [2.0, 2.0, 0.2]])?;
+/// let plane = PrincipalPlane::of(&points)?;
+/// assert!(plane.explained[0] > 0.8 && plane.explained[0] + plane.explained[1] > 0.99);
+/// assert_eq!(plane.coordinates(&points)?.len(), 3);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct PrincipalPlane {
     mean: Vec<f64>,
@@ -13,101 +26,87 @@ pub struct PrincipalPlane {
 }
 
 impl PrincipalPlane {
-    /// The plane of these points.
+    /// Returns the plane of these points.
     ///
-    /// The direction of an axis is free; here its largest component is positive.
+    /// The sign of an axis is arbitrary; here its largest component is positive.
     ///
     /// # Shapes
     /// `points` `[n, dim]`.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] with fewer than two dimensions, [`EvalError::Empty`] with fewer than
-    /// two points.
+    /// [`EvalError::TooFew`] with fewer than two dimensions or points.
     pub fn of(points: &Latents) -> Result<Self, EvalError> {
-        let (rows, dim) = (points.rows(), points.dim());
-        if dim < 2 {
-            return Err(EvalError::Mismatch {
-                what: "dimensions of points in a plane",
-                expected: 2,
-                found: dim,
-            });
-        }
-        if rows < 2 {
-            return Err(EvalError::Empty {
-                what: "points that span a plane",
-            });
-        }
+        EvalError::expect_items("dimensions of points in a plane", 2, points.dim())?;
+        EvalError::expect_items("points that span a plane", 2, points.rows())?;
         let values = points.values().iter().map(|&value| f64::from(value));
-        let mut centred = DMatrix::from_row_iterator(rows, dim, values);
+        let mut centred = DMatrix::from_row_iterator(points.rows(), points.dim(), values);
         let mean: Vec<f64> = centred.column_iter().map(|column| column.mean()).collect();
         for (mut column, mean) in centred.column_iter_mut().zip(&mean) {
             column.add_scalar_mut(-mean);
         }
         let eigen = SymmetricEigen::new(centred.transpose() * &centred);
-        let total: f64 = eigen.eigenvalues.iter().map(|value| value.max(0.0)).sum();
-        let mut order: Vec<usize> = (0..dim).collect();
-        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-        let axis = |place: usize| {
-            upright(
-                eigen
-                    .eigenvectors
-                    .column(order[place])
-                    .iter()
-                    .copied()
-                    .collect(),
-            )
-        };
-        let explained = |place: usize| {
-            if total > 0.0 {
-                eigen.eigenvalues[order[place]].max(0.0) / total
-            } else {
-                0.0
-            }
-        };
+        let [first, second] = largest_two(&eigen);
         Ok(Self {
             mean,
-            axes: [axis(0), axis(1)],
-            explained: [explained(0), explained(1)],
+            axes: [axis(&eigen, first), axis(&eigen, second)],
+            explained: [explained(&eigen, first), explained(&eigen, second)],
         })
     }
 
-    /// Coordinates in the plane of points of the same space, one pair for each row.
+    /// Returns the coordinates in the plane of points of the same space, a pair for each row.
     ///
     /// # Errors
-    /// [`EvalError::Mismatch`] when they have another dimension.
+    /// [`EvalError::Mismatch`] if they have another dimension.
     pub fn coordinates(&self, points: &Latents) -> Result<Vec<(f64, f64)>, EvalError> {
-        EvalError::expect_count(
-            "dimensions of points in the plane",
-            self.mean.len(),
-            points.dim(),
-        )?;
-        let along = |row: &[f32], axis: &[f64]| -> f64 {
-            row.iter()
-                .zip(&self.mean)
-                .zip(axis)
-                .map(|((&value, mean), axis)| (f64::from(value) - mean) * axis)
-                .sum()
-        };
-        let rows = points.values().chunks_exact(points.dim());
-        Ok(rows
-            .map(|row| (along(row, &self.axes[0]), along(row, &self.axes[1])))
-            .collect())
+        let what = "dimensions of points in the plane";
+        EvalError::expect_count(what, self.mean.len(), points.dim())?;
+        let [first, second] = &self.axes;
+        let mut coordinates = Vec::with_capacity(points.rows());
+        for point in points.view().outer_iter() {
+            coordinates.push((self.along(point, first), self.along(point, second)));
+        }
+        Ok(coordinates)
+    }
+
+    /// Returns Σ (value − mean) · axis.
+    fn along(&self, point: ArrayView1<f32>, axis: &[f64]) -> f64 {
+        let columns = point.iter().zip(&self.mean).zip(axis);
+        let terms = columns.map(|((&value, mean), axis)| (f64::from(value) - mean) * axis);
+        terms.sum()
     }
 }
 
-/// The axis or its opposite, whichever has a positive largest component.
-fn upright(axis: Vec<f64>) -> Vec<f64> {
-    let largest = axis.iter().copied().fold(0.0f64, |best, value| {
-        if value.abs() > best.abs() {
-            value
-        } else {
-            best
+/// Returns the places of the two largest eigenvalues, the largest first.
+fn largest_two(eigen: &SymmetricEigen<f64, Dyn>) -> [usize; 2] {
+    let values = &eigen.eigenvalues;
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    [order[0], order[1]]
+}
+
+/// Returns the eigenvector at `place`, or its opposite: the one with a positive largest component.
+fn axis(eigen: &SymmetricEigen<f64, Dyn>, place: usize) -> Vec<f64> {
+    let axis: Vec<f64> = eigen.eigenvectors.column(place).iter().copied().collect();
+    let mut largest = 0.0f64;
+    for &component in &axis {
+        if component.abs() > largest.abs() {
+            largest = component;
         }
-    });
-    if largest < 0.0 {
-        axis.into_iter().map(|value| -value).collect()
+    }
+    if largest >= 0.0 {
+        return axis;
+    }
+    axis.into_iter().map(|component| -component).collect()
+}
+
+/// Returns the share of the variance along the eigenvector at `place`; 0 for points without spread.
+fn explained(eigen: &SymmetricEigen<f64, Dyn>, place: usize) -> f64 {
+    // Rounding can make the eigenvalues of a flat direction negative.
+    let total: f64 = eigen.eigenvalues.iter().map(|value| value.max(0.0)).sum();
+    if total > 0.0 {
+        eigen.eigenvalues[place].max(0.0) / total
     } else {
-        axis
+        0.0
     }
 }
 
@@ -117,7 +116,7 @@ mod tests {
     use zbridge_core::RandomStream;
 
     #[test]
-    fn the_plane_holds_the_directions_of_most_variance() {
+    fn the_plane_has_the_directions_of_most_variance() {
         let mut noise = vec![0.0; 3000];
         RandomStream::named(1, "plane").fill_standard_normal(&mut noise);
         // Most along (0.6, 0.8, 0), less along the third axis, next to none across.
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn points_without_spread_lie_in_some_plane() {
+    fn points_without_spread_have_a_plane() {
         let plane = PrincipalPlane::of(&Latents::filled(4, 3, 1.0)).unwrap();
         assert_eq!(plane.explained, [0.0, 0.0]);
         assert!(PrincipalPlane::of(&Latents::filled(4, 1, 1.0)).is_err());

@@ -1,21 +1,43 @@
 use crate::{EvalError, LatentSampler, TargetDensity};
+use std::ops::Range;
 use zbridge_core::{LN_TWO_PI, Latents, RandomStream};
 
 /// The standard normal prior of a VAE, p(z) = N(0, I): the target whose estimate is log p(x).
+///
+/// ```
+/// use zbridge_core::Latents;
+/// use zbridge_eval::{PriorTarget, TargetDensity};
+///
+/// let prior = PriorTarget::new("log p(x)");
+/// let nats = prior.log_prob(0, &Latents::filled(1, 2, 0.0))?;
+/// assert!((nats[0] + (2.0 * std::f64::consts::PI).ln()).abs() < 1e-12);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorTarget {
     name: String,
 }
 
 impl PriorTarget {
-    /// The prior, called `name` in reports.
+    /// Returns the prior; its estimate is called `name` in reports.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
     }
 
-    /// The same prior over `dim` dimensions, from which draws can be taken.
+    /// Returns the same prior over `dim` dimensions, from which draws can be taken.
     pub fn drawable(self, dim: usize) -> DrawablePrior {
         DrawablePrior { prior: self, dim }
+    }
+}
+
+impl TargetDensity for PriorTarget {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn log_prob(&self, _row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
+        let rows = points.values().chunks_exact(points.dim());
+        Ok(rows.map(standard_normal_log_prob).collect())
     }
 }
 
@@ -32,11 +54,8 @@ impl TargetDensity for DrawablePrior {
     }
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
-        EvalError::expect_count(
-            "dimensions of the points under the prior",
-            self.dim,
-            points.dim(),
-        )?;
+        let what = "dimensions of the points under the prior";
+        EvalError::expect_count(what, self.dim, points.dim())?;
         self.prior.log_prob(row, points)
     }
 }
@@ -45,36 +64,21 @@ impl LatentSampler for DrawablePrior {
     fn draw(
         &self,
         row: usize,
-        _first: usize,
-        count: usize,
+        draws: Range<usize>,
         stream: &mut RandomStream,
     ) -> Result<Latents, EvalError> {
-        let mut values = vec![0.0; count * self.dim];
+        let mut values = vec![0.0; draws.len() * self.dim];
         stream.fill_standard_normal(&mut values);
         Latents::from_vec(values, self.dim).map_err(EvalError::at_row(row))
     }
 }
 
-impl TargetDensity for PriorTarget {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn log_prob(&self, _row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
-        Ok(points
-            .values()
-            .chunks_exact(points.dim())
-            .map(standard_normal_log_prob)
-            .collect())
-    }
-}
-
-/// log N(point; 0, I) = −½ Σ (z² + ln 2π).
+/// Returns log N(point; 0, I) = −½ Σ (z² + ln 2π).
 pub(crate) fn standard_normal_log_prob(point: &[f32]) -> f64 {
-    -0.5 * point
+    let terms = point
         .iter()
-        .map(|&z| f64::from(z) * f64::from(z) + LN_TWO_PI)
-        .sum::<f64>()
+        .map(|&z| f64::from(z) * f64::from(z) + LN_TWO_PI);
+    -0.5 * terms.sum::<f64>()
 }
 
 #[cfg(test)]
@@ -95,7 +99,7 @@ mod tests {
     fn draws_are_those_of_the_standard_gaussian() {
         let drawn = PriorTarget::new("p")
             .drawable(3)
-            .draw(0, 0, 4, &mut RandomStream::named(1, "x"))
+            .draw(0, 0..4, &mut RandomStream::named(1, "x"))
             .unwrap();
         let expected =
             DiagonalGaussian::standard(1, 3).sample_each(4, &mut RandomStream::named(1, "x"));

@@ -1,21 +1,22 @@
-use crate::posterior_density::expect_row;
+use crate::EvalError;
 use crate::prior_target::standard_normal_log_prob;
-use crate::{EvalError, LatentSampler, TargetDensity};
+use crate::target_density::expect_row;
+use ndarray::ArrayView1;
 use std::borrow::Cow;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 
-/// Where importance sampling takes its draws for each observation, with the density that they have.
+/// Where importance sampling takes its draws for each observation, with their densities.
 ///
 /// [`DiagonalGaussian`] is the plain one, p(z|x_i) in row `i`;
 /// [`MixtureProposal`](crate::MixtureProposal) adds draws from the targets themselves.
 pub trait Proposal: Sync {
-    /// (for how many observations, dimensions of the latent space).
+    /// Returns (number of observations, dimensions of the latent space).
     fn extent(&self) -> (usize, usize);
 
-    /// The source of all `draws` draws for observation `row`; it owns its random stream.
+    /// Returns the source of all `draws` draws for observation `row`; it owns its random stream.
     ///
     /// # Errors
-    /// [`EvalError::UnknownRow`] when there is no such row.
+    /// [`EvalError::UnknownRow`] if the row does not exist.
     fn of_row<'a>(
         &'a self,
         row: usize,
@@ -26,38 +27,32 @@ pub trait Proposal: Sync {
 
 /// The draws for one observation, in order.
 pub trait RowProposal {
-    /// How many strata the draws come from: 1 unless their numbers are fixed beforehand for each of
-    /// several densities.
+    /// Returns the number of strata of the draws: 1, unless each of several densities has a number
+    /// of draws that is fixed beforehand.
     fn strata(&self) -> usize {
         1
     }
 
-    /// The next `count` draws.
+    /// Returns the next `count` draws.
     ///
     /// Drawing 2 and then 3 must give the same five points in each stratum as drawing 5 at once, so
     /// that results do not depend on the size of chunks.
     ///
     /// # Errors
-    /// [`EvalError`] when a draw is not finite or has no density.
+    /// [`EvalError`] if a draw is not finite or has no density.
     fn draw(&mut self, count: usize) -> Result<Proposed, EvalError>;
 }
 
 /// Draws with their log densities and strata.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposed {
-    /// `[count, dim]`.
+    /// The points, `[count, dim]`.
     pub points: Latents,
-    /// log density of the whole proposal at each point in nats, `[count]`.
+    /// The log density of the whole proposal at each point in nats, `[count]`.
     pub log_densities_nats: Vec<f64>,
-    /// From which stratum each point comes, `[count]`.
+    /// The stratum of each point, `[count]`.
     pub strata: Vec<usize>,
 }
-
-/// A density that can be evaluated and drawn from, for each observation: a part of a mixture of
-/// proposals, the start of annealing.
-pub trait DrawableDensity: TargetDensity + LatentSampler {}
-
-impl<T: TargetDensity + LatentSampler + ?Sized> DrawableDensity for T {}
 
 impl Proposal for DiagonalGaussian {
     fn extent(&self) -> (usize, usize) {
@@ -71,18 +66,19 @@ impl Proposal for DiagonalGaussian {
         stream: RandomStream,
     ) -> Result<Box<dyn RowProposal + 'a>, EvalError> {
         expect_row(self, row)?;
-        let log_var = self.log_var().row_values(row);
+        let log_var = self.log_var().row(row);
+        let log_volume: f64 = log_var.iter().map(|&v| f64::from(v)).sum();
         Ok(Box::new(GaussianRow {
             row,
             stream,
-            mean: self.mean().row_values(row),
+            mean: self.mean().row(row),
             sd: log_var.iter().map(|v| (0.5 * v).exp()).collect(),
-            log_volume: 0.5 * log_var.iter().map(|&v| f64::from(v)).sum::<f64>(),
+            log_volume: 0.5 * log_volume,
         }))
     }
 }
 
-/// What [`Posterior::moments`](zbridge_core::Posterior::moments) gives is a proposal as it comes.
+/// The result of [`Posterior::moments`](zbridge_core::Posterior::moments) is a proposal.
 impl Proposal for Cow<'_, DiagonalGaussian> {
     fn extent(&self) -> (usize, usize) {
         self.as_ref().extent()
@@ -102,22 +98,23 @@ impl Proposal for Cow<'_, DiagonalGaussian> {
 struct GaussianRow<'a> {
     row: usize,
     stream: RandomStream,
-    mean: &'a [f32],
+    mean: ArrayView1<'a, f32>,
     sd: Vec<f32>,
-    /// Σ log sd: what the change from noise to z takes off the noise's log density.
+    /// Σ log sd: the difference of the log densities of noise and z.
     log_volume: f64,
 }
 
 impl RowProposal for GaussianRow<'_> {
-    /// z = mean + sd·ε, and the log densities −½ Σ (ε² + log sd² + ln 2π) straight from the noise.
+    /// z = mean + sd·ε, with the log densities −½ Σ (ε² + log sd² + ln 2π).
     fn draw(&mut self, count: usize) -> Result<Proposed, EvalError> {
         let dim = self.mean.len();
         let mut values = vec![0.0; count * dim];
         self.stream.fill_standard_normal(&mut values);
-        let log_density = |noise| standard_normal_log_prob(noise) - self.log_volume;
-        let log_densities_nats = values.chunks_exact(dim).map(log_density).collect();
+        let mut log_densities_nats = Vec::with_capacity(count);
         for draw in values.chunks_exact_mut(dim) {
-            for ((value, mean), sd) in draw.iter_mut().zip(self.mean).zip(&self.sd) {
+            // From the noise itself: to recover it from z would lose digits where sd is small.
+            log_densities_nats.push(standard_normal_log_prob(draw) - self.log_volume);
+            for ((value, mean), sd) in draw.iter_mut().zip(&self.mean).zip(&self.sd) {
                 *value = mean + sd * *value;
             }
         }
@@ -133,7 +130,7 @@ impl RowProposal for GaussianRow<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PosteriorDensity;
+    use crate::{PosteriorDensity, TargetDensity};
 
     #[test]
     fn densities_from_the_noise_are_those_of_the_points() {
@@ -157,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_not_there_is_refused() {
+    fn a_row_that_does_not_exist_is_an_error() {
         let gaussians = DiagonalGaussian::standard(3, 4);
         let refused = gaussians.of_row(3, 1, RandomStream::named(1, "x")).err();
         assert!(matches!(

@@ -1,16 +1,17 @@
 use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
 
-/// Bins of the histogram.
+/// The number of bins of the histogram.
 pub const UNIFORMITY_BINS: usize = 20;
 
 /// How far values in 0..1 are from uniform.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Uniformity {
-    /// How many values.
+    /// The number of values.
     pub count: usize,
-    /// Their mean; ½ when they are uniform.
+    /// Their mean; ½ if they are uniform.
     pub mean: f64,
-    /// How many fall into each of [`UNIFORMITY_BINS`] bins of equal width, for a histogram.
+    /// The number of values in each of [`UNIFORMITY_BINS`] bins of equal width.
     pub bins: Vec<usize>,
     /// Kolmogorov–Smirnov distance sup |F_n(u) − u|, 0 … 1.
     pub ks_distance: f64,
@@ -19,19 +20,21 @@ pub struct Uniformity {
 }
 
 impl Uniformity {
-    /// Of at least one value; the p-value is that of the limit with Stephens' correction, good from
-    /// n = 5 on.
+    /// Returns the uniformity of at least one value; the p-value is that of the limit with
+    /// Stephens' correction, which holds from n = 5 on.
     ///
     /// # Source
     /// Stephens (1970), *Use of the Kolmogorov–Smirnov, Cramér–von Mises and related statistics
     /// without extensive tables*.
-    pub(crate) fn of(mut values: Vec<f64>) -> Self {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_unstable_by(f64::total_cmp);
         let mut bins = vec![0; UNIFORMITY_BINS];
         for value in &values {
-            bins[((value * UNIFORMITY_BINS as f64) as usize).min(UNIFORMITY_BINS - 1)] += 1;
+            bins[bin_of(*value)] += 1;
         }
-        let (count, ks_distance) = (values.len(), distance_from_uniform(&values));
+        let count = values.len();
+        let ks_distance = distance_from_uniform(&values);
         let root = (count as f64).sqrt();
         Self {
             count,
@@ -43,33 +46,39 @@ impl Uniformity {
     }
 }
 
-/// sup |F_n(u) − u| of sorted values.
-fn distance_from_uniform(sorted: &[f64]) -> f64 {
-    let count = sorted.len() as f64;
-    let gap = |(i, &value): (usize, &f64)| {
-        ((i as f64 + 1.0) / count - value).max(value - i as f64 / count)
-    };
-    sorted.iter().enumerate().map(gap).fold(0.0, f64::max)
+fn bin_of(value: f64) -> usize {
+    ((value * UNIFORMITY_BINS as f64) as usize).min(UNIFORMITY_BINS - 1)
 }
 
-/// P(K > λ) = 2 Σ (−1)^(j−1) e^(−2j²λ²), for small λ as 1 − (√2π/λ) Σ e^(−(2j−1)²π²/8λ²), which
-/// converges there.
+/// Returns sup |F_n(u) − u| of sorted values.
+fn distance_from_uniform(sorted: &[f64]) -> f64 {
+    let count = sorted.len() as f64;
+    let mut distance: f64 = 0.0;
+    for (i, value) in sorted.iter().enumerate() {
+        // F_n jumps at a value: the supremum is on one of its sides.
+        let (before, after) = (i as f64 / count, (i as f64 + 1.0) / count);
+        distance = distance.max((after - value).max(value - before));
+    }
+    distance
+}
+
+/// Returns P(K > λ) of the Kolmogorov distribution.
 fn kolmogorov_tail(lambda: f64) -> f64 {
     const TERMS: i32 = 20;
+    // For λ this small the tail is 1 to all digits, and the first series divides by λ.
     if lambda < 1e-3 {
         return 1.0;
     }
+    // 1 − (√2π/λ) Σ e^(−(2j−1)²π²/8λ²), which converges for small λ.
     if lambda < 1.0 {
-        let term = |j: i32| {
-            (-f64::from((2 * j - 1).pow(2)) * std::f64::consts::PI.powi(2)
-                / (8.0 * lambda * lambda))
-                .exp()
-        };
-        return 1.0
-            - (2.0 * std::f64::consts::PI).sqrt() / lambda * (1..=TERMS).map(term).sum::<f64>();
+        let term =
+            |j: i32| (-f64::from((2 * j - 1).pow(2)) * PI.powi(2) / (8.0 * lambda * lambda)).exp();
+        return 1.0 - (2.0 * PI).sqrt() / lambda * (1..=TERMS).map(term).sum::<f64>();
     }
+    // 2 Σ (−1)^(j−1) e^(−2j²λ²), which converges for large λ.
     let term = |j: i32| {
-        (-2.0 * f64::from(j * j) * lambda * lambda).exp() * if j % 2 == 1 { 1.0 } else { -1.0 }
+        let sign = if j % 2 == 1 { 1.0 } else { -1.0 };
+        (-2.0 * f64::from(j * j) * lambda * lambda).exp() * sign
     };
     (2.0 * (1..=TERMS).map(term).sum::<f64>()).clamp(0.0, 1.0)
 }
@@ -95,9 +104,9 @@ mod tests {
     fn p_values_of_uniform_values_are_uniform() {
         let p_value = |seed| {
             let mut stream = RandomStream::named(seed, "uniformity");
-            Uniformity::of((0..100).map(|_| open_uniform(&mut stream)).collect()).ks_p_value
+            Uniformity::of((0..100).map(|_| open_uniform(&mut stream))).ks_p_value
         };
-        let p_values = Uniformity::of((0..500).map(p_value).collect());
+        let p_values = Uniformity::of((0..500).map(p_value));
         assert!(p_values.ks_p_value > 0.001, "{p_values:?}");
     }
 

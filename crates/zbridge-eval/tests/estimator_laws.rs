@@ -8,11 +8,12 @@
 
 mod oracle;
 
+use ndarray::{Array1, Array2, array};
 use oracle::{images, model, wider};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_core::{
     DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Moments, Observations,
-    Posterior, RandomStream,
+    Posterior, RandomStream, Unobserved,
 };
 use zbridge_eval::{
     AnnealedEstimate, AnnealingSettings, ConditionalTarget, EstimateWarning, EvalError,
@@ -98,7 +99,7 @@ impl Estimator {
             ConditionalTarget::new("log p(x|y)", &[context()], vec![0; images.rows()]).unwrap();
         let settings = ImportanceSettings { draws, chunk, seed };
         let sampled = |proposal: &dyn Proposal| {
-            importance_sampled(&model, images, proposal, &[&target], &settings, &|_| ())
+            importance_sampled(&model, images, proposal, &[&target], &settings, &Unobserved)
                 .unwrap()
                 .remove(0)
         };
@@ -110,7 +111,7 @@ impl Estimator {
                 start,
                 &target,
                 &annealing(draws, chunk, seed),
-                &|_| (),
+                &Unobserved,
             )
             .unwrap()
             .estimate
@@ -123,7 +124,8 @@ impl Estimator {
                 annealed(&PosteriorDensity::new("p(z|x)", &wider(&posterior, 2.0)))
             }
             Self::Naive => {
-                let naive = naive_monte_carlo(&model, images, &target, &settings, &|_| ()).unwrap();
+                let naive =
+                    naive_monte_carlo(&model, images, &target, &settings, &Unobserved).unwrap();
                 let per_row: Vec<_> = naive
                     .per_row
                     .iter()
@@ -267,7 +269,7 @@ fn annealing_and_the_mixture_are_right_where_a_bad_proposal_fails_and_says_so() 
         seed: 3,
     };
     let sampled = |proposal: &dyn Proposal| {
-        importance_sampled(&model, &images, proposal, &[&prior], &settings, &|_| ())
+        importance_sampled(&model, &images, proposal, &[&prior], &settings, &Unobserved)
             .unwrap()
             .remove(0)
     };
@@ -290,7 +292,7 @@ fn annealing_and_the_mixture_are_right_where_a_bad_proposal_fails_and_says_so() 
         &prior,
         &prior,
         &annealing(200, 200, 3),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     for estimate in [&mixed, &chains.estimate] {
@@ -318,9 +320,11 @@ fn annealing_and_the_mixture_are_right_where_a_bad_proposal_fails_and_says_so() 
 /// 16 latents in 24 pixels with little noise: the posterior has 10⁻¹² of the prior's volume.
 #[test]
 fn annealing_from_the_prior_is_right_in_sixteen_dimensions() {
-    let mut columns = vec![0.0; 16 * 24];
-    (0..16).for_each(|latent| columns[latent * 24 + latent] = 1.0 + 0.1 * latent as f64);
-    let model = LinearGaussianModel::new(columns, vec![0.0; 24], 0.3).unwrap();
+    let columns = Array2::from_shape_fn((16, 24), |(latent, pixel)| match pixel == latent {
+        true => 1.0 + 0.1 * latent as f64,
+        false => 0.0,
+    });
+    let model = LinearGaussianModel::new(columns, Array1::zeros(24), 0.3).unwrap();
     let clean = model
         .decode(&DiagonalGaussian::standard(2, 16).sample(&mut RandomStream::named(1, "images")))
         .unwrap();
@@ -333,13 +337,13 @@ fn annealing_from_the_prior_is_right_in_sixteen_dimensions() {
         chunk: 32,
         seed: 2,
     };
-    let found = annealed(&model, &clean, &prior, &prior, &settings, &|_| ()).unwrap();
+    let found = annealed(&model, &clean, &prior, &prior, &settings, &Unobserved).unwrap();
     let naive = ImportanceSettings {
         draws: 30_000,
         chunk: 1000,
         seed: 2,
     };
-    let naive = naive_monte_carlo(&model, &clean, &prior, &naive, &|_| ()).unwrap();
+    let naive = naive_monte_carlo(&model, &clean, &prior, &naive, &Unobserved).unwrap();
     for (row, exact) in model
         .log_marginal_nats(&clean)
         .unwrap()
@@ -368,7 +372,7 @@ fn one_temperature_is_the_naive_estimate_and_a_path_of_no_length_is_exact() {
         temperatures: 1,
         ..annealing(500, 500, 1)
     };
-    let found = annealed(&model, &images, &prior, &prior, &short, &|_| ()).unwrap();
+    let found = annealed(&model, &images, &prior, &prior, &short, &Unobserved).unwrap();
     assert_eq!(found.mean_acceptance, 1.0);
     let posterior = model
         .posterior(&images)
@@ -384,7 +388,7 @@ fn one_temperature_is_the_naive_estimate_and_a_path_of_no_length_is_exact() {
         &start,
         &prior,
         &annealing(4, 4, 1),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     for (row, exact) in found.estimate.per_row.iter().zip(exact) {
@@ -419,9 +423,16 @@ fn an_exact_posterior_in_a_mixture_has_next_to_no_error_and_several_targets_are_
         seed: 1,
     };
     let found =
-        importance_sampled(&model, &images, &proposal, &targets, &settings, &|_| ()).unwrap();
-    let plain =
-        importance_sampled(&model, &images, &posterior, &targets, &settings, &|_| ()).unwrap();
+        importance_sampled(&model, &images, &proposal, &targets, &settings, &Unobserved).unwrap();
+    let plain = importance_sampled(
+        &model,
+        &images,
+        &posterior,
+        &targets,
+        &settings,
+        &Unobserved,
+    )
+    .unwrap();
     let contexts = context().select(&[0, 0, 0, 0]);
     let exact = [
         model.log_marginal_nats(&images).unwrap(),
@@ -467,8 +478,16 @@ fn no_more_than_a_chunk_goes_through_the_decoder_at_once() {
             chunk: 50,
             seed: 1,
         };
-        importance_sampled(&model, &images, &proposal, &[&prior], &settings, &|_| ()).unwrap();
-        naive_monte_carlo(&model, &images, &prior, &settings, &|_| ()).unwrap();
+        importance_sampled(
+            &model,
+            &images,
+            &proposal,
+            &[&prior],
+            &settings,
+            &Unobserved,
+        )
+        .unwrap();
+        naive_monte_carlo(&model, &images, &prior, &settings, &Unobserved).unwrap();
     }
     annealed(
         &model,
@@ -476,7 +495,7 @@ fn no_more_than_a_chunk_goes_through_the_decoder_at_once() {
         &prior,
         &prior,
         &annealing(300, 50, 1),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     assert_eq!(model.rows.into_inner(), 50);
@@ -521,9 +540,9 @@ impl GaussianJoint {
     const CORRELATION: f32 = 0.9;
 
     fn new() -> Self {
-        let x_model = LinearGaussianModel::new(vec![1.0, 0.5], vec![0.1, 0.0], 0.4).unwrap();
+        let x_model = LinearGaussianModel::new(array![[1.0, 0.5]], array![0.1, 0.0], 0.4).unwrap();
         let y_model =
-            LinearGaussianModel::new(vec![0.3, 0.8, 0.5], vec![0.0, 0.1, 0.2], 0.5).unwrap();
+            LinearGaussianModel::new(array![[0.3, 0.8, 0.5]], array![0.0, 0.1, 0.2], 0.5).unwrap();
         let mut stream = RandomStream::named(4, "joint");
         let mut normal = |count: usize| {
             let mut values = vec![0.0; count];
@@ -539,17 +558,9 @@ impl GaussianJoint {
             .collect();
         let mut seen = |model: &LinearGaussianModel, z: Vec<f32>, sd: f32| {
             let clean = model.decode(&Latents::from_vec(z, 1).unwrap()).unwrap();
-            let noise = normal(clean.values().len());
-            model
-                .observations(
-                    clean
-                        .values()
-                        .iter()
-                        .zip(noise)
-                        .map(|(v, e)| v + sd * e)
-                        .collect(),
-                )
-                .unwrap()
+            let clean = clean.into_array();
+            let noise = Array2::from_shape_vec(clean.dim(), normal(clean.len())).unwrap();
+            model.observations(clean + sd * noise).unwrap()
         };
         let (x, y) = (seen(&x_model, z_x, 0.4), seen(&y_model, z_y, 0.5));
         Self {
@@ -633,9 +644,15 @@ impl GaussianJoint {
             1.3,
         );
         let targets: [&dyn TargetDensity; 2] = [&prior, &conditional];
-        let found =
-            importance_sampled(model, observations, &proposal, &targets, &settings, &|_| ())
-                .unwrap();
+        let found = importance_sampled(
+            model,
+            observations,
+            &proposal,
+            &targets,
+            &settings,
+            &Unobserved,
+        )
+        .unwrap();
         found.try_into().unwrap()
     }
 }
@@ -646,7 +663,7 @@ fn settings_out_of_range_are_refused_by_name() {
     let images = images(&model, 1);
     let prior = PriorTarget::new("p").drawable(3);
     let run = |settings: AnnealingSettings| -> Result<AnnealedEstimate, EvalError> {
-        annealed(&model, &images, &prior, &prior, &settings, &|_| ())
+        annealed(&model, &images, &prior, &prior, &settings, &Unobserved)
     };
     let good = annealing(2, 2, 1);
     assert!(run(good).is_ok());
@@ -681,7 +698,7 @@ fn settings_out_of_range_are_refused_by_name() {
         );
     }
     let narrow = PriorTarget::new("p").drawable(2);
-    assert!(annealed(&model, &images, &narrow, &narrow, &good, &|_| ()).is_err());
+    assert!(annealed(&model, &images, &narrow, &narrow, &good, &Unobserved).is_err());
 }
 
 /// Remembers the most latents that were asked about at once.

@@ -4,6 +4,7 @@
 
 use zbridge_core::{
     ConditionalDensity, DensityError, DiagonalGaussian, LatentDistribution, Latents, RandomStream,
+    Unobserved,
 };
 use zbridge_eval::{CrossDensities, EvalError, LatentPairs, PitCalibration, PitSettings};
 
@@ -71,11 +72,17 @@ fn shuffled(pairs: &LatentPairs) -> LatentPairs {
 }
 
 fn cross(density: &Linear, pairs: &LatentPairs) -> CrossDensities {
-    CrossDensities::of(density, pairs, &|_| ()).unwrap()
+    CrossDensities::of(density, pairs, &Unobserved).unwrap()
 }
 
 fn pit(density: &Linear, pairs: &LatentPairs) -> PitCalibration {
-    PitCalibration::of(density, pairs, &PitSettings { draws: 99, seed: 3 }, &|_| ()).unwrap()
+    PitCalibration::of(
+        density,
+        pairs,
+        &PitSettings { draws: 99, seed: 3 },
+        &Unobserved,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -244,7 +251,7 @@ fn threads_change_nothing_and_seeds_do() {
         let settings = PitSettings { draws: 50, seed };
         pool.install(|| {
             (
-                PitCalibration::of(&TRUTH, &pairs, &settings, &|_| ()).unwrap(),
+                PitCalibration::of(&TRUTH, &pairs, &settings, &Unobserved).unwrap(),
                 cross(&TRUTH, &pairs),
             )
         })
@@ -257,11 +264,11 @@ fn threads_change_nothing_and_seeds_do() {
 fn what_does_not_fit_is_refused() {
     let wide = LatentPairs::new(Latents::filled(3, 3, 0.0), Latents::filled(3, DIM, 0.0)).unwrap();
     assert!(matches!(
-        CrossDensities::of(&TRUTH, &wide, &|_| ()),
+        CrossDensities::of(&TRUTH, &wide, &Unobserved),
         Err(EvalError::Mismatch { .. })
     ));
     let none = PitSettings { draws: 0, seed: 1 };
-    let refused = PitCalibration::of(&TRUTH, &pairs(5, 1), &none, &|_| ());
+    let refused = PitCalibration::of(&TRUTH, &pairs(5, 1), &none, &Unobserved);
     assert!(matches!(
         refused,
         Err(EvalError::Setting { name: "draws", .. })

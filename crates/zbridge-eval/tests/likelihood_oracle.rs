@@ -4,15 +4,18 @@
 mod oracle;
 
 use oracle::{images, model, wider};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge_core::{
-    DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Moments, Observations,
-    Posterior, RandomStream,
+    DiagonalGaussian, Elbo, EventKind, Interrupted, LatentModel, LatentModelError, Latents,
+    Moments, Observations, Posterior, Progress, RandomStream, Unobserved,
 };
 use zbridge_eval::{
-    ConditionalTarget, EvalError, ImportanceSettings, LatentSampler, LinearGaussianModel,
-    LogWeights, PriorTarget, TargetDensity, TargetEstimate, elbo, importance_sampled,
-    kl_to_prior_nats, naive_monte_carlo, reconstruction_term,
+    AnnealingSettings, ConditionalTarget, EvalError, ImportanceSettings, LatentSampler,
+    LinearGaussianModel, LogWeights, PriorTarget, TargetDensity, TargetEstimate, annealed,
+    importance_sampled, naive_monte_carlo,
 };
 
 fn settings(draws: usize, chunk: usize, seed: u64) -> ImportanceSettings {
@@ -26,7 +29,7 @@ fn log_p_x(
     settings: ImportanceSettings,
 ) -> TargetEstimate {
     let prior = PriorTarget::new("log p(x)");
-    importance_sampled(model, images, proposal, &[&prior], &settings, &|_| ())
+    importance_sampled(model, images, proposal, &[&prior], &settings, &Unobserved)
         .unwrap()
         .remove(0)
 }
@@ -127,7 +130,7 @@ fn exact_proposal_needs_one_draw() {
     }
     assert!((found.mean.mean - exact.iter().sum::<f64>() / 20.0).abs() < 1e-5);
     assert_eq!(
-        (found.mean.count, found.effective_sample_size.low_ess_share),
+        (found.mean.count, found.effective_sample_size.low_share),
         (20, 0.0)
     );
     let one = log_p_x(
@@ -140,7 +143,7 @@ fn exact_proposal_needs_one_draw() {
         (one.per_row[0].log_mean_nats - exact[0]).abs() < 1e-5
             && one.per_row[0].standard_error.is_nan()
     );
-    assert_eq!(one.effective_sample_size.low_ess_share, 1.0);
+    assert_eq!(one.effective_sample_size.low_share, 1.0);
 }
 
 #[test]
@@ -166,7 +169,7 @@ fn exact_conditional_posterior_gives_the_exact_conditional_likelihood() {
         &proposal,
         &[&target],
         &settings(50, 50, 3),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     let exact = model.log_marginal_given_nats(&images, &prior).unwrap();
@@ -195,7 +198,7 @@ fn all_targets_share_one_decoder_evaluation_and_each_is_right() {
         &proposal,
         &[&prior, &conditional],
         &settings(5000, 1000, 8),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     assert_eq!(model.evaluations.load(Ordering::Relaxed), 6 * 5000);
@@ -240,12 +243,11 @@ fn neither_threads_nor_chunks_change_a_bit() {
             (&[&conditional], settings(100, chunk, 5));
         pool.install(|| {
             let sampled =
-                importance_sampled(&model, &images, &proposal, targets, &settings, &|_| ())
+                importance_sampled(&model, &images, &proposal, targets, &settings, &Unobserved)
                     .unwrap();
             let naive =
-                naive_monte_carlo(&model, &images, &conditional, &settings, &|_| ()).unwrap();
-            let bound = elbo(&model, &images, &proposal, &settings, &|_| ()).unwrap();
-            (sampled, naive, bound)
+                naive_monte_carlo(&model, &images, &conditional, &settings, &Unobserved).unwrap();
+            (sampled, naive)
         })
     };
     let reference = run(1, 100);
@@ -282,8 +284,14 @@ fn naive_estimates_are_too_low() {
     let (mut mean_logs, mut log_means) = (Moments::default(), Moments::default());
     for seed in 0..200 {
         let prior = DiagonalGaussian::standard(1, 3);
-        let found =
-            naive_monte_carlo(&model, &images, &prior, &settings(20, 20, seed), &|_| ()).unwrap();
+        let found = naive_monte_carlo(
+            &model,
+            &images,
+            &prior,
+            &settings(20, 20, seed),
+            &Unobserved,
+        )
+        .unwrap();
         assert!(found.mean_log_likelihood.mean <= found.log_mean_likelihood.mean + 1e-9);
         mean_logs.push(found.mean_log_likelihood.mean);
         log_means.push(found.log_mean_likelihood.mean);
@@ -310,7 +318,7 @@ fn naive_mean_of_logs_agrees_with_its_closed_form() {
         &images,
         &context,
         &settings(20_000, 1000, 1),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     let row = found.per_row[0].mean_log_likelihood;
@@ -332,7 +340,7 @@ fn naive_log_mean_converges_to_the_conditional_likelihood() {
         &images,
         &target,
         &settings(100_000, 1000, 1),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     let row = found.per_row[0].log_mean_likelihood;
@@ -342,82 +350,97 @@ fn naive_log_mean_converges_to_the_conditional_likelihood() {
     );
 }
 
+/// Draws the bound of each image 4000 times.
+fn elbo(model: &dyn LatentModel, images: &Observations) -> Elbo {
+    let repeated: Vec<usize> = (0..images.rows())
+        .flat_map(|row| std::iter::repeat_n(row, 4000))
+        .collect();
+    let mut stream = RandomStream::named(2, "elbo");
+    Elbo::of(model, &images.select(&repeated), &mut stream).unwrap()
+}
+
 #[test]
 fn elbo_of_the_exact_posterior_is_the_log_likelihood() {
     let model = model();
     let images = images(&model, 30);
-    let posterior = model.posterior(&images).unwrap();
     let exact = model
         .log_marginal_nats(&images)
         .unwrap()
         .iter()
         .sum::<f64>()
         / 30.0;
-    let settings = settings(4000, 1000, 2);
-    let found = elbo(
-        &model,
-        &images,
-        posterior.as_diagonal().unwrap(),
-        &settings,
-        &|_| (),
-    )
-    .unwrap();
+    let found = elbo(&model, &images);
     // 3 latents: a draw's log likelihood varies by about 1.2 nats, the mean of 120,000 by 0.004.
     assert!(
-        (found.elbo.mean - exact).abs() < 0.015,
+        (found.elbo_nats.mean - exact).abs() < 0.015,
         "{found:?} against {exact}"
     );
-    assert!((found.reconstruction.mean - found.kl_to_prior.mean - found.elbo.mean).abs() < 1e-9);
-    let term = reconstruction_term(
-        &model,
-        &images,
-        posterior.as_diagonal().unwrap(),
-        &settings,
-        &|_| (),
-    )
-    .unwrap();
-    assert_eq!(term, found.reconstruction);
-    let wide = elbo(
-        &model,
-        &images,
-        &wider(posterior.as_diagonal().unwrap(), 1.5),
-        &settings,
-        &|_| (),
-    )
-    .unwrap();
-    assert!(wide.elbo.mean < exact - 0.1);
+    let difference = found.reconstruction_nats.mean - found.kl_nats.mean;
+    assert!((difference - found.elbo_nats.mean).abs() < 1e-9);
+    let wide = elbo(&Wider { inner: model }, &images);
+    assert!(wide.elbo_nats.mean < exact - 0.1);
 }
 
 #[test]
-fn divergence_from_the_prior_is_zero_at_the_prior_only() {
-    assert_eq!(
-        kl_to_prior_nats(&DiagonalGaussian::standard(2, 3)).unwrap(),
-        [0.0, 0.0]
-    );
-    let shifted =
-        DiagonalGaussian::new(Latents::filled(1, 4, 1.0), Latents::filled(1, 4, 0.0)).unwrap();
-    assert!((kl_to_prior_nats(&shifted).unwrap()[0] - 2.0).abs() < 1e-12);
+fn elbo_of_an_impossible_observation_is_minus_infinity_not_nan() {
+    let model = Impossible { inner: model() };
+    let images = images(&model.inner, 3);
+    let found = elbo(&model, &images);
+    assert_eq!(found.elbo_nats.mean, f64::NEG_INFINITY);
+    assert_eq!(found.reconstruction_nats.mean, f64::NEG_INFINITY);
+    assert!(found.kl_nats.mean > 0.0);
 }
 
 #[test]
-fn progress_hears_every_observation() {
+fn observers_are_called_with_every_observation() {
     let model = model();
     let images = images(&model, 7);
-    let posterior = model.posterior(&images).unwrap();
-    let (calls, last) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let progress = |done| {
-        calls.fetch_add(1, Ordering::Relaxed);
-        last.fetch_max(done, Ordering::Relaxed);
+    let seen = Mutex::new(HashSet::new());
+    let observer = |progress: &Progress<'_>| {
+        assert_eq!((progress.stage, progress.total), ("naive estimates", 7));
+        seen.lock().unwrap().insert(progress.done);
+        ControlFlow::Continue(())
     };
-    reconstruction_term(
+    let prior = DiagonalGaussian::standard(7, 3);
+    naive_monte_carlo(&model, &images, &prior, &settings(3, 3, 1), &observer).unwrap();
+    let seen = seen.into_inner().unwrap();
+    assert!((1..=7).all(|done| seen.contains(&done)), "{seen:?}");
+}
+
+#[test]
+fn an_observer_stops_the_estimators_in_the_middle_of_an_observation() {
+    let model = model();
+    let images = images(&model, 2);
+    let posterior = model.posterior(&images).unwrap();
+    let proposal = posterior.as_diagonal().unwrap();
+    let calls = AtomicUsize::new(0);
+    let stop_soon = |_: &Progress<'_>| match calls.fetch_add(1, Ordering::Relaxed) {
+        0..10 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    };
+    let prior = PriorTarget::new("p").drawable(3);
+    // Hours of work, if it were not stopped.
+    let endless = settings(1_000_000_000, 100, 1);
+    let stopped = importance_sampled(&model, &images, proposal, &[&prior], &endless, &stop_soon);
+    assert_eq!(stopped, Err(EvalError::Interrupted(Interrupted)));
+    let stopped = naive_monte_carlo(
         &model,
         &images,
-        posterior.as_diagonal().unwrap(),
-        &settings(3, 3, 1),
-        &progress,
-    )
-    .unwrap();
-    assert_eq!((calls.into_inner(), last.into_inner()), (7, 7));
+        &prior,
+        &settings(10_000_000, 100, 1),
+        &stop_soon,
+    );
+    assert_eq!(stopped, Err(EvalError::Interrupted(Interrupted)));
+    let annealing = AnnealingSettings {
+        chains: 10,
+        temperatures: 1_000_000,
+        transitions: 2,
+        pilot_chains: 2,
+        chunk: 10,
+        seed: 1,
+    };
+    let stopped = annealed(&model, &images, &prior, &prior, &annealing, &stop_soon);
+    assert_eq!(stopped, Err(EvalError::Interrupted(Interrupted)));
 }
 
 #[test]
@@ -435,7 +458,7 @@ fn a_target_that_excludes_every_draw_gives_minus_infinity_not_nan() {
         posterior.as_diagonal().unwrap(),
         &[&target],
         &settings(5, 5, 1),
-        &|_| (),
+        &Unobserved,
     )
     .unwrap();
     assert_eq!(
@@ -445,7 +468,7 @@ fn a_target_that_excludes_every_draw_gives_minus_infinity_not_nan() {
     assert_eq!(
         (
             found[0].effective_sample_size.median,
-            found[0].effective_sample_size.low_ess_share
+            found[0].effective_sample_size.low_share
         ),
         (0.0, 1.0)
     );
@@ -457,13 +480,20 @@ fn nan_from_the_model_names_observation_and_draw() {
         inner: model(),
         limit: 100.0,
     };
-    let mut values = images(&model.inner, 4).values().to_vec();
-    values[2 * 5] = 200.0;
+    let mut values = images(&model.inner, 4).into_array();
+    values[[2, 0]] = 200.0;
     let images = model.inner.observations(values).unwrap();
     let proposal = DiagonalGaussian::standard(4, 3);
     let (prior, settings) = (PriorTarget::new("p"), settings(8, 3, 1));
-    let refused =
-        importance_sampled(&model, &images, &proposal, &[&prior], &settings, &|_| ()).unwrap_err();
+    let refused = importance_sampled(
+        &model,
+        &images,
+        &proposal,
+        &[&prior],
+        &settings,
+        &Unobserved,
+    )
+    .unwrap_err();
     assert!(
         matches!(&refused, EvalError::NotALogDensity { row: 2, draw: 0, quantity, .. } if quantity == "log p(x|z)")
     );
@@ -473,7 +503,8 @@ fn nan_from_the_model_names_observation_and_draw() {
             .starts_with("log p(x|z) of observation 2 is NaN at draw 0"),
         "{refused}"
     );
-    let refused = naive_monte_carlo(&model, &images, &proposal, &settings, &|_| ()).unwrap_err();
+    let refused =
+        naive_monte_carlo(&model, &images, &proposal, &settings, &Unobserved).unwrap_err();
     assert!(matches!(refused, EvalError::NotALogDensity { row: 2, .. }));
 }
 
@@ -493,7 +524,7 @@ fn nan_or_infinity_from_a_target_names_the_target() {
             &proposal,
             &[&target],
             &settings(2, 2, 1),
-            &|_| (),
+            &Unobserved,
         );
         assert!(
             matches!(refused, Err(EvalError::NotALogDensity { row: 0, quantity, .. }) if quantity == "broken")
@@ -507,7 +538,7 @@ fn settings_and_shapes_that_do_not_fit_are_refused() {
     let images = images(&model, 2);
     let prior = PriorTarget::new("p");
     let run = |images: &Observations, proposal: &DiagonalGaussian, settings: ImportanceSettings| {
-        importance_sampled(&model, images, proposal, &[&prior], &settings, &|_| ())
+        importance_sampled(&model, images, proposal, &[&prior], &settings, &Unobserved)
             .map(|_| ())
             .unwrap_err()
     };
@@ -542,7 +573,7 @@ fn settings_and_shapes_that_do_not_fit_are_refused() {
     ));
     assert!(matches!(
         run(&images.select(&[]), &good, settings(1, 1, 1)),
-        EvalError::Empty { .. }
+        EvalError::TooFew { .. }
     ));
     let classes = Observations::one_hot(&[0, 1], 5).unwrap();
     assert!(matches!(
@@ -563,11 +594,11 @@ fn samplers_do_not_depend_on_chunks() {
     let samplers: [&dyn LatentSampler; 2] = [&conditional, &bridge()[0]];
     for sampler in samplers {
         let whole = sampler
-            .draw(0, 0, 7, &mut RandomStream::named(1, "draws"))
+            .draw(0, 0..7, &mut RandomStream::named(1, "draws"))
             .unwrap();
         let mut stream = RandomStream::named(1, "draws");
-        let left = sampler.draw(0, 0, 3, &mut stream).unwrap();
-        let right = sampler.draw(0, 3, 4, &mut stream).unwrap();
+        let left = sampler.draw(0, 0..3, &mut stream).unwrap();
+        let right = sampler.draw(0, 3..7, &mut stream).unwrap();
         assert_eq!(whole.values(), [left.values(), right.values()].concat());
     }
 }
@@ -630,6 +661,59 @@ impl LatentModel for Counting {
     ) -> Result<Vec<f32>, LatentModelError> {
         self.evaluations
             .fetch_add(latents.rows(), Ordering::Relaxed);
+        self.inner.log_likelihood_nats(observations, latents)
+    }
+}
+
+/// Has an encoder whose posteriors are too wide.
+struct Wider {
+    inner: LinearGaussianModel,
+}
+
+/// Has a likelihood of zero everywhere.
+struct Impossible {
+    inner: LinearGaussianModel,
+}
+
+impl LatentModel for Impossible {
+    delegate_all_but_the_likelihood!();
+
+    fn log_likelihood_nats(
+        &self,
+        _: &Observations,
+        latents: &Latents,
+    ) -> Result<Vec<f32>, LatentModelError> {
+        Ok(vec![f32::NEG_INFINITY; latents.rows()])
+    }
+}
+
+impl LatentModel for Wider {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn latent_dim(&self) -> usize {
+        self.inner.latent_dim()
+    }
+
+    fn event(&self) -> &EventKind {
+        self.inner.event()
+    }
+
+    fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
+        let exact = self.inner.posterior(observations)?;
+        Ok(wider(&exact.moments(), 1.5).into())
+    }
+
+    fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
+        self.inner.decode(latents)
+    }
+
+    fn log_likelihood_nats(
+        &self,
+        observations: &Observations,
+        latents: &Latents,
+    ) -> Result<Vec<f32>, LatentModelError> {
         self.inner.log_likelihood_nats(observations, latents)
     }
 }

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use ndarray::{Array1, Array2, ArrayView1};
 use zbridge_core::{
     DiagonalGaussian, EventKind, LN_TWO_PI, LatentModel, LatentModelError, Latents, Observations,
     Posterior, ShapeError,
@@ -7,52 +8,61 @@ use zbridge_core::{
 /// A model whose every likelihood has a closed form: z ~ N(0, I), x ~ N(Wz + b, σ²I), the columns
 /// of W orthogonal.
 ///
-/// The oracle of this crate: an estimator that disagrees with it is wrong. Under any Gaussian N(m,
-/// diag(s²)) over z (the prior, or a bridge's q(z|context)) it knows log p(x) and the exact
+/// It is the oracle of this crate: an estimator that disagrees with it is wrong. For any Gaussian
+/// N(m, diag(s²)) over z (the prior, or a bridge's q(z|context)) it returns log p(x) and the exact
 /// posterior, which is diagonal because WᵀW is.
 ///
 /// # Source
 /// Bishop, *Pattern Recognition and Machine Learning* (2006), eqs. 2.113–2.117 and 12.35.
+///
+/// ```
+/// use ndarray::array;
+/// use zbridge_core::{Latents, LatentModel};
+/// use zbridge_eval::LinearGaussianModel;
+///
+/// // Two latents, three pixels.
+/// let weight = array![[1.0, 0.0, 0.0], [0.0, 2.0, 1.0]];
+/// let model = LinearGaussianModel::new(weight, array![0.0, 0.1, 0.0], 0.5)?;
+/// let decoded = model.decode(&Latents::new(array![[1.0, -1.0]])?)?;
+/// assert_eq!(decoded.view(), array![[1.0, -1.9, -1.0]]);
+/// # Ok::<(), zbridge_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearGaussianModel {
     /// W by columns, `[latent, pixels]`.
-    columns: Vec<Vec<f64>>,
+    columns: Array2<f64>,
     /// b, `[pixels]`.
-    offset: Vec<f64>,
+    offset: Array1<f64>,
     /// σ².
     noise_variance: f64,
     event: EventKind,
 }
 
 impl LinearGaussianModel {
-    /// The model with this weight, given column after column, offset and standard deviation of the
-    /// noise.
+    /// Returns the model with this weight, offset and standard deviation of the noise. Its
+    /// observations are images `[1, 1, pixels]`.
     ///
     /// # Shapes
-    /// `offset` `[pixels]`, `weight_columns` `[latent · pixels]`; observations are images `[1, 1,
-    /// pixels]`.
+    /// `weight_columns` `[latent, pixels]`: row `j` is column `j` of W; `offset` `[pixels]`.
     ///
     /// # Errors
-    /// [`EvalError::Shape`] when the weight is not a whole number of columns,
-    /// [`EvalError::Setting`] unless the noise is positive and finite, [`EvalError::NotOrthogonal`]
-    /// naming the columns.
+    /// [`EvalError::TooFew`] without latents or pixels, [`EvalError::Shape`] if weight and offset
+    /// differ in the number of pixels, [`EvalError::Setting`] unless the noise is positive and
+    /// finite, [`EvalError::NotOrthogonal`] with the columns.
     pub fn new(
-        weight_columns: Vec<f64>,
-        offset: Vec<f64>,
+        weight_columns: Array2<f64>,
+        offset: Array1<f64>,
         noise_sd: f64,
     ) -> Result<Self, EvalError> {
-        let pixels = offset.len();
-        if pixels == 0 || weight_columns.is_empty() {
-            return Err(EvalError::Empty {
-                what: "pixels and latents of a linear-Gaussian model",
-            });
-        }
-        if !weight_columns.len().is_multiple_of(pixels) {
-            return Err(ShapeError::Ragged {
-                values: weight_columns.len(),
-                dim: pixels,
-            }
-            .into());
+        let (latents, pixels) = weight_columns.dim();
+        EvalError::expect_items("latents of a linear-Gaussian model", 1, latents)?;
+        EvalError::expect_items("pixels of a linear-Gaussian model", 1, offset.len())?;
+        if pixels != offset.len() {
+            return Err(EvalError::Shape(ShapeError::Mismatch {
+                what: "weight of a linear-Gaussian model",
+                expected: (latents, offset.len()),
+                found: (latents, pixels),
+            }));
         }
         if !(noise_sd > 0.0 && noise_sd.is_finite()) {
             return Err(EvalError::Setting {
@@ -61,81 +71,71 @@ impl LinearGaussianModel {
                 range: "a positive number is needed",
             });
         }
-        let columns: Vec<Vec<f64>> = weight_columns
-            .chunks_exact(pixels)
-            .map(<[f64]>::to_vec)
-            .collect();
-        expect_orthogonal(&columns)?;
+        expect_orthogonal(&weight_columns)?;
         let event = EventKind::Image {
             channels: 1,
             height: 1,
             width: pixels,
         };
         Ok(Self {
-            columns,
+            columns: weight_columns,
             offset,
             noise_variance: noise_sd * noise_sd,
             event,
         })
     }
 
-    /// These values as observations of the model, `[values.len() / pixels, pixels]`.
+    /// Returns these values as observations of the model, `[rows, pixels]`.
     ///
     /// # Errors
-    /// [`EvalError::Shape`] when they are no whole number of observations or not finite.
-    pub fn observations(&self, values: Vec<f32>) -> Result<Observations, EvalError> {
-        Ok(Observations::new(values, self.event.clone())?)
+    /// [`EvalError::Shape`] if the rows have another number of pixels or a value is not finite.
+    pub fn observations(&self, values: Array2<f32>) -> Result<Observations, EvalError> {
+        Ok(Observations::from_array(values, self.event.clone())?)
     }
 
-    /// The exact log p(x_i) = log N(x_i; b, WWᵀ + σ²I) in nats, `[n]`.
+    /// Returns the exact log p(x_i) = log N(x_i; b, WWᵀ + σ²I) in nats, `[n]`.
     ///
     /// # Errors
-    /// [`EvalError::Shape`] when the observations are not of the model's event.
+    /// [`EvalError::Shape`] if the observations are not of the model's event.
     pub fn log_marginal_nats(&self, observations: &Observations) -> Result<Vec<f64>, EvalError> {
-        self.log_marginal_given_nats(
-            observations,
-            &DiagonalGaussian::standard(observations.rows(), self.latent_dim()),
-        )
+        let prior = DiagonalGaussian::standard(observations.rows(), self.latent_dim());
+        self.log_marginal_given_nats(observations, &prior)
     }
 
-    /// The exact log p(x_i) in nats when z ~ N(m_i, diag(s_i²)) is row `i` of `prior`: log N(x_i; b
-    /// + Wm_i, W diag(s_i²) Wᵀ + σ²I), `[n]`.
+    /// Returns the exact log p(x_i) in nats if z ~ N(m_i, diag(s_i²)) is row `i` of `prior`:
+    /// log N(x_i; b + Wm_i, W diag(s_i²) Wᵀ + σ²I), `[n]`.
     ///
     /// # Shapes
     /// `observations` `[n, pixels]`, `prior` `[n, latent]`.
     ///
     /// # Errors
-    /// [`EvalError::Shape`] when shapes do not belong together.
+    /// [`EvalError::Shape`] if the shapes do not belong together.
     pub fn log_marginal_given_nats(
         &self,
         observations: &Observations,
         prior: &DiagonalGaussian,
     ) -> Result<Vec<f64>, EvalError> {
-        self.expect(observations, prior)?;
-        Ok((0..observations.rows())
-            .map(|row| {
-                self.log_marginal(
-                    observations.row(row),
-                    prior.mean().row_values(row),
-                    prior.log_var().row_values(row),
-                )
-            })
-            .collect())
+        self.expect_prior(observations, prior)?;
+        let mut nats = Vec::with_capacity(observations.rows());
+        for (row, x) in observations.view().outer_iter().enumerate() {
+            nats.push(self.log_marginal(x, prior.mean().row(row), prior.log_var().row(row)));
+        }
+        Ok(nats)
     }
 
-    /// The exact p(z|x_i) when z ~ N(m_i, diag(s_i²)) is row `i` of `prior`, `[n, latent]`.
+    /// Returns the exact p(z|x_i) if z ~ N(m_i, diag(s_i²)) is row `i` of `prior`, `[n, latent]`.
     ///
     /// # Shapes
     /// `observations` `[n, pixels]`, `prior` `[n, latent]`.
     ///
     /// # Errors
-    /// [`EvalError::Shape`] when shapes do not belong together.
+    /// [`EvalError::Shape`] if the shapes do not belong together.
     pub fn posterior_given(
         &self,
         observations: &Observations,
         prior: &DiagonalGaussian,
     ) -> Result<DiagonalGaussian, EvalError> {
-        self.expect(observations, prior)?;
+        self.expect_prior(observations, prior)?;
         Ok(self.exact_posterior(observations, prior)?)
     }
 
@@ -146,35 +146,36 @@ impl LinearGaussianModel {
         observations: &Observations,
         prior: &DiagonalGaussian,
     ) -> Result<DiagonalGaussian, ShapeError> {
-        let (mut means, mut log_vars) = (Vec::new(), Vec::new());
-        for row in 0..observations.rows() {
-            let residual = self.residual(observations.row(row), prior.mean().row_values(row));
-            for (j, column) in self.columns.iter().enumerate() {
-                let (mean, log_var) = (
-                    f64::from(prior.mean().row_values(row)[j]),
-                    f64::from(prior.log_var().row_values(row)[j]),
-                );
+        let shape = (observations.rows(), self.latent_dim());
+        let (mut means, mut log_vars) = (Array2::zeros(shape), Array2::zeros(shape));
+        for (row, x) in observations.view().outer_iter().enumerate() {
+            let prior_mean = prior.mean().row(row);
+            let residual = self.residual(x, prior_mean);
+            for (j, column) in self.columns.outer_iter().enumerate() {
+                let log_var = f64::from(prior.log_var().row(row)[j]);
                 let precision = (-log_var).exp() + dot(column, column) / self.noise_variance;
-                means.push(
-                    (mean + dot(column, &residual) / (self.noise_variance * precision)) as f32,
-                );
-                log_vars.push(-precision.ln() as f32);
+                let shift = dot(column, residual.view()) / (self.noise_variance * precision);
+                means[[row, j]] = (f64::from(prior_mean[j]) + shift) as f32;
+                log_vars[[row, j]] = -precision.ln() as f32;
             }
         }
-        DiagonalGaussian::new(
-            Latents::from_vec(means, self.latent_dim())?,
-            Latents::from_vec(log_vars, self.latent_dim())?,
-        )
+        DiagonalGaussian::new(Latents::new(means)?, Latents::new(log_vars)?)
     }
 
     /// With orthogonal columns the covariance has the eigenvalues σ² + s_j²|w_j|² along them and σ²
     /// elsewhere.
-    fn log_marginal(&self, x: &[f32], mean: &[f32], log_var: &[f32]) -> f64 {
+    fn log_marginal(
+        &self,
+        x: ArrayView1<f32>,
+        mean: ArrayView1<f32>,
+        log_var: ArrayView1<f32>,
+    ) -> f64 {
         let residual = self.residual(x, mean);
+        let residual = residual.view();
         let mut log_determinant = x.len() as f64 * self.noise_variance.ln();
-        let mut quadratic = dot(&residual, &residual) / self.noise_variance;
-        for (column, &log_var) in self.columns.iter().zip(log_var) {
-            let (signal, projection) = (f64::from(log_var).exp(), dot(column, &residual));
+        let mut quadratic = dot(residual, residual) / self.noise_variance;
+        for (column, &log_var) in self.columns.outer_iter().zip(log_var) {
+            let (signal, projection) = (f64::from(log_var).exp(), dot(column, residual));
             let variance = self.noise_variance + signal * dot(column, column);
             log_determinant += (variance / self.noise_variance).ln();
             quadratic -= signal * projection * projection / (self.noise_variance * variance);
@@ -182,50 +183,37 @@ impl LinearGaussianModel {
         -0.5 * (x.len() as f64 * LN_TWO_PI + log_determinant + quadratic)
     }
 
-    /// log N(x; Wz + b, σ²I).
-    fn log_likelihood(&self, x: &[f32], z: &[f32]) -> f64 {
+    /// Returns log N(x; Wz + b, σ²I).
+    fn log_likelihood(&self, x: ArrayView1<f32>, z: ArrayView1<f32>) -> f64 {
         let residual = self.residual(x, z);
+        let distance = dot(residual.view(), residual.view()) / self.noise_variance;
         let log_variance = LN_TWO_PI + self.noise_variance.ln();
-        -0.5 * (x.len() as f64 * log_variance + dot(&residual, &residual) / self.noise_variance)
+        -0.5 * (x.len() as f64 * log_variance + distance)
     }
 
-    /// x − (Wz + b).
-    fn residual(&self, x: &[f32], z: &[f32]) -> Vec<f64> {
-        x.iter()
-            .zip(self.mean_of(z))
-            .map(|(&x, mean)| f64::from(x) - mean)
-            .collect()
+    /// Returns x − (Wz + b).
+    fn residual(&self, x: ArrayView1<f32>, z: ArrayView1<f32>) -> Array1<f64> {
+        x.mapv(f64::from) - self.mean_of(z)
     }
 
-    /// Wz + b.
-    fn mean_of(&self, z: &[f32]) -> Vec<f64> {
+    /// Returns Wz + b.
+    fn mean_of(&self, z: ArrayView1<f32>) -> Array1<f64> {
         let mut mean = self.offset.clone();
-        for (column, &z) in self.columns.iter().zip(z) {
-            mean.iter_mut()
-                .zip(column)
-                .for_each(|(mean, weight)| *mean += weight * f64::from(z));
+        for (column, &z) in self.columns.outer_iter().zip(z) {
+            mean.scaled_add(f64::from(z), &column);
         }
         mean
     }
 
-    fn expect(
+    fn expect_prior(
         &self,
         observations: &Observations,
         prior: &DiagonalGaussian,
     ) -> Result<(), ShapeError> {
         self.expect_event(observations)?;
-        let (expected, found) = (
-            (observations.rows(), self.latent_dim()),
-            (prior.rows(), prior.dim()),
-        );
-        match expected == found {
-            true => Ok(()),
-            false => Err(ShapeError::Mismatch {
-                what: "priors, one per observation",
-                expected,
-                found,
-            }),
-        }
+        let (rows, dim) = (observations.rows(), self.latent_dim());
+        let what = "priors, one per observation";
+        prior.mean().expect_shape(what, rows, dim)
     }
 
     fn expect_event(&self, observations: &Observations) -> Result<(), ShapeError> {
@@ -241,15 +229,8 @@ impl LinearGaussianModel {
     }
 
     fn expect_latents(&self, latents: &Latents, rows: usize) -> Result<(), ShapeError> {
-        let (expected, found) = ((rows, self.latent_dim()), (latents.rows(), latents.dim()));
-        match expected == found {
-            true => Ok(()),
-            false => Err(ShapeError::Mismatch {
-                what: "latents of a linear-Gaussian model",
-                expected,
-                found,
-            }),
-        }
+        let what = "latents of a linear-Gaussian model";
+        latents.expect_shape(what, rows, self.latent_dim())
     }
 }
 
@@ -259,7 +240,7 @@ impl LatentModel for LinearGaussianModel {
     }
 
     fn latent_dim(&self) -> usize {
-        self.columns.len()
+        self.columns.nrows()
     }
 
     fn event(&self) -> &EventKind {
@@ -274,9 +255,11 @@ impl LatentModel for LinearGaussianModel {
 
     fn decode(&self, latents: &Latents) -> Result<Observations, LatentModelError> {
         self.expect_latents(latents, latents.rows())?;
-        let rows = latents.values().chunks_exact(latents.dim());
-        let means = rows.flat_map(|z| self.mean_of(z)).map(|mean| mean as f32);
-        Ok(Observations::new(means.collect(), self.event.clone())?)
+        let mut means = Array2::zeros((latents.rows(), self.offset.len()));
+        for (z, mut mean) in latents.view().outer_iter().zip(means.outer_iter_mut()) {
+            mean.assign(&self.mean_of(z).mapv(|mean| mean as f32));
+        }
+        Ok(Observations::from_array(means, self.event.clone())?)
     }
 
     fn log_likelihood_nats(
@@ -287,22 +270,29 @@ impl LatentModel for LinearGaussianModel {
         self.expect_event(observations)?;
         let draws = latents.rows() / observations.rows().max(1);
         self.expect_latents(latents, draws * observations.rows())?;
-        Ok((0..latents.rows())
-            .map(|k| self.log_likelihood(observations.row(k / draws), latents.row_values(k)) as f32)
-            .collect())
+        let mut nats = Vec::with_capacity(latents.rows());
+        for (k, z) in latents.view().outer_iter().enumerate() {
+            let x = observations.view();
+            nats.push(self.log_likelihood(x.row(k / draws), z) as f32);
+        }
+        Ok(nats)
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+/// In sequence, unlike `ArrayBase::dot`, whose order of summation depends on its version.
+fn dot(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Errors when two columns have a cosine beyond rounding, or one of them none at all (zero or not
-/// finite).
-fn expect_orthogonal(columns: &[Vec<f64>]) -> Result<(), EvalError> {
-    for (second, b) in columns.iter().enumerate() {
-        for (first, a) in columns[..second].iter().enumerate() {
+/// Checks that every pair of columns is orthogonal up to rounding.
+///
+/// # Errors
+/// [`EvalError::NotOrthogonal`] otherwise, and if a column is zero or not finite.
+fn expect_orthogonal(columns: &Array2<f64>) -> Result<(), EvalError> {
+    for (second, b) in columns.outer_iter().enumerate() {
+        for (first, a) in columns.outer_iter().enumerate().take(second) {
             let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+            // A column of zeros has no direction: its cosine is NaN.
             if cosine.is_nan() || cosine.abs() > 1e-9 {
                 return Err(EvalError::NotOrthogonal {
                     first,
@@ -318,15 +308,12 @@ fn expect_orthogonal(columns: &[Vec<f64>]) -> Result<(), EvalError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
     use zbridge_core::LatentDistribution;
 
     fn model() -> LinearGaussianModel {
-        LinearGaussianModel::new(
-            vec![1.0, 1.0, 0.0, 0.5, -0.5, 2.0],
-            vec![0.1, 0.2, 0.3],
-            0.7,
-        )
-        .unwrap()
+        let weight = array![[1.0, 1.0, 0.0], [0.5, -0.5, 2.0]];
+        LinearGaussianModel::new(weight, array![0.1, 0.2, 0.3], 0.7).unwrap()
     }
 
     #[test]
@@ -334,7 +321,7 @@ mod tests {
         // log p(x) = log p(x|z) + log p(z) − log p(z|x) for any z, here with a conditional prior
         // too.
         let model = model();
-        let images = model.observations(vec![0.5, -1.0, 2.0]).unwrap();
+        let images = model.observations(array![[0.5, -1.0, 2.0]]).unwrap();
         let bridge = DiagonalGaussian::new(
             Latents::from_vec(vec![0.4, -0.8], 2).unwrap(),
             Latents::from_vec(vec![-1.0, 0.6], 2).unwrap(),
@@ -357,11 +344,10 @@ mod tests {
 
     #[test]
     fn marginal_density_integrates_to_one() {
-        let model = LinearGaussianModel::new(vec![0.8], vec![0.3], 0.5).unwrap();
+        let model = LinearGaussianModel::new(array![[0.8]], array![0.3], 0.5).unwrap();
         let step = 1e-3;
-        let grid = model
-            .observations((-8000..8000).map(|i| i as f32 * step).collect())
-            .unwrap();
+        let grid = Array2::from_shape_fn((16_000, 1), |(row, _)| (row as f32 - 8000.0) * step);
+        let grid = model.observations(grid).unwrap();
         let mass: f64 = model
             .log_marginal_nats(&grid)
             .unwrap()
@@ -372,11 +358,10 @@ mod tests {
     }
 
     #[test]
-    fn draws_of_one_observation_stand_side_by_side() {
+    fn draws_of_an_observation_are_consecutive() {
         let model = model();
-        let images = model
-            .observations(vec![0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
-            .unwrap();
+        let images = array![[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]];
+        let images = model.observations(images).unwrap();
         let z = Latents::from_vec(vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0], 2).unwrap();
         let batch = model.log_likelihood_nats(&images, &z).unwrap();
         for (k, in_batch) in batch.into_iter().enumerate() {
@@ -388,12 +373,12 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_diagonal_posterior_is_refused() {
-        let build = |weight: &[f64], sd| {
-            LinearGaussianModel::new(weight.to_vec(), vec![0.0, 0.0], sd).map(|_| ())
+    fn weights_without_a_diagonal_posterior_are_errors() {
+        let build = |weight: Array2<f64>, sd| {
+            LinearGaussianModel::new(weight, array![0.0, 0.0], sd).map(|_| ())
         };
         assert!(matches!(
-            build(&[1.0, 0.0, 1.0, 1.0], 1.0),
+            build(array![[1.0, 0.0], [1.0, 1.0]], 1.0),
             Err(EvalError::NotOrthogonal {
                 first: 0,
                 second: 1,
@@ -401,11 +386,11 @@ mod tests {
             })
         ));
         assert!(matches!(
-            build(&[1.0, 0.0, 1.0], 1.0),
-            Err(EvalError::Shape(ShapeError::Ragged { .. }))
+            build(array![[1.0, 0.0, 1.0]], 1.0),
+            Err(EvalError::Shape(ShapeError::Mismatch { .. }))
         ));
         assert!(matches!(
-            build(&[1.0, 0.0], 0.0),
+            build(array![[1.0, 0.0]], 0.0),
             Err(EvalError::Setting {
                 name: "noise_sd",
                 ..

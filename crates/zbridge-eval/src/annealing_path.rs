@@ -1,0 +1,221 @@
+use crate::annealing_move::{Move, MoveKind, Moves, Pilot};
+use crate::observation_likelihoods::ObservationLikelihoods;
+use crate::open_uniform::open_uniform;
+use crate::{DrawableDensity, EvalError, TargetDensity};
+use zbridge_core::{Latents, RandomStream, Stage};
+
+/// The path of one observation from the start to the target: densities π_β ∝ s^(1−β) · (p(x|·)
+/// p_t)^β at 0 = β_0 < … < β_T = 1.
+pub(crate) struct AnnealingPath<'a> {
+    pub(crate) likelihoods: ObservationLikelihoods<'a>,
+    pub(crate) row: usize,
+    pub(crate) start: &'a dyn DrawableDensity,
+    pub(crate) target: &'a dyn TargetDensity,
+    /// β_0 … β_T.
+    pub(crate) schedule: &'a [f64],
+    /// Metropolis transitions at each temperature.
+    pub(crate) transitions: usize,
+    pub(crate) stage: &'a Stage<'a>,
+}
+
+/// The weights of chains, with the number of transitions that they accepted.
+pub(crate) struct Run {
+    pub(crate) log_weights: Vec<f64>,
+    pub(crate) accepted: usize,
+}
+
+impl AnnealingPath<'_> {
+    /// Returns the proposals for each of β_1 … β_T−1, learnt from chains that are used for nothing
+    /// else.
+    pub(crate) fn moves(
+        &self,
+        chains: usize,
+        stream: &RandomStream,
+    ) -> Result<Vec<Moves>, EvalError> {
+        let streams = (0..chains as u64).map(|chain| stream.child(chain));
+        let mut chains = Chains::start(self, 0, streams.collect())?;
+        let mut pilot = Pilot::new(&chains.points);
+        let mut moves = Vec::with_capacity(self.schedule.len());
+        for &beta in &self.schedule[1..self.schedule.len() - 1] {
+            self.stage.check()?;
+            for number in 0..self.transitions {
+                let kind = MoveKind::of_transition(number);
+                let accepted = chains.transition(self, beta, pilot.moves().of_kind(kind))?;
+                let acceptance = accepted as f64 / chains.streams.len() as f64;
+                pilot.learn(kind, acceptance, &chains.points);
+            }
+            moves.push(pilot.moves());
+        }
+        Ok(moves)
+    }
+
+    /// Returns the weights of one chain per stream after the whole path; `first` is the number of
+    /// the first chain.
+    pub(crate) fn run(
+        &self,
+        first: usize,
+        streams: Vec<RandomStream>,
+        moves: &[Moves],
+    ) -> Result<Run, EvalError> {
+        let mut chains = Chains::start(self, first, streams)?;
+        let mut accepted = 0;
+        for (step, pair) in self.schedule.windows(2).enumerate() {
+            self.stage.check()?;
+            chains.weigh(pair[1] - pair[0]);
+            // No transition follows the last weight: where the chains end does not matter.
+            let Some(moves) = moves.get(step) else { break };
+            for number in 0..self.transitions {
+                let kind = MoveKind::of_transition(number);
+                accepted += chains.transition(self, pair[1], moves.of_kind(kind))?;
+            }
+        }
+        Ok(Run {
+            log_weights: chains.log_weights,
+            accepted,
+        })
+    }
+
+    /// Returns both ends of the path at each point; `first` is the number of the first chain.
+    fn ends(&self, first: usize, points: &Latents) -> Result<Vec<Ends>, EvalError> {
+        let likelihoods = self.likelihoods.at(self.row, first, points)?;
+        let targets = self.densities(self.target, first, points)?;
+        let starts = self.densities(self.start, first, points)?;
+        let mut ends = Vec::with_capacity(points.rows());
+        for (chain, start) in starts.into_iter().enumerate() {
+            let joint = likelihoods[chain] + targets[chain];
+            ends.push(Ends { start, joint });
+        }
+        Ok(ends)
+    }
+
+    fn densities<D: TargetDensity + ?Sized>(
+        &self,
+        density: &D,
+        first: usize,
+        points: &Latents,
+    ) -> Result<Vec<f64>, EvalError> {
+        let nats = density.log_prob(self.row, points)?;
+        let chains = first..first + points.rows();
+        EvalError::expect_log_densities(density.name(), self.row, chains, nats)
+    }
+}
+
+/// The log densities of both ends of the path at one point, in nats.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    /// log s(z).
+    start: f64,
+    /// log p(x|z) + log p_t(z).
+    joint: f64,
+}
+
+impl Ends {
+    /// Returns log π_β up to a constant; a power of 0 removes even a density of 0.
+    fn log_density(&self, beta: f64) -> f64 {
+        let power = |exponent: f64, log: f64| if exponent == 0.0 { 0.0 } else { exponent * log };
+        power(1.0 - beta, self.start) + power(beta, self.joint)
+    }
+
+    /// Returns the logarithm of the factor of a weight when β grows by 1.
+    fn log_ratio(&self) -> f64 {
+        // Impossible under the target is impossible, even if the start excludes the point as well.
+        if self.joint == f64::NEG_INFINITY {
+            return f64::NEG_INFINITY;
+        }
+        self.joint - self.start
+    }
+}
+
+/// Chains of one observation that go through the decoder together, each with its own stream.
+struct Chains {
+    /// The number of the first chain.
+    first: usize,
+    streams: Vec<RandomStream>,
+    /// Where the chains are, `[chains, dim]`.
+    points: Latents,
+    /// The ends of the path at the points.
+    ends: Vec<Ends>,
+    log_weights: Vec<f64>,
+}
+
+impl Chains {
+    /// Returns chains at one draw from the start for each stream.
+    fn start(
+        path: &AnnealingPath<'_>,
+        first: usize,
+        mut streams: Vec<RandomStream>,
+    ) -> Result<Self, EvalError> {
+        let mut values = Vec::new();
+        for (number, stream) in streams.iter_mut().enumerate() {
+            let chain = first + number;
+            let point = path.start.draw(path.row, chain..chain + 1, stream)?;
+            values.extend(point.into_vec());
+        }
+        let dim = path.likelihoods.latent_dim();
+        let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(path.row))?;
+        EvalError::expect_count("starts of chains", streams.len(), points.rows())?;
+        let ends = path.ends(first, &points)?;
+        Ok(Self {
+            first,
+            log_weights: vec![0.0; streams.len()],
+            streams,
+            points,
+            ends,
+        })
+    }
+
+    /// Multiplies each weight by π_β′(z)/π_β(z), where β′ − β is `growth_of_beta`.
+    fn weigh(&mut self, growth_of_beta: f64) {
+        for (log_weight, ends) in self.log_weights.iter_mut().zip(&self.ends) {
+            *log_weight += growth_of_beta * ends.log_ratio();
+        }
+    }
+
+    /// Makes one Metropolis–Hastings transition of each chain, with π_β as its stationary
+    /// distribution; returns the number of accepted ones.
+    fn transition(
+        &mut self,
+        path: &AnnealingPath<'_>,
+        beta: f64,
+        step: &Move,
+    ) -> Result<usize, EvalError> {
+        let at_row = EvalError::at_row(path.row);
+        let proposals = step
+            .propose(&self.points, &mut self.streams)
+            .map_err(&at_row)?;
+        let proposed_ends = path.ends(self.first, &proposals)?;
+        let mut points = self.points.view().to_owned();
+        let mut accepted = 0;
+        for (chain, proposed) in proposed_ends.into_iter().enumerate() {
+            let (from, to) = (self.points.row_values(chain), proposals.row_values(chain));
+            let log_ratio = proposed.log_density(beta) - self.ends[chain].log_density(beta)
+                + step.log_asymmetry(from, to);
+            // NaN (both impossible) compares as false: the chain stays.
+            if open_uniform(&mut self.streams[chain]).ln() < log_ratio {
+                points.row_mut(chain).assign(&proposals.row(chain));
+                self.ends[chain] = proposed;
+                accepted += 1;
+            }
+        }
+        self.points = Latents::new(points).map_err(&at_row)?;
+        Ok(accepted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_of_zero_removes_a_density_of_zero() {
+        let ends = Ends {
+            start: -2.0,
+            joint: f64::NEG_INFINITY,
+        };
+        assert_eq!(
+            (ends.log_density(0.0), ends.log_density(0.5)),
+            (-2.0, f64::NEG_INFINITY)
+        );
+        assert_eq!(ends.log_ratio(), f64::NEG_INFINITY);
+    }
+}
