@@ -28,7 +28,8 @@ pub(crate) struct Decoding {
 }
 
 impl Decoding {
-    /// Returns the expected observations, `[rows, event]`, for outputs `[rows, event]` of the network.
+    /// Returns the expected observations, `[rows, event]`, for outputs `[rows, event]` of the
+    /// network.
     pub(crate) fn means(&self, outputs: Array2<f32>, event: &EventKind) -> Array2<f32> {
         let mut values = self.in_observation_order(outputs);
         let is_unit_range = matches!(event, EventKind::Image { .. } | EventKind::Sound(_));

@@ -10,8 +10,8 @@
 //! | a folder with `config.json` and weights | an `AutoencoderKL` of diffusers |
 //!
 //! What `model.toml` does not state is inferred from the networks' shapes and the names of their
-//! outputs, and listed with the evidence for it ([`ForeignModel::guesses`]). [`inspect`] says what a
-//! file is and whether it can be used. [`StateDict`] reads the tensors of PyTorch's files and of
+//! outputs, and listed with the evidence for it ([`ForeignModel::guesses`]). [`inspect`] says what
+//! a file is and whether it can be used. [`StateDict`] reads the tensors of PyTorch's files and of
 //! safetensors.
 //!
 //! ```

@@ -60,8 +60,8 @@ impl Preprocessing {
         }
     }
 
-    /// Returns observations, `[rows, event]`, in the order and range of the network; they are copied
-    /// only if they change.
+    /// Returns observations, `[rows, event]`, in the order and range of the network; they are
+    /// copied only if they change.
     pub(crate) fn to_network<'a>(
         &self,
         observations: ArrayView2<'a, f32>,

@@ -1,7 +1,7 @@
 //! Sizes of shapes that files ask for.
 
-/// Returns the number of elements of an array of this shape, 1 for no dimensions; `None` if no array
-/// can have it.
+/// Returns the number of elements of an array of this shape, 1 for no dimensions; `None` if no
+/// array can have it.
 pub(crate) fn checked_size(shape: &[usize]) -> Option<usize> {
     let mut size = 1usize;
     for &dim in shape {

@@ -119,8 +119,8 @@ impl<'a> GraphBuilder<'a> {
         Ok(self.floats(&values))
     }
 
-    /// Adds a tensor `[channels]` of the state dict as `[channels, 1, 1]`, which is repeated over an
-    /// image.
+    /// Adds a tensor `[channels]` of the state dict as `[channels, 1, 1]`, which is repeated over
+    /// an image.
     pub(super) fn channel_weight(
         &mut self,
         name: &str,

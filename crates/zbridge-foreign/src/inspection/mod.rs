@@ -121,8 +121,8 @@ pub struct TensorLine {
     pub shape: Vec<usize>,
 }
 
-/// Returns what is at `path`, and whether it can be used. A model that cannot be opened is described
-/// all the same, with the reason.
+/// Returns what is at `path`, and whether it can be used. A model that cannot be opened is
+/// described all the same, with the reason.
 ///
 /// # Errors
 /// [`ForeignError::Read`] if the path cannot be read, [`ForeignError::Unknown`] if it is of no kind

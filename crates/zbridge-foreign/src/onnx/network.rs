@@ -41,8 +41,8 @@ enum Runner {
 const MOST_NUMBERS: usize = 1 << 25;
 
 impl Network {
-    /// Returns the network in an ONNX file. Its input is `[batch, input_shape]`; the file must state
-    /// its shape if none is given.
+    /// Returns the network in an ONNX file. Its input is `[batch, input_shape]`; the file must
+    /// state its shape if none is given.
     ///
     /// # Errors
     /// Every [`ForeignError`] of files, operators and inputs.

@@ -17,8 +17,8 @@ fn pools() -> &'static [Arc<ThreadPool>] {
     })
 }
 
-/// Returns the results of `work` on each index below `items`, in order of the index; the first error
-/// if there is one.
+/// Returns the results of `work` on each index below `items`, in order of the index; the first
+/// error if there is one.
 ///
 /// The calling thread waits outside of any pool: a thread of rayon's that waited within one would
 /// take up other work meanwhile, which may be another call of this function, and so on until its

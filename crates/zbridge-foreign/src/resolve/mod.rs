@@ -33,8 +33,8 @@ pub(crate) struct NetworkFiles {
 /// Returns the model in these files.
 ///
 /// # Errors
-/// Every [`ForeignError`] of networks; [`ForeignError::Manifest`] if the manifest does not fit them;
-/// [`ForeignError::Unresolved`] if it must state more.
+/// Every [`ForeignError`] of networks; [`ForeignError::Manifest`] if the manifest does not fit
+/// them; [`ForeignError::Unresolved`] if it must state more.
 pub(crate) fn resolve(
     name: String,
     files: &NetworkFiles,

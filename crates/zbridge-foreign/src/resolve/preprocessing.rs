@@ -103,8 +103,8 @@ impl Resolver<'_> {
             .collect())
     }
 
-    /// Returns the scale of each channel: the range that was inferred for images, and the numbers as
-    /// they are for other events, whose range is their own.
+    /// Returns the scale of each channel: the range that was inferred for images, and the numbers
+    /// as they are for other events, whose range is their own.
     fn guessed_scales(
         &mut self,
         part: &str,

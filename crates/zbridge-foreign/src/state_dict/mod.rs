@@ -43,8 +43,8 @@ impl StateDict {
     /// dots.
     ///
     /// # Errors
-    /// [`ForeignError::Refused`] if a pickle asks for code, [`ForeignError::OldTorchFile`] for files
-    /// from before PyTorch 1.6, [`ForeignError::Damaged`], and the errors of reading.
+    /// [`ForeignError::Refused`] if a pickle asks for code, [`ForeignError::OldTorchFile`] for
+    /// files from before PyTorch 1.6, [`ForeignError::Damaged`], and the errors of reading.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ForeignError> {
         let path = path.as_ref();
         Ok(Self {

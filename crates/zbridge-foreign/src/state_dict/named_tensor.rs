@@ -76,8 +76,8 @@ impl StridedLayout {
         last.checked_add(1)
     }
 
-    /// Returns why the layout does not fit a storage of `stored` numbers, of which `left` lie behind
-    /// the tensor's start; `None` if it fits.
+    /// Returns why the layout does not fit a storage of `stored` numbers, of which `left` lie
+    /// behind the tensor's start; `None` if it fits.
     fn problem(&self, stored: usize, left: usize) -> Option<String> {
         let (shape, strides) = (&self.shape, &self.strides);
         if strides.len() != shape.len() {
@@ -141,7 +141,8 @@ impl NamedTensor {
         self.shape().iter().product()
     }
 
-    /// Returns the numbers in single precision, of the tensor's shape; `None` if they are not floats.
+    /// Returns the numbers in single precision, of the tensor's shape; `None` if they are not
+    /// floats.
     pub fn to_f32(&self) -> Option<ArrayD<f32>> {
         Some(match self.number_type {
             NumberType::Float16 => self.decode(|bytes| f16::from_le_bytes(bytes).to_f32()),

@@ -120,8 +120,8 @@ fn grid_convolution(
     })
 }
 
-/// Returns the channels of a convolution; `None` if its kernel does not fit the input, or its groups
-/// are too small to be fast.
+/// Returns the channels of a convolution; `None` if its kernel does not fit the input, or its
+/// groups are too small to be fast.
 fn channels(node: Operator<'_>, inputs: usize, kernel: [usize; 2]) -> Option<Channels> {
     let transposed = node.name() == "ConvTranspose";
     let groups = usize::try_from(node.int("group", 1)).ok()?;

@@ -12,8 +12,8 @@ pub(super) const MOST_NUMBERS: usize = 1 << 20;
 /// A network that grows by what the nodes of a graph do, in their order.
 ///
 /// The network has one row of columns at any time, so a step changes its input for good. It may do
-/// so if no other value needs the same columns. Otherwise, and for every node that is not supported,
-/// the methods return `None`: the graph is no chain.
+/// so if no other value needs the same columns. Otherwise, and for every node that is not
+/// supported, the methods return `None`: the graph is no chain.
 pub(super) struct GraphLowering<'a> {
     pub(super) graph: &'a GraphProto,
     pub(super) constants: Constants<'a>,

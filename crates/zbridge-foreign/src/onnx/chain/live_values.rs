@@ -60,8 +60,8 @@ impl<'a> LiveValues<'a> {
         }
     }
 
-    /// Removes a value of which one use is left, so that its columns may change; `None` if there are
-    /// more, or if another value shares a column.
+    /// Removes a value of which one use is left, so that its columns may change; `None` if there
+    /// are more, or if another value shares a column.
     pub(super) fn take(&mut self, name: &str) -> Option<View> {
         self.take_with_uses(name, 1)
     }

@@ -2,11 +2,11 @@
 //! autoencoders. Such a graph is lowered as a whole, or not at all; all others run on the general
 //! engine.
 //!
-//! Supported are linear layers, several of one value too; convolutions, transposed ones, and both in
-//! groups, of images and sounds; activations, of one operator or several; normalisations by running
-//! statistics, by channel and by group; constants that scale and shift; interpolation; and operators
-//! that only move numbers. Not supported are sums and products of two values, operators that look at
-//! other rows, and shapes that are known late.
+//! Supported are linear layers, several of one value too; convolutions, transposed ones, and both
+//! in groups, of images and sounds; activations, of one operator or several; normalisations by
+//! running statistics, by channel and by group; constants that scale and shift; interpolation; and
+//! operators that only move numbers. Not supported are sums and products of two values, operators
+//! that look at other rows, and shapes that are known late.
 
 mod activation_pattern;
 mod activations;
