@@ -1,120 +1,128 @@
-use crate::rendering::Rendering;
+use crate::preprocessing::Preprocessing;
+use ndarray::Array2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::EventKind;
 use zbridge_nn::Likelihood;
 
-/// What a decoder's output is.
+/// What the output of a decoder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecoderOutputs {
     /// Probabilities of white pixels, or of classes.
     Probabilities,
-    /// What a sigmoid or a softmax makes probabilities of.
+    /// The logits of these: what a sigmoid or a softmax takes.
     Logits,
     /// The expected observation itself.
     Means,
 }
 
-/// How a decoder's output defines p(x|z).
+/// How the output of a decoder defines p(x|z).
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Decoding {
-    /// How its numbers stand for an observation.
-    pub(crate) rendering: Rendering,
-    /// What they are.
+    /// The way from its numbers to those of an observation.
+    pub(crate) preprocessing: Preprocessing,
     pub(crate) outputs: DecoderOutputs,
-    /// The density of observations, where one is known.
+    /// The density of observations, if one is known.
     pub(crate) likelihood: Option<Likelihood>,
 }
 
 impl Decoding {
-    /// Expected observations, `[batch, event]`, for outputs of the network.
-    pub(crate) fn means(&self, outputs: Vec<f32>, event: &EventKind) -> Vec<f32> {
-        let mut values = self
-            .rendering
-            .to_observations(outputs, self.outputs == DecoderOutputs::Means);
-        values.par_chunks_mut(event.size().max(1)).for_each(|row| {
+    /// Returns the expected observations, `[rows, event]`, for outputs `[rows, event]` of the
+    /// network.
+    pub(crate) fn means(&self, outputs: Array2<f32>, event: &EventKind) -> Array2<f32> {
+        let mut values = self.in_observation_order(outputs);
+        let is_unit_range = matches!(event, EventKind::Image { .. } | EventKind::Sound(_));
+        let rows = values.as_slice_mut().expect("rows are row-major");
+        rows.par_chunks_mut(event.size()).for_each(|row| {
             if let (DecoderOutputs::Logits, Some(likelihood)) = (self.outputs, self.likelihood) {
                 likelihood.means(row);
             }
-            if matches!(event, EventKind::Image { .. } | EventKind::Sound(_)) {
-                row.iter_mut()
-                    .for_each(|value| *value = value.clamp(0.0, 1.0));
+            if is_unit_range {
+                for value in row {
+                    *value = value.clamp(0.0, 1.0);
+                }
             }
         });
         values
     }
 
-    /// What the likelihood takes, `[batch, event]`: logits, or means.
-    pub(crate) fn parameters(&self, outputs: Vec<f32>) -> Vec<f32> {
-        let mut values = self
-            .rendering
-            .to_observations(outputs, self.outputs == DecoderOutputs::Means);
-        if self.outputs == DecoderOutputs::Probabilities {
-            let logit = if self.likelihood == Some(Likelihood::Bernoulli) {
-                log_odds
-            } else {
-                log_probability
-            };
-            values.iter_mut().for_each(|value| *value = logit(*value));
+    /// Returns what the likelihood takes, `[rows, event]`, logits or means, for outputs
+    /// `[rows, event]` of the network.
+    pub(crate) fn parameters(&self, outputs: Array2<f32>) -> Array2<f32> {
+        let values = self.in_observation_order(outputs);
+        match self.outputs {
+            DecoderOutputs::Logits | DecoderOutputs::Means => values,
+            DecoderOutputs::Probabilities if self.likelihood == Some(Likelihood::Bernoulli) => {
+                values.mapv_into(log_odds)
+            }
+            DecoderOutputs::Probabilities => values.mapv_into(log_probability),
         }
-        values
+    }
+
+    /// Only means have the range of observations.
+    fn in_observation_order(&self, outputs: Array2<f32>) -> Array2<f32> {
+        match self.outputs {
+            DecoderOutputs::Means => self.preprocessing.to_observations(outputs),
+            _ => self.preprocessing.to_observation_order(outputs),
+        }
     }
 }
 
-/// ln p − ln(1 − p), with p kept from the ends: a sigmoid in single precision rounds to 0 and 1,
-/// which rule out what may well be seen. 2⁻²⁴ is half the distance from 1 to the number before it.
+/// Returns ln p − ln(1 − p). A sigmoid in single precision rounds to 0 and 1, which would rule out
+/// observations that are possible, so p is kept from the ends by half the distance from 1 to the
+/// number before it, 2⁻²⁴.
 fn log_odds(p: f32) -> f32 {
     const LEAST: f64 = 1.0 / (1 << 24) as f64;
     let p = f64::from(p).clamp(LEAST, 1.0 - LEAST);
     (p / (1.0 - p)).ln() as f32
 }
 
-/// ln p: a logit, since a softmax of logarithms of probabilities gives them back.
+/// Returns ln p, which is a logit: the softmax of logarithms of probabilities gives them back.
 fn log_probability(p: f32) -> f32 {
-    p.max(1e-30).ln()
+    const LEAST: f32 = 1e-30;
+    // Not `max`, which would replace NaN.
+    let p = if p < LEAST { LEAST } else { p };
+    p.ln()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rendering::{Layout, Values};
+    use crate::layout::Layout;
+    use crate::preprocessing::ChannelScale;
+    use ndarray::array;
 
     fn decoding(outputs: DecoderOutputs, likelihood: Likelihood, event: &EventKind) -> Decoding {
+        let scales = vec![ChannelScale::IDENTITY];
         Decoding {
-            rendering: Rendering::new(Values::plain(), Layout::Nchw, event),
+            preprocessing: Preprocessing::new(scales, Layout::Nchw, event),
             outputs,
             likelihood: Some(likelihood),
         }
     }
 
+    fn gap(a: Array2<f32>, b: Array2<f32>) -> f32 {
+        (a - b).iter().map(|gap| gap.abs()).fold(0.0, f32::max)
+    }
+
     #[test]
-    fn probabilities_and_logits_tell_the_same_density() {
+    fn probabilities_and_logits_state_the_same_density() {
         let event = EventKind::Image {
             channels: 1,
             height: 1,
             width: 2,
         };
-        let logits = [0.7f32, -1.9];
-        let probabilities = logits.map(|l| 1.0 / (1.0 + (-l).exp()));
+        let logits = array![[0.7f32, -1.9]];
+        let probabilities = logits.mapv(|logit| 1.0 / (1.0 + (-logit).exp()));
         let by_logits = decoding(DecoderOutputs::Logits, Likelihood::Bernoulli, &event);
         let by_probabilities =
             decoding(DecoderOutputs::Probabilities, Likelihood::Bernoulli, &event);
-        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
-        assert!(close(
-            &by_probabilities.parameters(probabilities.to_vec()),
-            &logits
-        ));
-        assert!(close(
-            &by_logits.means(logits.to_vec(), &event),
-            &probabilities
-        ));
-        assert!(
-            by_probabilities
-                .parameters(vec![0.0, 1.0])
-                .iter()
-                .all(|value| value.is_finite())
-        );
+        let parameters = by_probabilities.parameters(probabilities.clone());
+        assert!(gap(parameters, logits.clone()) < 1e-5);
+        assert!(gap(by_logits.means(logits, &event), probabilities) < 1e-5);
+        let ends = by_probabilities.parameters(array![[0.0, 1.0]]);
+        assert!(ends.iter().all(|value| value.is_finite()));
     }
 
     #[test]
@@ -125,8 +133,16 @@ mod tests {
             Likelihood::Categorical,
             &event,
         );
-        let log_p = Likelihood::Categorical
-            .log_likelihood_nats(&classes.parameters(vec![0.2, 0.5, 0.3]), &[0.0, 1.0, 0.0]);
+        let logits = classes
+            .parameters(array![[0.2, 0.5, 0.3]])
+            .into_raw_vec_and_offset()
+            .0;
+        let log_p = Likelihood::Categorical.log_likelihood_nats(&logits, &[0.0, 1.0, 0.0]);
         assert!((log_p - 0.5f32.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_probability_that_is_nan_stays_nan() {
+        assert!(log_probability(f32::NAN).is_nan() && log_odds(f32::NAN).is_nan());
     }
 }

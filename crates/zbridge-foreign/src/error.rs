@@ -1,8 +1,7 @@
 use std::io;
-use std::path::PathBuf;
-use zbridge_core::{LatentModelError, ShapeError};
+use std::path::{Path, PathBuf};
 
-/// What can be wrong with a model that another program wrote, or with what is said about it.
+/// Why a model of another program, or what `model.toml` states about it, cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForeignError {
@@ -11,90 +10,82 @@ pub enum ForeignError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         reason: io::Error,
     },
-    /// What is there is no model that can be opened.
+    /// A file or folder is of no kind that can be opened.
     #[error("{path}: {found}; expected {expected}")]
     Unknown {
         /// The file or folder.
         path: PathBuf,
-        /// What is there instead.
+        /// What it is instead.
         found: String,
         /// What can be opened.
         expected: &'static str,
     },
-    /// A file is cut off, damaged, or lies about its lengths.
+    /// A file is cut off or damaged, or states wrong lengths.
     #[error(
         "{path}: {place}: {why}; the file is damaged or of another kind: write or copy it again"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where in the file.
+        /// The place in the file.
         place: String,
         /// What is wrong there.
         why: String,
     },
-    /// A file is larger than any that is read here.
-    #[error("{path}: {place} has {found} bytes; at most {most} are read")]
+    /// A file is larger than the largest that is read.
+    #[error("{path}: {place} has {found} bytes; at most {limit} are read")]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Which part of it.
+        /// The part of it that is too large.
         place: String,
-        /// Bytes that it has, or claims.
+        /// The number of bytes that it has, or states.
         found: u64,
-        /// Bytes that are allowed.
-        most: u64,
+        /// The largest number of bytes that is read.
+        limit: u64,
     },
     /// The engine lacks an operator.
-    #[error("{path}: node `{node}`: no operator `{operator}` here; {remedy}")]
+    #[error("{path}: node `{node}`: the operator `{operator}` is not known here; {remedy}")]
     Operator {
         /// The ONNX file.
         path: PathBuf,
         /// The node's name in the graph.
         node: String,
-        /// The operator, with its domain where that is not ONNX's own.
+        /// The operator, with its domain if that is not ONNX's own.
         operator: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// The engine refuses a graph, or failed while it ran.
+    /// The engine refused a graph, or failed while it ran.
     #[error(
-        "{path}: the network failed {during}: {reason}; run it in ONNX Runtime to see whether the file is right"
+        "{path}: the network failed {during}: {reason}; run it in ONNX Runtime to see whether the \
+         file is right"
     )]
     Engine {
         /// The ONNX file.
         path: PathBuf,
-        /// `while it was opened`, or with what it ran.
-        during: String,
-        /// What the engine said.
+        /// `while it was opened`, `while it ran`, or `on a batch`.
+        during: &'static str,
+        /// The message of the engine.
         reason: String,
     },
-    /// A network's inputs are not what a model of latents has.
+    /// A network does not have exactly one input of floats.
     #[error("{path}: {why}; {remedy}")]
     Input {
         /// The ONNX file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// What is wrong with its inputs.
         why: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// A network has no output of the name or place that was asked for.
-    #[error("{path}: no output {wanted}; there are {found}")]
-    NoOutput {
-        /// The ONNX file.
-        path: PathBuf,
-        /// The name or index.
-        wanted: String,
-        /// The outputs of the file.
-        found: String,
-    },
-    /// A data file of a network lies where nothing is read from.
+    /// A data file of a network lies outside of the model's folder, or does not exist.
     #[error(
-        "{path}: tensor `{tensor}` lies in {location:?}, {why}; put the data beside the model and export it again"
+        "{path}: tensor `{tensor}` lies in {location:?}, {why}; put the data beside the model and \
+         export it again"
     )]
     Outside {
         /// The ONNX file.
@@ -106,29 +97,30 @@ pub enum ForeignError {
         /// Why nothing is read from there.
         why: &'static str,
     },
-    /// A line of a manifest says what it cannot say.
+    /// A line of `model.toml` is wrong.
     #[error("{path}, line {line}: {why}")]
     Manifest {
         /// The manifest.
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What is wrong, with key and what is allowed.
+        /// What is wrong, with the key and what is allowed.
         why: String,
     },
-    /// Something about the model must be known and can neither be read nor guessed.
-    #[error("{path}: {why}; say it in model.toml: {remedy}")]
-    Unsettled {
+    /// A property of the model is needed that can be neither read nor inferred.
+    #[error("{path}: {why}; state it in model.toml: {remedy}")]
+    Unresolved {
         /// The model's file or folder.
         path: PathBuf,
         /// What is not known, or what does not fit.
         why: String,
-        /// Lines for the manifest.
+        /// Keys of the manifest.
         remedy: String,
     },
     /// A file lacks a tensor.
     #[error(
-        "{path}: no tensor `{tensor}`; expected {expected:?}: the weights are of another architecture than the configuration"
+        "{path}: no tensor `{tensor}`; expected {expected:?}: the weights are of another \
+         architecture than the configuration"
     )]
     NoTensor {
         /// The weights file.
@@ -140,33 +132,36 @@ pub enum ForeignError {
     },
     /// A tensor has the wrong shape.
     #[error(
-        "{path}: `{tensor}` has shape {found:?}; expected {expected:?}: the weights are of another architecture than the configuration"
+        "{path}: `{tensor}` has shape {found:?}; expected {expected:?}: the weights are of another \
+         architecture than the configuration"
     )]
     Shape {
         /// The weights file.
         path: PathBuf,
         /// The tensor's name.
         tensor: String,
-        /// The shape that belongs here.
+        /// The shape that the architecture needs.
         expected: Vec<usize>,
         /// The shape in the file.
         found: Vec<usize>,
     },
-    /// The numbers of a tensor are of a type that is not read here.
+    /// The numbers of a tensor have another type than is needed.
     #[error("{path}: `{tensor}` has type {found}; expected {expected}: convert it before saving")]
     NumberType {
         /// The file.
         path: PathBuf,
         /// The tensor's name.
         tensor: String,
-        /// The types that are read.
+        /// The types that can be used.
         expected: &'static str,
         /// The type in the file.
         found: String,
     },
-    /// A pickle asks for something that a state dict does not need.
+    /// A pickle asks for a function or class that a state dict does not need.
     #[error(
-        "{path}: the pickle asks for `{global}`, at byte {byte}: only tensors, numbers, texts and containers of them are read, and no code is run; save `model.state_dict()` alone, or use safetensors"
+        "{path}: the pickle asks for `{global}`, at byte {byte}: only tensors, numbers, texts and \
+         containers of them are read, and no code is run; save `model.state_dict()` alone, or use \
+         safetensors"
     )]
     Refused {
         /// The file.
@@ -176,34 +171,51 @@ pub enum ForeignError {
         /// Byte in the pickle, from 0.
         byte: usize,
     },
-    /// A configuration of diffusers asks for what is not there.
+    /// A file was written by `torch.save` before PyTorch 1.6.
+    #[error(
+        "{path}: a pickle without an archive, as torch.save wrote before PyTorch 1.6; convert the \
+         file f to a file g in Python: `torch.save(torch.load(f, weights_only=True), g)`"
+    )]
+    OldTorchFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A configuration of diffusers asks for an architecture that is not known here.
     #[error("{path}: `{key}` is {found}; expected {expected}")]
     Configuration {
         /// The configuration.
         path: PathBuf,
         /// Its key.
         key: String,
-        /// What it says.
+        /// The value in the file.
         found: String,
-        /// What is known here.
+        /// The values that can be used.
         expected: String,
-    },
-    /// A model's own numbers make no batch.
-    #[error("{path}: {reason}")]
-    Value {
-        /// The model.
-        path: PathBuf,
-        /// What is wrong, with row and column.
-        reason: ShapeError,
     },
 }
 
 impl ForeignError {
-    /// The same as a failure of the model `name` at its work.
-    pub(crate) fn into_failure(self, name: &str) -> LatentModelError {
-        LatentModelError::Failed {
-            model: name.into(),
-            reason: self.to_string(),
+    pub(crate) fn damaged(path: &Path, place: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Damaged {
+            path: path.into(),
+            place: place.into(),
+            why: why.into(),
+        }
+    }
+
+    pub(crate) fn engine(path: &Path, during: &'static str, reason: impl Into<String>) -> Self {
+        Self::Engine {
+            path: path.into(),
+            during,
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn unresolved(path: &Path, why: String, remedy: &str) -> Self {
+        Self::Unresolved {
+            path: path.into(),
+            why,
+            remedy: remedy.into(),
         }
     }
 }

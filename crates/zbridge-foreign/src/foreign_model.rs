@@ -1,17 +1,30 @@
 use crate::decoding::Decoding;
-use crate::encoding::Encoding;
+use crate::encoder_outputs::EncoderOutputs;
 use crate::latent_space::LatentSpace;
-use crate::onnx::Network;
-use crate::rendering::Rendering;
+use crate::onnx::{Engine, Network};
+use crate::preprocessing::Preprocessing;
 use crate::{ForeignError, Guess};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use zbridge_core::{
     EventKind, LatentModel, LatentModelError, Latents, Observations, Posterior, ShapeError,
 };
+use zbridge_nn::Likelihood;
 
-/// A given model that another program trained: an encoder, a decoder, or both.
+/// A generative model that another program trained: an encoder, a decoder, or both.
 ///
-/// It runs on all cores, and gives the same numbers on any number of them.
+/// It is opened by [`open`](crate::open()), runs on all cores, and gives the same numbers on any
+/// number of them.
+///
+/// ```
+/// use zbridge_core::{LatentModel, Latents};
+///
+/// let model = zbridge_foreign::open("tests/fixtures/onnx/mlp-decoder.torchscript.onnx")?;
+/// let z = Latents::filled(3, model.latent_dim(), 0.0);
+/// let observations = model.decode(&z)?;
+/// assert_eq!((observations.rows(), observations.kind().size()), (3, 12 * 12));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ForeignModel {
     pub(crate) name: String,
@@ -22,73 +35,94 @@ pub struct ForeignModel {
     pub(crate) guesses: Vec<Guess>,
 }
 
-/// A network that gives posteriors.
+/// A network that returns posteriors.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     pub(crate) network: Network,
-    pub(crate) rendering: Rendering,
-    pub(crate) encoding: Encoding,
+    pub(crate) preprocessing: Preprocessing,
+    pub(crate) outputs: EncoderOutputs,
 }
 
-/// A network that gives observations.
+/// A network that returns observations.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     pub(crate) network: Network,
-    /// The place of its output.
+    /// The place of the output that is the observation.
     pub(crate) output: usize,
     pub(crate) decoding: Decoding,
 }
 
+impl Encoder {
+    /// Returns the shape of a latent; `None` if the outputs do not fit together.
+    pub(crate) fn latent_shape(&self) -> Option<Vec<usize>> {
+        self.outputs.latent_shape(self.network.output_shapes())
+    }
+}
+
+/// What can be done with a decoder alone: a bridge is learned from pairs of latents, and without an
+/// encoder only the latents of observations that the model makes itself are known.
+pub(crate) const ROUTE_WITHOUT_ENCODER: &str = "it has no encoder, so latents of given \
+     observations are not known: draw z from the prior N(0, I), decode z, label the decoded \
+     observations, and `fit` a bridge on these pairs of z and label";
+
+const NO_DECODER: &str = "only its encoder was given: it can be a source of latents, and nothing \
+     can be generated with it";
+
+const NO_LIKELIHOOD: &str = "it is not stated how probable an observation is under the decoder's \
+     output; state `kind` in [likelihood] of model.toml if you know, or leave likelihoods of \
+     observations out";
+
 impl ForeignModel {
-    /// What nobody said about the model and was read off its files, in the order in which it was
-    /// needed.
+    /// Returns the properties that the model's files do not state and that were inferred, in the
+    /// order in which they were needed.
     pub fn guesses(&self) -> &[Guess] {
         &self.guesses
     }
 
-    /// The shape of one latent in the model's networks; users see it as one row.
+    /// Returns the shape of one latent in the model's networks; users see it as one row.
     pub fn latent_shape(&self) -> &[usize] {
         self.latents.shape()
     }
 
-    /// Whether it has an encoder.
+    /// Returns whether the model has an encoder.
     pub fn encodes(&self) -> bool {
         self.encoder.is_some()
     }
 
-    /// Whether it has a decoder.
+    /// Returns whether the model has a decoder.
     pub fn decodes(&self) -> bool {
         self.decoder.is_some()
     }
 
-    /// What runs its encoder and its decoder, where it has them: `chain`, zbridge's own kernel, or
-    /// `rten`.
-    pub fn engines(&self) -> [Option<&'static str>; 2] {
-        let (encoder, decoder) = (self.encoder.as_ref(), self.decoder.as_ref());
-        [
-            encoder.map(|encoder| encoder.network.engine()),
-            decoder.map(|decoder| decoder.network.engine()),
-        ]
+    /// Returns what runs the encoder; `None` without one.
+    pub fn encoder_engine(&self) -> Option<Engine> {
+        Some(self.encoder.as_ref()?.network.engine())
     }
 
-    /// Whether its decoder says how probable an observation is.
+    /// Returns what runs the decoder; `None` without one.
+    pub fn decoder_engine(&self) -> Option<Engine> {
+        Some(self.decoder.as_ref()?.network.engine())
+    }
+
+    /// Returns whether the likelihood p(x|z) of the decoder is known.
     pub fn has_likelihood(&self) -> bool {
-        self.decoder
-            .as_ref()
-            .is_some_and(|decoder| decoder.decoding.likelihood.is_some())
+        let decoder = self.decoder.as_ref();
+        decoder.is_some_and(|decoder| decoder.decoding.likelihood.is_some())
     }
 
     fn encoder(&self) -> Result<&Encoder, LatentModelError> {
-        self.encoder
-            .as_ref()
-            .ok_or_else(|| self.absent("encoder", "only its decoder was given: it cannot encode"))
+        let encoder = self.encoder.as_ref();
+        encoder.ok_or_else(|| self.absent("encoder", ROUTE_WITHOUT_ENCODER))
     }
 
     fn decoder(&self) -> Result<&Decoder, LatentModelError> {
-        let reason = "only its encoder was given: it can be a source of latents, and nothing can be generated with it";
-        self.decoder
-            .as_ref()
-            .ok_or_else(|| self.absent("decoder", reason))
+        let decoder = self.decoder.as_ref();
+        decoder.ok_or_else(|| self.absent("decoder", NO_DECODER))
+    }
+
+    fn likelihood(&self, decoder: &Decoder) -> Result<Likelihood, LatentModelError> {
+        let likelihood = decoder.decoding.likelihood;
+        likelihood.ok_or_else(|| self.absent("likelihood", NO_LIKELIHOOD))
     }
 
     fn absent(&self, part: &'static str, reason: &str) -> LatentModelError {
@@ -99,45 +133,56 @@ impl ForeignModel {
         }
     }
 
-    fn failed(&self, error: ForeignError) -> LatentModelError {
-        error.into_failure(&self.name)
+    fn failed(&self, reason: String) -> LatentModelError {
+        LatentModelError::Failed {
+            model: self.name.clone(),
+            reason,
+        }
     }
 
     fn expect_event(&self, observations: &Observations) -> Result<(), ShapeError> {
-        let (rows, kind) = (observations.rows(), observations.kind());
+        let kind = observations.kind();
         // Numbers of which nothing more is known are what the model says they are.
-        let is_plain =
-            matches!(kind, EventKind::Array { .. }) && kind.shape() == self.event.shape();
-        if kind == &self.event || is_plain {
+        let is_plain = matches!(kind, EventKind::Array { .. });
+        if kind == &self.event || (is_plain && kind.shape() == self.event.shape()) {
             return Ok(());
         }
-        let (expected, found) = ((rows, self.event.size()), (rows, kind.size()));
         Err(ShapeError::Mismatch {
             what: "observations for this model",
-            expected,
-            found,
+            expected: (observations.rows(), self.event.size()),
+            found: (observations.rows(), kind.size()),
         })
     }
 
-    fn expect_latents(&self, latents: &Latents) -> Result<(), ShapeError> {
-        let (rows, found, expected) = (latents.rows(), latents.dim(), self.latent_dim());
-        if found == expected {
-            return Ok(());
+    /// Runs a network of this model.
+    fn run(
+        &self,
+        network: &Network,
+        rows: ArrayView2<'_, f32>,
+        outputs: &[usize],
+    ) -> Result<Vec<Array2<f32>>, LatentModelError> {
+        let run = network.run(rows, outputs);
+        run.map_err(|error: ForeignError| self.failed(error.to_string()))
+    }
+
+    /// Returns the decoder's output, `[rows, event]`, as the network has it.
+    fn decoded(
+        &self,
+        decoder: &Decoder,
+        latents: &Latents,
+    ) -> Result<Array2<f32>, LatentModelError> {
+        latents.expect_shape("latents for this model", latents.rows(), self.latent_dim())?;
+        let rows = self.latents.to_network(latents);
+        let mut outputs = self.run(&decoder.network, rows.view(), &[decoder.output])?;
+        Ok(outputs.remove(0))
+    }
+
+    /// Returns the log-likelihoods, in nats, unless one is NaN.
+    fn check_likelihoods(&self, nats: Vec<f32>) -> Result<Vec<f32>, LatentModelError> {
+        match nats.iter().position(|nats| nats.is_nan()) {
+            None => Ok(nats),
+            Some(row) => Err(self.failed(format!("the log-likelihood of latent {row} is NaN"))),
         }
-        Err(ShapeError::Mismatch {
-            what: "latents for this model",
-            expected: (rows, expected),
-            found: (rows, found),
-        })
-    }
-
-    /// The decoder's outputs, `[batch, event]` in the network's order.
-    fn decoded(&self, decoder: &Decoder, latents: &Latents) -> Result<Vec<f32>, LatentModelError> {
-        self.expect_latents(latents)?;
-        let run = decoder
-            .network
-            .run(&self.latents.to_network(latents), &[decoder.output]);
-        Ok(run.map_err(|error| self.failed(error))?.remove(0))
     }
 }
 
@@ -157,13 +202,10 @@ impl LatentModel for ForeignModel {
     fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         let encoder = self.encoder()?;
         self.expect_event(observations)?;
-        let inputs = encoder.rendering.to_network(observations.values());
-        let run = encoder.network.run(&inputs, &encoder.encoding.outputs());
-        let outputs = run.map_err(|error| self.failed(error))?;
-        let posterior =
-            encoder
-                .encoding
-                .posterior(outputs, self.latent_dim(), observations.rows())?;
+        let rows = encoder.preprocessing.to_network(as_rows(observations));
+        let places = encoder.outputs.places();
+        let outputs = self.run(&encoder.network, rows.view(), &places)?;
+        let posterior = encoder.outputs.posterior(outputs, self.latent_dim())?;
         Ok(self.latents.posterior(posterior)?)
     }
 
@@ -171,6 +213,7 @@ impl LatentModel for ForeignModel {
         let decoder = self.decoder()?;
         let outputs = self.decoded(decoder, latents)?;
         let means = decoder.decoding.means(outputs, &self.event);
+        let means = means.into_raw_vec_and_offset().0;
         Ok(Observations::new(means, self.event.clone())?)
     }
 
@@ -180,34 +223,24 @@ impl LatentModel for ForeignModel {
         latents: &Latents,
     ) -> Result<Vec<f32>, LatentModelError> {
         let decoder = self.decoder()?;
-        let reason = "nobody said how probable an observation is under the decoder's output; say `kind` in \
-                      [likelihood] of model.toml if you know, or leave likelihoods of observations out";
-        let likelihood = decoder
-            .decoding
-            .likelihood
-            .ok_or_else(|| self.absent("likelihood", reason))?;
+        let likelihood = self.likelihood(decoder)?;
         self.expect_event(observations)?;
         let draws = latents.rows() / observations.rows().max(1);
-        if draws * observations.rows() != latents.rows() {
-            let (expected, found) = (
-                (draws * observations.rows(), latents.dim()),
-                (latents.rows(), latents.dim()),
-            );
-            return Err(ShapeError::Mismatch {
-                what: "latents of observations",
-                expected,
-                found,
-            }
-            .into());
-        }
-        let parameters = decoder.decoding.parameters(self.decoded(decoder, latents)?);
-        let of_latent = |(row, parameters): (usize, &[f32])| {
+        let whole = draws * observations.rows();
+        latents.expect_shape("latents of observations", whole, latents.dim())?;
+        let outputs = self.decoded(decoder, latents)?;
+        let parameters = decoder.decoding.parameters(outputs);
+        let parameters = parameters.as_slice().expect("rows are row-major");
+        let rows = parameters.par_chunks_exact(self.event.size()).enumerate();
+        let nats = rows.map(|(row, parameters)| {
             likelihood.log_likelihood_nats(parameters, observations.row(row / draws))
-        };
-        Ok(parameters
-            .par_chunks_exact(self.event.size())
-            .enumerate()
-            .map(of_latent)
-            .collect())
+        });
+        self.check_likelihoods(nats.collect())
     }
+}
+
+/// Returns the observations as rows, `[rows, event]`.
+fn as_rows(observations: &Observations) -> ArrayView2<'_, f32> {
+    let shape = (observations.rows(), observations.kind().size());
+    ArrayView2::from_shape(shape, observations.values()).expect("a whole event in each row")
 }

@@ -1,14 +1,14 @@
 use serde::Serialize;
 use std::fmt;
 
-/// Something about a model that nobody said and that was read off its graph.
+/// A property of a model that its files do not state and that was inferred from its graphs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Guess {
-    /// The key of `model.toml` that would say it.
+    /// The key of `model.toml` that states it.
     pub what: String,
-    /// What is taken for true.
+    /// The value that is assumed, as `model.toml` would write it.
     pub value: String,
-    /// What speaks for it.
+    /// The evidence for it.
     pub why: String,
 }
 

@@ -1,7 +1,9 @@
+use crate::shape::checked_size;
+use ndarray::{Array1, Array2, CowArray, Ix2, Zip};
 use zbridge_core::{DiagonalGaussian, Latents, Posterior, PosteriorSamples, ShapeError};
 
-/// The latents that users see, against those of the networks: (z − shift) · scale, channel by
-/// channel.
+/// The way from the latents of a model's networks to those that users see: (z − shift) · scale,
+/// column by column.
 ///
 /// # Source
 /// `shift_factor` and `scaling_factor`, `latents_mean` and `latents_std` of diffusers.
@@ -9,98 +11,107 @@ use zbridge_core::{DiagonalGaussian, Latents, Posterior, PosteriorSamples, Shape
 pub(crate) struct LatentSpace {
     /// The shape of one latent in the networks.
     shape: Vec<usize>,
-    shift: Vec<f32>,
-    scale: Vec<f32>,
+    /// `[dim]`.
+    shift: Array1<f32>,
+    /// `[dim]`.
+    scale: Array1<f32>,
 }
 
 impl LatentSpace {
-    /// Latents shifted and scaled; both are one number, or one for each channel (the first
-    /// dimension).
-    pub(crate) fn scaled(shape: Vec<usize>, shift: Vec<f32>, scale: Vec<f32>) -> Self {
+    /// Returns the space of latents of this shape. `shift` and `scale` have one number, or one for
+    /// each channel, which is the first dimension.
+    ///
+    /// # Panics
+    /// If they have another number of numbers.
+    pub(crate) fn new(shape: Vec<usize>, shift: &[f32], scale: &[f32]) -> Self {
         Self {
+            shift: by_column(&shape, shift),
+            scale: by_column(&shape, scale),
             shape,
-            shift,
-            scale,
         }
     }
 
-    /// The shape of one latent.
+    /// Returns the shape of one latent in the networks.
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// Numbers of one latent.
+    /// Returns the number of numbers of one latent.
     pub(crate) fn dim(&self) -> usize {
-        self.shape.iter().product()
+        self.shift.len()
     }
 
-    /// Posteriors of the networks' latents as those of the latents that users see.
+    /// Returns posteriors of the networks' latents as those of the latents that users see.
     pub(crate) fn posterior(&self, posterior: Posterior) -> Result<Posterior, ShapeError> {
-        if self.is_plain() {
+        if self.is_identity() {
             return Ok(posterior);
         }
         match posterior {
             Posterior::DiagonalGaussian(gaussian) => {
-                let log_var = self.each(gaussian.log_var(), |value, _, scale| {
-                    value + 2.0 * scale.abs().ln()
-                })?;
-                Ok(DiagonalGaussian::new(self.shown(gaussian.mean())?, log_var)?.into())
+                let mean = self.seen(gaussian.mean())?;
+                let log_var = self.seen_log_var(gaussian.log_var())?;
+                Ok(DiagonalGaussian::new(mean, log_var)?.into())
             }
             Posterior::Samples(samples) => {
-                Ok(PosteriorSamples::new(self.shown(samples.points())?, samples.draws())?.into())
+                let points = self.seen(samples.points())?;
+                Ok(PosteriorSamples::new(points, samples.draws())?.into())
             }
+            // Encoders have no other posteriors.
             other => Ok(other),
         }
     }
 
-    /// Latents that users see as the networks have them.
-    pub(crate) fn to_network(&self, latents: &Latents) -> Vec<f32> {
-        if self.is_plain() {
-            return latents.values().to_vec();
+    /// Returns latents that users see as the networks have them, `[rows, dim]`.
+    pub(crate) fn to_network<'a>(&self, latents: &'a Latents) -> CowArray<'a, f32, Ix2> {
+        if self.is_identity() {
+            return latents.view().into();
         }
-        let value = |(place, &value): (usize, &f32)| {
-            let (shift, scale) = self.of(place % self.dim());
-            value / scale + shift
-        };
-        latents.values().iter().enumerate().map(value).collect()
+        self.each(latents, |z, shift, scale| z / scale + shift)
+            .into()
     }
 
-    fn shown(&self, latents: &Latents) -> Result<Latents, ShapeError> {
-        self.each(latents, |value, shift, scale| (value - shift) * scale)
+    fn seen(&self, latents: &Latents) -> Result<Latents, ShapeError> {
+        Latents::new(self.each(latents, |z, shift, scale| (z - shift) * scale))
     }
 
-    fn each(
-        &self,
-        latents: &Latents,
-        work: impl Fn(f32, f32, f32) -> f32,
-    ) -> Result<Latents, ShapeError> {
-        let dim = self.dim();
-        let value = |(place, &value): (usize, &f32)| {
-            let (shift, scale) = self.of(place % dim);
-            work(value, shift, scale)
-        };
-        Latents::from_vec(
-            latents.values().iter().enumerate().map(value).collect(),
-            dim,
-        )
+    fn seen_log_var(&self, log_var: &Latents) -> Result<Latents, ShapeError> {
+        Latents::new(self.each(log_var, |log_var, _, scale| {
+            log_var + 2.0 * scale.abs().ln()
+        }))
     }
 
-    /// (shift, scale) of a column.
-    fn of(&self, column: usize) -> (f32, f32) {
-        let inner: usize = self.shape.iter().skip(1).product();
-        let at = |values: &[f32]| {
-            values[if values.len() > 1 {
-                column / inner.max(1)
-            } else {
-                0
-            }]
-        };
-        (at(&self.shift), at(&self.scale))
+    /// Returns `work(value, shift, scale)` of each value.
+    fn each(&self, latents: &Latents, work: impl Fn(f32, f32, f32) -> f32) -> Array2<f32> {
+        let mut values = latents.view().to_owned();
+        for row in values.outer_iter_mut() {
+            Zip::from(row)
+                .and(&self.shift)
+                .and(&self.scale)
+                .for_each(|value, &shift, &scale| *value = work(*value, shift, scale));
+        }
+        values
     }
 
-    fn is_plain(&self) -> bool {
+    fn is_identity(&self) -> bool {
         self.shift.iter().all(|&shift| shift == 0.0) && self.scale.iter().all(|&scale| scale == 1.0)
     }
+}
+
+/// Returns the numbers of channels, or one number, for each column.
+fn by_column(shape: &[usize], numbers: &[f32]) -> Array1<f32> {
+    let dim = checked_size(shape).expect("the shape of a latent has a size");
+    let columns_of_a_number = dim / numbers.len();
+    assert_eq!(
+        columns_of_a_number * numbers.len(),
+        dim,
+        "a number for each channel"
+    );
+    let mut columns = Array1::zeros(dim);
+    let channels = columns.exact_chunks_mut(columns_of_a_number);
+    for (mut channel, &number) in channels.into_iter().zip(numbers) {
+        channel.fill(number);
+    }
+    columns
 }
 
 #[cfg(test)]
@@ -109,13 +120,13 @@ mod tests {
 
     #[test]
     fn the_way_back_undoes_the_way_there_and_densities_scale() {
-        let space = LatentSpace::scaled(vec![2, 1, 2], vec![0.5, -1.0], vec![2.0, 0.25]);
+        let space = LatentSpace::new(vec![2, 1, 2], &[0.5, -1.0], &[2.0, 0.25]);
         let mean = Latents::from_vec(vec![1.0, 2.0, 3.0, 4.0], 4).unwrap();
         let gaussian = DiagonalGaussian::new(mean.clone(), Latents::filled(1, 4, 0.0)).unwrap();
-        let shown = space.posterior(gaussian.into()).unwrap();
-        let shown = shown.as_diagonal().unwrap();
-        assert_eq!(shown.mean().values(), [1.0, 3.0, 1.0, 1.25]);
-        assert!((shown.log_var().values()[3] - 2.0 * 0.25f32.ln()).abs() < 1e-6);
-        assert_eq!(space.to_network(shown.mean()), mean.values());
+        let seen = space.posterior(gaussian.into()).unwrap();
+        let seen = seen.as_diagonal().unwrap();
+        assert_eq!(seen.mean().values(), [1.0, 3.0, 1.0, 1.25]);
+        assert!((seen.log_var().values()[3] - 2.0 * 0.25f32.ln()).abs() < 1e-6);
+        assert_eq!(space.to_network(seen.mean()), mean.view());
     }
 }

@@ -1,56 +1,83 @@
 use crate::foreign_model::ForeignModel;
 use crate::manifest::{self, Manifest};
-use crate::settle::{NetworkFiles, settle};
-use crate::{ForeignError, autoencoder_kl, file_bytes};
+use crate::resolve::{NetworkFiles, resolve};
+use crate::{ForeignError, autoencoder_kl, file_access};
 use std::path::{Path, PathBuf};
 
-const OPENED: &str = "an .onnx file, a model.toml, or a folder with model.toml, encoder.onnx, decoder.onnx, or \
-                      config.json of diffusers' AutoencoderKL";
+/// What can be opened, for errors.
+const MODELS: &str = "an .onnx file, a model.toml, or a folder with model.toml, encoder.onnx, \
+                      decoder.onnx, or config.json of diffusers' AutoencoderKL";
 
-/// The model at `path`: an `.onnx` file (an encoder, or a decoder if its name says so), a
-/// `model.toml`, or a folder that holds `model.toml`, `encoder.onnx` and `decoder.onnx` or one of
-/// them, or an `AutoencoderKL` of diffusers.
+const ENCODER_FILE: &str = "encoder.onnx";
+const DECODER_FILE: &str = "decoder.onnx";
+
+/// Returns the model at `path`: an `.onnx` file (an encoder, or a decoder if its name says so), a
+/// `model.toml`, or a folder that holds `model.toml`, `encoder.onnx`, `decoder.onnx`, or an
+/// `AutoencoderKL` of diffusers.
+///
+/// ```
+/// use zbridge_core::{LatentModel, Observations};
+///
+/// let model = zbridge_foreign::open("tests/fixtures/onnx/mlp-encoder.torchscript.onnx")?;
+/// for guess in model.guesses() {
+///     println!("{guess}");
+/// }
+/// let event = model.event().clone();
+/// let grey = Observations::new(vec![0.5; 2 * event.size()], event)?;
+/// let posterior = model.posterior(&grey)?;
+/// assert_eq!((posterior.rows(), posterior.dim()), (2, model.latent_dim()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`ForeignError`] with the file, the place in it, and what to do.
-pub fn open(path: &Path) -> Result<ForeignModel, ForeignError> {
-    let name = name_of(path);
-    match Place::of(path)? {
-        Place::Manifest(path) => by_manifest(&path),
-        Place::Autoencoder(folder) => autoencoder_kl::open(name, &folder, &Manifest::default()),
-        Place::Networks(files) => settle(name, &files, &Manifest::default()),
+pub fn open(path: impl AsRef<Path>) -> Result<ForeignModel, ForeignError> {
+    let path = path.as_ref();
+    match ModelFiles::at(path)? {
+        ModelFiles::Manifest(path) => open_manifest(&path),
+        ModelFiles::Autoencoder(folder) => {
+            autoencoder_kl::open(name_of(path)?, &folder, &Manifest::default())
+        }
+        ModelFiles::Networks(files) => resolve(name_of(path)?, &files, &Manifest::default()),
     }
 }
 
-/// What is at a path, by the names of files alone.
+/// The files of a model, by their names alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ModelFiles {
     Manifest(PathBuf),
     Autoencoder(PathBuf),
     Networks(NetworkFiles),
 }
 
-impl Place {
-    pub(crate) fn of(path: &Path) -> Result<Self, ForeignError> {
-        let metadata = path
-            .metadata()
-            .map_err(|reason| file_bytes::unreadable(path, reason))?;
+/// The files that a manifest names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NamedFiles {
+    Autoencoder(PathBuf),
+    Networks(NetworkFiles),
+}
+
+impl ModelFiles {
+    /// Returns the files of the model at a path.
+    pub(crate) fn at(path: &Path) -> Result<Self, ForeignError> {
+        let metadata = path.metadata();
+        let metadata = metadata.map_err(|reason| file_access::unreadable(path, reason))?;
         if metadata.is_dir() {
-            return Self::of_folder(path);
+            return Self::in_folder(path);
         }
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("onnx") => Ok(Self::Networks(single(path))),
+            Some("onnx") => Ok(Self::Networks(single_network(path)?)),
             Some("toml") => Ok(Self::Manifest(path.into())),
-            _ => Err(unknown(path, "no model that can be opened".into())),
+            _ => Err(unknown(path, "no model that can be opened")),
         }
     }
 
-    fn of_folder(folder: &Path) -> Result<Self, ForeignError> {
-        let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-        if let Some(manifest) = there(manifest::FILE_NAME) {
+    fn in_folder(folder: &Path) -> Result<Self, ForeignError> {
+        let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        if let Some(manifest) = file(manifest::FILE_NAME) {
             return Ok(Self::Manifest(manifest));
         }
-        let (encoder, decoder) = (there("encoder.onnx"), there("decoder.onnx"));
+        let (encoder, decoder) = (file(ENCODER_FILE), file(DECODER_FILE));
         if encoder.is_some() || decoder.is_some() {
             return Ok(Self::Networks(NetworkFiles {
                 model: folder.into(),
@@ -58,106 +85,104 @@ impl Place {
                 decoder,
             }));
         }
-        match there("config.json") {
+        match file(autoencoder_kl::FILE_NAME) {
             Some(_) => Ok(Self::Autoencoder(folder.into())),
             None => Err(unknown(
                 folder,
-                "a folder without a model that can be opened".into(),
+                "a folder without a model that can be opened",
             )),
         }
     }
 }
 
-fn single(path: &Path) -> NetworkFiles {
-    let decodes = name_of(path).to_lowercase().contains("decoder");
-    let (own, other) = (Some(path.to_path_buf()), None);
-    let (encoder, decoder) = if decodes { (other, own) } else { (own, other) };
-    NetworkFiles {
+fn single_network(path: &Path) -> Result<NetworkFiles, ForeignError> {
+    let file = Some(path.to_path_buf());
+    let is_decoder = name_of(path)?.to_lowercase().contains("decoder");
+    let (encoder, decoder) = if is_decoder {
+        (None, file)
+    } else {
+        (file, None)
+    };
+    Ok(NetworkFiles {
         model: path.into(),
         encoder,
         decoder,
-    }
+    })
 }
 
-fn by_manifest(path: &Path) -> Result<ForeignModel, ForeignError> {
+fn open_manifest(path: &Path) -> Result<ForeignModel, ForeignError> {
     let manifest = Manifest::read(path)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = manifest
-        .name
-        .clone()
-        .unwrap_or_else(|| name_of(if is_usual(path) { folder } else { path }));
+    let has_usual_name = path.ends_with(manifest::FILE_NAME);
+    let name = match &manifest.name {
+        Some(name) => name.clone(),
+        None if has_usual_name => name_of(file_access::folder_of(path))?,
+        None => name_of(path)?,
+    };
     match named_files(path, &manifest)? {
-        Place::Autoencoder(folder) => autoencoder_kl::open(name, &folder, &manifest),
-        Place::Networks(files) => settle(name, &files, &manifest),
-        Place::Manifest(path) => Err(unknown(&path, "a manifest that names another".into())),
+        NamedFiles::Autoencoder(folder) => autoencoder_kl::open(name, &folder, &manifest),
+        NamedFiles::Networks(files) => resolve(name, &files, &manifest),
     }
 }
 
-/// The files that the manifest at `path` names.
-pub(crate) fn manifest_place(path: &Path) -> Result<Place, ForeignError> {
-    named_files(path, &Manifest::read(path)?)
-}
-
-fn named_files(path: &Path, manifest: &Manifest) -> Result<Place, ForeignError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+/// Returns the files that the manifest at `path` names.
+pub(crate) fn named_files(path: &Path, manifest: &Manifest) -> Result<NamedFiles, ForeignError> {
+    let folder = file_access::folder_of(path);
     if let Some(location) = &manifest.autoencoder {
-        let inside = file_bytes::inside(folder, location);
-        let folder = inside
+        let folder = file_access::inside(folder, location)
             .map_err(|why| manifest.wrong("", "autoencoder", format!("{location:?}, {why}")))?;
-        return Ok(Place::Autoencoder(folder));
+        return Ok(NamedFiles::Autoencoder(folder));
     }
+    let (encoder, decoder) = (&manifest.encoder.file, &manifest.decoder.file);
     let files = NetworkFiles {
         model: path.into(),
-        encoder: named_file(folder, manifest, "encoder", &manifest.encoder.file)?,
-        decoder: named_file(folder, manifest, "decoder", &manifest.decoder.file)?,
+        encoder: network_file(folder, manifest, "encoder", encoder.as_deref())?,
+        decoder: network_file(folder, manifest, "decoder", decoder.as_deref())?,
     };
     if files.encoder.is_none() && files.decoder.is_none() {
-        let why =
-            "names no network, and no encoder.onnx or decoder.onnx lies beside it".to_string();
+        let why = "names no network, and no encoder.onnx or decoder.onnx lies beside it";
         return Err(manifest.wrong("encoder", "file", why));
     }
-    Ok(Place::Networks(files))
+    Ok(NamedFiles::Networks(files))
 }
 
-/// The file that a section names, or the usual one where that is there.
-fn named_file(
+/// Returns the file that a section names, or else the one of the usual name if it exists.
+fn network_file(
     folder: &Path,
     manifest: &Manifest,
     section: &str,
-    said: &Option<String>,
+    stated: Option<&str>,
 ) -> Result<Option<PathBuf>, ForeignError> {
-    match said {
-        None => Ok(Some(folder.join(format!("{section}.onnx"))).filter(|path| path.is_file())),
-        Some(location) => match file_bytes::inside(folder, location) {
-            Ok(_) => Ok(Some(folder.join(location))),
-            Err(why) => Err(manifest.wrong(section, "file", format!("{location:?}, {why}"))),
-        },
+    let Some(location) = stated else {
+        let usual = folder.join(format!("{section}.onnx"));
+        return Ok(usual.is_file().then_some(usual));
+    };
+    match file_access::inside(folder, location) {
+        Ok(_) => Ok(Some(folder.join(location))),
+        Err(why) => Err(manifest.wrong(section, "file", format!("{location:?}, {why}"))),
     }
 }
 
-fn is_usual(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name == manifest::FILE_NAME)
-}
-
-/// The name of a file without its extension, or of a folder.
-pub(crate) fn name_of(path: &Path) -> String {
-    let real = path.canonicalize().unwrap_or_else(|_| path.into());
+/// Returns the name of a file without its extension, or of a folder.
+fn name_of(path: &Path) -> Result<String, ForeignError> {
+    // A path such as `.` has no name.
+    let real = path.canonicalize();
+    let real = real.map_err(|reason| file_access::unreadable(path, reason))?;
     let name = if real.is_dir() {
         real.file_name()
     } else {
         real.file_stem()
     };
-    name.map_or_else(
-        || "model".into(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    Ok(match name {
+        Some(name) => name.to_string_lossy().into_owned(),
+        // The root folder.
+        None => "model".into(),
+    })
 }
 
-fn unknown(path: &Path, found: String) -> ForeignError {
+fn unknown(path: &Path, found: &str) -> ForeignError {
     ForeignError::Unknown {
         path: path.into(),
-        found,
-        expected: OPENED,
+        found: found.into(),
+        expected: MODELS,
     }
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use support::{fixture, folder};
-use zbridge_foreign::{Found, inspect};
+use zbridge_foreign::{FileFormat, Found, Verdict, inspect};
 
 #[test]
 fn a_network_is_told_with_its_inputs_operators_and_guesses() {
@@ -39,14 +39,14 @@ fn a_network_is_told_with_its_inputs_operators_and_guesses() {
 #[test]
 fn weights_are_lists_of_tensors() {
     for (name, format) in [
-        ("state-dicts/plain.pt", "torch"),
-        ("state-dicts/plain.safetensors", "safetensors"),
+        ("state-dicts/plain.pt", FileFormat::Torch),
+        ("state-dicts/plain.safetensors", FileFormat::Safetensors),
     ] {
         let inspection = inspect(&fixture(name)).unwrap();
         assert!(
             matches!(&inspection.found, Found::Tensors { format: found, tensors } if *found == format && tensors.len() > 5)
         );
-        assert!(inspection.model.is_none());
+        assert!(inspection.usage().is_none());
     }
     let text = inspect(&fixture("state-dicts/plain.pt"))
         .unwrap()
@@ -70,7 +70,68 @@ fn an_autoencoder_and_a_manifest_are_told_apart() {
     );
     let broken = inspect(folder.path()).unwrap();
     assert!(
-        broken.model.is_none() && broken.to_string().contains("cannot be used"),
+        broken.usage().is_none() && broken.to_string().contains("cannot be used"),
         "{broken}"
     );
+}
+
+#[test]
+fn weights_are_no_model_and_no_problem() {
+    let inspection = inspect(fixture("state-dicts/plain.pt")).unwrap();
+    assert_eq!(inspection.verdict, Verdict::WeightsOnly);
+    let json = serde_json::to_value(&inspection).unwrap();
+    assert_eq!(json["verdict"], "weights-only");
+    assert!(json["model"].is_null() && json["problem"].is_null());
+}
+
+#[test]
+fn files_that_cannot_be_used_are_a_verdict_with_the_cure() {
+    let cures = [
+        (
+            "state-dicts/legacy.pth",
+            "torch.save(torch.load(f, weights_only=True), g)",
+        ),
+        ("state-dicts/whole-module.pt", "model.state_dict()"),
+    ];
+    for (name, cure) in cures {
+        let inspection = inspect(fixture(name)).unwrap();
+        let Verdict::Unusable { problem } = &inspection.verdict else {
+            panic!("{inspection}");
+        };
+        assert!(problem.contains(cure), "{problem}");
+        assert_eq!(
+            inspection.found,
+            Found::Unreadable {
+                format: FileFormat::Torch
+            }
+        );
+        let json = serde_json::to_value(&inspection).unwrap();
+        assert_eq!(
+            (&json["verdict"], &json["problem"]),
+            (&"unusable".into(), &problem[..].into())
+        );
+        assert_eq!(json["found"]["format"], "torch");
+    }
+    let cut = tempfile::tempdir().unwrap();
+    let path = cut.path().join("encoder.onnx");
+    let whole = std::fs::read(fixture("onnx/mlp-encoder.torchscript.onnx")).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let inspection = inspect(&path).unwrap();
+    assert!(
+        matches!(inspection.verdict, Verdict::Unusable { .. }),
+        "{inspection}"
+    );
+}
+
+#[test]
+fn a_generator_without_an_encoder_is_told_with_its_route() {
+    let inspection = inspect(fixture("onnx/conv-decoder.dynamo.onnx")).unwrap();
+    let usage = inspection.usage().unwrap();
+    let route = usage.route.unwrap();
+    for step in ["prior", "decode", "label", "fit"] {
+        assert!(route.contains(step), "{step} in {route}");
+    }
+    assert!(inspection.to_string().contains(route), "{inspection}");
+    let encoder = inspect(fixture("onnx/conv-encoder.dynamo.onnx")).unwrap();
+    assert_eq!(encoder.usage().unwrap().route, None);
 }

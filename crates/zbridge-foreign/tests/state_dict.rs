@@ -18,7 +18,12 @@ fn eighths(numbers: &[i32]) -> Vec<f32> {
 #[test]
 fn every_type_and_view_comes_back() {
     let file = read("plain.pt").unwrap();
-    let floats = |name: &str| file.tensor(name).unwrap().to_f32().unwrap();
+    let floats = |name: &str| -> Vec<f32> {
+        let tensor = file.tensor(name).unwrap();
+        let values = tensor.to_f32().unwrap();
+        assert_eq!(values.shape(), tensor.shape(), "{name}");
+        values.iter().copied().collect()
+    };
     let all: Vec<i32> = (0..12).collect();
     for name in ["weight", "half", "brain", "double"] {
         assert_eq!(floats(name), eighths(&all), "{name}");
@@ -29,7 +34,8 @@ fn every_type_and_view_comes_back() {
     );
     assert_eq!(floats("part"), eighths(&[5, 6, 9, 10]));
     assert_eq!((floats("scalar"), floats("empty")), (vec![2.5], vec![]));
-    assert_eq!(file.tensor("steps").unwrap().to_i64(), Some(vec![7, -1]));
+    let steps = file.tensor("steps").unwrap().to_i64().unwrap();
+    assert_eq!(steps.as_slice(), Some(&[7, -1][..]));
     assert_eq!(
         file.tensor("brain").unwrap().number_type(),
         NumberType::Bfloat16
@@ -71,8 +77,14 @@ fn whole_modules_and_old_formats_are_refused_by_name() {
     );
     let legacy = read("legacy.pth").unwrap_err();
     assert!(
-        matches!(&legacy, ForeignError::Unknown { found, .. } if found.contains("1.6")),
+        matches!(&legacy, ForeignError::OldTorchFile { .. }),
         "{legacy}"
+    );
+    let message = legacy.to_string();
+    assert!(message.contains("1.6"), "{message}");
+    assert!(
+        message.contains("torch.save(torch.load(f, weights_only=True), g)"),
+        "{message}"
     );
 }
 

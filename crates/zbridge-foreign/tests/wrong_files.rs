@@ -121,7 +121,7 @@ fn inputs_that_are_not_one_batch_of_floats_are_named() {
         shape.dim[1].dim_param = Some("pixels".into());
     });
     assert!(
-        matches!(&free, ForeignError::Unsettled { remedy, .. } if remedy.contains("[event]")),
+        matches!(&free, ForeignError::Unresolved { remedy, .. } if remedy.contains("[event]")),
         "{free}"
     );
 }

@@ -1,4 +1,4 @@
-use crate::{ForeignError, file_bytes};
+use crate::{ForeignError, file_access};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Display;
@@ -7,10 +7,10 @@ use std::path::Path;
 /// The name of a configuration in a folder of diffusers.
 pub(crate) const FILE_NAME: &str = "config.json";
 
-/// Bytes of a configuration that are read.
-const MOST_BYTES: u64 = 1 << 20;
+/// The largest configuration that is read, in bytes.
+const LARGEST_CONFIG: u64 = 1 << 20;
 
-/// `config.json` of an `AutoencoderKL`: what diffusers takes for granted is taken for granted here.
+/// `config.json` of an `AutoencoderKL`, with the defaults of diffusers.
 ///
 /// # Source
 /// `AutoencoderKL.__init__` of diffusers.
@@ -28,11 +28,11 @@ pub(crate) struct Config {
     act_fn: String,
     pub(crate) latent_channels: usize,
     pub(crate) norm_num_groups: usize,
-    sample_size: Sides,
-    pub(crate) scaling_factor: f32,
-    pub(crate) shift_factor: Option<f32>,
-    pub(crate) latents_mean: Option<Vec<f32>>,
-    pub(crate) latents_std: Option<Vec<f32>>,
+    sample_size: SampleSize,
+    scaling_factor: f32,
+    shift_factor: Option<f32>,
+    latents_mean: Option<Vec<f32>>,
+    latents_std: Option<Vec<f32>>,
     pub(crate) use_quant_conv: bool,
     pub(crate) use_post_quant_conv: bool,
     pub(crate) mid_block_add_attention: bool,
@@ -41,9 +41,16 @@ pub(crate) struct Config {
 /// One side of a square, or height and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-enum Sides {
+enum SampleSize {
     Square(usize),
-    Both([usize; 2]),
+    HeightAndWidth([usize; 2]),
+}
+
+/// Height and width of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sides {
+    pub(super) height: usize,
+    pub(super) width: usize,
 }
 
 impl Default for Config {
@@ -59,7 +66,7 @@ impl Default for Config {
             act_fn: "silu".into(),
             latent_channels: 4,
             norm_num_groups: 32,
-            sample_size: Sides::Square(32),
+            sample_size: SampleSize::Square(32),
             scaling_factor: 0.18215,
             shift_factor: None,
             latents_mean: None,
@@ -72,163 +79,173 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The configuration in a file, once everything in it is known here.
+    /// Returns the configuration in a file, if every value of it is known here.
     ///
     /// # Errors
     /// [`ForeignError::Configuration`] with the key; [`ForeignError::Damaged`]; those of reading.
     pub(crate) fn read(path: &Path) -> Result<Self, ForeignError> {
-        let text = file_bytes::read_text(path, MOST_BYTES)?;
-        let damaged = |error: serde_json::Error| ForeignError::Damaged {
-            path: path.into(),
-            place: format!("line {}", error.line()),
-            why: error.to_string(),
+        let text = file_access::read_text(path, LARGEST_CONFIG)?;
+        let damaged = |error: serde_json::Error| {
+            ForeignError::damaged(path, format!("line {}", error.line()), error.to_string())
         };
+        // The class first: the keys of another one could have other types.
         let value: Value = serde_json::from_str(&text).map_err(damaged)?;
-        let class = value
-            .get("_class_name")
-            .and_then(Value::as_str)
-            .unwrap_or("missing")
-            .to_string();
-        if class != "AutoencoderKL" {
-            return Err(wrong(path, "_class_name", class, "\"AutoencoderKL\""));
+        match value.get("_class_name").and_then(Value::as_str) {
+            Some("AutoencoderKL") => {}
+            class => {
+                let found = class.unwrap_or("missing");
+                return Err(Check { path }.wrong("_class_name", found, "\"AutoencoderKL\""));
+            }
         }
         let config: Self = serde_json::from_str(&text).map_err(damaged)?;
-        config.check(path)?;
+        config.check(Check { path })?;
         Ok(config)
     }
 
-    fn check(&self, path: &Path) -> Result<(), ForeignError> {
-        let each = |key, found: &[String], only: &str| match found.iter().find(|kind| *kind != only)
-        {
-            Some(other) => Err(wrong(path, key, other, only)),
-            None if found.len() != self.block_out_channels.len() => {
-                let expected = format!(
-                    "as many as block_out_channels, {}",
-                    self.block_out_channels.len()
-                );
-                Err(wrong(
-                    path,
-                    key,
-                    format!("a list of {}", found.len()),
-                    expected,
-                ))
-            }
-            None => Ok(()),
-        };
-        each(
-            "down_block_types",
-            &self.down_block_types,
-            "DownEncoderBlock2D",
-        )?;
-        each("up_block_types", &self.up_block_types, "UpDecoderBlock2D")?;
+    fn check(&self, check: Check<'_>) -> Result<(), ForeignError> {
+        let blocks = self.block_out_channels.len();
+        let (down, up) = (&self.down_block_types, &self.up_block_types);
+        check.block_types("down_block_types", down, "DownEncoderBlock2D", blocks)?;
+        check.block_types("up_block_types", up, "UpDecoderBlock2D", blocks)?;
         if !["silu", "swish"].contains(&self.act_fn.as_str()) {
-            return Err(wrong(path, "act_fn", &self.act_fn, "\"silu\""));
+            return Err(check.wrong("act_fn", &self.act_fn, "\"silu\""));
         }
-        self.check_sizes(path)?;
-        self.check_latents(path)
+        self.check_sizes(check)?;
+        self.check_latents(check)
     }
 
-    fn check_sizes(&self, path: &Path) -> Result<(), ForeignError> {
-        // Far above any model, and far below where sizes overflow.
-        let within = |key, found: usize, most: usize| match (1..=most).contains(&found) {
-            true => Ok(()),
-            false => Err(wrong(path, key, found, format!("1 to {most}"))),
-        };
-        within("in_channels", self.in_channels, 1024)?;
-        within("out_channels", self.out_channels, 1024)?;
-        within("latent_channels", self.latent_channels, 1024)?;
-        within("layers_per_block", self.layers_per_block, 16)?;
-        within(
-            "length of block_out_channels",
-            self.block_out_channels.len(),
-            8,
-        )?;
+    /// The limits are far above any model, and far below where sizes overflow.
+    fn check_sizes(&self, check: Check<'_>) -> Result<(), ForeignError> {
+        let blocks = self.block_out_channels.len();
+        check.size("in_channels", self.in_channels, 1024)?;
+        check.size("out_channels", self.out_channels, 1024)?;
+        check.size("latent_channels", self.latent_channels, 1024)?;
+        check.size("layers_per_block", self.layers_per_block, 16)?;
+        check.size("length of block_out_channels", blocks, 8)?;
         for &channels in &self.block_out_channels {
-            within("block_out_channels", channels, 1 << 14)?;
-            if self.norm_num_groups == 0 || !channels.is_multiple_of(self.norm_num_groups) {
-                return Err(wrong(
-                    path,
-                    "norm_num_groups",
-                    self.norm_num_groups,
-                    format!("a divisor of {channels}"),
-                ));
-            }
+            check.size("block_out_channels", channels, 1 << 14)?;
+            check.groups(self.norm_num_groups, channels)?;
         }
-        let (height, width) = self.sides();
-        within("sample_size", height, 1 << 13)?;
-        within("sample_size", width, 1 << 13)
+        let Sides { height, width } = self.sides();
+        check.size("sample_size", height, 1 << 13)?;
+        check.size("sample_size", width, 1 << 13)
     }
 
-    fn check_latents(&self, path: &Path) -> Result<(), ForeignError> {
-        for (key, numbers) in [
-            ("latents_mean", &self.latents_mean),
-            ("latents_std", &self.latents_std),
-        ] {
-            if numbers
-                .as_ref()
-                .is_some_and(|numbers| numbers.len() != self.latent_channels)
-            {
-                return Err(wrong(
-                    path,
-                    key,
-                    "a list of another length",
-                    format!("{} numbers", self.latent_channels),
-                ));
-            }
-        }
-        let scales = self
-            .latents_std
-            .iter()
-            .flatten()
-            .chain([&self.scaling_factor]);
-        match scales
-            .into_iter()
-            .find(|scale| !scale.is_finite() || **scale <= 0.0)
-        {
-            Some(scale) => Err(wrong(
-                path,
-                "scaling_factor or latents_std",
-                scale,
-                "a positive number",
-            )),
+    fn check_latents(&self, check: Check<'_>) -> Result<(), ForeignError> {
+        check.channel_numbers("latents_mean", &self.latents_mean, self.latent_channels)?;
+        check.channel_numbers("latents_std", &self.latents_std, self.latent_channels)?;
+        let stds = self.latents_std.iter().flatten();
+        let mut scales = stds.chain([&self.scaling_factor]);
+        match scales.find(|scale| !scale.is_finite() || **scale <= 0.0) {
             None => Ok(()),
+            Some(scale) => {
+                let key = "scaling_factor or latents_std";
+                Err(check.wrong(key, scale, "a positive number"))
+            }
         }
     }
 
-    /// (height, width) of the images that it was made for.
-    pub(crate) fn sides(&self) -> (usize, usize) {
-        match self.sample_size {
-            Sides::Square(side) => (side, side),
-            Sides::Both([height, width]) => (height, width),
-        }
+    /// Returns the sides of the images that the model was made for.
+    pub(super) fn sides(&self) -> Sides {
+        let [height, width] = match self.sample_size {
+            SampleSize::Square(side) => [side; 2],
+            SampleSize::HeightAndWidth(sides) => sides,
+        };
+        Sides { height, width }
     }
 
-    /// How much smaller a side of a latent is.
-    pub(crate) fn reduction(&self) -> usize {
+    /// Returns how many pixels of an image one of a latent stands for, along a side.
+    pub(super) fn reduction(&self) -> usize {
         1 << (self.block_out_channels.len() - 1)
     }
 
-    /// (shift, scale) of the latents that users see: (z − shift) · scale.
-    pub(crate) fn shift_and_scale(&self) -> (Vec<f32>, Vec<f32>) {
+    /// Returns the channels of the innermost block.
+    pub(super) fn widest(&self) -> usize {
+        self.block_out_channels[self.block_out_channels.len() - 1]
+    }
+
+    /// Returns the shift of the latents that users see, (z − shift) · scale: one number, or one for
+    /// each channel.
+    pub(super) fn shift(&self) -> Vec<f32> {
         match (&self.latents_mean, &self.latents_std) {
-            (Some(mean), Some(std)) => (
-                mean.clone(),
-                std.iter().map(|std| self.scaling_factor / std).collect(),
-            ),
-            _ => (
-                vec![self.shift_factor.unwrap_or(0.0)],
-                vec![self.scaling_factor],
-            ),
+            (Some(mean), Some(_)) => mean.clone(),
+            _ => vec![self.shift_factor.unwrap_or(0.0)],
+        }
+    }
+
+    /// Returns the scale of the latents that users see: one number, or one for each channel.
+    pub(super) fn scale(&self) -> Vec<f32> {
+        match (&self.latents_mean, &self.latents_std) {
+            (Some(_), Some(std)) => std.iter().map(|std| self.scaling_factor / std).collect(),
+            _ => vec![self.scaling_factor],
         }
     }
 }
 
-fn wrong(path: &Path, key: &str, found: impl Display, expected: impl Display) -> ForeignError {
-    let (found, expected) = (found.to_string(), expected.to_string());
-    ForeignError::Configuration {
-        path: path.into(),
-        key: key.into(),
-        found,
-        expected,
+/// Checks of the values in a configuration.
+#[derive(Clone, Copy)]
+struct Check<'a> {
+    path: &'a Path,
+}
+
+impl Check<'_> {
+    fn wrong(self, key: &str, found: impl Display, expected: impl Display) -> ForeignError {
+        ForeignError::Configuration {
+            path: self.path.into(),
+            key: key.into(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    fn size(self, key: &str, found: usize, limit: usize) -> Result<(), ForeignError> {
+        match (1..=limit).contains(&found) {
+            true => Ok(()),
+            false => Err(self.wrong(key, found, format!("1 to {limit}"))),
+        }
+    }
+
+    fn groups(self, groups: usize, channels: usize) -> Result<(), ForeignError> {
+        if groups > 0 && channels.is_multiple_of(groups) {
+            return Ok(());
+        }
+        let expected = format!("a divisor of {channels}");
+        Err(self.wrong("norm_num_groups", groups, expected))
+    }
+
+    fn block_types(
+        self,
+        key: &str,
+        found: &[String],
+        only: &str,
+        count: usize,
+    ) -> Result<(), ForeignError> {
+        if let Some(other) = found.iter().find(|kind| *kind != only) {
+            return Err(self.wrong(key, other, only));
+        }
+        if found.len() != count {
+            let found = format!("a list of {}", found.len());
+            return Err(self.wrong(
+                key,
+                found,
+                format!("as many as block_out_channels, {count}"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn channel_numbers(
+        self,
+        key: &str,
+        numbers: &Option<Vec<f32>>,
+        channels: usize,
+    ) -> Result<(), ForeignError> {
+        match numbers {
+            Some(numbers) if numbers.len() != channels => {
+                let expected = format!("{channels} numbers");
+                Err(self.wrong(key, "a list of another length", expected))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -1,160 +1,156 @@
 //! The networks of an `AutoencoderKL`, block by block.
 //!
 //! # Source
-//! Rombach et al. 2022, appendix; the names and the order of the blocks are those of diffusers.
+//! Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models", appendix;
+//! the names and the order of the blocks are those of diffusers.
 
-use super::config::Config;
-use super::graph_builder::{GraphBuilder, Images, Window};
+use super::config::{Config, Sides};
+use super::graph_builder::BuiltGraph;
+use super::layers::{Images, Layers, Window};
 use crate::{ForeignError, StateDict};
-use rten_onnx::onnx::ModelProto;
 
-/// Between which ends diffusers keeps log-variances.
+/// The smallest and the largest log-variance that diffusers allows.
 const LOG_VARIANCES: (f32, f32) = (-30.0, 20.0);
 
-/// Images → means and log-variances of latents.
+/// Returns the network from images to means and log-variances of latents.
 pub(super) fn encoder(
     config: &Config,
     weights: &StateDict,
-    (height, width): (usize, usize),
-) -> Result<(ModelProto, Vec<u8>), ForeignError> {
-    let (builder, images) = GraphBuilder::new(weights, config.in_channels, height, width);
-    let mut blocks = Blocks {
-        builder,
-        groups: config.norm_num_groups,
-    };
-    let mut x = blocks.builder.conv(
-        "encoder.conv_in",
-        &images,
-        config.block_out_channels[0],
-        Window::SAME,
-    )?;
-    for (place, &channels) in config.block_out_channels.iter().enumerate() {
-        let name = format!("encoder.down_blocks.{place}");
-        x = blocks.residuals(&name, x, channels, config.layers_per_block)?;
-        if place + 1 < config.block_out_channels.len() {
-            x = blocks.builder.conv(
-                &format!("{name}.downsamplers.0.conv"),
-                &x,
-                channels,
-                Window::HALVING,
-            )?;
-        }
-    }
-    x = blocks.middle("encoder.mid_block", x, config.mid_block_add_attention)?;
-    x = blocks.last("encoder", &x, 2 * config.latent_channels)?;
+    sides: Sides,
+) -> Result<BuiltGraph, ForeignError> {
+    let shape = [config.in_channels, sides.height, sides.width];
+    let (layers, x) = Layers::new(weights, config.norm_num_groups, shape);
+    let mut blocks = Blocks { layers, config };
+    let x = blocks.down(x)?;
+    let x = blocks.middle("encoder.mid_block", &x)?;
+    let channels = 2 * config.latent_channels;
+    let mut x = blocks.last("encoder", &x, channels)?;
+    let mut layers = blocks.layers;
     if config.use_quant_conv {
-        x = blocks
-            .builder
-            .conv("quant_conv", &x, 2 * config.latent_channels, Window::POINT)?;
+        x = layers.conv("quant_conv", &x, channels, Window::POINT)?;
     }
-    let [mean, log_variance] = blocks.builder.halves(&x);
-    let log_variance = blocks
-        .builder
-        .clipped(&log_variance, LOG_VARIANCES.0, LOG_VARIANCES.1);
-    Ok(blocks
-        .builder
-        .finish(&[("mean", mean), ("log_variance", log_variance)]))
+    let [mean, log_variance] = layers.halves(&x);
+    let (least, most) = LOG_VARIANCES;
+    let log_variance = layers.clipped(&log_variance, least, most);
+    Ok(layers.finish(&[("mean", &mean), ("log_variance", &log_variance)]))
 }
 
-/// Latents → images in −1..1.
+/// Returns the network from latents, whose sides are given, to images in −1..1.
 pub(super) fn decoder(
     config: &Config,
     weights: &StateDict,
-    (height, width): (usize, usize),
-) -> Result<(ModelProto, Vec<u8>), ForeignError> {
-    let (builder, mut x) = GraphBuilder::new(weights, config.latent_channels, height, width);
-    let mut blocks = Blocks {
-        builder,
-        groups: config.norm_num_groups,
-    };
+    sides: Sides,
+) -> Result<BuiltGraph, ForeignError> {
+    let shape = [config.latent_channels, sides.height, sides.width];
+    let (mut layers, mut x) = Layers::new(weights, config.norm_num_groups, shape);
     if config.use_post_quant_conv {
-        x = blocks
-            .builder
-            .conv("post_quant_conv", &x, config.latent_channels, Window::POINT)?;
+        x = layers.conv("post_quant_conv", &x, config.latent_channels, Window::POINT)?;
     }
-    let widest = config.block_out_channels[config.block_out_channels.len() - 1];
-    x = blocks
-        .builder
-        .conv("decoder.conv_in", &x, widest, Window::SAME)?;
-    x = blocks.middle("decoder.mid_block", x, config.mid_block_add_attention)?;
-    for (place, &channels) in config.block_out_channels.iter().rev().enumerate() {
-        let name = format!("decoder.up_blocks.{place}");
-        x = blocks.residuals(&name, x, channels, config.layers_per_block + 1)?;
-        if place + 1 < config.block_out_channels.len() {
-            let doubled = blocks.builder.doubled(&x);
-            x = blocks.builder.conv(
-                &format!("{name}.upsamplers.0.conv"),
-                &doubled,
-                channels,
-                Window::SAME,
-            )?;
-        }
-    }
+    x = layers.conv("decoder.conv_in", &x, config.widest(), Window::SAME)?;
+    let mut blocks = Blocks { layers, config };
+    x = blocks.middle("decoder.mid_block", &x)?;
+    x = blocks.up(x)?;
     x = blocks.last("decoder", &x, config.out_channels)?;
-    Ok(blocks.builder.finish(&[("image", x.value)]))
+    Ok(blocks.layers.finish(&[("image", &x.value)]))
 }
 
+/// The blocks that encoder and decoder are made of.
 struct Blocks<'a> {
-    builder: GraphBuilder<'a>,
-    groups: usize,
+    layers: Layers<'a>,
+    config: &'a Config,
 }
 
 impl Blocks<'_> {
+    /// Adds the first convolution and the blocks that halve the image.
+    fn down(&mut self, x: Images) -> Result<Images, ForeignError> {
+        let widths = &self.config.block_out_channels;
+        let mut x = self
+            .layers
+            .conv("encoder.conv_in", &x, widths[0], Window::SAME)?;
+        for (place, &channels) in widths.iter().enumerate() {
+            let name = format!("encoder.down_blocks.{place}");
+            x = self.residuals(&name, x, channels, self.config.layers_per_block)?;
+            let is_last = place + 1 == widths.len();
+            if !is_last {
+                let name = format!("{name}.downsamplers.0.conv");
+                x = self.layers.conv(&name, &x, channels, Window::HALVING)?;
+            }
+        }
+        Ok(x)
+    }
+
+    /// Adds the blocks that double the image.
+    fn up(&mut self, mut x: Images) -> Result<Images, ForeignError> {
+        let widths = &self.config.block_out_channels;
+        for (place, &channels) in widths.iter().rev().enumerate() {
+            let name = format!("decoder.up_blocks.{place}");
+            x = self.residuals(&name, x, channels, self.config.layers_per_block + 1)?;
+            let is_last = place + 1 == widths.len();
+            if !is_last {
+                let name = format!("{name}.upsamplers.0.conv");
+                x = self.layers.doubled(&x);
+                x = self.layers.conv(&name, &x, channels, Window::SAME)?;
+            }
+        }
+        Ok(x)
+    }
+
     fn residuals(
         &mut self,
         name: &str,
-        x: Images,
+        mut x: Images,
         channels: usize,
         count: usize,
     ) -> Result<Images, ForeignError> {
-        (0..count).try_fold(x, |x, place| {
-            self.residual(&format!("{name}.resnets.{place}"), &x, channels)
-        })
+        for place in 0..count {
+            x = self.residual(&format!("{name}.resnets.{place}"), &x, channels)?;
+        }
+        Ok(x)
     }
 
-    /// x + convolutions of it; through a convolution of one pixel where the channels change.
+    /// Adds x + convolutions of x, or a convolution of one pixel of x if the channels change.
     fn residual(
         &mut self,
         name: &str,
         x: &Images,
         channels: usize,
     ) -> Result<Images, ForeignError> {
-        let inner = self.normal_silu(&format!("{name}.norm1"), x)?;
-        let inner = self
-            .builder
-            .conv(&format!("{name}.conv1"), &inner, channels, Window::SAME)?;
-        let inner = self.normal_silu(&format!("{name}.norm2"), &inner)?;
-        let inner = self
-            .builder
-            .conv(&format!("{name}.conv2"), &inner, channels, Window::SAME)?;
+        let inner = self.norm_silu(&format!("{name}.norm1"), x)?;
+        let inner = self.conv_same(&format!("{name}.conv1"), &inner, channels)?;
+        let inner = self.norm_silu(&format!("{name}.norm2"), &inner)?;
+        let inner = self.conv_same(&format!("{name}.conv2"), &inner, channels)?;
         if x.channels == channels {
-            return Ok(self.builder.add(x, &inner));
+            return Ok(self.layers.add(x, &inner));
         }
-        let shortcut =
-            self.builder
-                .conv(&format!("{name}.conv_shortcut"), x, channels, Window::POINT)?;
-        Ok(self.builder.add(&shortcut, &inner))
+        let name = format!("{name}.conv_shortcut");
+        let shortcut = self.layers.conv(&name, x, channels, Window::POINT)?;
+        Ok(self.layers.add(&shortcut, &inner))
     }
 
-    fn middle(&mut self, name: &str, x: Images, attends: bool) -> Result<Images, ForeignError> {
-        let channels = x.channels;
-        let mut x = self.residual(&format!("{name}.resnets.0"), &x, channels)?;
-        if attends {
-            x = self
-                .builder
-                .attention(&format!("{name}.attentions.0"), &x, self.groups)?;
+    fn middle(&mut self, name: &str, x: &Images) -> Result<Images, ForeignError> {
+        let mut x = self.residual(&format!("{name}.resnets.0"), x, x.channels)?;
+        if self.config.mid_block_add_attention {
+            x = self.layers.attention(&format!("{name}.attentions.0"), &x)?;
         }
-        self.residual(&format!("{name}.resnets.1"), &x, channels)
+        self.residual(&format!("{name}.resnets.1"), &x, x.channels)
     }
 
     fn last(&mut self, name: &str, x: &Images, channels: usize) -> Result<Images, ForeignError> {
-        let x = self.normal_silu(&format!("{name}.conv_norm_out"), x)?;
-        self.builder
-            .conv(&format!("{name}.conv_out"), &x, channels, Window::SAME)
+        let x = self.norm_silu(&format!("{name}.conv_norm_out"), x)?;
+        self.conv_same(&format!("{name}.conv_out"), &x, channels)
     }
 
-    fn normal_silu(&mut self, name: &str, x: &Images) -> Result<Images, ForeignError> {
-        let normal = self.builder.group_norm(name, x, self.groups)?;
-        Ok(self.builder.silu(&normal))
+    fn norm_silu(&mut self, name: &str, x: &Images) -> Result<Images, ForeignError> {
+        let normal = self.layers.group_norm(name, x)?;
+        Ok(self.layers.silu(&normal))
+    }
+
+    fn conv_same(
+        &mut self,
+        name: &str,
+        x: &Images,
+        channels: usize,
+    ) -> Result<Images, ForeignError> {
+        self.layers.conv(name, x, channels, Window::SAME)
     }
 }

@@ -1,13 +1,13 @@
-//! Weights that lie beside an ONNX file. Whatever is read may come out again in a model's outputs,
-//! so nothing is read from outside the folder that the file lies in.
+//! Weights that lie in files beside an ONNX file.
 
-use crate::{ForeignError, file_bytes};
+use super::tensor_data::external_entry;
+use crate::{ForeignError, file_access};
 use rten_onnx::onnx::{DataLocation, GraphProto, ModelProto, TensorProto};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The data files that a model names, by the names it now calls them. The engine asks for plain
-/// names that end in `.data`, so the model is changed to call them so.
+/// Returns the bytes of the data files that a model names, by new names, and changes the model so
+/// that it has these names for them: the engine accepts plain names that end in `.data` only.
 ///
 /// # Errors
 /// [`ForeignError::Outside`], and those of reading.
@@ -15,71 +15,71 @@ pub(super) fn take(
     model: &mut ModelProto,
     path: &Path,
 ) -> Result<BTreeMap<String, Vec<u8>>, ForeignError> {
-    let mut files = Files {
+    let mut renaming = Renaming {
         path,
         names: BTreeMap::new(),
     };
     if let Some(graph) = &mut model.graph {
-        files.rename(graph)?;
+        renaming.rename_in_graph(graph)?;
     }
-    files
-        .names
-        .into_iter()
-        .map(|(file, name)| Ok((name, file_bytes::read(&file)?)))
-        .collect()
+    let mut data = BTreeMap::new();
+    for (file, name) in renaming.names {
+        data.insert(name, file_access::read(&file)?);
+    }
+    Ok(data)
 }
 
-struct Files<'a> {
+struct Renaming<'a> {
+    /// The ONNX file.
     path: &'a Path,
-    /// Real path → the name that the model calls it now.
+    /// The new name of each data file by its real path.
     names: BTreeMap<PathBuf, String>,
 }
 
-impl Files<'_> {
-    fn rename(&mut self, graph: &mut GraphProto) -> Result<(), ForeignError> {
-        graph
-            .initializer
-            .iter_mut()
-            .try_for_each(|tensor| self.rename_of(tensor))?;
+impl Renaming<'_> {
+    fn rename_in_graph(&mut self, graph: &mut GraphProto) -> Result<(), ForeignError> {
+        for tensor in &mut graph.initializer {
+            self.rename_in_tensor(tensor)?;
+        }
         for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
-            attribute
-                .t
-                .iter_mut()
-                .try_for_each(|tensor| self.rename_of(tensor))?;
-            attribute
-                .g
-                .iter_mut()
-                .try_for_each(|inner| self.rename(inner))?;
+            if let Some(tensor) = &mut attribute.t {
+                self.rename_in_tensor(tensor)?;
+            }
+            if let Some(inner) = &mut attribute.g {
+                self.rename_in_graph(inner)?;
+            }
         }
         Ok(())
     }
 
-    fn rename_of(&mut self, tensor: &mut TensorProto) -> Result<(), ForeignError> {
+    fn rename_in_tensor(&mut self, tensor: &mut TensorProto) -> Result<(), ForeignError> {
         if tensor.data_location != Some(DataLocation::EXTERNAL) {
             return Ok(());
         }
-        let name = tensor.name.clone().unwrap_or_default();
-        let entry = tensor
-            .external_data
-            .iter_mut()
-            .find(|entry| entry.key.as_deref() == Some("location"));
-        let location = entry.and_then(|entry| entry.value.as_mut());
-        let asked = location.as_deref().cloned().unwrap_or_default();
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let file = file_bytes::inside(folder, &asked).map_err(|why| {
-            let (path, location) = (self.path.into(), asked.clone());
-            ForeignError::Outside {
-                path,
-                tensor: name,
-                location,
-                why,
+        // Without a location nothing is inside of the folder.
+        let location = external_entry(tensor, "location").unwrap_or_default();
+        let file = file_access::inside(file_access::folder_of(self.path), location)
+            .map_err(|why| self.outside(tensor, location, why))?;
+        let new_name = self.new_name(file);
+        for entry in &mut tensor.external_data {
+            if entry.key.as_deref() == Some("location") {
+                entry.value = Some(new_name.clone());
             }
-        })?;
-        let next = format!("{}.data", self.names.len());
-        let called = self.names.entry(file).or_insert(next);
-        if let Some(location) = location {
-            location.clone_from(called);
         }
         Ok(())
+    }
+
+    fn new_name(&mut self, file: PathBuf) -> String {
+        let next = format!("{}.data", self.names.len());
+        self.names.entry(file).or_insert(next).clone()
+    }
+
+    fn outside(&self, tensor: &TensorProto, location: &str, why: &'static str) -> ForeignError {
+        ForeignError::Outside {
+            path: self.path.into(),
+            tensor: tensor.name.clone().unwrap_or_default(),
+            location: location.into(),
+            why,
+        }
     }
 }

@@ -1,9 +1,13 @@
-use crate::ForeignError;
-use crate::file_bytes;
-use crate::onnx::chain::Chain;
-use crate::onnx::general::General;
-use crate::onnx::{Dimension, Graph, Port, adapt, external_data, graph};
+use super::chain::Chain;
+use super::graph::{self, Graph};
+use super::port::Port;
+use super::rten_network::{OnnxBytes, RtenNetwork};
+use super::{external_data, rewrite};
+use crate::shape::checked_size;
+use crate::{ForeignError, file_access};
+use ndarray::{Array2, ArrayView2};
 use rten_onnx::onnx::ModelProto;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -14,222 +18,215 @@ pub(crate) struct Network {
     graph: Graph,
     /// The shape of one row of the input.
     input_shape: Vec<usize>,
-    engine: Engine,
+    runner: Runner,
 }
 
 /// What runs a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// The kernels of zbridge's own networks: for graphs that are one layer after another.
+    Chain,
+    /// The crate `rten`: for all others.
+    Rten,
+}
+
 #[derive(Debug)]
-enum Engine {
+enum Runner {
     Chain(Box<Chain>),
-    General(Box<General>),
+    Rten(Box<RtenNetwork>),
 }
 
 /// Numbers of a row above which a mistake is likelier than a model.
 const MOST_NUMBERS: usize = 1 << 25;
 
 impl Network {
-    /// The network in an ONNX file, its input `[batch, input_shape]`; where no shape is given, the
-    /// file must tell it.
+    /// Returns the network in an ONNX file. Its input is `[batch, input_shape]`; the file must
+    /// state its shape if none is given.
     ///
     /// # Errors
     /// Every [`ForeignError`] of files, operators and inputs.
     pub(crate) fn open(path: &Path, input_shape: Option<&[usize]>) -> Result<Self, ForeignError> {
-        Self::open_by(path, input_shape, true)
+        Self::open_with(path, input_shape, true)
     }
 
-    /// The same; `chains` says whether a chain may run as one.
-    fn open_by(path: &Path, shape: Option<&[usize]>, chains: bool) -> Result<Self, ForeignError> {
-        let bytes = file_bytes::read(path)?;
+    /// Does the same; `as_chain` says whether [`Engine::Chain`] may run it.
+    fn open_with(
+        path: &Path,
+        given_shape: Option<&[usize]>,
+        as_chain: bool,
+    ) -> Result<Self, ForeignError> {
+        let bytes = file_access::read(path)?;
         let mut model = graph::parse(&bytes, path)?;
         let graph = Graph::of(&model);
-        let port = only_input(path, &graph)?.clone();
+        let port = only_input(path, &graph)?;
         let data = external_data::take(&mut model, path)?;
-        let input_shape = input_shape(path, &port, shape)?;
-        let chain = Some(())
-            .filter(|()| chains && port.is_free())
-            .and_then(|()| Chain::read(&model, &data, &input_shape));
-        let engine = match chain {
-            Some(chain) => Engine::Chain(Box::new(chain)),
+        let input_shape = input_shape(path, port, given_shape)?;
+        let chain = match as_chain && can_be_chain(port) {
+            true => Chain::read(&model, &data, &input_shape),
+            false => None,
+        };
+        let runner = match chain {
+            Some(chain) => Runner::Chain(Box::new(chain)),
             None => {
-                // What was not changed is opened from the file itself.
-                let changed = adapt::adapt(&mut model) || !data.is_empty();
-                let bytes = if changed {
-                    written(&model, path)?
+                // The file itself is opened if nothing in it was changed.
+                let is_changed = rewrite::rewrite(&mut model) || !data.is_empty();
+                let model = if is_changed {
+                    encoded(&model, path)?
                 } else {
                     bytes
                 };
-                Engine::General(Box::new(General::open(
-                    path,
-                    &graph,
-                    bytes,
-                    data,
-                    &port,
-                    input_shape.clone(),
-                )?))
+                Runner::rten(path, &graph, OnnxBytes { model, data }, &input_shape)?
             }
         };
         Ok(Self {
             path: path.into(),
             graph,
             input_shape,
-            engine,
+            runner,
         })
     }
 
-    /// The network of a graph made here, its weights in `data`.
+    /// Returns the network of a graph that was built here, with its weights in `data`. `path` is
+    /// where the weights came from.
     pub(crate) fn from_graph(
         path: &Path,
         model: &ModelProto,
         data: BTreeMap<String, Vec<u8>>,
     ) -> Result<Self, ForeignError> {
         let graph = Graph::of(model);
-        let port = only_input(path, &graph)?;
-        let input_shape = input_shape(path, port, None)?;
-        let general = General::open(
-            path,
-            &graph,
-            written(model, path)?,
-            data,
-            port,
-            input_shape.clone(),
-        )?;
+        let input_shape = input_shape(path, only_input(path, &graph)?, None)?;
+        let model = encoded(model, path)?;
+        let runner = Runner::rten(path, &graph, OnnxBytes { model, data }, &input_shape)?;
         Ok(Self {
             path: path.into(),
             graph,
             input_shape,
-            engine: Engine::General(Box::new(general)),
+            runner,
         })
     }
 
-    /// The file that it came from.
+    /// Returns the file that the network came from.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file says of itself.
+    /// Returns what the file states of itself.
     pub(crate) fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// The shape of one row of the input.
+    /// Returns the shape of one row of the input.
     pub(crate) fn input_shape(&self) -> &[usize] {
         &self.input_shape
     }
 
-    /// The shape of one row of each output.
+    /// Returns the shape of one row of each output.
     pub(crate) fn output_shapes(&self) -> &[Vec<usize>] {
-        match &self.engine {
-            Engine::Chain(chain) => chain.output_shapes(),
-            Engine::General(general) => general.output_shapes(),
+        match &self.runner {
+            Runner::Chain(chain) => chain.output_shapes(),
+            Runner::Rten(network) => network.output_shapes(),
         }
     }
 
-    /// What runs it: `chain`, the kernel of zbridge's own networks, or `rten`.
-    pub(crate) fn engine(&self) -> &'static str {
-        match &self.engine {
-            Engine::Chain(_) => "chain",
-            Engine::General(_) => "rten",
+    /// Returns what runs the network.
+    pub(crate) fn engine(&self) -> Engine {
+        match &self.runner {
+            Runner::Chain(_) => Engine::Chain,
+            Runner::Rten(_) => Engine::Rten,
         }
     }
 
-    /// How many rows it takes at once, where it takes no other number.
+    /// Returns how many rows the network takes at once, if it takes no other number.
     pub(crate) fn fixed_batch(&self) -> Option<usize> {
-        match &self.engine {
-            Engine::Chain(_) => None,
-            Engine::General(general) => general.fixed_batch(),
+        match &self.runner {
+            Runner::Chain(_) => None,
+            Runner::Rten(network) => network.fixed_batch(),
         }
     }
 
-    /// The outputs named by `wanted`, each `[rows, output_shape]`, for rows of the input.
+    /// Returns the outputs named by `wanted`, each `[rows, output]`, for row-major `rows`
+    /// `[rows, input]`.
     ///
     /// # Errors
     /// [`ForeignError::Engine`].
     pub(crate) fn run(
         &self,
-        rows: &[f32],
+        rows: ArrayView2<'_, f32>,
         wanted: &[usize],
-    ) -> Result<Vec<Vec<f32>>, ForeignError> {
-        match &self.engine {
-            Engine::Chain(chain) => Ok(chain.run(rows, wanted)),
-            Engine::General(general) => general.run(rows, wanted),
+    ) -> Result<Vec<Array2<f32>>, ForeignError> {
+        match &self.runner {
+            Runner::Chain(chain) => Ok(chain.run(rows, wanted)),
+            Runner::Rten(network) => network.run(rows, wanted),
         }
     }
 }
 
-fn written(model: &ModelProto, path: &Path) -> Result<Vec<u8>, ForeignError> {
-    let failed = |error: rten_onnx::protobuf::ProtobufError| ForeignError::Engine {
-        path: path.into(),
-        during: "while it was opened".into(),
-        reason: error.to_string(),
-    };
-    model.write_buf().map_err(failed)
+impl Runner {
+    fn rten(
+        path: &Path,
+        graph: &Graph,
+        bytes: OnnxBytes,
+        input_shape: &[usize],
+    ) -> Result<Self, ForeignError> {
+        let network = RtenNetwork::open(path, graph, bytes, input_shape)?;
+        Ok(Self::Rten(Box::new(network)))
+    }
+}
+
+/// Chains take floats of single precision, in batches of any size.
+fn can_be_chain(input: &Port) -> bool {
+    input.number_type == "float32" && input.fixed_batch().is_none()
+}
+
+fn encoded(model: &ModelProto, path: &Path) -> Result<Vec<u8>, ForeignError> {
+    let bytes = model.write_buf();
+    bytes.map_err(|error| ForeignError::engine(path, "while it was opened", error.to_string()))
 }
 
 fn only_input<'a>(path: &Path, graph: &'a Graph) -> Result<&'a Port, ForeignError> {
-    let wrong = |why: String, remedy| ForeignError::Input {
+    let (why, remedy) = match graph.inputs.as_slice() {
+        [port] if port.is_float() => return Ok(port),
+        [port] => (
+            format!("its input is {port}"),
+            "export it so that it takes floats",
+        ),
+        ports => {
+            let names: Vec<String> = ports.iter().map(Port::to_string).collect();
+            (
+                format!("it has {} inputs: {}", ports.len(), names.join("; ")),
+                "export a module that takes the observation, or the latent, and nothing else",
+            )
+        }
+    };
+    Err(ForeignError::Input {
         path: path.into(),
         why,
         remedy,
-    };
-    match graph.inputs.as_slice() {
-        [port]
-            if ["float32", "float16", "float64", "double", "float"]
-                .contains(&port.number_type.as_str()) =>
-        {
-            Ok(port)
-        }
-        [port] => Err(wrong(
-            format!("its input is {port}"),
-            "export it so that it takes floats",
-        )),
-        ports => {
-            let names: Vec<String> = ports.iter().map(ToString::to_string).collect();
-            let why = format!("it has {} inputs: {}", ports.len(), names.join("; "));
-            Err(wrong(
-                why,
-                "export a module that takes the observation, or the latent, and nothing else",
-            ))
-        }
-    }
+    })
 }
 
+/// Returns the shape of one row: the given one, or the one that the file states.
 fn input_shape(
     path: &Path,
     port: &Port,
     given: Option<&[usize]>,
 ) -> Result<Vec<usize>, ForeignError> {
-    let told = port.row_shape();
-    let fits = |given: &[usize]| match &port.shape {
-        None => true,
-        Some(shape) => {
-            let same = |(dimension, size): (&Dimension, &usize)| match dimension {
-                Dimension::Fixed(fixed) => fixed == size,
-                Dimension::Free(_) => true,
-            };
-            shape.len() == given.len() + 1 && shape[1..].iter().zip(given).all(same)
+    let is_usable = |shape: &[usize]| {
+        checked_size(shape).is_some_and(|size| (1..=MOST_NUMBERS).contains(&size))
+    };
+    let why = match given {
+        Some(given) if port.takes_rows(given) => return Ok(given.to_vec()),
+        Some(given) => {
+            format!("its input is {port}, but rows of shape {given:?} are asked for")
         }
+        None => match port.row_shape() {
+            Some(stated) if is_usable(&stated) => return Ok(stated),
+            _ => format!("its input is {port}: the size of a row is not known"),
+        },
     };
-    let unsettled = |why: String| ForeignError::Unsettled {
-        path: path.into(),
-        why,
-        remedy: "[event] for an encoder, `shape` in [latent] for a decoder".into(),
-    };
-    let sensible = |shape: &[usize]| {
-        shape
-            .iter()
-            .try_fold(1usize, |size, &dim| size.checked_mul(dim))
-            .is_some_and(|size| size <= MOST_NUMBERS)
-    };
-    match (told.filter(|told| sensible(told)), given) {
-        (_, Some(given)) if fits(given) => Ok(given.to_vec()),
-        (_, Some(given)) => Err(unsettled(format!(
-            "its input is {port}, but rows of shape {given:?} are asked for"
-        ))),
-        (Some(told), None) if told.iter().all(|&size| size > 0) => Ok(told),
-        (_, None) => Err(unsettled(format!(
-            "its input is {port}: the size of a row is not known"
-        ))),
-    }
+    let remedy = "[event] for an encoder, `shape` in [latent] for a decoder";
+    Err(ForeignError::unresolved(path, why, remedy))
 }
 
 #[cfg(test)]

@@ -1,20 +1,33 @@
-//! Named tensors as other programs save them: PyTorch's state dicts, and safetensors. Nothing in a
+//! Named tensors as other programs save them: PyTorch's state dicts, and safetensors. No code in a
 //! file is run.
 
+mod checkpoint;
 mod named_tensor;
 mod pickle;
-mod pickle_stack;
 mod safetensors_file;
+mod torch_archive;
 mod torch_file;
 
 pub use named_tensor::{NamedTensor, NumberType};
 
-use crate::ForeignError;
-use crate::file_bytes;
+use crate::{ForeignError, file_access};
+use ndarray::ArrayD;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The tensors of a file by their names.
+///
+/// ```
+/// use zbridge_foreign::StateDict;
+///
+/// let weights = StateDict::read("tests/fixtures/state-dicts/plain.safetensors")?;
+/// for (name, tensor) in weights.tensors() {
+///     println!("{name}: {} {:?}", tensor.number_type(), tensor.shape());
+/// }
+/// let weight = weights.values("0.weight", &[2, 3])?;
+/// assert_eq!(weight.shape(), [2, 3]);
+/// # Ok::<(), zbridge_foreign::ForeignError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct StateDict {
     path: PathBuf,
@@ -22,82 +35,76 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// The tensors in a file: PyTorch's (`.pt`, `.pth`, `.bin`), safetensors, or an index of
-    /// several (`.index.json`).
+    /// Returns the tensors of a file: one of `torch.save` (`.pt`, `.pth`, `.bin`), a safetensors
+    /// file, or an index of several (`.index.json`).
     ///
-    /// Of a checkpoint that holds a state dict under `state_dict`, `model_state_dict` or `model`,
-    /// these tensors alone; names of other nested containers are joined by dots.
+    /// Of a checkpoint that holds a state dict under `state_dict`, `model_state_dict`, `model` or
+    /// `ema_state_dict`, only these tensors are returned. Names in nested containers are joined by
+    /// dots.
     ///
     /// # Errors
-    /// [`ForeignError::Refused`] where a pickle asks for code; [`ForeignError::Damaged`] and the
-    /// errors of reading.
-    pub fn read(path: &Path) -> Result<Self, ForeignError> {
-        let is_index = path.to_string_lossy().ends_with(".index.json");
-        let tensors = match is_index {
-            true => safetensors_file::read_sharded(path)?,
-            false => Self::tensors_in(path)?,
-        };
+    /// [`ForeignError::Refused`] if a pickle asks for code, [`ForeignError::OldTorchFile`] for
+    /// files from before PyTorch 1.6, [`ForeignError::Damaged`], and the errors of reading.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ForeignError> {
+        let path = path.as_ref();
         Ok(Self {
             path: path.into(),
-            tensors,
+            tensors: read_tensors(path)?,
         })
     }
 
-    fn tensors_in(path: &Path) -> Result<BTreeMap<String, NamedTensor>, ForeignError> {
-        let bytes = file_bytes::read(path)?;
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "safetensors")
-        {
-            return safetensors_file::read(bytes, path);
-        }
-        torch_file::read(&bytes, path)
-    }
-
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// All tensors with their names, in the order of these.
+    /// Returns all tensors with their names, ordered by name.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &NamedTensor)> {
         self.tensors
             .iter()
             .map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// The tensor of this name.
+    /// Returns the tensor of this name.
     pub fn tensor(&self, name: &str) -> Option<&NamedTensor> {
         self.tensors.get(name)
     }
 
-    /// The values of the tensor `name`, once it has `shape`.
+    /// Returns the values of the tensor `name`, which must have `shape`.
     ///
     /// # Errors
     /// [`ForeignError::NoTensor`], [`ForeignError::Shape`], [`ForeignError::NumberType`].
-    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ForeignError> {
-        let (path, named) = (|| self.path.clone(), || name.to_string());
-        let Some(tensor) = self.tensor(name) else {
-            return Err(ForeignError::NoTensor {
-                path: path(),
-                tensor: named(),
-                expected: shape.to_vec(),
-            });
-        };
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<ArrayD<f32>, ForeignError> {
+        let tensor = self.tensor(name).ok_or_else(|| ForeignError::NoTensor {
+            path: self.path.clone(),
+            tensor: name.into(),
+            expected: shape.to_vec(),
+        })?;
         if tensor.shape() != shape {
-            let (expected, found) = (shape.to_vec(), tensor.shape().to_vec());
             return Err(ForeignError::Shape {
-                path: path(),
-                tensor: named(),
-                expected,
-                found,
+                path: self.path.clone(),
+                tensor: name.into(),
+                expected: shape.to_vec(),
+                found: tensor.shape().to_vec(),
             });
         }
         tensor.to_f32().ok_or_else(|| ForeignError::NumberType {
-            path: path(),
-            tensor: named(),
+            path: self.path.clone(),
+            tensor: name.into(),
             expected: "float16, bfloat16, float32 or float64",
             found: tensor.number_type().to_string(),
         })
+    }
+}
+
+fn read_tensors(path: &Path) -> Result<BTreeMap<String, NamedTensor>, ForeignError> {
+    let name = path.to_string_lossy();
+    if name.ends_with(".index.json") {
+        return safetensors_file::read_sharded(path);
+    }
+    let bytes = file_access::read(path)?;
+    match name.ends_with(".safetensors") {
+        true => safetensors_file::read(bytes, path),
+        false => torch_file::read(&bytes, path),
     }
 }

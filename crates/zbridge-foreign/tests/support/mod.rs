@@ -28,7 +28,8 @@ pub fn folder(files: &[(&str, &str)], manifest: &str) -> TempDir {
 pub fn expected(file: &str, name: &str) -> (Vec<usize>, Vec<f32>) {
     let file = StateDict::read(&fixture(file)).unwrap();
     let tensor = file.tensor(name).unwrap();
-    (tensor.shape().to_vec(), tensor.to_f32().unwrap())
+    let values = tensor.to_f32().unwrap();
+    (tensor.shape().to_vec(), values.into_iter().collect())
 }
 
 pub fn observations(model: &ForeignModel, values: Vec<f32>) -> Observations {

@@ -1,25 +1,31 @@
 //! Graphs that are a chain of steps from one input, run by [`FixedNetwork`]: most networks of
-//! autoencoders. Such a graph is taken whole, or not at all; what is not taken runs on the general
+//! autoencoders. Such a graph is lowered as a whole, or not at all; all others run on the general
 //! engine.
 //!
-//! Taken are linear layers, several of one value too; convolutions, transposed ones, and both in
-//! groups, of images and sounds; activations, by name or spelled out; norms by running statistics,
-//! by channel and by group; constants that scale and shift; upsampling; and whatever only moves
-//! numbers. Not taken is what adds a value to an earlier one or multiplies them, draws on other
-//! rows, or has shapes that are known late.
+//! Supported are linear layers, several of one value too; convolutions, transposed ones, and both
+//! in groups, of images and sounds; activations, of one operator or several; normalisations by
+//! running statistics, by channel and by group; constants that scale and shift; interpolation; and
+//! operators that only move numbers. Not supported are sums and products of two values, operators
+//! that look at other rows, and shapes that are known late.
 
+mod activation_pattern;
+mod activations;
 mod constants;
-mod follower;
-mod looks;
-mod operator;
-mod pointwise;
+mod convolution;
+mod graph_lowering;
+mod known_sizes;
+mod linear_layers;
+mod live_values;
+mod lower;
 mod resize;
-mod spelled_out;
-mod sums;
+mod scaling;
+mod term;
 mod view;
+mod view_operators;
 
-use crate::onnx::workers;
-use follower::Follower;
+use super::parallel_map;
+use lower::{LoweredGraph, lower};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rten_onnx::onnx::ModelProto;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -27,12 +33,11 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use zbridge_nn::{BufferPool, FixedNetwork, Workspace};
 
-/// A graph of that kind, ready to run.
+/// A graph that is a chain, ready to run.
 #[derive(Debug)]
 pub(super) struct Chain {
-    inputs: usize,
     network: FixedNetwork,
-    /// The shape of one row of each output; the network gives them side by side.
+    /// The shape of one row of each output; the network has them side by side.
     output_shapes: Vec<Vec<usize>>,
     workspaces: BufferPool<Workspace>,
 }
@@ -40,21 +45,19 @@ pub(super) struct Chain {
 /// Rows that a core takes at once.
 const ROWS_AT_ONCE: usize = 2 * FixedNetwork::ROWS_AT_ONCE;
 
-/// Numbers of a row, at any place of a chain, above which the rows that go together would fill
-/// memory.
-const MOST_NUMBERS: usize = 1 << 20;
-
 impl Chain {
-    /// The chain that a model is, with rows of this shape; none where it is none, or has weights
-    /// that are no floats.
+    /// Returns the chain that a model is, with rows of this shape; `None` if it is none, or has
+    /// weights that are no floats.
     pub(super) fn read(
         model: &ModelProto,
         data: &BTreeMap<String, Vec<u8>>,
         input_shape: &[usize],
     ) -> Option<Self> {
-        let (network, output_shapes) = Follower::follow(model, data, input_shape)?;
+        let LoweredGraph {
+            network,
+            output_shapes,
+        } = lower(model, data, input_shape)?;
         Some(Self {
-            inputs: input_shape.iter().product(),
             network,
             output_shapes,
             workspaces: BufferPool::default(),
@@ -65,50 +68,39 @@ impl Chain {
         &self.output_shapes
     }
 
-    /// The outputs named by `wanted`, each `[rows, output_shape]`.
-    pub(super) fn run(&self, rows: &[f32], wanted: &[usize]) -> Vec<Vec<f32>> {
-        let columns: Vec<Range<usize>> =
-            wanted.iter().map(|&output| self.columns(output)).collect();
-        let count = rows.len() / self.inputs;
-        let mut outputs: Vec<Vec<f32>> = columns
-            .iter()
-            .map(|columns| vec![0.0; count * columns.len()])
+    /// Returns the outputs named by `wanted`, each `[rows, output]`, for row-major `rows`
+    /// `[rows, input]`.
+    pub(super) fn run(&self, rows: ArrayView2<'_, f32>, wanted: &[usize]) -> Vec<Array2<f32>> {
+        let columns: Vec<_> = wanted.iter().map(|&output| self.columns(output)).collect();
+        let empty = |columns: &Range<usize>| Array2::zeros((rows.nrows(), columns.len()));
+        let mut outputs: Vec<Array2<f32>> = columns.iter().map(empty).collect();
+        // Every block is locked once, by the core that fills it.
+        let blocks: Vec<_> = blocks(&rows, &mut outputs)
+            .into_iter()
+            .map(Mutex::new)
             .collect();
-        let blocks = rows.chunks(ROWS_AT_ONCE * self.inputs).map(|rows| Block {
-            rows,
-            outputs: vec![],
-        });
-        let mut blocks: Vec<Block<'_>> = blocks.collect();
-        for (output, columns) in outputs.iter_mut().zip(&columns) {
-            let parts = output.chunks_mut(ROWS_AT_ONCE * columns.len());
-            blocks
-                .iter_mut()
-                .zip(parts)
-                .for_each(|(block, part)| block.outputs.push((columns.clone(), part)));
-        }
-        let blocks: Vec<Mutex<Block<'_>>> = blocks.into_iter().map(Mutex::new).collect();
-        let Ok(_) = workers::map(blocks.len(), |block, _| {
-            self.fill(&mut blocks[block].lock().unwrap_or_else(PoisonError::into_inner));
+        let Ok(_) = parallel_map::map(blocks.len(), |block, _| {
+            let mut block = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
+            self.fill(&mut block, &columns);
             Ok::<_, Infallible>(())
         });
         outputs
     }
 
-    fn fill(&self, block: &mut Block<'_>) {
+    /// Writes the `columns` of the network's output to the parts of a block.
+    fn fill(&self, block: &mut Block<'_>, columns: &[Range<usize>]) {
+        let rows = block.rows.as_slice().expect("rows are row-major");
+        let shape = (block.rows.nrows(), self.network.outputs());
         self.workspaces.with(|workspace| {
-            let found = self.network.forward(block.rows, workspace);
-            for (columns, part) in &mut block.outputs {
-                let rows = found
-                    .chunks_exact(self.network.outputs())
-                    .map(|row| &row[columns.clone()]);
-                part.chunks_exact_mut(columns.len())
-                    .zip(rows)
-                    .for_each(|(to, row)| to.copy_from_slice(row));
+            let outputs = self.network.forward(rows, workspace);
+            let outputs = ArrayView2::from_shape(shape, outputs).expect("a whole row for each row");
+            for (part, columns) in block.outputs.iter_mut().zip(columns) {
+                part.assign(&outputs.slice_axis(Axis(1), columns.clone().into()));
             }
         });
     }
 
-    /// Where an output stands in the network's.
+    /// Returns the columns of an output among those of the network.
     fn columns(&self, output: usize) -> Range<usize> {
         let size = |shape: &Vec<usize>| shape.iter().product::<usize>();
         let start = self.output_shapes[..output].iter().map(size).sum();
@@ -116,8 +108,25 @@ impl Chain {
     }
 }
 
-/// Some rows, and their part of each output that is asked for.
+/// Some rows, and their part of each output.
 struct Block<'a> {
-    rows: &'a [f32],
-    outputs: Vec<(Range<usize>, &'a mut [f32])>,
+    rows: ArrayView2<'a, f32>,
+    outputs: Vec<ArrayViewMut2<'a, f32>>,
+}
+
+fn blocks<'a>(rows: &'a ArrayView2<'_, f32>, outputs: &'a mut [Array2<f32>]) -> Vec<Block<'a>> {
+    let mut blocks = Vec::new();
+    for rows in rows.axis_chunks_iter(Axis(0), ROWS_AT_ONCE) {
+        blocks.push(Block {
+            rows,
+            outputs: Vec::new(),
+        });
+    }
+    for output in outputs {
+        let parts = output.axis_chunks_iter_mut(Axis(0), ROWS_AT_ONCE);
+        for (block, part) in blocks.iter_mut().zip(parts) {
+            block.outputs.push(part);
+        }
+    }
+    blocks
 }

@@ -1,161 +1,253 @@
-//! Images in other sizes.
+//! Images and sounds in other sizes.
 
-use super::MOST_NUMBERS;
-use super::follower::Follower;
-use super::operator::Operator;
-use super::view::{View, size_of};
+use super::super::operator::Operator;
+use super::graph_lowering::{GraphLowering, MOST_NUMBERS};
+use super::known_sizes::Size;
+use super::view::View;
+use crate::shape::checked_size;
+use ndarray::ArrayView3;
 
-/// The new size of a dimension, and how many outputs there are to an input.
-type Scaled = (usize, f64);
+/// The new size of a dimension.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Scaled {
+    size: usize,
+    /// Outputs for each input; `size` is rounded down.
+    factor: f64,
+}
 
-impl<'a> Follower<'a> {
-    /// Each place several times.
-    pub(super) fn repeated(&self, node: Operator<'a>, view: &View) -> Option<View> {
-        let by = (
+/// An input that an output is a weighted sum of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Neighbour {
+    place: usize,
+    weight: f64,
+}
+
+/// The neighbours of an output on both sides, along one dimension.
+type Neighbours = [Neighbour; 2];
+
+/// A column of the network, with its weight in a sum.
+type Tap = (u32, f32);
+
+impl<'a> GraphLowering<'a> {
+    /// Returns the view of each place several times: a resize to the nearest place.
+    pub(super) fn repeat(&self, node: Operator<'_>, mut view: View) -> Option<View> {
+        let rounding = (
             node.text("coordinate_transformation_mode", "half_pixel"),
             node.text("nearest_mode", "round_prefer_floor"),
         );
         // For whole factors these are the same.
-        if !matches!(
-            by,
+        let is_supported = matches!(
+            rounding,
             ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor" | "round_prefer_ceil")
-        ) {
+        );
+        if !is_supported {
             return None;
         }
-        let scaled = self.scaled(node, &view.shape)?;
-        scaled
-            .into_iter()
-            .enumerate()
-            .try_fold(view.clone(), |view, (axis, (size, scale))| {
-                let times = size.checked_div(view.shape[axis])?;
-                let whole = times * view.shape[axis] == size && scale == times as f64;
-                whole.then(|| {
-                    view.picked(
-                        axis,
-                        &(0..size).map(|place| place / times).collect::<Vec<_>>(),
-                    )
-                })?
-            })
+        for (axis, scaled) in self.scaled(node, view.shape())?.into_iter().enumerate() {
+            let times = whole_factor(scaled, view.shape()[axis])?;
+            let places: Vec<usize> = (0..scaled.size).map(|place| place / times).collect();
+            view = view.selected(axis, &places)?;
+        }
+        Some(view)
     }
 
-    /// Each place between the nearest two along each side.
-    pub(super) fn blended(&mut self, node: Operator<'a>) -> Option<()> {
-        let view = self.take_last(node.input(0)?, 1)?;
-        let scaled = self.scaled(node, &view.shape)?;
-        let ((channels, 1.0), sides) = (*scaled.first()?, &scaled[1..]) else {
-            return None;
-        };
-        if node.text("mode", "nearest") != "linear" || !(1..=2).contains(&sides.len()) {
+    /// Lowers a resize whose outputs lie between the two nearest inputs along each side.
+    pub(super) fn interpolate(&mut self, node: Operator<'a>) -> Option<()> {
+        let view = self.values.take_only(node.input(0)?, 1)?;
+        if node.text("mode", "nearest") != "linear" {
             return None;
         }
-        let by = node.text("coordinate_transformation_mode", "half_pixel");
-        let pairs = sides
-            .iter()
-            .zip(&view.shape[1..])
-            .map(|(scaled, &inputs)| pairs(inputs, *scaled, by));
-        let mut pairs = pairs.collect::<Option<Vec<_>>>()?;
-        if pairs.len() == 1 {
-            pairs.insert(0, vec![[(0, 1.0), (0, 0.0)]]);
+        let scaled = self.scaled(node, view.shape())?;
+        let [down, across] = self.side_neighbours(node, view.shape(), &scaled)?;
+        let [channels, height, width] = image_shape(view.shape())?;
+        let columns = ArrayView3::from_shape([channels, height, width], view.columns()).ok()?;
+        let mut taps = Vec::new();
+        for down in &down {
+            for across in &across {
+                // Channels last: the order in which the network holds grids.
+                for channel in columns.outer_iter() {
+                    taps.push(corner_taps(*down, *across, |y, x| channel[[y, x]]));
+                }
+            }
         }
-        let wide = *view.shape.last()?;
-        let places = view.size() / channels;
-        let taps = |down: &[(usize, f64); 2], across: &[(usize, f64); 2], channel: usize| {
-            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(i, j)| {
-                let column = view.columns[channel * places + down[i].0 * wide + across[j].0];
-                (column as u32, (down[i].1 * across[j].1) as f32)
-            })
-        };
-        let at = pairs[0]
-            .iter()
-            .flat_map(|down| pairs[1].iter().map(move |across| (down, across)));
-        let taps = at.flat_map(|(down, across)| {
-            (0..channels).map(move |channel| taps(down, across, channel))
-        });
-        let taps = taps.collect();
         self.network.blend(taps);
-        let shape: Vec<usize> = scaled.iter().map(|(size, _)| *size).collect();
-        self.put(node.output()?, View::of_grid(&shape));
+        let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
+        self.values.put(node.output()?, View::of_grid(&shape));
         Some(())
     }
 
-    /// The new size of each dimension of a row.
-    fn scaled(&self, node: Operator<'a>, row: &[usize]) -> Option<Vec<Scaled>> {
+    /// Returns the neighbours of each output down and across; `None` unless the value is an image
+    /// or a sound whose channels stay as they are.
+    fn side_neighbours(
+        &self,
+        node: Operator<'_>,
+        row: &[usize],
+        scaled: &[Scaled],
+    ) -> Option<[Vec<Neighbours>; 2]> {
+        let mode = node.text("coordinate_transformation_mode", "half_pixel");
+        let side = |axis: usize| neighbours(row[axis], scaled[axis], mode);
+        let [channels, sides @ ..] = scaled else {
+            return None;
+        };
+        match sides.len() {
+            _ if channels.factor != 1.0 => None,
+            1 => Some([vec![ONLY_PLACE], side(1)?]),
+            2 => Some([side(1)?, side(2)?]),
+            _ => None,
+        }
+    }
+
+    /// Returns the new size of each dimension of a row.
+    fn scaled(&self, node: Operator<'_>, row: &[usize]) -> Option<Vec<Scaled>> {
         let is_plain = node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
             && node.int("antialias", 0) == 0
             && node.int("exclude_outside", 0) == 0
             && node.attribute("axes").is_none();
-        let scaled: Vec<Scaled> = match (node.input(2), node.input(3)) {
-            (Some(scales), None) => {
-                let (_, scales) = self.constants.floats(scales)?;
-                let own = scales.strip_prefix(&[1.0])?.iter().zip(row);
-                own.map(|(&scale, &size)| {
-                    (
-                        (size as f64 * f64::from(scale)).floor() as usize,
-                        f64::from(scale),
-                    )
-                })
-                .collect()
-            }
-            (None, Some(sizes)) => {
-                let own = self.constants.sizes(sizes)?;
-                let own = own.strip_prefix(&[None])?.iter().zip(row);
-                let scaled = |(size, &old): (&Option<i64>, &usize)| {
-                    let size = usize::try_from((*size)?).ok()?;
-                    Some((size, size as f64 / old as f64))
-                };
-                own.map(scaled).collect::<Option<_>>()?
-            }
+        let scaled = match (node.input(2), node.input(3)) {
+            _ if !is_plain => return None,
+            (Some(factors), None) => self.scaled_by_factors(factors, row)?,
+            (None, Some(sizes)) => self.scaled_to_sizes(sizes, row)?,
             _ => return None,
         };
-        let numbers = size_of(&scaled.iter().map(|(size, _)| *size).collect::<Vec<_>>())?;
-        (is_plain && scaled.len() == row.len() && (1..=MOST_NUMBERS).contains(&numbers))
-            .then_some(scaled)
+        let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
+        let size = checked_size(&shape)?;
+        let is_usable = scaled.len() == row.len() && (1..=MOST_NUMBERS).contains(&size);
+        is_usable.then_some(scaled)
+    }
+
+    fn scaled_by_factors(&self, factors: &str, row: &[usize]) -> Option<Vec<Scaled>> {
+        let factors = self.constants.floats(factors)?;
+        let factors = factors.as_slice()?.strip_prefix(&[1.0])?;
+        let scaled = |(&factor, &old): (&f32, &usize)| {
+            let factor = f64::from(factor);
+            Scaled {
+                size: (old as f64 * factor).floor() as usize,
+                factor,
+            }
+        };
+        Some(factors.iter().zip(row).map(scaled).collect())
+    }
+
+    fn scaled_to_sizes(&self, sizes: &str, row: &[usize]) -> Option<Vec<Scaled>> {
+        let sizes = self.constants.sizes(sizes)?;
+        let sizes = sizes.strip_prefix(&[Size::Batch])?;
+        let mut scaled = Vec::new();
+        for (size, &old) in sizes.iter().zip(row) {
+            let size = usize::try_from(size.number()?).ok()?;
+            scaled.push(Scaled {
+                size,
+                factor: size as f64 / old as f64,
+            });
+        }
+        Some(scaled)
     }
 }
 
-/// The two inputs that each output lies between, with their weights.
-fn pairs(inputs: usize, (outputs, scale): Scaled, by: &str) -> Option<Vec<[(usize, f64); 2]>> {
-    let pair = |place: usize| {
-        let place = place as f64;
-        let at = match by {
-            "half_pixel" => (place + 0.5) / scale - 0.5,
-            "pytorch_half_pixel" if outputs > 1 => (place + 0.5) / scale - 0.5,
-            "asymmetric" => place / scale,
-            "align_corners" if outputs > 1 => place * (inputs - 1) as f64 / (outputs - 1) as f64,
-            "pytorch_half_pixel" | "align_corners" => 0.0,
-            _ => return None,
-        };
-        let low = at.floor();
-        let inside = |place: f64| place.clamp(0.0, (inputs - 1) as f64) as usize;
-        Some([
-            (inside(low), 1.0 - (at - low)),
-            (inside(low + 1.0), at - low),
-        ])
+/// Returns how often each of `old` places is repeated; `None` if that is no whole number.
+fn whole_factor(scaled: Scaled, old: usize) -> Option<usize> {
+    let times = scaled.size.checked_div(old)?;
+    let is_whole = times * old == scaled.size && scaled.factor == times as f64;
+    is_whole.then_some(times)
+}
+
+/// Returns `[channels, height, width]`; a sound has the height 1.
+fn image_shape(row: &[usize]) -> Option<[usize; 3]> {
+    match *row {
+        [channels, length] => Some([channels, 1, length]),
+        [channels, height, width] => Some([channels, height, width]),
+        _ => None,
+    }
+}
+
+/// The neighbours along a side of one place.
+const ONLY_PLACE: Neighbours = [
+    Neighbour {
+        place: 0,
+        weight: 1.0,
+    },
+    Neighbour {
+        place: 0,
+        weight: 0.0,
+    },
+];
+
+/// Returns the weighted columns at the four corners around an output.
+fn corner_taps(
+    down: Neighbours,
+    across: Neighbours,
+    column: impl Fn(usize, usize) -> usize,
+) -> [Tap; 4] {
+    let [above, below] = down;
+    let [left, right] = across;
+    let corners = [(above, left), (above, right), (below, left), (below, right)];
+    corners.map(|(y, x)| {
+        let weight = (y.weight * x.weight) as f32;
+        (column(y.place, x.place) as u32, weight)
+    })
+}
+
+/// Returns the two inputs that each output lies between, with their weights; `None` for modes that
+/// are not supported.
+fn neighbours(inputs: usize, scaled: Scaled, mode: &str) -> Option<Vec<Neighbours>> {
+    let last = (inputs - 1) as f64;
+    let neighbour = |place: f64, weight: f64| Neighbour {
+        place: place.clamp(0.0, last) as usize,
+        weight,
     };
-    (0..outputs).map(pair).collect()
+    let mut all = Vec::with_capacity(scaled.size);
+    for output in 0..scaled.size {
+        let at = input_coordinate(output as f64, inputs, scaled, mode)?;
+        let low = at.floor();
+        all.push([
+            neighbour(low, 1.0 - (at - low)),
+            neighbour(low + 1.0, at - low),
+        ]);
+    }
+    Some(all)
+}
+
+/// Returns the place among the inputs that an output lies at.
+///
+/// # Source
+/// The attribute `coordinate_transformation_mode` of ONNX's `Resize`.
+fn input_coordinate(output: f64, inputs: usize, scaled: Scaled, mode: &str) -> Option<f64> {
+    let Scaled { size, factor } = scaled;
+    match mode {
+        "half_pixel" => Some((output + 0.5) / factor - 0.5),
+        "asymmetric" => Some(output / factor),
+        "pytorch_half_pixel" | "align_corners" if size <= 1 => Some(0.0),
+        "pytorch_half_pixel" => Some((output + 0.5) / factor - 0.5),
+        "align_corners" => Some(output * (inputs - 1) as f64 / (size - 1) as f64),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn places(size: usize, factor: f64, mode: &str) -> Vec<f64> {
+        let neighbours = neighbours(3, Scaled { size, factor }, mode).unwrap();
+        let place = |pair: &Neighbours| pair.iter().map(|n| n.place as f64 * n.weight).sum();
+        neighbours.iter().map(place).collect()
+    }
+
     #[test]
-    fn places_lie_between_their_neighbours() {
-        let at = |outputs, scale, by| -> Vec<f64> {
-            let pairs = pairs(3, (outputs, scale), by).unwrap();
-            pairs
-                .iter()
-                .map(|pair| {
-                    pair.iter()
-                        .map(|(place, weight)| *place as f64 * weight)
-                        .sum()
-                })
-                .collect()
+    fn outputs_lie_between_their_neighbours() {
+        assert_eq!(
+            places(6, 2.0, "half_pixel"),
+            [0.0, 0.25, 0.75, 1.25, 1.75, 2.0]
+        );
+        assert_eq!(
+            places(5, 5.0 / 3.0, "align_corners"),
+            [0.0, 0.5, 1.0, 1.5, 2.0]
+        );
+        assert_eq!(places(6, 2.0, "asymmetric"), [0.0, 0.5, 1.0, 1.5, 2.0, 2.0]);
+        assert_eq!(places(1, 1.0 / 3.0, "align_corners"), [0.0]);
+        let scaled = Scaled {
+            size: 6,
+            factor: 2.0,
         };
-        assert_eq!(at(6, 2.0, "half_pixel"), [0.0, 0.25, 0.75, 1.25, 1.75, 2.0]);
-        assert_eq!(at(5, 5.0 / 3.0, "align_corners"), [0.0, 0.5, 1.0, 1.5, 2.0]);
-        assert_eq!(at(6, 2.0, "asymmetric"), [0.0, 0.5, 1.0, 1.5, 2.0, 2.0]);
-        assert_eq!(at(1, 1.0 / 3.0, "align_corners"), [0.0]);
-        assert!(pairs(3, (6, 2.0), "tf_crop_and_resize").is_none());
+        assert!(neighbours(3, scaled, "tf_crop_and_resize").is_none());
     }
 }

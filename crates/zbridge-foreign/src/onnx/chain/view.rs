@@ -1,155 +1,122 @@
-/// The numbers of a row of a value, by where they lie in the network's columns: a value that is
-/// only looked at in another order, or in part, costs nothing until something needs its numbers
-/// side by side.
+use ndarray::{ArrayD, Axis, IxDyn};
+
+/// Where the numbers of one row of a value lie: for each place of its shape, the column of the
+/// network that holds it.
+///
+/// A value that is only reordered, or cut into parts, is another view of the same columns: nothing
+/// is computed for it until a step needs its numbers in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
-    /// Its shape without the batch.
-    pub(super) shape: Vec<usize>,
-    /// The column of each number, the last dimension fastest.
-    pub(super) columns: Vec<usize>,
+    /// In standard layout; the shape is that of the value, without the batch.
+    columns: ArrayD<usize>,
 }
 
 impl View {
-    /// Columns from `first` on, in order.
+    /// Returns the view of this shape whose numbers lie in order from column `first` on.
     pub(super) fn in_order(shape: &[usize], first: usize) -> Self {
         let size: usize = shape.iter().product();
-        Self {
-            shape: shape.to_vec(),
-            columns: (first..first + size).collect(),
-        }
+        let columns = (first..first + size).collect();
+        Self::from_columns(shape, columns).expect("as many columns as the shape has places")
     }
 
-    /// Columns that are a grid `[places.., channels]` for a value `[channels, places..]`.
+    /// Returns the view of a value `[channels, places..]` of which the network holds the grid
+    /// `[places.., channels]`.
     pub(super) fn of_grid(shape: &[usize]) -> Self {
-        let (places, channels) = (shape[1..].iter().product::<usize>(), shape[0]);
-        let column = |i: usize| i % places * channels + i / places;
-        Self {
-            shape: shape.to_vec(),
-            columns: (0..places * channels).map(column).collect(),
-        }
+        let grid = [&shape[1..], &shape[..1]].concat();
+        let rank = shape.len();
+        let channels_first: Vec<usize> = [rank - 1].into_iter().chain(0..rank - 1).collect();
+        Self::in_order(&grid, 0).permuted(&channels_first)
+    }
+
+    /// Returns the view with these columns in row-major order; `None` if their number is another.
+    pub(super) fn from_columns(shape: &[usize], columns: Vec<usize>) -> Option<Self> {
+        let columns = ArrayD::from_shape_vec(IxDyn(shape), columns).ok()?;
+        Some(Self { columns })
+    }
+
+    pub(super) fn shape(&self) -> &[usize] {
+        self.columns.shape()
     }
 
     pub(super) fn size(&self) -> usize {
         self.columns.len()
     }
 
-    /// For a value `[channels, places..]`, the columns in the order of a grid `[places..,
-    /// channels]`.
-    pub(super) fn as_grid(&self) -> Vec<usize> {
-        let channels = self.shape[0];
-        let places = self.size() / channels;
-        (0..self.size())
-            .map(|i| self.columns[i % channels * places + i / channels])
-            .collect()
+    /// Returns the columns in row-major order.
+    pub(super) fn columns(&self) -> &[usize] {
+        self.columns
+            .as_slice()
+            .expect("views are in standard layout")
+    }
+
+    /// Returns the columns of a value `[channels, places..]` in the order `[places.., channels]`.
+    pub(super) fn grid_columns(&self) -> Vec<usize> {
+        let channels_last: Vec<usize> = (1..self.shape().len()).chain([0]).collect();
+        self.clone().permuted(&channels_last).columns().to_vec()
     }
 
     pub(super) fn reshaped(self, shape: &[usize]) -> Option<Self> {
-        (size_of(shape)? == self.size()).then(|| Self {
-            shape: shape.to_vec(),
-            columns: self.columns,
-        })
+        Self::from_columns(shape, self.columns.into_raw_vec_and_offset().0)
     }
 
-    /// With dimension `order[i]` as dimension i.
-    pub(super) fn transposed(&self, order: &[usize]) -> Option<Self> {
+    /// Returns the view whose dimension i is dimension `order[i]` of this one; `None` if `order` is
+    /// no permutation.
+    pub(super) fn transposed(self, order: &[usize]) -> Option<Self> {
         let mut sorted = order.to_vec();
         sorted.sort_unstable();
-        if !sorted.iter().copied().eq(0..self.shape.len()) {
+        let is_permutation = sorted.into_iter().eq(0..self.shape().len());
+        is_permutation.then(|| self.permuted(order))
+    }
+
+    fn permuted(self, order: &[usize]) -> Self {
+        let permuted = self.columns.permuted_axes(IxDyn(order));
+        Self {
+            columns: permuted.as_standard_layout().into_owned(),
+        }
+    }
+
+    /// Returns the view of these places of one dimension, in this order; `None` if there are none,
+    /// or one does not exist.
+    pub(super) fn selected(&self, axis: usize, places: &[usize]) -> Option<Self> {
+        let size = *self.shape().get(axis)?;
+        if places.is_empty() || places.iter().any(|place| *place >= size) {
             return None;
         }
-        let strides = self.strides();
-        let shape: Vec<usize> = order.iter().map(|&from| self.shape[from]).collect();
-        let steps: Vec<usize> = order.iter().map(|&from| strides[from]).collect();
-        let place = |i: usize| {
-            places(&shape, i)
-                .zip(&steps)
-                .map(|(place, step)| place * step)
-                .sum::<usize>()
-        };
+        let columns = self.columns.select(Axis(axis), places);
         Some(Self {
-            columns: (0..self.size()).map(|i| self.columns[place(i)]).collect(),
-            shape,
+            columns: columns.as_standard_layout().into_owned(),
         })
     }
 
-    /// With the places of one dimension that are named, in that order; there must be some.
-    pub(super) fn picked(&self, axis: usize, picked: &[usize]) -> Option<Self> {
-        let (size, inner) = (
-            *self.shape.get(axis)?,
-            self.shape[axis + 1..].iter().product::<usize>(),
-        );
-        if picked.is_empty() || picked.iter().any(|place| *place >= size) {
-            return None;
-        }
-        let blocks = self.columns.chunks(size * inner);
-        let columns = blocks.flat_map(|block| {
-            picked
-                .iter()
-                .flat_map(|&place| &block[place * inner..][..inner])
-        });
-        let (columns, mut shape) = (columns.copied().collect(), self.shape.clone());
-        shape[axis] = picked.len();
-        Some(Self { shape, columns })
-    }
-
-    /// Each block of `side`² channels spread over a square of places (Shi et al. 2016);
-    /// `channels_first` where a block is together.
-    pub(super) fn shuffled(self, side: usize, channels_first: bool) -> Option<Self> {
-        let [channels, height, width] = *self.shape.as_slice() else {
+    /// Returns the view in which each block of `side`² channels is spread over a square of places;
+    /// `channels_first` if the channels of a block are neighbours.
+    ///
+    /// # Source
+    /// Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution".
+    pub(super) fn depth_to_space(self, side: usize, channels_first: bool) -> Option<Self> {
+        let [channels, height, width] = *self.shape() else {
             return None;
         };
-        let kept = channels / (side * side).max(1);
-        let (shape, order) = match channels_first {
+        let kept = channels.checked_div(side.checked_mul(side)?)?;
+        let (blocks, order) = match channels_first {
             true => ([kept, side, side, height, width], [0, 3, 1, 4, 2]),
             false => ([side, side, kept, height, width], [2, 3, 0, 4, 1]),
         };
-        self.reshaped(&shape)?
-            .transposed(&order)?
-            .reshaped(&[kept, height * side, width * side])
+        let spread = self.reshaped(&blocks)?.transposed(&order)?;
+        spread.reshaped(&[kept, height * side, width * side])
     }
 
-    /// `values` of this shape, or of one that is repeated to it by ONNX's rules, number by number.
-    /// `shape` may begin with the batch, of size 1.
-    pub(super) fn broadcast(&self, shape: &[usize], values: &[f32]) -> Option<Vec<f32>> {
-        let shape = if shape.len() > self.shape.len() {
-            shape.strip_prefix(&[1])?
-        } else {
-            shape
+    /// Returns a constant repeated to this view's shape by ONNX's rules, in row-major order; `None`
+    /// if the rules do not allow it. The constant's shape may begin with the batch, of size 1.
+    pub(super) fn broadcast(&self, constant: &ArrayD<f32>) -> Option<Vec<f32>> {
+        let without_batch = match constant.ndim() > self.shape().len() {
+            true if constant.shape()[0] == 1 => constant.index_axis(Axis(0), 0),
+            true => return None,
+            false => constant.view(),
         };
-        let missing = self.shape.len().checked_sub(shape.len())?;
-        let fits = |(own, given): (&usize, &usize)| *given == 1 || own == given;
-        if !self.shape[missing..].iter().zip(shape).all(fits)
-            || Some(values.len()) != size_of(shape)
-        {
-            return None;
-        }
-        let at = |i: usize| {
-            let given = places(&self.shape, i).skip(missing).zip(shape);
-            given.fold(0, |at, (place, &size)| {
-                at * size + if size == 1 { 0 } else { place }
-            })
-        };
-        Some((0..self.size()).map(|i| values[at(i)]).collect())
+        let repeated = without_batch.broadcast(IxDyn(self.shape()))?;
+        Some(repeated.iter().copied().collect())
     }
-
-    fn strides(&self) -> Vec<usize> {
-        (0..self.shape.len())
-            .map(|axis| self.shape[axis + 1..].iter().product())
-            .collect()
-    }
-}
-
-/// Numbers in a shape.
-pub(super) fn size_of(shape: &[usize]) -> Option<usize> {
-    shape
-        .iter()
-        .try_fold(1usize, |size, &dim| size.checked_mul(dim))
-}
-
-/// The place along each dimension of number `i`.
-fn places(shape: &[usize], i: usize) -> impl Iterator<Item = usize> {
-    let inner = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product::<usize>());
-    inner.zip(shape).map(move |(inner, size)| i / inner % size)
 }
 
 #[cfg(test)]
@@ -157,53 +124,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_looked_at_in_other_orders() {
+    fn reordered_and_selected_numbers_keep_their_columns() {
         let view = View::in_order(&[2, 3], 10);
         assert_eq!(
-            view.transposed(&[1, 0]).unwrap().columns,
+            view.clone().transposed(&[1, 0]).unwrap().columns(),
             [10, 13, 11, 14, 12, 15]
         );
-        assert_eq!(view.picked(1, &[2, 2]).unwrap().columns, [12, 12, 15, 15]);
-        assert_eq!(view.picked(0, &[1]).unwrap(), View::in_order(&[1, 3], 13));
-        assert_eq!(view.transposed(&[1, 1]), None);
-        assert_eq!(view.picked(1, &[3]), None);
+        assert_eq!(
+            view.selected(1, &[2, 2]).unwrap().columns(),
+            [12, 12, 15, 15]
+        );
+        assert_eq!(view.selected(0, &[1]).unwrap(), View::in_order(&[1, 3], 13));
+        assert_eq!(view.clone().transposed(&[1, 1]), None);
+        assert_eq!(view.selected(1, &[3]), None);
         assert_eq!(view.reshaped(&[5]), None);
     }
 
     #[test]
     fn grids_have_their_channels_last() {
         let image = View::in_order(&[2, 1, 3], 0);
-        assert_eq!(image.as_grid(), [0, 3, 1, 4, 2, 5]);
-        assert!(View::of_grid(&[2, 1, 3]).as_grid().into_iter().eq(0..6));
+        assert_eq!(image.grid_columns(), [0, 3, 1, 4, 2, 5]);
+        let grid = View::of_grid(&[2, 1, 3]).grid_columns();
+        assert!(grid.into_iter().eq(0..6));
     }
 
     #[test]
     fn blocks_of_channels_become_squares() {
         let view = || View::in_order(&[8, 1, 1], 0);
         assert_eq!(
-            view().shuffled(2, true).unwrap(),
+            view().depth_to_space(2, true).unwrap(),
             View::in_order(&[2, 2, 2], 0)
         );
         assert_eq!(
-            view().shuffled(2, false).unwrap().columns,
+            view().depth_to_space(2, false).unwrap().columns(),
             [0, 2, 4, 6, 1, 3, 5, 7]
         );
-        assert_eq!(view().shuffled(3, true), None);
+        assert_eq!(view().depth_to_space(3, true), None);
     }
 
     #[test]
-    fn constants_are_repeated_along_what_they_lack() {
+    fn constants_are_repeated_along_missing_dimensions() {
         let view = View::in_order(&[2, 2], 0);
-        let given = |shape: &[usize], values: &[f32]| view.broadcast(shape, values);
-        assert_eq!(given(&[], &[7.0]), Some(vec![7.0; 4]));
-        assert_eq!(given(&[2], &[1.0, 2.0]), Some(vec![1.0, 2.0, 1.0, 2.0]));
+        let repeated = |shape: &[usize], values: &[f32]| {
+            let constant = ArrayD::from_shape_vec(IxDyn(shape), values.to_vec()).unwrap();
+            view.broadcast(&constant)
+        };
+        assert_eq!(repeated(&[], &[7.0]), Some(vec![7.0; 4]));
+        assert_eq!(repeated(&[2], &[1.0, 2.0]), Some(vec![1.0, 2.0, 1.0, 2.0]));
         assert_eq!(
-            given(&[1, 2, 1], &[1.0, 2.0]),
+            repeated(&[1, 2, 1], &[1.0, 2.0]),
             Some(vec![1.0, 1.0, 2.0, 2.0])
         );
-        assert_eq!(given(&[3], &[1.0, 2.0, 3.0]), None);
+        assert_eq!(repeated(&[3], &[1.0, 2.0, 3.0]), None);
         assert_eq!(
-            given(&[2, 2, 1], &[1.0; 4]),
+            repeated(&[2, 2, 1], &[1.0; 4]),
             None,
             "rows of a batch that differ"
         );

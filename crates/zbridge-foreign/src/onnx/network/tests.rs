@@ -1,6 +1,7 @@
 //! Chains give what the general engine gives, and what is no chain is left to it.
 
 use super::*;
+use ndarray::Axis;
 use rten_onnx::onnx::{
     AttributeProto, AttributeType, DataType, Dimension as DimensionProto, GraphProto, NodeProto,
     OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
@@ -28,13 +29,9 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/onnx/{name}.onnx"))
 }
 
-fn all_outputs(network: &Network, rows: &[f32]) -> Vec<Vec<f32>> {
-    network
-        .run(
-            rows,
-            &(0..network.output_shapes().len()).collect::<Vec<_>>(),
-        )
-        .unwrap()
+fn all_outputs(network: &Network, rows: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
+    let all: Vec<usize> = (0..network.output_shapes().len()).collect();
+    network.run(rows, &all).unwrap()
 }
 
 fn numbers(count: usize, name: &str) -> Vec<f32> {
@@ -43,11 +40,9 @@ fn numbers(count: usize, name: &str) -> Vec<f32> {
     values
 }
 
-fn rows_for(network: &Network, count: usize) -> Vec<f32> {
-    numbers(
-        count * network.input_shape().iter().product::<usize>(),
-        "rows",
-    )
+fn rows_for(network: &Network, count: usize) -> Array2<f32> {
+    let size = network.input_shape().iter().product::<usize>();
+    Array2::from_shape_vec((count, size), numbers(count * size, "rows")).unwrap()
 }
 
 /// Opens the file by both engines and compares them, up to 1e-5 of the largest number.
@@ -55,18 +50,22 @@ fn agree(what: &str, path: &Path, is_chain: bool) {
     let network = Network::open(path, None).unwrap();
     assert_eq!(
         network.engine(),
-        if is_chain { "chain" } else { "rten" },
+        if is_chain {
+            Engine::Chain
+        } else {
+            Engine::Rten
+        },
         "{what}"
     );
-    let general = Network::open_by(path, None, false).unwrap();
-    assert_eq!(general.engine(), "rten");
+    let general = Network::open_with(path, None, false).unwrap();
+    assert_eq!(general.engine(), Engine::Rten);
     assert_eq!(network.output_shapes(), general.output_shapes(), "{what}");
     let rows = rows_for(&network, 70);
-    for (found, expected) in all_outputs(&network, &rows)
+    for (found, expected) in all_outputs(&network, rows.view())
         .iter()
-        .zip(&all_outputs(&general, &rows))
+        .zip(&all_outputs(&general, rows.view()))
     {
-        assert_eq!(found.len(), expected.len(), "{what}");
+        assert_eq!(found.dim(), expected.dim(), "{what}");
         let scale = expected
             .iter()
             .fold(0.0f32, |scale, value| scale.max(value.abs()));
@@ -90,28 +89,24 @@ fn which_fixtures_are_chains_and_that_both_engines_agree() {
 fn a_row_of_a_chain_has_the_same_bits_in_every_batch() {
     for (name, _) in FIXTURES.iter().filter(|(_, is_chain)| *is_chain) {
         let network = Network::open(&fixture(name), None).unwrap();
-        let (rows, size) = (
-            rows_for(&network, 150),
-            network.input_shape().iter().product::<usize>(),
-        );
-        let together = all_outputs(&network, &rows);
+        let rows = rows_for(&network, 150);
+        let together = all_outputs(&network, rows.view());
         for row in [0, 31, 64, 149] {
-            let alone = all_outputs(&network, &rows[row * size..][..size]);
+            let alone = all_outputs(&network, rows.slice_axis(Axis(0), (row..row + 1).into()));
             for (alone, together) in alone.iter().zip(&together) {
-                assert!(
-                    *alone == together[row * alone.len()..][..alone.len()],
-                    "row {row} of {name}"
-                );
+                assert!(alone.row(0) == together.row(row), "row {row} of {name}");
             }
         }
         // Outputs that are not asked for are left out, and no rows give none.
         let last = network.output_shapes().len() - 1;
         assert_eq!(
-            network.run(&rows, &[last]).unwrap(),
+            network.run(rows.view(), &[last]).unwrap(),
             [together[last].clone()],
             "{name}"
         );
-        assert!(all_outputs(&network, &[]).iter().all(Vec::is_empty));
+        let no_rows = rows_for(&network, 0);
+        let outputs = all_outputs(&network, no_rows.view());
+        assert!(outputs.iter().all(|output| output.nrows() == 0));
     }
 }
 

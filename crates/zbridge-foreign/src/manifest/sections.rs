@@ -1,0 +1,195 @@
+use super::values::{Numbers, OutputName, Range};
+use crate::decoding::DecoderOutputs;
+use crate::layout::Layout;
+use crate::spread::Spread;
+use serde::Deserialize;
+
+/// `[encoder]`: its file, what its outputs are, and what it takes.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct EncoderSection {
+    pub(crate) file: Option<String>,
+    mean: Option<OutputName>,
+    log_variance: Option<OutputName>,
+    variance: Option<OutputName>,
+    standard_deviation: Option<OutputName>,
+    log_standard_deviation: Option<OutputName>,
+    /// One output that has the means, and then what `second-half` states.
+    halves: Option<OutputName>,
+    second_half: Option<Spread>,
+    point: Option<OutputName>,
+    samples: Option<OutputName>,
+    pub(crate) layout: Option<Layout>,
+    range: Option<Range>,
+    channel_means: Option<Vec<f32>>,
+    channel_sds: Option<Vec<f32>>,
+}
+
+/// `[decoder]`: its file, its output, and the numbers of that.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct DecoderSection {
+    pub(crate) file: Option<String>,
+    pub(crate) output: Option<OutputName>,
+    pub(crate) layout: Option<Layout>,
+    range: Option<Range>,
+    channel_means: Option<Vec<f32>>,
+    channel_sds: Option<Vec<f32>>,
+}
+
+/// `[latent]`: its shape in the networks, and how users see it: (z − shift) · scale.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LatentSection {
+    pub(crate) shape: Option<Vec<usize>>,
+    pub(crate) shift: Option<Numbers>,
+    pub(crate) scale: Option<Numbers>,
+}
+
+/// `[likelihood]`: how the decoder's output defines p(x|z).
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LikelihoodSection {
+    pub(crate) kind: Option<LikelihoodKind>,
+    /// For `bernoulli` and `categorical`.
+    pub(crate) outputs: Option<DecoderOutputs>,
+    /// For `gaussian`: σ of observations in 0..1.
+    pub(crate) sd: Option<f32>,
+    /// For `discretised-logistic`.
+    pub(crate) scale: Option<f32>,
+    /// For `discretised-logistic`; 256 by default.
+    pub(crate) levels: Option<u16>,
+}
+
+/// The densities that a manifest can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LikelihoodKind {
+    Bernoulli,
+    Gaussian,
+    Categorical,
+    DiscretisedLogistic,
+    None,
+}
+
+/// What a manifest states of an encoder's outputs, by their names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum StatedOutputs<'a> {
+    Gaussian {
+        mean: &'a OutputName,
+        spread: &'a OutputName,
+        kind: Spread,
+    },
+    Halves {
+        output: &'a OutputName,
+        kind: Spread,
+    },
+    Point(&'a OutputName),
+    Samples(&'a OutputName),
+}
+
+/// What a manifest states of a network's numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum StatedScale<'a> {
+    Range(Range),
+    Standardised { means: &'a [f32], sds: &'a [f32] },
+}
+
+/// A key of a section that is wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrongKey {
+    /// Empty for the section itself.
+    pub(crate) key: String,
+    pub(crate) why: &'static str,
+}
+
+impl WrongKey {
+    fn new(key: impl Into<String>, why: &'static str) -> Self {
+        Self {
+            key: key.into(),
+            why,
+        }
+    }
+}
+
+impl EncoderSection {
+    /// Returns what the outputs are; `None` if nothing is stated.
+    pub(crate) fn outputs(&self) -> Result<Option<StatedOutputs<'_>>, WrongKey> {
+        let spreads = self.spreads();
+        let forms = [&self.mean, &self.halves, &self.point, &self.samples];
+        if spreads.len() > 1 || forms.into_iter().flatten().count() > 1 {
+            let why =
+                "only one of `mean` with one spread, `halves`, `point` and `samples` can hold";
+            return Err(WrongKey::new("", why));
+        }
+        match (&self.mean, spreads.first()) {
+            (Some(mean), Some(&(kind, spread))) => {
+                Ok(Some(StatedOutputs::Gaussian { mean, spread, kind }))
+            }
+            (Some(_), None) => Err(WrongKey::new(
+                "mean",
+                "needs one of `log-variance`, `variance`, `standard-deviation`, \
+                 `log-standard-deviation`; state `point` for a latent without spread",
+            )),
+            (None, Some((kind, _))) => {
+                Err(WrongKey::new(kind.to_string(), "needs `mean` beside it"))
+            }
+            (None, None) => Ok(self.single_output()),
+        }
+    }
+
+    fn spreads(&self) -> Vec<(Spread, &OutputName)> {
+        let keys = [
+            (Spread::LogVariance, &self.log_variance),
+            (Spread::Variance, &self.variance),
+            (Spread::StandardDeviation, &self.standard_deviation),
+            (Spread::LogStandardDeviation, &self.log_standard_deviation),
+        ];
+        let mut spreads = Vec::new();
+        for (kind, name) in keys {
+            spreads.extend(name.as_ref().map(|name| (kind, name)));
+        }
+        spreads
+    }
+
+    fn single_output(&self) -> Option<StatedOutputs<'_>> {
+        if let Some(output) = &self.halves {
+            let kind = self.second_half.unwrap_or(Spread::LogVariance);
+            return Some(StatedOutputs::Halves { output, kind });
+        }
+        let point = self.point.as_ref().map(StatedOutputs::Point);
+        point.or_else(|| self.samples.as_ref().map(StatedOutputs::Samples))
+    }
+
+    /// Returns the numbers that the encoder takes; `None` if nothing is stated.
+    pub(crate) fn scale(&self) -> Result<Option<StatedScale<'_>>, WrongKey> {
+        scale(self.range, &self.channel_means, &self.channel_sds)
+    }
+}
+
+impl DecoderSection {
+    /// Returns the numbers that the decoder gives; `None` if nothing is stated.
+    pub(crate) fn scale(&self) -> Result<Option<StatedScale<'_>>, WrongKey> {
+        scale(self.range, &self.channel_means, &self.channel_sds)
+    }
+}
+
+fn scale<'a>(
+    range: Option<Range>,
+    means: &'a Option<Vec<f32>>,
+    sds: &'a Option<Vec<f32>>,
+) -> Result<Option<StatedScale<'a>>, WrongKey> {
+    match (range, means, sds) {
+        (None, None, None) => Ok(None),
+        (Some(range), None, None) => Ok(Some(StatedScale::Range(range))),
+        (None, Some(means), Some(sds)) => Ok(Some(StatedScale::Standardised { means, sds })),
+        (Some(_), ..) => Err(WrongKey::new(
+            "range",
+            "either `range`, or `channel-means` and `channel-sds`",
+        )),
+        _ => Err(WrongKey::new(
+            "channel-means",
+            "needs `channel-sds`, and the other way round",
+        )),
+    }
+}

@@ -1,0 +1,97 @@
+//! Activations: operators of their own, or several operators that are one.
+
+use super::super::operator::Operator;
+use super::activation_pattern::ActivationPattern;
+use super::graph_lowering::GraphLowering;
+use super::view::View;
+use std::collections::HashSet;
+use zbridge_nn::Activation;
+
+impl<'a> GraphLowering<'a> {
+    /// Returns the activation that an operator is.
+    pub(super) fn activation(&self, node: Operator<'_>) -> Option<Activation> {
+        Some(match node.name() {
+            "Relu" => Activation::Clip(0.0, f32::INFINITY),
+            "Clip" => Activation::Clip(
+                self.bound(node, 1, "min", f32::NEG_INFINITY)?,
+                self.bound(node, 2, "max", f32::INFINITY)?,
+            ),
+            "LeakyRelu" => {
+                let slope = node.float("alpha", 0.01);
+                // The kernel takes the larger of x and slope · x.
+                Activation::LeakyRelu(Some(slope).filter(|slope| *slope <= 1.0)?)
+            }
+            "Elu" => Activation::Elu(node.float("alpha", 1.0)),
+            "Sigmoid" => Activation::Sigmoid,
+            "Tanh" => Activation::Tanh,
+            "Gelu" if node.text("approximate", "none") == "tanh" => Activation::GeluTanh,
+            "Gelu" => Activation::Gelu,
+            "Softplus" => Activation::Softplus,
+            "Mish" => Activation::Mish,
+            _ => return None,
+        })
+    }
+
+    /// Returns a bound of `Clip`: an input, or an attribute before operator set 11.
+    fn bound(
+        &self,
+        node: Operator<'_>,
+        place: usize,
+        attribute: &str,
+        default: f32,
+    ) -> Option<f32> {
+        match node.input(place) {
+            Some(name) => self.constants.scalar(name),
+            None => Some(node.float(attribute, default)),
+        }
+    }
+
+    pub(super) fn activate(&mut self, node: Operator<'a>, activation: Activation) -> Option<()> {
+        let view = self.values.take(node.input(0)?)?;
+        self.activate_view(&view, activation)?;
+        self.values.put(node.output()?, view);
+        Some(())
+    }
+
+    /// Returns the activation of `x` that begins with the node at a place and takes several nodes.
+    pub(super) fn activation_pattern(
+        &self,
+        place: usize,
+        x: &'a str,
+    ) -> Option<ActivationPattern<'a>> {
+        let uses = |name: &str| self.values.uses(name);
+        // Every pattern uses its input twice.
+        if uses(x) < 2 {
+            return None;
+        }
+        ActivationPattern::find(&self.graph.node, place, x, &self.constants, uses)
+    }
+
+    pub(super) fn activate_pattern(
+        &mut self,
+        pattern: ActivationPattern<'a>,
+        x: &'a str,
+    ) -> Option<()> {
+        let view = self.values.take_for_all_uses(x)?;
+        self.fused.extend(pattern.nodes);
+        self.activate_view(&view, pattern.activation)?;
+        self.values.put(pattern.output, view);
+        Some(())
+    }
+
+    /// Activates the columns of a view, which must be neighbours unless all columns are of this
+    /// value.
+    fn activate_view(&mut self, view: &View, activation: Activation) -> Option<()> {
+        if self.values.is_empty() {
+            self.network.activate(activation);
+            return Some(());
+        }
+        let columns: HashSet<usize> = view.columns().iter().copied().collect();
+        let (first, last) = (*columns.iter().min()?, *columns.iter().max()?);
+        if columns.len() != last + 1 - first {
+            return None;
+        }
+        self.network.activate_columns(activation, first..last + 1);
+        Some(())
+    }
+}

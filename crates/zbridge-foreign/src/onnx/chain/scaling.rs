@@ -1,0 +1,110 @@
+//! Constants that scale and shift, and normalisations.
+
+use super::super::operator::Operator;
+use super::graph_lowering::GraphLowering;
+use super::view::View;
+
+/// `x · factor + offset` of a number.
+type Scale = (f32, f32);
+
+const IDENTITY: Scale = (1.0, 0.0);
+
+/// What ONNX adds to variances unless a node states it.
+const DEFAULT_EPSILON: f32 = 1e-5;
+
+impl<'a> GraphLowering<'a> {
+    pub(super) fn batch_norm(&mut self, node: Operator<'a>) -> Option<()> {
+        let view = self.values.take(node.input(0)?)?;
+        let channels = *view.shape().first()?;
+        let input = |place: usize| self.constants.vector(node.input(place)?, channels);
+        let (scales, shifts, means, variances) = (input(1)?, input(2)?, input(3)?, input(4)?);
+        if node.int("training_mode", 0) != 0 {
+            return None;
+        }
+        let epsilon = node.float("epsilon", DEFAULT_EPSILON);
+        let view = self.scale_channels(view, |c| {
+            let factor = scales[c] / (variances[c] + epsilon).sqrt();
+            (factor, shifts[c] - means[c] * factor)
+        })?;
+        self.values.put(node.output()?, view);
+        Some(())
+    }
+
+    /// Lowers a normalisation of each channel over its own places. Exporters write group
+    /// normalisation with it, each group as one channel.
+    pub(super) fn instance_norm(&mut self, node: Operator<'a>) -> Option<()> {
+        let view = self.values.take(node.input(0)?)?;
+        let channels = *view.shape().first()?;
+        let input = |place: usize| self.constants.vector(node.input(place)?, channels);
+        let (scales, shifts) = (input(1)?, input(2)?);
+        let view = self.covering(view)?;
+        let places = view.size() / channels;
+        let mut groups = vec![0; view.size()];
+        for (i, &column) in view.columns().iter().enumerate() {
+            groups[column] = (i / places) as u32;
+        }
+        let epsilon = node.float("epsilon", DEFAULT_EPSILON);
+        self.network.standardise(&groups, epsilon);
+        let view = self.scale_channels(view, |c| (scales[c], shifts[c]))?;
+        self.values.put(node.output()?, view);
+        Some(())
+    }
+
+    /// Lowers a sum, difference, product or quotient of `x` and a constant.
+    pub(super) fn scale_by_constant(&mut self, node: Operator<'a>, x: &'a str) -> Option<()> {
+        let constant_first = node.input(0) != Some(x);
+        let constant = match constant_first {
+            true => node.input(0)?,
+            false => node.input(1).filter(|name| *name != x)?,
+        };
+        let constant = self.constants.floats(constant)?;
+        let view = self.values.take(x)?;
+        let mut scales = Vec::with_capacity(view.size());
+        for c in view.broadcast(&constant)? {
+            scales.push(scale_of(node.name(), c, constant_first)?);
+        }
+        let view = self.scale(view, &scales)?;
+        self.values.put(node.output()?, view);
+        Some(())
+    }
+
+    /// Scales every channel of `[channels, places..]` by the numbers that `channel` returns for it.
+    fn scale_channels(&mut self, view: View, channel: impl Fn(usize) -> Scale) -> Option<View> {
+        let places: usize = view.shape()[1..].iter().product();
+        let scales: Vec<Scale> = (0..view.size()).map(|i| channel(i / places)).collect();
+        self.scale(view, &scales)
+    }
+
+    fn scale(&mut self, view: View, scales: &[Scale]) -> Option<View> {
+        if scales.iter().all(|scale| *scale == IDENTITY) {
+            return Some(view);
+        }
+        let view = self.without_repeats(view)?;
+        let columns = self.by_column(&view, scales, IDENTITY);
+        self.network.scale(&columns);
+        Some(view)
+    }
+
+    pub(super) fn prelu(&mut self, node: Operator<'a>) -> Option<()> {
+        let slopes = self.constants.floats(node.input(1)?)?;
+        let view = self.values.take(node.input(0)?)?;
+        let slopes = view.broadcast(&slopes)?;
+        let view = self.without_repeats(view)?;
+        let columns = self.by_column(&view, &slopes, 1.0);
+        self.network.bend(&columns);
+        self.values.put(node.output()?, view);
+        Some(())
+    }
+}
+
+/// Returns what an operator does to a number beside the constant `c`; `None` for `c / x`.
+fn scale_of(operator: &str, c: f32, constant_first: bool) -> Option<Scale> {
+    match operator {
+        "Add" => Some((1.0, c)),
+        "Sub" if constant_first => Some((-1.0, c)),
+        "Sub" => Some((1.0, -c)),
+        "Mul" => Some((c, 0.0)),
+        "Div" if !constant_first => Some((1.0 / c, 0.0)),
+        _ => None,
+    }
+}
