@@ -299,7 +299,79 @@ def likelihoods(goldens):
 
 # Draws of `RandomStream::named(3, "golden").child(step).child(0)`, which the model's trainer uses as its noise; the test
 # checks that they still are.
-VAE_NOISE = []
+VAE_NOISE = [
+    [
+        -1.9255158, 0.88796806, 1.2366182, 1.9500064, -3.3342497, -1.8464249, -0.106968075, 1.491203,
+        -0.37597558, -0.19072674, 1.0872394, -0.2972068, -0.02452787, 0.08456088, -1.3900977, -0.88419336,
+        -0.649102, 0.3130391, 2.2324767, -1.7671824, -0.20676948, -0.8761672, -1.0465894, -0.5618833,
+    ],
+    [
+        -0.027522463, -1.1801155, -1.2494315, 0.3462249, 1.1749036, 0.21634886, -1.2268581, -1.7892472,
+        -0.29325435, 1.176062, -0.007471696, 1.3924642, 1.9736292, 0.7533703, 0.51097023, 1.2834455,
+        -1.2673416, -0.52728754, 1.640515, -0.59734124, -0.3120237, -0.369246, 0.992342, 0.79923403,
+    ],
+    [
+        -0.2952719, 0.29855806, -0.22262332, -0.13622573, 1.0495023, -0.6268507, 0.8733215, 0.18050987,
+        0.07386692, 0.28361145, -1.0909847, -1.2911278, -1.4257756, -0.73059475, 0.6619407, -0.5884785,
+        -0.28815803, 0.16436072, 0.5135296, 0.885907, -0.41210726, 0.13164137, -0.96243167, -1.1805674,
+    ],
+]
+
+
+VAE_ROWS, VAE_DIM, VAE_DRAWS, KL_WEIGHT = 4, 2, 3, 0.7
+VAE_ENCODER = [linear(6, 8), SILU, linear(8, 2 * VAE_DIM)]
+VAE_DECODER = [linear(VAE_DIM, 8), SILU, linear(8, 6)]
+
+
+def vae_objective(encoder, decoder, x, noise, draws):
+    """The mean over rows, in nats: the evidence lower bound with a weight of the KL for one draw, the importance-weighted
+    bound (Burda et al. 2016, equation 8) for several."""
+    mean, log_var = forward(VAE_ENCODER, encoder, x, training=True).chunk(2, 1)
+    noise = noise[: VAE_ROWS * draws * VAE_DIM].reshape(VAE_ROWS, draws, VAE_DIM)
+    z = mean[:, None] + torch.exp(0.5 * log_var)[:, None] * noise
+    logits = forward(VAE_DECODER, decoder, z.flatten(0, 1), training=True).unflatten(0, (VAE_ROWS, draws))
+    each = x[:, None].expand_as(logits)
+    log_likelihood = -F.binary_cross_entropy_with_logits(logits, each, reduction="none").sum(2)
+    posterior = torch.distributions.Normal(mean, torch.exp(0.5 * log_var))
+    prior = torch.distributions.Normal(torch.zeros(VAE_DIM), torch.ones(VAE_DIM))
+    if draws == 1:
+        kl = torch.distributions.kl_divergence(posterior, prior).sum(1)
+        return (log_likelihood[:, 0] - KL_WEIGHT * kl).mean()
+    log_q = posterior.log_prob(z.transpose(0, 1)).sum(2).T
+    log_weights = log_likelihood + prior.log_prob(z).sum(2) - log_q
+    return (torch.logsumexp(log_weights, 1) - math.log(draws)).mean()
+
+
+def vae(goldens):
+    """A few steps of a VAE's training by either bound: objectives, the first gradients, and parameters in the end."""
+    goldens.metadata |= {"encoder": json.dumps(VAE_ENCODER), "decoder": json.dumps(VAE_DECODER)}
+    start = {"encoder": parameters_of(VAE_ENCODER), "decoder": parameters_of(VAE_DECODER)}
+    x = torch.rand(VAE_ROWS, 6).to(torch.float32).to(torch.float64)
+    goldens.put("x", x)
+    goldens.put("noise", torch.tensor(VAE_NOISE))
+    for network, parameters in start.items():
+        for key, tensor in parameters.items():
+            goldens.put(f"{network}.{key}", tensor)
+    for bound, draws in (("elbo", 1), ("importance", VAE_DRAWS)):
+        leaves = {
+            network: {key: tensor.clone().requires_grad_() for key, tensor in parameters.items()}
+            for network, parameters in start.items()
+        }
+        named = [(f"{network}.{key}", tensor) for network in leaves for key, tensor in leaves[network].items()]
+        adam = torch.optim.Adam([tensor for _, tensor in named], lr=1e-2)
+        objectives = []
+        for step, noise in enumerate(VAE_NOISE):
+            adam.zero_grad()
+            objective = vae_objective(leaves["encoder"], leaves["decoder"], x, torch.tensor(noise), draws)
+            (-objective).backward()
+            objectives.append(objective)
+            if step == 0:
+                for name, tensor in named:
+                    goldens.put(f"{bound}.gradient.{name}", tensor.grad)
+            adam.step()
+        goldens.put(f"{bound}.objectives", torch.stack(objectives))
+        for name, tensor in named:
+            goldens.put(f"{bound}.trained.{name}", tensor)
 
 
 def main():
@@ -311,6 +383,9 @@ def main():
     gru(goldens)
     likelihoods(goldens)
     goldens.write(CRATES / "zbridge-nn/tests/goldens/networks.safetensors")
+    goldens = Goldens()
+    vae(goldens)
+    goldens.write(CRATES / "zbridge-models/tests/goldens/vae.safetensors")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 use zbridge_core::{ConditionalDensity, Stage};
-use zbridge_nn::{NnError, Precision, WeightsFile};
+use zbridge_nn::{NnError, Precision, WeightsFile, run_side_by_side};
 
 /// Which conditional of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,35 +259,16 @@ fn paper_directions(
     let (Some(x), Some(y)) = (data.x.as_diagonal(), data.y.as_diagonal()) else {
         return Err(BridgeError::SamplesOnly);
     };
-    let begun = AtomicUsize::new(0);
-    let side_by_side = |fit: &dyn Fn() -> Result<_, BridgeError>| {
-        wait_for_company(&begun);
-        then_help(fit())
-    };
-    let (forward, backward) = rayon::join(
+    let (forward, backward) = run_side_by_side(
         || {
-            side_by_side(&|| {
-                let observer = auto::step_observer(tell, Direction::XToY);
-                paper::fit(
-                    x,
-                    y,
-                    config,
-                    "fit/x→y",
-                    &Stage::new(&observer, "fitting x → y", 0),
-                )
-            })
+            let observer = auto::step_observer(tell, Direction::XToY);
+            let stage = Stage::new(&observer, "fitting x → y", 0);
+            paper::fit(x, y, config, "fit/x→y", &stage)
         },
         || {
-            side_by_side(&|| {
-                let observer = auto::step_observer(tell, Direction::YToX);
-                paper::fit(
-                    y,
-                    x,
-                    config,
-                    "fit/y→x",
-                    &Stage::new(&observer, "fitting y → x", 0),
-                )
-            })
+            let observer = auto::step_observer(tell, Direction::YToX);
+            let stage = Stage::new(&observer, "fitting y → x", 0);
+            paper::fit(y, x, config, "fit/y→x", &stage)
         },
     );
     let fitted = |(density, curve)| FittedDirection {
@@ -297,33 +277,4 @@ fn paper_directions(
         comparison: Comparison::default(),
     };
     Ok((fitted(forward?), fitted(backward?)))
-}
-
-/// A direction waits a moment for the other to begin on another core. Where it looks for parts of
-/// the other's products, it would else find the whole other fit, and do it between two steps of its
-/// own while that core has nothing to do.
-fn wait_for_company(begun: &AtomicUsize) {
-    const PATIENCE: Duration = Duration::from_millis(2);
-    begun.fetch_add(1, Ordering::Relaxed);
-    let start = Instant::now();
-    while rayon::current_num_threads() > 1
-        && begun.load(Ordering::Relaxed) < 2
-        && start.elapsed() < PATIENCE
-    {
-        std::hint::spin_loop();
-    }
-}
-
-/// A direction that is done takes parts of the other's products until none has come for a while: a
-/// core that went to sleep between two of them would wake too late for the next.
-fn then_help<T>(done: T) -> T {
-    const PATIENCE: Duration = Duration::from_micros(200);
-    let mut last = Instant::now();
-    while last.elapsed() < PATIENCE {
-        match rayon::yield_now() {
-            Some(rayon::Yield::Executed) => last = Instant::now(),
-            _ => std::hint::spin_loop(),
-        }
-    }
-    done
 }

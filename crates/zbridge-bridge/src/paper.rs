@@ -8,7 +8,7 @@ use multiversion::multiversion;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream, Stage};
 use zbridge_nn::{
     Adam, Gradients, InputGradient, Mode, NnError, Schedule, StepContext, Tape, Trainee, Trainer,
-    TrainingPlan,
+    TrainingPlan, help_other_task,
 };
 
 /// q(target|source), fitted on the pairs; `stage` counts steps.
@@ -148,14 +148,13 @@ fn place(noise: &mut [f32], mean: &[f32], deviation: &[f32]) {
 
 impl Trainee for DensityTrainer<'_> {
     fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
-        // The two directions cost unlike much: here and below this core looks whether the other one
-        // left it a product.
-        rayon::yield_now();
+        // The two directions do not cost the same: here and below, this core helps the other one.
+        help_other_task();
         self.draw_sources(rows, &mut context.stream);
-        rayon::yield_now();
+        help_other_task();
         let (network, parameters) = self.density.parts_mut();
         network.forward(parameters, &self.draws, Mode::Training, &mut self.tape);
-        rayon::yield_now();
+        help_other_task();
         // Equation 4: L ≃ (N/M) Σ L_i.
         let scale = self.source.rows() as f32 / rows.len() as f32;
         let nats = self.divergence(rows, scale) / rows.len() as f64;

@@ -1,8 +1,17 @@
 use crate::Tape;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Tapes, workspaces or other buffers that are lent out and come back, so that inference allocates
-/// them once a core.
+/// Tapes, workspaces or other buffers that are lent to one task at a time, so that each core
+/// allocates them once.
+///
+/// ```
+/// let pool = zbridge_nn::BufferPool::<Vec<f32>>::default();
+/// let capacity = pool.with(|buffer| {
+///     buffer.resize(100, 0.0);
+///     buffer.capacity()
+/// });
+/// assert_eq!(pool.with(|buffer| buffer.capacity()), capacity);
+/// ```
 #[derive(Debug)]
 pub struct BufferPool<T = Tape>(Mutex<Vec<T>>);
 
@@ -13,15 +22,17 @@ impl<T> Default for BufferPool<T> {
 }
 
 impl<T: Default> BufferPool<T> {
-    /// What `work` gives with a buffer that nobody else has meanwhile.
+    /// Returns what `work` returns with a buffer that no other task has at the same time.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        let lent = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = lent.unwrap_or_default();
+        let free = self.free_buffers().pop();
+        let mut buffer = free.unwrap_or_default();
         let result = work(&mut buffer);
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(buffer);
+        self.free_buffers().push(buffer);
         result
+    }
+
+    fn free_buffers(&self) -> MutexGuard<'_, Vec<T>> {
+        // A task that panicked held no lock while it worked: the list is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,20 +1,21 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zbridge_core::Interrupted;
 
 /// What can go wrong with networks, their weights and their training.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NnError {
-    /// Two neighbouring layers do not fit.
+    /// A layer does not fit the one below it.
     #[error(
-        "layer {layer} asks for {expected} inputs but gets {found}: the layers of a network must fit each other"
+        "layer {layer} takes {expected} inputs, but {found} come from below: change one of the two \
+         layers"
     )]
     Widths {
         /// Index of the layer.
         layer: usize,
-        /// Inputs it asks for.
+        /// The inputs that it takes.
         expected: usize,
-        /// Inputs it gets.
+        /// The width of the layer below, or of the input.
         found: usize,
     },
     /// A weights or checkpoint file does not hold what it should.
@@ -35,17 +36,28 @@ pub enum NnError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The objective became NaN or infinite.
+    /// The objective is NaN or infinite.
     #[error(
-        "training diverged: the objective is {value} at step {step}; lower the learning rate, or look for extreme values in the data"
+        "training diverged: the objective is {value} at step {step}; lower the learning rate, or \
+         look for extreme values in the data"
     )]
     Diverged {
-        /// Optimiser steps done before.
+        /// Steps of the optimiser before it.
         step: usize,
-        /// What the objective became.
+        /// The objective.
         value: f64,
     },
     /// The observer interrupted the training.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+}
+
+impl NnError {
+    /// Returns the error that the weights file at `path` does not hold what it should.
+    pub fn weights(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Weights {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
 }

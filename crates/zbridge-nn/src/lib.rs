@@ -18,6 +18,7 @@ mod layers;
 mod likelihood;
 mod network;
 mod parameter;
+mod side_by_side;
 mod stencil;
 mod tape;
 mod training;
@@ -38,6 +39,7 @@ pub use layer::{Convolution, Layer};
 pub use likelihood::Likelihood;
 pub use network::Network;
 pub use parameter::{ParameterRole, ParameterTensor};
+pub use side_by_side::{help_other_task, run_side_by_side};
 pub use stencil::{GridConvolution, GridSide};
 pub use tape::Tape;
 pub use training::{
