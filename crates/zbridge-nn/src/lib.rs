@@ -5,20 +5,18 @@ mod adam;
 mod backward;
 mod buffer_pool;
 mod error;
-mod fixed_network;
-mod fixed_steps;
 mod forward;
-mod forward_weights;
 mod gradient_blocks;
 mod gru;
+mod instruction_set;
 mod kernels;
 mod layer;
 mod layer_plan;
 mod layers;
 mod likelihood;
 mod network;
+mod packed_weights;
 mod parameter;
-mod stencil;
 mod tape;
 mod training;
 mod weights;
@@ -27,18 +25,21 @@ pub use adam::Adam;
 pub use backward::{Gradients, InputGradient};
 pub use buffer_pool::BufferPool;
 pub use error::NnError;
-pub use fixed_network::{FixedNetwork, Workspace};
 pub use forward::Mode;
-pub use forward_weights::ForwardWeights;
 pub use gradient_blocks::{BatchPart, GradientBlocks};
 pub use gru::{Gru, GruTape};
-pub use kernels::activation::Activation;
+pub use instruction_set::{
+    INSTRUCTION_SET_VARIABLE, InstructionSet, UnknownInstructionSet, vectorise,
+};
+pub use kernels::batch_norm::BATCH_NORM_EPSILON;
+pub use kernels::elementary;
 pub use kernels::elementwise::{exponentials, silu_backward};
+pub use kernels::transpose::transpose_each;
 pub use layer::{Convolution, Layer};
 pub use likelihood::Likelihood;
 pub use network::Network;
+pub use packed_weights::PackedWeights;
 pub use parameter::{ParameterRole, ParameterTensor};
-pub use stencil::{GridConvolution, GridSide};
 pub use tape::Tape;
 pub use training::{
     BatchSampler, Checkpoints, EarlyStopping, Ending, FlatParameters, Hook, LearningRate,

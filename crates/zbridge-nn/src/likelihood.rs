@@ -1,4 +1,5 @@
-use crate::kernels::elementwise::{self, sigmoid};
+use crate::kernels::elementary::sigmoid;
+use crate::kernels::{bernoulli, elementwise};
 use serde::{Deserialize, Serialize};
 
 /// How a decoder's outputs define p(x|z).
@@ -37,7 +38,7 @@ impl Likelihood {
     /// log p(x|z) of one observation in nats, from the decoder's outputs.
     pub fn log_likelihood_nats(self, outputs: &[f32], observation: &[f32]) -> f32 {
         match self {
-            Self::Bernoulli => elementwise::bernoulli_log_likelihood(outputs, observation),
+            Self::Bernoulli => bernoulli::bernoulli_log_likelihood(outputs, observation),
             Self::Categorical => categorical(outputs, observation),
             Self::Categoricals { classes } => {
                 let places = outputs
@@ -70,7 +71,7 @@ impl Likelihood {
     /// The same, and `outputs` becomes the gradient of −scale · log p with respect to them.
     pub fn backward(self, outputs: &mut [f32], observation: &[f32], scale: f32) -> f32 {
         match self {
-            Self::Bernoulli => elementwise::bernoulli_backward(outputs, observation, scale),
+            Self::Bernoulli => bernoulli::bernoulli_backward(outputs, observation, scale),
             Self::Categorical => categorical_backward(outputs, observation, scale),
             Self::Categoricals { classes } => {
                 let places = outputs
