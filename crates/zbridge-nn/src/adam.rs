@@ -1,4 +1,4 @@
-use crate::kernels::elementwise::{AdamUpdate, adam_update};
+use crate::kernels::adam_update::{AdamUpdate, adam_update};
 use rayon::prelude::*;
 
 /// Adam (Kingma & Ba 2015) with β = (0.9, 0.999) unless told otherwise, ε = 1e-8, over one flat

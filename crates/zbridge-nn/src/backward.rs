@@ -2,8 +2,8 @@
 
 use crate::kernels::batch_norm::BatchStatistics;
 use crate::kernels::elementwise;
-use crate::kernels::matmul::Into;
-use crate::kernels::transpose::transpose;
+use crate::kernels::product::Accumulation;
+use crate::kernels::transpose::transpose_each;
 use crate::layer::{Convolution, Layer};
 use crate::layer_plan::{BiasGradient, LayerPlan};
 use crate::layers::linear::ParameterPass;
@@ -51,9 +51,9 @@ impl Network {
         tape: &'t mut Tape,
     ) -> &'t [f32] {
         let (accumulation, defer_weights, gradients) = match gradients {
-            Gradients::Add(gradients) => (Into::Accumulate, false, gradients),
-            Gradients::Overwrite(gradients) => (Into::Replace, false, gradients),
-            Gradients::DeferWeights(gradients) => (Into::Replace, true, gradients),
+            Gradients::Add(gradients) => (Accumulation::Add, false, gradients),
+            Gradients::Overwrite(gradients) => (Accumulation::Overwrite, false, gradients),
+            Gradients::DeferWeights(gradients) => (Accumulation::Overwrite, true, gradients),
         };
         assert_eq!(
             gradients.len(),
@@ -91,7 +91,7 @@ impl Network {
 struct BackwardPass<'s, 'p> {
     network: &'p Network,
     parameters: &'p [f32],
-    accumulation: Into,
+    accumulation: Accumulation,
     defer_weights: bool,
     input_gradient: InputGradient,
     statistics: &'p mut [BatchStatistics],
@@ -129,7 +129,7 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
         (self.at_inputs, self.gradients) = (below, rest);
         // A linear layer overwrites its gradients in one product; all others add to zeros.
         let overwrites = matches!(self.network.layers()[index], Layer::Linear { .. });
-        if self.accumulation == Into::Replace && !overwrites {
+        if self.accumulation == Accumulation::Overwrite && !overwrites {
             own.fill(0.0);
         }
         let (weight_gradient, behind_weight) = own.split_at_mut(ranges.weight.len());
@@ -153,7 +153,7 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
             }
             Layer::Transpose { rows, columns } => {
                 let dx = resized(&mut self.at_inputs[index], layer.x.len());
-                transpose(layer.dy, columns, rows, dx);
+                transpose_each(layer.dy, columns, rows, dx);
             }
             Layer::BatchNorm { .. }
             | Layer::LeakyRelu { .. }
@@ -171,7 +171,7 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
     ) {
         let plan = self.plan(index);
         let bias_gradient = match (plan.bias_gradient, self.accumulation) {
-            (BiasGradient::InNormalisationAbove, Into::Replace) => {
+            (BiasGradient::InNormalisationAbove, Accumulation::Overwrite) => {
                 let column_sums = &self.statistics[index + 1].gradient_sums;
                 layer.bias_gradient.copy_from_slice(column_sums);
                 None

@@ -1,13 +1,13 @@
 //! The forward pass.
 
-use crate::forward_weights::ForwardWeights;
 use crate::kernels::elementwise;
-use crate::kernels::matmul::{Weight, weight_for};
-use crate::kernels::transpose::transpose;
+use crate::kernels::packed_weight::{Weight, weight_for};
+use crate::kernels::transpose::transpose_each;
 use crate::layer::Layer;
 use crate::layer_plan::LayerParameters;
 use crate::layers::{batch_norm, convolution, dropout, linear, transposed_convolution};
 use crate::network::Network;
+use crate::packed_weights::PackedWeights;
 use crate::tape::{Tape, resized};
 
 /// Whether a pass is part of a training.
@@ -33,7 +33,7 @@ impl Network {
         mode: Mode,
         tape: &'t mut Tape,
     ) -> &'t mut [f32] {
-        self.forward_with(parameters, &ForwardWeights::default(), input, mode, tape)
+        self.forward_with(parameters, &PackedWeights::default(), input, mode, tape)
     }
 
     /// Returns the same with `weights` that were packed before from these `parameters`, which is
@@ -44,7 +44,7 @@ impl Network {
     pub fn forward_with<'t>(
         &self,
         parameters: &[f32],
-        weights: &ForwardWeights,
+        weights: &PackedWeights,
         input: &[f32],
         mode: Mode,
         tape: &'t mut Tape,
@@ -109,7 +109,7 @@ impl Network {
                 (Mode::Training, Some(stream)) => dropout::forward(x, *rate, stream, y),
                 _ => y.copy_from_slice(x),
             },
-            Layer::Transpose { rows, columns } => transpose(x, *rows, *columns, y),
+            Layer::Transpose { rows, columns } => transpose_each(x, *rows, *columns, y),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Gradients of a batch whose parts were on different cores, a block of parameters at a time.
 
-use crate::kernels::matmul::{Into, Matrix, multiply};
+use crate::kernels::matrix::Matrix;
+use crate::kernels::multiply::multiply;
+use crate::kernels::product::Accumulation;
 use crate::{Layer, Network, Tape};
 use std::ops::Range;
 
@@ -101,11 +103,11 @@ impl GradientBlocks {
     pub fn fill(&self, block: usize, parts: &[BatchPart], gradient: &mut [f32]) {
         let Block { range, products } = &self.0[block];
         assert_eq!(gradient.len(), range.len(), "the gradient of a block");
-        let mut mode = Into::Replace;
+        let mut accumulation = Accumulation::Overwrite;
         for part in parts {
             match products {
-                Some(products) => products.add(part.tape, mode, gradient),
-                None if mode == Into::Replace => {
+                Some(products) => products.add(part.tape, accumulation, gradient),
+                None if accumulation == Accumulation::Overwrite => {
                     gradient.copy_from_slice(&part.gradients[range.clone()])
                 }
                 None => gradient
@@ -113,19 +115,19 @@ impl GradientBlocks {
                     .zip(&part.gradients[range.clone()])
                     .for_each(|(sum, g)| *sum += g),
             }
-            mode = Into::Accumulate;
+            accumulation = Accumulation::Add;
         }
     }
 }
 
 impl Products {
-    fn add(&self, tape: &Tape, mode: Into, gradient: &mut [f32]) {
+    fn add(&self, tape: &Tape, accumulation: Accumulation, gradient: &mut [f32]) {
         let x = tape.input_of(self.layer);
         let rows = x.len() / self.inputs;
         let dy = Matrix::new(tape.output_gradient_of(self.layer), rows, self.width).transposed();
         multiply(
             gradient,
-            mode,
+            accumulation,
             dy.some_rows(self.outputs.clone()),
             Matrix::new(x, rows, self.inputs),
         );

@@ -4,9 +4,13 @@
 //! the inputs need no state: they are one product over all steps, and so are the gradients of both
 //! weights.
 
+use crate::kernels::aligned_buffer::AlignedBuffer;
 use crate::kernels::elementwise::add_rows;
 use crate::kernels::gates::{gated_step, gated_step_backward};
-use crate::kernels::matmul::{Into, Matrix, multiply, weight_for};
+use crate::kernels::matrix::Matrix;
+use crate::kernels::multiply::multiply;
+use crate::kernels::packed_weight::weight_for;
+use crate::kernels::product::Accumulation;
 use crate::layers::linear::forward as linear;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -39,8 +43,8 @@ pub struct GruTape {
     from_state: Vec<f32>,
     /// The state before the first step, which is zero, and that behind each.
     states: Vec<f32>,
-    /// Where weights are turned over.
-    turned: Vec<f32>,
+    /// Where weights are packed.
+    packed: AlignedBuffer,
     gradient: Vec<f32>,
     input_gradient: Vec<f32>,
 }
@@ -100,14 +104,14 @@ impl Gru {
             rows * steps,
             parts.weight_input,
             self.inputs,
-            &mut tape.turned,
+            &mut tape.packed,
         );
         linear(inputs, by_input, parts.bias_input, &mut tape.gates);
         let by_state = weight_for(
             rows * steps,
             parts.weight_state,
             self.units,
-            &mut tape.turned,
+            &mut tape.packed,
         );
         for step in 0..steps {
             let (before, after) = tape.states.split_at_mut((step + 1) * state);
@@ -145,9 +149,9 @@ impl Gru {
         assert_eq!(input.len(), rows * self.inputs, "one input for each state");
         tape.prepare(input, rows, 1, self.units);
         let parts = self.parts(parameters);
-        let by_input = weight_for(rows, parts.weight_input, self.inputs, &mut tape.turned);
+        let by_input = weight_for(rows, parts.weight_input, self.inputs, &mut tape.packed);
         linear(input, by_input, parts.bias_input, &mut tape.gates);
-        let by_state = weight_for(rows, parts.weight_state, self.units, &mut tape.turned);
+        let by_state = weight_for(rows, parts.weight_state, self.units, &mut tape.packed);
         linear(state, by_state, parts.bias_state, &mut tape.from_state);
         let after = &mut tape.states[state.len()..];
         self.advance_rows(&mut tape.gates, &mut tape.from_state, state, after);
@@ -196,7 +200,7 @@ impl Gru {
             let weight = Matrix::new(parts.weight_state, width, self.units);
             multiply(
                 &mut tape.gradient,
-                Into::Accumulate,
+                Accumulation::Add,
                 Matrix::new(from_state, tape.rows, width),
                 weight,
             );
@@ -233,14 +237,14 @@ impl Gru {
         let inputs = Matrix::new(&tape.inputs, all, self.inputs);
         multiply(
             &mut gradients[weight_input],
-            Into::Accumulate,
+            Accumulation::Add,
             gates,
             inputs,
         );
         let states = Matrix::new(&tape.states, all, self.units);
         multiply(
             &mut gradients[weight_state],
-            Into::Accumulate,
+            Accumulation::Add,
             from_state,
             states,
         );
@@ -254,7 +258,7 @@ impl Gru {
         let weight = Matrix::new(parts.weight_input, width, self.inputs);
         multiply(
             &mut tape.input_gradient,
-            Into::Replace,
+            Accumulation::Overwrite,
             Matrix::new(&tape.gates, all, width),
             weight,
         );

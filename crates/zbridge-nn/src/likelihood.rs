@@ -1,4 +1,4 @@
-use crate::kernels::elementwise;
+use crate::kernels::{bernoulli, elementwise};
 use serde::{Deserialize, Serialize};
 use zbridge_core::softmax_in_place;
 
@@ -55,7 +55,7 @@ impl Likelihood {
     /// Returns log p(x|z) of one observation in nats.
     pub fn log_likelihood_nats(self, outputs: &[f32], observation: &[f32]) -> f32 {
         match self {
-            Self::Bernoulli => elementwise::bernoulli_log_likelihood(outputs, observation),
+            Self::Bernoulli => bernoulli::bernoulli_log_likelihood(outputs, observation),
             Self::Categorical => categorical::log_likelihood_nats(outputs, observation),
             Self::Categoricals { classes } => {
                 let places = outputs.chunks_exact(classes);
@@ -79,7 +79,7 @@ impl Likelihood {
     /// −scale · log p(x|z) with respect to them.
     pub fn backward(self, outputs: &mut [f32], observation: &[f32], scale: f32) -> f32 {
         match self {
-            Self::Bernoulli => elementwise::bernoulli_backward(outputs, observation, scale),
+            Self::Bernoulli => bernoulli::bernoulli_backward(outputs, observation, scale),
             Self::Categorical => categorical::backward(outputs, observation, scale),
             Self::Categoricals { classes } => {
                 let places = outputs.chunks_exact_mut(classes);

@@ -91,7 +91,7 @@ impl Network {
     }
 
     /// Returns the places of the parameters of layer `index` in the flat vector, in storage order.
-    pub(crate) fn ranges(&self, index: usize) -> impl Iterator<Item = Range<usize>> {
+    pub fn ranges(&self, index: usize) -> impl Iterator<Item = Range<usize>> {
         self.tensors
             .iter()
             .filter(move |tensor| tensor.layer == index)

@@ -1,3 +1,4 @@
+use crate::kernels::aligned_buffer::AlignedBuffer;
 use crate::kernels::batch_norm::BatchStatistics;
 use crate::network::Network;
 use zbridge_core::RandomStream;
@@ -25,7 +26,7 @@ pub(crate) struct Scratch {
     /// The windows of a few images.
     pub(crate) windows: Vec<f32>,
     /// The weights of a layer in the order in which a product reads them.
-    pub(crate) packed_weight: Vec<f32>,
+    pub(crate) packed_weight: AlignedBuffer,
 }
 
 impl Tape {

@@ -1,11 +1,15 @@
-//! The few loops in which the native engine spends its time.
+//! The few loops in which the engine spends its time.
 
-pub(crate) mod activation;
+pub(crate) mod adam_update;
+pub(crate) mod aligned_buffer;
 pub(crate) mod batch_norm;
+pub(crate) mod bernoulli;
+pub mod elementary;
 pub(crate) mod elementwise;
 pub(crate) mod gates;
-pub(crate) mod lane_steps;
-pub(crate) mod lanes;
-pub(crate) mod matmul;
+pub(crate) mod matrix;
+pub(crate) mod multiply;
+pub(crate) mod packed_weight;
+pub(crate) mod product;
 pub(crate) mod transpose;
 pub(crate) mod windows;

@@ -1,65 +1,71 @@
-//! Matrices turned over.
+//! Transposed matrices.
 
-/// `target[c, r] ← source[r, c]` for each matrix `[rows, columns]` that lies in `source`, one
-/// behind the other.
-pub(crate) fn transpose<T: Copy>(source: &[T], rows: usize, columns: usize, target: &mut [T]) {
+/// `target[c, r] ← source[r, c]` for each matrix `[rows, columns]` of `source`, which lie one behind
+/// the other.
+pub fn transpose_each<T: Copy>(source: &[T], rows: usize, columns: usize, target: &mut [T]) {
     let size = rows * columns;
     for (source, target) in source.chunks_exact(size).zip(target.chunks_exact_mut(size)) {
         for (row, values) in source.chunks_exact(columns).enumerate() {
-            target[row..]
-                .iter_mut()
-                .step_by(rows)
-                .zip(values)
-                .for_each(|(to, from)| *to = *from);
+            for (to, from) in target[row..].iter_mut().step_by(rows).zip(values) {
+                *to = *from;
+            }
         }
     }
 }
 
-/// Side of the squares that are turned over: a line of the cache.
+/// Side of the squares that are transposed one after the other: a line of the cache.
 const SIDE: usize = 16;
 
-/// The same for one matrix of plain numbers, in squares.
-pub(crate) fn turn(source: &[f32], rows: usize, columns: usize, target: &mut [f32]) {
-    let (squares_down, squares_along) = (rows / SIDE, columns / SIDE);
-    let quarter = Quarter::new();
-    for (row, column) in
-        (0..squares_down).flat_map(|i| (0..squares_along).map(move |j| (i * SIDE, j * SIDE)))
-    {
-        let lines: [&[f32]; SIDE] =
-            std::array::from_fn(|i| &source[(row + i) * columns + column..][..SIDE]);
-        for (at, target) in target[column * rows..][..SIDE * rows]
-            .chunks_exact_mut(4 * rows)
-            .enumerate()
-        {
-            for (down, lines) in lines.as_chunks::<4>().0.iter().enumerate() {
-                let turned = quarter.turn(lines.map(|line| line.as_chunks::<4>().0[at]));
-                for (target, turned) in target.chunks_exact_mut(rows).zip(turned) {
-                    target[row..row + SIDE].as_chunks_mut::<4>().0[down] = turned;
-                }
-            }
+/// `target[c, r] ← source[r, c]` for one matrix `[rows, columns]`, several times as fast as
+/// [`transpose_each`] for large ones.
+pub(crate) fn transpose(source: &[f32], rows: usize, columns: usize, target: &mut [f32]) {
+    let four_by_four = FourByFour::new();
+    let (below, right) = (rows / SIDE * SIDE, columns / SIDE * SIDE);
+    for row in (0..below).step_by(SIDE) {
+        for column in (0..right).step_by(SIDE) {
+            let source = &source[row * columns + column..];
+            let target = &mut target[column * rows + row..];
+            transpose_square(four_by_four, source, columns, target, rows);
         }
     }
     // What is left at the right of the squares, and below them.
-    let (below, right) = (squares_down * SIDE, squares_along * SIDE);
     for row in 0..rows {
-        for column in if row < below {
-            right..columns
-        } else {
-            0..columns
-        } {
+        let first = if row < below { right } else { 0 };
+        for column in first..columns {
             target[column * rows + row] = source[row * columns + column];
         }
     }
 }
 
-/// Turns over four rows of four, in registers where the processor can.
+/// Transposes a square of [`SIDE`] rows, which lie `source_stride` apart.
+#[inline(always)]
+fn transpose_square(
+    four_by_four: FourByFour,
+    source: &[f32],
+    source_stride: usize,
+    target: &mut [f32],
+    target_stride: usize,
+) {
+    let lines: [&[f32]; SIDE] = std::array::from_fn(|i| &source[i * source_stride..][..SIDE]);
+    for across in 0..SIDE / 4 {
+        for (down, lines) in lines.as_chunks::<4>().0.iter().enumerate() {
+            let rows = lines.map(|line| line.as_chunks::<4>().0[across]);
+            for (i, column) in four_by_four.transpose(rows).into_iter().enumerate() {
+                let target = &mut target[(4 * across + i) * target_stride..][..SIDE];
+                target.as_chunks_mut::<4>().0[down] = column;
+            }
+        }
+    }
+}
+
+/// Transposes four rows of four, in registers where the processor can.
 #[derive(Clone, Copy)]
-struct Quarter {
+struct FourByFour {
     #[cfg(target_arch = "x86_64")]
     sse: Option<pulp::core_arch::x86::Sse>,
 }
 
-impl Quarter {
+impl FourByFour {
     fn new() -> Self {
         Self {
             #[cfg(target_arch = "x86_64")]
@@ -68,7 +74,7 @@ impl Quarter {
     }
 
     #[inline(always)]
-    fn turn(self, rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    fn transpose(self, rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
         #[cfg(target_arch = "x86_64")]
         if let Some(sse) = self.sse {
             let [a, b, c, d] = rows.map(pulp::cast);
@@ -91,23 +97,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_matrix_is_turned_over_and_back() {
+    fn each_matrix_is_transposed_and_back() {
         let source: Vec<usize> = (0..12).collect();
         let (mut once, mut twice) = (vec![0; 12], vec![0; 12]);
-        transpose(&source, 2, 3, &mut once);
+        transpose_each(&source, 2, 3, &mut once);
         assert_eq!(once, [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
-        transpose(&once, 3, 2, &mut twice);
+        transpose_each(&once, 3, 2, &mut twice);
         assert_eq!(twice, source);
     }
 
     #[test]
-    fn squares_and_rests_come_together() {
+    fn squares_and_what_is_beside_them_are_transposed() {
         for (rows, columns) in [(16, 16), (35, 50), (48, 17), (15, 33), (33, 1), (1, 40)] {
             let source: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
-            let (mut plain, mut whole) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);
-            transpose(&source, rows, columns, &mut plain);
-            turn(&source, rows, columns, &mut whole);
-            assert_eq!(whole, plain);
+            let (mut plain, mut fast) = (vec![0.0; rows * columns], vec![0.0; rows * columns]);
+            transpose_each(&source, rows, columns, &mut plain);
+            transpose(&source, rows, columns, &mut fast);
+            assert_eq!(fast, plain);
         }
     }
 }

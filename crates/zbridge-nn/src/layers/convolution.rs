@@ -5,7 +5,10 @@
 //! gathers them again, which is cheaper than to keep them.
 
 use crate::kernels::elementwise::add_rows;
-use crate::kernels::matmul::{Into, Matrix, multiply, multiply_by_weight, weight_for};
+use crate::kernels::matrix::Matrix;
+use crate::kernels::multiply::multiply;
+use crate::kernels::packed_weight::{multiply_by_weight, weight_for};
+use crate::kernels::product::Accumulation;
 use crate::kernels::windows::Windows;
 use crate::layer::Convolution;
 use crate::tape::{Scratch, resized};
@@ -30,7 +33,7 @@ pub(crate) fn forward(
     for (images, y) in x.chunks(x_step).zip(y.chunks_mut(y_step)) {
         let gathered = resized(&mut scratch.windows, y.len() / channels * size);
         windows.gather(images, gathered);
-        multiply_by_weight(y, channels, Into::Accumulate, gathered, weight);
+        multiply_by_weight(y, channels, Accumulation::Add, gathered, weight);
     }
 }
 
@@ -69,13 +72,13 @@ pub(crate) fn backward(conv: &Convolution, pass: Backward<'_>, scratch: &mut Scr
         let dy = Matrix::new(dy, rows, channels);
         multiply(
             weight_gradient,
-            Into::Accumulate,
+            Accumulation::Add,
             dy.transposed(),
             Matrix::new(gathered, rows, size),
         );
         if let Some(dx) = dx.as_deref_mut() {
             let weight = Matrix::new(weight, channels, size);
-            multiply(gathered, Into::Replace, dy, weight);
+            multiply(gathered, Accumulation::Overwrite, dy, weight);
             windows.scatter_add(gathered, &mut dx[chunk * x_step..][..images.len()]);
         }
     }

@@ -1,16 +1,17 @@
 //! `y = x Wᵀ + b`, with the weight `[outputs, inputs]`.
 
 use crate::kernels::elementwise::add_rows;
-use crate::kernels::matmul::{
-    Into, Matrix, WORTH_SHARING, Weight, multiply, multiply_by_weight, multiply_shared,
-};
+use crate::kernels::matrix::Matrix;
+use crate::kernels::multiply::{WORTH_SHARING, multiply, multiply_shared};
+use crate::kernels::packed_weight::{Weight, multiply_by_weight};
+use crate::kernels::product::Accumulation;
 use crate::tape::resized;
 
 pub(crate) fn forward(x: &[f32], weight: Weight, bias: &[f32], y: &mut [f32]) {
     for row in y.chunks_exact_mut(bias.len()) {
         row.copy_from_slice(bias);
     }
-    multiply_by_weight(y, bias.len(), Into::Accumulate, x, weight);
+    multiply_by_weight(y, bias.len(), Accumulation::Add, x, weight);
 }
 
 /// The backward pass of the parameters.
@@ -19,7 +20,7 @@ pub(crate) struct ParameterPass<'s> {
     pub(crate) outputs: usize,
     pub(crate) x: &'s [f32],
     pub(crate) dy: &'s [f32],
-    pub(crate) accumulation: Into,
+    pub(crate) accumulation: Accumulation,
     /// Where the gradient of the weight goes; `None` if it is computed elsewhere.
     pub(crate) weight_gradient: Option<&'s mut [f32]>,
     /// Where the gradient of the bias goes; `None` if it is computed elsewhere.
@@ -52,7 +53,7 @@ pub(crate) fn backward<'s>(
         let rows = x.len() / inputs;
         multiply_shared(
             resized(dx, x.len()),
-            Into::Replace,
+            Accumulation::Overwrite,
             Matrix::new(dy, rows, outputs),
             Matrix::new(weight, outputs, inputs),
         );
@@ -69,7 +70,7 @@ impl ParameterPass<'_> {
 
     fn run(self) {
         if let Some(bias_gradient) = self.bias_gradient {
-            if self.accumulation == Into::Replace {
+            if self.accumulation == Accumulation::Overwrite {
                 bias_gradient.fill(0.0);
             }
             add_rows(self.dy, bias_gradient);

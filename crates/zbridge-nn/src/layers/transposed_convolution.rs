@@ -3,7 +3,10 @@
 
 use super::convolution::Backward;
 use crate::kernels::elementwise::add_rows;
-use crate::kernels::matmul::{Into, Matrix, multiply, multiply_by_weight, weight_for};
+use crate::kernels::matrix::Matrix;
+use crate::kernels::multiply::multiply;
+use crate::kernels::packed_weight::{multiply_by_weight, weight_for};
+use crate::kernels::product::Accumulation;
 use crate::kernels::windows::Windows;
 use crate::layer::Convolution;
 use crate::tape::{Scratch, resized};
@@ -28,7 +31,7 @@ pub(crate) fn forward(
         let scattered = resized(&mut scratch.windows, rows * size);
         multiply(
             scattered,
-            Into::Replace,
+            Accumulation::Overwrite,
             Matrix::new(x, rows, inputs),
             Matrix::new(weight, inputs, size),
         );
@@ -57,13 +60,13 @@ pub(crate) fn backward(conv: &Convolution, pass: Backward<'_>, scratch: &mut Scr
         windows.gather(dy, gathered);
         multiply(
             weight_gradient,
-            Into::Accumulate,
+            Accumulation::Add,
             Matrix::new(x, rows, inputs).transposed(),
             Matrix::new(gathered, rows, size),
         );
         if let Some(dx) = dx.as_deref_mut() {
             let dx = &mut dx[chunk * x_step..][..x.len()];
-            multiply_by_weight(dx, inputs, Into::Replace, gathered, weight);
+            multiply_by_weight(dx, inputs, Accumulation::Overwrite, gathered, weight);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The mass of a logistic distribution in the bin of a value that was stored in a few levels.
 
-use crate::kernels::elementwise::sigmoid;
+use crate::kernels::elementary::sigmoid;
 
 /// The bins of a discretised logistic distribution.
 pub(super) struct Bins {

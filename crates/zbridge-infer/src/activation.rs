@@ -1,9 +1,9 @@
 //! What happens to each number by itself, for many rows at once.
 
-use super::elementwise::{exp_minus_one_with, exp_with, ln_one_plus};
-use super::lanes::Lanes;
-use multiversion::multiversion;
-use multiversion::target::target_cfg_f;
+use crate::lanes::Lanes;
+use pulp::{Simd, WithSimd};
+use zbridge_nn::InstructionSet;
+use zbridge_nn::elementary::{exp_minus_one_with, exp_with, ln_one_plus};
 
 /// A function of one number, right up to 1e-6 of its value, in tails that vanish up to 1e-5.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,17 +34,27 @@ pub enum Activation {
 }
 
 /// `values ← activation(values)`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
-pub(crate) fn activate(activation: Activation, values: &mut [Lanes]) {
+pub(crate) fn activate(set: InstructionSet, activation: Activation, values: &mut [Lanes]) {
+    struct Kernel<'a>(Activation, &'a mut [Lanes]);
+    impl WithSimd for Kernel<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            activate_with_simd(simd, self.0, self.1);
+        }
+    }
+    set.run(Kernel(activation, values));
+}
+
+/// The same within a kernel.
+#[inline(always)]
+pub(crate) fn activate_with_simd<S: Simd>(_: S, activation: Activation, values: &mut [Lanes]) {
     // Where there is no such instruction, `mul_add` is a slow call.
-    if target_cfg_f!(any(
-        target_feature = "fma",
-        target_feature = "avx512f",
-        target_arch = "aarch64"
-    )) {
-        activate_with(f32::mul_add, activation, values);
-    } else {
+    if S::IS_SCALAR {
         activate_with(|a, b, c| a * b + c, activation, values);
+    } else {
+        activate_with(f32::mul_add, activation, values);
     }
 }
 
@@ -54,38 +64,53 @@ fn activate_with(
     activation: Activation,
     values: &mut [Lanes],
 ) {
-    let exp = |x: f32| exp_with(fma, x);
     match activation {
         Activation::Identity => {}
         Activation::LeakyRelu(slope) => each(values, |x| x.max(slope * x)),
-        Activation::Clip(least, most) => each(values, |x| {
-            let x = if x < least { least } else { x };
-            if x > most { most } else { x }
-        }),
-        Activation::Elu(alpha) => each(values, |x| {
-            if x > 0.0 {
-                x
-            } else {
-                alpha * exp_minus_one_with(fma, x)
-            }
-        }),
-        Activation::Sigmoid => each(values, |x| 1.0 / (1.0 + exp(-x))),
+        Activation::Clip(least, most) => each(values, |x| clip(x, least, most)),
+        Activation::Elu(alpha) => each(values, |x| elu_with(fma, alpha, x)),
+        Activation::Sigmoid => each(values, |x| 1.0 / (1.0 + exp_with(fma, -x))),
         Activation::Tanh => each(values, |x| tanh_with(fma, x)),
-        Activation::Silu => each(values, |x| x / (1.0 + exp(-x))),
+        Activation::Silu => each(values, |x| x / (1.0 + exp_with(fma, -x))),
         Activation::Gelu => each(values, |x| x * normal_distribution_with(fma, x)),
-        Activation::GeluTanh => each(values, |x| {
-            x / (1.0 + exp(-1.595_769 * fma(0.044_715 * x * x, x, x)))
+        Activation::GeluTanh => each(values, |x| gelu_tanh_with(fma, x)),
+        Activation::Softplus => each(values, |x| {
+            x.max(0.0) + ln_one_plus(exp_with(fma, -x.abs()))
         }),
-        Activation::Softplus => each(values, |x| x.max(0.0) + ln_one_plus(exp(-x.abs()))),
-        Activation::Mish => each(values, |x| x * mish_factor(exp(x.min(20.0)))),
+        Activation::Mish => each(values, |x| x * mish_factor(exp_with(fma, x.min(20.0)))),
     }
 }
 
 #[inline(always)]
 fn each(values: &mut [Lanes], function: impl Fn(f32) -> f32) {
-    values
-        .iter_mut()
-        .for_each(|lanes| lanes.0.iter_mut().for_each(|x| *x = function(*x)));
+    for lanes in values {
+        for x in &mut lanes.0 {
+            *x = function(*x);
+        }
+    }
+}
+
+/// Unlike `clamp`, without a panic for bounds in the wrong order; NaN stays NaN.
+#[inline(always)]
+fn clip(x: f32, least: f32, most: f32) -> f32 {
+    let x = if x < least { least } else { x };
+    if x > most { most } else { x }
+}
+
+#[inline(always)]
+fn elu_with(fma: impl Fn(f32, f32, f32) -> f32 + Copy, alpha: f32, x: f32) -> f32 {
+    if x > 0.0 {
+        x
+    } else {
+        alpha * exp_minus_one_with(fma, x)
+    }
+}
+
+#[inline(always)]
+fn gelu_tanh_with(fma: impl Fn(f32, f32, f32) -> f32 + Copy, x: f32) -> f32 {
+    const MINUS_TWO_ROOT_TWO_OVER_PI: f32 = -1.595_769;
+    let cubic = fma(0.044_715 * x * x, x, x);
+    x / (1.0 + exp_with(fma, MINUS_TWO_ROOT_TWO_OVER_PI * cubic))
 }
 
 /// With m = e^(−2|x|) − 1, which is small where the tangent is: −m / (m + 2).
@@ -125,7 +150,7 @@ fn mish_factor(e: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::lanes::ROWS;
+    use crate::lanes::ROWS;
 
     /// ∫ φ from −∞ to x by Simpson's rule.
     fn normal_distribution(x: f64) -> f64 {
@@ -186,7 +211,7 @@ mod tests {
             .flat_map(|x| ALL.map(|activation| (x, activation)))
         {
             let mut values = [Lanes([x; ROWS])];
-            activate(activation, &mut values);
+            activate(InstructionSet::current(), activation, &mut values);
             let (found, exact) = (
                 f64::from(values[0].0[ROWS - 1]),
                 exact(activation, f64::from(x)),
@@ -205,7 +230,7 @@ mod tests {
     fn far_away_nothing_is_lost_and_what_is_no_number_stays_so() {
         for activation in ALL {
             let mut values = [1e30, -1e30, f32::NAN].map(|x| Lanes([x; ROWS]));
-            activate(activation, &mut values);
+            activate(InstructionSet::current(), activation, &mut values);
             let [high, low, none] = values.map(|lanes| lanes.0[0]);
             assert!(
                 high.is_finite() && low.is_finite() && none.is_nan(),
