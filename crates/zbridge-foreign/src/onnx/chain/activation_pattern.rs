@@ -3,7 +3,7 @@ use super::constants::Constants;
 use super::term::Term;
 use rten_onnx::onnx::NodeProto;
 use std::collections::HashMap;
-use zbridge_nn::Activation;
+use zbridge_infer::Activation;
 
 /// Nodes that are an activation together: exporters write many activations with several operators.
 pub(super) struct ActivationPattern<'a> {

@@ -5,7 +5,7 @@ use super::activation_pattern::ActivationPattern;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
 use std::collections::HashSet;
-use zbridge_nn::Activation;
+use zbridge_infer::Activation;
 
 impl<'a> GraphLowering<'a> {
     /// Returns the activation that an operator is.

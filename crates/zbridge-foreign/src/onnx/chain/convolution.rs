@@ -3,7 +3,7 @@ use super::graph_lowering::{GraphLowering, MOST_NUMBERS};
 use super::view::View;
 use crate::shape::checked_size;
 use ndarray::{Array4, ArrayD, Axis, Ix4};
-use zbridge_nn::{GridConvolution, GridSide};
+use zbridge_infer::{GridConvolution, GridSide};
 
 /// Outputs of a group below which sums of that group alone leave most of a register's work undone.
 const LEAST_OF_GROUP: usize = 4;

@@ -3,7 +3,7 @@ use super::live_values::LiveValues;
 use super::view::View;
 use rten_onnx::onnx::GraphProto;
 use std::collections::{BTreeMap, HashSet};
-use zbridge_nn::FixedNetwork;
+use zbridge_infer::FixedNetwork;
 
 /// Numbers of a row, at any place of a chain, above which the rows that go together would fill
 /// memory.

@@ -6,7 +6,7 @@ use super::graph_lowering::{GraphLowering, MOST_NUMBERS};
 use crate::shape::checked_size;
 use rten_onnx::onnx::ModelProto;
 use std::collections::BTreeMap;
-use zbridge_nn::FixedNetwork;
+use zbridge_infer::FixedNetwork;
 
 /// The first operator set in which operators mean what they mean here: before it, some of them
 /// repeated constants by other rules.

@@ -31,7 +31,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use zbridge_nn::{BufferPool, FixedNetwork, Workspace};
+use zbridge_infer::{FixedNetwork, Workspace};
+use zbridge_nn::BufferPool;
 
 /// A graph that is a chain, ready to run.
 #[derive(Debug)]
@@ -89,11 +90,8 @@ impl Chain {
 
     /// Writes the `columns` of the network's output to the parts of a block.
     fn fill(&self, block: &mut Block<'_>, columns: &[Range<usize>]) {
-        let rows = block.rows.as_slice().expect("rows are row-major");
-        let shape = (block.rows.nrows(), self.network.outputs());
         self.workspaces.with(|workspace| {
-            let outputs = self.network.forward(rows, workspace);
-            let outputs = ArrayView2::from_shape(shape, outputs).expect("a whole row for each row");
+            let outputs = self.network.forward(block.rows.view(), workspace);
             for (part, columns) in block.outputs.iter_mut().zip(columns) {
                 part.assign(&outputs.slice_axis(Axis(1), columns.clone().into()));
             }

@@ -6,6 +6,7 @@ use super::known_sizes::Size;
 use super::view::View;
 use crate::shape::checked_size;
 use ndarray::ArrayView3;
+use zbridge_infer::Tap;
 
 /// The new size of a dimension.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +27,6 @@ struct Neighbour {
 type Neighbours = [Neighbour; 2];
 
 /// A column of the network, with its weight in a sum.
-type Tap = (u32, f32);
 
 impl<'a> GraphLowering<'a> {
     /// Returns the view of each place several times: a resize to the nearest place.
@@ -70,7 +70,7 @@ impl<'a> GraphLowering<'a> {
                 }
             }
         }
-        self.network.blend(taps);
+        self.network.interpolate(taps);
         let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
         self.values.put(node.output()?, View::of_grid(&shape));
         Some(())
@@ -182,7 +182,10 @@ fn corner_taps(
     let corners = [(above, left), (above, right), (below, left), (below, right)];
     corners.map(|(y, x)| {
         let weight = (y.weight * x.weight) as f32;
-        (column(y.place, x.place) as u32, weight)
+        Tap {
+            column: column(y.place, x.place) as u32,
+            weight,
+        }
     })
 }
 

@@ -3,11 +3,12 @@
 use super::super::operator::Operator;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
+use zbridge_infer::Affine;
 
-/// `x · factor + offset` of a number.
-type Scale = (f32, f32);
-
-const IDENTITY: Scale = (1.0, 0.0);
+const IDENTITY: Affine = Affine {
+    factor: 1.0,
+    offset: 0.0,
+};
 
 /// What ONNX adds to variances unless a node states it.
 const DEFAULT_EPSILON: f32 = 1e-5;
@@ -24,7 +25,10 @@ impl<'a> GraphLowering<'a> {
         let epsilon = node.float("epsilon", DEFAULT_EPSILON);
         let view = self.scale_channels(view, |c| {
             let factor = scales[c] / (variances[c] + epsilon).sqrt();
-            (factor, shifts[c] - means[c] * factor)
+            Affine {
+                factor,
+                offset: shifts[c] - means[c] * factor,
+            }
         })?;
         self.values.put(node.output()?, view);
         Some(())
@@ -44,8 +48,11 @@ impl<'a> GraphLowering<'a> {
             groups[column] = (i / places) as u32;
         }
         let epsilon = node.float("epsilon", DEFAULT_EPSILON);
-        self.network.standardise(&groups, epsilon);
-        let view = self.scale_channels(view, |c| (scales[c], shifts[c]))?;
+        self.network.group_norm(&groups, epsilon);
+        let view = self.scale_channels(view, |c| Affine {
+            factor: scales[c],
+            offset: shifts[c],
+        })?;
         self.values.put(node.output()?, view);
         Some(())
     }
@@ -69,19 +76,19 @@ impl<'a> GraphLowering<'a> {
     }
 
     /// Scales every channel of `[channels, places..]` by the numbers that `channel` returns for it.
-    fn scale_channels(&mut self, view: View, channel: impl Fn(usize) -> Scale) -> Option<View> {
+    fn scale_channels(&mut self, view: View, channel: impl Fn(usize) -> Affine) -> Option<View> {
         let places: usize = view.shape()[1..].iter().product();
-        let scales: Vec<Scale> = (0..view.size()).map(|i| channel(i / places)).collect();
+        let scales: Vec<Affine> = (0..view.size()).map(|i| channel(i / places)).collect();
         self.scale(view, &scales)
     }
 
-    fn scale(&mut self, view: View, scales: &[Scale]) -> Option<View> {
+    fn scale(&mut self, view: View, scales: &[Affine]) -> Option<View> {
         if scales.iter().all(|scale| *scale == IDENTITY) {
             return Some(view);
         }
         let view = self.without_repeats(view)?;
         let columns = self.by_column(&view, scales, IDENTITY);
-        self.network.scale(&columns);
+        self.network.affine(&columns);
         Some(view)
     }
 
@@ -91,20 +98,21 @@ impl<'a> GraphLowering<'a> {
         let slopes = view.broadcast(&slopes)?;
         let view = self.without_repeats(view)?;
         let columns = self.by_column(&view, &slopes, 1.0);
-        self.network.bend(&columns);
+        self.network.prelu(&columns);
         self.values.put(node.output()?, view);
         Some(())
     }
 }
 
 /// Returns what an operator does to a number beside the constant `c`; `None` for `c / x`.
-fn scale_of(operator: &str, c: f32, constant_first: bool) -> Option<Scale> {
-    match operator {
-        "Add" => Some((1.0, c)),
-        "Sub" if constant_first => Some((-1.0, c)),
-        "Sub" => Some((1.0, -c)),
-        "Mul" => Some((c, 0.0)),
-        "Div" if !constant_first => Some((1.0 / c, 0.0)),
-        _ => None,
-    }
+fn scale_of(operator: &str, c: f32, constant_first: bool) -> Option<Affine> {
+    let (factor, offset) = match operator {
+        "Add" => (1.0, c),
+        "Sub" if constant_first => (-1.0, c),
+        "Sub" => (1.0, -c),
+        "Mul" => (c, 0.0),
+        "Div" if !constant_first => (1.0 / c, 0.0),
+        _ => return None,
+    };
+    Some(Affine { factor, offset })
 }
