@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use zbridge_assets::MNIST_LABEL;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
-use zbridge_core::{LatentModel, Latents, Observations, Posterior, RandomStream};
+use zbridge_core::{LatentModel, Latents, Observations, Observer, Posterior, RandomStream};
 use zbridge_data::MnistSplit;
 use zbridge_eval::{
     BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
@@ -124,7 +124,7 @@ impl Digits {
             source_draws,
             seed,
         }: Draws,
-        progress: &(dyn Fn(usize) + Sync),
+        observer: &dyn Observer,
     ) -> Result<Vec<TargetEstimate>, Error> {
         let every_label: Vec<u8> = (0..10).collect();
         let label_posterior = self
@@ -163,7 +163,7 @@ impl Digits {
             &posterior.moments(),
             &targets,
             &settings,
-            progress,
+            observer,
         )?)
     }
 }

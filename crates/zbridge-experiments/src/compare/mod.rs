@@ -10,6 +10,7 @@ pub use results::{BridgeLikelihood, ImageLikelihoods, LabelPoint, Standing};
 use crate::digits::{Digits, Draws, Pixels};
 use crate::points::stored_or;
 use published::M1_TSVM;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig};
-use zbridge_core::{Estimate, LatentModel};
+use zbridge_core::{Estimate, LatentModel, Progress};
 use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
 use zbridge_eval::TargetEstimate;
 use zbridge_tasks::measures::{ImageToLabel, image_to_label, row_order};
@@ -127,6 +128,14 @@ pub fn compare(
     Ok(standing)
 }
 
+/// Returns the answer of an observer that goes on or stops.
+fn flow(go_on: bool) -> ControlFlow<()> {
+    match go_on {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    }
+}
+
 struct Comparing<'c> {
     request: &'c CompareRequest,
     train: MnistSplit,
@@ -207,11 +216,9 @@ impl Comparing<'_> {
             let order = row_order(config.seed, digits.labels.len());
             let unseen = &order[PAIRS[PAIRS.len() - 1]..];
             let rows = &unseen[unseen.len().saturating_sub(*images)..];
-            let progress = |done: usize| {
-                _ = self.tell(
-                    &format!("{name}, likelihoods"),
-                    done as f64 / rows.len() as f64,
-                )
+            let progress = |now: &Progress<'_>| {
+                let share = now.done as f64 / rows.len() as f64;
+                flow(self.tell(&format!("{name}, likelihoods"), share))
             };
             let bridges: Vec<&Bridge> = bridges.iter().collect();
             let settings = Draws {
@@ -221,8 +228,9 @@ impl Comparing<'_> {
             };
             let marginal = LogMarginal::of(&digits.likelihoods(&[], rows, settings, &progress)?[0]);
             let few = &rows[..rows.len().min(*gain_images)];
-            let progress = |done: usize| {
-                _ = self.tell(&format!("{name}, gains"), done as f64 / few.len() as f64)
+            let progress = |now: &Progress<'_>| {
+                let share = now.done as f64 / few.len() as f64;
+                flow(self.tell(&format!("{name}, gains"), share))
             };
             let estimates = digits.likelihoods(&bridges, few, settings, &progress)?;
             self.done.fetch_add(1, Ordering::Relaxed);

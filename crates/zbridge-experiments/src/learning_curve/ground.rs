@@ -149,7 +149,7 @@ impl Ground {
                 source_draws: SOURCE_DRAWS,
                 seed,
             },
-            &|_| (),
+            &zbridge_core::Unobserved,
         )?;
         let each = estimates[0].per_row.iter().zip(&estimates[1].per_row);
         Ok(Estimate::of(each.map(|(prior, bridge)| {

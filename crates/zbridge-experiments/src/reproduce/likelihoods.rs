@@ -3,11 +3,13 @@
 use super::Stage;
 use super::experiment::{Experiment, Given};
 use super::results::{GivenResult, Likelihoods};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use zbridge::translate;
 use zbridge_bridge::Bridge;
 use zbridge_core::{
-    DiagonalGaussian, Estimate, LatentModel, Observations, Posterior, RandomStream,
+    DiagonalGaussian, Estimate, LatentModel, Observations, Posterior, Progress, RandomStream,
+    Unobserved,
 };
 use zbridge_eval::{
     ConditionalTarget, ImportanceSettings, PriorTarget, TargetDensity, importance_sampled,
@@ -66,11 +68,13 @@ pub(super) fn bridge_likelihoods(
         &posterior.moments(),
         &targets,
         &settings,
-        &|images_done| {
+        &|now: &Progress<'_>| {
+            let images_done = now.done as usize;
             let done = done
                 .fetch_max(images_done, Ordering::Relaxed)
                 .max(images_done);
             observe((given.name, done as f64 / given.rows.len() as f64));
+            ControlFlow::Continue(())
         },
     )?;
     let (marginal, conditionals_estimated) = (&estimates[0], &estimates[1..]);
@@ -89,7 +93,7 @@ pub(super) fn bridge_likelihoods(
             "naive estimates",
             likelihoods.len() as f64 / bridges.len() as f64,
         ));
-        let naive = naive_monte_carlo(model, &images, target, &naive, &|_| ())?;
+        let naive = naive_monte_carlo(model, &images, target, &naive, &Unobserved)?;
         let rows = |value: &dyn Fn(usize) -> f64| {
             Estimate::of(at.held_out.iter().map(|&place| value(place)))
         };
@@ -139,7 +143,7 @@ pub(super) fn given_marginal(
         &posterior.moments(),
         &[&prior],
         &settings,
-        &|_| (),
+        &Unobserved,
     )?;
     Ok(LogMarginal::of(&estimates[0]))
 }
