@@ -1,82 +1,105 @@
 use crate::kernels::adam_update::{AdamUpdate, adam_update};
 use rayon::prelude::*;
 
-/// Adam (Kingma & Ba 2015) with β = (0.9, 0.999) unless told otherwise, ε = 1e-8, over one flat
-/// parameter vector.
+/// Adam over one flat vector of parameters, with ε = 1e-8.
+///
+/// ```
+/// let mut parameters = [1.0];
+/// let mut adam = zbridge_nn::Adam::new(1);
+/// for _ in 0..300 {
+///     let gradient = [2.0 * parameters[0]]; // of the square
+///     adam.step(&mut parameters, &gradient, 0.02);
+/// }
+/// assert!(parameters[0].abs() < 0.01);
+/// ```
+///
+/// # Source
+/// Kingma & Ba 2015, algorithm 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adam {
-    first: Vec<f32>,
-    second: Vec<f32>,
+    first_moments: Vec<f32>,
+    second_moments: Vec<f32>,
     steps: u32,
-    decays: (f64, f64),
+    first_decay: f64,
+    second_decay: f64,
 }
 
-const DECAYS: (f64, f64) = (0.9, 0.999);
+/// The part of the parameters that one core updates, with its moments.
+struct Block<'a> {
+    parameters: &'a mut [f32],
+    first_moments: &'a mut [f32],
+    second_moments: &'a mut [f32],
+}
 
 impl Adam {
-    /// The optimiser at rest, for `parameters` numbers.
+    /// Returns the optimiser of `parameters` numbers before its first step, with the decays
+    /// β₁ = 0.9 and β₂ = 0.999.
     pub fn new(parameters: usize) -> Self {
-        Self {
-            first: vec![0.0; parameters],
-            second: vec![0.0; parameters],
-            steps: 0,
-            decays: DECAYS,
-        }
+        Self::with_state(vec![0.0; parameters], vec![0.0; parameters], 0)
     }
 
-    /// The optimiser as [`state`](Self::state) described it.
-    pub fn with_state(first: Vec<f32>, second: Vec<f32>, steps: u32) -> Self {
+    /// Returns the optimiser with these moments after `steps` steps.
+    pub fn with_state(first_moments: Vec<f32>, second_moments: Vec<f32>, steps: u32) -> Self {
         Self {
-            first,
-            second,
+            first_moments,
+            second_moments,
             steps,
-            decays: DECAYS,
+            first_decay: 0.9,
+            second_decay: 0.999,
         }
     }
 
-    /// The same with other decays (β₁, β₂) of its moments, which are no part of its
-    /// [`state`](Self::state).
+    /// Returns the optimiser with other decays of its moments. They are settings, not state: a
+    /// checkpoint does not hold them.
+    #[must_use]
     pub fn with_decays(mut self, first: f64, second: f64) -> Self {
-        self.decays = (first, second);
+        (self.first_decay, self.second_decay) = (first, second);
         self
     }
 
-    /// First moments, second moments, and steps done.
-    pub fn state(&self) -> (&[f32], &[f32], u32) {
-        (&self.first, &self.second, self.steps)
+    /// Returns the moving averages of the gradients.
+    pub fn first_moments(&self) -> &[f32] {
+        &self.first_moments
+    }
+
+    /// Returns the moving averages of the squared gradients.
+    pub fn second_moments(&self) -> &[f32] {
+        &self.second_moments
+    }
+
+    /// Returns the number of steps done.
+    pub fn steps(&self) -> u32 {
+        self.steps
     }
 
     /// Moves `parameters` one step against `gradients`.
-    pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32], learning_rate: f32) {
-        const BLOCK: usize = 1 << 16;
-        self.steps += 1;
-        let update = self.update(learning_rate);
-        if parameters.len() <= BLOCK {
-            return adam_update(
-                parameters,
-                gradients,
-                &mut self.first,
-                &mut self.second,
-                update,
-            );
-        }
-        let blocks = parameters
-            .par_chunks_mut(BLOCK)
-            .zip(gradients.par_chunks(BLOCK));
-        let moments = self
-            .first
-            .par_chunks_mut(BLOCK)
-            .zip(self.second.par_chunks_mut(BLOCK));
-        blocks
-            .zip(moments)
-            .for_each(|((p, g), (m, v))| adam_update(p, g, m, v, update));
-    }
-
-    /// The same against a sum of gradients, which is never written as a whole: `parts` are as long
-    /// as `parameters`.
     ///
     /// # Panics
-    /// When there are no parts, or a part is shorter.
+    /// If a length is not the number of parameters.
+    pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32], learning_rate: f32) {
+        /// Fewer parameters are updated faster by one core than given to several.
+        const BLOCK: usize = 1 << 16;
+        assert_eq!(
+            gradients.len(),
+            parameters.len(),
+            "a gradient for each parameter"
+        );
+        let update = self.begin_step(learning_rate);
+        let ends = ends_of_blocks(parameters.len(), BLOCK);
+        let mut blocks = self.blocks(parameters, &ends);
+        if let [block] = blocks.as_mut_slice() {
+            return block.update(gradients, update);
+        }
+        let gradients = gradients.par_chunks(BLOCK);
+        let parts = blocks.into_par_iter().zip(gradients);
+        parts.for_each(|(mut block, gradients)| block.update(gradients, update));
+    }
+
+    /// Moves `parameters` one step against the sum of `parts`, each of which is as long as
+    /// `parameters`. The sum is never in memory as a whole.
+    ///
+    /// # Panics
+    /// If there are no parts, or if a part is shorter.
     pub fn step_against_sum(
         &mut self,
         parameters: &mut [f32],
@@ -84,28 +107,26 @@ impl Adam {
         learning_rate: f32,
     ) {
         const BLOCK: usize = 1 << 14;
-        let ends: Vec<usize> = (0..parameters.len())
-            .step_by(BLOCK)
-            .skip(1)
-            .chain([parameters.len()])
-            .collect();
+        let ends = ends_of_blocks(parameters.len(), BLOCK);
         self.step_by_blocks(parameters, &ends, learning_rate, |block, sum| {
             let range = block * BLOCK..block * BLOCK + sum.len();
             sum.copy_from_slice(&parts[0][range.clone()]);
             for part in &parts[1..] {
-                sum.iter_mut()
-                    .zip(&part[range.clone()])
-                    .for_each(|(sum, part)| *sum += part);
+                for (sum, value) in sum.iter_mut().zip(&part[range.clone()]) {
+                    *sum += value;
+                }
             }
         });
     }
 
-    /// The same with gradients that are worked out where they are used: `gradient` is asked to fill
-    /// that of each block, in any order and on any core, and the update reads it while it is in
-    /// that core's cache. A block ends at each of `ends`.
+    /// Moves `parameters` one step against gradients that are computed where they are used.
+    ///
+    /// Block `i` of the parameters ends at `ends[i]`. `gradient(i, values)` writes the gradient of
+    /// block `i`; it is called in any order and on any core. The update reads the gradient while it
+    /// is in the cache of that core.
     ///
     /// # Panics
-    /// When the ends do not rise to the number of parameters.
+    /// If the ends do not increase to the number of parameters.
     pub fn step_by_blocks(
         &mut self,
         parameters: &mut [f32],
@@ -113,42 +134,86 @@ impl Adam {
         learning_rate: f32,
         gradient: impl Fn(usize, &mut [f32]) + Sync,
     ) {
-        assert_eq!(
-            ends.last().copied().unwrap_or(0),
-            parameters.len(),
-            "the end of the last block"
-        );
-        self.steps += 1;
-        let update = self.update(learning_rate);
-        let mut rest = (parameters, &mut *self.first, &mut *self.second);
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        let mut blocks = Vec::with_capacity(ends.len());
-        for length in starts.zip(ends).map(|(start, end)| end - start) {
-            let (parameters, first, second) = rest;
-            let [(p, parameters), (m, first), (v, second)] =
-                [parameters, first, second].map(|values| values.split_at_mut(length));
-            blocks.push((p, m, v));
-            rest = (parameters, first, second);
-        }
+        let update = self.begin_step(learning_rate);
+        let blocks = self.blocks(parameters, ends);
         let indexed = blocks.into_par_iter().enumerate().with_max_len(1);
-        indexed.for_each_init(Vec::new, |space, (index, (p, m, v))| {
-            space.resize(p.len(), 0.0);
-            gradient(index, space);
-            adam_update(p, space, m, v, update);
+        indexed.for_each_init(Vec::new, |values, (index, mut block)| {
+            values.resize(block.parameters.len(), 0.0);
+            gradient(index, values);
+            block.update(values, update);
         });
     }
 
-    /// The numbers of the step that is done now.
-    fn update(&self, learning_rate: f32) -> AdamUpdate {
-        let (first, second) = self.decays;
-        let correction = |decay: f64| 1.0 - decay.powi(self.steps.min(1 << 30) as i32);
+    /// Counts a step, and returns its factors.
+    fn begin_step(&mut self, learning_rate: f32) -> AdamUpdate {
+        self.steps += 1;
+        // The power would be 0 long before so many steps.
+        let steps = self.steps.min(1 << 30) as i32;
+        let (first, second) = (self.first_decay, self.second_decay);
+        let (first_correction, second_correction) =
+            (1.0 - first.powi(steps), 1.0 - second.powi(steps));
         AdamUpdate {
             first: (first as f32, (1.0 - first) as f32),
             second: (second as f32, (1.0 - second) as f32),
-            rate: (f64::from(learning_rate) / correction(first)) as f32,
-            second_correction: (1.0 / correction(second)) as f32,
+            rate: (f64::from(learning_rate) / first_correction) as f32,
+            second_correction: (1.0 / second_correction) as f32,
         }
     }
+
+    /// Returns the parts of the parameters and of their moments that end at `ends`.
+    fn blocks<'a>(&'a mut self, parameters: &'a mut [f32], ends: &[usize]) -> Vec<Block<'a>> {
+        let end = ends.last().copied().unwrap_or(0);
+        assert_eq!(end, parameters.len(), "the end of the last block");
+        let mut rest = Block {
+            parameters,
+            first_moments: &mut self.first_moments,
+            second_moments: &mut self.second_moments,
+        };
+        let (mut blocks, mut start) = (Vec::with_capacity(ends.len()), 0);
+        for end in ends {
+            let (block, others) = rest.split_at(end - start);
+            blocks.push(block);
+            (rest, start) = (others, *end);
+        }
+        blocks
+    }
+}
+
+impl<'a> Block<'a> {
+    fn split_at(self, length: usize) -> (Self, Self) {
+        let (parameters, other_parameters) = self.parameters.split_at_mut(length);
+        let (first_moments, other_first_moments) = self.first_moments.split_at_mut(length);
+        let (second_moments, other_second_moments) = self.second_moments.split_at_mut(length);
+        let block = Self {
+            parameters,
+            first_moments,
+            second_moments,
+        };
+        let others = Self {
+            parameters: other_parameters,
+            first_moments: other_first_moments,
+            second_moments: other_second_moments,
+        };
+        (block, others)
+    }
+
+    fn update(&mut self, gradients: &[f32], update: AdamUpdate) {
+        adam_update(
+            self.parameters,
+            gradients,
+            self.first_moments,
+            self.second_moments,
+            update,
+        );
+    }
+}
+
+/// Returns the ends of blocks of `block` parameters; the last may be smaller.
+fn ends_of_blocks(parameters: usize, block: usize) -> Vec<usize> {
+    let blocks = parameters.div_ceil(block);
+    (1..=blocks)
+        .map(|index| (index * block).min(parameters))
+        .collect()
 }
 
 #[cfg(test)]
@@ -156,13 +221,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_decay_as_told() {
+    fn moments_decay_by_the_given_factors() {
         let mut adam = Adam::new(1).with_decays(0.5, 0.9);
         adam.step(&mut [0.0], &[2.0], 1e-3);
         adam.step(&mut [0.0], &[0.0], 1e-3);
-        let (first, second, steps) = adam.state();
-        assert_eq!((first, steps), ([0.5].as_slice(), 2));
-        assert!((second[0] - 0.36).abs() < 1e-6);
+        assert_eq!((adam.first_moments(), adam.steps()), ([0.5].as_slice(), 2));
+        assert!((adam.second_moments()[0] - 0.36).abs() < 1e-6);
     }
 
     #[test]

@@ -3,133 +3,160 @@
 use crate::kernels::matrix::Matrix;
 use crate::kernels::multiply::multiply;
 use crate::kernels::product::Accumulation;
-use crate::{Layer, Network, Tape};
+use crate::layer::Layer;
+use crate::network::Network;
+use crate::parameter::{ParameterRole, ParameterTensor};
+use crate::tape::Tape;
 use std::ops::Range;
 
-/// The parameters of a network cut into blocks whose gradients are worked out one by one.
+/// The parameters of a network in blocks whose gradients are computed one by one, as
+/// [`Adam::step_by_blocks`](crate::Adam::step_by_blocks) needs them.
 ///
-/// The weights of a linear layer take a product for each part of a batch, on top of each other, so
-/// that there is one gradient for the batch and not one for each core; of the rest, the parts' own
-/// gradients are summed. Either way parts are added in their order.
+/// The gradient of a linear layer's weight is a product for each part of a batch. The products are
+/// added where they are computed, so that there is one gradient for the batch and not one for each
+/// core. The gradients of all other parameters come from the backward passes of the parts. Parts are
+/// added in their order, so that the sum does not depend on the cores.
 #[derive(Debug, Clone)]
 pub struct GradientBlocks(Vec<Block>);
 
 #[derive(Debug, Clone)]
 struct Block {
     range: Range<usize>,
-    products: Option<Products>,
+    source: Source,
 }
 
-/// Rows of a linear layer's weights.
+/// Where the gradient of a block comes from.
 #[derive(Debug, Clone)]
-struct Products {
-    layer: usize,
-    outputs: Range<usize>,
-    width: usize,
-    inputs: usize,
+enum Source {
+    /// The backward passes have computed it.
+    Computed,
+    /// It is a product of gradients and inputs of a layer.
+    Product(WeightRows),
 }
 
-/// A part of a batch behind its backward pass with
+/// Rows of the weight of a linear layer.
+#[derive(Debug, Clone)]
+struct WeightRows {
+    layer: usize,
+    inputs: usize,
+    outputs: usize,
+    rows: Range<usize>,
+}
+
+/// A part of a batch after its backward pass with
 /// [`Gradients::DeferWeights`](crate::Gradients::DeferWeights).
 #[derive(Debug, Clone, Copy)]
 pub struct BatchPart<'t> {
-    /// What the pass has left.
+    /// The tape of the pass.
     pub tape: &'t Tape,
-    /// The gradients that were not postponed.
+    /// The gradients that were not deferred.
     pub gradients: &'t [f32],
 }
 
-/// Parameters of a block: their gradient stays in a core's cache until it is used, and packing a
-/// product's other factor is little beside it.
+/// Parameters of a block: so few that their gradient stays in a core's cache until it is used, and
+/// so many that packing the other factor of the product costs little beside it.
 const BLOCK: usize = 1 << 18;
-/// A block's rows are a multiple of this, so that no product is cut off within a register.
+/// The rows of a block are a multiple of this, so that no product ends within a register.
 const ROWS: usize = 32;
 
 impl GradientBlocks {
-    /// The blocks of a network's parameters, in their order.
+    /// Returns the blocks of a network's parameters, in their order.
     pub fn of(network: &Network) -> Self {
-        let mut blocks: Vec<Block> = vec![];
+        let mut blocks = Self(vec![]);
         for tensor in network.tensors() {
             match network.layers()[tensor.layer] {
-                Layer::Linear {
-                    inputs,
-                    outputs: width,
-                } if tensor.shape.len() == 2 => {
-                    let most = (BLOCK / inputs / ROWS * ROWS).max(ROWS);
-                    // Parts of about the same size.
-                    let rows = width.div_ceil(width.div_ceil(most)).next_multiple_of(ROWS);
-                    blocks.extend((0..width).step_by(rows).map(|first| {
-                        let outputs = first..(first + rows).min(width);
-                        let range = tensor.range.start + first * inputs
-                            ..tensor.range.start + outputs.end * inputs;
-                        Block {
-                            range,
-                            products: Some(Products {
-                                layer: tensor.layer,
-                                outputs,
-                                width,
-                                inputs,
-                            }),
-                        }
-                    }));
+                Layer::Linear { inputs, outputs } if tensor.role == ParameterRole::Weight => {
+                    blocks.push_weight(tensor, inputs, outputs);
                 }
-                _ => match blocks.last_mut().filter(|block| block.products.is_none()) {
-                    Some(block) => block.range.end = tensor.range.end,
-                    None => blocks.push(Block {
-                        range: tensor.range.clone(),
-                        products: None,
-                    }),
-                },
+                _ => blocks.push_computed(tensor.range.clone()),
             }
         }
-        Self(blocks)
+        blocks
     }
 
-    /// How many blocks there are.
+    fn push_weight(&mut self, tensor: &ParameterTensor, inputs: usize, outputs: usize) {
+        let most = (BLOCK / inputs / ROWS * ROWS).max(ROWS);
+        // Blocks of about the same size.
+        let rows = outputs
+            .div_ceil(outputs.div_ceil(most))
+            .next_multiple_of(ROWS);
+        for first in (0..outputs).step_by(rows) {
+            let rows = first..(first + rows).min(outputs);
+            let start = tensor.range.start;
+            self.0.push(Block {
+                range: start + rows.start * inputs..start + rows.end * inputs,
+                source: Source::Product(WeightRows {
+                    layer: tensor.layer,
+                    inputs,
+                    outputs,
+                    rows,
+                }),
+            });
+        }
+    }
+
+    /// Adds parameters to the last block if it is of the same kind.
+    fn push_computed(&mut self, range: Range<usize>) {
+        match self.0.last_mut() {
+            Some(Block {
+                range: last,
+                source: Source::Computed,
+            }) => last.end = range.end,
+            _ => self.0.push(Block {
+                range,
+                source: Source::Computed,
+            }),
+        }
+    }
+
+    /// Returns the number of blocks.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Where each block ends among the parameters.
+    /// Returns the end of each block among the parameters.
     pub fn ends(&self) -> impl Iterator<Item = usize> {
         self.0.iter().map(|block| block.range.end)
     }
 
-    /// The gradient by the parameters of a block, from all parts of a batch.
+    /// Computes the gradient of the parameters of a block from all parts of a batch.
     ///
     /// # Panics
-    /// When there are no parts, `gradient` has another length than the block, or a part belongs to
-    /// another network.
+    /// If there are no parts, if `gradient` does not have the length of the block, or if a part is
+    /// of another network.
     pub fn fill(&self, block: usize, parts: &[BatchPart], gradient: &mut [f32]) {
-        let Block { range, products } = &self.0[block];
+        let Block { range, source } = &self.0[block];
         assert_eq!(gradient.len(), range.len(), "the gradient of a block");
-        let mut accumulation = Accumulation::Overwrite;
-        for part in parts {
-            match products {
-                Some(products) => products.add(part.tape, accumulation, gradient),
-                None if accumulation == Accumulation::Overwrite => {
-                    gradient.copy_from_slice(&part.gradients[range.clone()])
+        match source {
+            Source::Product(rows) => {
+                let mut accumulation = Accumulation::Overwrite;
+                for part in parts {
+                    rows.add_product(part.tape, accumulation, gradient);
+                    accumulation = Accumulation::Add;
                 }
-                None => gradient
-                    .iter_mut()
-                    .zip(&part.gradients[range.clone()])
-                    .for_each(|(sum, g)| *sum += g),
             }
-            accumulation = Accumulation::Add;
+            Source::Computed => {
+                gradient.copy_from_slice(&parts[0].gradients[range.clone()]);
+                for part in &parts[1..] {
+                    for (sum, value) in gradient.iter_mut().zip(&part.gradients[range.clone()]) {
+                        *sum += value;
+                    }
+                }
+            }
         }
     }
 }
 
-impl Products {
-    fn add(&self, tape: &Tape, accumulation: Accumulation, gradient: &mut [f32]) {
+impl WeightRows {
+    fn add_product(&self, tape: &Tape, accumulation: Accumulation, gradient: &mut [f32]) {
         let x = tape.input_of(self.layer);
-        let rows = x.len() / self.inputs;
-        let dy = Matrix::new(tape.output_gradient_of(self.layer), rows, self.width).transposed();
+        let batch = x.len() / self.inputs;
+        let dy = Matrix::new(tape.output_gradient_of(self.layer), batch, self.outputs);
         multiply(
             gradient,
             accumulation,
-            dy.some_rows(self.outputs.clone()),
-            Matrix::new(x, rows, self.inputs),
+            dy.transposed().some_rows(self.rows.clone()),
+            Matrix::new(x, batch, self.inputs),
         );
     }
 }

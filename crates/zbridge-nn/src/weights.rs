@@ -176,10 +176,10 @@ impl WeightsFile {
 
     /// Adds the state of an optimiser: what a checkpoint must hold besides weights.
     pub fn put_adam(&mut self, adam: &Adam) {
-        let (first, second, steps) = adam.state();
-        self.put_vector("adam.first", first);
-        self.put_vector("adam.second", second);
-        self.metadata.insert("adam.steps".into(), steps.to_string());
+        self.put_vector("adam.first", adam.first_moments());
+        self.put_vector("adam.second", adam.second_moments());
+        let steps = adam.steps().to_string();
+        self.metadata.insert("adam.steps".into(), steps);
     }
 
     /// Returns the optimiser of `parameters` numbers that [`put_adam`](Self::put_adam) added;

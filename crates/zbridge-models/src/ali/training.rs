@@ -151,7 +151,7 @@ impl<'d> AliTrainer<'d> {
         let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
         let mut shards = std::mem::take(&mut self.shards);
         shards.resize_with(parts.len().max(shards.len()), Shard::default);
-        let (_, _, steps) = self.adam.state();
+        let steps = self.adam.steps();
         let play = Play {
             architecture: &self.architecture,
             discriminator: &self.discriminator,
@@ -173,7 +173,7 @@ impl<'d> AliTrainer<'d> {
 
     /// Moves the average towards the weights that are trained.
     fn follow(&mut self) {
-        let (_, _, steps) = self.adam.state();
+        let steps = self.adam.steps();
         let averaging = MovingAverage {
             decay: self.objective.averaging_at(steps),
         };
