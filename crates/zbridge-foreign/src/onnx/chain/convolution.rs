@@ -48,21 +48,30 @@ impl<'a> GraphLowering<'a> {
         let kernel = self.constants.floats(node.input(1)?)?;
         let view = self.values.take_only(node.input(0)?, 1)?;
         let shape = grid_convolution(node, view.shape(), kernel.shape())?;
-        let bias = match node.input(2) {
-            Some(name) => self.constants.vector(name, shape.channels)?.to_vec(),
-            None => vec![0.0; shape.channels],
-        };
+        let bias = self.convolution_bias(node, shape.channels)?;
         self.gather(&view.grid_columns())?;
         let kernel = image_kernel(kernel)?;
-        let weight = |y, x, input, channel| kernel[kernel_place(&shape, y, x, input, channel)];
+        let weight = |y, x, input, output| kernel[kernel_place(&shape, y, x, input, output)];
         self.network.convolution(&shape, &bias, weight);
-        let [height, width] = shape.sides.map(|side| side.outputs);
-        let output = match view.shape().len() {
-            2 => View::of_grid(&[shape.channels, width]),
-            _ => View::of_grid(&[shape.channels, height, width]),
-        };
-        self.values.put(node.output()?, output);
+        let is_sound = view.shape().len() == 2;
+        self.values
+            .put(node.output()?, output_view(&shape, is_sound));
         Some(())
+    }
+
+    fn convolution_bias(&self, node: Operator<'_>, channels: usize) -> Option<Vec<f32>> {
+        match node.input(2) {
+            Some(name) => Some(self.constants.vector(name, channels)?.to_vec()),
+            None => Some(vec![0.0; channels]),
+        }
+    }
+}
+
+fn output_view(shape: &GridConvolution, is_sound: bool) -> View {
+    let [height, width] = shape.sides.map(|side| side.outputs);
+    match is_sound {
+        true => View::of_grid(&[shape.channels, width]),
+        false => View::of_grid(&[shape.channels, height, width]),
     }
 }
 
@@ -104,12 +113,7 @@ fn grid_convolution(
         return None;
     }
     let windows = windows(node, places, kernel_places)?;
-    let side = |window: &Window| window.side(channels.transposed);
-    let sides = match windows.as_slice() {
-        [across] => [ONLY_PLACE, side(across)?],
-        [down, across] => [side(down)?, side(across)?],
-        _ => return None,
-    };
+    let sides = grid_sides(&windows, channels.transposed)?;
     let size = checked_size(&[sides[0].outputs, sides[1].outputs, channels.outputs])?;
     (size <= MOST_NUMBERS).then_some(GridConvolution {
         sides,
@@ -118,6 +122,15 @@ fn grid_convolution(
         groups: channels.groups,
         transposed: channels.transposed,
     })
+}
+
+/// Returns the sides down and across; a sound has one place down.
+fn grid_sides(windows: &[Window], transposed: bool) -> Option<[GridSide; 2]> {
+    match windows {
+        [across] => Some([ONLY_PLACE, across.side(transposed)?]),
+        [down, across] => Some([down.side(transposed)?, across.side(transposed)?]),
+        _ => None,
+    }
 }
 
 /// Returns the channels of a convolution; `None` if its kernel does not fit the input, or its

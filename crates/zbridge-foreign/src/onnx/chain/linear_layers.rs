@@ -33,15 +33,19 @@ impl<'a> GraphLowering<'a> {
             bias.extend(&layer.bias);
         }
         self.network.linear(&weight, &bias);
+        self.put_outputs(layers);
+        Some(())
+    }
+
+    /// Adds the outputs of layers that became one, side by side.
+    fn put_outputs(&mut self, layers: Vec<LinearLayer<'a>>) {
         let mut first = 0;
         for layer in layers {
-            let outputs = layer.bias.len();
-            self.values
-                .put(layer.output, View::in_order(&[outputs], first));
+            let view = View::in_order(&[layer.bias.len()], first);
+            first += layer.bias.len();
+            self.values.put(layer.output, view);
             self.fused.insert(layer.place);
-            first += outputs;
         }
-        Some(())
     }
 
     /// Returns the nodes that take `x`; `None` if one of them is no linear layer.

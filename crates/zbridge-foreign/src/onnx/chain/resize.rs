@@ -31,16 +31,7 @@ type Tap = (u32, f32);
 impl<'a> GraphLowering<'a> {
     /// Returns the view of each place several times: a resize to the nearest place.
     pub(super) fn repeat(&self, node: Operator<'_>, mut view: View) -> Option<View> {
-        let rounding = (
-            node.text("coordinate_transformation_mode", "half_pixel"),
-            node.text("nearest_mode", "round_prefer_floor"),
-        );
-        // For whole factors these are the same.
-        let is_supported = matches!(
-            rounding,
-            ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor" | "round_prefer_ceil")
-        );
-        if !is_supported {
+        if !repeats_whole_factors(node) {
             return None;
         }
         for (axis, scaled) in self.scaled(node, view.shape())?.into_iter().enumerate() {
@@ -58,19 +49,8 @@ impl<'a> GraphLowering<'a> {
             return None;
         }
         let scaled = self.scaled(node, view.shape())?;
-        let [down, across] = self.side_neighbours(node, view.shape(), &scaled)?;
-        let [channels, height, width] = image_shape(view.shape())?;
-        let columns = ArrayView3::from_shape([channels, height, width], view.columns()).ok()?;
-        let mut taps = Vec::new();
-        for down in &down {
-            for across in &across {
-                // Channels last: the order in which the network holds grids.
-                for channel in columns.outer_iter() {
-                    taps.push(corner_taps(*down, *across, |y, x| channel[[y, x]]));
-                }
-            }
-        }
-        self.network.blend(taps);
+        let sides = self.side_neighbours(node, view.shape(), &scaled)?;
+        self.network.blend(interpolation_taps(&view, &sides)?);
         let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
         self.values.put(node.output()?, View::of_grid(&shape));
         Some(())
@@ -99,12 +79,8 @@ impl<'a> GraphLowering<'a> {
 
     /// Returns the new size of each dimension of a row.
     fn scaled(&self, node: Operator<'_>, row: &[usize]) -> Option<Vec<Scaled>> {
-        let is_plain = node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
-            && node.int("antialias", 0) == 0
-            && node.int("exclude_outside", 0) == 0
-            && node.attribute("axes").is_none();
         let scaled = match (node.input(2), node.input(3)) {
-            _ if !is_plain => return None,
+            _ if !is_plain(node) => return None,
             (Some(factors), None) => self.scaled_by_factors(factors, row)?,
             (None, Some(sizes)) => self.scaled_to_sizes(sizes, row)?,
             _ => return None,
@@ -143,6 +119,25 @@ impl<'a> GraphLowering<'a> {
     }
 }
 
+/// Returns whether a resize to the nearest place repeats each place equally often if the factor is
+/// whole: some of the ways to round do not.
+fn repeats_whole_factors(node: Operator<'_>) -> bool {
+    let mode = node.text("coordinate_transformation_mode", "half_pixel");
+    let rounding = node.text("nearest_mode", "round_prefer_floor");
+    matches!(
+        (mode, rounding),
+        ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor" | "round_prefer_ceil")
+    )
+}
+
+/// Returns whether a resize has none of the options that change how outputs are computed.
+fn is_plain(node: Operator<'_>) -> bool {
+    node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
+        && node.int("antialias", 0) == 0
+        && node.int("exclude_outside", 0) == 0
+        && node.attribute("axes").is_none()
+}
+
 /// Returns how often each of `old` places is repeated; `None` if that is no whole number.
 fn whole_factor(scaled: Scaled, old: usize) -> Option<usize> {
     let times = scaled.size.checked_div(old)?;
@@ -157,6 +152,22 @@ fn image_shape(row: &[usize]) -> Option<[usize; 3]> {
         [channels, height, width] => Some([channels, height, width]),
         _ => None,
     }
+}
+
+/// Returns the columns that each output is a weighted sum of, in the order of a grid
+/// `[height, width, channels]`; `sides` are the neighbours down and across.
+fn interpolation_taps(view: &View, sides: &[Vec<Neighbours>; 2]) -> Option<Vec<[Tap; 4]>> {
+    let image = ArrayView3::from_shape(image_shape(view.shape())?, view.columns()).ok()?;
+    let [down, across] = sides;
+    let mut taps = Vec::new();
+    for down in down {
+        for across in across {
+            for channel in image.outer_iter() {
+                taps.push(corner_taps(*down, *across, |y, x| channel[[y, x]]));
+            }
+        }
+    }
+    Some(taps)
 }
 
 /// The neighbours along a side of one place.

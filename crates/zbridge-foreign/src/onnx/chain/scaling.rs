@@ -3,6 +3,7 @@
 use super::super::operator::Operator;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
+use ndarray::Array1;
 
 /// `x · factor + offset` of a number.
 type Scale = (f32, f32);
@@ -13,11 +14,12 @@ const IDENTITY: Scale = (1.0, 0.0);
 const DEFAULT_EPSILON: f32 = 1e-5;
 
 impl<'a> GraphLowering<'a> {
+    /// Lowers a normalisation by statistics that were fixed in training.
     pub(super) fn batch_norm(&mut self, node: Operator<'a>) -> Option<()> {
         let view = self.values.take(node.input(0)?)?;
         let channels = *view.shape().first()?;
-        let input = |place: usize| self.constants.vector(node.input(place)?, channels);
-        let (scales, shifts, means, variances) = (input(1)?, input(2)?, input(3)?, input(4)?);
+        let [scales, shifts] = self.channel_constants(node, [1, 2], channels)?;
+        let [means, variances] = self.channel_constants(node, [3, 4], channels)?;
         if node.int("training_mode", 0) != 0 {
             return None;
         }
@@ -35,19 +37,28 @@ impl<'a> GraphLowering<'a> {
     pub(super) fn instance_norm(&mut self, node: Operator<'a>) -> Option<()> {
         let view = self.values.take(node.input(0)?)?;
         let channels = *view.shape().first()?;
-        let input = |place: usize| self.constants.vector(node.input(place)?, channels);
-        let (scales, shifts) = (input(1)?, input(2)?);
+        let [scales, shifts] = self.channel_constants(node, [1, 2], channels)?;
         let view = self.covering(view)?;
-        let places = view.size() / channels;
-        let mut groups = vec![0; view.size()];
-        for (i, &column) in view.columns().iter().enumerate() {
-            groups[column] = (i / places) as u32;
-        }
+        let groups = channel_of_columns(&view, channels);
         let epsilon = node.float("epsilon", DEFAULT_EPSILON);
         self.network.standardise(&groups, epsilon);
         let view = self.scale_channels(view, |c| (scales[c], shifts[c]))?;
         self.values.put(node.output()?, view);
         Some(())
+    }
+
+    /// Returns two inputs that have a number for each channel.
+    fn channel_constants(
+        &self,
+        node: Operator<'_>,
+        places: [usize; 2],
+        channels: usize,
+    ) -> Option<[Array1<f32>; 2]> {
+        let [first, second] = places.map(|place| node.input(place));
+        Some([
+            self.constants.vector(first?, channels)?,
+            self.constants.vector(second?, channels)?,
+        ])
     }
 
     /// Lowers a sum, difference, product or quotient of `x` and a constant.
@@ -95,6 +106,16 @@ impl<'a> GraphLowering<'a> {
         self.values.put(node.output()?, view);
         Some(())
     }
+}
+
+/// Returns the channel of each column, for a view that has each column of the network once.
+fn channel_of_columns(view: &View, channels: usize) -> Vec<u32> {
+    let places = view.size() / channels;
+    let mut channel = vec![0; view.size()];
+    for (i, &column) in view.columns().iter().enumerate() {
+        channel[column] = (i / places) as u32;
+    }
+    channel
 }
 
 /// Returns what an operator does to a number beside the constant `c`; `None` for `c / x`.

@@ -25,29 +25,36 @@ impl<'a> GraphLowering<'a> {
 
     /// Lowers an operator that changes nothing but the shape.
     fn reshape(&self, node: Operator<'_>, view: View) -> Option<View> {
-        match node.name() {
-            "Identity" => Some(view),
+        let shape = match node.name() {
+            "Identity" => return Some(view),
             // A third input would ask for training.
-            "Dropout" if node.input(2).is_none() => Some(view),
-            "Flatten" if node.int("axis", 1) == 1 => {
-                let size = view.size();
-                view.reshaped(&[size])
-            }
-            "Reshape" => {
-                let target = self.constants.sizes(node.input(1)?)?;
-                let is_zero_a_copy = node.int("allowzero", 0) == 0;
-                let shape = reshape_target(&target, is_zero_a_copy, view.shape())?;
-                view.reshaped(&shape)
-            }
-            "Squeeze" => {
-                let shape = squeezed(view.shape(), &self.axes(node)?)?;
-                view.reshaped(&shape)
-            }
-            "Unsqueeze" => {
-                let shape = unsqueezed(view.shape(), &self.axes(node)?)?;
-                view.reshaped(&shape)
-            }
-            _ => None,
+            "Dropout" if node.input(2).is_none() => return Some(view),
+            "Flatten" if node.int("axis", 1) == 1 => vec![view.size()],
+            "Reshape" => self.reshape_target(node, view.shape())?,
+            "Squeeze" => squeezed(view.shape(), &self.axes(node)?)?,
+            "Unsqueeze" => unsqueezed(view.shape(), &self.axes(node)?)?,
+            _ => return None,
+        };
+        view.reshaped(&shape)
+    }
+
+    /// Returns the shape of a row that a reshape asks for; `None` if it does not keep the batch.
+    fn reshape_target(&self, node: Operator<'_>, row: &[usize]) -> Option<Vec<usize>> {
+        let target = self.constants.sizes(node.input(1)?)?;
+        let (batch, row_target) = target.split_first()?;
+        let is_zero_a_copy = node.int("allowzero", 0) == 0;
+        let target = RowTarget::of(row_target, is_zero_a_copy, row)?;
+        let keeps_batch = match batch {
+            Size::Batch => true,
+            Size::Number(0) => is_zero_a_copy,
+            // What is left is the batch if the other dimensions are a whole row.
+            Size::Number(-1) => target.is_whole(row),
+            Size::Number(_) => false,
+        };
+        if keeps_batch {
+            target.filled(row)
+        } else {
+            None
         }
     }
 
@@ -66,13 +73,11 @@ impl<'a> GraphLowering<'a> {
             Some(_) => input(3)?,
             None => (0..).take(starts.len()).collect(),
         };
-        if node.input(4).is_some() && input(4)?.iter().any(|step| *step != 1) {
+        if node.input(4).is_some() && !is_step_one(&input(4)?) {
             return None;
         }
         for ((start, end), axis) in starts.into_iter().zip(ends).zip(axes) {
-            let axis = row_axis(axis, view.shape().len())?;
-            let places: Vec<usize> = part(start, end, view.shape()[axis]).collect();
-            view = view.selected(axis, &places)?;
+            view = sliced(&view, start, end, axis)?;
         }
         Some(view)
     }
@@ -83,9 +88,10 @@ impl<'a> GraphLowering<'a> {
         self.values.release(x);
         let axis = row_axis(node.int("axis", 0), view.shape().len())?;
         let size = view.shape()[axis];
-        let outputs = node.all_outputs();
+        let lengths = self.split_lengths(node, size)?;
         let mut start = 0usize;
-        for (output, length) in outputs.iter().zip(self.split_lengths(node, size)?) {
+        for (output, length) in node.all_outputs().iter().zip(lengths) {
+            // The last of equal parts may be shorter.
             let end = start.checked_add(usize::try_from(length).ok()?)?.min(size);
             let places: Vec<usize> = (start..end).collect();
             self.values.put(output, view.selected(axis, &places)?);
@@ -145,33 +151,51 @@ fn depth_to_space(node: Operator<'_>, view: View) -> Option<View> {
     view.depth_to_space(side, node.text("mode", "DCR") == "CRD")
 }
 
-/// Returns the shape of a row that a reshape asks for; `None` if its first dimension is not the
-/// batch.
-fn reshape_target(target: &[Size], is_zero_a_copy: bool, row: &[usize]) -> Option<Vec<usize>> {
-    let (batch, own) = target.split_first()?;
-    // `None` for a dimension that takes what is left.
-    let mut shape = Vec::new();
-    for (axis, size) in own.iter().enumerate() {
-        shape.push(match size.number()? {
-            0 if is_zero_a_copy => Some(*row.get(axis)?),
-            -1 => None,
-            size => Some(usize::try_from(size).ok()?),
-        });
+fn is_step_one(steps: &[i64]) -> bool {
+    steps.iter().all(|step| *step == 1)
+}
+
+fn sliced(view: &View, start: i64, end: i64, axis: i64) -> Option<View> {
+    let axis = row_axis(axis, view.shape().len())?;
+    let places: Vec<usize> = part(start, end, view.shape()[axis]).collect();
+    view.selected(axis, &places)
+}
+
+/// The dimensions of a row that a reshape asks for; `None` for one that takes what is left.
+struct RowTarget {
+    dims: Vec<Option<usize>>,
+    /// The size of the dimensions that are stated; at least 1.
+    stated_size: usize,
+}
+
+impl RowTarget {
+    fn of(target: &[Size], is_zero_a_copy: bool, row: &[usize]) -> Option<Self> {
+        let mut dims = Vec::new();
+        for (axis, size) in target.iter().enumerate() {
+            dims.push(match size.number()? {
+                0 if is_zero_a_copy => Some(*row.get(axis)?),
+                -1 => None,
+                size => Some(usize::try_from(size).ok()?),
+            });
+        }
+        let stated: Vec<usize> = dims.iter().copied().flatten().collect();
+        let stated_size = checked_size(&stated).filter(|size| *size > 0)?;
+        Some(Self { dims, stated_size })
     }
-    let known: Vec<usize> = shape.iter().copied().flatten().collect();
-    let known_size = checked_size(&known).filter(|size| *size > 0)?;
-    let row_size: usize = row.iter().product();
-    let unknown = shape.len() - known.len();
-    let keeps_batch = match batch {
-        Size::Batch => true,
-        Size::Number(0) => is_zero_a_copy,
-        // What is left is the batch if the other dimensions are a whole row.
-        Size::Number(-1) => unknown == 0 && known_size == row_size,
-        Size::Number(_) => false,
-    };
-    let left = row_size / known_size;
-    let is_possible = keeps_batch && unknown <= 1;
-    is_possible.then(|| shape.into_iter().map(|size| size.unwrap_or(left)).collect())
+
+    /// Returns whether the stated dimensions are all, and have all numbers of a row.
+    fn is_whole(&self, row: &[usize]) -> bool {
+        let is_stated = self.dims.iter().all(Option::is_some);
+        is_stated && Some(self.stated_size) == checked_size(row)
+    }
+
+    /// Returns the shape; `None` if more than one dimension takes what is left.
+    fn filled(self, row: &[usize]) -> Option<Vec<usize>> {
+        let open = self.dims.iter().filter(|dim| dim.is_none()).count();
+        let left = checked_size(row)? / self.stated_size;
+        let shape = self.dims.into_iter().map(|dim| dim.unwrap_or(left));
+        (open <= 1).then(|| shape.collect())
+    }
 }
 
 fn unsqueezed(row: &[usize], axes: &[i64]) -> Option<Vec<usize>> {
