@@ -1,6 +1,6 @@
-use super::super::operator::Operator;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use ndarray::{Array1, Array2, ArrayView2, Ix2};
 
 /// A node `y = x Wᵀ + b`.
@@ -80,16 +80,7 @@ impl<'a> GraphLowering<'a> {
         let matrix = matrix.into_dimensionality::<Ix2>().ok()?;
         match node.name() {
             "MatMul" => Some(matrix.reversed_axes()),
-            "Gemm" if node.int("transA", 0) == 0 => {
-                let alpha = node.float("alpha", 1.0);
-                let is_transposed = node.int("transB", 0) != 0;
-                let weight = if is_transposed {
-                    matrix
-                } else {
-                    matrix.reversed_axes()
-                };
-                Some(weight.mapv_into(|weight| alpha * weight))
-            }
+            "Gemm" => gemm_weight(node, matrix),
             _ => None,
         }
     }
@@ -116,4 +107,17 @@ impl<'a> GraphLowering<'a> {
         }
         by_column.into_raw_vec_and_offset().0
     }
+}
+
+fn gemm_weight(node: Operator<'_>, matrix: Array2<f32>) -> Option<Array2<f32>> {
+    if node.int("transA", 0) != 0 {
+        return None;
+    }
+    let is_transposed = node.int("transB", 0) != 0;
+    let weight = match is_transposed {
+        true => matrix,
+        false => matrix.reversed_axes(),
+    };
+    let alpha = node.float("alpha", 1.0);
+    Some(weight.mapv_into(|weight| alpha * weight))
 }

@@ -1,9 +1,9 @@
 //! Images and sounds in other sizes.
 
-use super::super::operator::Operator;
 use super::graph_lowering::{GraphLowering, MOST_NUMBERS};
 use super::known_sizes::Size;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use crate::shape::checked_size;
 use ndarray::ArrayView3;
 
@@ -43,17 +43,15 @@ impl<'a> GraphLowering<'a> {
     }
 
     /// Lowers a resize whose outputs lie between the two nearest inputs along each side.
-    pub(super) fn interpolate(&mut self, node: Operator<'a>) -> Option<()> {
-        let view = self.values.take_only(node.input(0)?, 1)?;
+    pub(super) fn interpolate(&mut self, node: Operator<'a>) -> Option<View> {
+        let view = self.take_only_input(node)?;
         if node.text("mode", "nearest") != "linear" {
             return None;
         }
         let scaled = self.scaled(node, view.shape())?;
         let sides = self.side_neighbours(node, view.shape(), &scaled)?;
         self.network.blend(interpolation_taps(&view, &sides)?);
-        let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
-        self.values.put(node.output()?, View::of_grid(&shape));
-        Some(())
+        Some(View::of_grid(&new_shape(&scaled)))
     }
 
     /// Returns the neighbours of each output down and across; `None` unless the value is an image
@@ -85,14 +83,14 @@ impl<'a> GraphLowering<'a> {
             (None, Some(sizes)) => self.scaled_to_sizes(sizes, row)?,
             _ => return None,
         };
-        let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
-        let size = checked_size(&shape)?;
+        let size = checked_size(&new_shape(&scaled))?;
         let is_usable = scaled.len() == row.len() && (1..=MOST_NUMBERS).contains(&size);
         is_usable.then_some(scaled)
     }
 
     fn scaled_by_factors(&self, factors: &str, row: &[usize]) -> Option<Vec<Scaled>> {
         let factors = self.constants.floats(factors)?;
+        // The first is that of the batch.
         let factors = factors.as_slice()?.strip_prefix(&[1.0])?;
         let scaled = |(&factor, &old): (&f32, &usize)| {
             let factor = f64::from(factor);
@@ -117,6 +115,10 @@ impl<'a> GraphLowering<'a> {
         }
         Some(scaled)
     }
+}
+
+fn new_shape(scaled: &[Scaled]) -> Vec<usize> {
+    scaled.iter().map(|scaled| scaled.size).collect()
 }
 
 /// Returns whether a resize to the nearest place repeats each place equally often if the factor is
@@ -209,6 +211,7 @@ fn neighbours(inputs: usize, scaled: Scaled, mode: &str) -> Option<Vec<Neighbour
     for output in 0..scaled.size {
         let at = input_coordinate(output as f64, inputs, scaled, mode)?;
         let low = at.floor();
+        // Both neighbours of an output beyond an edge are the place at the edge.
         all.push([
             neighbour(low, 1.0 - (at - low)),
             neighbour(low + 1.0, at - low),

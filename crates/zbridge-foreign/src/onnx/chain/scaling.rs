@@ -1,8 +1,8 @@
 //! Constants that scale and shift, and normalisations.
 
-use super::super::operator::Operator;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use ndarray::Array1;
 
 /// `x · factor + offset` of a number.
@@ -15,8 +15,8 @@ const DEFAULT_EPSILON: f32 = 1e-5;
 
 impl<'a> GraphLowering<'a> {
     /// Lowers a normalisation by statistics that were fixed in training.
-    pub(super) fn batch_norm(&mut self, node: Operator<'a>) -> Option<()> {
-        let view = self.values.take(node.input(0)?)?;
+    pub(super) fn batch_norm(&mut self, node: Operator<'a>) -> Option<View> {
+        let view = self.take_input(node)?;
         let channels = *view.shape().first()?;
         let [scales, shifts] = self.channel_constants(node, [1, 2], channels)?;
         let [means, variances] = self.channel_constants(node, [3, 4], channels)?;
@@ -24,27 +24,24 @@ impl<'a> GraphLowering<'a> {
             return None;
         }
         let epsilon = node.float("epsilon", DEFAULT_EPSILON);
-        let view = self.scale_channels(view, |c| {
+        self.scale_channels(view, |c| {
             let factor = scales[c] / (variances[c] + epsilon).sqrt();
             (factor, shifts[c] - means[c] * factor)
-        })?;
-        self.values.put(node.output()?, view);
-        Some(())
+        })
     }
 
     /// Lowers a normalisation of each channel over its own places. Exporters write group
     /// normalisation with it, each group as one channel.
-    pub(super) fn instance_norm(&mut self, node: Operator<'a>) -> Option<()> {
-        let view = self.values.take(node.input(0)?)?;
+    pub(super) fn instance_norm(&mut self, node: Operator<'a>) -> Option<View> {
+        let view = self.take_input(node)?;
         let channels = *view.shape().first()?;
         let [scales, shifts] = self.channel_constants(node, [1, 2], channels)?;
+        // The network normalises all of its columns at once.
         let view = self.covering(view)?;
         let groups = channel_of_columns(&view, channels);
         let epsilon = node.float("epsilon", DEFAULT_EPSILON);
         self.network.standardise(&groups, epsilon);
-        let view = self.scale_channels(view, |c| (scales[c], shifts[c]))?;
-        self.values.put(node.output()?, view);
-        Some(())
+        self.scale_channels(view, |c| (scales[c], shifts[c]))
     }
 
     /// Returns two inputs that have a number for each channel.
@@ -62,10 +59,11 @@ impl<'a> GraphLowering<'a> {
     }
 
     /// Lowers a sum, difference, product or quotient of `x` and a constant.
-    pub(super) fn scale_by_constant(&mut self, node: Operator<'a>, x: &'a str) -> Option<()> {
+    pub(super) fn scale_by_constant(&mut self, node: Operator<'a>, x: &'a str) -> Option<View> {
         let constant_first = node.input(0) != Some(x);
         let constant = match constant_first {
             true => node.input(0)?,
+            // x + x and x · x have no constant.
             false => node.input(1).filter(|name| *name != x)?,
         };
         let constant = self.constants.floats(constant)?;
@@ -74,9 +72,7 @@ impl<'a> GraphLowering<'a> {
         for c in view.broadcast(&constant)? {
             scales.push(scale_of(node.name(), c, constant_first)?);
         }
-        let view = self.scale(view, &scales)?;
-        self.values.put(node.output()?, view);
-        Some(())
+        self.scale(view, &scales)
     }
 
     /// Scales every channel of `[channels, places..]` by the numbers that `channel` returns for it.
@@ -90,21 +86,21 @@ impl<'a> GraphLowering<'a> {
         if scales.iter().all(|scale| *scale == IDENTITY) {
             return Some(view);
         }
+        // A column that occurs twice could need two scales.
         let view = self.without_repeats(view)?;
         let columns = self.by_column(&view, scales, IDENTITY);
         self.network.scale(&columns);
         Some(view)
     }
 
-    pub(super) fn prelu(&mut self, node: Operator<'a>) -> Option<()> {
+    pub(super) fn prelu(&mut self, node: Operator<'a>) -> Option<View> {
         let slopes = self.constants.floats(node.input(1)?)?;
-        let view = self.values.take(node.input(0)?)?;
+        let view = self.take_input(node)?;
         let slopes = view.broadcast(&slopes)?;
         let view = self.without_repeats(view)?;
         let columns = self.by_column(&view, &slopes, 1.0);
         self.network.bend(&columns);
-        self.values.put(node.output()?, view);
-        Some(())
+        Some(view)
     }
 }
 

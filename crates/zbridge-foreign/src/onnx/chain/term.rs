@@ -1,4 +1,4 @@
-use super::super::operator::Operator;
+use crate::onnx::operator::Operator;
 use std::fmt;
 
 /// A number times factors, which are in alphabetical order: products that differ in the order of
