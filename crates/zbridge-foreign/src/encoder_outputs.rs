@@ -2,21 +2,49 @@ use crate::spread::Spread;
 use ndarray::{Array2, Axis};
 use zbridge_core::{DiagonalGaussian, Latents, Posterior, PosteriorSamples, ShapeError};
 
-/// What the outputs of an encoder are, by their places.
+/// What the outputs of an encoder are. `Output` names one of them: by its place, or as a manifest
+/// does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EncoderOutputs {
+pub(crate) enum EncoderOutputs<Output = usize> {
     /// Means, and the widths of the Gaussians.
     Gaussian {
-        mean: usize,
-        spread: usize,
+        mean: Output,
+        spread: Output,
         kind: Spread,
     },
     /// Both in one output, the means first.
-    Halves { output: usize, kind: Spread },
+    Halves { output: Output, kind: Spread },
     /// A point for each observation.
-    Point { output: usize },
+    Point { output: Output },
     /// Several draws for each observation, `[draws, latent]`.
-    Samples { output: usize },
+    Samples { output: Output },
+}
+
+impl<Output> EncoderOutputs<Output> {
+    /// Returns the same with `change(key, output)` in place of each output, where `key` is the key
+    /// of a manifest that names it.
+    pub(crate) fn try_map<Changed, E>(
+        self,
+        change: impl Fn(&str, Output) -> Result<Changed, E>,
+    ) -> Result<EncoderOutputs<Changed>, E> {
+        Ok(match self {
+            Self::Gaussian { mean, spread, kind } => EncoderOutputs::Gaussian {
+                mean: change("mean", mean)?,
+                spread: change(&kind.to_string(), spread)?,
+                kind,
+            },
+            Self::Halves { output, kind } => EncoderOutputs::Halves {
+                output: change("halves", output)?,
+                kind,
+            },
+            Self::Point { output } => EncoderOutputs::Point {
+                output: change("point", output)?,
+            },
+            Self::Samples { output } => EncoderOutputs::Samples {
+                output: change("samples", output)?,
+            },
+        })
+    }
 }
 
 impl EncoderOutputs {
@@ -39,17 +67,8 @@ impl EncoderOutputs {
                 is_same.then(|| shapes[mean].clone())
             }
             Self::Point { output } => Some(shapes[output].clone()),
-            Self::Samples { output } => {
-                let (_draws, latent) = shapes[output].split_first()?;
-                Some(latent.to_vec())
-            }
-            Self::Halves { output, .. } => {
-                let mut shape = shapes[output].clone();
-                let first = shape.first_mut()?;
-                let is_even = first.is_multiple_of(2);
-                *first /= 2;
-                is_even.then_some(shape)
-            }
+            Self::Samples { output } => without_draws(&shapes[output]),
+            Self::Halves { output, .. } => half(&shapes[output]),
         }
     }
 
@@ -83,18 +102,28 @@ impl EncoderOutputs {
                 let (mean, spread) = halves.view().split_at(Axis(1), dim);
                 gaussian(mean.to_owned(), spread.to_owned(), kind)
             }
-            Self::Point { .. } => {
-                let [points] = exactly(outputs);
-                Ok(PosteriorSamples::new(Latents::new(points)?, 1)?.into())
-            }
-            Self::Samples { .. } => {
-                let [samples] = exactly(outputs);
-                let draws = samples.ncols() / dim;
-                let points = samples.into_raw_vec_and_offset().0;
-                Ok(PosteriorSamples::new(Latents::from_vec(points, dim)?, draws)?.into())
+            // A point is a draw without others.
+            Self::Point { .. } | Self::Samples { .. } => {
+                let [draws] = exactly(outputs);
+                samples(draws, dim)
             }
         }
     }
+}
+
+/// Returns the shape of one of several draws, `[draws, latent..]`.
+fn without_draws(shape: &[usize]) -> Option<Vec<usize>> {
+    let (_draws, latent) = shape.split_first()?;
+    Some(latent.to_vec())
+}
+
+/// Returns the shape with half as many channels, which are the first dimension.
+fn half(shape: &[usize]) -> Option<Vec<usize>> {
+    let mut half = shape.to_vec();
+    let channels = half.first_mut()?;
+    let is_even = channels.is_multiple_of(2);
+    *channels /= 2;
+    is_even.then_some(half)
 }
 
 fn exactly<const N: usize>(outputs: Vec<Array2<f32>>) -> [Array2<f32>; N] {
@@ -116,6 +145,14 @@ fn gaussian(
         })?;
     }
     Ok(DiagonalGaussian::new(Latents::new(mean)?, Latents::new(spread)?)?.into())
+}
+
+/// Returns the posteriors that are known by these draws, `[rows, draws · dim]`.
+fn samples(draws: Array2<f32>, dim: usize) -> Result<Posterior, ShapeError> {
+    let count = draws.ncols() / dim;
+    let points = draws.into_raw_vec_and_offset().0;
+    let points = Latents::from_vec(points, dim)?;
+    Ok(PosteriorSamples::new(points, count)?.into())
 }
 
 #[cfg(test)]

@@ -225,9 +225,7 @@ impl LatentModel for ForeignModel {
         let decoder = self.decoder()?;
         let likelihood = self.likelihood(decoder)?;
         self.expect_event(observations)?;
-        let draws = latents.rows() / observations.rows().max(1);
-        let whole = draws * observations.rows();
-        latents.expect_shape("latents of observations", whole, latents.dim())?;
+        let draws = draws_of_each(observations, latents)?;
         let outputs = self.decoded(decoder, latents)?;
         let parameters = decoder.decoding.parameters(outputs);
         let parameters = parameters.as_slice().expect("rows are row-major");
@@ -237,6 +235,14 @@ impl LatentModel for ForeignModel {
         });
         self.check_likelihoods(nats.collect())
     }
+}
+
+/// Returns the number of latents for each observation, which must be the same for all.
+fn draws_of_each(observations: &Observations, latents: &Latents) -> Result<usize, ShapeError> {
+    let draws = latents.rows() / observations.rows().max(1);
+    let rows = draws * observations.rows();
+    latents.expect_shape("latents of observations", rows, latents.dim())?;
+    Ok(draws)
 }
 
 /// Returns the observations as rows, `[rows, event]`.

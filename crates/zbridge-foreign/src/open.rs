@@ -74,16 +74,17 @@ impl ModelFiles {
 
     fn in_folder(folder: &Path) -> Result<Self, ForeignError> {
         let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        // A manifest states more than the files of any other kind.
         if let Some(manifest) = file(manifest::FILE_NAME) {
             return Ok(Self::Manifest(manifest));
         }
-        let (encoder, decoder) = (file(ENCODER_FILE), file(DECODER_FILE));
-        if encoder.is_some() || decoder.is_some() {
-            return Ok(Self::Networks(NetworkFiles {
-                model: folder.into(),
-                encoder,
-                decoder,
-            }));
+        let files = NetworkFiles {
+            model: folder.into(),
+            encoder: file(ENCODER_FILE),
+            decoder: file(DECODER_FILE),
+        };
+        if files.encoder.is_some() || files.decoder.is_some() {
+            return Ok(Self::Networks(files));
         }
         match file(autoencoder_kl::FILE_NAME) {
             Some(_) => Ok(Self::Autoencoder(folder.into())),
@@ -126,17 +127,14 @@ fn open_manifest(path: &Path) -> Result<ForeignModel, ForeignError> {
 
 /// Returns the files that the manifest at `path` names.
 pub(crate) fn named_files(path: &Path, manifest: &Manifest) -> Result<NamedFiles, ForeignError> {
-    let folder = file_access::folder_of(path);
     if let Some(location) = &manifest.autoencoder {
-        let folder = file_access::inside(folder, location)
-            .map_err(|why| manifest.wrong("", "autoencoder", format!("{location:?}, {why}")))?;
-        return Ok(NamedFiles::Autoencoder(folder));
+        return autoencoder_folder(path, manifest, location).map(NamedFiles::Autoencoder);
     }
     let (encoder, decoder) = (&manifest.encoder.file, &manifest.decoder.file);
     let files = NetworkFiles {
         model: path.into(),
-        encoder: network_file(folder, manifest, "encoder", encoder.as_deref())?,
-        decoder: network_file(folder, manifest, "decoder", decoder.as_deref())?,
+        encoder: network_file(path, manifest, "encoder", encoder.as_deref())?,
+        decoder: network_file(path, manifest, "decoder", decoder.as_deref())?,
     };
     if files.encoder.is_none() && files.decoder.is_none() {
         let why = "names no network, and no encoder.onnx or decoder.onnx lies beside it";
@@ -145,18 +143,29 @@ pub(crate) fn named_files(path: &Path, manifest: &Manifest) -> Result<NamedFiles
     Ok(NamedFiles::Networks(files))
 }
 
+fn autoencoder_folder(
+    path: &Path,
+    manifest: &Manifest,
+    location: &str,
+) -> Result<PathBuf, ForeignError> {
+    let folder = file_access::inside(file_access::folder_of(path), location);
+    folder.map_err(|why| manifest.wrong("", "autoencoder", format!("{location:?}, {why}")))
+}
+
 /// Returns the file that a section names, or else the one of the usual name if it exists.
 fn network_file(
-    folder: &Path,
+    path: &Path,
     manifest: &Manifest,
     section: &str,
     stated: Option<&str>,
 ) -> Result<Option<PathBuf>, ForeignError> {
+    let folder = file_access::folder_of(path);
     let Some(location) = stated else {
         let usual = folder.join(format!("{section}.onnx"));
         return Ok(usual.is_file().then_some(usual));
     };
     match file_access::inside(folder, location) {
+        // Not the real path: errors have the name that the user knows.
         Ok(_) => Ok(Some(folder.join(location))),
         Err(why) => Err(manifest.wrong(section, "file", format!("{location:?}, {why}"))),
     }

@@ -85,20 +85,12 @@ impl Config {
     /// [`ForeignError::Configuration`] with the key; [`ForeignError::Damaged`]; those of reading.
     pub(crate) fn read(path: &Path) -> Result<Self, ForeignError> {
         let text = file_access::read_text(path, LARGEST_CONFIG)?;
-        let damaged = |error: serde_json::Error| {
-            ForeignError::damaged(path, format!("line {}", error.line()), error.to_string())
-        };
+        let check = Check { path };
         // The class first: the keys of another one could have other types.
-        let value: Value = serde_json::from_str(&text).map_err(damaged)?;
-        match value.get("_class_name").and_then(Value::as_str) {
-            Some("AutoencoderKL") => {}
-            class => {
-                let found = class.unwrap_or("missing");
-                return Err(Check { path }.wrong("_class_name", found, "\"AutoencoderKL\""));
-            }
-        }
-        let config: Self = serde_json::from_str(&text).map_err(damaged)?;
-        config.check(Check { path })?;
+        let value: Value = serde_json::from_str(&text).map_err(|e| check.damaged(&e))?;
+        check.class(&value)?;
+        let config: Self = serde_json::from_str(&text).map_err(|e| check.damaged(&e))?;
+        config.check(check)?;
         Ok(config)
     }
 
@@ -159,6 +151,14 @@ impl Config {
         1 << (self.block_out_channels.len() - 1)
     }
 
+    /// Returns the sides of the latents of images.
+    pub(super) fn latent_sides(&self, images: Sides) -> Sides {
+        Sides {
+            height: images.height / self.reduction(),
+            width: images.width / self.reduction(),
+        }
+    }
+
     /// Returns the channels of the innermost block.
     pub(super) fn widest(&self) -> usize {
         self.block_out_channels[self.block_out_channels.len() - 1]
@@ -189,6 +189,19 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    fn damaged(self, error: &serde_json::Error) -> ForeignError {
+        let line = format!("line {}", error.line());
+        ForeignError::damaged(self.path, line, error.to_string())
+    }
+
+    fn class(self, config: &Value) -> Result<(), ForeignError> {
+        match config.get("_class_name").and_then(Value::as_str) {
+            Some("AutoencoderKL") => Ok(()),
+            Some(other) => Err(self.wrong("_class_name", other, "\"AutoencoderKL\"")),
+            None => Err(self.wrong("_class_name", "missing", "\"AutoencoderKL\"")),
+        }
+    }
+
     fn wrong(self, key: &str, found: impl Display, expected: impl Display) -> ForeignError {
         ForeignError::Configuration {
             path: self.path.into(),

@@ -137,20 +137,11 @@ impl<'a> GraphBuilder<'a> {
         for value in values {
             self.data.extend(value.to_le_bytes());
         }
-        let length = self.data.len() - offset;
-        let entry = |key: &str, value: String| StringStringEntryProto {
-            key: Some(key.into()),
-            value: Some(value),
-        };
         // Protobuf messages end at 2 GiB, so the bytes are not part of the graph.
         let tensor = TensorProto {
             data_type: Some(DataType::FLOAT),
             data_location: Some(DataLocation::EXTERNAL),
-            external_data: vec![
-                entry("location", DATA.into()),
-                entry("offset", offset.to_string()),
-                entry("length", length.to_string()),
-            ],
+            external_data: external_entries(offset, self.data.len() - offset),
             ..TensorProto::default()
         };
         self.constant(tensor, values.shape())
@@ -176,4 +167,17 @@ impl<'a> GraphBuilder<'a> {
         });
         Value(name)
     }
+}
+
+fn external_entries(offset: usize, length: usize) -> Vec<StringStringEntryProto> {
+    let entries = [
+        ("location", DATA.to_string()),
+        ("offset", offset.to_string()),
+        ("length", length.to_string()),
+    ];
+    let entry = |(key, value): (&str, String)| StringStringEntryProto {
+        key: Some(key.into()),
+        value: Some(value),
+    };
+    entries.map(entry).to_vec()
 }

@@ -83,19 +83,22 @@ impl<'a> Layers<'a> {
         let shape = [channels, x.channels, side, side];
         let weight = self.graph.weight(&format!("{name}.weight"), &shape)?;
         let bias = self.graph.weight(&format!("{name}.bias"), &[channels])?;
+        let inputs = [&x.value, &weight, &bias];
+        Ok(Images {
+            value: self.windows("Conv", &inputs, window),
+            channels,
+            height: x.height / window.stride,
+            width: x.width / window.stride,
+        })
+    }
+
+    fn windows(&mut self, operator: &str, inputs: &[&Value], window: Window) -> Value {
         let attributes = [
             ("kernel_shape", Attribute::Ints(&[window.kernel; 2])),
             ("strides", Attribute::Ints(&[window.stride as i64; 2])),
             ("pads", Attribute::Ints(&window.padding)),
         ];
-        Ok(Images {
-            value: self
-                .graph
-                .node("Conv", &[&x.value, &weight, &bias], &attributes),
-            channels,
-            height: x.height / window.stride,
-            width: x.width / window.stride,
-        })
+        self.graph.node(operator, inputs, &attributes)
     }
 
     /// Adds a group normalisation with the scale and bias under `name`.
@@ -159,21 +162,31 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Adds attention of every pixel to every pixel, with one head. The parts have one of the two
-    /// names that diffusers has had for them.
+    /// Adds x + attention of every pixel to every pixel, with one head.
     pub(super) fn attention(&mut self, name: &str, x: &Images) -> Result<Images, ForeignError> {
         let normal = self.group_norm(&format!("{name}.group_norm"), x)?;
-        let rows = self.reshape(&normal.value, &[0, x.channels as i64, -1]);
-        let rows = self.transpose(&rows);
-        let query = self.linear(name, ["to_q", "query"], &rows, x.channels)?;
-        let key = self.linear(name, ["to_k", "key"], &rows, x.channels)?;
-        let value = self.linear(name, ["to_v", "value"], &rows, x.channels)?;
-        let shares = self.attention_shares(&query, &key, x.channels);
-        let mixed = self.graph.node("MatMul", &[&shares, &value], &[]);
-        let mixed = self.linear(name, ["to_out.0", "proj_attn"], &mixed, x.channels)?;
+        let pixels = self.reshape(&normal.value, &[0, x.channels as i64, -1]);
+        let pixels = self.transpose(&pixels);
+        let mixed = self.mixed_pixels(name, &pixels, x.channels)?;
         let mixed = self.transpose(&mixed);
         let mixed = self.reshape(&mixed, &x.row_shape());
         Ok(self.add(x, &x.with_value(mixed)))
+    }
+
+    /// Returns what attention makes of pixels, `[batch, pixels, channels]`. Each of its parts has
+    /// one of the two names that diffusers has had for it.
+    fn mixed_pixels(
+        &mut self,
+        name: &str,
+        pixels: &Value,
+        channels: usize,
+    ) -> Result<Value, ForeignError> {
+        let query = self.linear(name, ["to_q", "query"], pixels, channels)?;
+        let key = self.linear(name, ["to_k", "key"], pixels, channels)?;
+        let value = self.linear(name, ["to_v", "value"], pixels, channels)?;
+        let shares = self.attention_shares(&query, &key, channels);
+        let mixed = self.graph.node("MatMul", &[&shares, &value], &[]);
+        self.linear(name, ["to_out.0", "proj_attn"], &mixed, channels)
     }
 
     /// Returns softmax(query · keyᵀ / √channels).
@@ -213,15 +226,19 @@ impl<'a> Layers<'a> {
         x: &Value,
         channels: usize,
     ) -> Result<Value, ForeignError> {
-        let names = parts.map(|part| format!("{name}.{part}"));
-        let is_there = |name: &&String| self.graph.has_weight(&format!("{name}.weight"));
-        // If it has neither name, the error says the new one.
-        let name = names.iter().find(is_there).unwrap_or(&names[0]);
+        let name = self.existing_name(parts.map(|part| format!("{name}.{part}")));
         let weight = self.linear_weight(&format!("{name}.weight"), channels)?;
         let weight = self.graph.floats(&weight);
         let bias = self.graph.weight(&format!("{name}.bias"), &[channels])?;
         let product = self.graph.node("MatMul", &[x, &weight], &[]);
         Ok(self.graph.node("Add", &[&product, &bias], &[]))
+    }
+
+    fn existing_name(&self, [new, old]: [String; 2]) -> String {
+        let has_weight = |name: &str| self.graph.has_weight(&format!("{name}.weight"));
+        // If there is neither, the error names the new one.
+        let is_old = !has_weight(&new) && has_weight(&old);
+        if is_old { old } else { new }
     }
 
     /// Returns the transposed weight of a linear layer, which was once stored as a convolution of

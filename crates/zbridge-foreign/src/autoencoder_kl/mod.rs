@@ -57,39 +57,82 @@ pub(crate) fn open(
     let weights = StateDict::read(weights_file(folder)?)?;
     let mut resolver = Resolver::new(folder, manifest);
     let sides = sides(&config, manifest, &mut resolver)?;
-    let event = image_event(&config, sides);
-    let small = Sides {
-        height: sides.height / config.reduction(),
-        width: sides.width / config.reduction(),
-    };
-    let encoder = network(networks::encoder(&config, &weights, sides)?, &weights)?;
-    let decoder = network(networks::decoder(&config, &weights, small)?, &weights)?;
-    let scales = vec![ChannelScale::range(-1.0, 1.0); config.in_channels];
-    let preprocessing = Preprocessing::new(scales, Layout::Nchw, &event);
-    let ResolvedLikelihood {
-        outputs,
-        likelihood,
-    } = resolver.likelihood(decoder.graph(), 0, &event)?;
+    let autoencoder = Autoencoder::new(config, weights, sides);
+    let encoder = autoencoder.encoder()?;
+    let decoder = autoencoder.decoder(&mut resolver)?;
     Ok(ForeignModel {
         name,
-        event,
-        latents: latent_space(&config, small),
-        encoder: Some(Encoder {
-            network: encoder,
-            preprocessing: preprocessing.clone(),
+        latents: autoencoder.latent_space(),
+        event: autoencoder.event,
+        encoder: Some(encoder),
+        decoder: Some(decoder),
+        guesses: resolver.into_guesses(),
+    })
+}
+
+/// An `AutoencoderKL` for images of one size.
+struct Autoencoder {
+    config: Config,
+    weights: StateDict,
+    sides: Sides,
+    latent_sides: Sides,
+    event: EventKind,
+}
+
+impl Autoencoder {
+    fn new(config: Config, weights: StateDict, sides: Sides) -> Self {
+        Self {
+            latent_sides: config.latent_sides(sides),
+            event: image_event(&config, sides),
+            config,
+            weights,
+            sides,
+        }
+    }
+
+    fn encoder(&self) -> Result<Encoder, ForeignError> {
+        let graph = networks::encoder(&self.config, &self.weights, self.sides)?;
+        Ok(Encoder {
+            network: self.network(graph)?,
+            preprocessing: self.preprocessing(),
             outputs: ENCODER_OUTPUTS,
-        }),
-        decoder: Some(Decoder {
-            network: decoder,
+        })
+    }
+
+    fn decoder(&self, resolver: &mut Resolver<'_>) -> Result<Decoder, ForeignError> {
+        let graph = networks::decoder(&self.config, &self.weights, self.latent_sides)?;
+        let network = self.network(graph)?;
+        let ResolvedLikelihood {
+            outputs,
+            likelihood,
+        } = resolver.likelihood(network.graph(), 0, &self.event)?;
+        Ok(Decoder {
+            network,
             output: 0,
             decoding: Decoding {
-                preprocessing,
+                preprocessing: self.preprocessing(),
                 outputs,
                 likelihood,
             },
-        }),
-        guesses: resolver.into_guesses(),
-    })
+        })
+    }
+
+    fn network(&self, graph: BuiltGraph) -> Result<Network, ForeignError> {
+        let data = BTreeMap::from([(graph_builder::DATA.to_string(), graph.data)]);
+        Network::from_graph(self.weights.path(), &graph.model, data)
+    }
+
+    /// Both networks have images in −1..1.
+    fn preprocessing(&self) -> Preprocessing {
+        let scales = vec![ChannelScale::range(-1.0, 1.0); self.config.in_channels];
+        Preprocessing::new(scales, Layout::Nchw, &self.event)
+    }
+
+    fn latent_space(&self) -> LatentSpace {
+        let Sides { height, width } = self.latent_sides;
+        let shape = vec![self.config.latent_channels, height, width];
+        LatentSpace::new(shape, &self.config.shift(), &self.config.scale())
+    }
 }
 
 /// Returns the path of the weights in a folder.
@@ -107,11 +150,6 @@ pub(crate) fn weights_file(folder: &Path) -> Result<PathBuf, ForeignError> {
     })
 }
 
-fn network(graph: BuiltGraph, weights: &StateDict) -> Result<Network, ForeignError> {
-    let data = BTreeMap::from([(graph_builder::DATA.to_string(), graph.data)]);
-    Network::from_graph(weights.path(), &graph.model, data)
-}
-
 fn image_event(config: &Config, sides: Sides) -> EventKind {
     EventKind::Image {
         channels: config.in_channels,
@@ -120,41 +158,47 @@ fn image_event(config: &Config, sides: Sides) -> EventKind {
     }
 }
 
-fn latent_space(config: &Config, sides: Sides) -> LatentSpace {
-    let shape = vec![config.latent_channels, sides.height, sides.width];
-    LatentSpace::new(shape, &config.shift(), &config.scale())
-}
-
 /// Returns the sides of the images.
 fn sides(
     config: &Config,
     manifest: &Manifest,
     resolver: &mut Resolver<'_>,
 ) -> Result<Sides, ForeignError> {
-    let sides = match manifest.event.clone().map(EventKind::from) {
+    let sides = match manifest.event.clone() {
+        Some(event) => stated_sides(event.into(), config, manifest)?,
         None => {
             let sides = config.sides();
             let event = event_value(&image_event(config, sides));
             resolver.guess("event", event, "`sample_size` of config.json");
             sides
         }
-        Some(EventKind::Image {
-            channels,
-            height,
-            width,
-        }) if channels == config.in_channels => Sides { height, width },
-        Some(other) => {
-            let (event, channels) = (other.in_words(), config.in_channels);
-            let why = format!("{event} for an autoencoder of images of {channels} channels");
-            return Err(manifest.wrong("event", "kind", why));
-        }
     };
     check_sides(sides, config, manifest)?;
     Ok(sides)
 }
 
+fn stated_sides(
+    event: EventKind,
+    config: &Config,
+    manifest: &Manifest,
+) -> Result<Sides, ForeignError> {
+    match event {
+        EventKind::Image {
+            channels,
+            height,
+            width,
+        } if channels == config.in_channels => Ok(Sides { height, width }),
+        other => {
+            let (event, channels) = (other.in_words(), config.in_channels);
+            let why = format!("{event} for an autoencoder of images of {channels} channels");
+            Err(manifest.wrong("event", "kind", why))
+        }
+    }
+}
+
 fn check_sides(sides: Sides, config: &Config, manifest: &Manifest) -> Result<(), ForeignError> {
     let Sides { height, width } = sides;
+    // Every block but the last halves an image, without a pixel left over.
     let step = config.reduction();
     let fits = |side: usize| (1..=LONGEST_SIDE).contains(&side) && side.is_multiple_of(step);
     if fits(height) && fits(width) {

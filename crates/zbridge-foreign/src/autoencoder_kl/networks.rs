@@ -23,11 +23,18 @@ pub(super) fn encoder(
     let mut blocks = Blocks { layers, config };
     let x = blocks.down(x)?;
     let x = blocks.middle("encoder.mid_block", &x)?;
-    let channels = 2 * config.latent_channels;
-    let mut x = blocks.last("encoder", &x, channels)?;
-    let mut layers = blocks.layers;
+    let x = blocks.last("encoder", &x, 2 * config.latent_channels)?;
+    moments(blocks.layers, x, config)
+}
+
+/// Ends an encoder whose last images have means and log-variances as channels.
+fn moments(
+    mut layers: Layers<'_>,
+    mut x: Images,
+    config: &Config,
+) -> Result<BuiltGraph, ForeignError> {
     if config.use_quant_conv {
-        x = layers.conv("quant_conv", &x, channels, Window::POINT)?;
+        x = layers.conv("quant_conv", &x, x.channels, Window::POINT)?;
     }
     let [mean, log_variance] = layers.halves(&x);
     let (least, most) = LOG_VARIANCES;
@@ -70,8 +77,8 @@ impl Blocks<'_> {
         for (place, &channels) in widths.iter().enumerate() {
             let name = format!("encoder.down_blocks.{place}");
             x = self.residuals(&name, x, channels, self.config.layers_per_block)?;
-            let is_last = place + 1 == widths.len();
-            if !is_last {
+            // The last block keeps the size.
+            if place + 1 < widths.len() {
                 let name = format!("{name}.downsamplers.0.conv");
                 x = self.layers.conv(&name, &x, channels, Window::HALVING)?;
             }
@@ -84,9 +91,9 @@ impl Blocks<'_> {
         let widths = &self.config.block_out_channels;
         for (place, &channels) in widths.iter().rev().enumerate() {
             let name = format!("decoder.up_blocks.{place}");
+            // diffusers has one more layer here than on the way down.
             x = self.residuals(&name, x, channels, self.config.layers_per_block + 1)?;
-            let is_last = place + 1 == widths.len();
-            if !is_last {
+            if place + 1 < widths.len() {
                 let name = format!("{name}.upsamplers.0.conv");
                 x = self.layers.doubled(&x);
                 x = self.layers.conv(&name, &x, channels, Window::SAME)?;

@@ -2,7 +2,7 @@
 
 use super::usage::Usage;
 use super::{FileFormat, Found, Inspection, NetworkFile, TensorLine, Verdict};
-use crate::onnx::Engine;
+use crate::onnx::{Engine, Graph};
 use std::fmt;
 
 impl fmt::Display for Inspection {
@@ -67,12 +67,8 @@ impl fmt::Display for NetworkFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let graph = &self.graph;
         let file = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let producer = match graph.producer.as_str() {
-            "" => "an unknown program",
-            producer => producer,
-        };
-        let sets = graph.operator_sets.iter();
-        let sets = joined(sets.map(|(domain, version)| format!("{domain} {version}")));
+        let producer = producer_in_words(graph);
+        let sets = operator_sets_in_words(graph);
         write!(f, "  {file}: written by {producer}, operators of {sets}")?;
         for port in &graph.inputs {
             write!(f, "\n    takes {port}")?;
@@ -80,36 +76,35 @@ impl fmt::Display for NetworkFile {
         for port in &graph.outputs {
             write!(f, "\n    gives {port}")?;
         }
-        let operators = graph.operators.iter();
-        let operators = joined(operators.map(|(operator, nodes)| format!("{nodes} × {operator}")));
+        let operators = operators_in_words(graph);
         write!(f, "\n    {} parameters; {operators}", graph.parameters)
     }
 }
 
+fn producer_in_words(graph: &Graph) -> &str {
+    match graph.producer.as_str() {
+        "" => "an unknown program",
+        producer => producer,
+    }
+}
+
+fn operator_sets_in_words(graph: &Graph) -> String {
+    let sets = graph.operator_sets.iter();
+    joined(sets.map(|(domain, version)| format!("{domain} {version}")))
+}
+
+fn operators_in_words(graph: &Graph) -> String {
+    let operators = graph.operators.iter();
+    joined(operators.map(|(operator, nodes)| format!("{nodes} × {operator}")))
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let abilities = match (self.encodes, self.decodes) {
-            (true, true) => "encodes and decodes",
-            (true, false) => "encodes, cannot decode",
-            (false, _) => "decodes, cannot encode",
-        };
-        let event = self.event.in_words();
+        let (abilities, event) = (abilities_in_words(self), self.event.in_words());
+        let likelihood = likelihood_in_words(self.has_likelihood);
         write!(f, "used as `{}`: {abilities} {event}; ", self.name)?;
-        let likelihood = if self.has_likelihood {
-            "a likelihood"
-        } else {
-            "no likelihood"
-        };
         write!(f, "latents {:?}; {likelihood}", self.latent_shape)?;
-        let engines = [
-            ("encoder", self.encoder_engine),
-            ("decoder", self.decoder_engine),
-        ];
-        let engines = engines.into_iter().filter_map(|(part, engine)| {
-            let engine = engine_in_words(engine?);
-            Some(format!("{part} runs on {engine}"))
-        });
-        write!(f, "\n  {}", joined(engines))?;
+        write!(f, "\n  {}", engines_in_words(self))?;
         if let Some(route) = self.route {
             write!(f, "\n  {route}")?;
         }
@@ -118,6 +113,32 @@ impl fmt::Display for Usage {
         }
         Ok(())
     }
+}
+
+fn abilities_in_words(usage: &Usage) -> &'static str {
+    match (usage.encodes, usage.decodes) {
+        (true, true) => "encodes and decodes",
+        (true, false) => "encodes, cannot decode",
+        (false, _) => "decodes, cannot encode",
+    }
+}
+
+fn likelihood_in_words(has_likelihood: bool) -> &'static str {
+    match has_likelihood {
+        true => "a likelihood",
+        false => "no likelihood",
+    }
+}
+
+fn engines_in_words(usage: &Usage) -> String {
+    let runs_on = |part: &str, engine| format!("{part} runs on {}", engine_in_words(engine));
+    let encoder = usage
+        .encoder_engine
+        .map(|engine| runs_on("encoder", engine));
+    let decoder = usage
+        .decoder_engine
+        .map(|engine| runs_on("decoder", engine));
+    joined(encoder.into_iter().chain(decoder))
 }
 
 fn engine_in_words(engine: Engine) -> &'static str {

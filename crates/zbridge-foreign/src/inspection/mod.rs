@@ -129,26 +129,34 @@ pub struct TensorLine {
 /// that is known here. All other problems are a [`Verdict`].
 pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection, ForeignError> {
     let path = path.as_ref();
-    let (format, found) = match tensor_format(path) {
-        Some(format) => (format, found_tensors(path, format)),
+    let (found, verdict) = match tensor_format(path) {
+        Some(format) => judge(found_tensors(path, format), format, || Verdict::WeightsOnly)?,
         None => {
             let files = ModelFiles::at(path)?;
-            (files.format(), found_model(&files))
+            judge(found_model(&files), files.format(), || {
+                verdict_of_model(path)
+            })?
         }
-    };
-    let (found, verdict) = match found {
-        Ok(found @ Found::Tensors { .. }) => (found, Verdict::WeightsOnly),
-        Ok(found) => (found, verdict_of_model(path)),
-        Err(error @ (ForeignError::Read { .. } | ForeignError::Unknown { .. })) => {
-            return Err(error);
-        }
-        Err(error) => (Found::Unreadable { format }, Verdict::unusable(&error)),
     };
     Ok(Inspection {
         path: path.into(),
         found,
         verdict,
     })
+}
+
+/// Returns what was found with its verdict. What cannot be read has a verdict of its own, unless the
+/// path is the problem.
+fn judge(
+    found: Result<Found, ForeignError>,
+    format: FileFormat,
+    verdict: impl FnOnce() -> Verdict,
+) -> Result<(Found, Verdict), ForeignError> {
+    match found {
+        Ok(found) => Ok((found, verdict())),
+        Err(error @ (ForeignError::Read { .. } | ForeignError::Unknown { .. })) => Err(error),
+        Err(error) => Ok((Found::Unreadable { format }, Verdict::unusable(&error))),
+    }
 }
 
 fn verdict_of_model(path: &Path) -> Verdict {
@@ -192,10 +200,7 @@ fn found_model(files: &ModelFiles) -> Result<Found, ForeignError> {
 fn found_networks(files: &NetworkFiles) -> Result<Found, ForeignError> {
     let mut networks = Vec::new();
     for path in [&files.encoder, &files.decoder].into_iter().flatten() {
-        networks.push(NetworkFile {
-            graph: Graph::read(&file_access::read(path)?, path)?,
-            path: path.clone(),
-        });
+        networks.push(NetworkFile::read(path)?);
     }
     Ok(Found::Networks { networks })
 }
@@ -219,6 +224,16 @@ impl ModelFiles {
             Self::Autoencoder(_) => FileFormat::AutoencoderKl,
             Self::Networks(_) => FileFormat::Onnx,
         }
+    }
+}
+
+impl NetworkFile {
+    fn read(path: &Path) -> Result<Self, ForeignError> {
+        let bytes = file_access::read(path)?;
+        Ok(Self {
+            path: path.into(),
+            graph: Graph::read(&bytes, path)?,
+        })
     }
 }
 

@@ -7,8 +7,8 @@ mod values;
 
 pub(crate) use event_section::{EventSection, event_value};
 pub(crate) use sections::{
-    DecoderSection, EncoderSection, LatentSection, LikelihoodKind, LikelihoodSection,
-    StatedOutputs, StatedScale, WrongKey,
+    DecoderSection, EncoderSection, LatentSection, LikelihoodKind, LikelihoodSection, StatedScale,
+    WrongKey,
 };
 pub(crate) use values::{Numbers, OutputName, Range};
 
@@ -71,6 +71,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoder_outputs::EncoderOutputs;
     use crate::spread::Spread;
 
     fn parsed(text: &str) -> Result<Manifest, ForeignError> {
@@ -92,7 +93,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             manifest.encoder.outputs(),
-            Ok(Some(StatedOutputs::Gaussian {
+            Ok(Some(EncoderOutputs::Gaussian {
                 mean: &OutputName::Name("mu".into()),
                 spread: &OutputName::Place(1),
                 kind: Spread::LogVariance,

@@ -1,5 +1,6 @@
 use super::values::{Numbers, OutputName, Range};
 use crate::decoding::DecoderOutputs;
+use crate::encoder_outputs::EncoderOutputs;
 use crate::layout::Layout;
 use crate::spread::Spread;
 use serde::Deserialize;
@@ -72,22 +73,6 @@ pub(crate) enum LikelihoodKind {
     None,
 }
 
-/// What a manifest states of an encoder's outputs, by their names.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum StatedOutputs<'a> {
-    Gaussian {
-        mean: &'a OutputName,
-        spread: &'a OutputName,
-        kind: Spread,
-    },
-    Halves {
-        output: &'a OutputName,
-        kind: Spread,
-    },
-    Point(&'a OutputName),
-    Samples(&'a OutputName),
-}
-
 /// What a manifest states of a network's numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum StatedScale<'a> {
@@ -103,6 +88,14 @@ pub(crate) struct WrongKey {
     pub(crate) why: &'static str,
 }
 
+const ONE_FORM: &str =
+    "only one of `mean` with one spread, `halves`, `point` and `samples` can hold";
+
+const NO_SPREAD: &str = "needs one of `log-variance`, `variance`, `standard-deviation`, \
+                         `log-standard-deviation`; state `point` for a latent without spread";
+
+const NO_MEAN: &str = "needs `mean` beside it";
+
 impl WrongKey {
     fn new(key: impl Into<String>, why: &'static str) -> Self {
         Self {
@@ -113,27 +106,19 @@ impl WrongKey {
 }
 
 impl EncoderSection {
-    /// Returns what the outputs are; `None` if nothing is stated.
-    pub(crate) fn outputs(&self) -> Result<Option<StatedOutputs<'_>>, WrongKey> {
+    /// Returns what the outputs are, by their names; `None` if nothing is stated.
+    pub(crate) fn outputs(&self) -> Result<Option<EncoderOutputs<&OutputName>>, WrongKey> {
         let spreads = self.spreads();
         let forms = [&self.mean, &self.halves, &self.point, &self.samples];
         if spreads.len() > 1 || forms.into_iter().flatten().count() > 1 {
-            let why =
-                "only one of `mean` with one spread, `halves`, `point` and `samples` can hold";
-            return Err(WrongKey::new("", why));
+            return Err(WrongKey::new("", ONE_FORM));
         }
         match (&self.mean, spreads.first()) {
             (Some(mean), Some(&(kind, spread))) => {
-                Ok(Some(StatedOutputs::Gaussian { mean, spread, kind }))
+                Ok(Some(EncoderOutputs::Gaussian { mean, spread, kind }))
             }
-            (Some(_), None) => Err(WrongKey::new(
-                "mean",
-                "needs one of `log-variance`, `variance`, `standard-deviation`, \
-                 `log-standard-deviation`; state `point` for a latent without spread",
-            )),
-            (None, Some((kind, _))) => {
-                Err(WrongKey::new(kind.to_string(), "needs `mean` beside it"))
-            }
+            (Some(_), None) => Err(WrongKey::new("mean", NO_SPREAD)),
+            (None, Some((kind, _))) => Err(WrongKey::new(kind.to_string(), NO_MEAN)),
             (None, None) => Ok(self.single_output()),
         }
     }
@@ -152,13 +137,15 @@ impl EncoderSection {
         spreads
     }
 
-    fn single_output(&self) -> Option<StatedOutputs<'_>> {
+    fn single_output(&self) -> Option<EncoderOutputs<&OutputName>> {
         if let Some(output) = &self.halves {
             let kind = self.second_half.unwrap_or(Spread::LogVariance);
-            return Some(StatedOutputs::Halves { output, kind });
+            return Some(EncoderOutputs::Halves { output, kind });
         }
-        let point = self.point.as_ref().map(StatedOutputs::Point);
-        point.or_else(|| self.samples.as_ref().map(StatedOutputs::Samples))
+        let point = self.point.as_ref();
+        let samples = self.samples.as_ref();
+        let point = point.map(|output| EncoderOutputs::Point { output });
+        point.or(samples.map(|output| EncoderOutputs::Samples { output }))
     }
 
     /// Returns the numbers that the encoder takes; `None` if nothing is stated.

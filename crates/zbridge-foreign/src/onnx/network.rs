@@ -56,28 +56,20 @@ impl Network {
         given_shape: Option<&[usize]>,
         as_chain: bool,
     ) -> Result<Self, ForeignError> {
-        let bytes = file_access::read(path)?;
-        let mut model = graph::parse(&bytes, path)?;
-        let graph = Graph::of(&model);
-        let port = only_input(path, &graph)?;
-        let data = external_data::take(&mut model, path)?;
+        let mut file = OnnxFile::read(path)?;
+        let port = only_input(path, &file.graph)?;
+        let as_chain = as_chain && can_be_chain(port);
+        // Weights before the shape: a file that names strange places is refused for that.
+        let data = external_data::take(&mut file.model, path)?;
         let input_shape = input_shape(path, port, given_shape)?;
-        let chain = match as_chain && can_be_chain(port) {
-            true => Chain::read(&model, &data, &input_shape),
+        let runner = match as_chain {
+            true => Chain::read(&file.model, &data, &input_shape).map(Runner::chain),
             false => None,
         };
-        let runner = match chain {
-            Some(chain) => Runner::Chain(Box::new(chain)),
-            None => {
-                // The file itself is opened if nothing in it was changed.
-                let is_changed = rewrite::rewrite(&mut model) || !data.is_empty();
-                let model = if is_changed {
-                    encoded(&model, path)?
-                } else {
-                    bytes
-                };
-                Runner::rten(path, &graph, OnnxBytes { model, data }, &input_shape)?
-            }
+        let graph = file.graph.clone();
+        let runner = match runner {
+            Some(chain) => chain,
+            None => file.into_rten(data, &input_shape)?,
         };
         Ok(Self {
             path: path.into(),
@@ -162,7 +154,48 @@ impl Network {
     }
 }
 
+/// An ONNX file in memory.
+struct OnnxFile<'a> {
+    path: &'a Path,
+    bytes: Vec<u8>,
+    model: ModelProto,
+    graph: Graph,
+}
+
+impl<'a> OnnxFile<'a> {
+    fn read(path: &'a Path) -> Result<Self, ForeignError> {
+        let bytes = file_access::read(path)?;
+        let model = graph::parse(&bytes, path)?;
+        Ok(Self {
+            path,
+            bytes,
+            graph: Graph::of(&model),
+            model,
+        })
+    }
+
+    /// Returns the general engine with this network, whose weights are partly in `data`.
+    fn into_rten(
+        mut self,
+        data: BTreeMap<String, Vec<u8>>,
+        input_shape: &[usize],
+    ) -> Result<Runner, ForeignError> {
+        let is_changed = rewrite::rewrite(&mut self.model) || !data.is_empty();
+        let model = match is_changed {
+            true => encoded(&self.model, self.path)?,
+            // The file itself: encoding it again could lose what is not known here.
+            false => self.bytes,
+        };
+        let bytes = OnnxBytes { model, data };
+        Runner::rten(self.path, &self.graph, bytes, input_shape)
+    }
+}
+
 impl Runner {
+    fn chain(chain: Chain) -> Self {
+        Self::Chain(Box::new(chain))
+    }
+
     fn rten(
         path: &Path,
         graph: &Graph,

@@ -4,7 +4,7 @@ use super::parallel_map;
 use super::rten_error::{load_error, panic_message};
 use crate::ForeignError;
 use ndarray::{Array2, ArrayView2, Axis};
-use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor, TensorView};
 use std::collections::BTreeMap;
@@ -94,11 +94,8 @@ impl RtenNetwork {
         })?;
         let mut outputs = Vec::new();
         for (place, &output) in wanted.iter().enumerate() {
-            let mut whole = Array2::zeros((rows.nrows(), self.output_size(output)));
-            for (mut target, part) in whole.axis_chunks_iter_mut(Axis(0), at_once).zip(&parts) {
-                target.assign(&part[place]);
-            }
-            outputs.push(whole);
+            let parts = parts.iter().map(|part| &part[place]);
+            outputs.push(joined(parts, self.output_size(output)));
         }
         Ok(outputs)
     }
@@ -184,6 +181,17 @@ impl RtenNetwork {
         wanted: &[usize],
         pool: &Arc<ThreadPool>,
     ) -> Result<Vec<RawOutput>, ForeignError> {
+        let values = self.run_engine(rows, wanted, pool)?;
+        let outputs = values.into_iter();
+        outputs.map(|value| self.raw_output(value)).collect()
+    }
+
+    fn run_engine(
+        &self,
+        rows: ArrayView2<'_, f32>,
+        wanted: &[usize],
+        pool: &Arc<ThreadPool>,
+    ) -> Result<Vec<Value>, ForeignError> {
         let shape = [&[rows.nrows()], self.input_shape.as_slice()].concat();
         let values = rows.as_slice().expect("rows are row-major");
         let input = TensorView::from_data(shape.as_slice(), values);
@@ -193,17 +201,14 @@ impl RtenNetwork {
             let inputs = vec![(self.input, input.into())];
             self.model.run(inputs, &outputs, Some(options))
         };
-        // The engine panics on some graphs that it should refuse.
-        let result = catch_unwind(AssertUnwindSafe(run))
-            .map_err(|panic| self.failed_while_running(panic_message(&*panic)))?;
-        let values = result.map_err(|error| self.failed_while_running(error.to_string()))?;
-        values
-            .into_iter()
-            .map(|value| self.raw_output(value))
-            .collect()
+        // The engine panics on some graphs that it should refuse. Nothing of it is used after that.
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(result) => result.map_err(|error| self.failed_while_running(error.to_string())),
+            Err(panic) => Err(self.failed_while_running(panic_message(&*panic))),
+        }
     }
 
-    fn raw_output(&self, value: rten::Value) -> Result<RawOutput, ForeignError> {
+    fn raw_output(&self, value: Value) -> Result<RawOutput, ForeignError> {
         let tensor: Tensor<f32> = value
             .try_into()
             .map_err(|_| self.failed_while_running("an output holds no floats".into()))?;
@@ -233,6 +238,16 @@ impl RtenNetwork {
     fn failed_on_batch(&self, reason: String) -> ForeignError {
         ForeignError::engine(&self.path, "on a batch", reason)
     }
+}
+
+/// Returns parts with consecutive rows as one array, `[rows, size]`.
+fn joined<'a>(parts: impl Iterator<Item = &'a Array2<f32>>, size: usize) -> Array2<f32> {
+    let mut whole = Array2::zeros((0, size));
+    for part in parts {
+        let joined = whole.append(Axis(0), part.view());
+        joined.expect("all parts have rows of this size");
+    }
+    whole
 }
 
 /// Returns the rows with rows of zeros below them, `full` altogether.

@@ -144,6 +144,7 @@ fn check_message<'a>(message: Pending<'a>, pending: &mut Vec<Pending<'a>>) -> Re
         let field = part
             .field()
             .ok_or_else(|| fault("a field that ends too early"))?;
+        // Numbers were checked when they were read.
         let Field::WithLength { number, content } = field else {
             continue;
         };

@@ -2,9 +2,10 @@ use super::likelihood::ResolvedLikelihood;
 use super::resolver::Resolver;
 use crate::ForeignError;
 use crate::decoding::Decoding;
-use crate::foreign_model::{Decoder, Encoder};
+use crate::foreign_model::Decoder;
 use crate::onnx::Network;
 use crate::preprocessing::Preprocessing;
+use crate::shape::checked_size;
 use std::path::Path;
 use zbridge_core::EventKind;
 
@@ -12,11 +13,11 @@ impl Resolver<'_> {
     pub(super) fn decoder(
         &mut self,
         path: &Path,
-        encoder: Option<&Encoder>,
+        latent_shape: Option<Vec<usize>>,
         event: &EventKind,
         preprocessing: Preprocessing,
     ) -> Result<Decoder, ForeignError> {
-        let network = self.decoder_network(path, encoder)?;
+        let network = self.decoder_network(path, latent_shape)?;
         self.note_fixed_batch("decoder", &network);
         let output = self.observation_output(&network, event)?;
         let ResolvedLikelihood {
@@ -39,14 +40,14 @@ impl Resolver<'_> {
     fn decoder_network(
         &self,
         path: &Path,
-        encoder: Option<&Encoder>,
+        latent_shape: Option<Vec<usize>>,
     ) -> Result<Network, ForeignError> {
         let by_file = Network::open(path, None);
         let Err(ForeignError::Unresolved { .. }) = by_file else {
             return by_file;
         };
         let stated = self.manifest.latent.shape.clone();
-        match stated.or_else(|| encoder?.latent_shape()) {
+        match stated.or(latent_shape) {
             Some(shape) => Network::open(path, Some(&shape)),
             None => by_file,
         }
@@ -58,25 +59,39 @@ impl Resolver<'_> {
         network: &Network,
         event: &EventKind,
     ) -> Result<usize, ForeignError> {
-        let fits = |shape: &Vec<usize>| shape.iter().product::<usize>() == event.size();
-        let shapes = network.output_shapes();
         let stated = &self.manifest.decoder.output;
+        let outputs = network.output_shapes();
         let place = match stated {
             Some(name) => self.output_place("decoder", "output", name, network)?,
-            None => shapes.iter().position(fits).unwrap_or(0),
+            // If none has the size, the first is the one that the error tells about.
+            None => outputs
+                .iter()
+                .position(|shape| fits(shape, event))
+                .unwrap_or(0),
         };
-        let name = &network.graph().outputs[place].name;
-        if !fits(&shapes[place]) {
-            let (shape, event) = (&shapes[place], event.in_words());
-            let why = format!(
-                "the decoder's output `{name}` is {shape:?} a row, but the model is of {event}"
-            );
-            return Err(self.unresolved(why, "[event], or `output` in [decoder]"));
+        if !fits(&outputs[place], event) {
+            return Err(self.wrong_output(network, place, event));
         }
-        if shapes.len() > 1 && stated.is_none() {
+        if outputs.len() > 1 && stated.is_none() {
+            let name = &network.graph().outputs[place].name;
             let why = "the first output of the size of an observation";
             self.guess("decoder.output", format!("{name:?}"), why);
         }
         Ok(place)
     }
+
+    fn wrong_output(&self, network: &Network, place: usize, event: &EventKind) -> ForeignError {
+        let name = &network.graph().outputs[place].name;
+        let shape = &network.output_shapes()[place];
+        let event = event.in_words();
+        let why = format!(
+            "the decoder's output `{name}` is {shape:?} a row, but the model is of {event}"
+        );
+        self.unresolved(why, "[event], or `output` in [decoder]")
+    }
+}
+
+/// Returns whether an output of this shape can be an observation, in any layout.
+fn fits(shape: &[usize], event: &EventKind) -> bool {
+    checked_size(shape) == Some(event.size())
 }

@@ -1,12 +1,12 @@
 use super::graphs::Graphs;
 use super::output_names::{self, NamedGaussian};
-use super::preprocessing::EncoderPreprocessing;
+use super::preprocessing::PartPreprocessing;
 use super::resolver::Resolver;
 use crate::ForeignError;
 use crate::encoder_outputs::EncoderOutputs;
 use crate::foreign_model::Encoder;
 use crate::layout::Layout;
-use crate::manifest::{OutputName, StatedOutputs};
+use crate::manifest::{OutputName, WrongKey};
 use crate::onnx::{Network, Port};
 use crate::shape::{checked_size, same_size};
 use crate::spread::Spread;
@@ -19,7 +19,7 @@ impl Resolver<'_> {
         path: &Path,
         graphs: &Graphs,
         event: &EventKind,
-        preprocessing: EncoderPreprocessing,
+        preprocessing: PartPreprocessing,
     ) -> Result<Encoder, ForeignError> {
         let shape = input_shape(graphs.encoder_input(), preprocessing.layout, event);
         let network = Network::open(path, Some(&shape))?;
@@ -28,19 +28,26 @@ impl Resolver<'_> {
             Some(outputs) => outputs,
             None => self.guessed_encoder_outputs(&network, graphs.decoder_input())?,
         };
-        let latent = outputs.latent_shape(network.output_shapes());
-        if latent.is_none_or(|shape| shape.contains(&0)) {
-            let words = outputs.in_words();
-            let found = outputs_of(&network);
-            let why = format!("the encoder's outputs are no {words}: it gives {found}");
-            let remedy = "`mean` and `log-variance`, `halves`, `point` or `samples` in [encoder]";
-            return Err(self.unresolved(why, remedy));
-        }
-        Ok(Encoder {
+        let encoder = Encoder {
             network,
             preprocessing: preprocessing.preprocessing,
             outputs,
-        })
+        };
+        self.check_latent_shape(&encoder)?;
+        Ok(encoder)
+    }
+
+    /// Checks that the outputs are what they are taken for.
+    fn check_latent_shape(&self, encoder: &Encoder) -> Result<(), ForeignError> {
+        let shape = encoder.latent_shape();
+        if shape.is_some_and(|shape| !shape.contains(&0)) {
+            return Ok(());
+        }
+        let words = encoder.outputs.in_words();
+        let found = outputs_of(&encoder.network);
+        let why = format!("the encoder's outputs are no {words}: it gives {found}");
+        let remedy = "`mean` and `log-variance`, `halves`, `point` or `samples` in [encoder]";
+        Err(self.unresolved(why, remedy))
     }
 
     /// Returns what the manifest states of the outputs.
@@ -48,32 +55,13 @@ impl Resolver<'_> {
         &self,
         network: &Network,
     ) -> Result<Option<EncoderOutputs>, ForeignError> {
-        let place = |key: &str, name: &OutputName| self.output_place("encoder", key, name, network);
         let stated = self.manifest.encoder.outputs();
-        let stated =
-            stated.map_err(|wrong| self.manifest.wrong("encoder", &wrong.key, wrong.why))?;
-        Ok(match stated {
-            None => None,
-            Some(StatedOutputs::Gaussian { mean, spread, kind }) => {
-                Some(EncoderOutputs::Gaussian {
-                    mean: place("mean", mean)?,
-                    spread: place(&kind.to_string(), spread)?,
-                    kind,
-                })
-            }
-            Some(StatedOutputs::Halves { output, kind }) => {
-                let output = place("halves", output)?;
-                Some(EncoderOutputs::Halves { output, kind })
-            }
-            Some(StatedOutputs::Point(output)) => {
-                let output = place("point", output)?;
-                Some(EncoderOutputs::Point { output })
-            }
-            Some(StatedOutputs::Samples(output)) => {
-                let output = place("samples", output)?;
-                Some(EncoderOutputs::Samples { output })
-            }
-        })
+        let wrong = |WrongKey { key, why }| self.manifest.wrong("encoder", &key, why);
+        let place = |key: &str, name: &OutputName| self.output_place("encoder", key, name, network);
+        match stated.map_err(wrong)? {
+            Some(stated) => stated.try_map(place).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Returns what the outputs are by their names, or else by their number and shapes.
@@ -137,20 +125,10 @@ impl Resolver<'_> {
     ) -> EncoderOutputs {
         let latent = decoder_input.and_then(Port::row_shape);
         let latent_size = latent.as_deref().and_then(checked_size);
-        let size = checked_size(shape);
-        let is_twice_as_large = match latent_size {
-            Some(latent) => size == latent.checked_mul(2),
-            None => output_names::is_halves(name),
-        };
-        let is_even = shape.first().is_some_and(|first| first.is_multiple_of(2));
-        if is_even && is_twice_as_large {
-            let why = match latent_size {
-                Some(_) => "the only output, twice as large as what the decoder takes",
-                None => "its name",
-            };
+        if let Some(why) = halves_evidence(name, shape, latent_size) {
             return self.guess_halves(name, why);
         }
-        let why = match latent_size == size {
+        let why = match latent_size == checked_size(shape) {
             true => "the only output, as large as what the decoder takes",
             false => "the only output: a latent without spread",
         };
@@ -169,6 +147,23 @@ impl Resolver<'_> {
     fn guess_output(&mut self, key: &str, name: &str, why: &str) {
         self.guess(&format!("encoder.{key}"), format!("{name:?}"), why);
     }
+}
+
+/// Returns the evidence that an output holds means and then log-variances; `None` without any.
+fn halves_evidence(
+    name: &str,
+    shape: &[usize],
+    latent_size: Option<usize>,
+) -> Option<&'static str> {
+    let is_even = shape.first()?.is_multiple_of(2);
+    let (is_halves, why) = match latent_size {
+        Some(latent) => (
+            checked_size(shape) == latent.checked_mul(2),
+            "the only output, twice as large as what the decoder takes",
+        ),
+        None => (output_names::is_halves(name), "its name"),
+    };
+    (is_even && is_halves).then_some(why)
 }
 
 /// Returns the shape of one row of an encoder's input.

@@ -3,6 +3,7 @@ use super::resolver::Resolver;
 use crate::ForeignError;
 use crate::layout::Layout;
 use crate::manifest::event_value;
+use crate::onnx::Port;
 use crate::shape::checked_size;
 use std::ops::Range;
 use zbridge_core::EventKind;
@@ -50,13 +51,8 @@ impl Resolver<'_> {
             Some(_) => ("the encoder's input", graphs.encoder_input()),
             None => ("the decoder's output", graphs.decoder_output()),
         };
-        let shape = port.and_then(|port| port.row_shape());
-        let Some(shape) = shape.filter(|shape| !shape.is_empty() && !shape.contains(&0)) else {
-            let why = format!("{part} does not tell how large an observation is");
-            let remedy = "[event] with kind = \"image\", channels, height and width, or another \
-                          kind";
-            return Err(self.unresolved(why, remedy));
-        };
+        let shape = port.and_then(row_shape);
+        let shape = shape.ok_or_else(|| self.unknown_event(part))?;
         let (encoder, decoder) = (&self.manifest.encoder, &self.manifest.decoder);
         let layout = encoder.layout.or(decoder.layout);
         let EventGuess { event, why } = guess(&shape, layout, gives_classes(graphs));
@@ -64,6 +60,19 @@ impl Resolver<'_> {
         self.guess("event", event_value(&event), why);
         Ok(event)
     }
+
+    fn unknown_event(&self, part: &str) -> ForeignError {
+        let why = format!("{part} does not tell how large an observation is");
+        let remedy = "[event] with kind = \"image\", channels, height and width, or another kind";
+        self.unresolved(why, remedy)
+    }
+}
+
+/// Returns the shape of one row, if it is stated and has numbers in it.
+fn row_shape(port: &Port) -> Option<Vec<usize>> {
+    let shape = port.row_shape()?;
+    let has_numbers = !shape.is_empty() && !shape.contains(&0);
+    has_numbers.then_some(shape)
 }
 
 /// Returns whether the decoder ends in a softmax, or the logarithm of one.
@@ -79,6 +88,7 @@ fn guess(shape: &[usize], layout: Option<Layout>, gives_classes: bool) -> EventG
         [height, width, channels] if layout == Some(Layout::Nhwc) => {
             image(channels, height, width, "")
         }
+        // If both ends could be channels, the order of PyTorch is likelier.
         [channels, height, width] if has_channels(channels) || layout == Some(Layout::Nchw) => {
             image(channels, height, width, "")
         }

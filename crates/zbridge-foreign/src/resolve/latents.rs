@@ -8,6 +8,12 @@ use crate::shape::{checked_size, same_size};
 /// Dimensions of a latent space above which a mistake is likelier than a model.
 const MOST_DIMENSIONS: usize = 1 << 24;
 
+/// The shape of a latent in the networks, and which network tells it.
+struct FoundShape {
+    shape: Vec<usize>,
+    why: &'static str,
+}
+
 impl Resolver<'_> {
     /// Returns the latents that both networks share.
     pub(super) fn latents(
@@ -17,33 +23,62 @@ impl Resolver<'_> {
     ) -> Result<LatentSpace, ForeignError> {
         let given = encoder.and_then(Encoder::latent_shape);
         let taken = decoder.map(|decoder| decoder.network.input_shape().to_vec());
-        let (found, why) = match (given, taken) {
-            (Some(given), Some(taken)) if !same_size(&given, &taken) => {
-                let why = format!(
-                    "the encoder gives latents of shape {given:?}, but the decoder takes {taken:?}"
-                );
-                let remedy = "what the encoder's outputs are, in [encoder]";
-                return Err(self.unresolved(why, remedy));
-            }
-            (_, Some(taken)) => (taken, "the decoder takes it"),
-            (Some(given), None) => (given, "the encoder gives it"),
-            (None, None) => return Err(self.unusable_latents(&[])),
-        };
-        let shape = match &self.manifest.latent.shape {
-            Some(stated) => self.checked_shape(stated, &found)?,
-            None => {
-                self.guess("latent.shape", format!("{found:?}"), why);
-                found
-            }
-        };
-        let is_usable = |size| (1..=MOST_DIMENSIONS).contains(&size);
-        if !checked_size(&shape).is_some_and(is_usable) {
-            return Err(self.unusable_latents(&shape));
-        }
+        let found = self.found_shape(given, taken)?;
+        let shape = self.stated_or_found(found)?;
+        self.check_size(&shape)?;
+        // Latents without dimensions are one channel.
         let channels = shape.first().copied().unwrap_or(1);
         let shift = self.shift(channels)?;
         let scale = self.scale(channels)?;
         Ok(LatentSpace::new(shape, &shift, &scale))
+    }
+
+    /// Returns the shape that the decoder takes, or the encoder gives.
+    fn found_shape(
+        &self,
+        given: Option<Vec<usize>>,
+        taken: Option<Vec<usize>>,
+    ) -> Result<FoundShape, ForeignError> {
+        match (given, taken) {
+            (Some(given), Some(taken)) if !same_size(&given, &taken) => {
+                Err(self.different_sizes(&given, &taken))
+            }
+            // Shapes may differ if sizes do not: users see latents as rows.
+            (_, Some(shape)) => Ok(FoundShape {
+                shape,
+                why: "the decoder takes it",
+            }),
+            (Some(shape), None) => Ok(FoundShape {
+                shape,
+                why: "the encoder gives it",
+            }),
+            (None, None) => Err(self.unusable_latents(&[])),
+        }
+    }
+
+    fn different_sizes(&self, given: &[usize], taken: &[usize]) -> ForeignError {
+        let why = format!(
+            "the encoder gives latents of shape {given:?}, but the decoder takes {taken:?}"
+        );
+        self.unresolved(why, "what the encoder's outputs are, in [encoder]")
+    }
+
+    fn stated_or_found(&mut self, found: FoundShape) -> Result<Vec<usize>, ForeignError> {
+        let FoundShape { shape, why } = found;
+        match &self.manifest.latent.shape {
+            Some(stated) => self.checked_shape(stated, &shape),
+            None => {
+                self.guess("latent.shape", format!("{shape:?}"), why);
+                Ok(shape)
+            }
+        }
+    }
+
+    fn check_size(&self, shape: &[usize]) -> Result<(), ForeignError> {
+        match checked_size(shape) {
+            Some(1..=MOST_DIMENSIONS) => Ok(()),
+            _ => Err(self.unusable_latents(shape)),
+        }
     }
 
     fn unusable_latents(&self, shape: &[usize]) -> ForeignError {
@@ -55,13 +90,10 @@ impl Resolver<'_> {
         if same_size(stated, found) {
             return Ok(stated.to_vec());
         }
-        let size = |shape: &[usize]| match checked_size(shape) {
-            Some(size) => size.to_string(),
-            None => "too many".into(),
-        };
-        let (stated_size, found_size) = (size(stated), size(found));
         let why = format!(
-            "{stated:?} holds {stated_size} numbers, but the networks' latents {found_size}"
+            "{stated:?} holds {} numbers, but the networks' latents {}",
+            size_in_words(stated),
+            size_in_words(found)
         );
         Err(self.manifest.wrong("latent", "shape", why))
     }
@@ -95,5 +127,12 @@ impl Resolver<'_> {
         let why =
             format!("one number, or one for each of {channels} channels, finite, and no scale 0");
         Err(self.manifest.wrong("latent", key, why))
+    }
+}
+
+fn size_in_words(shape: &[usize]) -> String {
+    match checked_size(shape) {
+        Some(size) => size.to_string(),
+        None => "too many".into(),
     }
 }

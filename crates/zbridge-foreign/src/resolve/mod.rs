@@ -16,7 +16,7 @@ pub(crate) use likelihood::ResolvedLikelihood;
 pub(crate) use resolver::Resolver;
 
 use crate::ForeignError;
-use crate::foreign_model::ForeignModel;
+use crate::foreign_model::{Encoder, ForeignModel};
 use crate::manifest::Manifest;
 use graphs::Graphs;
 use std::path::PathBuf;
@@ -48,10 +48,12 @@ pub(crate) fn resolve(
         Some(path) => Some(resolver.encoder(path, &graphs, &event, preprocessing.encoder)?),
         None => None,
     };
+    // The decoder may need the encoder's latents to know the shape of its input.
+    let latent_shape = encoder.as_ref().and_then(Encoder::latent_shape);
     let decoder = match &files.decoder {
         Some(path) => {
-            let encoder = encoder.as_ref();
-            Some(resolver.decoder(path, encoder, &event, preprocessing.decoder)?)
+            let preprocessing = preprocessing.decoder.preprocessing;
+            Some(resolver.decoder(path, latent_shape, &event, preprocessing)?)
         }
         None => None,
     };

@@ -9,14 +9,25 @@ use zbridge_core::EventKind;
 
 /// The preprocessing of both networks, whether they are there or not.
 pub(super) struct ResolvedPreprocessing {
-    pub(super) encoder: EncoderPreprocessing,
-    pub(super) decoder: Preprocessing,
+    pub(super) encoder: PartPreprocessing,
+    pub(super) decoder: PartPreprocessing,
 }
 
-/// The preprocessing of an encoder, and the layout that it has.
-pub(super) struct EncoderPreprocessing {
+/// The preprocessing of a network, and the layout that it has.
+pub(super) struct PartPreprocessing {
     pub(super) layout: Layout,
     pub(super) preprocessing: Preprocessing,
+}
+
+/// What is known of the observations of a network.
+struct Part<'a> {
+    /// `encoder` or `decoder`.
+    name: &'static str,
+    stated_layout: Option<Layout>,
+    stated_scale: Result<Option<StatedScale<'a>>, WrongKey>,
+    /// The input or output that is an observation.
+    port: Option<&'a Port>,
+    range: Option<RangeGuess>,
 }
 
 /// A range that was inferred, and the evidence for it.
@@ -35,28 +46,42 @@ impl Resolver<'_> {
         event: &EventKind,
     ) -> Result<ResolvedPreprocessing, ForeignError> {
         let (encoder, decoder) = (&self.manifest.encoder, &self.manifest.decoder);
-        let encoder_scales = self.stated_scales("encoder", encoder.scale(), event)?;
-        let decoder_scales = self.stated_scales("decoder", decoder.scale(), event)?;
-        let encoder_layout = encoder.layout;
-        let encoder_layout =
-            encoder_layout.unwrap_or_else(|| fitting_layout(graphs.encoder_input(), event));
-        let decoder_layout = decoder.layout;
-        let decoder_layout =
-            decoder_layout.unwrap_or_else(|| fitting_layout(graphs.decoder_output(), event));
-        let encoder_scales = match encoder_scales {
-            Some(scales) => scales,
-            None => self.guessed_scales("encoder", encoder_range(graphs), event),
+        let encoder = Part {
+            name: "encoder",
+            stated_layout: encoder.layout,
+            stated_scale: encoder.scale(),
+            port: graphs.encoder_input(),
+            range: encoder_range(graphs),
         };
-        let decoder_scales = match decoder_scales {
-            Some(scales) => scales,
-            None => self.guessed_scales("decoder", decoder_range(graphs), event),
+        let decoder = Part {
+            name: "decoder",
+            stated_layout: decoder.layout,
+            stated_scale: decoder.scale(),
+            port: graphs.decoder_output(),
+            range: decoder_range(graphs),
         };
         Ok(ResolvedPreprocessing {
-            encoder: EncoderPreprocessing {
-                layout: encoder_layout,
-                preprocessing: Preprocessing::new(encoder_scales, encoder_layout, event),
-            },
-            decoder: Preprocessing::new(decoder_scales, decoder_layout, event),
+            encoder: self.part_preprocessing(encoder, event)?,
+            decoder: self.part_preprocessing(decoder, event)?,
+        })
+    }
+
+    fn part_preprocessing(
+        &mut self,
+        part: Part<'_>,
+        event: &EventKind,
+    ) -> Result<PartPreprocessing, ForeignError> {
+        let scales = match self.stated_scales(part.name, part.stated_scale, event)? {
+            Some(scales) => scales,
+            None => self.guessed_scales(part.name, part.range, event),
+        };
+        let layout = match part.stated_layout {
+            Some(layout) => layout,
+            None => fitting_layout(part.port, event),
+        };
+        Ok(PartPreprocessing {
+            layout,
+            preprocessing: Preprocessing::new(scales, layout, event),
         })
     }
 
@@ -84,23 +109,22 @@ impl Resolver<'_> {
         sds: &[f32],
         channels: usize,
     ) -> Result<Vec<ChannelScale>, ForeignError> {
-        let (Some(means), Some(sds)) = (each_channel(means, channels), each_channel(sds, channels))
+        let Some((means, sds)) = each_channel(means, channels).zip(each_channel(sds, channels))
         else {
             let why = format!(
                 "one number, or one for each of {channels} channels, for means and sds alike"
             );
             return Err(self.manifest.wrong(section, "channel-means", why));
         };
-        let are_means = means.iter().all(|mean| mean.is_finite());
-        let are_sds = sds.iter().all(|sd| sd.is_finite() && *sd > 0.0);
-        if !are_means || !are_sds {
+        if !are_moments(&means, &sds) {
             let why = "must be positive, and all numbers finite";
             return Err(self.manifest.wrong(section, "channel-sds", why));
         }
-        let scales = means.into_iter().zip(sds);
-        Ok(scales
-            .map(|(mean, sd)| ChannelScale::standardised(mean, sd))
-            .collect())
+        let mut scales = Vec::with_capacity(channels);
+        for (mean, sd) in means.into_iter().zip(sds) {
+            scales.push(ChannelScale::standardised(mean, sd));
+        }
+        Ok(scales)
     }
 
     /// Returns the scale of each channel: the range that was inferred for images, and the numbers
@@ -123,6 +147,11 @@ impl Resolver<'_> {
 
 fn range_scales(range: Range, event: &EventKind) -> Vec<ChannelScale> {
     vec![ChannelScale::range(range.low, range.high); channels(event)]
+}
+
+fn are_moments(means: &[f32], sds: &[f32]) -> bool {
+    let are_means = means.iter().all(|mean| mean.is_finite());
+    are_means && sds.iter().all(|sd| sd.is_finite() && *sd > 0.0)
 }
 
 /// Returns a number for each channel; `None` if there are others than one or that many.

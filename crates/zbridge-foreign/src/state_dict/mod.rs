@@ -75,25 +75,39 @@ impl StateDict {
     /// # Errors
     /// [`ForeignError::NoTensor`], [`ForeignError::Shape`], [`ForeignError::NumberType`].
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<ArrayD<f32>, ForeignError> {
-        let tensor = self.tensor(name).ok_or_else(|| ForeignError::NoTensor {
+        let tensor = self.tensor(name);
+        let tensor = tensor.ok_or_else(|| self.no_tensor(name, shape))?;
+        if tensor.shape() != shape {
+            return Err(self.wrong_shape(name, tensor, shape));
+        }
+        let values = tensor.to_f32();
+        values.ok_or_else(|| self.wrong_type(name, tensor))
+    }
+
+    fn no_tensor(&self, name: &str, expected: &[usize]) -> ForeignError {
+        ForeignError::NoTensor {
             path: self.path.clone(),
             tensor: name.into(),
-            expected: shape.to_vec(),
-        })?;
-        if tensor.shape() != shape {
-            return Err(ForeignError::Shape {
-                path: self.path.clone(),
-                tensor: name.into(),
-                expected: shape.to_vec(),
-                found: tensor.shape().to_vec(),
-            });
+            expected: expected.to_vec(),
         }
-        tensor.to_f32().ok_or_else(|| ForeignError::NumberType {
+    }
+
+    fn wrong_shape(&self, name: &str, tensor: &NamedTensor, expected: &[usize]) -> ForeignError {
+        ForeignError::Shape {
+            path: self.path.clone(),
+            tensor: name.into(),
+            expected: expected.to_vec(),
+            found: tensor.shape().to_vec(),
+        }
+    }
+
+    fn wrong_type(&self, name: &str, tensor: &NamedTensor) -> ForeignError {
+        ForeignError::NumberType {
             path: self.path.clone(),
             tensor: name.into(),
             expected: "float16, bfloat16, float32 or float64",
             found: tensor.number_type().to_string(),
-        })
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use zip::ZipArchive;
+use zip::read::ZipFile;
 
 /// The largest pickle that is read, in bytes: names and shapes of a million tensors.
 const LARGEST_PICKLE: u64 = 256 << 20;
@@ -70,27 +71,26 @@ impl<'a> TorchArchive<'a> {
     /// Returns the bytes of a file in the archive, of at most `limit` bytes.
     fn entry(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, ForeignError> {
         let place = format!("{name} in the archive");
-        let damaged = |why: String| ForeignError::damaged(self.path, place.as_str(), why);
-        let entry = self
-            .zip
-            .by_name(&format!("{}{name}", self.folder))
-            .map_err(|error| damaged(error.to_string()))?;
-        let size = entry.size();
-        file_access::check_size(self.path, &place, size, limit)?;
-        let mut bytes = Vec::new();
-        // An entry can inflate to more than the size that it states.
-        entry
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|error| damaged(error.to_string()))?;
-        match bytes.len() as u64 == size {
-            true => Ok(bytes),
-            false => Err(damaged(format!(
-                "{size} bytes expected, {} found",
-                bytes.len()
-            ))),
-        }
+        let path = self.path;
+        let damaged = |why: String| ForeignError::damaged(path, place.as_str(), why);
+        let entry = self.zip.by_name(&format!("{}{name}", self.folder));
+        let entry = entry.map_err(|error| damaged(error.to_string()))?;
+        file_access::check_size(path, &place, entry.size(), limit)?;
+        read_entry(entry, limit).map_err(damaged)
     }
+}
+
+/// Returns the bytes of a file in an archive; as an error, why it cannot be read.
+fn read_entry(entry: ZipFile<'_, Cursor<&[u8]>>, limit: u64) -> Result<Vec<u8>, String> {
+    let size = entry.size();
+    let mut bytes = Vec::new();
+    // An entry can inflate to more than the size that it states.
+    let read = entry.take(limit).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 != size {
+        return Err(format!("{size} bytes expected, {} found", bytes.len()));
+    }
+    Ok(bytes)
 }
 
 /// Returns the folder that has the pickle in it.

@@ -2,7 +2,7 @@
 
 use super::checkpoint::{self, TensorName};
 use super::named_tensor::NamedTensor;
-use super::pickle;
+use super::pickle::{self, Pickle};
 use super::torch_archive::TorchArchive;
 use crate::ForeignError;
 use std::collections::BTreeMap;
@@ -24,16 +24,19 @@ pub(super) fn read(
     }
     let mut archive = TorchArchive::open(bytes, path)?;
     let pickle = pickle::read(&archive.pickle()?, path)?;
-    let names = checkpoint::model_tensors(&pickle)
-        .map_err(|why| ForeignError::damaged(path, "its pickle", why))?;
     let mut tensors = BTreeMap::new();
-    for TensorName { name, tensor } in names {
+    for TensorName { name, tensor } in model_tensors(&pickle, path)? {
         let view = &pickle.objects.tensors[tensor];
         let storage = &pickle.objects.storages[view.storage];
         let tensor = archive.tensor(&name, view, storage)?;
         tensors.insert(name, tensor);
     }
     Ok(tensors)
+}
+
+fn model_tensors(pickle: &Pickle, path: &Path) -> Result<Vec<TensorName>, ForeignError> {
+    let tensors = checkpoint::model_tensors(pickle);
+    tensors.map_err(|why| ForeignError::damaged(path, "its pickle", why))
 }
 
 fn other_format(bytes: &[u8], path: &Path) -> ForeignError {

@@ -1,6 +1,6 @@
-use super::super::operator::Operator;
 use super::constants::Constants;
 use super::term::Term;
+use crate::onnx::operator::Operator;
 use rten_onnx::onnx::NodeProto;
 use std::collections::HashMap;
 use zbridge_infer::Activation;
@@ -36,13 +36,9 @@ impl<'a> ActivationPattern<'a> {
             let activation = activation(&term.to_string());
             matched.add(place, node, term)?;
             match activation {
-                // What is used elsewhere too must be computed.
+                // Values that other nodes use too must be computed.
                 Some(activation) if matched.are_used_up(&uses) => {
-                    return Some(Self {
-                        activation,
-                        output: node.output()?,
-                        nodes: matched.nodes,
-                    });
+                    return Some(matched.into_pattern(activation));
                 }
                 _ if matched.nodes.len() == MOST_NODES => return None,
                 _ => {}
@@ -95,6 +91,14 @@ impl<'a> Matched<'a> {
         Some(())
     }
 
+    fn into_pattern(self, activation: Activation) -> ActivationPattern<'a> {
+        ActivationPattern {
+            activation,
+            output: self.output,
+            nodes: self.nodes,
+        }
+    }
+
     /// Returns whether no node outside uses a value other than the last output.
     fn are_used_up(&self, uses: &impl Fn(&str) -> usize) -> bool {
         let mut inner = self.terms.keys().filter(|name| **name != self.output);
@@ -102,7 +106,7 @@ impl<'a> Matched<'a> {
     }
 }
 
-/// Returns the activation that a term of `x` is.
+/// Returns the activation that a term of `x` is. The numbers in GELU are √½, √(2/π) and 0.044715.
 fn activation(term: &str) -> Option<Activation> {
     Some(match term {
         "sigmoid(x)·x" => Activation::Silu,

@@ -1,10 +1,11 @@
 //! Activations: operators of their own, or several operators that are one.
 
-use super::super::operator::Operator;
 use super::activation_pattern::ActivationPattern;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use std::collections::HashSet;
+use std::ops::Range;
 use zbridge_infer::Activation;
 
 impl<'a> GraphLowering<'a> {
@@ -16,10 +17,9 @@ impl<'a> GraphLowering<'a> {
                 self.bound(node, 1, "min", f32::NEG_INFINITY)?,
                 self.bound(node, 2, "max", f32::INFINITY)?,
             ),
-            "LeakyRelu" => {
-                let slope = node.float("alpha", 0.01);
-                // The kernel takes the larger of x and slope · x.
-                Activation::LeakyRelu(Some(slope).filter(|slope| *slope <= 1.0)?)
+            // The kernel takes the larger of x and slope · x, which needs a slope up to 1.
+            "LeakyRelu" if node.float("alpha", 0.01) <= 1.0 => {
+                Activation::LeakyRelu(node.float("alpha", 0.01))
             }
             "Elu" => Activation::Elu(node.float("alpha", 1.0)),
             "Sigmoid" => Activation::Sigmoid,
@@ -46,11 +46,10 @@ impl<'a> GraphLowering<'a> {
         }
     }
 
-    pub(super) fn activate(&mut self, node: Operator<'a>, activation: Activation) -> Option<()> {
-        let view = self.values.take(node.input(0)?)?;
+    pub(super) fn activate(&mut self, node: Operator<'a>, activation: Activation) -> Option<View> {
+        let view = self.take_input(node)?;
         self.activate_view(&view, activation)?;
-        self.values.put(node.output()?, view);
-        Some(())
+        Some(view)
     }
 
     /// Returns the activation of `x` that begins with the node at a place and takes several nodes.
@@ -86,12 +85,15 @@ impl<'a> GraphLowering<'a> {
             self.network.activate(activation);
             return Some(());
         }
-        let columns: HashSet<usize> = view.columns().iter().copied().collect();
-        let (first, last) = (*columns.iter().min()?, *columns.iter().max()?);
-        if columns.len() != last + 1 - first {
-            return None;
-        }
-        self.network.activate_columns(activation, first..last + 1);
+        let columns = contiguous_columns(view)?;
+        self.network.activate_columns(activation, columns);
         Some(())
     }
+}
+
+/// Returns the columns of a view, each once; `None` if others lie between them.
+fn contiguous_columns(view: &View) -> Option<Range<usize>> {
+    let columns: HashSet<usize> = view.columns().iter().copied().collect();
+    let range = *columns.iter().min()?..columns.iter().max()? + 1;
+    (columns.len() == range.len()).then_some(range)
 }

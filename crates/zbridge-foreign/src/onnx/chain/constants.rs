@@ -1,6 +1,6 @@
-use super::super::operator::Operator;
-use super::super::tensor_data::TensorData;
 use super::known_sizes::{KnownSizes, Size};
+use crate::onnx::operator::Operator;
+use crate::onnx::tensor_data::TensorData;
 use ndarray::{Array1, ArrayD, Ix1};
 use rten_onnx::onnx::{GraphProto, TensorProto};
 use std::collections::{BTreeMap, HashMap};
@@ -67,20 +67,25 @@ impl<'a> Constants<'a> {
 }
 
 fn constant_tensors(graph: &GraphProto) -> HashMap<&str, &TensorProto> {
-    let mut tensors = HashMap::new();
-    for weight in &graph.initializer {
-        if let Some(name) = &weight.name {
-            tensors.insert(name.as_str(), weight);
-        }
-    }
+    let weights = graph.initializer.iter();
+    let named = weights.filter_map(|weight| Some((weight.name.as_deref()?, weight)));
+    let mut tensors: HashMap<_, _> = named.collect();
     for node in graph.node.iter().map(Operator) {
-        let tensor = match node.name() {
-            "Constant" => node.attribute("value").and_then(|value| value.t.as_ref()),
-            // Exporters write equal weights once, and refer to them in this way.
-            "Identity" => node.input(0).and_then(|name| tensors.get(name).copied()),
-            _ => None,
-        };
+        let tensor = constant_output(node, &tensors);
         tensors.extend(node.output().zip(tensor));
     }
     tensors
+}
+
+/// Returns the output of a node that gives a constant.
+fn constant_output<'a>(
+    node: Operator<'a>,
+    tensors: &HashMap<&str, &'a TensorProto>,
+) -> Option<&'a TensorProto> {
+    match node.name() {
+        "Constant" => node.attribute("value")?.t.as_ref(),
+        // Exporters write equal weights once, and refer to them in this way.
+        "Identity" => tensors.get(node.input(0)?).copied(),
+        _ => None,
+    }
 }

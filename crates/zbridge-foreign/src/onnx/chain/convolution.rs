@@ -1,6 +1,6 @@
-use super::super::operator::Operator;
 use super::graph_lowering::{GraphLowering, MOST_NUMBERS};
 use super::view::View;
+use crate::onnx::operator::Operator;
 use crate::shape::checked_size;
 use ndarray::{Array4, ArrayD, Axis, Ix4};
 use zbridge_infer::{GridConvolution, GridSide};
@@ -44,25 +44,33 @@ struct Window {
 impl<'a> GraphLowering<'a> {
     /// Lowers a convolution, or a transposed one, of an image `[channels, height, width]` or of a
     /// sound `[channels, length]`.
-    pub(super) fn convolution(&mut self, node: Operator<'a>) -> Option<()> {
+    pub(super) fn convolution(&mut self, node: Operator<'a>) -> Option<View> {
         let kernel = self.constants.floats(node.input(1)?)?;
-        let view = self.values.take_only(node.input(0)?, 1)?;
+        let view = self.take_only_input(node)?;
         let shape = grid_convolution(node, view.shape(), kernel.shape())?;
-        let bias = match node.input(2) {
-            Some(name) => self.constants.vector(name, shape.channels)?.to_vec(),
-            None => vec![0.0; shape.channels],
-        };
+        let bias = self.convolution_bias(node, shape.channels)?;
+        // The kernel of the network takes channels last.
         self.gather(&view.grid_columns())?;
         let kernel = image_kernel(kernel)?;
-        let weight = |y, x, input, channel| kernel[kernel_place(&shape, y, x, input, channel)];
+        let weight = |y, x, input, output| kernel[kernel_place(&shape, y, x, input, output)];
         self.network.convolution(&shape, &bias, weight);
-        let [height, width] = shape.sides.map(|side| side.outputs);
-        let output = match view.shape().len() {
-            2 => View::of_grid(&[shape.channels, width]),
-            _ => View::of_grid(&[shape.channels, height, width]),
-        };
-        self.values.put(node.output()?, output);
-        Some(())
+        let is_sound = view.shape().len() == 2;
+        Some(output_view(&shape, is_sound))
+    }
+
+    fn convolution_bias(&self, node: Operator<'_>, channels: usize) -> Option<Vec<f32>> {
+        match node.input(2) {
+            Some(name) => Some(self.constants.vector(name, channels)?.to_vec()),
+            None => Some(vec![0.0; channels]),
+        }
+    }
+}
+
+fn output_view(shape: &GridConvolution, is_sound: bool) -> View {
+    let [height, width] = shape.sides.map(|side| side.outputs);
+    match is_sound {
+        true => View::of_grid(&[shape.channels, width]),
+        false => View::of_grid(&[shape.channels, height, width]),
     }
 }
 
@@ -104,12 +112,7 @@ fn grid_convolution(
         return None;
     }
     let windows = windows(node, places, kernel_places)?;
-    let side = |window: &Window| window.side(channels.transposed);
-    let sides = match windows.as_slice() {
-        [across] => [ONLY_PLACE, side(across)?],
-        [down, across] => [side(down)?, side(across)?],
-        _ => return None,
-    };
+    let sides = grid_sides(&windows, channels.transposed)?;
     let size = checked_size(&[sides[0].outputs, sides[1].outputs, channels.outputs])?;
     (size <= MOST_NUMBERS).then_some(GridConvolution {
         sides,
@@ -120,25 +123,46 @@ fn grid_convolution(
     })
 }
 
+/// Returns the sides down and across; a sound has one place down.
+fn grid_sides(windows: &[Window], transposed: bool) -> Option<[GridSide; 2]> {
+    match windows {
+        [across] => Some([ONLY_PLACE, across.side(transposed)?]),
+        [down, across] => Some([down.side(transposed)?, across.side(transposed)?]),
+        _ => None,
+    }
+}
+
 /// Returns the channels of a convolution; `None` if its kernel does not fit the input, or its
 /// groups are too small to be fast.
 fn channels(node: Operator<'_>, inputs: usize, kernel: [usize; 2]) -> Option<Channels> {
     let transposed = node.name() == "ConvTranspose";
     let groups = usize::try_from(node.int("group", 1)).ok()?;
-    let [first, second] = kernel;
-    let (expected_inputs, outputs) = match transposed {
-        true => (first, second.checked_mul(groups)?),
-        false => (second.checked_mul(groups)?, first),
+    // A kernel has the channels of all groups on one side only.
+    let (kernel_inputs, outputs) = match (transposed, kernel) {
+        (true, [inputs, of_group]) => (inputs, of_group.checked_mul(groups)?),
+        (false, [outputs, of_group]) => (of_group.checked_mul(groups)?, outputs),
     };
-    let is_divided = groups > 0 && inputs.is_multiple_of(groups) && outputs.is_multiple_of(groups);
-    let fits = is_divided && expected_inputs == inputs && outputs > 0;
-    let fills_registers = groups == 1 || (fits && outputs / groups >= LEAST_OF_GROUP);
-    (fits && fills_registers).then_some(Channels {
+    let channels = Channels {
         inputs,
         outputs,
         groups,
         transposed,
-    })
+    };
+    let is_supported = kernel_inputs == inputs && channels.are_divided() && channels.are_fast();
+    is_supported.then_some(channels)
+}
+
+impl Channels {
+    /// Returns whether every group has the same number of channels, at least one.
+    fn are_divided(self) -> bool {
+        let is_divided = |channels: usize| channels.is_multiple_of(self.groups);
+        self.groups > 0 && self.outputs > 0 && is_divided(self.inputs) && is_divided(self.outputs)
+    }
+
+    /// Returns whether the outputs of a group fill enough of a register.
+    fn are_fast(self) -> bool {
+        self.groups == 1 || self.outputs / self.groups >= LEAST_OF_GROUP
+    }
 }
 
 /// Returns whether a convolution states its padding in numbers.
@@ -177,14 +201,10 @@ fn sizes_or(node: Operator<'_>, name: &str, default: usize, count: usize) -> Opt
 
 impl Window {
     fn side(&self, transposed: bool) -> Option<GridSide> {
-        let is_usable = self.kernel > 0
-            && self.stride > 0
-            && self.padding.iter().all(|padding| *padding <= self.kernel)
-            && self.output_padding <= self.stride;
-        let outputs = match is_usable {
-            true if transposed => self.transposed_outputs()?,
-            true => self.outputs()?,
-            false => 0,
+        let outputs = match transposed {
+            _ if !self.is_usable() => return None,
+            true => self.transposed_outputs()?,
+            false => self.outputs()?,
         };
         (outputs > 0).then_some(GridSide {
             inputs: self.inputs,
@@ -193,6 +213,14 @@ impl Window {
             stride: self.stride,
             padding: self.padding[0],
         })
+    }
+
+    fn is_usable(&self) -> bool {
+        self.kernel > 0
+            && self.stride > 0
+            // More padding would make outputs that no input reaches.
+            && self.padding.iter().all(|padding| *padding <= self.kernel)
+            && self.output_padding <= self.stride
     }
 
     fn outputs(&self) -> Option<usize> {

@@ -1,6 +1,7 @@
 use super::constants::Constants;
 use super::live_values::LiveValues;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use rten_onnx::onnx::GraphProto;
 use std::collections::{BTreeMap, HashSet};
 use zbridge_infer::FixedNetwork;
@@ -44,14 +45,21 @@ impl<'a> GraphLowering<'a> {
         }
     }
 
+    /// Returns the view of a node's first input, whose columns may be changed.
+    pub(super) fn take_input(&mut self, node: Operator<'a>) -> Option<View> {
+        self.values.take(node.input(0)?)
+    }
+
+    /// Returns the view of a node's first input, if no other value is left.
+    pub(super) fn take_only_input(&mut self, node: Operator<'a>) -> Option<View> {
+        self.values.take_only(node.input(0)?, 1)
+    }
+
     /// Makes these the columns of the network, if no value is left that needs the others.
     pub(super) fn gather(&mut self, columns: &[usize]) -> Option<()> {
         let is_usable = (1..=MOST_NUMBERS).contains(&columns.len());
-        if !is_usable || !self.values.is_empty() {
-            return None;
-        }
-        self.network.gather(columns);
-        Some(())
+        let may_gather = is_usable && self.values.is_empty();
+        may_gather.then(|| self.network.gather(columns))
     }
 
     /// Moves the numbers of the only value next to each other.

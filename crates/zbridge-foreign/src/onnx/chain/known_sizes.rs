@@ -1,4 +1,4 @@
-use super::super::operator::Operator;
+use crate::onnx::operator::Operator;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -44,10 +44,8 @@ impl<'a> KnownSizes<'a> {
         for &size in row {
             shape.push(Size::Number(i64::try_from(size).ok()?));
         }
-        let start = bound(node.int("start", 0), shape.len());
-        let end = bound(node.int("end", i64::MAX), shape.len());
-        self.values
-            .insert(node.output()?, shape.get(start..end)?.to_vec());
+        let part = part(node.int("start", 0), node.int("end", i64::MAX), shape.len());
+        self.put(node, Some(shape.get(part)?.to_vec()));
         Some(())
     }
 
@@ -61,10 +59,7 @@ impl<'a> KnownSizes<'a> {
         match node.name() {
             "Identity" | "Squeeze" | "Unsqueeze" => input(0),
             "Cast" if node.int("to", 0) == INT64 => input(0),
-            "Concat" => {
-                let parts: Option<Vec<_>> = node.inputs().map(&sizes).collect();
-                Some(parts?.concat())
-            }
+            "Concat" => concatenated(node.inputs().map(&sizes)),
             "Gather" => gathered(&input(0)?, &input(1)?),
             // A fifth input is the step.
             "Slice" if node.input(4).is_none() => sliced(&input(0)?, &input(1)?, &input(2)?),
@@ -73,16 +68,19 @@ impl<'a> KnownSizes<'a> {
     }
 }
 
+fn concatenated(parts: impl Iterator<Item = Option<Vec<Size>>>) -> Option<Vec<Size>> {
+    let parts: Option<Vec<_>> = parts.collect();
+    Some(parts?.concat())
+}
+
 fn gathered(sizes: &[Size], places: &[Size]) -> Option<Vec<Size>> {
     let count = i64::try_from(sizes.len()).ok()?;
     let mut gathered = Vec::new();
     for place in places {
-        let place = place.number()?;
         // Negative places count from the end.
-        let place = if place < 0 {
-            place.checked_add(count)?
-        } else {
-            place
+        let place = match place.number()? {
+            place @ ..0 => place.checked_add(count)?,
+            place => place,
         };
         gathered.push(*sizes.get(usize::try_from(place).ok()?)?);
     }

@@ -1,6 +1,6 @@
-use super::super::operator::Operator;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use ndarray::{Array1, Array2, ArrayView2, Ix2};
 
 /// A node `y = x Wᵀ + b`.
@@ -33,15 +33,19 @@ impl<'a> GraphLowering<'a> {
             bias.extend(&layer.bias);
         }
         self.network.linear(&weight, &bias);
+        self.put_outputs(layers);
+        Some(())
+    }
+
+    /// Adds the outputs of layers that became one, side by side.
+    fn put_outputs(&mut self, layers: Vec<LinearLayer<'a>>) {
         let mut first = 0;
         for layer in layers {
-            let outputs = layer.bias.len();
-            self.values
-                .put(layer.output, View::in_order(&[outputs], first));
+            let view = View::in_order(&[layer.bias.len()], first);
+            first += layer.bias.len();
+            self.values.put(layer.output, view);
             self.fused.insert(layer.place);
-            first += outputs;
         }
-        Some(())
     }
 
     /// Returns the nodes that take `x`; `None` if one of them is no linear layer.
@@ -76,16 +80,7 @@ impl<'a> GraphLowering<'a> {
         let matrix = matrix.into_dimensionality::<Ix2>().ok()?;
         match node.name() {
             "MatMul" => Some(matrix.reversed_axes()),
-            "Gemm" if node.int("transA", 0) == 0 => {
-                let alpha = node.float("alpha", 1.0);
-                let is_transposed = node.int("transB", 0) != 0;
-                let weight = if is_transposed {
-                    matrix
-                } else {
-                    matrix.reversed_axes()
-                };
-                Some(weight.mapv_into(|weight| alpha * weight))
-            }
+            "Gemm" => gemm_weight(node, matrix),
             _ => None,
         }
     }
@@ -112,4 +107,17 @@ impl<'a> GraphLowering<'a> {
         }
         by_column.into_raw_vec_and_offset().0
     }
+}
+
+fn gemm_weight(node: Operator<'_>, matrix: Array2<f32>) -> Option<Array2<f32>> {
+    if node.int("transA", 0) != 0 {
+        return None;
+    }
+    let is_transposed = node.int("transB", 0) != 0;
+    let weight = match is_transposed {
+        true => matrix,
+        false => matrix.reversed_axes(),
+    };
+    let alpha = node.float("alpha", 1.0);
+    Some(weight.mapv_into(|weight| alpha * weight))
 }

@@ -1,5 +1,5 @@
-use super::super::operator::Operator;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use rten_onnx::onnx::GraphProto;
 use std::collections::{HashMap, HashSet};
 
@@ -51,13 +51,16 @@ impl<'a> LiveValues<'a> {
         }
     }
 
-    /// Counts one use of a value that changes nothing, and forgets the value after the last.
-    pub(super) fn release(&mut self, name: &'a str) {
-        let remaining = self.remaining.entry(name).or_default();
+    /// Returns a value for a use that does not change its columns; after its last use it is
+    /// forgotten.
+    pub(super) fn share(&mut self, name: &'a str) -> Option<View> {
+        let view = self.views.get(name)?.clone();
+        let remaining = self.remaining.get_mut(name)?;
         *remaining = remaining.saturating_sub(1);
         if *remaining == 0 {
             self.views.remove(name);
         }
+        Some(view)
     }
 
     /// Removes a value of which one use is left, so that its columns may change; `None` if there
@@ -96,17 +99,12 @@ impl<'a> LiveValues<'a> {
 /// Questions for a shape do not count as uses: they need no numbers.
 fn count_uses(graph: &GraphProto) -> HashMap<&str, usize> {
     let mut uses = HashMap::new();
-    for node in graph.node.iter().map(Operator) {
-        if node.name() != "Shape" {
-            for input in node.inputs() {
-                *uses.entry(input).or_default() += 1;
-            }
-        }
-    }
-    for output in &graph.output {
-        if let Some(name) = &output.name {
-            *uses.entry(name.as_str()).or_default() += 1;
-        }
+    let nodes = graph.node.iter().map(Operator);
+    let nodes = nodes.filter(|node| node.name() != "Shape");
+    let outputs = graph.output.iter();
+    let outputs = outputs.filter_map(|output| output.name.as_deref());
+    for name in nodes.flat_map(Operator::inputs).chain(outputs) {
+        *uses.entry(name).or_default() += 1;
     }
     uses
 }

@@ -1,8 +1,9 @@
 //! From the nodes of a graph to the steps of a network.
 
-use super::super::graph_proto;
-use super::super::operator::{Operator, foreign_domain};
 use super::graph_lowering::{GraphLowering, MOST_NUMBERS};
+use super::view::View;
+use crate::onnx::graph_proto;
+use crate::onnx::operator::{Operator, foreign_domain};
 use crate::shape::checked_size;
 use rten_onnx::onnx::ModelProto;
 use std::collections::BTreeMap;
@@ -53,17 +54,17 @@ fn lower_node<'a>(lowering: &mut GraphLowering<'a>, place: usize) -> Option<()> 
     if lowering.fused.contains(&place) {
         return Some(());
     }
-    let is_value = |name: &&str| lowering.values.shape(name).is_some();
+    let values = &lowering.values;
+    let is_value = |name: &&str| values.shape(name).is_some();
     let Some(x) = node.inputs().find(is_value) else {
         // It works on constants. If its output is needed and is not known, a later node fails.
         lowering.constants.put_sizes(node);
         return Some(());
     };
     if node.name() == "Shape" {
-        return lowering
-            .constants
-            .put_shape(node, lowering.values.shape(x)?);
+        return lowering.constants.put_shape(node, values.shape(x)?);
     }
+    // Before the operator itself: it may be the first of several that are one activation.
     if let Some(pattern) = lowering.activation_pattern(place, x) {
         return lowering.activate_pattern(pattern, x);
     }
@@ -77,7 +78,24 @@ fn lower_operator<'a>(
     x: &'a str,
 ) -> Option<()> {
     match node.name() {
+        // These may have several outputs.
         "Gemm" | "MatMul" => lowering.linear_layers(x),
+        "Split" => lowering.split(node, x),
+        _ => {
+            let view = output_view(lowering, node, x)?;
+            lowering.values.put(node.output()?, view);
+            Some(())
+        }
+    }
+}
+
+/// Returns the output of a node that has one only.
+fn output_view<'a>(
+    lowering: &mut GraphLowering<'a>,
+    node: Operator<'a>,
+    x: &'a str,
+) -> Option<View> {
+    match node.name() {
         "Conv" | "ConvTranspose" => lowering.convolution(node),
         "BatchNormalization" => lowering.batch_norm(node),
         "InstanceNormalization" => lowering.instance_norm(node),
@@ -85,7 +103,6 @@ fn lower_operator<'a>(
         "PRelu" => lowering.prelu(node),
         "Resize" if node.text("mode", "nearest") != "nearest" => lowering.interpolate(node),
         "Concat" => lowering.concatenate(node),
-        "Split" => lowering.split(node, x),
         _ => match lowering.activation(node) {
             Some(activation) => lowering.activate(node, activation),
             None => lowering.view_operator(node, x),

@@ -17,7 +17,9 @@ mod known_sizes;
 mod linear_layers;
 mod live_values;
 mod lower;
+mod reshape;
 mod resize;
+mod row_axis;
 mod scaling;
 mod term;
 mod view;
@@ -75,21 +77,23 @@ impl Chain {
         let columns: Vec<_> = wanted.iter().map(|&output| self.columns(output)).collect();
         let empty = |columns: &Range<usize>| Array2::zeros((rows.nrows(), columns.len()));
         let mut outputs: Vec<Array2<f32>> = columns.iter().map(empty).collect();
-        // Every block is locked once, by the core that fills it.
-        let blocks: Vec<_> = blocks(&rows, &mut outputs)
-            .into_iter()
-            .map(Mutex::new)
-            .collect();
-        let Ok(_) = parallel_map::map(blocks.len(), |block, _| {
-            let mut block = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
-            self.fill(&mut block, &columns);
-            Ok::<_, Infallible>(())
-        });
+        self.fill(blocks(&rows, &mut outputs), &columns);
         outputs
     }
 
+    /// Fills blocks on all cores.
+    fn fill(&self, blocks: Vec<Block<'_>>, columns: &[Range<usize>]) {
+        // Every block is locked once, by the core that fills it.
+        let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
+        let Ok(_) = parallel_map::map(blocks.len(), |block, _| {
+            let mut block = blocks[block].lock().unwrap_or_else(PoisonError::into_inner);
+            self.fill_block(&mut block, columns);
+            Ok::<_, Infallible>(())
+        });
+    }
+
     /// Writes the `columns` of the network's output to the parts of a block.
-    fn fill(&self, block: &mut Block<'_>, columns: &[Range<usize>]) {
+    fn fill_block(&self, block: &mut Block<'_>, columns: &[Range<usize>]) {
         self.workspaces.with(|workspace| {
             let outputs = self.network.forward(block.rows.view(), workspace);
             for (part, columns) in block.outputs.iter_mut().zip(columns) {

@@ -1,9 +1,9 @@
 //! Images and sounds in other sizes.
 
-use super::super::operator::Operator;
 use super::graph_lowering::{GraphLowering, MOST_NUMBERS};
 use super::known_sizes::Size;
 use super::view::View;
+use crate::onnx::operator::Operator;
 use crate::shape::checked_size;
 use ndarray::ArrayView3;
 use zbridge_infer::Tap;
@@ -26,21 +26,10 @@ struct Neighbour {
 /// The neighbours of an output on both sides, along one dimension.
 type Neighbours = [Neighbour; 2];
 
-/// A column of the network, with its weight in a sum.
-
 impl<'a> GraphLowering<'a> {
     /// Returns the view of each place several times: a resize to the nearest place.
     pub(super) fn repeat(&self, node: Operator<'_>, mut view: View) -> Option<View> {
-        let rounding = (
-            node.text("coordinate_transformation_mode", "half_pixel"),
-            node.text("nearest_mode", "round_prefer_floor"),
-        );
-        // For whole factors these are the same.
-        let is_supported = matches!(
-            rounding,
-            ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor" | "round_prefer_ceil")
-        );
-        if !is_supported {
+        if !repeats_whole_factors(node) {
             return None;
         }
         for (axis, scaled) in self.scaled(node, view.shape())?.into_iter().enumerate() {
@@ -52,28 +41,15 @@ impl<'a> GraphLowering<'a> {
     }
 
     /// Lowers a resize whose outputs lie between the two nearest inputs along each side.
-    pub(super) fn interpolate(&mut self, node: Operator<'a>) -> Option<()> {
-        let view = self.values.take_only(node.input(0)?, 1)?;
+    pub(super) fn interpolate(&mut self, node: Operator<'a>) -> Option<View> {
+        let view = self.take_only_input(node)?;
         if node.text("mode", "nearest") != "linear" {
             return None;
         }
         let scaled = self.scaled(node, view.shape())?;
-        let [down, across] = self.side_neighbours(node, view.shape(), &scaled)?;
-        let [channels, height, width] = image_shape(view.shape())?;
-        let columns = ArrayView3::from_shape([channels, height, width], view.columns()).ok()?;
-        let mut taps = Vec::new();
-        for down in &down {
-            for across in &across {
-                // Channels last: the order in which the network holds grids.
-                for channel in columns.outer_iter() {
-                    taps.push(corner_taps(*down, *across, |y, x| channel[[y, x]]));
-                }
-            }
-        }
-        self.network.interpolate(taps);
-        let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
-        self.values.put(node.output()?, View::of_grid(&shape));
-        Some(())
+        let sides = self.side_neighbours(node, view.shape(), &scaled)?;
+        self.network.interpolate(interpolation_taps(&view, &sides)?);
+        Some(View::of_grid(&new_shape(&scaled)))
     }
 
     /// Returns the neighbours of each output down and across; `None` unless the value is an image
@@ -99,24 +75,20 @@ impl<'a> GraphLowering<'a> {
 
     /// Returns the new size of each dimension of a row.
     fn scaled(&self, node: Operator<'_>, row: &[usize]) -> Option<Vec<Scaled>> {
-        let is_plain = node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
-            && node.int("antialias", 0) == 0
-            && node.int("exclude_outside", 0) == 0
-            && node.attribute("axes").is_none();
         let scaled = match (node.input(2), node.input(3)) {
-            _ if !is_plain => return None,
+            _ if !is_plain(node) => return None,
             (Some(factors), None) => self.scaled_by_factors(factors, row)?,
             (None, Some(sizes)) => self.scaled_to_sizes(sizes, row)?,
             _ => return None,
         };
-        let shape: Vec<usize> = scaled.iter().map(|scaled| scaled.size).collect();
-        let size = checked_size(&shape)?;
+        let size = checked_size(&new_shape(&scaled))?;
         let is_usable = scaled.len() == row.len() && (1..=MOST_NUMBERS).contains(&size);
         is_usable.then_some(scaled)
     }
 
     fn scaled_by_factors(&self, factors: &str, row: &[usize]) -> Option<Vec<Scaled>> {
         let factors = self.constants.floats(factors)?;
+        // The first is that of the batch.
         let factors = factors.as_slice()?.strip_prefix(&[1.0])?;
         let scaled = |(&factor, &old): (&f32, &usize)| {
             let factor = f64::from(factor);
@@ -143,6 +115,29 @@ impl<'a> GraphLowering<'a> {
     }
 }
 
+fn new_shape(scaled: &[Scaled]) -> Vec<usize> {
+    scaled.iter().map(|scaled| scaled.size).collect()
+}
+
+/// Returns whether a resize to the nearest place repeats each place equally often if the factor is
+/// whole: some of the ways to round do not.
+fn repeats_whole_factors(node: Operator<'_>) -> bool {
+    let mode = node.text("coordinate_transformation_mode", "half_pixel");
+    let rounding = node.text("nearest_mode", "round_prefer_floor");
+    matches!(
+        (mode, rounding),
+        ("asymmetric", "floor") | ("half_pixel", "round_prefer_floor" | "round_prefer_ceil")
+    )
+}
+
+/// Returns whether a resize has none of the options that change how outputs are computed.
+fn is_plain(node: Operator<'_>) -> bool {
+    node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
+        && node.int("antialias", 0) == 0
+        && node.int("exclude_outside", 0) == 0
+        && node.attribute("axes").is_none()
+}
+
 /// Returns how often each of `old` places is repeated; `None` if that is no whole number.
 fn whole_factor(scaled: Scaled, old: usize) -> Option<usize> {
     let times = scaled.size.checked_div(old)?;
@@ -157,6 +152,22 @@ fn image_shape(row: &[usize]) -> Option<[usize; 3]> {
         [channels, height, width] => Some([channels, height, width]),
         _ => None,
     }
+}
+
+/// Returns the columns that each output is a weighted sum of, in the order of a grid
+/// `[height, width, channels]`; `sides` are the neighbours down and across.
+fn interpolation_taps(view: &View, sides: &[Vec<Neighbours>; 2]) -> Option<Vec<[Tap; 4]>> {
+    let image = ArrayView3::from_shape(image_shape(view.shape())?, view.columns()).ok()?;
+    let [down, across] = sides;
+    let mut taps = Vec::new();
+    for down in down {
+        for across in across {
+            for channel in image.outer_iter() {
+                taps.push(corner_taps(*down, *across, |y, x| channel[[y, x]]));
+            }
+        }
+    }
+    Some(taps)
 }
 
 /// The neighbours along a side of one place.
@@ -201,6 +212,7 @@ fn neighbours(inputs: usize, scaled: Scaled, mode: &str) -> Option<Vec<Neighbour
     for output in 0..scaled.size {
         let at = input_coordinate(output as f64, inputs, scaled, mode)?;
         let low = at.floor();
+        // Both neighbours of an output beyond an edge are the place at the edge.
         all.push([
             neighbour(low, 1.0 - (at - low)),
             neighbour(low + 1.0, at - low),

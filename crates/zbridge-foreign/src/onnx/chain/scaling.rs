@@ -1,8 +1,9 @@
 //! Constants that scale and shift, and normalisations.
 
-use super::super::operator::Operator;
 use super::graph_lowering::GraphLowering;
 use super::view::View;
+use crate::onnx::operator::Operator;
+use ndarray::Array1;
 use zbridge_infer::Affine;
 
 const IDENTITY: Affine = Affine {
@@ -14,54 +15,60 @@ const IDENTITY: Affine = Affine {
 const DEFAULT_EPSILON: f32 = 1e-5;
 
 impl<'a> GraphLowering<'a> {
-    pub(super) fn batch_norm(&mut self, node: Operator<'a>) -> Option<()> {
-        let view = self.values.take(node.input(0)?)?;
+    /// Lowers a normalisation by statistics that were fixed in training.
+    pub(super) fn batch_norm(&mut self, node: Operator<'a>) -> Option<View> {
+        let view = self.take_input(node)?;
         let channels = *view.shape().first()?;
-        let input = |place: usize| self.constants.vector(node.input(place)?, channels);
-        let (scales, shifts, means, variances) = (input(1)?, input(2)?, input(3)?, input(4)?);
+        let [scales, shifts] = self.channel_constants(node, [1, 2], channels)?;
+        let [means, variances] = self.channel_constants(node, [3, 4], channels)?;
         if node.int("training_mode", 0) != 0 {
             return None;
         }
         let epsilon = node.float("epsilon", DEFAULT_EPSILON);
-        let view = self.scale_channels(view, |c| {
+        self.scale_channels(view, |c| {
             let factor = scales[c] / (variances[c] + epsilon).sqrt();
-            Affine {
-                factor,
-                offset: shifts[c] - means[c] * factor,
-            }
-        })?;
-        self.values.put(node.output()?, view);
-        Some(())
+            let offset = shifts[c] - means[c] * factor;
+            Affine { factor, offset }
+        })
     }
 
     /// Lowers a normalisation of each channel over its own places. Exporters write group
     /// normalisation with it, each group as one channel.
-    pub(super) fn instance_norm(&mut self, node: Operator<'a>) -> Option<()> {
-        let view = self.values.take(node.input(0)?)?;
+    pub(super) fn instance_norm(&mut self, node: Operator<'a>) -> Option<View> {
+        let view = self.take_input(node)?;
         let channels = *view.shape().first()?;
-        let input = |place: usize| self.constants.vector(node.input(place)?, channels);
-        let (scales, shifts) = (input(1)?, input(2)?);
+        let [scales, shifts] = self.channel_constants(node, [1, 2], channels)?;
+        // The network normalises all of its columns at once.
         let view = self.covering(view)?;
-        let places = view.size() / channels;
-        let mut groups = vec![0; view.size()];
-        for (i, &column) in view.columns().iter().enumerate() {
-            groups[column] = (i / places) as u32;
-        }
+        let groups = channel_of_columns(&view, channels);
         let epsilon = node.float("epsilon", DEFAULT_EPSILON);
         self.network.group_norm(&groups, epsilon);
-        let view = self.scale_channels(view, |c| Affine {
+        self.scale_channels(view, |c| Affine {
             factor: scales[c],
             offset: shifts[c],
-        })?;
-        self.values.put(node.output()?, view);
-        Some(())
+        })
+    }
+
+    /// Returns two inputs that have a number for each channel.
+    fn channel_constants(
+        &self,
+        node: Operator<'_>,
+        places: [usize; 2],
+        channels: usize,
+    ) -> Option<[Array1<f32>; 2]> {
+        let [first, second] = places.map(|place| node.input(place));
+        Some([
+            self.constants.vector(first?, channels)?,
+            self.constants.vector(second?, channels)?,
+        ])
     }
 
     /// Lowers a sum, difference, product or quotient of `x` and a constant.
-    pub(super) fn scale_by_constant(&mut self, node: Operator<'a>, x: &'a str) -> Option<()> {
+    pub(super) fn scale_by_constant(&mut self, node: Operator<'a>, x: &'a str) -> Option<View> {
         let constant_first = node.input(0) != Some(x);
         let constant = match constant_first {
             true => node.input(0)?,
+            // x + x and x · x have no constant.
             false => node.input(1).filter(|name| *name != x)?,
         };
         let constant = self.constants.floats(constant)?;
@@ -70,9 +77,7 @@ impl<'a> GraphLowering<'a> {
         for c in view.broadcast(&constant)? {
             scales.push(scale_of(node.name(), c, constant_first)?);
         }
-        let view = self.scale(view, &scales)?;
-        self.values.put(node.output()?, view);
-        Some(())
+        self.scale(view, &scales)
     }
 
     /// Scales every channel of `[channels, places..]` by the numbers that `channel` returns for it.
@@ -86,22 +91,32 @@ impl<'a> GraphLowering<'a> {
         if scales.iter().all(|scale| *scale == IDENTITY) {
             return Some(view);
         }
+        // A column that occurs twice could need two scales.
         let view = self.without_repeats(view)?;
         let columns = self.by_column(&view, scales, IDENTITY);
         self.network.affine(&columns);
         Some(view)
     }
 
-    pub(super) fn prelu(&mut self, node: Operator<'a>) -> Option<()> {
+    pub(super) fn prelu(&mut self, node: Operator<'a>) -> Option<View> {
         let slopes = self.constants.floats(node.input(1)?)?;
-        let view = self.values.take(node.input(0)?)?;
+        let view = self.take_input(node)?;
         let slopes = view.broadcast(&slopes)?;
         let view = self.without_repeats(view)?;
         let columns = self.by_column(&view, &slopes, 1.0);
         self.network.prelu(&columns);
-        self.values.put(node.output()?, view);
-        Some(())
+        Some(view)
     }
+}
+
+/// Returns the channel of each column, for a view that has each column of the network once.
+fn channel_of_columns(view: &View, channels: usize) -> Vec<u32> {
+    let places = view.size() / channels;
+    let mut channel = vec![0; view.size()];
+    for (i, &column) in view.columns().iter().enumerate() {
+        channel[column] = (i / places) as u32;
+    }
+    channel
 }
 
 /// Returns what an operator does to a number beside the constant `c`; `None` for `c / x`.

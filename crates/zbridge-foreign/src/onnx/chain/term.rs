@@ -1,4 +1,4 @@
-use super::super::operator::Operator;
+use crate::onnx::operator::Operator;
 use std::fmt;
 
 /// A number times factors, which are in alphabetical order: products that differ in the order of
@@ -33,17 +33,23 @@ impl Term {
             "Div" => Some(input(0)?.times(&input(1)?.inverse()?)),
             "Pow" => input(0)?.power(&input(1)?),
             "Add" => Some(input(0)?.plus(&input(1)?)),
-            name @ ("Sigmoid" | "Tanh" | "Erf" | "Softplus") => {
-                let function = name.to_lowercase();
-                Some(Self::factor(format!("{function}({})", input(0)?)))
-            }
-            "Greater" => Some(Self::factor(format!("({} > {})", input(0)?, input(1)?))),
-            "Where" => {
-                let (condition, yes, no) = (input(0)?, input(1)?, input(2)?);
-                Some(Self::factor(format!("where({condition}, {yes}, {no})")))
-            }
+            name @ ("Sigmoid" | "Tanh" | "Erf" | "Softplus") => Some(input(0)?.under(name)),
+            "Greater" => Some(input(0)?.greater_than(&input(1)?)),
+            "Where" => Some(input(0)?.choice(&input(1)?, &input(2)?)),
             _ => None,
         }
+    }
+
+    fn under(&self, function: &str) -> Self {
+        Self::factor(format!("{}({self})", function.to_lowercase()))
+    }
+
+    fn greater_than(&self, other: &Self) -> Self {
+        Self::factor(format!("({self} > {other})"))
+    }
+
+    fn choice(&self, yes: &Self, no: &Self) -> Self {
+        Self::factor(format!("where({self}, {yes}, {no})"))
     }
 
     fn times(&self, other: &Self) -> Self {

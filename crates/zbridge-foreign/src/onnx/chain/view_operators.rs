@@ -1,61 +1,22 @@
-//! Operators that leave numbers as they are: they change their shape or order, or keep some of
-//! them.
+//! Operators that change the order of numbers, or keep some of them.
 
-use super::super::operator::Operator;
 use super::graph_lowering::GraphLowering;
-use super::known_sizes::{Size, part};
+use super::known_sizes::part;
+use super::row_axis::row_axis;
 use super::view::View;
-use crate::shape::checked_size;
+use crate::onnx::operator::Operator;
+use std::ops::Range;
 
 impl<'a> GraphLowering<'a> {
     /// Lowers an operator that gives another view of `x`.
-    pub(super) fn view_operator(&mut self, node: Operator<'a>, x: &'a str) -> Option<()> {
-        let view = self.values.get(x)?.clone();
-        self.values.release(x);
-        let view = match node.name() {
+    pub(super) fn view_operator(&mut self, node: Operator<'a>, x: &'a str) -> Option<View> {
+        let view = self.values.share(x)?;
+        match node.name() {
             "Slice" => self.slice(node, view),
             "Resize" => self.repeat(node, view),
             "Transpose" => transpose(node, view),
             "DepthToSpace" => depth_to_space(node, view),
             _ => self.reshape(node, view),
-        };
-        self.values.put(node.output()?, view?);
-        Some(())
-    }
-
-    /// Lowers an operator that changes nothing but the shape.
-    fn reshape(&self, node: Operator<'_>, view: View) -> Option<View> {
-        match node.name() {
-            "Identity" => Some(view),
-            // A third input would ask for training.
-            "Dropout" if node.input(2).is_none() => Some(view),
-            "Flatten" if node.int("axis", 1) == 1 => {
-                let size = view.size();
-                view.reshaped(&[size])
-            }
-            "Reshape" => {
-                let target = self.constants.sizes(node.input(1)?)?;
-                let is_zero_a_copy = node.int("allowzero", 0) == 0;
-                let shape = reshape_target(&target, is_zero_a_copy, view.shape())?;
-                view.reshaped(&shape)
-            }
-            "Squeeze" => {
-                let shape = squeezed(view.shape(), &self.axes(node)?)?;
-                view.reshaped(&shape)
-            }
-            "Unsqueeze" => {
-                let shape = unsqueezed(view.shape(), &self.axes(node)?)?;
-                view.reshaped(&shape)
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns the axes that a node names in an attribute, or in an input since operator set 13.
-    fn axes(&self, node: Operator<'_>) -> Option<Vec<i64>> {
-        match node.attribute("axes") {
-            Some(axes) => Some(axes.ints.clone()),
-            None => self.constants.ints(node.input(1)?),
         }
     }
 
@@ -66,78 +27,80 @@ impl<'a> GraphLowering<'a> {
             Some(_) => input(3)?,
             None => (0..).take(starts.len()).collect(),
         };
-        if node.input(4).is_some() && input(4)?.iter().any(|step| *step != 1) {
+        if node.input(4).is_some() && !is_step_one(&input(4)?) {
             return None;
         }
         for ((start, end), axis) in starts.into_iter().zip(ends).zip(axes) {
-            let axis = row_axis(axis, view.shape().len())?;
-            let places: Vec<usize> = part(start, end, view.shape()[axis]).collect();
-            view = view.selected(axis, &places)?;
+            view = sliced(&view, start, end, axis)?;
         }
         Some(view)
     }
 
     /// Cuts `x` into parts along one axis.
     pub(super) fn split(&mut self, node: Operator<'a>, x: &'a str) -> Option<()> {
-        let view = self.values.get(x)?.clone();
-        self.values.release(x);
+        let view = self.values.share(x)?;
         let axis = row_axis(node.int("axis", 0), view.shape().len())?;
         let size = view.shape()[axis];
-        let outputs = node.all_outputs();
-        let mut start = 0usize;
-        for (output, length) in outputs.iter().zip(self.split_lengths(node, size)?) {
-            let end = start.checked_add(usize::try_from(length).ok()?)?.min(size);
-            let places: Vec<usize> = (start..end).collect();
+        let lengths = self.split_lengths(node, size)?;
+        let parts = part_ranges(&lengths, size)?;
+        for (output, part) in node.all_outputs().iter().zip(parts) {
+            let places: Vec<usize> = part.collect();
             self.values.put(output, view.selected(axis, &places)?);
-            start = end;
         }
-        (start == size).then_some(())
+        Some(())
     }
 
-    /// Returns the lengths of the parts of `size` places, by input, by attribute, or equal ones.
+    /// Returns the lengths of the parts of `size` places: an input, an attribute before operator
+    /// set 13, or equal lengths.
     fn split_lengths(&self, node: Operator<'_>, size: usize) -> Option<Vec<i64>> {
-        if let Some(name) = node.input(1) {
-            return self.constants.ints(name);
+        match (node.input(1), node.attribute("split")) {
+            (Some(name), _) => self.constants.ints(name),
+            (None, Some(attribute)) => Some(attribute.ints.clone()),
+            (None, None) => equal_lengths(node.all_outputs().len(), size),
         }
-        if let Some(attribute) = node.attribute("split") {
-            return Some(attribute.ints.clone());
-        }
-        let parts = node.all_outputs().len();
-        let length = if parts == 0 { 0 } else { size.div_ceil(parts) };
-        Some(vec![i64::try_from(length).ok()?; parts])
     }
 
     /// Puts vectors side by side.
-    pub(super) fn concatenate(&mut self, node: Operator<'a>) -> Option<()> {
+    pub(super) fn concatenate(&mut self, node: Operator<'a>) -> Option<View> {
         row_axis(node.int("axis", 0), 1)?;
         let mut columns = Vec::new();
         for name in node.inputs() {
-            let view = self.values.get(name)?;
+            let view = self.values.share(name)?;
             if view.shape().len() != 1 {
                 return None;
             }
             columns.extend_from_slice(view.columns());
         }
-        for name in node.inputs() {
-            self.values.release(name);
-        }
-        let view = View::from_columns(&[columns.len()], columns)?;
-        self.values.put(node.output()?, view);
-        Some(())
+        View::from_columns(&[columns.len()], columns)
     }
+}
+
+fn equal_lengths(parts: usize, size: usize) -> Option<Vec<i64>> {
+    // A node without outputs has no parts.
+    let length = size.div_ceil(parts.max(1));
+    Some(vec![i64::try_from(length).ok()?; parts])
+}
+
+/// Returns the places of consecutive parts; `None` if they are not `size` places altogether.
+fn part_ranges(lengths: &[i64], size: usize) -> Option<Vec<Range<usize>>> {
+    let mut ranges = Vec::new();
+    let mut start = 0usize;
+    for &length in lengths {
+        let length = usize::try_from(length).ok()?;
+        // The last of equal parts may be shorter.
+        let end = start.checked_add(length)?.min(size);
+        ranges.push(start..end);
+        start = end;
+    }
+    (start == size).then_some(ranges)
 }
 
 fn transpose(node: Operator<'_>, view: View) -> Option<View> {
     let order = node.sizes("perm")?;
-    let (0, row) = (*order.first()?, &order[1..]) else {
-        return None;
-    };
-    let mut row_order = Vec::new();
-    for axis in row {
-        // A second 0 would be the batch again.
-        row_order.push(axis.checked_sub(1)?);
-    }
-    view.transposed(&row_order)
+    // The batch must stay first.
+    let row = order.strip_prefix(&[0])?;
+    let row: Option<Vec<usize>> = row.iter().map(|axis| axis.checked_sub(1)).collect();
+    view.transposed(&row?)
 }
 
 fn depth_to_space(node: Operator<'_>, view: View) -> Option<View> {
@@ -145,75 +108,12 @@ fn depth_to_space(node: Operator<'_>, view: View) -> Option<View> {
     view.depth_to_space(side, node.text("mode", "DCR") == "CRD")
 }
 
-/// Returns the shape of a row that a reshape asks for; `None` if its first dimension is not the
-/// batch.
-fn reshape_target(target: &[Size], is_zero_a_copy: bool, row: &[usize]) -> Option<Vec<usize>> {
-    let (batch, own) = target.split_first()?;
-    // `None` for a dimension that takes what is left.
-    let mut shape = Vec::new();
-    for (axis, size) in own.iter().enumerate() {
-        shape.push(match size.number()? {
-            0 if is_zero_a_copy => Some(*row.get(axis)?),
-            -1 => None,
-            size => Some(usize::try_from(size).ok()?),
-        });
-    }
-    let known: Vec<usize> = shape.iter().copied().flatten().collect();
-    let known_size = checked_size(&known).filter(|size| *size > 0)?;
-    let row_size: usize = row.iter().product();
-    let unknown = shape.len() - known.len();
-    let keeps_batch = match batch {
-        Size::Batch => true,
-        Size::Number(0) => is_zero_a_copy,
-        // What is left is the batch if the other dimensions are a whole row.
-        Size::Number(-1) => unknown == 0 && known_size == row_size,
-        Size::Number(_) => false,
-    };
-    let left = row_size / known_size;
-    let is_possible = keeps_batch && unknown <= 1;
-    is_possible.then(|| shape.into_iter().map(|size| size.unwrap_or(left)).collect())
+fn is_step_one(steps: &[i64]) -> bool {
+    steps.iter().all(|step| *step == 1)
 }
 
-fn unsqueezed(row: &[usize], axes: &[i64]) -> Option<Vec<usize>> {
-    let mut shape = row.to_vec();
-    for axis in sorted_row_axes(axes, row.len() + axes.len())? {
-        if axis > shape.len() {
-            return None;
-        }
-        shape.insert(axis, 1);
-    }
-    Some(shape)
-}
-
-fn squeezed(row: &[usize], axes: &[i64]) -> Option<Vec<usize>> {
-    let mut shape = row.to_vec();
-    // From the last, so that the places of the others stay what they are.
-    for axis in sorted_row_axes(axes, row.len())?.into_iter().rev() {
-        if shape.get(axis) != Some(&1) {
-            return None;
-        }
-        shape.remove(axis);
-    }
-    Some(shape)
-}
-
-fn sorted_row_axes(axes: &[i64], rank: usize) -> Option<Vec<usize>> {
-    let axes = axes.iter().map(|&axis| row_axis(axis, rank));
-    let mut axes = axes.collect::<Option<Vec<_>>>()?;
-    axes.sort_unstable();
-    let is_repeated = axes.windows(2).any(|pair| pair[0] == pair[1]);
-    (!is_repeated).then_some(axes)
-}
-
-/// Returns the axis of a row of `rank` dimensions that is `axis` of the batch, as ONNX writes it:
-/// negative from the end. `None` for the axis of the rows, and for those that do not exist.
-fn row_axis(axis: i64, rank: usize) -> Option<usize> {
-    let axis = match axis < 0 {
-        true => axis
-            .checked_add(i64::try_from(rank).ok()?)?
-            .checked_add(1)?,
-        false => axis,
-    };
-    let axis = usize::try_from(axis).ok()?.checked_sub(1)?;
-    (axis < rank).then_some(axis)
+fn sliced(view: &View, start: i64, end: i64, axis: i64) -> Option<View> {
+    let axis = row_axis(axis, view.shape().len())?;
+    let places: Vec<usize> = part(start, end, view.shape()[axis]).collect();
+    view.selected(axis, &places)
 }

@@ -12,11 +12,28 @@ impl<'a> ByteReader<'a> {
         Self { bytes, at: 0 }
     }
 
-    pub(super) fn byte(&mut self) -> Step<u8> {
-        self.array().map(|[byte]| byte)
+    pub(super) fn u8(&mut self) -> Step<u8> {
+        self.array().map(u8::from_le_bytes)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
+    pub(super) fn u16(&mut self) -> Step<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Step<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn i32(&mut self) -> Step<i32> {
+        self.array().map(i32::from_le_bytes)
+    }
+
+    /// Returns a float, which pickles have with its first byte first, unlike integers.
+    pub(super) fn f64(&mut self) -> Step<f64> {
+        self.array().map(f64::from_be_bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
@@ -29,10 +46,24 @@ impl<'a> ByteReader<'a> {
         Ok(taken)
     }
 
-    pub(super) fn text(&mut self, length: usize) -> Step<String> {
-        let bytes = self.take(length)?;
-        let text = str::from_utf8(bytes).map_err(|_| Stop::Damaged("a text that is no UTF-8"))?;
-        Ok(text.into())
+    /// Returns a text of at most 255 bytes, which begins with its length.
+    pub(super) fn short_text(&mut self) -> Step<String> {
+        let length = self.u8()?;
+        self.text(length.into())
+    }
+
+    /// Returns a text of any length, which it begins with.
+    pub(super) fn long_text(&mut self) -> Step<String> {
+        let length = self.u32()?;
+        self.text(length as usize)
+    }
+
+    fn text(&mut self, length: usize) -> Step<String> {
+        let text = str::from_utf8(self.take(length)?);
+        match text {
+            Ok(text) => Ok(text.into()),
+            Err(_) => Err(Stop::Damaged("a text that is no UTF-8")),
+        }
     }
 
     /// Returns the text up to the next line break, which is skipped.
@@ -44,12 +75,15 @@ impl<'a> ByteReader<'a> {
         Ok(line)
     }
 
-    /// Returns an integer in two's complement, least byte first, of up to eight bytes.
-    pub(super) fn long(&mut self, length: usize) -> Step<i64> {
-        let bytes = self.take(length)?;
+    /// Returns an integer in two's complement, least byte first, which begins with its length; at
+    /// most eight bytes are read.
+    pub(super) fn long(&mut self) -> Step<i64> {
+        let length = self.u8()?;
+        let bytes = self.take(length.into())?;
         if bytes.len() > 8 {
             return Err(Stop::Damaged("an integer above 64 bits"));
         }
+        // The sign fills the bytes that are left out.
         let is_negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
         let mut array = [if is_negative { 0xff } else { 0 }; 8];
         array[..bytes.len()].copy_from_slice(bytes);

@@ -22,36 +22,41 @@ pub(super) enum Instruction {
     Build,
     /// Remembers the top of the stack as the next value that is remembered.
     Memoize,
-    Put(usize),
-    Get(usize),
+    Put(u32),
+    Get(u32),
 }
 
-/// An instruction that makes or fills a container.
+/// An instruction that makes or fills a container, from the values on top of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContainerInstruction {
-    EmptyDict,
-    EmptyList,
-    /// Makes one list of the values above the last mark.
-    ListFromMark,
-    /// Makes one list of the top values.
-    ListOf(usize),
-    Append,
-    AppendsFromMark,
-    SetItem,
-    SetItemsFromMark,
+    NewDict,
+    /// Makes a list, or a tuple, of the values.
+    NewList(Operands),
+    /// Appends the values to the list below them.
+    Append(Operands),
+    /// Inserts the values, keys and values in turn, in the dict below them.
+    Insert(Operands),
+}
+
+/// Which values on top of the stack an instruction takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operands {
+    Top(usize),
+    AboveMark,
 }
 
 impl ContainerInstruction {
     fn of(code: u8) -> Option<Self> {
         Some(match code {
-            b'}' => Self::EmptyDict,
-            b']' | b')' => Self::EmptyList,
-            b't' | b'l' => Self::ListFromMark,
-            0x85..=0x87 => Self::ListOf(usize::from(code - 0x84)),
-            b'a' => Self::Append,
-            b'e' => Self::AppendsFromMark,
-            b's' => Self::SetItem,
-            b'u' => Self::SetItemsFromMark,
+            b'}' => Self::NewDict,
+            b']' | b')' => Self::NewList(Operands::Top(0)),
+            // TUPLE1 to TUPLE3.
+            0x85..=0x87 => Self::NewList(Operands::Top(usize::from(code - 0x84))),
+            b't' | b'l' => Self::NewList(Operands::AboveMark),
+            b'a' => Self::Append(Operands::Top(1)),
+            b'e' => Self::Append(Operands::AboveMark),
+            b's' => Self::Insert(Operands::Top(2)),
+            b'u' => Self::Insert(Operands::AboveMark),
             _ => return None,
         })
     }
@@ -59,7 +64,7 @@ impl ContainerInstruction {
 
 impl Instruction {
     pub(super) fn read(reader: &mut ByteReader<'_>) -> Step<Self> {
-        let code = reader.byte()?;
+        let code = reader.u8()?;
         match Self::without_argument(code) {
             Some(instruction) => Ok(instruction),
             None => Self::with_argument(code, reader),
@@ -88,43 +93,32 @@ impl Instruction {
             // PROTO and FRAME.
             0x80 => reader.take(1).map(|_| Self::Skip)?,
             0x95 => reader.take(8).map(|_| Self::Skip)?,
-            b'c' => {
-                let (module, name) = (reader.line()?, reader.line()?);
-                Self::Push(Value::Global(Global::named(&module, &name)?))
-            }
-            b'q' => Self::Put(usize::from(reader.byte()?)),
-            b'r' => Self::Put(length(reader)?),
-            b'h' => Self::Get(usize::from(reader.byte()?)),
-            b'j' => Self::Get(length(reader)?),
+            b'c' => Self::Push(global(reader)?),
+            b'q' => Self::Put(reader.u8()?.into()),
+            b'r' => Self::Put(reader.u32()?),
+            b'h' => Self::Get(reader.u8()?.into()),
+            b'j' => Self::Get(reader.u32()?),
             _ => Self::Push(literal(code, reader)?),
         })
     }
 }
 
+fn global(reader: &mut ByteReader<'_>) -> Step<Value> {
+    let (module, name) = (reader.line()?, reader.line()?);
+    Global::named(&module, &name).map(Value::Global)
+}
+
 /// Returns a number or a text that stands in the pickle itself.
 fn literal(code: u8, reader: &mut ByteReader<'_>) -> Step<Value> {
     Ok(match code {
-        b'K' => Value::Int(i64::from(reader.byte()?)),
-        b'M' => Value::Int(i64::from(u16::from_le_bytes(reader.array()?))),
-        b'J' => Value::Int(i64::from(i32::from_le_bytes(reader.array()?))),
-        0x8a => {
-            let bytes = usize::from(reader.byte()?);
-            Value::Int(reader.long(bytes)?)
-        }
-        b'G' => Value::Float(f64::from_be_bytes(reader.array()?)),
-        0x8c | b'U' => {
-            let bytes = usize::from(reader.byte()?);
-            Value::Text(reader.text(bytes)?)
-        }
-        b'X' | b'T' => {
-            let bytes = length(reader)?;
-            Value::Text(reader.text(bytes)?)
-        }
+        b'K' => Value::Int(reader.u8()?.into()),
+        b'M' => Value::Int(reader.u16()?.into()),
+        b'J' => Value::Int(reader.i32()?.into()),
+        0x8a => Value::Int(reader.long()?),
+        b'G' => Value::Float(reader.f64()?),
+        // Texts of one byte a character, and of UTF-8.
+        b'U' | 0x8c => Value::Text(reader.short_text()?),
+        b'T' | b'X' => Value::Text(reader.long_text()?),
         _ => return Err(Stop::Damaged("an instruction that no state dict has")),
     })
-}
-
-/// Returns an unsigned integer of four bytes.
-fn length(reader: &mut ByteReader<'_>) -> Step<usize> {
-    Ok(u32::from_le_bytes(reader.array()?) as usize)
 }

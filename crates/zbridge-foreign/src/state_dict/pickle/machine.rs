@@ -1,5 +1,5 @@
 use super::byte_reader::ByteReader;
-use super::instruction::{ContainerInstruction, Instruction};
+use super::instruction::{ContainerInstruction, Instruction, Operands};
 use super::objects::{Global, Objects, Value};
 use super::stop::{Step, Stop};
 use std::collections::HashMap;
@@ -37,82 +37,68 @@ impl<'a> Machine<'a> {
     /// Executes one instruction; returns the value of the pickle after the last one.
     pub(super) fn step(&mut self) -> Step<Option<Value>> {
         match Instruction::read(&mut self.reader)? {
-            Instruction::Stop => return self.pop().map(Some),
-            Instruction::Skip => {}
+            Instruction::Stop => self.pop().map(Some),
+            instruction => self.execute(instruction).map(|()| None),
+        }
+    }
+
+    fn execute(&mut self, instruction: Instruction) -> Step<()> {
+        match instruction {
+            Instruction::Stop | Instruction::Skip => {}
             Instruction::Mark => self.marks.push(self.stack.len()),
             Instruction::Pop => drop(self.pop()?),
             Instruction::Push(value) => self.stack.push(value),
+            Instruction::Container(instruction) => self.change_container(instruction)?,
             Instruction::StackGlobal => self.stack_global()?,
             Instruction::PersistentId => self.persistent_id()?,
             Instruction::Reduce => self.reduce()?,
             Instruction::Build => self.build()?,
             Instruction::Memoize => self.put(self.memo.len())?,
-            Instruction::Put(place) => self.put(place)?,
-            Instruction::Get(place) => self.get(place)?,
-            Instruction::Container(instruction) => self.change_container(instruction)?,
+            Instruction::Put(place) => self.put(place as usize)?,
+            Instruction::Get(place) => self.get(place as usize)?,
         }
-        Ok(None)
+        Ok(())
     }
 
     fn change_container(&mut self, instruction: ContainerInstruction) -> Step<()> {
         match instruction {
-            ContainerInstruction::EmptyDict => {
+            ContainerInstruction::NewDict => {
                 let dict = self.objects.new_dict();
                 self.stack.push(dict);
                 Ok(())
             }
-            ContainerInstruction::EmptyList => self.push_list(Ok(Vec::new())),
-            ContainerInstruction::ListFromMark => {
-                let values = self.pop_to_mark();
-                self.push_list(values)
-            }
-            ContainerInstruction::ListOf(count) => {
-                let values = self.pop_many(count);
-                self.push_list(values)
-            }
-            ContainerInstruction::Append => {
-                let value = self.pop()?;
-                self.append(vec![value])
-            }
-            ContainerInstruction::AppendsFromMark => {
-                let values = self.pop_to_mark()?;
-                self.append(values)
-            }
-            ContainerInstruction::SetItem => {
-                let pair = self.pop_many(2)?;
-                self.set_items(pair)
-            }
-            ContainerInstruction::SetItemsFromMark => {
-                let pairs = self.pop_to_mark()?;
-                self.set_items(pairs)
-            }
+            ContainerInstruction::NewList(operands) => self.new_list(operands),
+            ContainerInstruction::Append(operands) => self.append(operands),
+            ContainerInstruction::Insert(operands) => self.insert(operands),
         }
     }
 
-    fn push_list(&mut self, values: Step<Vec<Value>>) -> Step<()> {
-        let list = self.objects.new_list(values?);
+    fn new_list(&mut self, operands: Operands) -> Step<()> {
+        let values = self.pop_operands(operands)?;
+        let list = self.objects.new_list(values);
         self.stack.push(list);
         Ok(())
     }
 
-    fn append(&mut self, values: Vec<Value>) -> Step<()> {
-        let Some(&Value::List(list)) = self.stack.last() else {
-            return Err(Stop::Damaged("appends to what is no list"));
-        };
-        self.objects.extend_list(list, values);
+    fn append(&mut self, operands: Operands) -> Step<()> {
+        let values = self.pop_operands(operands)?;
+        match self.stack.last() {
+            Some(&Value::List(list)) => self.objects.extend_list(list, values),
+            _ => return Err(Stop::Damaged("appends to what is no list")),
+        }
         Ok(())
     }
 
-    fn set_items(&mut self, values: Vec<Value>) -> Step<()> {
+    fn insert(&mut self, operands: Operands) -> Step<()> {
+        let values = self.pop_operands(operands)?;
         let Some(&Value::Dict(dict)) = self.stack.last() else {
             return Err(Stop::Damaged("sets items of what is no dict"));
         };
-        if !values.len().is_multiple_of(2) {
+        let (pairs, []) = values.as_chunks::<2>() else {
             return Err(Stop::Damaged("a key without a value"));
-        }
-        let mut values = values.into_iter();
-        while let (Some(key), Some(value)) = (values.next(), values.next()) {
-            self.objects.insert(dict, key, value);
+        };
+        for [key, value] in pairs {
+            self.objects.insert(dict, key.clone(), value.clone());
         }
         Ok(())
     }
@@ -172,29 +158,36 @@ impl<'a> Machine<'a> {
     }
 
     fn pop(&mut self) -> Step<Value> {
-        // Values below an open mark belong to the instruction that closes it.
-        let floor = self.marks.last().copied().unwrap_or(0);
-        if self.stack.len() <= floor {
-            return Err(Stop::Damaged(EMPTY_STACK));
+        match self.stack.len() > self.floor() {
+            true => self.stack.pop().ok_or(Stop::Damaged(EMPTY_STACK)),
+            false => Err(Stop::Damaged(EMPTY_STACK)),
         }
-        self.stack.pop().ok_or(Stop::Damaged(EMPTY_STACK))
+    }
+
+    fn pop_operands(&mut self, operands: Operands) -> Step<Vec<Value>> {
+        match operands {
+            Operands::Top(count) => self.pop_many(count),
+            Operands::AboveMark => self.pop_to_mark(),
+        }
     }
 
     fn pop_many(&mut self, count: usize) -> Step<Vec<Value>> {
         let start = self.stack.len().checked_sub(count);
-        Ok(self
-            .stack
-            .split_off(start.ok_or(Stop::Damaged(EMPTY_STACK))?))
+        let start = start.filter(|&start| start >= self.floor());
+        let start = start.ok_or(Stop::Damaged(EMPTY_STACK))?;
+        Ok(self.stack.split_off(start))
     }
 
     fn pop_to_mark(&mut self) -> Step<Vec<Value>> {
         let mark = self.marks.pop();
         let mark = mark.ok_or(Stop::Damaged("closes what was never opened"))?;
-        // `pop_many` may have taken values from below the mark.
-        if mark > self.stack.len() {
-            return Err(Stop::Damaged(EMPTY_STACK));
-        }
+        // The stack is never lower than an open mark: nothing is taken from below its floor.
         Ok(self.stack.split_off(mark))
+    }
+
+    /// Returns the height of the stack that belongs to the instruction which closes the last mark.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
     }
 }
 

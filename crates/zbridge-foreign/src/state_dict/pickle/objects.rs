@@ -78,6 +78,28 @@ pub(crate) struct Storage {
     pub(crate) number_type: NumberType,
 }
 
+impl Storage {
+    fn named(id: &[Value]) -> Option<Self> {
+        let [
+            Value::Text(kind),
+            Value::Global(class),
+            Value::Text(key),
+            ..,
+        ] = id
+        else {
+            return None;
+        };
+        let number_type = match class {
+            Global::Storage(number_type) => *number_type,
+            // Only `_rebuild_tensor_v3`, which is refused, states another type than bytes.
+            Global::UntypedStorage => NumberType::Uint8,
+            _ => return None,
+        };
+        let key = key.clone();
+        (kind == "storage").then_some(Self { key, number_type })
+    }
+}
+
 /// A tensor as a pickle describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TensorView {
@@ -163,27 +185,8 @@ impl Objects {
     /// Returns the storage that a persistent id `("storage", type, key, device, numbers)` names.
     pub(super) fn storage(&mut self, id: &Value) -> Option<Value> {
         let Value::List(id) = *id else { return None };
-        let [
-            Value::Text(kind),
-            Value::Global(class),
-            Value::Text(key),
-            ..,
-        ] = self.lists[id].as_slice()
-        else {
-            return None;
-        };
-        let number_type = match class {
-            Global::Storage(number_type) => *number_type,
-            Global::UntypedStorage => NumberType::Uint8,
-            _ => return None,
-        };
-        if kind != "storage" {
-            return None;
-        }
-        self.storages.push(Storage {
-            key: key.clone(),
-            number_type,
-        });
+        let storage = Storage::named(&self.lists[id])?;
+        self.storages.push(storage);
         Some(Value::Storage(self.storages.len() - 1))
     }
 
