@@ -1,6 +1,8 @@
-use crate::{DataError, read_bytes};
+use crate::error::{AtPath, hexadecimal};
+use crate::files::read_bytes;
+use crate::{DataError, FormatError};
 use flate2::read::MultiGzDecoder;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 /// An array of bytes as an IDX file stores it, row-major.
@@ -16,160 +18,152 @@ pub struct Idx {
     pub bytes: Vec<u8>,
 }
 
+/// The type code of u8, the only type that is read.
+const UNSIGNED_BYTE: u8 = 0x08;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
 impl Idx {
-    /// The array in the file at `path`, plain or gzip-compressed: the first bytes decide, not the
-    /// name.
+    /// Returns the array in the file at `path`, which may be compressed with gzip: its first bytes
+    /// decide, not its name.
     ///
     /// # Errors
-    /// [`DataError::Read`], [`DataError::WrongMagic`], [`DataError::Header`],
-    /// [`DataError::Truncated`], [`DataError::TrailingBytes`] or [`DataError::Gzip`], each with the
-    /// path.
+    /// [`FileError::Read`](crate::FileError::Read); [`FormatError`] if the bytes are not those of
+    /// one array.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let raw = read_bytes(path)?;
-        if raw.starts_with(&[0x1f, 0x8b]) {
-            Source {
-                path,
-                reader: MultiGzDecoder::new(raw.as_slice()),
-                taken: 0,
-            }
-            .array()
+        let bytes = read_bytes(path)?;
+        if bytes.starts_with(&GZIP_MAGIC) {
+            Reader::new(MultiGzDecoder::new(bytes.as_slice())).array()
         } else {
-            Source {
-                path,
-                reader: raw.as_slice(),
-                taken: 0,
-            }
-            .array()
+            Reader::new(bytes.as_slice()).array()
         }
+        .at(path)
     }
 
-    /// The bytes of an IDX file that holds this array.
+    /// Returns the bytes of an IDX file with this array.
     ///
     /// # Panics
-    /// When there are more than 255 dimensions or one exceeds `u32::MAX`: no IDX file can hold
-    /// that.
+    /// If there are more than 255 dimensions or one exceeds `u32::MAX`: no IDX file can hold that.
     pub fn to_bytes(&self) -> Vec<u8> {
         let rank = u8::try_from(self.shape.len()).expect("an IDX file has at most 255 dimensions");
         let mut file = vec![0, 0, UNSIGNED_BYTE, rank];
         for &size in &self.shape {
-            file.extend(
-                u32::try_from(size)
-                    .expect("a dimension of an IDX file fits 32 bits")
-                    .to_be_bytes(),
-            );
+            let size = u32::try_from(size).expect("a dimension of an IDX file fits 32 bits");
+            file.extend(size.to_be_bytes());
         }
         file.extend(&self.bytes);
         file
     }
 }
 
-const UNSIGNED_BYTE: u8 = 0x08;
-
-/// A stream of IDX bytes that knows how far it was read.
-struct Source<'a, R> {
-    path: &'a Path,
-    reader: R,
-    taken: u64,
+/// A stream of IDX bytes and the number of bytes that were taken from it.
+struct Reader<R> {
+    stream: R,
+    position: u64,
 }
 
-impl<R: Read> Source<'_, R> {
-    fn array(mut self) -> Result<Idx, DataError> {
+impl<R: Read> Reader<R> {
+    fn new(stream: R) -> Self {
+        Self {
+            stream,
+            position: 0,
+        }
+    }
+
+    fn array(mut self) -> Result<Idx, FormatError> {
         let rank = self.rank()?;
-        let sizes = self.take(4 * u64::from(rank))?;
-        let shape: Vec<usize> = sizes
-            .chunks_exact(4)
-            .map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]) as usize)
-            .collect();
-        let bytes = self.take(self.size(&shape)?)?;
-        self.end()?;
+        let mut shape = Vec::with_capacity(rank.into());
+        for size in self.take(4 * u64::from(rank))?.as_chunks::<4>().0 {
+            shape.push(u32::from_be_bytes(*size) as usize);
+        }
+        let bytes = self.take(count(&shape)?)?;
+        self.expect_end()?;
         Ok(Idx { shape, bytes })
     }
 
-    fn rank(&mut self) -> Result<u8, DataError> {
+    /// Returns the number of dimensions, from the first four bytes.
+    fn rank(&mut self) -> Result<u8, FormatError> {
         let magic = self.take(4)?;
-        if magic[..2] != [0, 0] || magic[3] == 0 {
-            return Err(self.wrong_magic(&magic, ""));
-        }
-        match magic[2] {
-            UNSIGNED_BYTE => Ok(magic[3]),
-            _ => Err(self.wrong_magic(&magic, " (another number type than u8)")),
-        }
-    }
-
-    fn wrong_magic(&self, magic: &[u8], remark: &str) -> DataError {
-        let hex: Vec<String> = magic.iter().map(|byte| format!("{byte:02x}")).collect();
-        let found = format!(
-            "{}{remark} where 00 00 08 and the number of dimensions belong",
-            hex.join(" ")
-        );
-        DataError::WrongMagic {
-            path: self.path.to_owned(),
-            format: "an IDX file of bytes",
-            found,
+        match magic[..] {
+            [0, 0, UNSIGNED_BYTE, rank] if rank > 0 => Ok(rank),
+            [0, 0, _, rank] if rank > 0 => {
+                Err(wrong_magic(&magic, " (another number type than u8)"))
+            }
+            _ => Err(wrong_magic(&magic, "")),
         }
     }
 
-    fn size(&self, shape: &[usize]) -> Result<u64, DataError> {
-        let product = shape
-            .iter()
-            .try_fold(1u64, |product, &size| product.checked_mul(size as u64));
-        let why = || format!("the product of the dimensions {shape:?} is beyond any file");
-        let sound = product.filter(|&product| product < u64::MAX / 2);
-        sound.ok_or_else(|| DataError::Header {
-            path: self.path.to_owned(),
-            why: why(),
-        })
-    }
-
-    /// The next `count` bytes. Grows with what is really there: a header cannot make it allocate.
-    fn take(&mut self, count: u64) -> Result<Vec<u8>, DataError> {
+    /// Returns the next `count` bytes. Memory grows with the bytes that are there, so that a wrong
+    /// header cannot exhaust it.
+    fn take(&mut self, count: u64) -> Result<Vec<u8>, FormatError> {
         let mut bytes = Vec::new();
-        let outcome = self.reader.by_ref().take(count).read_to_end(&mut bytes);
-        outcome.map_err(|reason| self.damaged(reason))?;
-        let (expected, found) = (self.taken + count, self.taken + bytes.len() as u64);
-        self.taken = found;
-        if found == expected {
-            Ok(bytes)
-        } else {
-            Err(DataError::Truncated {
-                path: self.path.to_owned(),
+        let read = self.stream.by_ref().take(count).read_to_end(&mut bytes);
+        read.map_err(FormatError::Gzip)?;
+        let expected = self.position + count;
+        self.position += bytes.len() as u64;
+        if self.position < expected {
+            return Err(FormatError::Truncated {
                 expected,
-                found,
-            })
+                found: self.position,
+            });
         }
+        Ok(bytes)
     }
 
-    /// Reads past the last value, which also makes gzip check its sum.
-    fn end(&mut self) -> Result<(), DataError> {
-        match self.reader.read(&mut [0]) {
+    fn expect_end(&mut self) -> Result<(), FormatError> {
+        // Reading beyond the last value also makes the gzip decoder compare its checksum.
+        match self.stream.read(&mut [0]) {
             Ok(0) => Ok(()),
-            Ok(_) => Err(DataError::TrailingBytes {
-                path: self.path.to_owned(),
-                expected: self.taken,
+            Ok(_) => Err(FormatError::TrailingBytes {
+                expected: self.position,
             }),
-            Err(reason) => Err(self.damaged(reason)),
+            Err(reason) => Err(FormatError::Gzip(reason)),
         }
     }
+}
 
-    fn damaged(&self, reason: io::Error) -> DataError {
-        DataError::Gzip {
-            path: self.path.to_owned(),
-            reason,
-        }
+/// Returns the number of values of an array of this shape.
+fn count(shape: &[usize]) -> Result<u64, FormatError> {
+    let mut count = 1u64;
+    for &size in shape {
+        // Half of the range, so that adding the length of the header cannot overflow either.
+        let product = count.checked_mul(size as u64);
+        let in_range = product.filter(|&product| product < u64::MAX / 2);
+        count = in_range.ok_or_else(|| {
+            let reason = format!("the product of the dimensions {shape:?} is beyond any file");
+            FormatError::Header(reason)
+        })?;
+    }
+    Ok(count)
+}
+
+fn wrong_magic(magic: &[u8], remark: &str) -> FormatError {
+    FormatError::WrongMagic {
+        format: "an IDX file of bytes",
+        found: format!(
+            "{}{remark} where 00 00 08 and the number of dimensions belong",
+            hexadecimal(magic)
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FileError;
     use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
     use std::io::Write;
 
-    fn read(bytes: &[u8]) -> Result<Idx, DataError> {
+    fn read(bytes: &[u8]) -> Result<Idx, FormatError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        Idx::read(file.path())
+        Idx::read(file.path()).map_err(|error| match error {
+            DataError::File {
+                fault: FileError::Format(fault),
+                ..
+            } => fault,
+            other => panic!("{other}"),
+        })
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -187,9 +181,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_array_is_read_as_written_plain_and_compressed(shape in prop::collection::vec(0usize..6, 1..4), seed: u8) {
+        fn an_array_is_read_as_written_plain_and_compressed(
+            shape in prop::collection::vec(0usize..6, 1..4),
+            seed: u8,
+        ) {
             let count = shape.iter().product::<usize>();
-            let idx = Idx { shape, bytes: (0..count).map(|i| (i as u8).wrapping_mul(seed)).collect() };
+            let bytes = (0..count).map(|i| (i as u8).wrapping_mul(seed)).collect();
+            let idx = Idx { shape, bytes };
             prop_assert_eq!(&read(&idx.to_bytes()).unwrap(), &idx);
             prop_assert_eq!(&read(&gzip(&idx.to_bytes())).unwrap(), &idx);
         }
@@ -211,7 +209,7 @@ mod tests {
         let bytes = small().to_bytes();
         assert!(matches!(
             read(&bytes[..16]),
-            Err(DataError::Truncated {
+            Err(FormatError::Truncated {
                 expected: 18,
                 found: 16,
                 ..
@@ -219,7 +217,7 @@ mod tests {
         ));
         assert!(matches!(
             read(&gzip(&bytes[..16])),
-            Err(DataError::Truncated {
+            Err(FormatError::Truncated {
                 expected: 18,
                 found: 16,
                 ..
@@ -227,7 +225,7 @@ mod tests {
         ));
         assert!(matches!(
             read(&[]),
-            Err(DataError::Truncated {
+            Err(FormatError::Truncated {
                 expected: 4,
                 found: 0,
                 ..
@@ -235,7 +233,7 @@ mod tests {
         ));
         assert!(matches!(
             read(&bytes[..6]),
-            Err(DataError::Truncated {
+            Err(FormatError::Truncated {
                 expected: 12,
                 found: 6,
                 ..
@@ -249,11 +247,11 @@ mod tests {
         bytes.push(0);
         assert!(matches!(
             read(&bytes),
-            Err(DataError::TrailingBytes { expected: 18, .. })
+            Err(FormatError::TrailingBytes { expected: 18, .. })
         ));
         assert!(matches!(
             read(&gzip(&bytes)),
-            Err(DataError::TrailingBytes { expected: 18, .. })
+            Err(FormatError::TrailingBytes { expected: 18, .. })
         ));
     }
 
@@ -268,7 +266,7 @@ mod tests {
         );
         assert!(matches!(
             read(&[0, 0, 8, 0]),
-            Err(DataError::WrongMagic { .. })
+            Err(FormatError::WrongMagic { .. })
         ));
     }
 
@@ -277,10 +275,10 @@ mod tests {
         let huge = [&[0, 0, 8, 2][..], &[0xff; 8], &[7; 10]].concat();
         assert!(matches!(
             read(&huge),
-            Err(DataError::Header { .. } | DataError::Truncated { found: 22, .. })
+            Err(FormatError::Header(_) | FormatError::Truncated { found: 22, .. })
         ));
         let beyond = [&[0, 0, 8, 3][..], &[0xff; 12]].concat();
-        assert!(matches!(read(&beyond), Err(DataError::Header { .. })));
+        assert!(matches!(read(&beyond), Err(FormatError::Header(_))));
     }
 
     #[test]
@@ -288,10 +286,10 @@ mod tests {
         let mut bytes = gzip(&small().to_bytes());
         assert!(matches!(
             read(&bytes[..bytes.len() - 4]),
-            Err(DataError::Gzip { .. })
+            Err(FormatError::Gzip(_))
         ));
         let checksum = bytes.len() - 6;
         bytes[checksum] ^= 1;
-        assert!(matches!(read(&bytes), Err(DataError::Gzip { .. })));
+        assert!(matches!(read(&bytes), Err(FormatError::Gzip(_))));
     }
 }

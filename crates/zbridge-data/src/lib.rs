@@ -1,66 +1,56 @@
-//! Everything zbridge reads from a disk or a network, and how it writes: MNIST in IDX files, arrays
-//! in `.npy`, images in PNG, latents in safetensors, npy, npz and Parquet, pairs in CSV, texts line
-//! by line, and the download of MNIST. [`scenes`] it draws itself.
+//! File formats of zbridge: latents in safetensors, `.npy`, `.npz` and Parquet files; arrays in
+//! `.npy` and IDX files; images in PNG files; pairs in CSV files; texts line by line.
 //!
-//! A file is a claim. Each reader here checks the claim once, at the door — magic, lengths, shapes,
-//! finiteness, ids — and hands out the value types of [`zbridge_core`]; nothing behind the door
-//! checks again. A header that lies cannot make a reader allocate more than the file really holds.
-//! Every writer goes through [`write_atomically`], so a file is whole or absent.
+//! Files may be damaged, or wrong. Each reader checks its file once: magic bytes, lengths, shapes,
+//! finite values, different ids. It returns the types of [`zbridge_core`], which are not checked
+//! again. A wrong header cannot make a reader allocate more than the file can fill. Every writer
+//! replaces its file whole or not at all, as [`write_atomically`] does.
 //!
 //! ```
 //! use zbridge_core::DiagonalGaussian;
-//! use zbridge_data::{LatentsFile, Precision};
+//! use zbridge_data::{LatentsFile, LatentsSummary, Precision};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("latents.safetensors");
-//! let written = LatentsFile::numbered(DiagonalGaussian::standard(3, 2).into());
-//! written.write(&path, Precision::F32)?;
-//! assert_eq!(LatentsFile::read(&path)?, written);
+//! let latents = LatentsFile::numbered(DiagonalGaussian::standard(3, 2).into());
+//! latents.write(&path, Precision::F32)?;
+//! assert_eq!(LatentsFile::read(&path)?, latents);
+//! assert_eq!(LatentsSummary::read(&path)?.rows, 3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
 
-mod atomic;
-mod augment;
-mod download;
+mod array;
+mod container;
 mod error;
+mod files;
 mod idx;
-mod image_file;
 mod latents_file;
-mod mnist;
-mod mnist_source;
 mod npy;
+mod npy_rows;
 mod pairs;
-mod picture_file;
-mod png_file;
+mod png;
+mod printable;
 mod row_sink;
-pub mod scenes;
 mod text_lines;
 
-pub use atomic::write_atomically;
-pub use augment::augmented;
-pub use download::{Downloader, Progress, RemoteFile};
-pub use error::DataError;
-pub use idx::Idx;
-pub use image_file::{image_folder, read_image};
-pub use latents_file::{
-    ArrayRows, Container, Examination, ExaminedArray, GeneratedLatents, LatentsFile, LatentsStream,
-    NotFinite, Precision, RepeatedId, Source,
+pub use container::Container;
+pub use error::{
+    ArrayError, DataError, FileError, FormatError, ImageError, JoinError, LatentsError, PairsError,
+    RowsError, TextError,
 };
-pub use mnist::{Mnist, MnistSplit, Split};
-pub use mnist_source::{MnistSource, locate, locate_or_download};
-pub use npy::{Array, read_class_ids, read_integers, write_f32, write_i64};
-pub use pairs::{Pairs, join, join_by_id, read_pairs};
-pub use picture_file::{picture_folder, read_picture};
-pub use row_sink::{RowSink, write_npy_rows};
+pub use files::write_atomically;
+pub use idx::Idx;
+pub use latents_file::{
+    GeneratedLatents, IdSource, InspectedArray, Inspection, LatentsFile, LatentsKind,
+    LatentsStream, LatentsSummary, NotFinite, Precision, RepeatedId,
+};
+pub use npy::{
+    read_npy, read_npy_classes, read_npy_integers, write_npy_f32, write_npy_i64, write_npy_rows,
+};
+pub use npy_rows::NpyRows;
+pub use pairs::{PairedRows, Pairs};
+pub use png::{PngFolder, PngImage, area_average, read_png, read_png_folder};
+pub use printable::printable;
+pub use row_sink::RowSink;
 pub use text_lines::TextLines;
-
-use std::path::Path;
-
-/// The bytes of the file at `path`.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|reason| DataError::Read {
-        path: path.to_owned(),
-        reason,
-    })
-}

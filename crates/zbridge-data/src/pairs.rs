@@ -1,4 +1,7 @@
-use crate::{DataError, read_bytes};
+use crate::error::AtPath;
+use crate::files::read_bytes;
+use crate::{DataError, JoinError, PairsError};
+use csv::{Position, ReaderBuilder, StringRecord, Trim};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -24,260 +27,280 @@ enum Member {
     Row(usize),
 }
 
-/// What a column says: ids or row numbers.
+/// What a column has: ids or row numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MemberKind {
     Ids,
     Rows,
 }
 
-/// The pairs in the CSV file at `path`: an id of x and one of y on each line below the header
-/// `x,y`. In place of ids, `x_index` and `y_index` stand above row numbers, counted from 0; one
-/// side may have ids and the other row numbers.
-///
-/// # Errors
-/// [`DataError::Read`]; [`DataError::Pairs`] with the line when the header is another, a line has
-/// not two fields, a field is empty or not UTF-8, a row number is none, or there is no pair at all.
-pub fn read_pairs(path: &Path) -> Result<Pairs, DataError> {
-    let bytes = read_bytes(path)?;
-    let text =
-        std::str::from_utf8(&bytes).map_err(|error| not_text(path, &bytes, error.valid_up_to()))?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(&*bytes);
-    let mut lines = reader.records().map(|record| Line::new(path, text, record));
-    let kinds = kinds(path, lines.next().transpose()?)?;
-    let pairs: Vec<_> = lines
-        .map(|line| line?.pair(kinds))
-        .collect::<Result<_, _>>()?;
-    match pairs[..] {
-        [] => Err(wrong_line(path, 2, "no pairs below the header".to_owned())),
-        _ => Ok(Pairs {
+/// The rows of pairs: row `x[i]` of x belongs to row `y[i]` of y.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairedRows {
+    /// Rows of x, from 0.
+    pub x: Vec<usize>,
+    /// Rows of y, from 0.
+    pub y: Vec<usize>,
+}
+
+impl Pairs {
+    /// Returns the pairs in the CSV file at `path`: an id of x and one of y on each line below the
+    /// header `x,y`. Instead of ids, row numbers from 0 stand below `x_index` and `y_index`; one
+    /// side may have ids and the other row numbers.
+    ///
+    /// # Errors
+    /// [`FileError::Read`](crate::FileError::Read); [`PairsError`] with the line if the header is
+    /// another one, a line has not two fields, a field is empty or not UTF-8, a row number is not a
+    /// number, or there is no pair at all.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let bytes = read_bytes(path)?;
+        Ok(Self {
             path: path.to_owned(),
-            pairs,
-        }),
+            pairs: read_pairs(&bytes).at(path)?,
+        })
+    }
+
+    /// Returns the rows of each pair, in the order of the pairs.
+    ///
+    /// # Errors
+    /// [`JoinError::UnknownId`] with the first pair whose id is not among those of its side;
+    /// [`JoinError::UnknownRow`] with the first row number beyond its side.
+    pub fn join(&self, x_ids: &[String], y_ids: &[String]) -> Result<PairedRows, JoinError> {
+        let (x, y) = (Side::new("x", x_ids), Side::new("y", y_ids));
+        let mut rows = PairedRows {
+            x: Vec::with_capacity(self.pairs.len()),
+            y: Vec::with_capacity(self.pairs.len()),
+        };
+        for (index, pair) in self.pairs.iter().enumerate() {
+            rows.x.push(x.row_of(&pair.x, self, index)?);
+            rows.y.push(y.row_of(&pair.y, self, index)?);
+        }
+        Ok(rows)
     }
 }
 
-/// What the header says of both columns.
-fn kinds(path: &Path, header: Option<Line<'_>>) -> Result<[MemberKind; 2], DataError> {
-    let Some(header) = header else {
-        return Err(wrong_line(path, 1, "the file is empty".to_owned()));
-    };
-    let kind = |field: &str, side: &str| match field.strip_prefix(side)? {
-        "" => Some(MemberKind::Ids),
-        "_index" => Some(MemberKind::Rows),
-        _ => None,
-    };
-    let kinds = match &header.fields[..] {
-        [x, y] => kind(x, "x").zip(kind(y, "y")),
-        _ => None,
-    };
-    let (x, y) = kinds
-        .ok_or_else(|| header.wrong(format!("the header is {:?}", header.fields.join(","))))?;
-    Ok([x, y])
+impl PairedRows {
+    /// Returns the rows of the ids that both sides have, in the order of x: the pairs if there is
+    /// no file of pairs.
+    ///
+    /// # Errors
+    /// [`JoinError::NoCommonIds`] if there are none, with an example of each side.
+    pub fn of_common_ids(x_ids: &[String], y_ids: &[String]) -> Result<Self, JoinError> {
+        let y_rows = rows_by_id(y_ids);
+        let mut rows = Self {
+            x: vec![],
+            y: vec![],
+        };
+        for (x_row, id) in x_ids.iter().enumerate() {
+            if let Some(&y_row) = y_rows.get(id.as_str()) {
+                rows.x.push(x_row);
+                rows.y.push(y_row);
+            }
+        }
+        if rows.x.is_empty() {
+            return Err(JoinError::NoCommonIds {
+                x_count: x_ids.len(),
+                x_example: x_ids.first().cloned().unwrap_or_default(),
+                y_count: y_ids.len(),
+                y_example: y_ids.first().cloned().unwrap_or_default(),
+            });
+        }
+        Ok(rows)
+    }
 }
 
-/// The fields of a line, and where it is.
-struct Line<'a> {
-    path: &'a Path,
+fn read_pairs(bytes: &[u8]) -> Result<Vec<Pair>, PairsError> {
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(bytes);
+    let mut lines = reader.records().map(|record| Line::of(text, record));
+    let header = lines.next().transpose()?;
+    let header = header.ok_or_else(|| wrong_line(1, "the file is empty"))?;
+    let kinds = header.kinds()?;
+    let mut pairs = Vec::new();
+    for line in lines {
+        pairs.push(line?.pair(kinds)?);
+    }
+    if pairs.is_empty() {
+        return Err(wrong_line(2, "no pairs below the header"));
+    }
+    Ok(pairs)
+}
+
+/// The fields of a line, and its number.
+struct Line {
     number: u64,
     fields: Vec<String>,
 }
 
-impl<'a> Line<'a> {
-    fn new(
-        path: &'a Path,
-        text: &str,
-        record: csv::Result<csv::StringRecord>,
-    ) -> Result<Self, DataError> {
-        let record = record.map_err(|error| wrong_line(path, 1, error.to_string()))?;
-        let number = line_number(text, record.position().map_or(0, csv::Position::byte));
+impl Line {
+    fn of(text: &str, record: csv::Result<StringRecord>) -> Result<Self, PairsError> {
+        let record = record.map_err(|error| wrong_line(1, error.to_string()))?;
+        let start = record.position().map_or(0, Position::byte);
         Ok(Self {
-            path,
-            number,
+            number: line_number(text, start as usize),
             fields: record.iter().map(str::to_owned).collect(),
         })
     }
 
-    fn pair(self, [x_kind, y_kind]: [MemberKind; 2]) -> Result<Pair, DataError> {
-        match &self.fields[..] {
-            [x, y] => Ok(Pair {
-                line: self.number,
-                x: self.member(x, x_kind)?,
-                y: self.member(y, y_kind)?,
-            }),
-            fields => Err(self.wrong(format!("{} field(s) instead of 2", fields.len()))),
-        }
+    /// Returns what both columns have, if this is the header.
+    fn kinds(&self) -> Result<[MemberKind; 2], PairsError> {
+        let kinds = match &self.fields[..] {
+            [x, y] => column_kind(x, "x").zip(column_kind(y, "y")),
+            _ => None,
+        };
+        let (x, y) = kinds.ok_or_else(|| {
+            let header = self.fields.join(",");
+            wrong_line(self.number, format!("the header is {header:?}"))
+        })?;
+        Ok([x, y])
     }
 
-    fn member(&self, field: &str, kind: MemberKind) -> Result<Member, DataError> {
+    fn pair(&self, [x_kind, y_kind]: [MemberKind; 2]) -> Result<Pair, PairsError> {
+        let [x, y] = &self.fields[..] else {
+            let reason = format!("{} field(s) instead of 2", self.fields.len());
+            return Err(wrong_line(self.number, reason));
+        };
+        Ok(Pair {
+            line: self.number,
+            x: self.member(x, x_kind)?,
+            y: self.member(y, y_kind)?,
+        })
+    }
+
+    fn member(&self, field: &str, kind: MemberKind) -> Result<Member, PairsError> {
+        if field.is_empty() {
+            return Err(wrong_line(self.number, "a field is empty"));
+        }
         match kind {
-            _ if field.is_empty() => Err(self.wrong("a field is empty".to_owned())),
             MemberKind::Ids => Ok(Member::Id(field.to_owned())),
             MemberKind::Rows => {
-                let row = field
-                    .parse()
-                    .map_err(|_| self.wrong(format!("{field:?} is no row number")));
-                row.map(Member::Row)
+                let row = field.parse();
+                let not_a_row = |_| {
+                    let reason = format!("{field:?} is not a row number");
+                    wrong_line(self.number, reason)
+                };
+                row.map(Member::Row).map_err(not_a_row)
             }
         }
     }
+}
 
-    fn wrong(&self, why: String) -> DataError {
-        wrong_line(self.path, self.number, why)
+fn column_kind(field: &str, side: &str) -> Option<MemberKind> {
+    match field.strip_prefix(side)? {
+        "" => Some(MemberKind::Ids),
+        "_index" => Some(MemberKind::Rows),
+        _ => None,
     }
 }
 
-/// The line of the first character from `start` on that is no line break: csv counts the blank
-/// lines before a record to the record.
-fn line_number(text: &str, start: u64) -> u64 {
-    let start = start as usize;
-    let blank = text.as_bytes()[start..]
-        .iter()
-        .take_while(|byte| b"\r\n".contains(byte))
-        .count();
-    text.as_bytes()[..start + blank]
-        .iter()
-        .filter(|&&byte| byte == b'\n')
-        .count() as u64
-        + 1
+/// Returns the number of the line of a record that starts at this byte.
+fn line_number(text: &str, start: usize) -> u64 {
+    // The position of a record is that of the blank lines before it.
+    let rest = text.as_bytes()[start..].iter();
+    let blank = rest.take_while(|byte| b"\r\n".contains(byte)).count();
+    count_lines(&text.as_bytes()[..start + blank])
 }
 
-fn not_text(path: &Path, bytes: &[u8], valid: usize) -> DataError {
-    let line = bytes[..valid].iter().filter(|&&byte| byte == b'\n').count() as u64 + 1;
-    wrong_line(path, line, "not UTF-8 text".to_owned())
+/// Returns the number of the line behind these bytes, from 1.
+fn count_lines(bytes: &[u8]) -> u64 {
+    let breaks = bytes.iter().filter(|&&byte| byte == b'\n');
+    breaks.count() as u64 + 1
 }
 
-fn wrong_line(path: &Path, line: u64, why: String) -> DataError {
-    DataError::Pairs {
-        path: path.to_owned(),
+fn not_utf8(bytes: &[u8], valid: usize) -> PairsError {
+    wrong_line(count_lines(&bytes[..valid]), "not UTF-8 text")
+}
+
+fn wrong_line(line: u64, reason: impl Into<String>) -> PairsError {
+    PairsError {
         line,
-        why,
+        reason: reason.into(),
     }
 }
 
-/// Row numbers `(in x, in y)` of each pair, in the order of the pairs.
-///
-/// # Errors
-/// [`DataError::UnknownId`] with the first pair with an id that its side does not have;
-/// [`DataError::UnknownRow`] with the first row number beyond its side.
-pub fn join(
-    pairs: &Pairs,
-    x_ids: &[String],
-    y_ids: &[String],
-) -> Result<(Vec<usize>, Vec<usize>), DataError> {
-    let (x, y) = (Side::new("x", x_ids), Side::new("y", y_ids));
-    let mut rows = (
-        Vec::with_capacity(pairs.pairs.len()),
-        Vec::with_capacity(pairs.pairs.len()),
-    );
-    for (index, pair) in pairs.pairs.iter().enumerate() {
-        rows.0.push(x.row_of(&pair.x, pairs, index)?);
-        rows.1.push(y.row_of(&pair.y, pairs, index)?);
-    }
-    Ok(rows)
-}
-
-/// One side of the pairs: its name, and where its ids are.
+/// The rows of one side by their ids.
 struct Side<'a> {
     name: &'static str,
-    rows: HashMap<&'a str, usize>,
-    count: usize,
+    rows_by_id: HashMap<&'a str, usize>,
+    rows: usize,
 }
 
 impl<'a> Side<'a> {
     fn new(name: &'static str, ids: &'a [String]) -> Self {
         Self {
             name,
-            rows: rows_of(ids),
-            count: ids.len(),
+            rows_by_id: rows_by_id(ids),
+            rows: ids.len(),
         }
     }
 
-    fn row_of(&self, member: &Member, pairs: &Pairs, index: usize) -> Result<usize, DataError> {
-        let (side, rows) = (self.name, self.count);
+    /// Returns the row of a member of pair `index`.
+    fn row_of(&self, member: &Member, pairs: &Pairs, index: usize) -> Result<usize, JoinError> {
         match member {
             Member::Id(id) => {
-                let unknown = || DataError::UnknownId {
+                let row = self.rows_by_id.get(id.as_str());
+                row.copied().ok_or_else(|| JoinError::UnknownId {
                     pair: index + 1,
-                    side,
+                    side: self.name,
                     id: id.clone(),
-                    count: rows,
-                };
-                self.rows.get(id.as_str()).copied().ok_or_else(unknown)
-            }
-            Member::Row(row) if *row < rows => Ok(*row),
-            Member::Row(row) => {
-                let (path, line) = (pairs.path.clone(), pairs.pairs[index].line);
-                Err(DataError::UnknownRow {
-                    path,
-                    line,
-                    side,
-                    row: *row,
-                    rows,
+                    count: self.rows,
                 })
             }
+            Member::Row(row) if *row < self.rows => Ok(*row),
+            Member::Row(row) => Err(JoinError::UnknownRow {
+                path: pairs.path.clone(),
+                line: pairs.pairs[index].line,
+                side: self.name,
+                row: *row,
+                rows: self.rows,
+            }),
         }
     }
 }
 
-fn rows_of(ids: &[String]) -> HashMap<&str, usize> {
-    ids.iter()
-        .enumerate()
-        .map(|(row, id)| (id.as_str(), row))
-        .collect()
-}
-
-/// Row numbers `(in x, in y)` of the ids that both sides have, in the order of x: the pairs when
-/// nobody names them.
-///
-/// # Errors
-/// [`DataError::NoCommonIds`] when there are none, with an example of each side.
-pub fn join_by_id(
-    x_ids: &[String],
-    y_ids: &[String],
-) -> Result<(Vec<usize>, Vec<usize>), DataError> {
-    let y_rows = rows_of(y_ids);
-    let both = x_ids
-        .iter()
-        .enumerate()
-        .filter_map(|(row, id)| Some((row, *y_rows.get(id.as_str())?)));
-    let rows: (Vec<usize>, Vec<usize>) = both.unzip();
-    if rows.0.is_empty() {
-        return Err(DataError::NoCommonIds {
-            x_count: x_ids.len(),
-            x_example: x_ids.first().cloned().unwrap_or_default(),
-            y_count: y_ids.len(),
-            y_example: y_ids.first().cloned().unwrap_or_default(),
-        });
-    }
-    Ok(rows)
+fn rows_by_id(ids: &[String]) -> HashMap<&str, usize> {
+    let rows = ids.iter().enumerate();
+    rows.map(|(row, id)| (id.as_str(), row)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FileError;
 
     fn read(text: &[u8]) -> Result<Pairs, DataError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        read_pairs(file.path())
+        Pairs::read(file.path())
     }
 
     fn ids(ids: &[&str]) -> Vec<String> {
         ids.iter().map(|&id| id.to_owned()).collect()
     }
 
-    fn joined(text: &str, x: &[&str], y: &[&str]) -> Result<(Vec<usize>, Vec<usize>), DataError> {
-        join(&read(text.as_bytes()).unwrap(), &ids(x), &ids(y))
+    fn joined(text: &str, x: &[&str], y: &[&str]) -> Result<PairedRows, JoinError> {
+        let pairs = read(text.as_bytes()).unwrap();
+        pairs.join(&ids(x), &ids(y))
+    }
+
+    fn paired(x: &[usize], y: &[usize]) -> PairedRows {
+        PairedRows {
+            x: x.to_vec(),
+            y: y.to_vec(),
+        }
     }
 
     fn line_of(text: &[u8]) -> u64 {
         match read(text) {
-            Err(DataError::Pairs { line, .. }) => line,
+            Err(DataError::File {
+                fault: FileError::Pairs(PairsError { line, .. }),
+                ..
+            }) => line,
             other => panic!("{other:?}"),
         }
     }
@@ -285,7 +308,7 @@ mod tests {
     #[test]
     fn pairs_are_read_with_quotes_spaces_windows_lines_and_a_byte_order_mark() {
         let (x, y) = (["1", "2"], ["b,c", "a"]);
-        let expected = (vec![0, 1], vec![1, 0]);
+        let expected = paired(&[0, 1], &[1, 0]);
         assert_eq!(joined("x,y\n1,a\n2,\"b,c\"\n", &x, &y).unwrap(), expected);
         assert_eq!(
             joined("\u{feff}x, y\r\n1, a\r\n\r\n2,\"b,c\"", &x, &y).unwrap(),
@@ -305,15 +328,15 @@ mod tests {
         assert_eq!(line_of(b"x_row,y\n1,2\n"), 1);
         assert_eq!(line_of(b"x,y\n1,a\n2,\xff\n"), 3);
         assert!(matches!(
-            read_pairs(Path::new("no/such.csv")),
-            Err(DataError::Read { .. })
+            Pairs::read(Path::new("no/such.csv")).unwrap_err().fault(),
+            Some(FileError::Read(_))
         ));
     }
 
     #[test]
     fn a_join_follows_the_pairs_and_may_repeat_rows() {
         let rows = joined("x,y\nb,1\na,2\nb,2\n", &["a", "b"], &["1", "2"]);
-        assert_eq!(rows.unwrap(), (vec![1, 0, 1], vec![0, 1, 1]));
+        assert_eq!(rows.unwrap(), paired(&[1, 0, 1], &[0, 1, 1]));
     }
 
     #[test]
@@ -331,11 +354,11 @@ mod tests {
     fn row_numbers_stand_for_ids_on_either_side() {
         assert_eq!(
             joined("x_index,y_index\n1,0\n1,2\n", &["a", "b"], &["7", "8", "9"]).unwrap(),
-            (vec![1, 1], vec![0, 2])
+            paired(&[1, 1], &[0, 2])
         );
         assert_eq!(
             joined("x,y_index\nb,0\n", &["a", "b"], &["7"]).unwrap(),
-            (vec![1], vec![0])
+            paired(&[1], &[0])
         );
         let error = joined("x_index,y_index\n0,0\n\n0,3\n", &["a"], &["7", "8", "9"]).unwrap_err();
         assert!(
@@ -349,10 +372,10 @@ mod tests {
     #[test]
     fn without_pairs_equal_ids_belong_together() {
         assert_eq!(
-            join_by_id(&ids(&["c", "a", "b"]), &ids(&["b", "c"])).unwrap(),
-            (vec![0, 2], vec![1, 0])
+            PairedRows::of_common_ids(&ids(&["c", "a", "b"]), &ids(&["b", "c"])).unwrap(),
+            paired(&[0, 2], &[1, 0])
         );
-        let error = join_by_id(&ids(&["a"]), &ids(&["1", "2"])).unwrap_err();
+        let error = PairedRows::of_common_ids(&ids(&["a"]), &ids(&["1", "2"])).unwrap_err();
         assert!(
             error.to_string().contains("\"a\"") && error.to_string().contains("\"1\""),
             "{error}"

@@ -1,140 +1,61 @@
-//! Files that are written some rows at a time, whole or not at all: more rows than memory holds.
-
-use crate::DataError;
-use npyz::{WriteOptions, WriterBuilder};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use crate::array::f32_bytes;
+use crate::{DataError, FileError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use zbridge_core::replace_file_anywhere;
 
-/// Where the rows of a file go, one block after the other.
+/// Takes the values of a file some rows at a time, so that they need not be in memory together.
 pub struct RowSink<'w> {
     path: PathBuf,
-    put: &'w mut dyn FnMut(&[f32]) -> io::Result<()>,
-    /// Numbers that are still to come.
-    left: usize,
+    file: &'w mut dyn Write,
+    /// The number of values that are still missing.
+    missing: usize,
 }
 
 impl<'w> RowSink<'w> {
-    pub(crate) fn new(
-        path: &Path,
-        numbers: usize,
-        put: &'w mut dyn FnMut(&[f32]) -> io::Result<()>,
-    ) -> Self {
+    /// Begins `count` values, which are written to `file`; `path` is for errors.
+    pub(crate) fn new(path: &Path, count: usize, file: &'w mut dyn Write) -> Self {
         Self {
             path: path.to_owned(),
-            put,
-            left: numbers,
+            file,
+            missing: count,
         }
     }
 
-    /// Writes the next rows.
+    /// Writes the next values, row by row.
     ///
     /// # Errors
-    /// [`DataError::Write`]; [`DataError::Unstorable`] when there are more than the file was
-    /// announced to have.
+    /// [`FileError::Write`]; [`FileError::Unstorable`] if there are more values than the shape of
+    /// the file says.
     pub fn put(&mut self, values: &[f32]) -> Result<(), DataError> {
-        self.left = self
-            .left
-            .checked_sub(values.len())
-            .ok_or_else(|| self.wrong("more"))?;
-        (self.put)(values).map_err(|reason| DataError::Write {
-            path: self.path.clone(),
-            reason,
-        })
+        let missing = self.missing.checked_sub(values.len());
+        self.missing = missing.ok_or_else(|| self.wrong_count("more"))?;
+        let written = self.file.write_all(&f32_bytes(values));
+        written.map_err(|reason| FileError::Write(reason).at(&self.path))
     }
 
-    /// What `fill` gives, once it has put everything.
-    pub(crate) fn filled<E: From<DataError>>(
+    /// Calls `fill` with the sink, and checks that it put all values.
+    pub(crate) fn filled_by<E: From<DataError>>(
         mut self,
         fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         fill(&mut self)?;
-        if self.left == 0 {
-            Ok(())
-        } else {
-            Err(self.wrong("fewer").into())
+        if self.missing > 0 {
+            return Err(self.wrong_count("fewer").into());
         }
+        Ok(())
     }
 
-    fn wrong(&self, how_many: &str) -> DataError {
-        let why = format!("there were {how_many} values than its shape says");
-        DataError::Unstorable {
-            path: self.path.clone(),
-            why,
-        }
+    fn wrong_count(&self, comparison: &str) -> DataError {
+        let reason = format!("there are {comparison} values than its shape says");
+        FileError::Unstorable(reason).at(&self.path)
     }
-}
-
-/// Writes an f32 `.npy` file of this shape, its rows as `fill` puts them.
-///
-/// # Errors
-/// Those of `fill`; [`DataError::Write`]; [`DataError::Unstorable`] when the values do not fill the
-/// shape. Then there is no file.
-pub fn write_npy_rows<E: From<DataError>>(
-    path: &Path,
-    shape: &[usize],
-    fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    atomically(path, |file| {
-        let dims: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
-        let failed = |reason| DataError::Write {
-            path: path.to_owned(),
-            reason,
-        };
-        let mut writer = WriteOptions::new()
-            .default_dtype()
-            .shape(&dims)
-            .writer(file)
-            .begin_nd()
-            .map_err(failed)?;
-        let mut put = |values: &[f32]| writer.extend(values.iter().copied());
-        RowSink::new(path, shape.iter().product(), &mut put).filled(fill)?;
-        Ok(writer.finish().map_err(failed)?)
-    })
-}
-
-/// [`write_atomically`](crate::write_atomically) for what can fail in more ways than writing.
-pub(crate) fn atomically<E: From<DataError>>(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
-) -> Result<(), E> {
-    atomically_anywhere(path, |file| {
-        let mut buffered = BufWriter::new(file);
-        write(&mut buffered)?;
-        Ok(buffered.flush().map_err(|reason| DataError::Write {
-            path: path.to_owned(),
-            reason,
-        })?)
-    })
-}
-
-/// The same where `write` goes to and fro in the file.
-pub(crate) fn atomically_anywhere<E: From<DataError>>(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut outcome = Ok(());
-    let written = replace_file_anywhere(path, |file| {
-        outcome = write(file);
-        // An error here keeps the file from appearing; what is reported is the one behind it.
-        if outcome.is_ok() {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::Other.into())
-        }
-    });
-    outcome?;
-    Ok(written.map_err(|reason| DataError::Write {
-        path: path.to_owned(),
-        reason,
-    })?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Array;
+    use crate::{read_npy, write_npy_rows};
+    use ndarray::array;
 
     fn write(path: &Path, blocks: &[&[f32]]) -> Result<(), DataError> {
         write_npy_rows(path, &[3, 2], |sink| {
@@ -147,23 +68,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
         write(&path, &[&[0.0, 1.0], &[2.0, 3.0, 4.0, 5.0]]).unwrap();
-        assert_eq!(
-            Array::read(&path).unwrap(),
-            Array {
-                shape: vec![3, 2],
-                values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-            }
-        );
+        let expected = array![[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]];
+        assert_eq!(read_npy(&path).unwrap(), expected.into_dyn());
     }
 
     #[test]
-    fn too_few_or_too_many_leave_nothing() {
+    fn too_few_or_too_many_values_leave_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
         for blocks in [&[&[0.0][..]][..], &[&[0.0; 7][..]]] {
             assert!(matches!(
-                write(&path, blocks),
-                Err(DataError::Unstorable { .. })
+                write(&path, blocks).unwrap_err().fault(),
+                Some(FileError::Unstorable(_))
             ));
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         }

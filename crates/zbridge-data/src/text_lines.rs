@@ -1,9 +1,11 @@
-use crate::{DataError, read_bytes};
+use crate::error::AtPath;
+use crate::files::read_bytes;
+use crate::{DataError, TextError};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use zbridge_core::{EventKind, Observations, TextUnit, Vocabulary, VocabularyError};
 
-/// The lines of a text file, each a text; blank lines are none.
+/// The lines of a text file, each a text; blank lines are not texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextLines {
     path: PathBuf,
@@ -12,135 +14,117 @@ pub struct TextLines {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
-    /// From 1, blank lines counted.
-    number: usize,
+    /// Its index among all lines of the file, from 0.
+    index: usize,
     text: String,
 }
 
 impl TextLines {
-    /// The lines of the UTF-8 file at `path`; a byte order mark is left out.
+    /// Returns the lines of the UTF-8 file at `path`, without a byte order mark.
     ///
     /// # Errors
-    /// [`DataError::Read`]; [`DataError::NotUtf8`] with line and byte; [`DataError::NoTexts`].
+    /// [`FileError::Read`](crate::FileError::Read); [`TextError::NotUtf8`] with line and byte;
+    /// [`TextError::Empty`].
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let bytes = read_bytes(path)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| not_utf8(path, &bytes, error.valid_up_to()))?;
-        let numbered = text.trim_start_matches('\u{feff}').lines().enumerate();
-        let lines = numbered.map(|(index, text)| Line {
-            number: index + 1,
-            text: text.to_owned(),
-        });
-        let lines: Vec<Line> = lines.filter(|line| !line.text.trim().is_empty()).collect();
-        if lines.is_empty() {
-            return Err(DataError::NoTexts {
-                path: path.to_owned(),
-            });
-        }
         Ok(Self {
             path: path.to_owned(),
-            lines,
+            lines: lines(&bytes).at(path)?,
         })
     }
 
-    /// The texts.
+    /// Returns the texts.
     pub fn texts(&self) -> impl ExactSizeIterator<Item = &str> {
         self.lines.iter().map(|line| line.text.as_str())
     }
 
-    /// The ids of the texts: the numbers of their lines, from 1, blank lines counted.
+    /// Returns the ids of the texts: the indices of their lines, from 0. Blank lines are counted,
+    /// so that line `i` belongs to row `i` of another file although a line before it is blank.
     pub fn ids(&self) -> Vec<String> {
-        self.lines
-            .iter()
-            .map(|line| line.number.to_string())
-            .collect()
+        let indices = self.lines.iter().map(|line| line.index);
+        indices.map(|index| index.to_string()).collect()
     }
 
-    /// The vocabulary of the texts, the most frequent symbols first, of at most `limit` symbols
-    /// with the empty one. Where there are more, the rarest share [`Vocabulary::UNKNOWN`], which
-    /// comes last; where there are not, a model of this vocabulary refuses what it does not know.
+    /// Returns the vocabulary of the texts, the most frequent symbols first, of at most `limit`
+    /// symbols including the empty one. If there are more, the rarest share
+    /// [`Vocabulary::UNKNOWN`], which is the last; if not, a model of this vocabulary refuses other
+    /// symbols.
     ///
     /// # Errors
-    /// [`DataError::VocabularyLimit`] below 3; [`DataError::SingleCharacters`] when no word is
-    /// longer than a character, for such a vocabulary would cut texts into characters.
+    /// [`TextError::VocabularyLimit`] below 3; [`TextError::SingleCharacters`] if no word is longer
+    /// than a character: such a vocabulary would split texts into characters.
     pub fn vocabulary(&self, unit: TextUnit, limit: usize) -> Result<Vocabulary, DataError> {
         if limit < 3 {
-            return Err(DataError::VocabularyLimit { limit });
+            return Err(TextError::VocabularyLimit { limit }).at(&self.path);
         }
         let mut symbols = self.by_frequency(unit);
-        let all = symbols.len() < limit;
-        symbols.truncate(if all { limit } else { limit - 2 });
         symbols.insert(0, String::new());
-        if !all {
+        if symbols.len() > limit {
+            symbols.truncate(limit - 1);
             symbols.push(Vocabulary::UNKNOWN.to_owned());
         }
-        match Vocabulary::new(symbols) {
-            Ok(vocabulary) if vocabulary.unit() == unit => Ok(vocabulary),
-            _ => Err(DataError::SingleCharacters {
-                path: self.path.clone(),
-            }),
+        let vocabulary = Vocabulary::new(symbols).map_err(TextError::Vocabulary);
+        let vocabulary = vocabulary.at(&self.path)?;
+        // A vocabulary of single characters is one of characters, whatever was asked for.
+        if vocabulary.unit() != unit {
+            return Err(TextError::SingleCharacters).at(&self.path);
         }
+        Ok(vocabulary)
     }
 
-    /// Every symbol but the unknown one, the most frequent first, equally frequent ones in the
-    /// order of their characters.
+    /// Returns every symbol but the unknown one, the most frequent first, equally frequent ones in
+    /// the order of their characters.
     fn by_frequency(&self, unit: TextUnit) -> Vec<String> {
         let mut counts: HashMap<&str, usize> = HashMap::new();
-        for symbol in self
-            .texts()
-            .flat_map(|text| unit.cut(text))
-            .filter(|symbol| *symbol != Vocabulary::UNKNOWN)
-        {
+        for symbol in self.texts().flat_map(|text| unit.cut(text)) {
             *counts.entry(symbol).or_default() += 1;
         }
+        counts.remove(Vocabulary::UNKNOWN);
         let mut symbols: Vec<(&str, usize)> = counts.into_iter().collect();
-        symbols.sort_unstable_by(|(a, often), (b, more)| more.cmp(often).then(a.cmp(b)));
-        symbols
-            .into_iter()
-            .map(|(symbol, _)| symbol.to_owned())
-            .collect()
+        symbols.sort_unstable_by(|(a, a_count), (b, b_count)| {
+            b_count.cmp(a_count).then_with(|| a.cmp(b))
+        });
+        let names = symbols.into_iter().map(|(symbol, _)| symbol.to_owned());
+        names.collect()
     }
 
-    /// How many symbols the longest text has.
+    /// Returns the number of symbols of the longest text.
     pub fn longest(&self, unit: TextUnit) -> usize {
-        self.texts()
-            .map(|text| unit.cut(text).len())
-            .max()
-            .unwrap_or(0)
+        let lengths = self.texts().map(|text| unit.cut(text).len());
+        // There is at least one text.
+        lengths.max().unwrap_or(0)
     }
 
-    /// The texts one-hot, `[texts, length · symbols]`, for a given `event`: that of a model, or
-    /// [`Vocabulary::event`]. They take 4 · length · symbols bytes a text.
+    /// Returns the texts one-hot, `[texts, length · symbols]`, for an `event` such as
+    /// [`Vocabulary::event`] or that of a model. They take 4 · length · symbols bytes a text.
     ///
     /// # Errors
-    /// [`DataError::Text`] with the line that is too long or holds an unknown symbol.
+    /// [`TextError::Line`] with the line that is too long or has an unknown symbol.
     ///
     /// # Panics
-    /// When the event is not of texts, or its vocabulary is none.
+    /// If the event is not of texts, or its vocabulary is not valid.
     pub fn observations(&self, event: &EventKind) -> Result<Observations, DataError> {
         let EventKind::Text { length, vocabulary } = event else {
             panic!("lines are texts, not {}", event.in_words())
         };
-        let vocabulary =
-            Vocabulary::new(vocabulary.clone()).expect("the vocabulary of an event is one");
+        let vocabulary = Vocabulary::new(vocabulary.clone()).expect("an event of texts");
         let mut symbols = Vec::with_capacity(self.lines.len() * length);
         for line in &self.lines {
             let row = line.encode(&vocabulary, *length);
-            let wrong = |reason| DataError::Text {
-                path: self.path.clone(),
-                line: line.number,
+            let wrong_line = |reason| TextError::Line {
+                line: line.index + 1,
                 reason,
             };
-            symbols.extend(row.map_err(wrong)?);
+            symbols.extend(row.map_err(wrong_line).at(&self.path)?);
         }
-        let observations =
-            Observations::of_symbols(&symbols, *length, vocabulary.symbols().to_vec());
+        let symbol_names = vocabulary.symbols().to_vec();
+        let observations = Observations::of_symbols(&symbols, *length, symbol_names);
         Ok(observations.expect("symbols of the vocabulary, in whole rows"))
     }
 }
 
 impl Line {
-    /// Its symbols, filled up.
+    /// Returns the numbers of its symbols, `[length]`; 0 fills up a short text.
     fn encode(
         &self,
         vocabulary: &Vocabulary,
@@ -158,11 +142,26 @@ impl Line {
     }
 }
 
-fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> DataError {
-    let line = bytes[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-    DataError::NotUtf8 {
-        path: path.to_owned(),
-        line,
+fn lines(bytes: &[u8]) -> Result<Vec<Line>, TextError> {
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    let mut lines = Vec::new();
+    for (index, text) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        if !text.trim().is_empty() {
+            let text = text.to_owned();
+            lines.push(Line { index, text });
+        }
+    }
+    if lines.is_empty() {
+        return Err(TextError::Empty);
+    }
+    Ok(lines)
+}
+
+fn not_utf8(bytes: &[u8], valid: usize) -> TextError {
+    let breaks = bytes[..valid].iter().filter(|&&byte| byte == b'\n');
+    TextError::NotUtf8 {
+        line: breaks.count() + 1,
         byte: valid,
     }
 }
@@ -170,6 +169,7 @@ fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> DataError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FileError;
     use proptest::prelude::*;
 
     fn read(bytes: &[u8]) -> Result<TextLines, DataError> {
@@ -178,10 +178,20 @@ mod tests {
         TextLines::read(file.path())
     }
 
+    fn fault<T>(result: Result<T, DataError>) -> TextError {
+        match result.map(drop).unwrap_err() {
+            DataError::File {
+                fault: FileError::Text(fault),
+                ..
+            } => fault,
+            other => panic!("{other}"),
+        }
+    }
+
     #[test]
-    fn lines_are_texts_and_their_numbers_are_ids() {
+    fn lines_are_texts_and_their_indices_are_ids() {
         let lines = read(b"\xef\xbb\xbfa red heart\r\n\r\n  \na heart\n").unwrap();
-        assert_eq!(lines.ids(), ["1", "4"]);
+        assert_eq!(lines.ids(), ["0", "3"]);
         assert_eq!(lines.longest(TextUnit::Words), 3);
         let vocabulary = lines.vocabulary(TextUnit::Words, 100).unwrap();
         assert_eq!(vocabulary.symbols(), ["", "a", "heart", "red"]);
@@ -205,29 +215,27 @@ mod tests {
         let characters = lines.vocabulary(TextUnit::Characters, 100).unwrap();
         assert_eq!(characters.symbols(), ["", "b", " ", "ü", "c"]);
         assert!(matches!(
-            lines.vocabulary(TextUnit::Words, 2),
-            Err(DataError::VocabularyLimit { limit: 2 })
+            fault(lines.vocabulary(TextUnit::Words, 2)),
+            TextError::VocabularyLimit { limit: 2 }
         ));
         assert!(matches!(
-            read(b"a b").unwrap().vocabulary(TextUnit::Words, 9),
-            Err(DataError::SingleCharacters { .. })
+            fault(read(b"a b").unwrap().vocabulary(TextUnit::Words, 9)),
+            TextError::SingleCharacters
         ));
     }
 
     #[test]
-    fn what_is_wrong_with_a_line_is_said_with_its_place() {
+    fn faults_of_a_line_have_its_number() {
         assert!(matches!(
-            read(b"a\nb\xff\n"),
-            Err(DataError::NotUtf8 {
-                line: 2,
-                byte: 3,
-                ..
-            })
+            fault(read(b"a\nb\xff\n")),
+            TextError::NotUtf8 { line: 2, byte: 3 }
         ));
-        assert!(matches!(read(b"\n \n"), Err(DataError::NoTexts { .. })));
+        assert!(matches!(fault(read(b"\n \n")), TextError::Empty));
         assert!(matches!(
-            TextLines::read(Path::new("no/such.txt")),
-            Err(DataError::Read { .. })
+            TextLines::read(Path::new("no/such.txt"))
+                .unwrap_err()
+                .fault(),
+            Some(FileError::Read(_))
         ));
         let known = read(b"red heart")
             .unwrap()
@@ -247,16 +255,20 @@ mod tests {
             .observations(&known.event(2))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("line 2, 3 symbols"), "{error}");
+        assert!(error.contains("line 2, the text has 3 symbols"), "{error}");
     }
 
     proptest! {
         #[test]
-        fn texts_come_back_as_they_were(texts in prop::collection::vec("[a-zäß]{2,4}( [a-z]{1,3}){0,3}", 1..6)) {
+        fn texts_are_decoded_as_they_were(
+            texts in prop::collection::vec("[a-zäß]{2,4}( [a-z]{1,3}){0,3}", 1..6),
+        ) {
             let lines = read(texts.join("\n").as_bytes()).unwrap();
             for unit in [TextUnit::Words, TextUnit::Characters] {
-                let event = lines.vocabulary(unit, 1000).unwrap().event(lines.longest(unit) + 1);
-                prop_assert_eq!(lines.observations(&event).unwrap().texts().unwrap(), texts.clone());
+                let vocabulary = lines.vocabulary(unit, 1000).unwrap();
+                let event = vocabulary.event(lines.longest(unit) + 1);
+                let observations = lines.observations(&event).unwrap();
+                prop_assert_eq!(observations.texts().unwrap(), texts.clone());
             }
         }
     }

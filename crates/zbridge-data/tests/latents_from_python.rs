@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use zbridge_core::Posterior;
-use zbridge_data::{Container, DataError, LatentsFile, Source};
+use zbridge_data::{ArrayError, Container, FileError, IdSource, LatentsFile, LatentsSummary};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -130,18 +130,24 @@ fn parquet_is_read_as_pyarrow_pandas_and_polars_write_it() {
 }
 
 #[test]
-fn what_is_no_array_is_named_with_its_row() {
+fn a_column_that_is_not_an_array_is_named_with_its_row() {
     let fault = |name: &str| LatentsFile::read(&fixture(name)).unwrap_err();
     for name in ["null_value.parquet", "null_list.parquet"] {
         assert!(
-            matches!(fault(name), DataError::Null { row: 1, .. }),
+            matches!(
+                fault(name).fault(),
+                Some(FileError::Array(ArrayError::Null { row: 1, .. }))
+            ),
             "{}",
             fault(name)
         );
     }
     for name in ["ragged.parquet", "empty_list.parquet"] {
         assert!(
-            matches!(fault(name), DataError::Ragged { row: 1, .. }),
+            matches!(
+                fault(name).fault(),
+                Some(FileError::Array(ArrayError::Ragged { row: 1, .. }))
+            ),
             "{}",
             fault(name)
         );
@@ -151,15 +157,20 @@ fn what_is_no_array_is_named_with_its_row() {
 }
 
 #[test]
-fn an_examination_tells_containers_roles_and_sources() {
-    let found = LatentsFile::examine(&fixture("c_f32.npy")).unwrap();
+fn an_inspection_tells_containers_roles_and_sources() {
+    let found = LatentsFile::inspect(&fixture("c_f32.npy")).unwrap();
     assert_eq!(
         (found.container, found.rows, found.draws),
         (Container::Npy, Some(3), Some(1))
     );
-    assert_eq!(found.ids, Some(Source::Table(fixture("c_f32.ids.csv"))));
-    let found = LatentsFile::examine(&fixture("pandas.parquet")).unwrap();
+    assert_eq!(found.ids, Some(IdSource::Table(fixture("c_f32.ids.csv"))));
+    let found = LatentsFile::inspect(&fixture("pandas.parquet")).unwrap();
     assert!(found.is_sound(), "{:?}", found.faults);
+    let summary = LatentsSummary::read(&fixture("pandas.parquet")).unwrap();
+    assert_eq!(
+        (Some(summary.kind), Some(summary.rows), Some(summary.ids)),
+        (found.kind, found.rows, found.ids)
+    );
     let roles: Vec<_> = found
         .arrays
         .iter()
@@ -220,7 +231,10 @@ fn a_flipped_byte_anywhere_never_panics() {
 
 proptest! {
     #[test]
-    fn damaged_files_never_panic(which in 0..SOUND.len(), places in prop::collection::vec((any::<usize>(), any::<u8>()), 1..5)) {
+    fn damaged_files_never_panic(
+        which in 0..SOUND.len(),
+        places in prop::collection::vec((any::<usize>(), any::<u8>()), 1..5),
+    ) {
         let mut bytes = std::fs::read(fixture(SOUND[which])).unwrap();
         let length = bytes.len();
         for (place, byte) in places {

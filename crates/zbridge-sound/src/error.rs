@@ -1,75 +1,70 @@
 use std::path::PathBuf;
 
-/// What can be wrong with sounds that come in.
+/// Why a sound could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SoundError {
     /// A file or folder cannot be opened or read.
-    #[error("{path}: cannot be read: {reason}; check the path and its permissions")]
+    #[error("{}: cannot be read: {reason}; check the path and its permissions", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         reason: std::io::Error,
     },
     /// A file cannot be written.
-    #[error("{path}: cannot be written: {reason}; nothing was written")]
+    #[error("{}: cannot be written: {reason}; nothing was written", path.display())]
     Write {
-        /// The file that was to appear.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         reason: std::io::Error,
     },
     /// A file is not a WAV file that can be read.
     #[error(
-        "{path}: {why}; a WAV file of 8 to 32 bits a sample, or of 32-bit floats, is needed: convert it, or get it again"
+        "{}: {reason}; a WAV file of 8 to 32 bits a sample, or of 32-bit floats, is needed: \
+         convert it, or get it again", path.display()
     )]
     Wav {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        reason: String,
     },
     /// A sound has no sample that is not zero.
     #[error(
-        "{path}: is silent: {samples} samples, all zero or none; record it again, or leave it out"
+        "{sound}: is silent: {samples} samples, all zero or none; record it again, or leave it out"
     )]
     Silent {
-        /// The file.
-        path: PathBuf,
-        /// How many samples it has.
+        /// The sound: its file, if it has one.
+        sound: String,
+        /// The number of its samples.
         samples: usize,
     },
-    /// A folder holds no recordings.
-    #[error("{path}: holds no .wav files; name the folder that does")]
+    /// A folder has no recordings.
+    #[error("{}: holds no .wav files; name the folder that does", path.display())]
     NoRecordings {
         /// The folder.
         path: PathBuf,
     },
-    /// A recording's name does not say who speaks which digit.
-    #[error(
-        "{path}: this name is not DIGIT_SPEAKER_NUMBER.wav, as in 7_jackson_12.wav; give the folder of spoken digits, or name the file so"
-    )]
-    Name {
-        /// The file.
-        path: PathBuf,
-    },
     /// A sample rate that cannot be converted.
-    #[error("{path}: {from} samples a second cannot be made {to}: {why}")]
+    #[error(
+        "{}: a sample rate of {from} Hz cannot be converted to {to} Hz: {reason}", path.display()
+    )]
     SampleRate {
         /// The file.
         path: PathBuf,
-        /// Samples a second of the file.
-        from: u32,
-        /// Samples a second that are needed.
+        /// The sample rate of the file, in Hz.
+        from: usize,
+        /// The sample rate that is needed, in Hz.
         to: usize,
-        /// What the converter says.
-        why: String,
+        /// The error of the converter.
+        reason: String,
     },
 }
 
 impl SoundError {
-    /// Whether the user's file is at fault, and not a place to write to.
+    /// Returns whether a file that was read is at fault; false if a file could not be written.
     pub fn is_bad_input(&self) -> bool {
         !matches!(self, Self::Write { .. })
     }

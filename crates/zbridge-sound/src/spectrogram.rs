@@ -1,79 +1,77 @@
-use crate::mel::MelBands;
-use crate::transform::Transform;
+use crate::mel_bands::MelBands;
+use crate::short_time_fourier::ShortTimeFourier;
 use crate::{SoundError, Waveform};
-use std::path::Path;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
+use std::ops::Range;
 use zbridge_core::Spectrogram;
 
-/// Frames quieter than the loudest by more than this are silence at either end.
+/// Windows that are quieter than the loudest by more than this are silence at either end.
 const SILENCE_DECIBELS: f32 = 32.0;
-/// Windows of silence that stay before the first sound.
-const LEAD_IN: usize = 2;
+/// Windows of silence that stay before the first sound and behind the last.
+const MARGIN: usize = 2;
 
-/// The log-mel spectrogram of a sound, `[bands, frames]` in 0..1: 1 is the loudest band of the
-/// sound, 0 so many decibels below or less. Silence before and behind is cut off; what is longer
-/// than the frames is cut, what is shorter ends in silence.
+/// Returns the log-mel spectrogram of a sound, `[bands, frames]` in 0..1: 1 is the loudest band of
+/// the sound, and 0 is `kind.decibels` below it or less. Silence before and behind the sound is cut
+/// off. A sound that is longer than the frames is cut, and a shorter one ends in silence.
 ///
 /// # Errors
-/// [`SoundError::Silent`] for a sound without a sample other than zero.
-pub fn spectrogram(sound: &Waveform, kind: &Spectrogram) -> Result<Vec<f32>, SoundError> {
+/// [`SoundError::Silent`] for a sound without energy.
+pub fn spectrogram(sound: &Waveform, kind: &Spectrogram) -> Result<Array2<f32>, SoundError> {
+    let energies = energies(sound, kind);
+    // `sum_axis` would add in another order, and round to other numbers.
+    let loudness = energies.map_axis(Axis(1), |bands| bands.iter().sum::<f32>());
+    let Some(windows) = loud_windows(&loudness) else {
+        return Err(SoundError::Silent {
+            sound: "the sound".to_owned(),
+            samples: sound.samples.len(),
+        });
+    };
+    let end = windows.end.min(windows.start + kind.frames);
+    let kept = energies.slice_axis(Axis(0), Slice::from(windows.start..end));
+    Ok(levels(kept, kind))
+}
+
+/// Returns the energies of the bands in all windows of a sound, `[windows, bands]`.
+fn energies(sound: &Waveform, kind: &Spectrogram) -> Array2<f32> {
     let whole = Spectrogram {
         frames: sound.samples.len().div_ceil(kind.hop) + 1,
         ..*kind
     };
-    let energies = energies(sound, &whole);
-    let loudness: Vec<f32> = energies.iter().map(|bands| bands.iter().sum()).collect();
+    let transform = ShortTimeFourier::new(&whole);
+    let bands = MelBands::new(kind, transform.bins());
+    let mut energies = Array2::zeros((whole.frames, kind.bands));
+    let spectra = transform.spectra(&sound.samples);
+    for (spectrum, mut energies) in spectra.outer_iter().zip(energies.outer_iter_mut()) {
+        let powers = spectrum.mapv(|value| value.norm_sqr());
+        energies.assign(&bands.energies(powers.view()));
+    }
+    energies
+}
+
+/// Returns the windows from the first loud one to the last, with a margin; `None` if all are silent.
+fn loud_windows(loudness: &Array1<f32>) -> Option<Range<usize>> {
     let loudest = loudness.iter().copied().fold(0.0, f32::max);
     if loudest <= 0.0 {
-        return Err(SoundError::Silent {
-            path: Path::new("the sound").to_owned(),
-            samples: sound.samples.len(),
-        });
+        return None;
     }
     let threshold = loudest * 10f32.powf(-SILENCE_DECIBELS / 10.0);
-    let first = loudness
-        .iter()
-        .position(|&energy| energy > threshold)
-        .unwrap_or(0)
-        .saturating_sub(LEAD_IN);
-    let last = loudness
-        .iter()
-        .rposition(|&energy| energy > threshold)
-        .unwrap_or(0)
-        + LEAD_IN;
-    let kept = &energies[first..energies.len().min(last + 1).min(first + kind.frames)];
-    Ok(levels(kept, kind))
+    let is_loud: Vec<bool> = loudness.iter().map(|&energy| energy > threshold).collect();
+    let first = is_loud.iter().position(|&is_loud| is_loud)?;
+    let last = is_loud.iter().rposition(|&is_loud| is_loud)?;
+    let end = (last + MARGIN + 1).min(is_loud.len());
+    Some(first.saturating_sub(MARGIN)..end)
 }
 
-/// Energies of the bands in each window.
-fn energies(sound: &Waveform, kind: &Spectrogram) -> Vec<Vec<f32>> {
-    let transform = Transform::new(kind);
-    let bands = MelBands::new(kind, transform.bins());
-    let spectra = transform.spectra(&sound.samples);
-    let of_window = |spectrum: &[realfft::num_complex::Complex32]| {
-        bands.energies(
-            &spectrum
-                .iter()
-                .map(|value| value.norm_sqr())
-                .collect::<Vec<_>>(),
-        )
-    };
-    spectra
-        .chunks_exact(transform.bins())
-        .map(of_window)
-        .collect()
-}
-
-fn levels(energies: &[Vec<f32>], kind: &Spectrogram) -> Vec<f32> {
-    let loudest = energies.iter().flatten().copied().fold(0.0, f32::max);
-    let mut values = vec![0.0; kind.bands * kind.frames];
-    for (frame, bands) in energies.iter().enumerate() {
-        for (band, energy) in bands.iter().enumerate() {
-            let decibels = 10.0 * (energy / loudest).max(1e-30).log10();
-            values[band * kind.frames + frame] =
-                (1.0 + decibels / kind.decibels as f32).clamp(0.0, 1.0);
-        }
+/// Returns the levels of energies, `[windows, bands]`, as `[bands, frames]`.
+fn levels(energies: ArrayView2<'_, f32>, kind: &Spectrogram) -> Array2<f32> {
+    let loudest = energies.iter().copied().fold(0.0, f32::max);
+    let mut levels = Array2::zeros((kind.bands, kind.frames));
+    for ((frame, band), energy) in energies.indexed_iter() {
+        // The logarithm of 0 is below every level as well.
+        let decibels = 10.0 * (energy / loudest).max(1e-30).log10();
+        levels[[band, frame]] = (1.0 + decibels / kind.decibels as f32).clamp(0.0, 1.0);
     }
-    values
+    levels
 }
 
 #[cfg(test)]
@@ -105,10 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_lands_in_its_band_whatever_silence_is_around_it() {
+    fn a_tone_is_loudest_in_its_band_whatever_silence_is_around_it() {
         for (hertz, silence) in [(500.0, 0), (500.0, 3000), (2000.0, 700)] {
             let values = spectrogram(&padded_tone(hertz, silence, 2000), &KIND).unwrap();
-            let level = |band: usize| values[band * KIND.frames + 8];
+            let level = |band: usize| values[[band, 8]];
             let loudest = (0..KIND.bands)
                 .max_by(|a, b| level(*a).total_cmp(&level(*b)))
                 .unwrap();
@@ -119,9 +117,7 @@ mod tests {
                 "band {loudest}, expected {expected}"
             );
             assert!(values.iter().all(|value| (0.0..=1.0).contains(value)));
-            let end = (0..KIND.bands)
-                .map(|band| values[band * KIND.frames + 31])
-                .fold(0.0, f32::max);
+            let end = values.column(31).iter().copied().fold(0.0, f32::max);
             assert_eq!(end, 0.0, "2000 samples end in silence");
         }
     }

@@ -1,9 +1,14 @@
 use crate::SoundError;
-use audioadapter_buffers::direct::InterleavedSlice;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
 use std::io::Cursor;
 use std::path::Path;
+
+/// Longest recording that is read, in samples: an hour at 48 kHz.
+const LONGEST: u32 = 48_000 * 3600;
+/// Samples that are converted together to another sample rate.
+const RESAMPLED_TOGETHER: usize = 1024;
 
 /// A sound of one channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,11 +19,9 @@ pub struct Waveform {
     pub samples: Vec<f32>,
 }
 
-/// Longest recording that is read, in samples: an hour at 48 kHz.
-const LONGEST: u32 = 48_000 * 3600;
-
 impl Waveform {
-    /// The sound in a WAV file: channels are averaged, and the sample rate is converted.
+    /// Returns the sound in a WAV file: the mean of its channels, at another sample rate if
+    /// `sample_rate` is not its own.
     ///
     /// # Errors
     /// [`SoundError::Read`], [`SoundError::Wav`], [`SoundError::SampleRate`] and
@@ -28,116 +31,126 @@ impl Waveform {
             path: path.to_owned(),
             reason,
         })?;
-        let (rate, samples) = decoded(&bytes).map_err(|why| SoundError::Wav {
+        let sound = decode(&bytes).map_err(|reason| SoundError::Wav {
             path: path.to_owned(),
-            why,
+            reason,
         })?;
-        if samples.iter().all(|sample| *sample == 0.0) {
+        if sound.samples.iter().all(|sample| *sample == 0.0) {
             return Err(SoundError::Silent {
-                path: path.to_owned(),
-                samples: samples.len(),
+                sound: path.display().to_string(),
+                samples: sound.samples.len(),
             });
         }
-        if rate as usize == sample_rate {
-            return Ok(Self {
-                sample_rate,
-                samples,
-            });
-        }
-        let converted = resampled(&samples, rate as usize, sample_rate);
-        let wrong = |why| SoundError::SampleRate {
+        let resampled = sound.resample(sample_rate);
+        resampled.map_err(|reason| SoundError::SampleRate {
             path: path.to_owned(),
-            from: rate,
+            from: sound.sample_rate,
             to: sample_rate,
-            why,
-        };
-        Ok(Self {
-            sample_rate,
-            samples: converted.map_err(wrong)?,
+            reason,
         })
     }
 
-    /// Writes the sound as a WAV file of 16 bits, whole or not at all; what is louder than 1 is cut
-    /// off.
+    /// Returns the sound at another sample rate; in words, why it cannot be converted.
+    fn resample(&self, sample_rate: usize) -> Result<Self, String> {
+        if sample_rate == self.sample_rate {
+            return Ok(self.clone());
+        }
+        let samples = resample(&self.samples, self.sample_rate, sample_rate);
+        Ok(Self {
+            sample_rate,
+            samples: samples.map_err(|error| error.to_string())?,
+        })
+    }
+
+    /// Writes the sound as a WAV file of 16 bits, whole or not at all; samples beyond −1..1 are
+    /// clipped.
     ///
     /// # Errors
     /// [`SoundError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), SoundError> {
-        let write = |reason| SoundError::Write {
+        let bytes = self.to_wav();
+        let written = zbridge_core::replace_file(path, |file| file.write_all(&bytes));
+        written.map_err(|reason| SoundError::Write {
             path: path.to_owned(),
             reason,
-        };
-        zbridge_core::replace_file(path, |file| file.write_all(&self.to_wav())).map_err(write)
+        })
     }
 
-    /// The bytes of that file.
+    /// Returns the bytes of the file that [`write`](Self::write) writes.
+    ///
+    /// # Panics
+    /// If there are more samples than a WAV file can hold: 4 GiB.
     pub fn to_wav(&self) -> Vec<u8> {
-        let (channels, sample_rate) = (1, self.sample_rate as u32);
+        let mut bytes = Cursor::new(Vec::new());
+        self.write_wav(&mut bytes)
+            .expect("memory can be written, and the samples fit a WAV file");
+        bytes.into_inner()
+    }
+
+    fn write_wav(&self, bytes: &mut Cursor<Vec<u8>>) -> hound::Result<()> {
         let spec = WavSpec {
-            channels,
-            sample_rate,
+            channels: 1,
+            sample_rate: self.sample_rate as u32,
             bits_per_sample: 16,
             sample_format: SampleFormat::Int,
         };
-        let mut bytes = Cursor::new(Vec::new());
-        // Writing into memory does not fail.
-        if let Ok(mut writer) = WavWriter::new(&mut bytes, spec) {
-            for sample in &self.samples {
-                let _ = writer
-                    .write_sample((sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16);
-            }
-            let _ = writer.finalize();
+        let mut writer = WavWriter::new(bytes, spec)?;
+        for sample in &self.samples {
+            let clipped = sample.clamp(-1.0, 1.0) * f32::from(i16::MAX);
+            writer.write_sample(clipped.round() as i16)?;
         }
-        bytes.into_inner()
+        writer.finalize()
     }
 }
 
-/// (samples a second, samples of the mean of all channels).
-fn decoded(bytes: &[u8]) -> Result<(u32, Vec<f32>), String> {
-    let mut reader = WavReader::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
-    let WavSpec {
-        channels,
-        sample_rate,
-        bits_per_sample,
-        sample_format,
-    } = reader.spec();
-    if channels == 0 || sample_rate == 0 || reader.duration() > LONGEST {
+/// Returns the sound of a WAV file; in words, why it cannot be decoded.
+fn decode(bytes: &[u8]) -> Result<Waveform, String> {
+    let reader = WavReader::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    let spec = reader.spec();
+    let duration = reader.duration();
+    if spec.channels == 0 || spec.sample_rate == 0 || duration > LONGEST {
         return Err(format!(
-            "it claims {channels} channels of {} samples at {sample_rate} Hz",
-            reader.duration()
+            "it claims {} channels of {duration} samples at {} Hz",
+            spec.channels, spec.sample_rate
         ));
     }
-    let scale = 1.0 / (1u64 << (bits_per_sample - 1)) as f32;
-    let samples: Result<Vec<f32>, hound::Error> = match sample_format {
-        SampleFormat::Float => reader.samples::<f32>().collect(),
-        SampleFormat::Int => reader
-            .samples::<i32>()
-            .map(|s| s.map(|value| value as f32 * scale))
-            .collect(),
-    };
-    let samples = samples.map_err(|error| error.to_string())?;
+    let samples = decode_samples(reader).map_err(|error| error.to_string())?;
+    let channels = usize::from(spec.channels);
     if let Some(place) = samples.iter().position(|sample| !sample.is_finite()) {
-        return Err(format!(
-            "sample {} is {}",
-            place / usize::from(channels),
-            samples[place]
-        ));
+        let (sample, value) = (place / channels, samples[place]);
+        return Err(format!("sample {sample} is {value}"));
     }
-    let mean = |frame: &[f32]| frame.iter().sum::<f32>() / f32::from(channels);
-    Ok((
-        sample_rate,
-        samples.chunks_exact(channels.into()).map(mean).collect(),
-    ))
+    let frames = samples.chunks_exact(channels);
+    Ok(Waveform {
+        sample_rate: spec.sample_rate as usize,
+        samples: frames.map(mean).collect(),
+    })
 }
 
-fn resampled(samples: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
-    let mut resampler =
-        Fft::<f32>::new(from, to, 1024, 1, FixedSync::Both).map_err(|error| error.to_string())?;
-    let input =
-        InterleavedSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
-    let output = resampler
-        .process_all(&input, samples.len(), None)
-        .map_err(|error| error.to_string())?;
+/// Returns the samples of all channels, those of one time side by side.
+fn decode_samples(mut reader: WavReader<Cursor<&[u8]>>) -> hound::Result<Vec<f32>> {
+    let spec = reader.spec();
+    if spec.sample_format == SampleFormat::Float {
+        return reader.samples::<f32>().collect();
+    }
+    // Integers become numbers in −1..1.
+    let scale = 1.0 / (1u64 << spec.bits_per_sample.saturating_sub(1)) as f32;
+    let integers = reader.samples::<i32>();
+    integers.map(|sample| Ok(sample? as f32 * scale)).collect()
+}
+
+fn mean(channels: &[f32]) -> f32 {
+    channels.iter().sum::<f32>() / channels.len() as f32
+}
+
+fn resample(
+    samples: &[f32],
+    from: usize,
+    to: usize,
+) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
+    let mut resampler = Fft::<f32>::new(from, to, RESAMPLED_TOGETHER, 1, FixedSync::Both)?;
+    let input = InterleavedSlice::new(samples, 1, samples.len())?;
+    let output = resampler.process_all(&input, samples.len(), None)?;
     Ok(output.take_data())
 }
 

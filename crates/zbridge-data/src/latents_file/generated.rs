@@ -1,46 +1,56 @@
 use super::ids::IDS_KEY;
 use super::ids_table::write_ids;
-use super::stored::{Described, float_bytes, integer_bytes, integers, joined, safetensors_header};
-use super::write::unstorable;
-use crate::row_sink::atomically;
-use crate::{DataError, RowSink, write_npy_rows};
+use super::safetensors_writer::{TensorHeader, id_lines, integer_ids, safetensors_header};
+use crate::array::i64_bytes;
+use crate::files::{replace_with, write_atomically};
+use crate::npy::npy_bytes;
+use crate::{DataError, FileError, RowSink, write_npy_rows};
 use safetensors::tensor::Dtype;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::ops::Range;
 use std::path::Path;
+use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-/// Latents that are drawn, so many for each source row, and written as they come: what a decoder
-/// elsewhere makes observations of.
+/// Rows whose ids are read together.
+const IDS_BLOCK: usize = 1 << 16;
+
+/// Latents that are generated, several draws for each source row, and written in blocks, so that
+/// another program can decode them.
 pub struct GeneratedLatents<'a> {
-    /// Source rows.
+    /// The number of source rows.
     pub rows: usize,
-    /// The ids of a range of source rows, all different.
+    /// Returns the ids of a range of source rows, all different.
     pub ids: &'a dyn Fn(Range<usize>) -> Result<Vec<String>, DataError>,
     /// Draws of each row.
     pub draws: usize,
     /// The shape of one latent, of `d` elements.
     pub latent_shape: Vec<usize>,
-    /// What else is said of them; only safetensors keeps it.
+    /// Texts about the latents; only safetensors keeps them.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Rows whose ids are looked at together.
-const ROWS_AT_ONCE: usize = 1 << 16;
+/// The ids of the rows as a file stores them.
+enum StoredIds {
+    /// All ids are integers, which are read again, block by block, when they are written.
+    Integers,
+    /// One id a line.
+    Lines(String),
+}
 
 impl GeneratedLatents<'_> {
-    /// Writes the file that the extension of `path` names, whole or not at all: `.safetensors`,
-    /// `.npy` or `.npz`; `fill` puts the latents, `[n · draws, d]`, row by row. Only an `.npz` file
-    /// has to fit into memory.
+    /// Writes a file of the format that the extension of `path` names, `.safetensors`, `.npy` or
+    /// `.npz`, whole or not at all. `fill` puts the latents, `[n · draws, d]`, row by row. Only an
+    /// `.npz` file has to fit into memory.
     ///
-    /// The draws are `samples`, `[n, draws, …]`, or, where each row has one, `z`, `[n, …]`, as f32.
-    /// Ids stand beside them as `ids`; those of an `.npy` file in a table, `x.ids.csv` for `x.npy`.
-    /// [`LatentsFile::read`](super::LatentsFile::read) reads them again; only an `.npy` file, which
-    /// has no names, does not tell draws from another axis of the latents.
+    /// The draws are `samples`, `[n, draws, …]`, or, with one draw a row, `z`, `[n, …]`, as f32.
+    /// The ids are `ids`; those of an `.npy` file are in a table, `x.ids.csv` for `x.npy`.
+    /// [`LatentsFile::read`](super::LatentsFile::read) reads them again; only an `.npy` file, whose
+    /// array has no name, does not tell draws from another axis of the latents.
     ///
     /// # Errors
-    /// Those of `fill`; [`DataError::Write`]; [`DataError::Unstorable`] for another extension,
+    /// Those of `fill`; [`FileError::Write`]; [`FileError::Unstorable`] for another extension,
     /// latents that do not fill their shape, or an id with a line break.
     pub fn write<E: From<DataError>>(
         &self,
@@ -50,87 +60,107 @@ impl GeneratedLatents<'_> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => self.write_safetensors(path, fill),
             Some("npz") => self.write_npz(path, fill),
-            Some("npy") => write_ids(path, self.blocks_of_ids(), || {
+            Some("npy") => write_ids(path, self.id_blocks(), || {
                 write_npy_rows(path, &self.shape(), fill)
             }),
-            _ => Err(unstorable(path, "the name must end in .safetensors, .npy or .npz").into()),
+            _ => {
+                let reason = "the name must end in .safetensors, .npy or .npz".to_owned();
+                Err(FileError::Unstorable(reason).at(path).into())
+            }
         }
     }
 
-    /// `z`, where every row has one draw, else `samples`.
+    /// Returns the name of the array.
     fn name(&self) -> &'static str {
         if self.draws == 1 { "z" } else { "samples" }
     }
 
     fn shape(&self) -> Vec<usize> {
-        let axes: &[usize] = if self.draws == 1 {
-            &[self.rows]
-        } else {
-            &[self.rows, self.draws]
-        };
-        [axes, &self.latent_shape[..]].concat()
+        let mut shape = vec![self.rows];
+        if self.draws != 1 {
+            shape.push(self.draws);
+        }
+        shape.extend(&self.latent_shape);
+        shape
     }
 
-    fn numbers(&self) -> usize {
+    /// Returns the number of values.
+    fn count(&self) -> usize {
         self.shape().iter().product()
     }
 
-    fn blocks_of_ids(&self) -> impl Iterator<Item = Result<Vec<String>, DataError>> {
-        let block = |first: usize| (self.ids)(first..self.rows.min(first + ROWS_AT_ONCE));
-        (0..self.rows).step_by(ROWS_AT_ONCE).map(block)
+    fn id_blocks(&self) -> impl Iterator<Item = Result<Vec<String>, DataError>> {
+        let block = |first: usize| (self.ids)(first..self.rows.min(first + IDS_BLOCK));
+        (0..self.rows).step_by(IDS_BLOCK).map(block)
     }
 
     fn all_ids(&self) -> Result<Vec<String>, DataError> {
-        Ok(self
-            .blocks_of_ids()
-            .collect::<Result<Vec<_>, _>>()?
-            .concat())
+        let mut all = Vec::with_capacity(self.rows);
+        for ids in self.id_blocks() {
+            all.extend(ids?);
+        }
+        Ok(all)
     }
 
-    /// Ids first, latents behind them. The same contents give the same bytes.
+    fn stored_ids(&self, path: &Path) -> Result<StoredIds, DataError> {
+        for ids in self.id_blocks() {
+            if integer_ids(&ids?).is_none() {
+                return Ok(StoredIds::Lines(id_lines(path, &self.all_ids()?)?));
+            }
+        }
+        Ok(StoredIds::Integers)
+    }
+
+    /// Writes the ids first and the latents behind them. The same contents give the same bytes.
     fn write_safetensors<E: From<DataError>>(
         &self,
         path: &Path,
         fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut numbered = true;
-        for ids in self.blocks_of_ids() {
-            numbered = numbered && integers(&ids?).is_some();
-        }
+        let ids = self.stored_ids(path)?;
+        let header = self.safetensors_header(&ids);
+        replace_with(path, |file| {
+            let failed = |reason| FileError::Write(reason).at(path);
+            file.write_all(&header).map_err(failed)?;
+            if matches!(ids, StoredIds::Integers) {
+                self.write_integer_ids(path, file)?;
+            }
+            RowSink::new(path, self.count(), file).filled_by(fill)
+        })
+    }
+
+    fn safetensors_header(&self, ids: &StoredIds) -> Vec<u8> {
         let mut metadata = self.metadata.clone();
         metadata.remove(IDS_KEY);
         let mut tensors = vec![];
-        if numbered {
-            tensors.push(Described {
+        match ids {
+            StoredIds::Lines(lines) => {
+                metadata.insert(IDS_KEY.to_owned(), lines.clone());
+            }
+            StoredIds::Integers => tensors.push(TensorHeader {
                 name: "ids",
                 dtype: Dtype::I64,
                 shape: vec![self.rows],
-            });
-        } else {
-            metadata.insert(IDS_KEY.to_owned(), joined(path, &self.all_ids()?)?);
+            }),
         }
-        tensors.push(Described {
+        tensors.push(TensorHeader {
             name: self.name(),
             dtype: Dtype::F32,
             shape: self.shape(),
         });
-        let header = safetensors_header(&metadata, &tensors);
-        let failed = |reason| DataError::Write {
-            path: path.to_owned(),
-            reason,
-        };
-        atomically(path, |file| {
-            file.write_all(&header).map_err(failed)?;
-            for ids in self
-                .blocks_of_ids()
-                .take(if numbered { usize::MAX } else { 0 })
-            {
-                file.write_all(&integer_bytes(&integers(&ids?).unwrap_or_default()))
-                    .map_err(failed)?;
-            }
-            let mut put = |values: &[f32]| file.write_all(&float_bytes(values));
-            RowSink::new(path, self.numbers(), &mut put).filled(fill)
-        })
+        safetensors_header(&metadata, &tensors)
+    }
+
+    fn write_integer_ids(&self, path: &Path, file: &mut dyn Write) -> Result<(), DataError> {
+        for ids in self.id_blocks() {
+            let integers = integer_ids(&ids?).ok_or_else(|| {
+                let reason = "its ids changed while it was written".to_owned();
+                FileError::Unstorable(reason).at(path)
+            })?;
+            let written = file.write_all(&i64_bytes(&integers));
+            written.map_err(|reason| FileError::Write(reason).at(path))?;
+        }
+        Ok(())
     }
 
     fn write_npz<E: From<DataError>>(
@@ -138,76 +168,47 @@ impl GeneratedLatents<'_> {
         path: &Path,
         fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut floats = Vec::with_capacity(4 * self.numbers());
-        let mut put = |values: &[f32]| {
-            floats.extend(float_bytes(values));
-            Ok(())
-        };
-        RowSink::new(path, self.numbers(), &mut put).filled(fill)?;
+        let mut data = Vec::with_capacity(4 * self.count());
+        RowSink::new(path, self.count(), &mut data).filled_by(fill)?;
+        let latents = npy_bytes("<f4", &self.shape(), &data);
         let ids = self.all_ids()?;
-        let ids = match integers(&ids) {
-            Some(ids) => npy_bytes("<i8", &[ids.len()], integer_bytes(&ids)),
-            None => texts(&ids),
+        let ids = match integer_ids(&ids) {
+            Some(integers) => npy_bytes("<i8", &[ids.len()], &i64_bytes(&integers)),
+            None => npy_of_texts(&ids),
         };
-        let latents = npy_bytes("<f4", &self.shape(), floats);
-        let bytes = zipped(&[(self.name(), latents), ("ids", ids)]);
-        let bytes = bytes.map_err(|reason| unstorable(path, &reason.to_string()))?;
-        Ok(crate::write_atomically(path, |file| {
-            file.write_all(&bytes)
-        })?)
+        let archive = npz_archive(&[(self.name(), latents), ("ids", ids)]);
+        let archive =
+            archive.map_err(|reason| FileError::Unstorable(reason.to_string()).at(path))?;
+        Ok(write_atomically(path, |file| file.write_all(&archive))?)
     }
 }
 
-/// The archive of these arrays, not compressed: floats of latents have nothing to compress. Its
-/// times are fixed.
-fn zipped(arrays: &[(&str, Vec<u8>)]) -> zip::result::ZipResult<Vec<u8>> {
-    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+/// Returns the archive of these arrays, without compression: floats of latents hardly compress.
+/// The times in it are fixed, so that the same contents give the same bytes.
+fn npz_archive(arrays: &[(&str, Vec<u8>)]) -> zip::result::ZipResult<Vec<u8>> {
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut archive = ZipWriter::new(Cursor::new(vec![]));
     for (name, bytes) in arrays {
-        // Zip counts with 32 bits unless told that an entry is larger.
-        archive.start_file(
-            format!("{name}.npy"),
-            options.large_file(u32::try_from(bytes.len()).is_err()),
-        )?;
+        // Sizes in an archive have 32 bits, unless it is told that a file is larger.
+        let is_large = u32::try_from(bytes.len()).is_err();
+        archive.start_file(format!("{name}.npy"), options.large_file(is_large))?;
         archive.write_all(bytes)?;
     }
     Ok(archive.finish()?.into_inner())
 }
 
-/// An array in numpy's format, version 1.
-fn npy_bytes(descr: &str, shape: &[usize], data: Vec<u8>) -> Vec<u8> {
-    let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
-    let mut header = format!(
-        "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}",
-        sizes.trim_end()
-    );
-    // The elements begin at a multiple of 64 bytes, behind 10 bytes and a line break.
-    let padding = 63 - (10 + header.len()) % 64;
-    header.extend(std::iter::repeat_n(' ', padding));
-    header.push('\n');
-    let length = (header.len() as u16).to_le_bytes();
-    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &data].concat()
-}
-
-/// Texts as numpy keeps them: code points of 32 bits, as many for each as the longest has.
-fn texts(texts: &[String]) -> Vec<u8> {
-    let longest = texts
-        .iter()
-        .map(|text| text.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    let padded = |text: &String| -> Vec<u8> {
-        let points = text
-            .chars()
-            .map(u32::from)
-            .chain(std::iter::repeat(0))
-            .take(longest);
-        points.flat_map(u32::to_le_bytes).collect()
-    };
-    npy_bytes(
-        &format!("<U{longest}"),
-        &[texts.len()],
-        texts.iter().flat_map(padded).collect(),
-    )
+/// Returns texts as numpy stores them: 32 bits for each character, as many characters for each text
+/// as the longest has.
+fn npy_of_texts(texts: &[String]) -> Vec<u8> {
+    let lengths = texts.iter().map(|text| text.chars().count());
+    // A type of texts without characters would not be read again.
+    let width = lengths.max().unwrap_or(0).max(1);
+    let mut data = Vec::with_capacity(4 * width * texts.len());
+    for text in texts {
+        let padding = std::iter::repeat('\0');
+        for character in text.chars().chain(padding).take(width) {
+            data.extend(u32::from(character).to_le_bytes());
+        }
+    }
+    npy_bytes(&format!("<U{width}"), &[texts.len()], &data)
 }

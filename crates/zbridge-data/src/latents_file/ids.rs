@@ -1,33 +1,35 @@
-use super::array::Elements;
-use super::contents::Contents;
 use super::ids_table::IdsTable;
-use super::roles;
-use crate::DataError;
+use super::roles::{IDS, LABELS};
+use crate::array::Elements;
+use crate::container::ArrayFile;
+use crate::error::AtPath;
+use crate::{ArrayError, DataError, RowsError, printable};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The metadata key of a safetensors file that holds ids which are no integers, one a line.
+/// The metadata key of a safetensors file for ids that are not integers, one a line.
 pub(super) const IDS_KEY: &str = "ids";
 
-/// Where the ids or the labels of a latents file come from.
+/// Where the ids or the labels of the rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Source {
-    /// An array of the file itself, of this name.
+pub enum IdSource {
+    /// An array of the file, of this name.
     Array(String),
     /// The metadata key `ids` of a safetensors file.
     Metadata,
     /// A table beside the file.
     Table(PathBuf),
-    /// Nowhere: rows are numbered from 0.
+    /// The file has none: rows are numbered from 0.
     RowNumbers,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for IdSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Array(name) => write!(f, "`{name}`"),
+            Self::Array(name) => write!(f, "`{}`", printable(name)),
             Self::Metadata => f.write_str("the metadata key `ids`"),
             Self::Table(path) => write!(f, "{}", path.display()),
             Self::RowNumbers => f.write_str("row numbers, from 0"),
@@ -35,103 +37,118 @@ impl fmt::Display for Source {
     }
 }
 
-/// The table beside a file that holds no ids itself; beside others it is not looked at.
-pub(super) fn table_of(contents: &Contents<'_>) -> Result<Option<IdsTable>, DataError> {
-    match contents.find(&roles::IDS).is_some() || contents.metadata.contains_key(IDS_KEY) {
-        true => Ok(None),
-        false => IdsTable::beside(&contents.path),
-    }
-}
-
-/// Everything that may say how rows are called and what classes they are of.
-pub(super) struct Naming<'c, 'a> {
-    contents: &'c Contents<'a>,
+/// The ids and labels of the rows of a file.
+pub(super) struct RowNames<'f, 'a> {
+    file: &'f ArrayFile<'a>,
+    /// The table beside the file, which is read only if the file has no ids.
     table: Option<IdsTable>,
     rows: usize,
 }
 
-impl<'c, 'a> Naming<'c, 'a> {
-    /// What the file says of its `rows`, and the table beside it.
-    pub(super) fn new(contents: &'c Contents<'a>, table: Option<IdsTable>, rows: usize) -> Self {
-        Self {
-            contents,
-            table,
-            rows,
+impl<'f, 'a> RowNames<'f, 'a> {
+    pub(super) fn new(file: &'f ArrayFile<'a>, table: Option<IdsTable>, rows: usize) -> Self {
+        Self { file, table, rows }
+    }
+
+    pub(super) fn id_source(&self) -> IdSource {
+        if let Some(index) = self.file.find(&IDS) {
+            return IdSource::Array(self.file.name(index).to_owned());
+        }
+        if self.file.metadata.contains_key(IDS_KEY) {
+            return IdSource::Metadata;
+        }
+        match &self.table {
+            Some(table) => IdSource::Table(table.path.clone()),
+            None => IdSource::RowNumbers,
         }
     }
 
-    /// The ids, which may still come twice, and their source: the file itself, else its table, else
-    /// the rows.
-    pub(super) fn ids(&self) -> Result<(Source, Vec<String>), DataError> {
-        let contents = self.contents;
-        let (source, ids) = match (
-            contents.find(&roles::IDS),
-            contents.metadata.get(IDS_KEY),
-            &self.table,
-        ) {
-            (Some(index), _, _) => (
-                Source::Array(contents.name(index).to_owned()),
-                self.of_array(index)?,
-            ),
-            (None, Some(lines), _) => (
-                Source::Metadata,
-                lines.split('\n').map(str::to_owned).collect(),
-            ),
-            (None, None, Some(table)) => (Source::Table(table.path.clone()), table.ids.clone()),
-            (None, None, None) => (
-                Source::RowNumbers,
-                row_numbers((0..self.rows).map(|row| contents.row(row))),
-            ),
-        };
-        let path = if let Source::Table(path) = &source {
-            path
-        } else {
-            &contents.path
-        };
-        expect_count(path, "ids", self.rows, ids.len())?;
-        Ok((source, ids))
+    /// Returns the ids, one for each row; they may have duplicates.
+    pub(super) fn ids(&self) -> Result<Vec<String>, DataError> {
+        if let Some(index) = self.file.find(&IDS) {
+            return self.ids_of_array(index);
+        }
+        if let Some(lines) = self.file.metadata.get(IDS_KEY) {
+            let ids: Vec<String> = lines.split('\n').map(str::to_owned).collect();
+            RowsError::expect_count("ids", self.rows, ids.len()).at(&self.file.path)?;
+            return Ok(ids);
+        }
+        if let Some(table) = &self.table {
+            RowsError::expect_count("ids", self.rows, table.ids.len()).at(&table.path)?;
+            return Ok(table.ids.clone());
+        }
+        let numbers = (0..self.rows).map(|row| self.file.row_number(row));
+        Ok(row_numbers(numbers))
     }
 
-    fn of_array(&self, index: usize) -> Result<Vec<String>, DataError> {
-        let names = self.column(index)?.names();
+    fn ids_of_array(&self, index: usize) -> Result<Vec<String>, DataError> {
+        let names = self.column(index)?.into_names();
         names.ok_or_else(|| {
-            self.contents
+            self.file
                 .wrong_type(index, "i64, another whole number, or text")
         })
     }
 
-    /// The classes and where they come from, if anything knows them.
-    pub(super) fn labels(&self) -> Result<Option<(Source, Vec<u8>)>, DataError> {
-        if let Some(index) = self.contents.find(&roles::LABELS) {
-            let classes = self.column(index)?.integers();
-            let classes = classes.ok_or_else(|| {
-                self.contents
-                    .wrong_type(index, "u8, i64 or another whole number")
-            })?;
-            let source = Source::Array(self.contents.name(index).to_owned());
-            return Ok(Some((source, classes_in_range(self.contents, &classes)?)));
+    /// Returns the ids as numbers; `None` if the file has no ids that are whole numbers.
+    pub(super) fn integer_ids(&self) -> Result<Option<Vec<i128>>, DataError> {
+        match self.file.find(&IDS) {
+            Some(index) => Ok(self.column(index)?.integers()),
+            None => Ok(None),
         }
-        let Some(IdsTable {
-            path,
-            labels: Some(labels),
-            ..
-        }) = &self.table
-        else {
-            return Ok(None);
-        };
-        expect_count(path, "labels", self.rows, labels.len())?;
-        Ok(Some((Source::Table(path.clone()), labels.clone())))
     }
 
-    /// An array with one element for each row.
-    fn column(&self, index: usize) -> Result<Elements<'_>, DataError> {
-        if self.contents.shape(index) == [self.rows] {
-            self.contents.load(index)
-        } else {
-            Err(self
-                .contents
-                .wrong_shape(index, format!("[{}], one for each row", self.rows)))
+    pub(super) fn label_source(&self) -> Option<IdSource> {
+        if let Some(index) = self.file.find(&LABELS) {
+            return Some(IdSource::Array(self.file.name(index).to_owned()));
         }
+        let table = self.table.as_ref()?;
+        table.labels.as_ref()?;
+        Some(IdSource::Table(table.path.clone()))
+    }
+
+    /// Returns the classes, one for each row; `None` if the file and its table have none.
+    pub(super) fn labels(&self) -> Result<Option<Vec<u8>>, DataError> {
+        if let Some(index) = self.file.find(&LABELS) {
+            return self.labels_of_array(index).map(Some);
+        }
+        let Some(table) = &self.table else {
+            return Ok(None);
+        };
+        if let Some(labels) = &table.labels {
+            RowsError::expect_count("labels", self.rows, labels.len()).at(&table.path)?;
+        }
+        Ok(table.labels.clone())
+    }
+
+    fn labels_of_array(&self, index: usize) -> Result<Vec<u8>, DataError> {
+        let integers = self.column(index)?.integers();
+        let integers = integers.ok_or_else(|| {
+            self.file
+                .wrong_type(index, "u8, i64 or another whole number")
+        })?;
+        let mut labels = Vec::with_capacity(integers.len());
+        for (row, integer) in integers.into_iter().enumerate() {
+            let out_of_range = |_| {
+                self.file.error(ArrayError::NotInRange {
+                    array: self.file.named(index),
+                    row: self.file.row_number(row),
+                    value: integer as f64,
+                    lowest: 0,
+                    highest: 255,
+                })
+            };
+            labels.push(u8::try_from(integer).map_err(out_of_range)?);
+        }
+        Ok(labels)
+    }
+
+    /// Returns the elements of an array, which must have one for each row.
+    fn column(&self, index: usize) -> Result<Elements<'_>, DataError> {
+        if self.file.shape(index) != [self.rows] {
+            let expected = format!("[{}], one for each row", self.rows);
+            return Err(self.file.wrong_shape(index, expected));
+        }
+        self.file.load(index)
     }
 }
 
@@ -139,64 +156,46 @@ pub(super) fn row_numbers(rows: impl Iterator<Item = usize>) -> Vec<String> {
     rows.map(|row| row.to_string()).collect()
 }
 
-fn classes_in_range(contents: &Contents<'_>, labels: &[i128]) -> Result<Vec<u8>, DataError> {
-    let out_of_range = |row: usize, value: i128| {
-        let (path, row, value) = (contents.path.clone(), contents.row(row), value as f64);
-        DataError::NotInRange {
-            path,
-            row,
-            value,
-            lowest: 0,
-            highest: 255,
-        }
-    };
-    let rows = labels.iter().enumerate();
-    rows.map(|(row, &label)| u8::try_from(label).map_err(|_| out_of_range(row, label)))
-        .collect()
+/// An id that occurs again.
+pub(super) struct Repeat<'a> {
+    pub(super) id: &'a str,
+    /// The first row with this id.
+    pub(super) first: usize,
+    /// A later row with this id.
+    pub(super) second: usize,
 }
 
-pub(super) fn expect_count(
-    path: &Path,
-    what: &'static str,
-    expected: usize,
-    found: usize,
-) -> Result<(), DataError> {
-    let wrong = || DataError::CountMismatch {
-        path: path.to_owned(),
-        what,
-        expected,
-        found,
-    };
-    if found == expected {
-        Ok(())
-    } else {
-        Err(wrong())
-    }
-}
-
-/// An id that comes twice, with the row where it came first and the one where it comes again.
-pub(super) fn repeated(ids: &[String]) -> impl Iterator<Item = (&str, usize, usize)> {
-    let mut seen = HashMap::with_capacity(ids.len());
+/// Returns the rows whose id occurred before.
+pub(super) fn repeats(ids: &[String]) -> impl Iterator<Item = Repeat<'_>> {
+    let mut first_rows = HashMap::with_capacity(ids.len());
     let rows = ids.iter().enumerate();
-    rows.filter_map(move |(row, id)| match seen.entry(id.as_str()) {
-        std::collections::hash_map::Entry::Occupied(first) => {
-            Some((id.as_str(), *first.get(), row))
-        }
-        std::collections::hash_map::Entry::Vacant(place) => {
-            place.insert(row);
+    rows.filter_map(move |(second, id)| match first_rows.entry(id.as_str()) {
+        Entry::Occupied(first) => Some(Repeat {
+            id,
+            first: *first.get(),
+            second,
+        }),
+        Entry::Vacant(place) => {
+            place.insert(second);
             None
         }
     })
 }
 
+/// Returns an error if an id occurs twice.
 pub(super) fn expect_different(path: &Path, ids: &[String]) -> Result<(), DataError> {
-    match repeated(ids).next() {
+    match repeats(ids).next() {
         None => Ok(()),
-        Some((id, first, second)) => Err(DataError::DuplicateId {
-            path: path.to_owned(),
-            id: id.to_owned(),
-            first,
-            second,
-        }),
+        Some(repeat) => Err(DataError::of_file(path, repeat.error())),
+    }
+}
+
+impl Repeat<'_> {
+    pub(super) fn error(&self) -> RowsError {
+        RowsError::DuplicateId {
+            id: self.id.to_owned(),
+            first: self.first,
+            second: self.second,
+        }
     }
 }

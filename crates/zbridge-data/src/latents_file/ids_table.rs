@@ -1,5 +1,10 @@
-use crate::row_sink::atomically;
-use crate::{DataError, read_bytes};
+use super::ids::IDS_KEY;
+use super::roles::IDS;
+use crate::container::ArrayFile;
+use crate::error::AtPath;
+use crate::files::{read_bytes, replace_with};
+use crate::{DataError, FileError, RowsError};
+use csv::{Position, ReaderBuilder, StringRecord, Trim, Writer};
 use std::path::{Path, PathBuf};
 
 /// Ids, and classes where known, in a table beside the file of latents: `x.ids.csv` for `x.npy`.
@@ -10,118 +15,115 @@ pub(super) struct IdsTable {
 }
 
 impl IdsTable {
-    /// Where the table of this file would be.
-    pub(super) fn place(latents: &Path) -> PathBuf {
+    /// Returns the path of the table of a latents file.
+    pub(super) fn path_for(latents: &Path) -> PathBuf {
         latents.with_extension("ids.csv")
     }
 
-    /// The table beside the file, where there is one.
-    pub(super) fn beside(latents: &Path) -> Result<Option<Self>, DataError> {
-        let path = Self::place(latents);
-        if path.is_file() {
-            Self::read(path).map(Some)
-        } else {
-            Ok(None)
+    /// Returns the table of a file that has no ids itself; `None` if it has, or if there is no
+    /// table.
+    pub(super) fn of(file: &ArrayFile<'_>) -> Result<Option<Self>, DataError> {
+        let path = Self::path_for(&file.path);
+        let has_ids = file.find(&IDS).is_some() || file.metadata.contains_key(IDS_KEY);
+        if has_ids || !path.is_file() {
+            return Ok(None);
         }
-    }
-
-    fn read(path: PathBuf) -> Result<Self, DataError> {
         let bytes = read_bytes(&path)?;
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(&*bytes);
-        let mut lines = reader
-            .records()
-            .map(|record| record.map_err(|error| unreadable(&path, &error)));
-        let header = lines.next().transpose()?.unwrap_or_default();
-        let labelled = match header.iter().collect::<Vec<_>>()[..] {
-            ["id"] => false,
-            ["id", "label"] => true,
-            _ => {
-                return Err(wrong(
-                    &path,
-                    1,
-                    format!("the header is {:?}", joined(&header)),
-                ));
-            }
-        };
-        let (mut ids, mut labels) = (vec![], vec![]);
-        for record in lines {
-            let record = record?;
-            let line = record.position().map_or(0, csv::Position::line);
-            match (record.iter().collect::<Vec<_>>()[..].as_ref(), labelled) {
-                ([id], false) => ids.push((*id).to_owned()),
-                ([id, label], true) => {
-                    ids.push((*id).to_owned());
-                    labels.push(class(&path, line, label)?);
-                }
-                (fields, _) => {
-                    return Err(wrong(&path, line, format!("{} field(s)", fields.len())));
-                }
-            }
-        }
-        Ok(Self {
+        let rows = read_rows(&bytes).at(&path)?;
+        Ok(Some(Self {
             path,
-            ids,
-            labels: labelled.then_some(labels),
-        })
+            ids: rows.ids,
+            labels: rows.labels,
+        }))
     }
 }
 
-/// Writes a table of ids, whole or not at all; `then` writes what belongs to it, before the table
-/// appears.
+#[derive(Default)]
+struct Rows {
+    ids: Vec<String>,
+    labels: Option<Vec<u8>>,
+}
+
+fn read_rows(bytes: &[u8]) -> Result<Rows, RowsError> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(bytes);
+    let mut records = reader.records();
+    let header = records.next().transpose().map_err(unreadable)?;
+    let mut rows = Rows {
+        ids: vec![],
+        labels: has_labels(&header.unwrap_or_default())?.then(Vec::new),
+    };
+    for record in records {
+        rows.push(&record.map_err(unreadable)?)?;
+    }
+    Ok(rows)
+}
+
+/// Returns whether the table has a column of labels.
+fn has_labels(header: &StringRecord) -> Result<bool, RowsError> {
+    let fields: Vec<&str> = header.iter().collect();
+    match fields[..] {
+        ["id"] => Ok(false),
+        ["id", "label"] => Ok(true),
+        _ => Err(wrong(1, format!("the header is {:?}", fields.join(",")))),
+    }
+}
+
+impl Rows {
+    fn push(&mut self, record: &StringRecord) -> Result<(), RowsError> {
+        let line = record.position().map_or(0, Position::line);
+        let fields: Vec<&str> = record.iter().collect();
+        match (&fields[..], &mut self.labels) {
+            ([id], None) => self.ids.push((*id).to_owned()),
+            ([id, label], Some(labels)) => {
+                self.ids.push((*id).to_owned());
+                labels.push(class(line, label)?);
+            }
+            _ => return Err(wrong(line, format!("{} field(s)", fields.len()))),
+        }
+        Ok(())
+    }
+}
+
+fn class(line: u64, label: &str) -> Result<u8, RowsError> {
+    let wrong_label = |_| {
+        let reason = format!("the label is {label:?}, not a whole number from 0 to 255");
+        wrong(line, reason)
+    };
+    label.parse().map_err(wrong_label)
+}
+
+fn unreadable(error: csv::Error) -> RowsError {
+    let line = error.position().map_or(1, Position::line);
+    wrong(line, error.to_string())
+}
+
+fn wrong(line: u64, reason: String) -> RowsError {
+    RowsError::IdsTable { line, reason }
+}
+
+/// Writes the table of ids of a latents file, whole or not at all. `write_latents` writes the
+/// latents file itself, before the table appears: neither appears without the other.
 pub(super) fn write_ids<E: From<DataError>>(
     latents: &Path,
     blocks: impl Iterator<Item = Result<Vec<String>, DataError>>,
-    then: impl FnOnce() -> Result<(), E>,
+    write_latents: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
-    let table = IdsTable::place(latents);
-    let failed = |reason: csv::Error| DataError::Write {
-        path: table.clone(),
-        reason: reason.into(),
-    };
-    atomically(&table, |file| {
-        let mut writer = csv::Writer::from_writer(file);
+    let path = IdsTable::path_for(latents);
+    let failed = |reason: csv::Error| FileError::Write(reason.into()).at(&path);
+    replace_with(&path, |file| {
+        let mut writer = Writer::from_writer(file);
         writer.write_record(["id"]).map_err(failed)?;
         for ids in blocks {
-            ids?.iter()
-                .try_for_each(|id| writer.write_record([id]))
-                .map_err(failed)?;
+            for id in ids? {
+                writer.write_record([id]).map_err(failed)?;
+            }
         }
-        writer.flush().map_err(|reason| failed(reason.into()))?;
-        drop(writer);
-        then()
+        let flushed = writer.flush();
+        flushed.map_err(|reason| FileError::Write(reason).at(&path))?;
+        write_latents()
     })
-}
-
-fn class(path: &Path, line: u64, label: &str) -> Result<u8, DataError> {
-    label.parse().map_err(|_| {
-        wrong(
-            path,
-            line,
-            format!("the label is {label:?}, no whole number from 0 to 255"),
-        )
-    })
-}
-
-fn joined(record: &csv::StringRecord) -> String {
-    record.iter().collect::<Vec<_>>().join(",")
-}
-
-fn unreadable(path: &Path, error: &csv::Error) -> DataError {
-    wrong(
-        path,
-        error.position().map_or(1, csv::Position::line),
-        error.to_string(),
-    )
-}
-
-fn wrong(path: &Path, line: u64, why: String) -> DataError {
-    DataError::IdsTable {
-        path: path.to_owned(),
-        line,
-        why,
-    }
 }

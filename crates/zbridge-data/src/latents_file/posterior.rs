@@ -1,107 +1,105 @@
-use super::contents::Contents;
-use super::roles::{LatentsRole, Layout, Roles};
-use crate::DataError;
+use super::roles::{LatentsArrays, Roles};
+use crate::container::ArrayFile;
+use crate::{ArrayError, DataError};
 use zbridge_core::{DiagonalGaussian, Latents, Posterior, PosteriorSamples, ShapeError};
 
 impl Roles {
-    /// p(z|x) of each row.
-    pub(super) fn posterior(&self, contents: &Contents<'_>) -> Result<Posterior, DataError> {
-        let dim = self.layout.dim();
+    /// Returns p(z|x) of each row.
+    pub(super) fn posterior(&self, file: &ArrayFile<'_>) -> Result<Posterior, DataError> {
         match self.latents {
-            LatentsRole::Gaussian {
+            LatentsArrays::Gaussian {
                 mean,
                 spread,
-                is_scale,
-            } => {
-                let mean = batch(contents, mean, contents.rounded(mean)?, dim)?;
-                let log_var = if is_scale {
-                    log_var(contents, spread, dim)?
-                } else {
-                    contents.rounded(spread)?
-                };
-                gaussian(contents, mean, spread, log_var)
+                is_standard_deviation: false,
+            } => self.gaussian(file, mean, spread),
+            LatentsArrays::Gaussian { mean, spread, .. } => {
+                let log_var = self.log_var_of_scales(file, spread)?;
+                gaussian(file, self.latents(file, mean)?, spread, log_var)
             }
-            LatentsRole::Samples(index) | LatentsRole::Points(index) => self.draws(contents, index),
+            LatentsArrays::Samples(index) | LatentsArrays::Points(index) => {
+                self.samples(file, index)
+            }
         }
     }
 
-    fn draws(&self, contents: &Contents<'_>, index: usize) -> Result<Posterior, DataError> {
-        let Layout { draws, .. } = self.layout;
-        let points = contents.rounded(index)?;
-        let points = Latents::from_vec(points, self.layout.dim())
-            .map_err(|reason| of_draw(contents, index, reason, draws))?;
-        let samples = PosteriorSamples::new(points, draws)
-            .map_err(|reason| contents.wrong_value(index, reason))?;
-        Ok(samples.into())
+    /// Returns p(z|x′) of the augmented views; `None` if the file has none.
+    pub(super) fn views(&self, file: &ArrayFile<'_>) -> Result<Option<Posterior>, DataError> {
+        match self.views {
+            None => Ok(None),
+            Some(views) => self.gaussian(file, views.mean, views.log_var).map(Some),
+        }
     }
 
-    /// p(z|x′) of other looks, those of a row side by side.
-    pub(super) fn views(&self, contents: &Contents<'_>) -> Result<Option<Posterior>, DataError> {
-        let Some([mean_index, log_var_index]) = self.views else {
-            return Ok(None);
-        };
-        let mean = batch(
-            contents,
-            mean_index,
-            contents.rounded(mean_index)?,
-            self.layout.dim(),
-        )?;
-        let log_var = contents.rounded(log_var_index)?;
-        gaussian(contents, mean, log_var_index, log_var).map(Some)
+    fn gaussian(
+        &self,
+        file: &ArrayFile<'_>,
+        mean: usize,
+        log_var: usize,
+    ) -> Result<Posterior, DataError> {
+        let mean = self.latents(file, mean)?;
+        gaussian(file, mean, log_var, self.latents(file, log_var)?)
+    }
+
+    /// Returns an array of floats as latents, `[n, d]` or `[n · views, d]`.
+    fn latents(&self, file: &ArrayFile<'_>, index: usize) -> Result<Latents, DataError> {
+        let latents = Latents::from_vec(file.floats_f32(index)?, self.layout.dim());
+        latents.map_err(|reason| file.wrong_value(index, reason))
+    }
+
+    /// Returns twice the logarithm of each standard deviation.
+    fn log_var_of_scales(&self, file: &ArrayFile<'_>, index: usize) -> Result<Latents, DataError> {
+        let dim = self.layout.dim();
+        let mut log_var = file.floats_f64(index)?;
+        for (place, scale) in log_var.iter_mut().enumerate() {
+            if *scale <= 0.0 {
+                return Err(file.error(ArrayError::ScaleNotPositive {
+                    array: file.named(index),
+                    row: file.row_number(place / dim),
+                    column: place % dim,
+                    value: *scale,
+                }));
+            }
+            *scale = 2.0 * scale.ln();
+        }
+        let log_var = log_var.into_iter().map(|value| value as f32).collect();
+        let log_var = Latents::from_vec(log_var, dim);
+        log_var.map_err(|reason| file.wrong_value(index, reason))
+    }
+
+    fn samples(&self, file: &ArrayFile<'_>, index: usize) -> Result<Posterior, DataError> {
+        let draws = self.layout.draws;
+        let points = Latents::from_vec(file.floats_f32(index)?, self.layout.dim());
+        let points = points.map_err(|reason| wrong_draw(file, index, reason, draws))?;
+        let samples = PosteriorSamples::new(points, draws);
+        let samples = samples.map_err(|reason| file.wrong_value(index, reason))?;
+        Ok(samples.into())
     }
 }
 
 fn gaussian(
-    contents: &Contents<'_>,
+    file: &ArrayFile<'_>,
     mean: Latents,
     spread: usize,
-    log_var: Vec<f32>,
+    log_var: Latents,
 ) -> Result<Posterior, DataError> {
-    let log_var = batch(contents, spread, log_var, mean.dim())?;
-    let gaussian = DiagonalGaussian::new(mean, log_var)
-        .map_err(|reason| contents.wrong_value(spread, reason))?;
+    let gaussian = DiagonalGaussian::new(mean, log_var);
+    let gaussian = gaussian.map_err(|reason| file.wrong_value(spread, reason))?;
     Ok(gaussian.into())
 }
 
-fn batch(
-    contents: &Contents<'_>,
-    index: usize,
-    values: Vec<f32>,
-    dim: usize,
-) -> Result<Latents, DataError> {
-    Latents::from_vec(values, dim).map_err(|reason| contents.wrong_value(index, reason))
-}
-
-/// Twice the logarithm of each standard deviation.
-fn log_var(contents: &Contents<'_>, index: usize, dim: usize) -> Result<Vec<f32>, DataError> {
-    let scales = contents.floats(index)?;
-    match scales.iter().position(|&scale| scale <= 0.0) {
-        None => Ok(scales
-            .iter()
-            .map(|scale| (2.0 * scale.ln()) as f32)
-            .collect()),
-        Some(i) => Err(DataError::ScaleNotPositive {
-            path: contents.path.clone(),
-            tensor: contents.named(index),
-            row: contents.row(i / dim),
-            column: i % dim,
-            value: scales[i],
-        }),
-    }
-}
-
-/// The place of a value among draws: its row, and the draw in it.
-fn of_draw(contents: &Contents<'_>, index: usize, reason: ShapeError, draws: usize) -> DataError {
+/// Returns the error of values of draws, with the row and the draw.
+fn wrong_draw(file: &ArrayFile<'_>, index: usize, reason: ShapeError, draws: usize) -> DataError {
     match reason {
-        ShapeError::NotFinite { row, column, value } if draws > 1 => DataError::Value {
-            path: contents.path.clone(),
-            tensor: format!("{}, draw {}", contents.named(index), row % draws),
-            reason: ShapeError::NotFinite {
-                row: contents.row(row / draws),
-                column,
-                value,
-            },
-        },
-        reason => contents.wrong_value(index, reason),
+        ShapeError::NotFinite { row, column, value } if draws > 1 => {
+            file.error(ArrayError::Value {
+                array: format!("{}, draw {}", file.named(index), row % draws),
+                reason: ShapeError::NotFinite {
+                    row: file.row_number(row / draws),
+                    column,
+                    value,
+                },
+            })
+        }
+        reason => file.wrong_value(index, reason),
     }
 }

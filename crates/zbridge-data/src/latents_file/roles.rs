@@ -1,37 +1,6 @@
-use super::contents::Contents;
-use crate::DataError;
-
-/// Which arrays of a file say what, by their places in it.
-pub(super) struct Roles {
-    pub(super) latents: LatentsRole,
-    pub(super) layout: Layout,
-    /// Means and log-variances of other looks.
-    pub(super) views: Option<[usize; 2]>,
-}
-
-/// In what form the latents are given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LatentsRole {
-    /// Gaussians: means, and log-variances or standard deviations.
-    Gaussian {
-        mean: usize,
-        spread: usize,
-        is_scale: bool,
-    },
-    /// Draws: `[n, draws, …]`.
-    Samples(usize),
-    /// One point a row: `[n, …]`.
-    Points(usize),
-}
-
-/// How many latents there are, and how one of them looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) rows: usize,
-    /// Draws of a row; 1 where there are no draws.
-    pub(super) draws: usize,
-    pub(super) latent_shape: Vec<usize>,
-}
+use crate::container::ArrayFile;
+use crate::{DataError, LatentsError};
+use std::fmt;
 
 pub(super) const MEAN: [&str; 2] = ["mean", "mu"];
 pub(super) const SPREAD: [&str; 4] = ["log_var", "logvar", "std", "scale"];
@@ -41,14 +10,76 @@ pub(super) const VIEWS: [&str; 2] = ["view_mean", "view_log_var"];
 pub(super) const IDS: [&str; 2] = ["ids", "id"];
 pub(super) const LABELS: [&str; 2] = ["labels", "label"];
 
-const WANTED: &str = "`mean` (or `mu`) with `log_var`, the posterior means and log-variances; nor `samples`, draws of \
-                      the posteriors; nor `z` (or `latents`), one point for each observation";
+/// Names of `SPREAD` for standard deviations; the others are log-variances.
+const STANDARD_DEVIATION: [&str; 2] = ["std", "scale"];
+
+const WANTED: &str = "`mean` (or `mu`) with `log_var`, the posterior means and log-variances; nor \
+                      `samples`, draws of the posteriors; nor `z` (or `latents`), one point for \
+                      each observation";
+
+/// The form in which a file gives its latents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LatentsKind {
+    /// Means and variances of posteriors: `[n, …]` each.
+    Gaussian,
+    /// Several draws from each posterior: `[n, draws, …]`.
+    Samples,
+    /// One point for each observation: `[n, …]`.
+    Points,
+}
+
+impl fmt::Display for LatentsKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gaussian => "Gaussian posteriors",
+            Self::Samples => "samples of posteriors",
+            Self::Points => "points",
+        })
+    }
+}
+
+/// The arrays of a file that hold its latents, by their indices.
+pub(super) struct Roles {
+    pub(super) latents: LatentsArrays,
+    pub(super) layout: LatentsLayout,
+    pub(super) views: Option<ViewArrays>,
+}
+
+/// The arrays of the latents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LatentsArrays {
+    /// `spread` has log-variances or standard deviations.
+    Gaussian {
+        mean: usize,
+        spread: usize,
+        is_standard_deviation: bool,
+    },
+    Samples(usize),
+    Points(usize),
+}
+
+/// The arrays of the posteriors of augmented views, `[n, views, …]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ViewArrays {
+    pub(super) mean: usize,
+    pub(super) log_var: usize,
+}
+
+/// The number of latents, and the shape of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LatentsLayout {
+    pub(super) rows: usize,
+    /// Draws of a row; 1 for Gaussians and points.
+    pub(super) draws: usize,
+    pub(super) latent_shape: Vec<usize>,
+}
 
 impl Roles {
-    pub(super) fn of(contents: &Contents<'_>) -> Result<Self, DataError> {
-        let latents = LatentsRole::of(contents)?;
-        let layout = Layout::of(contents, latents)?;
-        let views = views(contents, &layout)?;
+    pub(super) fn of(file: &ArrayFile<'_>) -> Result<Self, DataError> {
+        let latents = LatentsArrays::of(file)?;
+        let layout = LatentsLayout::of(file, latents)?;
+        let views = ViewArrays::of(file, &layout)?;
         Ok(Self {
             latents,
             layout,
@@ -57,41 +88,39 @@ impl Roles {
     }
 }
 
-impl LatentsRole {
-    pub(super) fn of(contents: &Contents<'_>) -> Result<Self, DataError> {
-        let [mean, spread, samples, points] =
-            [&MEAN[..], &SPREAD[..], &SAMPLES[..], &POINTS[..]].map(|names| contents.find(names));
+impl LatentsArrays {
+    pub(super) fn of(file: &ArrayFile<'_>) -> Result<Self, DataError> {
+        let (mean, spread) = (file.find(&MEAN), file.find(&SPREAD));
+        let (samples, points) = (file.find(&SAMPLES), file.find(&POINTS));
         if let (Some(samples), Some(other)) = (samples, mean.or(spread).or(points)) {
-            let names = [samples, other].map(|index| contents.name(index).to_owned());
-            return Err(DataError::AmbiguousLatents {
-                path: contents.path.clone(),
-                names,
-            });
+            let names = [samples, other].map(|index| file.name(index).to_owned());
+            return Err(error(file, LatentsError::Ambiguous { names }));
         }
-        match (mean, spread, samples.or(points)) {
-            (Some(mean), Some(spread), _) => {
-                let is_scale = matches!(contents.name(spread), "std" | "scale");
-                Ok(Self::Gaussian {
-                    mean,
-                    spread,
-                    is_scale,
-                })
+        match (mean, spread, samples, points) {
+            (Some(mean), Some(spread), _, _) => Ok(Self::Gaussian {
+                mean,
+                spread,
+                is_standard_deviation: STANDARD_DEVIATION.contains(&file.name(spread)),
+            }),
+            (Some(mean), None, _, _) => {
+                let (mean, found) = (file.named(mean), file.listing());
+                Err(error(file, LatentsError::MissingSpread { mean, found }))
             }
-            (Some(mean), None, _) => {
-                let (path, mean) = (contents.path.clone(), contents.named(mean));
-                Err(DataError::MissingSpread {
-                    path,
-                    mean,
-                    found: contents.listing(),
-                })
-            }
-            (None, _, Some(index)) if samples.is_some() => Ok(Self::Samples(index)),
-            (None, _, Some(index)) => Ok(Self::Points(index)),
-            _ => Err(missing(contents, WANTED)),
+            (None, _, Some(samples), _) => Ok(Self::Samples(samples)),
+            (None, _, None, Some(points)) => Ok(Self::Points(points)),
+            (None, _, None, None) => Err(missing(file, WANTED)),
         }
     }
 
-    /// The array whose shape tells how many latents there are.
+    pub(super) fn kind(self) -> LatentsKind {
+        match self {
+            Self::Gaussian { .. } => LatentsKind::Gaussian,
+            Self::Samples(_) => LatentsKind::Samples,
+            Self::Points(_) => LatentsKind::Points,
+        }
+    }
+
+    /// Returns the array whose shape tells the number of latents.
     fn first(self) -> usize {
         match self {
             Self::Gaussian { mean, .. } => mean,
@@ -100,105 +129,100 @@ impl LatentsRole {
     }
 }
 
-impl Layout {
-    fn of(contents: &Contents<'_>, latents: LatentsRole) -> Result<Self, DataError> {
-        let index = latents.first();
-        let shape = contents.shape(index);
-        let wrong = |expected: &str| contents.wrong_shape(index, expected.to_owned());
-        match (latents, shape) {
-            (LatentsRole::Samples(_), [rows, draws, latent @ ..])
-                if *draws > 0 && !latent.is_empty() =>
-            {
-                Ok(Self {
+impl LatentsLayout {
+    fn of(file: &ArrayFile<'_>, latents: LatentsArrays) -> Result<Self, DataError> {
+        let first = latents.first();
+        let shape = file.shape(first);
+        if let LatentsArrays::Gaussian { mean, spread, .. } = latents {
+            expect_same_shape(file, spread, mean)?;
+        }
+        let layout = match latents {
+            LatentsArrays::Samples(_) => Self::of_samples(shape),
+            _ => Self::of_points(shape),
+        };
+        layout.ok_or_else(|| {
+            let expected = match latents {
+                LatentsArrays::Samples(_) => "[n, draws, d] or [n, draws, …]: draws of each row",
+                _ => "[n, d] or [n, …]: one row for each observation",
+            };
+            file.wrong_shape(first, expected.to_owned())
+        })
+    }
+
+    fn of_samples(shape: &[usize]) -> Option<Self> {
+        match shape {
+            [rows, draws, latent_shape @ ..] if *draws > 0 && !latent_shape.is_empty() => {
+                Some(Self {
                     rows: *rows,
                     draws: *draws,
-                    latent_shape: latent.to_vec(),
+                    latent_shape: latent_shape.to_vec(),
                 })
             }
-            (LatentsRole::Samples(_), _) => Err(wrong(
-                "[n, draws, d] or [n, draws, …]: so many draws of each row",
-            )),
-            (_, [rows, latent @ ..]) if !latent.is_empty() => {
-                let layout = Self {
-                    rows: *rows,
-                    draws: 1,
-                    latent_shape: latent.to_vec(),
-                };
-                layout.expect_spread(contents, latents, shape)?;
-                Ok(layout)
-            }
-            _ => Err(wrong("[n, d] or [n, …]: one row for each observation")),
+            _ => None,
         }
     }
 
-    fn expect_spread(
-        &self,
-        contents: &Contents<'_>,
-        latents: LatentsRole,
-        shape: &[usize],
-    ) -> Result<(), DataError> {
-        match latents {
-            LatentsRole::Gaussian { mean, spread, .. } if contents.shape(spread) != shape => {
-                Err(contents.wrong_shape(
-                    spread,
-                    format!("{shape:?}, that of `{}`", contents.name(mean)),
-                ))
-            }
-            _ => Ok(()),
+    fn of_points(shape: &[usize]) -> Option<Self> {
+        match shape {
+            [rows, latent_shape @ ..] if !latent_shape.is_empty() => Some(Self {
+                rows: *rows,
+                draws: 1,
+                latent_shape: latent_shape.to_vec(),
+            }),
+            _ => None,
         }
     }
 
-    /// Dimensions of a latent.
+    /// Returns the number of dimensions of a latent.
     pub(super) fn dim(&self) -> usize {
         self.latent_shape.iter().product()
     }
 }
 
-/// The posteriors of augmented observations: `view_mean` and `view_log_var`, both or neither.
-fn views(contents: &Contents<'_>, layout: &Layout) -> Result<Option<[usize; 2]>, DataError> {
-    let (mean, log_var) = match VIEWS.map(|name| contents.find(&[name])) {
-        [None, None] => return Ok(None),
-        [Some(mean), Some(log_var)] => (mean, log_var),
-        [None, _] => {
-            return Err(missing(
-                contents,
-                "`view_mean`, the means of augmented observations",
-            ));
+impl ViewArrays {
+    /// Returns the arrays of the views; `None` if the file has neither of them.
+    fn of(file: &ArrayFile<'_>, layout: &LatentsLayout) -> Result<Option<Self>, DataError> {
+        let views = match VIEWS.map(|name| file.find(&[name])) {
+            [None, None] => return Ok(None),
+            [Some(mean), Some(log_var)] => Self { mean, log_var },
+            [None, Some(_)] => {
+                let wanted = "`view_mean`, the means of augmented observations";
+                return Err(missing(file, wanted));
+            }
+            [Some(_), None] => return Err(missing(file, "`view_log_var`, beside `view_mean`")),
+        };
+        let shape = file.shape(views.mean);
+        let fits = matches!(shape, [rows, _, latent_shape @ ..]
+            if *rows == layout.rows && *latent_shape == layout.latent_shape);
+        if !fits {
+            let sizes: Vec<String> = layout.latent_shape.iter().map(usize::to_string).collect();
+            let (rows, sizes) = (layout.rows, sizes.join(", "));
+            let expected = format!("[{rows}, views, {sizes}]: views of each row");
+            return Err(file.wrong_shape(views.mean, expected));
         }
-        [_, None] => return Err(missing(contents, "`view_log_var`, beside `view_mean`")),
-    };
-    match contents.shape(mean) {
-        [rows, _, latent @ ..] if *rows == layout.rows && *latent == layout.latent_shape => {}
-        _ => {
-            let latent: String = layout
-                .latent_shape
-                .iter()
-                .map(|size| format!(", {size}"))
-                .collect();
-            let expected = format!(
-                "[{}, views{latent}]: so many views of each row",
-                layout.rows
-            );
-            return Err(contents.wrong_shape(mean, expected));
-        }
+        expect_same_shape(file, views.log_var, views.mean)?;
+        Ok(Some(views))
     }
-    if contents.shape(log_var) != contents.shape(mean) {
-        let expected = format!(
-            "{:?}, that of `{}`",
-            contents.shape(mean),
-            contents.name(mean)
-        );
-        return Err(contents.wrong_shape(log_var, expected));
-    }
-    Ok(Some([mean, log_var]))
 }
 
-fn missing(contents: &Contents<'_>, wanted: &'static str) -> DataError {
-    let (path, part) = (contents.path.clone(), contents.container.part());
-    DataError::MissingTensor {
-        path,
-        part,
-        wanted,
-        found: contents.listing(),
+/// Returns an error unless the array `index` has the shape of the array `other`.
+fn expect_same_shape(file: &ArrayFile<'_>, index: usize, other: usize) -> Result<(), DataError> {
+    if file.shape(index) == file.shape(other) {
+        return Ok(());
     }
+    let expected = format!("{:?}, that of `{}`", file.shape(other), file.name(other));
+    Err(file.wrong_shape(index, expected))
+}
+
+fn missing(file: &ArrayFile<'_>, wanted: &'static str) -> DataError {
+    let missing = LatentsError::MissingArray {
+        part: file.container.part(),
+        wanted,
+        found: file.listing(),
+    };
+    error(file, missing)
+}
+
+fn error(file: &ArrayFile<'_>, fault: LatentsError) -> DataError {
+    DataError::of_file(&file.path, fault)
 }

@@ -1,188 +1,172 @@
-use super::contents::Contents;
-use super::ids::{IDS_KEY, expect_different};
+use super::LatentsFile;
+use super::ids::{IDS_KEY, RowNames, expect_different};
 use super::ids_table::IdsTable;
-use super::roles::{self, Roles};
-use super::row_file::RowFile;
-use super::{LatentsFile, Repeats, row_numbers};
+use super::read::DuplicateIds;
+use super::roles::{IDS, Roles};
 use crate::DataError;
+use crate::container::{ArrayFile, RowFile};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A latents file of any size, read some rows at a time.
 ///
-/// Safetensors files and `.npy` files in C order, with whole numbers as ids or without any, are
+/// Safetensors files and `.npy` files in C order, with whole numbers as ids or without ids, are
 /// read from the disk row by row. Every other file of [`LatentsFile::read`] is read whole, once.
 pub struct LatentsStream {
     path: PathBuf,
     rows: usize,
     latent_shape: Vec<usize>,
-    source: Source,
+    storage: Storage,
 }
 
-enum Source {
-    Rows(RowFile),
-    Whole(Box<LatentsFile>),
+enum Storage {
+    Disk(RowFile),
+    Memory(Box<LatentsFile>),
 }
 
-/// Rows that are looked at together where all are looked at.
-const ROWS_AT_ONCE: usize = 1 << 16;
+/// Rows whose ids are read together when all ids are read.
+const IDS_BLOCK: usize = 1 << 16;
+
 impl LatentsStream {
-    /// Opens the file: headers and ids are looked at, latents are not.
+    /// Opens the file, of which the headers and the ids are read, but not the latents.
     ///
     /// # Errors
-    /// As [`LatentsFile::read`], but for what only the latents themselves show.
+    /// As [`LatentsFile::read`], except for faults of the latents themselves.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let Some(file) = RowFile::open(path)?.filter(|file| names_rows_by_numbers(path, file))
-        else {
-            let whole = LatentsFile::read(path)?;
-            let (rows, latent_shape) = (whole.posterior.rows(), whole.latent_shape.clone());
-            return Ok(Self {
-                path: path.to_owned(),
-                rows,
-                latent_shape,
-                source: Source::Whole(Box::new(whole)),
-            });
-        };
-        let layout = Roles::of(&Contents::of_rows(path, &file, vec![], usize::MAX))?.layout;
-        let (rows, latent_shape) = (layout.rows, layout.latent_shape);
+        match RowFile::open(path)? {
+            Some(file) if has_numbers_as_ids(path, &file) => Self::of_disk(path, file),
+            _ => Self::of_memory(path),
+        }
+    }
+
+    fn of_disk(path: &Path, file: RowFile) -> Result<Self, DataError> {
+        let layout = Roles::of(&ArrayFile::of_headers(path, &file))?.layout;
         let stream = Self {
             path: path.to_owned(),
-            rows,
-            latent_shape,
-            source: Source::Rows(file),
+            rows: layout.rows,
+            latent_shape: layout.latent_shape,
+            storage: Storage::Disk(file),
         };
         stream.expect_different_ids()?;
         Ok(stream)
     }
 
-    /// How many rows it has.
+    fn of_memory(path: &Path) -> Result<Self, DataError> {
+        let file = LatentsFile::read(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            rows: file.posterior.rows(),
+            latent_shape: file.latent_shape.clone(),
+            storage: Storage::Memory(Box::new(file)),
+        })
+    }
+
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Dimensions of a latent.
+    /// Returns the number of dimensions of a latent.
     pub fn dim(&self) -> usize {
         self.latent_shape.iter().product()
     }
 
-    /// The shape of one latent.
+    /// Returns the shape of one latent.
     pub fn latent_shape(&self) -> &[usize] {
         &self.latent_shape
     }
 
-    /// Those rows as a file of their own.
+    /// Returns these rows as a file of their own.
     ///
     /// # Errors
     /// As [`LatentsFile::read`]; rows in errors are those of the whole file.
     ///
     /// # Panics
-    /// When the range ends beyond the last row.
+    /// If the range ends behind the last row.
     pub fn read(&self, rows: Range<usize>) -> Result<LatentsFile, DataError> {
         assert!(rows.end <= self.rows, "row {} of {}", rows.end, self.rows);
         self.select(&rows.collect::<Vec<_>>())
     }
 
-    /// Those rows as a file of their own, in this order; a row may come again. The others are
-    /// passed over.
+    /// Returns these rows as a file of their own, in their order; a row may occur more than once.
+    /// Other rows are not read.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     ///
     /// # Panics
-    /// When a row is beyond the last.
+    /// If a row is behind the last.
     pub fn select(&self, rows: &[usize]) -> Result<LatentsFile, DataError> {
-        match &self.source {
-            Source::Rows(file) => LatentsFile::of(
-                Contents::of_rows(&self.path, file, rows.to_vec(), self.rows),
-                None,
-                Repeats::Allowed,
-            ),
-            Source::Whole(whole) => Ok(whole.chosen(rows)),
+        match &self.storage {
+            Storage::Memory(file) => Ok(file.select(rows)),
+            Storage::Disk(file) => {
+                let file = ArrayFile::of_rows(&self.path, file, rows.to_vec(), self.rows);
+                LatentsFile::of(&file, None, DuplicateIds::Allowed)
+            }
         }
     }
 
-    /// The ids of those rows.
+    /// Returns the ids of these rows.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn ids(&self, rows: Range<usize>) -> Result<Vec<String>, DataError> {
-        match &self.source {
-            Source::Whole(whole) => Ok(whole.ids[rows].to_vec()),
-            Source::Rows(file) => {
-                let contents =
-                    Contents::of_rows(&self.path, file, rows.clone().collect(), self.rows);
-                match contents.find(&roles::IDS) {
-                    None => Ok(row_numbers(rows)),
-                    Some(index) => {
-                        let names = contents.load(index)?.names();
-                        names.ok_or_else(|| contents.wrong_type(index, "a whole number"))
-                    }
-                }
+        match &self.storage {
+            Storage::Memory(file) => Ok(file.ids[rows].to_vec()),
+            Storage::Disk(file) => {
+                let count = rows.len();
+                let file = ArrayFile::of_rows(&self.path, file, rows.collect(), self.rows);
+                RowNames::new(&file, None, count).ids()
             }
         }
     }
 
-    /// Whole numbers that only rise are all different; others have to be looked at together.
+    /// Returns an error if an id occurs twice. Numbers that only rise are all different and are
+    /// read in blocks; others have to be compared in memory.
     fn expect_different_ids(&self) -> Result<(), DataError> {
-        let Source::Rows(file) = &self.source else {
-            return Ok(());
-        };
-        let Some(index) = Contents::of_rows(&self.path, file, vec![], self.rows).find(&roles::IDS)
-        else {
-            return Ok(());
-        };
         let mut last = None;
-        for rows in self.blocks(ROWS_AT_ONCE) {
-            let contents = Contents::of_rows(&self.path, file, rows.clone().collect(), self.rows);
-            if contents.shape(index) != [rows.len()] {
-                return Err(
-                    contents.wrong_shape(index, format!("[{}], one for each row", self.rows))
-                );
-            }
-            for id in contents.load(index)?.integers().unwrap_or_default() {
-                if last.is_some_and(|last| last >= id) {
+        for rows in self.blocks(IDS_BLOCK) {
+            // Row numbers are different.
+            let Some(numbers) = self.integer_ids(rows)? else {
+                return Ok(());
+            };
+            for number in numbers {
+                if last.is_some_and(|last| last >= number) {
                     return expect_different(&self.path, &self.ids(0..self.rows)?);
                 }
-                last = Some(id);
+                last = Some(number);
             }
         }
         Ok(())
     }
 
-    /// All rows, so many at a time.
-    pub fn blocks(&self, at_once: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let rows = self.rows;
-        (0..rows)
-            .step_by(at_once.max(1))
-            .map(move |first| first..rows.min(first.saturating_add(at_once)))
-    }
-}
-
-/// Whether the ids are numbers in the file itself, or nowhere.
-fn names_rows_by_numbers(path: &Path, file: &RowFile) -> bool {
-    let in_file = file
-        .headers
-        .iter()
-        .find(|header| roles::IDS.contains(&header.name.as_str()));
-    match in_file {
-        Some(header) => !header.element.is_float() && header.element.width() > 0,
-        None => !file.metadata.contains_key(IDS_KEY) && !IdsTable::place(path).is_file(),
-    }
-}
-
-impl LatentsFile {
-    fn chosen(&self, rows: &[usize]) -> Self {
-        Self {
-            ids: rows.iter().map(|&row| self.ids[row].clone()).collect(),
-            posterior: self.posterior.select(rows),
-            latent_shape: self.latent_shape.clone(),
-            views: self.views_of(rows),
-            labels: self
-                .labels
-                .as_ref()
-                .map(|labels| rows.iter().map(|&row| labels[row]).collect()),
-            metadata: self.metadata.clone(),
+    fn integer_ids(&self, rows: Range<usize>) -> Result<Option<Vec<i128>>, DataError> {
+        match &self.storage {
+            Storage::Memory(_) => Ok(None),
+            Storage::Disk(file) => {
+                let count = rows.len();
+                let file = ArrayFile::of_rows(&self.path, file, rows.collect(), self.rows);
+                RowNames::new(&file, None, count).integer_ids()
+            }
         }
+    }
+
+    /// Returns ranges of at most `block_rows` rows that cover all rows.
+    pub fn blocks(&self, block_rows: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let rows = self.rows;
+        let firsts = (0..rows).step_by(block_rows.max(1));
+        firsts.map(move |first| first..rows.min(first.saturating_add(block_rows)))
+    }
+}
+
+/// Returns whether the ids are whole numbers of the file itself, or row numbers.
+fn has_numbers_as_ids(path: &Path, file: &RowFile) -> bool {
+    let ids = file
+        .headers()
+        .find(|header| IDS.contains(&header.name.as_str()));
+    match ids {
+        Some(header) => header.element_type.is_integer(),
+        None => !file.metadata.contains_key(IDS_KEY) && !IdsTable::path_for(path).is_file(),
     }
 }
 
@@ -198,7 +182,7 @@ impl std::fmt::Debug for LatentsStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Precision, write_f32};
+    use crate::{FileError, Precision, RowsError, write_npy_f32};
     use zbridge_core::{DiagonalGaussian, Latents, Posterior, RandomStream};
 
     fn file(rows: usize, ids: impl Fn(usize) -> String) -> LatentsFile {
@@ -226,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_the_rows_of_the_whole() {
-        // Numbers are read row by row; names, and numbers that do not rise, are read as well.
+    fn ranges_are_the_rows_of_the_whole() {
+        // Numbers are read from the disk, also those that do not rise; names are read whole.
         let ids: [&dyn Fn(usize) -> String; 3] = [
             &|row| (7 * row).to_string(),
             &|row| format!("n{row}"),
@@ -237,7 +221,7 @@ mod tests {
             let whole = file(10, ids);
             let (_folder, path) = written(&whole);
             let stream = LatentsStream::open(&path).unwrap();
-            assert_eq!(matches!(stream.source, Source::Rows(_)), kind != 1);
+            assert_eq!(matches!(stream.storage, Storage::Disk(_)), kind != 1);
             assert_eq!(
                 (stream.rows(), stream.dim(), stream.latent_shape()),
                 (10, 6, &[2, 3][..])
@@ -245,39 +229,39 @@ mod tests {
             for rows in stream.blocks(4) {
                 assert_eq!(
                     stream.read(rows.clone()).unwrap(),
-                    whole.chosen(&rows.clone().collect::<Vec<_>>())
+                    whole.select(&rows.clone().collect::<Vec<_>>())
                 );
                 assert_eq!(stream.ids(rows.clone()).unwrap(), whole.ids[rows]);
             }
             let chosen = [7, 0, 3, 7, 9];
-            assert_eq!(stream.select(&chosen).unwrap(), whole.chosen(&chosen));
+            assert_eq!(stream.select(&chosen).unwrap(), whole.select(&chosen));
             assert_eq!(stream.select(&[]).unwrap().ids.len(), 0);
         }
     }
 
     #[test]
-    fn rows_far_apart_are_read_in_the_order_asked_for() {
+    fn distant_rows_are_read_in_the_requested_order() {
         let whole = file(5000, |row| row.to_string());
         let (_folder, path) = written(&whole);
         let chosen = [4999, 3, 1500, 2, 1024, 1023];
         assert_eq!(
             LatentsStream::open(&path).unwrap().select(&chosen).unwrap(),
-            whole.chosen(&chosen)
+            whole.select(&chosen)
         );
     }
 
     #[test]
-    fn arrays_of_numpy_are_read_by_row() {
+    fn npy_files_are_read_by_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
-        write_f32(
+        write_npy_f32(
             &path,
             &[5, 2],
             &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
         )
         .unwrap();
         let stream = LatentsStream::open(&path).unwrap();
-        assert!(matches!(stream.source, Source::Rows(_)));
+        assert!(matches!(stream.storage, Storage::Disk(_)));
         let part = stream.read(2..4).unwrap();
         assert_eq!(part.ids, ["2", "3"]);
         let Posterior::Samples(samples) = part.posterior else {
@@ -292,7 +276,7 @@ mod tests {
         let path = folder.path().join("a.npy");
         let mut values = vec![0.0; 20];
         values[13] = f32::NAN;
-        write_f32(&path, &[10, 2], &values).unwrap();
+        write_npy_f32(&path, &[10, 2], &values).unwrap();
         let stream = LatentsStream::open(&path).unwrap();
         let error = stream.read(4..8).unwrap_err().to_string();
         assert!(
@@ -303,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_comes_twice_is_found_at_once() {
+    fn an_id_that_occurs_twice_is_found_on_opening() {
         let (_folder, path) = written(&file(6, |row| row.to_string()));
         let mut bytes = std::fs::read(&path).unwrap();
         let length = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
@@ -313,19 +297,19 @@ mod tests {
         let error = LatentsStream::open(&path).unwrap_err();
         assert!(
             matches!(
-                error,
-                DataError::DuplicateId {
+                error.fault(),
+                Some(FileError::Rows(RowsError::DuplicateId {
                     first: 1,
                     second: 4,
                     ..
-                }
+                }))
             ),
             "{error}"
         );
     }
 
     #[test]
-    fn a_cut_file_is_named_as_whole_reading_names_it() {
+    fn a_cut_file_has_the_error_of_whole_reading() {
         let (_folder, path) = written(&file(6, |row| row.to_string()));
         let bytes = std::fs::read(&path).unwrap();
         for length in [bytes.len() - 1, 40, 4] {

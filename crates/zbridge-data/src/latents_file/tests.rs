@@ -1,10 +1,23 @@
 use super::*;
+use crate::container::ArrayFile;
+use crate::{
+    ArrayError, Container, DataError, FileError, FormatError, LatentsError, RowsError,
+    write_npy_f32,
+};
 use half::bf16;
 use proptest::prelude::*;
 use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
-use std::collections::HashMap;
-use zbridge_core::{DiagonalGaussian, Latents, PosteriorSamples};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use zbridge_core::{DiagonalGaussian, Latents, Posterior, PosteriorSamples};
+
+fn fault<T>(result: Result<T, DataError>) -> FileError {
+    match result.map(drop).unwrap_err() {
+        DataError::File { fault, .. } => fault,
+        other => panic!("{other}"),
+    }
+}
 
 fn posterior(mean: Vec<f32>, log_var: Vec<f32>, dim: usize) -> Posterior {
     let (mean, log_var) = (
@@ -85,8 +98,8 @@ fn views_belong_to_their_rows() {
         ..small()
     };
     assert!(matches!(
-        odd.write(&path, Precision::F32),
-        Err(DataError::CountMismatch { what: "views", .. })
+        fault(odd.write(&path, Precision::F32)),
+        FileError::Rows(RowsError::Count { what: "views", .. })
     ));
     assert!(!path.exists());
 }
@@ -107,7 +120,12 @@ prop_compose! {
         metadata in prop::collection::btree_map("[a-h]{1,4}", "\\PC{0,8}", 0..5),
         dim in Just(dim),
     ) -> LatentsFile {
-        LatentsFile { ids: names.into_iter().collect(), labels, metadata, ..LatentsFile::numbered(posterior(mean, log_var, dim)) }
+        LatentsFile {
+            ids: names.into_iter().collect(),
+            labels,
+            metadata,
+            ..LatentsFile::numbered(posterior(mean, log_var, dim))
+        }
     }
 }
 
@@ -116,8 +134,10 @@ proptest! {
     fn a_file_is_read_as_written_and_written_the_same_twice(file in arbitrary_file()) {
         prop_assert_eq!(&round_trip(&file, Precision::F32), &file);
         let path = Path::new("a");
-        let copy = LatentsFile { metadata: file.metadata.clone().into_iter().rev().collect(), ..file.clone() };
-        prop_assert_eq!(file.to_bytes(path, Precision::F32).unwrap(), copy.to_bytes(path, Precision::F32).unwrap());
+        let metadata = file.metadata.clone().into_iter().rev().collect();
+        let copy = LatentsFile { metadata, ..file.clone() };
+        let bytes = file.to_bytes(path, Precision::F32).unwrap();
+        prop_assert_eq!(bytes, copy.to_bytes(path, Precision::F32).unwrap());
     }
 
     #[test]
@@ -191,27 +211,27 @@ fn ids_come_from_the_tensor_the_metadata_or_the_rows() {
         LatentsFile::from_bytes(&foreign(&sound, None)).unwrap().ids,
         ["0", "1"]
     );
-    let short = LatentsFile::from_bytes(&foreign(&sound, Some("a"))).unwrap_err();
+    let short = fault(LatentsFile::from_bytes(&foreign(&sound, Some("a"))));
     assert!(
         matches!(
             short,
-            DataError::CountMismatch {
+            FileError::Rows(RowsError::Count {
                 expected: 2,
                 found: 1,
                 ..
-            }
+            })
         ),
         "{short}"
     );
-    let twice = LatentsFile::from_bytes(&foreign(&sound, Some("a\na"))).unwrap_err();
+    let twice = fault(LatentsFile::from_bytes(&foreign(&sound, Some("a\na"))));
     assert!(
         matches!(
             twice,
-            DataError::DuplicateId {
+            FileError::Rows(RowsError::DuplicateId {
                 first: 0,
                 second: 1,
                 ..
-            }
+            })
         ),
         "{twice}"
     );
@@ -238,20 +258,20 @@ fn labels_are_bytes_or_integers_in_range() {
     };
     assert_eq!(labels([3, 255]).unwrap().labels, Some(vec![3, 255]));
     assert!(matches!(
-        labels([3, 256]),
-        Err(DataError::NotInRange { row: 1, .. })
+        fault(labels([3, 256])),
+        FileError::Array(ArrayError::NotInRange { row: 1, .. })
     ));
     assert_eq!(
         with("labels", Dtype::U8, &[2], vec![1, 2]).unwrap().labels,
         Some(vec![1, 2])
     );
     assert!(matches!(
-        with("labels", Dtype::U8, &[3], vec![1, 2, 3]),
-        Err(DataError::Shape { .. })
+        fault(with("labels", Dtype::U8, &[3], vec![1, 2, 3])),
+        FileError::Array(ArrayError::Shape { .. })
     ));
     assert!(matches!(
-        with("labels", Dtype::F32, &[2], f32s(&[1.0, 2.0])),
-        Err(DataError::NumberType { .. })
+        fault(with("labels", Dtype::F32, &[2], f32s(&[1.0, 2.0]))),
+        FileError::Array(ArrayError::ElementType { .. })
     ));
 }
 
@@ -269,7 +289,7 @@ fn a_file_without_posteriors_lists_what_it_holds() {
 }
 
 #[test]
-fn wrong_tensors_are_named_with_expectation_and_finding() {
+fn wrong_tensors_are_named_with_what_was_expected_and_found() {
     let case = |mean: (Dtype, &[usize], Vec<u8>), log_var: (Dtype, &[usize], Vec<u8>)| {
         let tensors = [
             ("mean", mean.0, mean.1, mean.2),
@@ -308,22 +328,22 @@ fn a_standard_deviation_must_be_positive() {
         ("mean", Dtype::F32, &[1, 2][..], f32s(&[0.0; 2])),
         ("std", Dtype::F32, &[1, 2], f32s(&[1.0, 0.0])),
     ];
-    let error = LatentsFile::from_bytes(&foreign(&tensors, None)).unwrap_err();
+    let error = fault(LatentsFile::from_bytes(&foreign(&tensors, None)));
     assert!(
         matches!(
             error,
-            DataError::ScaleNotPositive {
+            FileError::Array(ArrayError::ScaleNotPositive {
                 row: 0,
                 column: 1,
                 ..
-            }
+            })
         ),
         "{error}"
     );
 }
 
 #[test]
-fn parts_that_do_not_belong_together_are_not_written() {
+fn inconsistent_parts_are_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
     let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
@@ -357,13 +377,16 @@ fn damaged_files_name_themselves() {
     let error = LatentsFile::read(file.path()).unwrap_err();
     let name = file.path().display().to_string();
     assert!(
-        matches!(error, DataError::Safetensors { .. }) && error.to_string().contains(&name),
+        matches!(
+            error.fault(),
+            Some(FileError::Format(FormatError::Safetensors(_)))
+        ) && error.to_string().contains(&name),
         "{error}"
     );
 }
 
 #[test]
-fn latents_of_several_axes_are_flat_in_between() {
+fn latents_of_several_axes_keep_their_shape() {
     let axes = LatentsFile {
         latent_shape: vec![1, 2],
         views: Some(posterior(vec![0.5; 8], vec![-1.0; 8], 2)),
@@ -371,9 +394,9 @@ fn latents_of_several_axes_are_flat_in_between() {
     };
     assert_eq!(round_trip(&axes, Precision::F32), axes);
     let bytes = axes.to_bytes(Path::new("a"), Precision::F32).unwrap();
-    let contents = Contents::open(Path::new("a"), &bytes).unwrap();
+    let file = ArrayFile::open(Path::new("a"), &bytes).unwrap();
     assert_eq!(
-        contents.listing()[2..4],
+        file.listing()[2..4],
         ["`mean` f32 [2, 1, 2]", "`view_log_var` f32 [2, 2, 1, 2]"]
     );
     let wrong = LatentsFile {
@@ -381,8 +404,8 @@ fn latents_of_several_axes_are_flat_in_between() {
         ..small()
     };
     assert!(matches!(
-        wrong.to_bytes(Path::new("a"), Precision::F32),
-        Err(DataError::Unstorable { .. })
+        fault(wrong.to_bytes(Path::new("a"), Precision::F32)),
+        FileError::Unstorable(_)
     ));
 }
 
@@ -397,8 +420,8 @@ fn samples_are_read_as_written() {
         ..small()
     };
     assert!(matches!(
-        views.to_bytes(Path::new("a"), Precision::F32),
-        Err(DataError::Unstorable { .. })
+        fault(views.to_bytes(Path::new("a"), Precision::F32)),
+        FileError::Unstorable(_)
     ));
 }
 
@@ -418,10 +441,10 @@ fn latents_are_given_in_one_way() {
     let zeros = |name| (name, Dtype::F32, &[2, 2][..], f32s(&[0.0; 4]));
     let samples = ("samples", Dtype::F32, &[2, 1, 2][..], f32s(&[0.0; 4]));
     for other in ["mean", "log_var", "z"] {
-        let error =
-            LatentsFile::from_bytes(&foreign(&[samples.clone(), zeros(other)], None)).unwrap_err();
+        let bytes = foreign(&[samples.clone(), zeros(other)], None);
+        let error = fault(LatentsFile::from_bytes(&bytes));
         assert!(
-            matches!(error, DataError::AmbiguousLatents { .. }),
+            matches!(error, FileError::Latents(LatentsError::Ambiguous { .. })),
             "{error}"
         );
     }
@@ -441,7 +464,7 @@ fn latents_are_given_in_one_way() {
     );
 }
 
-/// Eight numbers as generated latents of four, written to `path`; comes back with the ids and the
+/// Writes eight numbers as generated latents of four elements to `path`; returns the ids and the
 /// draws.
 fn write_generated(
     path: &Path,
@@ -495,14 +518,14 @@ fn generated_latents_are_read_back_from_every_container() {
         );
     }
     for (name, size) in [("a.pt", 4), ("c.npy", 3), ("c.safetensors", 5)] {
-        let error = write_generated(&folder.path().join(name), 1, vec![size]);
-        assert!(matches!(error, Err(DataError::Unstorable { .. })), "{name}");
+        let error = fault(write_generated(&folder.path().join(name), 1, vec![size]));
+        assert!(matches!(error, FileError::Unstorable(_)), "{name}");
         assert!(!folder.path().join(name).exists() && !folder.path().join("c.ids.csv").exists());
     }
 }
 
 #[test]
-fn neither_table_nor_array_appears_when_one_cannot() {
+fn neither_table_nor_array_appears_without_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npy");
     std::fs::create_dir(&path).unwrap();
@@ -518,7 +541,7 @@ fn neither_table_nor_array_appears_when_one_cannot() {
 fn a_table_beside_the_file_names_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let (path, table) = (folder.path().join("x.npy"), folder.path().join("x.ids.csv"));
-    crate::write_f32(&path, &[2, 3], &[0.0; 6]).unwrap();
+    write_npy_f32(&path, &[2, 3], &[0.0; 6]).unwrap();
     assert_eq!(LatentsFile::read(&path).unwrap().ids, ["0", "1"]);
     std::fs::write(&table, "id,label\nb,7\na,0\n").unwrap();
     let read = LatentsFile::read(&path).unwrap();
@@ -534,7 +557,10 @@ fn a_table_beside_the_file_names_its_rows() {
         std::fs::write(&table, text).unwrap();
         let error = LatentsFile::read(&path).unwrap_err();
         assert!(
-            matches!(error, DataError::IdsTable { .. }) && error.to_string().contains(wrong),
+            matches!(
+                error.fault(),
+                Some(FileError::Rows(RowsError::IdsTable { .. }))
+            ) && error.to_string().contains(wrong),
             "{error}"
         );
     }
@@ -547,7 +573,7 @@ fn a_table_beside_the_file_names_its_rows() {
 }
 
 #[test]
-fn an_examination_lists_everything_and_does_not_stop_at_a_fault() {
+fn an_inspection_lists_everything_and_does_not_stop_at_a_fault() {
     let nan = f32s(&[0.0, f32::NAN, f32::INFINITY, 0.0]);
     let ids: Vec<u8> = [5i64, 5].iter().flat_map(|id| id.to_le_bytes()).collect();
     let tensors = [
@@ -559,7 +585,7 @@ fn an_examination_lists_everything_and_does_not_stop_at_a_fault() {
     ];
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), foreign(&tensors, None)).unwrap();
-    let found = LatentsFile::examine(file.path()).unwrap();
+    let found = LatentsFile::inspect(file.path()).unwrap();
     assert!(!found.is_sound() && found.container == Container::Safetensors);
     let array = |name: &str| {
         found
@@ -583,7 +609,7 @@ fn an_examination_lists_everything_and_does_not_stop_at_a_fault() {
     );
     assert_eq!(
         (found.rows, found.ids.clone(), found.repeated),
-        (Some(2), Some(Source::Array("ids".to_owned())), 1)
+        (Some(2), Some(IdSource::Array("ids".to_owned())), 1)
     );
     assert_eq!(
         found.repeated_ids,
@@ -626,7 +652,7 @@ fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn archives_that_lie_are_not_unpacked_beyond_their_shapes() {
+fn archives_are_not_decompressed_beyond_their_shapes() {
     let fault = |entries: &[(&str, Vec<u8>)]| {
         LatentsFile::from_bytes(&archive(entries))
             .unwrap_err()
@@ -637,8 +663,8 @@ fn archives_that_lie_are_not_unpacked_beyond_their_shapes() {
         text.contains("array `z`: its shape [1000000000, 64] asks for 256000"),
         "{text}"
     );
-    let bomb = [npy("(1, 2)", &[]), vec![0; 10 << 20]].concat();
-    let text = fault(&[("z.npy", bomb)]);
+    let long = [npy("(1, 2)", &[]), vec![0; 10 << 20]].concat();
+    let text = fault(&[("z.npy", long)]);
     assert!(
         text.contains("array `z`: its shape [1, 2] asks for"),
         "{text}"
@@ -657,7 +683,58 @@ fn archives_that_lie_are_not_unpacked_beyond_their_shapes() {
 #[test]
 fn a_file_of_another_kind_says_what_is_read() {
     for bytes in [&b""[..], b"id,z\n", b"\x89HDF\r\n\x1a\n"] {
-        let error = LatentsFile::from_bytes(bytes).unwrap_err();
-        assert!(matches!(error, DataError::WrongMagic { .. }), "{error}");
+        let error = fault(LatentsFile::from_bytes(bytes));
+        assert!(
+            matches!(error, FileError::Format(FormatError::WrongMagic { .. })),
+            "{error}"
+        );
     }
+}
+
+#[test]
+fn a_summary_is_that_of_the_headers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    let file = LatentsFile {
+        ids: vec!["b".to_owned(), "a".to_owned()],
+        latent_shape: vec![1, 2],
+        views: Some(posterior(vec![0.5; 12], vec![-1.0; 12], 2)),
+        labels: Some(vec![1, 2]),
+        metadata: BTreeMap::from([("model".to_owned(), "vae\u{1b}[31m".to_owned())]),
+        ..small()
+    };
+    file.write(&path, Precision::F16).unwrap();
+    let summary = LatentsSummary::read(&path).unwrap();
+    assert_eq!(
+        (summary.container, summary.kind, summary.rows, summary.draws),
+        (Container::Safetensors, LatentsKind::Gaussian, 2, 1)
+    );
+    assert_eq!(
+        (summary.dim(), &summary.latent_shape[..], summary.views),
+        (2, &[1, 2][..], 3)
+    );
+    assert_eq!(summary.ids, IdSource::Metadata);
+    assert_eq!(summary.labels, Some(IdSource::Array("labels".to_owned())));
+    assert_eq!(summary.model(), Some(r"vae\u{1b}[31m"));
+    assert_eq!(summary.metadata.len(), 1);
+    let bytes = archive(&[("samples.npy", npy("(1, 3, 2)", &f32s(&[0.0; 6])))]);
+    let path = folder.path().join("a.npz");
+    std::fs::write(&path, bytes).unwrap();
+    let summary = LatentsSummary::read(&path).unwrap();
+    assert_eq!(
+        (summary.kind, summary.draws, summary.ids, summary.labels),
+        (LatentsKind::Samples, 3, IdSource::RowNumbers, None)
+    );
+}
+
+#[test]
+fn names_of_a_file_cannot_control_a_terminal() {
+    let tensors = [("\u{1b}[2Kmean", Dtype::F32, &[1, 2][..], f32s(&[0.0; 2]))];
+    let bytes = foreign(&tensors, None);
+    let text = LatentsFile::from_bytes(&bytes).unwrap_err().to_string();
+    assert!(text.contains(r"`\u{1b}[2Kmean` f32 [1, 2]"), "{text}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let inspection = LatentsFile::inspect(file.path()).unwrap();
+    assert_eq!(inspection.arrays[0].name, r"\u{1b}[2Kmean");
 }

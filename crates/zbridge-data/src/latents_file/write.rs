@@ -1,151 +1,151 @@
 use super::LatentsFile;
-use super::ids::{IDS_KEY, expect_count, expect_different};
-use super::stored::{Precision, Stored, integers, joined, safetensors_bytes};
-use crate::{DataError, write_atomically};
+use super::ids::{IDS_KEY, expect_different};
+use super::safetensors_writer::{
+    Precision, StoredTensor, id_lines, integer_ids, safetensors_bytes,
+};
+use crate::error::AtPath;
+use crate::files::write_atomically;
+use crate::{DataError, FileError, RowsError};
 use std::collections::BTreeMap;
 use std::path::Path;
 use zbridge_core::{Latents, Posterior};
 
-/// Tensors by name.
-type Named = Vec<(&'static str, Stored)>;
-/// The tensors and the metadata of a file.
-pub(super) type Parts = (Named, BTreeMap<String, String>);
+/// The contents of a safetensors file.
+pub(super) struct FileContents {
+    pub(super) tensors: Vec<StoredTensor>,
+    pub(super) metadata: BTreeMap<String, String>,
+}
 
 impl LatentsFile {
     /// Writes the safetensors file, whole or not at all. The same contents give the same bytes.
     ///
-    /// Latents stand in it with their [`latent_shape`](Self::latent_shape): Gaussians as `mean` and
-    /// `log_var`, draws as `samples`, `[n, draws, …]`.
+    /// Latents have their [`latent_shape`](Self::latent_shape) in it: Gaussians as `mean` and
+    /// `log_var`, `[n, …]`; draws as `samples`, `[n, draws, …]`.
     ///
     /// # Errors
-    /// [`DataError::Write`]; [`DataError::Unstorable`] when a value is beyond f16, an id holds a
-    /// line break, or views are known by samples only; [`DataError::DuplicateId`] and
-    /// [`DataError::CountMismatch`] when the parts do not belong together.
+    /// [`FileError::Write`]; [`FileError::Unstorable`] if a value is beyond f16, an id has a line
+    /// break, or views are known by samples only; [`RowsError`] if an id occurs twice or the parts
+    /// have different numbers of rows.
     pub fn write(&self, path: &Path, precision: Precision) -> Result<(), DataError> {
         let bytes = self.to_bytes(path, precision)?;
         write_atomically(path, |file| file.write_all(&bytes))
     }
 
     pub(super) fn to_bytes(&self, path: &Path, precision: Precision) -> Result<Vec<u8>, DataError> {
-        let (tensors, metadata) = self.parts(path, 0, precision)?;
-        safetensors_bytes(path, tensors, &metadata)
+        let contents = self.contents(path, 0, precision)?;
+        safetensors_bytes(path, contents.tensors, &contents.metadata)
     }
 
-    /// What the file holds of these rows, the first of which is the file's row `first`.
-    pub(super) fn parts(
+    /// Returns what the file holds of these rows, the first of which is row `first` of the file.
+    pub(super) fn contents(
         &self,
         path: &Path,
         first: usize,
         precision: Precision,
-    ) -> Result<Parts, DataError> {
-        self.expect_belonging(path)?;
-        let mut tensors = self.latents(path, first, precision)?;
-        tensors.extend(self.stored_views(path, first, precision)?);
+    ) -> Result<FileContents, DataError> {
+        self.expect_consistent(path)?;
+        let unstorable = |reason| FileError::Unstorable(reason).at(path);
+        let mut tensors = self.latent_tensors(first, precision).map_err(unstorable)?;
+        tensors.extend(self.view_tensors(first, precision).map_err(unstorable)?);
         let mut metadata = self.metadata.clone();
         metadata.remove(IDS_KEY);
-        match integers(&self.ids) {
-            Some(ids) => tensors.push(("ids", Stored::integers(&ids))),
-            None => _ = metadata.insert(IDS_KEY.to_owned(), joined(path, &self.ids)?),
+        if let Some(ids) = integer_ids(&self.ids) {
+            tensors.push(StoredTensor::of_i64("ids", &ids));
+        } else {
+            metadata.insert(IDS_KEY.to_owned(), id_lines(path, &self.ids)?);
         }
-        tensors.extend(
-            self.labels
-                .as_ref()
-                .map(|labels| ("labels", Stored::bytes(labels))),
-        );
-        Ok((tensors, metadata))
+        if let Some(labels) = &self.labels {
+            tensors.push(StoredTensor::of_u8("labels", labels));
+        }
+        Ok(FileContents { tensors, metadata })
     }
 
-    fn latents(&self, path: &Path, first: usize, precision: Precision) -> Result<Named, DataError> {
-        let rows = self.posterior.rows();
-        let stored = |name, latents: &Latents, axes: &[usize]| {
-            let shape = [axes, &self.latent_shape[..]].concat();
-            let first = first * (latents.rows() / rows.max(1));
-            Ok((
-                name,
-                Stored::floats(path, name, latents, first, precision)?.shaped(shape),
-            ))
-        };
-        match &self.posterior {
-            Posterior::DiagonalGaussian(gaussian) => Ok(vec![
-                stored("mean", gaussian.mean(), &[rows])?,
-                stored("log_var", gaussian.log_var(), &[rows])?,
-            ]),
-            Posterior::Samples(samples) => Ok(vec![stored(
-                "samples",
-                samples.points(),
-                &[rows, samples.draws()],
-            )?]),
-            _ => Err(unstorable(
-                path,
-                "a latents file holds Gaussians or samples; these posteriors are neither",
-            )),
-        }
-    }
-
-    fn stored_views(
+    /// Returns the tensors of the latents; in words, why they cannot be stored.
+    fn latent_tensors(
         &self,
-        path: &Path,
         first: usize,
         precision: Precision,
-    ) -> Result<Named, DataError> {
+    ) -> Result<Vec<StoredTensor>, String> {
+        let rows = self.posterior.rows();
+        match &self.posterior {
+            Posterior::DiagonalGaussian(gaussian) => Ok(vec![
+                self.tensor("mean", gaussian.mean(), &[rows], first, precision)?,
+                self.tensor("log_var", gaussian.log_var(), &[rows], first, precision)?,
+            ]),
+            Posterior::Samples(samples) => {
+                let (draws, points) = (samples.draws(), samples.points());
+                let first = first * draws;
+                let samples = self.tensor("samples", points, &[rows, draws], first, precision)?;
+                Ok(vec![samples])
+            }
+            _ => Err(
+                "a latents file holds Gaussians or samples; these posteriors are neither"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// Returns the tensors of the views, none if there are none; in words, why they cannot be
+    /// stored.
+    fn view_tensors(
+        &self,
+        first: usize,
+        precision: Precision,
+    ) -> Result<Vec<StoredTensor>, String> {
         let Some(views) = &self.views else {
             return Ok(vec![]);
         };
-        let why = "views are stored as means and log-variances; these are known by samples only";
-        let gaussian = views.as_diagonal().ok_or_else(|| unstorable(path, why))?;
+        let gaussian = views.as_diagonal().ok_or(
+            "views are stored as means and log-variances; these are known by samples only",
+        )?;
         let rows = self.posterior.rows();
-        let each = views.rows() / rows.max(1);
-        let shape = [&[rows, each], &self.latent_shape[..]].concat();
-        let stored = [
-            ("view_mean", gaussian.mean()),
-            ("view_log_var", gaussian.log_var()),
-        ]
-        .map(|(name, latents)| {
-            Ok((
-                name,
-                Stored::floats(path, name, latents, first * each, precision)?.shaped(shape.clone()),
-            ))
-        });
-        stored.into_iter().collect()
+        let axes = [rows, views.rows() / rows.max(1)];
+        let first = first * axes[1];
+        Ok(vec![
+            self.tensor("view_mean", gaussian.mean(), &axes, first, precision)?,
+            self.tensor("view_log_var", gaussian.log_var(), &axes, first, precision)?,
+        ])
     }
 
-    fn expect_belonging(&self, path: &Path) -> Result<(), DataError> {
+    /// Returns latents as a tensor whose last axes are those of one latent.
+    fn tensor(
+        &self,
+        name: &'static str,
+        latents: &Latents,
+        first_axes: &[usize],
+        first_row: usize,
+        precision: Precision,
+    ) -> Result<StoredTensor, String> {
+        let shape = [first_axes, &self.latent_shape[..]].concat();
+        match precision {
+            Precision::F32 => Ok(StoredTensor::of_f32(name, shape, latents.values())),
+            Precision::F16 => StoredTensor::of_f16(name, shape, latents, first_row),
+        }
+    }
+
+    /// Returns an error unless ids differ and all parts have the same number of rows.
+    fn expect_consistent(&self, path: &Path) -> Result<(), DataError> {
         expect_different(path, &self.ids)?;
         let rows = self.posterior.rows();
-        let views = self.views.as_ref().map_or(0, Posterior::rows);
-        expect_count(path, "views", views.div_ceil(rows.max(1)) * rows, views)?;
-        expect_count(path, "ids", rows, self.ids.len())?;
-        expect_count(
-            path,
-            "labels",
-            rows,
-            self.labels.as_ref().map_or(rows, Vec::len),
-        )?;
+        RowsError::expect_count("ids", rows, self.ids.len()).at(path)?;
+        if let Some(views) = self.views.as_ref().map(Posterior::rows) {
+            let whole_rows = views.div_ceil(rows.max(1)) * rows;
+            RowsError::expect_count("views", whole_rows, views).at(path)?;
+        }
+        if let Some(labels) = &self.labels {
+            RowsError::expect_count("labels", rows, labels.len()).at(path)?;
+        }
         expect_shape(path, &self.latent_shape, self.posterior.dim())
     }
 }
 
-/// An error unless a latent of this shape has `dim` elements.
-pub(super) fn expect_shape(
-    path: &Path,
-    latent_shape: &[usize],
-    dim: usize,
-) -> Result<(), DataError> {
-    match latent_shape
-        .iter()
-        .try_fold(1usize, |product, size| product.checked_mul(*size))
-    {
-        Some(elements) if elements == dim => Ok(()),
-        _ => Err(unstorable(
-            path,
-            &format!("latents of {dim} elements do not fill the shape {latent_shape:?}"),
-        )),
+/// Returns an error unless a latent of this shape has `dim` elements.
+fn expect_shape(path: &Path, latent_shape: &[usize], dim: usize) -> Result<(), DataError> {
+    let mut sizes = latent_shape.iter();
+    let elements = sizes.try_fold(1usize, |elements, size| elements.checked_mul(*size));
+    if elements == Some(dim) {
+        return Ok(());
     }
-}
-
-pub(super) fn unstorable(path: &Path, why: &str) -> DataError {
-    DataError::Unstorable {
-        path: path.to_owned(),
-        why: why.to_owned(),
-    }
+    let reason = format!("latents of {dim} elements do not fill the shape {latent_shape:?}");
+    Err(FileError::Unstorable(reason).at(path))
 }

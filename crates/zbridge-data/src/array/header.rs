@@ -1,0 +1,26 @@
+use super::ElementType;
+use crate::printable;
+use std::fmt;
+
+/// What a file says of one of its arrays, before the elements are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArrayHeader {
+    pub(crate) name: String,
+    pub(crate) element_type: ElementType,
+    pub(crate) shape: Vec<usize>,
+}
+
+impl ArrayHeader {
+    /// Returns the number of elements of a row: of everything behind the first axis.
+    pub(crate) fn row_size(&self) -> usize {
+        self.shape.iter().skip(1).product()
+    }
+}
+
+/// The header as messages show it: `` `name` f32 [3, 2] ``.
+impl fmt::Display for ArrayHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, element_type) = (printable(&self.name), self.element_type.to_string());
+        write!(f, "`{name}` {} {:?}", printable(&element_type), self.shape)
+    }
+}

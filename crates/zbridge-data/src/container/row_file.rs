@@ -1,0 +1,252 @@
+use super::safetensors::{element_type, texts};
+use super::{Container, NamedArrays};
+use crate::array::{ArrayHeader, Elements};
+use crate::error::AtPath;
+use crate::npy::{NpyLayout, UNNAMED};
+use crate::{DataError, FileError};
+use safetensors::tensor::Metadata;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Longest header of a safetensors file that is read here, in bytes.
+const LONGEST_HEADER: u64 = 1 << 26;
+/// Bytes that are read at first: the header of an `.npy` file, and most of safetensors.
+const BEGINNING: u64 = 1 << 16;
+
+/// A file of any size whose rows are ranges of bytes, so that some can be read without the others:
+/// safetensors, and `.npy` in C order.
+pub(crate) struct RowFile {
+    file: Mutex<File>,
+    pub(crate) container: Container,
+    pub(crate) metadata: BTreeMap<String, String>,
+    arrays: Vec<StoredArray>,
+    /// The layout of the one array of an `.npy` file.
+    npy: Option<NpyLayout>,
+}
+
+/// An array, and the first byte of its elements.
+struct StoredArray {
+    header: ArrayHeader,
+    start: u64,
+}
+
+/// A file that is being opened.
+struct Opening {
+    file: File,
+    length: u64,
+    /// Its first bytes.
+    bytes: Vec<u8>,
+}
+
+impl RowFile {
+    /// Opens the file at `path`; `None` if it is of another kind or has a fault, which reading it
+    /// whole reports better.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, DataError> {
+        let opening = Opening::begin(path).map_err(FileError::Read).at(path)?;
+        match Container::of(&opening.bytes).at(path)? {
+            Container::Safetensors => {
+                let opened = Self::safetensors(opening);
+                opened.map_err(FileError::Read).at(path)
+            }
+            Container::Npy => Ok(Self::npy(opening)),
+            _ => Ok(None),
+        }
+    }
+
+    fn safetensors(mut opening: Opening) -> io::Result<Option<Self>> {
+        let Some(text) = opening.safetensors_header()? else {
+            return Ok(None);
+        };
+        let Ok(header) = serde_json::from_slice::<Metadata>(text) else {
+            return Ok(None);
+        };
+        let first_element = 8 + text.len() as u64;
+        let arrays = stored_arrays(&header, first_element, opening.length);
+        Ok(arrays.map(|arrays| Self {
+            file: Mutex::new(opening.file),
+            container: Container::Safetensors,
+            metadata: texts(&header),
+            arrays,
+            npy: None,
+        }))
+    }
+
+    fn npy(opening: Opening) -> Option<Self> {
+        let layout = NpyLayout::parse(&opening.bytes).ok()?;
+        layout.expect_file_length(opening.length).ok()?;
+        if !layout.has_contiguous_rows() {
+            return None;
+        }
+        let array = StoredArray {
+            header: layout.header(UNNAMED),
+            start: layout.start as u64,
+        };
+        Some(Self {
+            file: Mutex::new(opening.file),
+            container: Container::Npy,
+            metadata: BTreeMap::new(),
+            arrays: vec![array],
+            npy: Some(layout),
+        })
+    }
+
+    /// Returns the headers of the arrays.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &ArrayHeader> {
+        self.arrays.iter().map(|array| &array.header)
+    }
+
+    /// Returns the arrays with only these rows, where an array has one element for each of the
+    /// `row_count` rows of the file.
+    pub(crate) fn window(&self, rows: Vec<usize>, row_count: usize) -> Window<'_> {
+        let mut headers: Vec<ArrayHeader> = self.headers().cloned().collect();
+        for header in &mut headers {
+            if let Some(first) = header.shape.first_mut().filter(|size| **size == row_count) {
+                *first = rows.len();
+            }
+        }
+        Window {
+            file: self,
+            headers,
+            rows,
+            row_count,
+        }
+    }
+
+    /// Returns the bytes of these ranges, one behind the other.
+    fn read(&self, ranges: &[ByteRange]) -> io::Result<Vec<u8>> {
+        let mut file = self.file.lock().map_err(|_| io::ErrorKind::Other)?;
+        let mut bytes = vec![0; ranges.iter().map(|range| range.length).sum()];
+        let mut rest = bytes.as_mut_slice();
+        for range in ranges {
+            let (filled, others) = rest.split_at_mut(range.length);
+            file.seek(SeekFrom::Start(range.start))?;
+            file.read_exact(filled)?;
+            rest = others;
+        }
+        Ok(bytes)
+    }
+}
+
+impl Opening {
+    fn begin(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        (&mut file).take(BEGINNING).read_to_end(&mut bytes)?;
+        Ok(Self {
+            file,
+            length,
+            bytes,
+        })
+    }
+
+    /// Returns the header in JSON; `None` if it cannot be one.
+    fn safetensors_header(&mut self) -> io::Result<Option<&[u8]>> {
+        let Some(length) = self.bytes.first_chunk() else {
+            return Ok(None);
+        };
+        let length = u64::from_le_bytes(*length);
+        if length > LONGEST_HEADER || length + 8 > self.length {
+            return Ok(None);
+        }
+        let end = 8 + length as usize;
+        let missing = end.saturating_sub(self.bytes.len()) as u64;
+        (&mut self.file)
+            .take(missing)
+            .read_to_end(&mut self.bytes)?;
+        Ok(self.bytes.get(8..end))
+    }
+}
+
+/// Returns the arrays of a safetensors file in the order of their names; `None` if their elements
+/// are not as many as their shapes say, or do not end where the file ends.
+fn stored_arrays(header: &Metadata, first_element: u64, length: u64) -> Option<Vec<StoredArray>> {
+    let mut arrays = Vec::new();
+    let mut last_end = first_element;
+    for (name, tensor) in header.tensors() {
+        let header = ArrayHeader {
+            name,
+            element_type: element_type(tensor.dtype),
+            shape: tensor.shape.clone(),
+        };
+        let (start, end) = tensor.data_offsets;
+        if header.element_type.is_number() && byte_count(&header) != end.checked_sub(start) {
+            return None;
+        }
+        last_end = last_end.max(first_element + end as u64);
+        arrays.push(StoredArray {
+            header,
+            start: first_element + start as u64,
+        });
+    }
+    arrays.sort_by(|a, b| a.header.name.cmp(&b.header.name));
+    (last_end == length).then_some(arrays)
+}
+
+/// Returns the bytes of all elements; `None` if there are more than memory can hold.
+fn byte_count(header: &ArrayHeader) -> Option<usize> {
+    let width = header.element_type.width();
+    let mut sizes = header.shape.iter();
+    sizes.try_fold(width, |bytes, size| bytes.checked_mul(*size))
+}
+
+/// Some bytes of a file.
+struct ByteRange {
+    start: u64,
+    length: usize,
+}
+
+/// Some rows of a [`RowFile`], which are read when an array is loaded.
+pub(crate) struct Window<'f> {
+    file: &'f RowFile,
+    headers: Vec<ArrayHeader>,
+    rows: Vec<usize>,
+    row_count: usize,
+}
+
+impl Window<'_> {
+    /// Returns the ranges of the rows of an array; of all of it if it has another number of rows.
+    fn ranges(&self, index: usize) -> Vec<ByteRange> {
+        let StoredArray { header, start } = &self.file.arrays[index];
+        let row_bytes = header.row_size() * header.element_type.width();
+        if header.shape.first() != Some(&self.row_count) {
+            let rows: usize = header.shape.first().copied().unwrap_or(1);
+            return vec![ByteRange {
+                start: *start,
+                length: rows * row_bytes,
+            }];
+        }
+        // Neighbouring rows are read together.
+        let runs = self.rows.chunk_by(|row, next| row + 1 == *next);
+        let range = |run: &[usize]| ByteRange {
+            start: start + run[0] as u64 * row_bytes as u64,
+            length: run.len() * row_bytes,
+        };
+        runs.map(range).collect()
+    }
+}
+
+impl NamedArrays for Window<'_> {
+    fn headers(&self) -> &[ArrayHeader] {
+        &self.headers
+    }
+
+    fn load(&self, index: usize) -> Result<Elements<'_>, FileError> {
+        let bytes = self.file.read(&self.ranges(index));
+        let bytes = bytes.map_err(FileError::Read)?;
+        Ok(match &self.file.npy {
+            Some(layout) => layout.elements(bytes.into()),
+            None => {
+                let element_type = self.headers[index].element_type.clone();
+                Elements::Numbers(element_type, bytes.into())
+            }
+        })
+    }
+
+    fn metadata(&self) -> BTreeMap<String, String> {
+        self.file.metadata.clone()
+    }
+}
