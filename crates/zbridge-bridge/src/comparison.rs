@@ -86,62 +86,9 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// The candidate to take: the simplest whose held-out log density is less than one standard error
-/// (of the paired difference) below the best (Breiman et al. 1984, section 3.4.3). The first
-/// candidate, independence, is taken only when it is the best: pairs are presumed to be pairs.
-/// `nats[c]` holds candidate c's value for each held-out pair; candidates stand from the simplest
-/// to the richest.
-pub(crate) fn simplest_within_an_error(nats: &[Vec<f64>]) -> usize {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let best = (0..nats.len())
-        .max_by(|&a, &b| mean(&nats[a]).total_cmp(&mean(&nats[b])))
-        .unwrap_or(0);
-    let as_good = |candidate: usize| {
-        let differences = nats[best]
-            .iter()
-            .zip(&nats[candidate])
-            .map(|(best, other)| best - other);
-        let difference = Estimate::of(differences);
-        difference.mean <= difference.standard_error
-    };
-    (0..nats.len())
-        .find(|&candidate| candidate == best || (candidate > 0 && as_good(candidate)))
-        .unwrap_or(best)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_simplest_of_equals_is_taken_and_a_clear_winner_wins() {
-        let noise = |offset: f64, spread: f64| -> Vec<f64> {
-            (0..100)
-                .map(|i| offset + spread * ((i * 37 % 100) as f64 / 50.0 - 1.0))
-                .collect()
-        };
-        assert_eq!(
-            simplest_within_an_error(&[noise(0.0, 0.1), noise(1.0, 0.1), noise(1.0, 0.1)]),
-            1
-        );
-        assert_eq!(
-            simplest_within_an_error(&[noise(0.0, 0.1), noise(1.0, 0.1), noise(1.5, 0.2)]),
-            2
-        );
-        let unsure: Vec<f64> = noise(1.0, 0.1)
-            .into_iter()
-            .enumerate()
-            .map(|(i, v)| v + if i % 2 == 0 { 2.0 } else { -1.9 })
-            .collect();
-        assert_eq!(
-            simplest_within_an_error(&[noise(-1.0, 0.1), noise(1.0, 0.1), unsure]),
-            1
-        );
-        assert_eq!(
-            simplest_within_an_error(&[noise(0.0, 0.1), noise(-0.001, 0.1)]),
-            0
-        );
-    }
 
     #[test]
     fn a_comparison_says_what_and_why() {

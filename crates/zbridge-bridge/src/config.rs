@@ -1,79 +1,75 @@
-use crate::{BridgeError, Divergence, Family};
+use crate::stored_config::StoredConfig;
+use crate::{BridgeError, Divergence, Family, RecipeName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::str::FromStr;
+use std::ops::Deref;
 
-/// What is fitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Recipe {
-    /// Whatever family held-out pairs say is best, with all that unpaired latents can teach.
-    Auto,
-    /// The paper's Gaussian under a closed-form divergence.
-    Paper,
-    /// One family, fitted as the automatic recipe fits it.
-    Of(Family),
-}
-
-impl Recipe {
-    /// Names as users type them.
-    pub const NAMES: &'static str = "auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow, flow-matching, shared-code";
-}
-
-impl fmt::Display for Recipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Paper => f.write_str("paper"),
-            Self::Of(family) => family.fmt(f),
-        }
-    }
-}
-
-impl FromStr for Recipe {
-    type Err = BridgeError;
-
-    fn from_str(name: &str) -> Result<Self, BridgeError> {
-        let families = Family::FITTED.map(Self::Of);
-        let found = [Self::Auto, Self::Paper]
-            .into_iter()
-            .chain(families)
-            .find(|recipe| recipe.to_string() == name);
-        found.ok_or_else(|| BridgeError::Unknown {
-            what: "recipe",
-            name: name.into(),
-            known: Self::NAMES,
-        })
-    }
-}
-
-impl TryFrom<String> for Recipe {
-    type Error = BridgeError;
-
-    fn try_from(name: String) -> Result<Self, BridgeError> {
-        name.parse()
-    }
-}
-
-impl From<Recipe> for String {
-    fn from(recipe: Recipe) -> Self {
-        recipe.to_string()
-    }
-}
-
-/// How a bridge is built and fitted; [`check`](Self::check) makes it runnable.
+/// How a bridge is fitted; [`check`](Self::check) makes it runnable.
+///
+/// ```
+/// use zbridge_bridge::{BridgeConfig, PaperConfig};
+///
+/// let automatic = BridgeConfig::auto().with_budget(30.0).with_seed(2).check()?;
+/// assert_eq!(automatic.recipe.name().to_string(), "auto");
+///
+/// let short = PaperConfig { steps: 500, ..PaperConfig::default() };
+/// let paper = BridgeConfig::paper(short).check()?;
+///
+/// let wrong = BridgeConfig::auto().with_budget(0.0).check().unwrap_err();
+/// assert_eq!(wrong.to_string(), "bridge setting `budget` is 0: 1 second to a day (86400 seconds)");
+/// # Ok::<(), zbridge_bridge::BridgeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredConfig", into = "StoredConfig")]
 pub struct BridgeConfig {
-    /// What is fitted.
+    /// What is fitted, with the settings of that recipe.
     pub recipe: Recipe,
-    /// Seconds that a fit may take on two cores of a current machine; it is turned into steps by
-    /// fixed constants, so that the same budget gives the same bridge everywhere. The paper's
-    /// recipe has its own number of steps.
+    /// Seed of initial weights, batches and draws.
+    pub seed: u64,
+}
+
+/// What is fitted, and the settings that only this recipe has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recipe {
+    /// The family that held-out pairs say is best, with all that unpaired latents teach.
+    Auto(AutoConfig),
+    /// The paper's Gaussian under a closed-form divergence.
+    Paper(PaperConfig),
+    /// One family, fitted as the automatic recipe fits it.
+    Family(FamilyConfig),
+}
+
+/// Settings of the automatic recipe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AutoConfig {
+    /// Seconds that a fit may take on two cores of a current machine. They are turned into steps by
+    /// fixed constants, so that the same budget gives the same bridge everywhere.
     pub budget_seconds: f64,
-    /// D of equation 2; the paper's recipe only.
+    /// Principal components of x's latents that are kept, if they have more dimensions.
+    pub x_pca: Option<usize>,
+    /// Principal components of y's latents that are kept, if they have more dimensions.
+    pub y_pca: Option<usize>,
+}
+
+/// Settings of a recipe that fits one family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FamilyConfig {
+    /// The family.
+    pub family: Family,
+    /// As [`AutoConfig::budget_seconds`].
+    pub budget_seconds: f64,
+    /// As [`AutoConfig::x_pca`].
+    pub x_pca: Option<usize>,
+    /// As [`AutoConfig::y_pca`].
+    pub y_pca: Option<usize>,
+}
+
+/// Settings of the paper's recipe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PaperConfig {
+    /// D of equation 2.
     pub divergence: Divergence,
-    /// Units of the hidden layers, each Linear → BatchNorm → LeakyReLU; the paper's recipe only,
-    /// like the next four.
+    /// Units of the hidden layers, each Linear → BatchNorm → LeakyReLU.
     pub hidden: Vec<usize>,
     /// LeakyReLU's slope on the negative side.
     pub negative_slope: f32,
@@ -83,129 +79,245 @@ pub struct BridgeConfig {
     pub steps: usize,
     /// Adam's learning rate.
     pub learning_rate: f32,
-    /// Principal directions of x and of y that are kept, where their latents have more; not in the
-    /// paper's recipe.
-    #[serde(default)]
-    pub directions: [Option<usize>; 2],
-    /// Seed of initial weights, batches and draws.
-    pub seed: u64,
 }
 
-/// A configuration whose settings are all in range.
+/// Settings that are all in range: only these can be fitted with.
+///
+/// They are read like the [`BridgeConfig`] that they were, and cannot be changed but by methods
+/// that keep them in range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedConfig(BridgeConfig);
 
-impl BridgeConfig {
-    /// The paper's bridge (section 4.3): 64 and 128 units, slope 0.2, KL(q ‖ p). The paper leaves
-    /// batch size, learning rate and steps open; ours are in `docs/decisions/0004-paper-recipe.md`.
-    pub fn paper() -> Self {
+impl Default for AutoConfig {
+    /// Returns a budget of [`BridgeConfig::BUDGET_SECONDS`]; all dimensions are kept.
+    fn default() -> Self {
         Self {
-            recipe: Recipe::Paper,
-            budget_seconds: Self::BUDGET_SECONDS,
+            budget_seconds: BridgeConfig::BUDGET_SECONDS,
+            x_pca: None,
+            y_pca: None,
+        }
+    }
+}
+
+impl FamilyConfig {
+    /// Returns the default settings of a fit of `family`: those of [`AutoConfig`].
+    pub fn of(family: Family) -> Self {
+        let AutoConfig {
+            budget_seconds,
+            x_pca,
+            y_pca,
+        } = AutoConfig::default();
+        Self {
+            family,
+            budget_seconds,
+            x_pca,
+            y_pca,
+        }
+    }
+}
+
+impl Default for PaperConfig {
+    /// Returns the paper's bridge (section 4.3): 64 and 128 units, slope 0.2, KL(q ‖ p). The paper
+    /// leaves batch size, learning rate and steps open; ours are in
+    /// `docs/decisions/0004-paper-recipe.md`.
+    fn default() -> Self {
+        Self {
             divergence: Divergence::ReverseKl,
             hidden: vec![64, 128],
             negative_slope: 0.2,
             batch: 128,
             steps: 3000,
             learning_rate: 3e-3,
-            directions: [None; 2],
-            seed: 1,
+        }
+    }
+}
+
+impl Recipe {
+    /// Returns the recipe of this name with its default settings.
+    pub fn named(name: RecipeName) -> Self {
+        match name {
+            RecipeName::Auto => Self::Auto(AutoConfig::default()),
+            RecipeName::Paper => Self::Paper(PaperConfig::default()),
+            RecipeName::Family(family) => Self::Family(FamilyConfig::of(family)),
         }
     }
 
-    /// The ladder of families, chosen from by held-out pairs.
-    pub fn auto() -> Self {
-        Self::of(Recipe::Auto)
-    }
-
-    /// A recipe with the settings that it has by default.
-    pub fn of(recipe: Recipe) -> Self {
-        Self {
-            recipe,
-            ..Self::paper()
+    /// Returns the name of the recipe.
+    pub fn name(&self) -> RecipeName {
+        match self {
+            Self::Auto(_) => RecipeName::Auto,
+            Self::Paper(_) => RecipeName::Paper,
+            Self::Family(config) => RecipeName::Family(config.family),
         }
     }
 
-    /// The budget where none is asked for.
-    pub const BUDGET_SECONDS: f64 = 60.0;
+    /// Returns the budget in seconds; `None` for the paper's recipe, which has a number of steps.
+    pub fn budget_seconds(&self) -> Option<f64> {
+        match self {
+            Self::Auto(config) => Some(config.budget_seconds),
+            Self::Paper(_) => None,
+            Self::Family(config) => Some(config.budget_seconds),
+        }
+    }
 
-    /// The configuration, once every setting is in range.
-    ///
-    /// # Errors
-    /// [`BridgeError::Setting`] names the first that is not.
-    pub fn check(self) -> Result<CheckedConfig, BridgeError> {
-        let require =
-            |holds: bool, setting: &'static str, value: String, expected: &'static str| {
-                if holds {
-                    Ok(())
-                } else {
-                    Err(BridgeError::Setting {
-                        setting,
-                        value,
-                        expected,
-                    })
-                }
-            };
-        let hidden = !self.hidden.is_empty()
-            && self
-                .hidden
-                .iter()
-                .all(|&units| (1..=65_536).contains(&units));
-        let budget =
-            self.budget_seconds.is_finite() && (1.0..=86_400.0).contains(&self.budget_seconds);
-        require(
-            budget,
-            "budget",
-            self.budget_seconds.to_string(),
-            "1 second to a day (86400 seconds)",
-        )?;
-        require(
+    /// Returns the numbers of principal components of x and of y that are kept; `None` keeps all
+    /// dimensions, as the paper's recipe always does.
+    pub fn pca(&self) -> [Option<usize>; 2] {
+        match self {
+            Self::Auto(config) => [config.x_pca, config.y_pca],
+            Self::Paper(_) => [None, None],
+            Self::Family(config) => [config.x_pca, config.y_pca],
+        }
+    }
+
+    fn set_budget(&mut self, seconds: f64) {
+        match self {
+            Self::Auto(config) => config.budget_seconds = seconds,
+            Self::Paper(_) => {}
+            Self::Family(config) => config.budget_seconds = seconds,
+        }
+    }
+
+    fn check(&self) -> Result<(), BridgeError> {
+        if let Some(seconds) = self.budget_seconds() {
+            check_budget(seconds)?;
+        }
+        for (setting, count) in ["x_pca", "y_pca"].into_iter().zip(self.pca()) {
+            let expected = "at least 1, or left out to keep all dimensions";
+            let possible = count.is_none_or(|count| count > 0);
+            require(possible, setting, count.unwrap_or_default(), expected)?;
+        }
+        match self {
+            Self::Paper(config) => config.check(),
+            Self::Family(config) => check_family(config.family),
+            Self::Auto(_) => Ok(()),
+        }
+    }
+}
+
+impl PaperConfig {
+    fn check(&self) -> Result<(), BridgeError> {
+        let Self {
+            divergence: _,
             hidden,
+            negative_slope,
+            batch,
+            steps,
+            learning_rate,
+        } = self;
+        let possible = |units: &usize| (1..=65_536).contains(units);
+        require(
+            !hidden.is_empty() && hidden.iter().all(possible),
             "hidden",
-            format!("{:?}", self.hidden),
+            format!("{hidden:?}"),
             "one or more layers of 1 to 65536 units",
         )?;
-        require(
-            self.batch >= 2,
-            "batch",
-            self.batch.to_string(),
-            "at least 2, for batch statistics",
-        )?;
-        require(
-            self.steps >= 1,
-            "steps",
-            self.steps.to_string(),
-            "at least 1",
-        )?;
-        let rate = self.learning_rate > 0.0 && self.learning_rate <= 1.0;
-        require(
-            rate,
-            "learning_rate",
-            self.learning_rate.to_string(),
-            "above 0 and at most 1",
-        )?;
-        for (name, count) in ["x_pca", "y_pca"].into_iter().zip(self.directions) {
-            let of_paper = self.recipe == Recipe::Paper;
-            let shown = count.map_or(String::new(), |count| count.to_string());
-            require(
-                count.is_none_or(|count| count > 0 && !of_paper),
-                name,
-                shown,
-                "at least 1, and never with the recipe paper, which takes latents as they are",
-            )?;
-        }
-        let slope = (0.0..=1.0).contains(&self.negative_slope);
-        require(
-            slope,
-            "negative_slope",
-            self.negative_slope.to_string(),
-            "0 to 1",
-        )?;
+        let expected = "at least 2, for batch statistics";
+        require(*batch >= 2, "batch", batch, expected)?;
+        require(*steps >= 1, "steps", steps, "at least 1")?;
+        let possible = *learning_rate > 0.0 && *learning_rate <= 1.0;
+        let expected = "above 0 and at most 1";
+        require(possible, "learning_rate", learning_rate, expected)?;
+        let possible = (0.0..=1.0).contains(negative_slope);
+        require(possible, "negative_slope", negative_slope, "0 to 1")
+    }
+}
+
+fn check_budget(seconds: f64) -> Result<(), BridgeError> {
+    let expected = "1 second to a day (86400 seconds)";
+    let possible = (1.0..=86_400.0).contains(&seconds);
+    require(possible, "budget", seconds, expected)
+}
+
+fn check_family(family: Family) -> Result<(), BridgeError> {
+    let expected = "a family that depends on its source";
+    require(Family::FITTED.contains(&family), "family", family, expected)
+}
+
+fn require(
+    holds: bool,
+    setting: &'static str,
+    value: impl fmt::Display,
+    expected: &'static str,
+) -> Result<(), BridgeError> {
+    match holds {
+        true => Ok(()),
+        false => Err(BridgeError::Setting {
+            setting,
+            value: value.to_string(),
+            expected,
+        }),
+    }
+}
+
+impl BridgeConfig {
+    /// The budget of a fit for which none is asked.
+    pub const BUDGET_SECONDS: f64 = 60.0;
+    /// The seed of a fit for which none is asked.
+    pub const SEED: u64 = 1;
+
+    /// Returns the automatic recipe with its default settings.
+    pub fn auto() -> Self {
+        Recipe::Auto(AutoConfig::default()).into()
+    }
+
+    /// Returns the paper's recipe with these settings.
+    pub fn paper(settings: PaperConfig) -> Self {
+        Recipe::Paper(settings).into()
+    }
+
+    /// Returns the recipe that fits `family`, with its default settings.
+    pub fn family(family: Family) -> Self {
+        Recipe::Family(FamilyConfig::of(family)).into()
+    }
+
+    /// Returns the recipe of this name with its default settings.
+    pub fn named(name: RecipeName) -> Self {
+        Recipe::named(name).into()
+    }
+
+    /// Returns the same configuration with another seed.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Returns the same configuration with another budget. The paper's recipe has none, and stays
+    /// as it is: its number of steps is a setting.
+    #[must_use]
+    pub fn with_budget(mut self, seconds: f64) -> Self {
+        self.recipe.set_budget(seconds);
+        self
+    }
+
+    /// Returns the configuration once every setting is in range.
+    ///
+    /// # Errors
+    /// [`BridgeError::Setting`] with the first setting that is not.
+    pub fn check(self) -> Result<CheckedConfig, BridgeError> {
+        self.recipe.check()?;
         Ok(CheckedConfig(self))
     }
 }
 
-impl std::ops::Deref for CheckedConfig {
+impl From<Recipe> for BridgeConfig {
+    fn from(recipe: Recipe) -> Self {
+        Self {
+            recipe,
+            seed: Self::SEED,
+        }
+    }
+}
+
+impl CheckedConfig {
+    /// Returns the same configuration with another seed: every seed is in range.
+    #[must_use]
+    pub fn with_seed(&self, seed: u64) -> Self {
+        Self(self.0.clone().with_seed(seed))
+    }
+}
+
+impl Deref for CheckedConfig {
     type Target = BridgeConfig;
 
     fn deref(&self) -> &BridgeConfig {
@@ -217,69 +329,70 @@ impl std::ops::Deref for CheckedConfig {
 mod tests {
     use super::*;
 
+    fn refused(config: BridgeConfig) -> String {
+        config.check().unwrap_err().to_string()
+    }
+
     #[test]
     fn settings_out_of_range_are_named() {
-        let paper = BridgeConfig::paper;
-        let bad = [
+        let paper = PaperConfig::default;
+        let wrong = [
             (
-                BridgeConfig {
+                "batch",
+                PaperConfig {
                     batch: 1,
                     ..paper()
                 },
-                "batch",
             ),
             (
-                BridgeConfig {
+                "steps",
+                PaperConfig {
                     steps: 0,
                     ..paper()
                 },
-                "steps",
             ),
             (
-                BridgeConfig {
-                    learning_rate: f32::NAN,
-                    ..paper()
-                },
-                "learning_rate",
-            ),
-            (
-                BridgeConfig {
+                "hidden",
+                PaperConfig {
                     hidden: vec![],
                     ..paper()
                 },
-                "hidden",
             ),
             (
-                BridgeConfig {
+                "negative_slope",
+                PaperConfig {
                     negative_slope: -1.0,
                     ..paper()
                 },
-                "negative_slope",
+            ),
+            (
+                "learning_rate",
+                PaperConfig {
+                    learning_rate: f32::NAN,
+                    ..paper()
+                },
             ),
         ];
-        for (config, name) in bad {
-            assert!(config.check().unwrap_err().to_string().contains(name));
+        for (name, settings) in wrong {
+            assert!(refused(BridgeConfig::paper(settings)).contains(name));
         }
-        assert!(paper().check().is_ok());
-        assert!(
-            BridgeConfig {
-                budget_seconds: 0.0,
-                ..paper()
-            }
-            .check()
-            .unwrap_err()
-            .to_string()
-            .contains("budget")
-        );
-        assert!(
-            "papers"
-                .parse::<Recipe>()
-                .unwrap_err()
-                .to_string()
-                .contains("there are: auto, paper")
-        );
-        for name in Recipe::NAMES.split(", ") {
-            assert_eq!(name.parse::<Recipe>().unwrap().to_string(), name);
+        for seconds in [0.0, f64::NAN, 1e9] {
+            assert!(refused(BridgeConfig::auto().with_budget(seconds)).contains("budget"));
+        }
+        let no_component = AutoConfig {
+            y_pca: Some(0),
+            ..AutoConfig::default()
+        };
+        assert!(refused(Recipe::Auto(no_component).into()).contains("`y_pca` is 0"));
+        assert!(refused(BridgeConfig::family(Family::Independent)).contains("independent"));
+    }
+
+    #[test]
+    fn default_settings_are_in_range() {
+        for name in RecipeName::all() {
+            let config = BridgeConfig::named(name).check().unwrap();
+            assert_eq!(config.recipe.name(), name);
+            assert_eq!(config.with_seed(7).seed, 7);
         }
     }
 }

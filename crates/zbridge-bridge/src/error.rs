@@ -59,28 +59,52 @@ pub enum BridgeError {
         /// What is allowed.
         expected: &'static str,
     },
-    /// A name of a recipe or divergence that does not exist.
+    /// A name of a recipe, family or divergence that does not exist.
     #[error("no {what} `{name}`; there are: {known}")]
     Unknown {
-        /// `recipe` or `divergence`.
+        /// `recipe`, `family` or `divergence`.
         what: &'static str,
         /// What was asked for.
         name: String,
-        /// What there is.
-        known: &'static str,
+        /// The names that exist.
+        known: String,
     },
     /// Shapes do not belong together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// A density could not be evaluated or drawn from.
     #[error(transparent)]
-    Density(#[from] DensityError),
+    Density(DensityError),
     /// The network, its file or its training failed.
     #[error(transparent)]
     Network(NnError),
     /// The observer interrupted the fit.
     #[error("the fit was interrupted; nothing was written")]
     Interrupted(#[from] Interrupted),
+}
+
+impl BridgeError {
+    /// Returns the error for a name that is none of the `known` ones.
+    pub(crate) fn unknown<'n>(
+        what: &'static str,
+        name: &str,
+        known: impl Iterator<Item = &'n str>,
+    ) -> Self {
+        Self::Unknown {
+            what,
+            name: name.into(),
+            known: known.collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+impl From<DensityError> for BridgeError {
+    fn from(error: DensityError) -> Self {
+        match error {
+            DensityError::Shape(error) => Self::Shape(error),
+            other => Self::Density(other),
+        }
+    }
 }
 
 impl From<NnError> for BridgeError {

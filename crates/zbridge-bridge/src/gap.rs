@@ -1,10 +1,8 @@
-//! The direction gap: how far the joints that the two directions imply are apart.
-
-use crate::{Bridge, Conditional, Direction};
+use crate::{Conditional, Directions};
 use serde::{Deserialize, Serialize};
 use zbridge_core::{ConditionalDensity, DensityError, Estimate, Latents, Posterior, RandomStream};
 
-/// What each direction says the latents of a pair tell of each other, and how far the two are
+/// What each direction says that the latents of a pair tell of each other, and how far the two are
 /// apart.
 ///
 /// A joint fixes the information of a point, i(x, y) = log p(z_y|z_x) − log p(z_y) = log p(z_x|z_y)
@@ -23,30 +21,35 @@ pub struct DirectionGap {
 }
 
 /// Pairs on which the gap is measured at most: every source meets every target.
-const MOST_PAIRS: usize = 200;
+const MAX_PAIRS: usize = 200;
 
 impl DirectionGap {
-    /// The gap of a bridge on pairs: those of `x` and `y`, row by row, or the first of them.
+    /// Returns the gap between two directions on pairs: on those of `x` and `y`, row by row, or on
+    /// the first 200 of them.
     ///
     /// # Errors
-    /// [`DensityError`] when the posteriors are not of the bridge's latent spaces.
-    pub fn on(
-        bridge: &Bridge,
+    /// [`DensityError::Shape`] if the posteriors are of other latent spaces,
+    /// [`DensityError::NotANumber`] if a log density is NaN.
+    pub fn between(
+        directions: &Directions<Conditional>,
         x: &Posterior,
         y: &Posterior,
         seed: u64,
     ) -> Result<Self, DensityError> {
-        let rows: Vec<usize> = (0..x.rows().min(y.rows()).min(MOST_PAIRS)).collect();
+        let rows: Vec<usize> = (0..x.rows().min(y.rows()).min(MAX_PAIRS)).collect();
         let mut stream = RandomStream::named(seed, "bridge/gap");
-        let (x, y) = (
-            x.select(&rows).sample(&mut stream),
-            y.select(&rows).sample(&mut stream),
-        );
-        let (forward, backward) = rayon::join(
-            || information(bridge.density(Direction::XToY), &x, &y),
-            || information(bridge.density(Direction::YToX), &y, &x),
-        );
-        let (forward, backward) = (forward?, backward?);
+        let x = x.select(&rows).sample(&mut stream);
+        let y = y.select(&rows).sample(&mut stream);
+        let pairs = Directions {
+            x_to_y: (&x, &y),
+            y_to_x: (&y, &x),
+        };
+        let information = pairs
+            .join(|direction, (sources, targets)| {
+                information_nats(directions.get(direction), sources, targets)
+            })
+            .transpose()?;
+        let (forward, backward) = (information.x_to_y, information.y_to_x);
         let gaps = forward.iter().zip(&backward).map(|(a, b)| (a - b).abs());
         Ok(Self {
             gap_nats: Estimate::of(gaps),
@@ -56,36 +59,40 @@ impl DirectionGap {
     }
 }
 
-/// log q(t_i|s_i) − log mean_j q(t_i|s_j) for each pair.
-fn information(
+/// Returns log q(t_i|s_i) − log mean_j q(t_i|s_j) for each pair.
+fn information_nats(
     density: &Conditional,
     sources: &Latents,
     targets: &Latents,
 ) -> Result<Vec<f64>, DensityError> {
     let count = sources.rows();
-    let of_pair = |(i, row): (usize, &[f64])| {
-        let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mean = row.iter().map(|nats| (nats - highest).exp()).sum::<f64>() / count as f64;
-        row[i] - highest - mean.ln()
-    };
-    let nats = every_pair(density, sources, targets)?;
-    Ok(nats.chunks_exact(count).enumerate().map(of_pair).collect())
+    let nats = cross_log_densities(density, sources, targets)?;
+    let mut information = Vec::with_capacity(count);
+    for (pair, of_target) in nats.chunks_exact(count).enumerate() {
+        let highest = of_target.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mean = of_target
+            .iter()
+            .map(|nats| (nats - highest).exp())
+            .sum::<f64>()
+            / count as f64;
+        information.push(of_target[pair] - highest - mean.ln());
+    }
+    DensityError::check(information)
 }
 
-/// log q(t_i|s_j) for every target and source, `[targets, sources]`.
-fn every_pair(
+/// Returns log q(t_i|s_j) for every target and source, `[targets · sources]`.
+fn cross_log_densities(
     density: &Conditional,
     sources: &Latents,
     targets: &Latents,
 ) -> Result<Vec<f64>, DensityError> {
     let count = sources.rows();
-    // A density that is one Gaussian for each source is asked for it once, not once for each
-    // target.
+    // A density that is one Gaussian for each source is evaluated once for each source, not once
+    // for each pair.
     if let Some(network) = density.as_gaussian() {
         return Ok(network.gaussians(sources)?.cross_log_prob(targets)?);
     }
-    // Others are asked for everything together: what they work out for a source or a target, they
-    // work out once.
+    // Others get all pairs at once: what they compute for a source or a target, they compute once.
     let every_source: Vec<usize> = (0..count * count).map(|i| i % count).collect();
     density
         .given(&sources.select(&every_source))?

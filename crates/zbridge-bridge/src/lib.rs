@@ -4,8 +4,8 @@
 //! ([`Bridge::fit`]). The given models never appear here: latents are the interface.
 //!
 //! ```
-//! use zbridge_bridge::{Bridge, BridgeConfig, FitData};
-//! use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, RandomStream};
+//! use zbridge_bridge::{Bridge, BridgeConfig, FitData, PaperConfig};
+//! use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, RandomStream, Unobserved};
 //!
 //! // 64 pairs of posteriors; y's latent is twice x's.
 //! let mut means = vec![0.0; 64];
@@ -15,8 +15,8 @@
 //! };
 //! let x = posterior(means.clone())?.into();
 //! let y = posterior(means.iter().map(|m| 2.0 * m).collect())?.into();
-//! let config = BridgeConfig { steps: 400, ..BridgeConfig::paper() };
-//! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config.check()?, &mut |_, _| true)?;
+//! let config = BridgeConfig::paper(PaperConfig { steps: 400, ..PaperConfig::default() });
+//! let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config.check()?, &Unobserved)?;
 //! let source = Latents::from_vec(vec![0.5], 1)?;
 //! let guesses = bridge.x_to_y().given(&source)?.sample_each(100, &mut RandomStream::named(2, "doc"))?;
 //! let mean = guesses.values().iter().sum::<f32>() / 100.0;
@@ -28,39 +28,44 @@
 mod agreement;
 mod auto;
 mod bridge;
-mod candidate;
+mod bridge_file;
 mod comparison;
 mod conditional;
 mod config;
 mod curve;
 mod density;
+mod direction;
 mod divergence;
-mod effort;
 mod error;
 mod families;
+mod family;
 mod fit_data;
 mod frame;
 mod gap;
-mod labelled;
 mod learner;
 mod maximum_likelihood;
+mod named_enum;
 mod paper;
 mod plan;
 mod principal;
+mod recipe_name;
 mod refine;
 mod shared_codes;
+mod stored_config;
 mod training_step;
 
-pub use bridge::{Bridge, Direction, FitProgress};
+pub use bridge::Bridge;
 pub use comparison::{Comparison, Trial};
 pub use conditional::Conditional;
-pub use config::{BridgeConfig, CheckedConfig, Recipe};
+pub use config::{AutoConfig, BridgeConfig, CheckedConfig, FamilyConfig, PaperConfig, Recipe};
 pub use curve::FitCurve;
-pub use density::Family;
+pub use direction::{Direction, Directions};
 pub use divergence::Divergence;
 pub use error::BridgeError;
 pub use families::GaussianDensity;
+pub use family::Family;
 pub use fit_data::{FitData, Views};
 pub use gap::DirectionGap;
 pub use plan::FitPlan;
+pub use recipe_name::RecipeName;
 pub use training_step::TrainingStep;

@@ -1,5 +1,6 @@
 use crate::BridgeError;
-use crate::density::{Density, Family};
+use crate::Family;
+use crate::density::Density;
 use crate::families::{CouplingFlow, FlowMatching, FlowShape, GaussianDensity, Mixture};
 use crate::learner::Learner;
 use crate::maximum_likelihood::LearnerTraining;

@@ -1,9 +1,11 @@
 //! The automatic recipe on small worlds whose truth is known.
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
-use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Family, FitData, Recipe};
+use std::ops::ControlFlow;
+use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Family, FitData, PaperConfig};
 use zbridge_core::{
-    ConditionalDensity, DiagonalGaussian, Latents, Posterior, PosteriorSamples, RandomStream,
+    ConditionalDensity, DiagonalGaussian, Latents, Posterior, PosteriorSamples, Progress,
+    RandomStream, Unobserved,
 };
 
 const CLASSES: usize = 4;
@@ -67,20 +69,16 @@ impl World {
     }
 }
 
-fn fit(data: &FitData<'_>, recipe: Recipe, seed: u64) -> Result<Bridge, BridgeError> {
-    let config = BridgeConfig {
-        seed,
-        budget_seconds: 3.0,
-        ..BridgeConfig::of(recipe)
-    };
-    Bridge::fit(data, &config.check().unwrap(), &mut |_, _| true)
+fn fit(data: &FitData<'_>, config: BridgeConfig, seed: u64) -> Result<Bridge, BridgeError> {
+    let config = config.with_seed(seed).with_budget(3.0).check().unwrap();
+    Bridge::fit(data, &config, &Unobserved)
 }
 
 #[test]
 fn it_finds_what_pairs_tell_and_unpaired_latents_add() {
     let (pairs, more, held_out) = (World::new(160, 1), World::new(800, 2), World::new(500, 3));
     let data = FitData::pairs(&pairs.x, &pairs.y).with_unpaired_x(Some(&more.x));
-    let bridge = fit(&data, Recipe::Auto, 1).unwrap();
+    let bridge = fit(&data, BridgeConfig::auto(), 1).unwrap();
     let taken = bridge.comparison(Direction::XToY).taken().unwrap();
     assert!(
         taken.gain_nats.mean > 0.8,
@@ -125,7 +123,7 @@ fn shuffled_pairs_get_no_bridge() {
     let more = World::new(400, 6);
     let bridge = fit(
         &FitData::pairs(&world.x, &y).with_unpaired_x(Some(&more.x)),
-        Recipe::Auto,
+        BridgeConfig::auto(),
         1,
     )
     .unwrap();
@@ -144,9 +142,9 @@ fn the_same_seed_gives_the_same_bridge_and_files_give_it_back() {
     let (pairs, more) = (World::new(80, 1), World::new(200, 2));
     let data = FitData::pairs(&pairs.x, &pairs.y).with_unpaired_x(Some(&more.x));
     let (a, b, c) = (
-        fit(&data, Recipe::Auto, 1).unwrap(),
-        fit(&data, Recipe::Auto, 1).unwrap(),
-        fit(&data, Recipe::Auto, 2).unwrap(),
+        fit(&data, BridgeConfig::auto(), 1).unwrap(),
+        fit(&data, BridgeConfig::auto(), 1).unwrap(),
+        fit(&data, BridgeConfig::auto(), 2).unwrap(),
     );
     assert_eq!(a, b);
     assert_ne!(a, c);
@@ -161,8 +159,8 @@ fn every_family_can_be_asked_for_in_both_directions() {
     let (pairs, more) = (World::new(60, 1), World::new(60, 2));
     let data = FitData::pairs(&pairs.x, &pairs.y).with_unpaired_x(Some(&more.x));
     let folder = tempfile::tempdir().unwrap();
-    for family in Family::FITTED {
-        let bridge = fit(&data, Recipe::Of(family), 1).unwrap();
+    for &family in Family::FITTED {
+        let bridge = fit(&data, BridgeConfig::family(family), 1).unwrap();
         for direction in [Direction::XToY, Direction::YToX] {
             assert_eq!(bridge.comparison(direction).taken().unwrap().family, family);
             let density = bridge.density(direction);
@@ -218,15 +216,10 @@ fn continuous_sides_are_credited_with_what_is_read_and_nothing_else() {
                 .collect::<Vec<_>>(),
         ),
     );
-    let config = BridgeConfig {
-        budget_seconds: 6.0,
-        ..BridgeConfig::auto()
-    }
-    .check()
-    .unwrap();
-    let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true).unwrap();
+    let config = BridgeConfig::auto().with_budget(6.0).check().unwrap();
+    let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &Unobserved).unwrap();
     let apart = y.select(&RandomStream::named(3, "apart").permutation(320));
-    let control = Bridge::fit(&FitData::pairs(&x, &apart), &config, &mut |_, _| true).unwrap();
+    let control = Bridge::fit(&FitData::pairs(&x, &apart), &config, &Unobserved).unwrap();
     for direction in [Direction::XToY, Direction::YToX] {
         let gain = bridge.comparison(direction).taken().unwrap().gain_nats.mean;
         assert!(
@@ -256,11 +249,8 @@ fn posteriors_known_by_samples_only_are_enough() {
         .unwrap()
         .into();
     let data = FitData::pairs(&x, &world.y);
-    let config = BridgeConfig {
-        budget_seconds: 10.0,
-        ..BridgeConfig::auto()
-    };
-    let bridge = Bridge::fit(&data, &config.check().unwrap(), &mut |_, _| true).unwrap();
+    let config = BridgeConfig::auto().with_budget(10.0).check().unwrap();
+    let bridge = Bridge::fit(&data, &config, &Unobserved).unwrap();
     let right = World::new(300, 3).read_right(&bridge);
     assert!(
         right > 0.8,
@@ -268,7 +258,7 @@ fn posteriors_known_by_samples_only_are_enough() {
         bridge.comparison(Direction::XToY)
     );
     assert!(matches!(
-        fit(&data, Recipe::Paper, 1),
+        fit(&data, BridgeConfig::paper(PaperConfig::default()), 1),
         Err(BridgeError::SamplesOnly)
     ));
 }
@@ -277,7 +267,7 @@ fn posteriors_known_by_samples_only_are_enough() {
 fn unpaired_latents_of_another_space_are_refused() {
     let world = World::new(20, 1);
     let data = FitData::pairs(&world.x, &world.y).with_unpaired_y(Some(&world.x));
-    let error = fit(&data, Recipe::Auto, 1).unwrap_err().to_string();
+    let error = fit(&data, BridgeConfig::auto(), 1).unwrap_err().to_string();
     assert!(
         error.contains("unpaired latents of y have 6 dimensions, those of the pairs 2"),
         "{error}"
@@ -288,7 +278,7 @@ fn unpaired_latents_of_another_space_are_refused() {
 fn a_few_pairs_are_fitted_without_complaint() {
     for pairs in [2, 3, 5, 9] {
         let world = World::new(pairs, 1);
-        let bridge = fit(&FitData::pairs(&world.x, &world.y), Recipe::Auto, 1).unwrap();
+        let bridge = fit(&FitData::pairs(&world.x, &world.y), BridgeConfig::auto(), 1).unwrap();
         assert_eq!(bridge.pairs(), pairs);
     }
 }
@@ -297,11 +287,11 @@ fn a_few_pairs_are_fitted_without_complaint() {
 fn a_fit_stops_when_it_is_told_to() {
     let world = World::new(40, 1);
     let config = BridgeConfig::auto().check().unwrap();
-    let stopped =
-        Bridge::fit(
-            &FitData::pairs(&world.x, &world.y),
-            &config,
-            &mut |_, (done, _)| done < 50,
-        );
+    let stop_after_50 = |progress: &Progress<'_>| match progress.done {
+        0..50 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    };
+    let data = FitData::pairs(&world.x, &world.y);
+    let stopped = Bridge::fit(&data, &config, &stop_after_50);
     assert!(matches!(stopped, Err(BridgeError::Interrupted(_))));
 }

@@ -1,8 +1,13 @@
 //! Laws that a fitted bridge obeys.
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
-use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Divergence, FitData};
-use zbridge_core::{ConditionalDensity, DiagonalGaussian, Latents, Posterior, RandomStream};
+use std::ops::ControlFlow;
+use zbridge_bridge::{
+    Bridge, BridgeConfig, BridgeError, Direction, Divergence, FitData, PaperConfig,
+};
+use zbridge_core::{
+    ConditionalDensity, DiagonalGaussian, Latents, Posterior, Progress, RandomStream, Unobserved,
+};
 
 /// `rows` posteriors whose means are standard normal and whose log-variances vary.
 fn posteriors(rows: usize, dim: usize, name: &str) -> Posterior {
@@ -29,12 +34,9 @@ fn one_source(rows: usize, dim: usize) -> Posterior {
     .into()
 }
 
-fn fit(x: &Posterior, y: &Posterior, config: BridgeConfig) -> Result<Bridge, BridgeError> {
-    Bridge::fit(
-        &FitData::pairs(x, y),
-        &config.check().unwrap(),
-        &mut |_, _| true,
-    )
+fn fit(x: &Posterior, y: &Posterior, settings: PaperConfig) -> Result<Bridge, BridgeError> {
+    let config = BridgeConfig::paper(settings).check().unwrap();
+    Bridge::fit(&FitData::pairs(x, y), &config, &Unobserved)
 }
 
 /// What averaged divergences over many targets of one source are minimised by (column of means, of
@@ -77,12 +79,12 @@ fn both_kls_land_on_their_closed_forms() {
     let (rows, dim) = (64, 3);
     let targets = posteriors(rows, dim, "targets");
     for divergence in [Divergence::ReverseKl, Divergence::ForwardKl] {
-        let config = BridgeConfig {
+        let config = PaperConfig {
             divergence,
             batch: rows,
             steps: 4000,
             learning_rate: 3e-3,
-            ..BridgeConfig::paper()
+            ..PaperConfig::default()
         };
         let bridge = fit(&one_source(rows, 2), &targets, config).unwrap();
         let fitted = bridge
@@ -115,12 +117,12 @@ fn both_kls_land_on_their_closed_forms() {
 fn jeffreys_lies_between_the_two() {
     let targets = posteriors(64, 1, "targets");
     let variance = |divergence| {
-        let config = BridgeConfig {
+        let config = PaperConfig {
             divergence,
             batch: 64,
             steps: 3000,
             learning_rate: 3e-3,
-            ..BridgeConfig::paper()
+            ..PaperConfig::default()
         };
         let bridge = fit(&one_source(64, 1), &targets, config).unwrap();
         bridge
@@ -146,9 +148,9 @@ fn jeffreys_lies_between_the_two() {
 #[test]
 fn any_number_of_pairs_from_two_works_and_one_is_refused() {
     for rows in [2, 3, 127, 129, 257] {
-        let config = BridgeConfig {
+        let config = PaperConfig {
             steps: 20,
-            ..BridgeConfig::paper()
+            ..PaperConfig::default()
         };
         let bridge = fit(&posteriors(rows, 4, "x"), &posteriors(rows, 2, "y"), config).unwrap();
         assert_eq!((bridge.pairs(), bridge.dims()), (rows, (4, 2)));
@@ -156,13 +158,13 @@ fn any_number_of_pairs_from_two_works_and_one_is_refused() {
     let alone = fit(
         &posteriors(1, 4, "x"),
         &posteriors(1, 2, "y"),
-        BridgeConfig::paper(),
+        PaperConfig::default(),
     );
     assert!(matches!(alone, Err(BridgeError::TooFewPairs { pairs: 1 })));
     let unpaired = fit(
         &posteriors(5, 4, "x"),
         &posteriors(4, 2, "y"),
-        BridgeConfig::paper(),
+        PaperConfig::default(),
     );
     assert!(matches!(
         unpaired,
@@ -179,9 +181,9 @@ fn constant_and_almost_certain_dimensions_are_survived() {
     let bridge = fit(
         &constant,
         &posteriors(40, 2, "y"),
-        BridgeConfig {
+        PaperConfig {
             steps: 50,
-            ..BridgeConfig::paper()
+            ..PaperConfig::default()
         },
     )
     .unwrap();
@@ -198,16 +200,12 @@ fn constant_and_almost_certain_dimensions_are_survived() {
 fn the_same_seed_gives_the_same_bridge_and_another_does_not() {
     let (x, y) = (posteriors(100, 4, "x"), posteriors(100, 2, "y"));
     let run = |seed| {
-        fit(
-            &x,
-            &y,
-            BridgeConfig {
-                steps: 30,
-                seed,
-                ..BridgeConfig::paper()
-            },
-        )
-        .unwrap()
+        let short = PaperConfig {
+            steps: 30,
+            ..PaperConfig::default()
+        };
+        let config = BridgeConfig::paper(short).with_seed(seed).check().unwrap();
+        Bridge::fit(&FitData::pairs(&x, &y), &config, &Unobserved).unwrap()
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).x_to_y(), run(2).x_to_y());
@@ -217,9 +215,9 @@ fn the_same_seed_gives_the_same_bridge_and_another_does_not() {
 fn a_saved_bridge_comes_back_identical() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.bridge");
-    let config = BridgeConfig {
+    let config = PaperConfig {
         steps: 30,
-        ..BridgeConfig::paper()
+        ..PaperConfig::default()
     };
     let mut bridge = fit(&posteriors(50, 4, "x"), &posteriors(50, 2, "y"), config).unwrap();
     bridge.record_provenance("x", "somewhere");
@@ -238,10 +236,10 @@ fn shuffled_pairs_bring_the_bridge_down_to_the_marginal() {
     let x = posteriors(512, 2, "x");
     let y = x.clone();
     let shuffled = y.select(&RandomStream::named(3, "shuffle").permutation(512));
-    let config = BridgeConfig {
+    let config = PaperConfig {
         divergence: Divergence::ForwardKl,
         steps: 600,
-        ..BridgeConfig::paper()
+        ..PaperConfig::default()
     };
     let last = |y: &Posterior| {
         let bridge = fit(&x, y, config.clone()).unwrap();
@@ -257,18 +255,20 @@ fn shuffled_pairs_bring_the_bridge_down_to_the_marginal() {
 #[test]
 fn an_observer_can_stop_a_fit() {
     let (x, y) = (posteriors(50, 4, "x"), posteriors(50, 2, "y"));
-    let config = BridgeConfig::paper().check().unwrap();
-    let stopped = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, (done, _)| {
-        done < 5
-    });
+    let config = BridgeConfig::paper(PaperConfig::default()).check().unwrap();
+    let stop_after_five = |progress: &Progress<'_>| match progress.done {
+        0..5 => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    };
+    let stopped = Bridge::fit(&FitData::pairs(&x, &y), &config, &stop_after_five);
     assert!(matches!(stopped, Err(BridgeError::Interrupted(_))));
 }
 
 #[test]
 fn a_batch_equals_row_by_row() {
-    let config = BridgeConfig {
+    let config = PaperConfig {
         steps: 20,
-        ..BridgeConfig::paper()
+        ..PaperConfig::default()
     };
     let bridge = fit(&posteriors(50, 4, "x"), &posteriors(50, 2, "y"), config).unwrap();
     let source = posteriors(5, 4, "new")

@@ -171,7 +171,11 @@ mod tests {
             return Some(folder);
         }
         // The harness hides what a passing test prints with `eprintln`.
-        _ = writeln!(std::io::stderr(), "skipped: no spoken digits at {}", folder.display());
+        _ = writeln!(
+            std::io::stderr(),
+            "skipped: no spoken digits at {}",
+            folder.display()
+        );
         None
     }
 

@@ -1,6 +1,6 @@
 use super::conditioner::Conditioner;
 use crate::learner::Learner;
-use crate::{BridgeConfig, BridgeError};
+use crate::{BridgeError, PaperConfig};
 use rayon::prelude::*;
 use std::path::Path;
 use zbridge_core::{
@@ -23,7 +23,7 @@ impl GaussianDensity {
     pub(crate) fn initial(
         source: usize,
         target: usize,
-        config: &BridgeConfig,
+        config: &PaperConfig,
         stream: &mut RandomStream,
     ) -> Result<Self, BridgeError> {
         let mut layers = Vec::new();

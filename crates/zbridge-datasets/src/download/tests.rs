@@ -15,7 +15,10 @@ fn has_curl() -> bool {
     let has_curl = Command::new("curl").arg("--version").output().is_ok();
     if !has_curl {
         // The harness hides what a passing test prints with `eprintln`.
-        _ = writeln!(std::io::stderr(), "skipped: the program curl is not installed");
+        _ = writeln!(
+            std::io::stderr(),
+            "skipped: the program curl is not installed"
+        );
     }
     has_curl
 }

@@ -1,0 +1,212 @@
+//! Densities by codes that both latent spaces share.
+
+use super::candidate::fit_flow;
+use super::choice::{CodeSource, Criterion, DirectionSearch, FitStrategy, UnpairedTrial};
+use super::direction_fit::{DirectionFit, Draws, FittedConditional};
+use super::held_out::{HeldOutPairs, TemperedNats, best, joined};
+use super::ladder::LOW_INVERSE_TEMPERATURES;
+use super::latent_space::LatentSpace;
+use super::prepared::{Part, Prepared, SourceAndTarget};
+use super::splits::Split;
+use super::streams::{DirectionPurpose, Purpose};
+use crate::density::Density;
+use crate::families::SharedCode;
+use crate::shared_codes::{CodedTargets, SharedCodes, Side};
+use crate::{BridgeError, Direction, Directions, Family};
+use rayon::prelude::*;
+use zbridge_core::{Observer, RandomStream, Stage};
+
+/// What held-out pairs of one split say of shared codes, in one direction.
+struct CodesOutcome {
+    /// With the code inferred from the source.
+    inferred: Vec<TemperedNats>,
+    /// Log densities with the code drawn from its prior: of the target's marginal.
+    marginal_nats: Vec<f64>,
+}
+
+/// Tries codes that both sides share on the splits of the ladder, and takes them in each direction
+/// where held-out pairs say that they are better.
+///
+/// # Errors
+/// [`BridgeError::Network`] if a fit diverges, [`BridgeError::Density`] if a log density is NaN,
+/// [`BridgeError::Interrupted`].
+pub(super) fn try_shared_codes(
+    prepared: &Prepared<'_>,
+    searches: &mut Directions<DirectionSearch<'_>>,
+    observer: &dyn Observer,
+) -> Result<(), BridgeError> {
+    let effort = prepared.effort;
+    let share = effort.code_trial_share(prepared.splits.len());
+    let steps = effort.code_learning(share).optimiser.steps + 2 * effort.coded_flow_steps(share);
+    let all_steps = (prepared.splits.len() * steps) as u64;
+    let stage = Stage::new(observer, "trying codes that both sides share", all_steps);
+    let tried: Vec<Directions<CodesOutcome>> = prepared
+        .splits
+        .par_iter()
+        .map(|split| on_split(prepared, split, share, &stage))
+        .collect::<Result<_, _>>()?;
+    for direction in Direction::BOTH {
+        let outcomes: Vec<&CodesOutcome> = tried.iter().map(|split| split.get(direction)).collect();
+        consider_codes(prepared, &outcomes, searches.get_mut(direction));
+    }
+    Ok(())
+}
+
+fn on_split(
+    prepared: &Prepared<'_>,
+    split: &Split,
+    share: f64,
+    stage: &Stage<'_>,
+) -> Result<Directions<CodesOutcome>, BridgeError> {
+    let part = prepared.part_of(split);
+    let streams = prepared.streams.shared(Purpose::CodesOfSplit(split.index));
+    let codes = learn_codes(prepared, part, share, &streams, stage)?;
+    let try_direction = |direction, ()| {
+        let purpose = DirectionPurpose::CodedFlow { split: split.index };
+        let fit = DirectionFit {
+            prepared,
+            direction,
+            part,
+            streams: &prepared.streams.of(direction, purpose),
+            stage,
+        };
+        let density = fit.given_codes(&codes, share)?;
+        let held_out = HeldOutPairs {
+            prepared,
+            direction,
+            rows: &split.held_out,
+        };
+        let marginal = density.clone().silenced(&codes.log_prior)?;
+        let marginal = fit.conditional(vec![Density::SharedCode(marginal)]);
+        let inferred = fit.conditional(vec![Density::SharedCode(density)]);
+        Ok(CodesOutcome {
+            inferred: held_out.tempered(&inferred, LOW_INVERSE_TEMPERATURES, stage)?,
+            marginal_nats: held_out.log_densities(&marginal, stage)?,
+        })
+    };
+    Directions::from_fn(|_| ()).join(try_direction).transpose()
+}
+
+fn consider_codes(
+    prepared: &Prepared<'_>,
+    outcomes: &[&CodesOutcome],
+    search: &mut DirectionSearch<'_>,
+) {
+    let marginal = outcomes.iter().map(|split| split.marginal_nats.as_slice());
+    search.improve_marginal_baseline(marginal.collect::<Vec<_>>().concat());
+    let Some(best) = best(joined(
+        outcomes.iter().map(|split| split.inferred.as_slice()),
+    )) else {
+        return;
+    };
+    let trial = UnpairedTrial {
+        family: Family::SharedCode,
+        steps: prepared.effort.code_learning(1.0).optimiser.steps,
+        agreed: false,
+        nats: best.nats,
+    };
+    let is_better = search.consider(trial, Criterion::Better);
+    if is_better || prepared.effort.insists_on(Family::SharedCode) {
+        search.take_last();
+        search.strategy = FitStrategy::SharedCodes(CodeSource::Inferred);
+    }
+}
+
+/// Returns codes that both sides share, learned from the pairs of a part and all posteriors without
+/// partners, with a share of the steps.
+///
+/// # Errors
+/// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
+fn learn_codes(
+    prepared: &Prepared<'_>,
+    part: Part<'_>,
+    share: f64,
+    streams: &RandomStream,
+    stage: &Stage<'_>,
+) -> Result<SharedCodes, BridgeError> {
+    let Prepared { x, y, .. } = prepared;
+    let sides = [side(x, part), side(y, part)];
+    let widths = [x.frame.active(), y.frame.active()];
+    let learning = prepared.effort.code_learning(share);
+    SharedCodes::learn(sides, widths, &learning, streams, stage)
+}
+
+/// Returns shared codes learned from all pairs, for each member of the last ensembles.
+///
+/// # Errors
+/// [`BridgeError::Network`] if a fit diverges, [`BridgeError::Interrupted`].
+pub(super) fn learn_last_codes(
+    prepared: &Prepared<'_>,
+    observer: &dyn Observer,
+) -> Result<Vec<SharedCodes>, BridgeError> {
+    let members = prepared.effort.members(Family::SharedCode);
+    let steps = members * prepared.effort.code_learning(1.0).optimiser.steps;
+    let stage = Stage::new(
+        observer,
+        "learning codes that both sides share",
+        steps as u64,
+    );
+    let learn = |member| {
+        let streams = prepared.streams.shared(Purpose::CodesOfMember(member));
+        learn_codes(prepared, prepared.all_pairs(), 1.0, &streams, &stage)
+    };
+    (0..members).into_par_iter().map(learn).collect()
+}
+
+fn side<'p>(space: &'p LatentSpace, part: Part<'p>) -> Side<'p> {
+    Side {
+        pairs: &space.pairs,
+        unpaired: space.unpaired.as_ref(),
+        rows: part.rows,
+    }
+}
+
+impl DirectionFit<'_> {
+    /// Returns the density by these shared codes: its flow given the code is fitted with a share of
+    /// the steps.
+    ///
+    /// # Errors
+    /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
+    fn given_codes(&self, codes: &SharedCodes, share: f64) -> Result<SharedCode, BridgeError> {
+        let SourceAndTarget { source, target } = self.prepared.spaces(self.direction);
+        let [of_x, of_y] = &codes.readers;
+        let (of_source, of_target) = match self.direction {
+            Direction::XToY => (of_x, of_y),
+            Direction::YToX => (of_y, of_x),
+        };
+        let dim = target.frame.active();
+        let stream = &mut self.stream(Draws::Later);
+        let targets = CodedTargets::whitened(side(target, self.part), of_target, dim, stream);
+        let widths = (codes.log_prior.len(), dim);
+        let steps = self.prepared.effort.coded_flow_steps(share);
+        let (flow, _) = fit_flow(&targets, widths, steps, self.streams, self.stage)?;
+        let flow = (flow, targets.covariance);
+        let inputs = source.frame.feature_width();
+        Ok(SharedCode::new(
+            inputs,
+            of_source.clone(),
+            flow,
+            of_target.clone(),
+        )?)
+    }
+
+    /// Returns the conditional by these shared codes, and the objective of the codes.
+    ///
+    /// # Errors
+    /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
+    pub(super) fn by_shared_codes(
+        &self,
+        codes: &SharedCodes,
+        from: CodeSource,
+    ) -> Result<FittedConditional, BridgeError> {
+        let inferred = self.given_codes(codes, 1.0)?;
+        let density = match from {
+            CodeSource::Inferred => inferred,
+            CodeSource::Prior => inferred.silenced(&codes.log_prior)?,
+        };
+        Ok(FittedConditional {
+            conditional: self.conditional(vec![Density::SharedCode(density)]),
+            curve: codes.curve.clone(),
+        })
+    }
+}

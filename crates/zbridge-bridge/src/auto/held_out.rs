@@ -1,0 +1,172 @@
+//! What held-out pairs say of a density.
+
+use super::prepared::{Prepared, SourceAndTarget};
+use super::streams::DirectionPurpose;
+use crate::conditional::Conditional;
+use crate::density::Density;
+use crate::families::{Mixture, responsibilities};
+use crate::{BridgeError, Direction};
+use zbridge_core::{Latents, RandomStream, Stage};
+
+/// Draws of each pair over which log densities and weights are averaged.
+const DRAWS: usize = 4;
+
+/// Pairs that a density was not fitted on, in one direction.
+#[derive(Clone, Copy)]
+pub(super) struct HeldOutPairs<'p> {
+    pub(super) prepared: &'p Prepared<'p>,
+    pub(super) direction: Direction,
+    pub(super) rows: &'p [usize],
+}
+
+/// Log densities of held-out pairs under a density at one inverse temperature.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TemperedNats {
+    pub(super) inverse_temperature: f32,
+    /// One for each pair, in nats.
+    pub(super) nats: Vec<f64>,
+}
+
+impl HeldOutPairs<'_> {
+    /// Returns log q(target|source) of each pair, in nats and in the coordinates of the frame: the
+    /// mean over a few draws of both posteriors.
+    ///
+    /// # Errors
+    /// [`BridgeError::Density`] if a log density is NaN, [`BridgeError::Interrupted`].
+    pub(super) fn log_densities(
+        &self,
+        conditional: &Conditional,
+        stage: &Stage<'_>,
+    ) -> Result<Vec<f64>, BridgeError> {
+        let SourceAndTarget { source, target } = self.prepared.spaces(self.direction);
+        let mut stream = self.stream(DirectionPurpose::HeldOutDensities);
+        let mut means = vec![0.0; self.rows.len()];
+        for _ in 0..DRAWS {
+            stage.advance(0)?;
+            let points = target.draw_points(self.rows, &mut stream)?;
+            let features = source.draw_features(self.rows, &mut stream)?;
+            let nats = conditional.log_prob_judged(&features, &points)?;
+            for (mean, nats) in means.iter_mut().zip(nats) {
+                *mean += nats / DRAWS as f64;
+            }
+        }
+        Ok(means)
+    }
+
+    /// Returns the log densities under `conditional` at each of these inverse temperatures.
+    ///
+    /// # Errors
+    /// As [`log_densities`](Self::log_densities).
+    pub(super) fn tempered(
+        &self,
+        conditional: &Conditional,
+        inverse_temperatures: &[f32],
+        stage: &Stage<'_>,
+    ) -> Result<Vec<TemperedNats>, BridgeError> {
+        let at = |&inverse_temperature: &f32| {
+            let tempered = conditional.sharpened(inverse_temperature);
+            Ok(TemperedNats {
+                inverse_temperature,
+                nats: self.log_densities(&tempered, stage)?,
+            })
+        };
+        inverse_temperatures.iter().map(at).collect()
+    }
+
+    /// Returns the sum over the pairs of the Brier score of a tied mixture's weights, each the mean
+    /// over a few draws of the source's posterior, against the components that a draw of the target
+    /// belongs to; 0 for any other density.
+    ///
+    /// It is a proper score, and a bounded one: a few confident mistakes do not make all other
+    /// weights less confident, as they do by likelihood.
+    ///
+    /// # Errors
+    /// [`BridgeError::Shape`] if a draw or weight is NaN.
+    pub(super) fn brier_sum(&self, conditional: &Conditional) -> Result<f64, BridgeError> {
+        let Some(mixture) = conditional.members.first().and_then(Density::as_mixture) else {
+            return Ok(0.0);
+        };
+        let mut stream = self.stream(DirectionPurpose::BrierScores);
+        let weights = self.mean_weights(mixture, &mut stream)?;
+        let target = self.prepared.spaces(self.direction).target;
+        let points = target.draw_points(self.rows, &mut stream)?;
+        let truth = responsibilities(mixture.components(), points.values());
+        let mut sum = 0.0;
+        for (weight, truth) in weights.iter().zip(truth) {
+            sum += f64::from((weight - truth) * (weight - truth));
+        }
+        Ok(sum)
+    }
+
+    /// Returns the weights of a mixture, the mean over a few draws, `[pairs · components]`.
+    fn mean_weights(
+        &self,
+        mixture: &Mixture,
+        stream: &mut RandomStream,
+    ) -> Result<Vec<f32>, BridgeError> {
+        let source = self.prepared.spaces(self.direction).source;
+        let mut means = vec![0.0; self.rows.len() * mixture.components().rows()];
+        for _ in 0..DRAWS {
+            let features: Latents = source.draw_features(self.rows, stream)?;
+            let log_weights = mixture.log_weights_given(&features)?;
+            for (mean, nats) in means.iter_mut().zip(log_weights.values()) {
+                *mean += nats.exp() / DRAWS as f32;
+            }
+        }
+        Ok(means)
+    }
+
+    fn stream(&self, purpose: DirectionPurpose) -> RandomStream {
+        self.prepared.streams.of(self.direction, purpose)
+    }
+}
+
+/// Returns the log densities at each inverse temperature, those of all splits side by side.
+pub(super) fn joined<'s>(
+    splits: impl IntoIterator<Item = &'s [TemperedNats]>,
+) -> Vec<TemperedNats> {
+    let mut joined: Vec<TemperedNats> = Vec::new();
+    for split in splits {
+        if joined.is_empty() {
+            joined = split.to_vec();
+            continue;
+        }
+        for (all, more) in joined.iter_mut().zip(split) {
+            all.nats.extend_from_slice(&more.nats);
+        }
+    }
+    joined
+}
+
+/// Returns the log densities whose sum is largest, the last of several such; `None` of none.
+pub(super) fn best(tempered: Vec<TemperedNats>) -> Option<TemperedNats> {
+    tempered
+        .into_iter()
+        .max_by(|a, b| total(&a.nats).total_cmp(&total(&b.nats)))
+}
+
+/// Returns the sum of log densities.
+pub(super) fn total(nats: &[f64]) -> f64 {
+    nats.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tempered(inverse_temperature: f32, nats: &[f64]) -> TemperedNats {
+        TemperedNats {
+            inverse_temperature,
+            nats: nats.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_best_temperature_is_that_of_all_splits_together() {
+        let first = [tempered(0.5, &[-3.0]), tempered(1.0, &[-1.0])];
+        let second = [tempered(0.5, &[-1.0, -1.0]), tempered(1.0, &[-2.0, -5.0])];
+        let all = joined([first.as_slice(), second.as_slice()]);
+        assert_eq!(best(all), Some(tempered(0.5, &[-3.0, -1.0, -1.0])));
+        assert_eq!(best(Vec::new()), None);
+    }
+}

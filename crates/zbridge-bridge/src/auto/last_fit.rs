@@ -1,0 +1,162 @@
+//! The last fits: what was taken for each direction, on all pairs, as a small ensemble.
+
+use super::choice::{DirectionSearch, FitStrategy};
+use super::codes::learn_last_codes;
+use super::direction_fit::{DirectionFit, FittedConditional};
+use super::prepared::Prepared;
+use super::semi_supervised::Labelling;
+use super::streams::DirectionPurpose;
+use crate::agreement::Agreement;
+use crate::comparison::Comparison;
+use crate::conditional::Conditional;
+use crate::curve::FitCurve;
+use crate::shared_codes::SharedCodes;
+use crate::{BridgeError, Direction, Directions, Family};
+use rayon::prelude::*;
+use std::sync::Arc;
+use zbridge_core::{Observer, Stage};
+
+/// A direction as it was fitted.
+pub(crate) struct FittedDirection {
+    pub(crate) conditional: Conditional,
+    pub(crate) curve: FitCurve,
+    pub(crate) comparison: Comparison,
+}
+
+/// Returns both directions, fitted on all pairs.
+///
+/// # Errors
+/// [`BridgeError::Network`] if a fit diverges, [`BridgeError::Interrupted`].
+pub(super) fn fit_both(
+    prepared: &Prepared<'_>,
+    searches: Directions<DirectionSearch<'_>>,
+    labelling: Option<Labelling<'_>>,
+    observer: &dyn Observer,
+) -> Result<Directions<FittedDirection>, BridgeError> {
+    let uses_codes = |direction| {
+        let strategy = &searches.get(direction).strategy;
+        matches!(strategy, FitStrategy::SharedCodes(_))
+    };
+    let codes = match Direction::BOTH.into_iter().any(uses_codes) {
+        true => learn_last_codes(prepared, observer)?,
+        false => Vec::new(),
+    };
+    let last_fits = LastFits {
+        prepared,
+        codes,
+        observer,
+    };
+    let Some(labelling) = labelling else {
+        return searches
+            .join(|_, search| last_fits.by_strategy(search))
+            .transpose();
+    };
+    let (generative, inference) = searches.split(labelling.direction);
+    // The labeller is finished first.
+    let inference = last_fits.by_strategy(inference)?;
+    let generative = last_fits.labelled(generative, &labelling, &inference.conditional)?;
+    Ok(Directions::from_pair(
+        labelling.direction,
+        generative,
+        inference,
+    ))
+}
+
+/// What the last fits have in common.
+struct LastFits<'p> {
+    prepared: &'p Prepared<'p>,
+    /// Shared codes of each member, if a direction needs them.
+    codes: Vec<SharedCodes>,
+    observer: &'p dyn Observer,
+}
+
+impl LastFits<'_> {
+    /// Returns a direction that is fitted independently of the other one.
+    fn by_strategy(&self, search: DirectionSearch<'_>) -> Result<FittedDirection, BridgeError> {
+        let effort = self.prepared.effort;
+        let members_of = |family: Family| effort.members(family);
+        match search.strategy {
+            FitStrategy::Pairs(rung) => {
+                let members = members_of(rung.candidate.family.into());
+                self.ensemble(search, members, rung.candidate.steps, |fit, _| {
+                    let fitted = fit.on_pairs(rung.candidate)?;
+                    Ok(fitted.sharpened(rung.inverse_temperature))
+                })
+            }
+            FitStrategy::Refined {
+                unpaired,
+                inverse_temperature,
+            } => {
+                let refinement = effort.refinement(self.prepared.pair_count());
+                let members = members_of(Family::TiedMixture);
+                self.ensemble(search, members, refinement.optimiser.steps, |fit, _| {
+                    let fitted = fit.refined(unpaired, &refinement)?;
+                    Ok(fitted.sharpened(inverse_temperature))
+                })
+            }
+            FitStrategy::SharedCodes(from) => {
+                let steps = effort.coded_flow_steps(1.0);
+                self.ensemble(search, self.codes.len(), steps, |fit, member| {
+                    fit.by_shared_codes(&self.codes[member], from)
+                })
+            }
+        }
+    }
+
+    /// Returns a direction that is fitted on latents that the other one labels.
+    fn labelled(
+        &self,
+        search: DirectionSearch<'_>,
+        labelling: &Labelling<'_>,
+        labeller: &Conditional,
+    ) -> Result<FittedDirection, BridgeError> {
+        let effort = self.prepared.effort;
+        let candidate = effort.last_labelled_fit(labelling.family);
+        let members = effort.members(candidate.family.into());
+        let mut fitted = self.ensemble(search, members, candidate.steps, |fit, _| {
+            fit.on_labelled(candidate, labelling.unpaired, labeller)
+        })?;
+        if labelling.agreed {
+            fitted.conditional.critic = Agreement::of(labeller).map(Arc::new);
+        }
+        Ok(fitted)
+    }
+
+    /// Returns an ensemble of members that `fit_member` fits at the same time, each in this many
+    /// steps.
+    fn ensemble(
+        &self,
+        search: DirectionSearch<'_>,
+        members: usize,
+        steps: usize,
+        fit_member: impl Fn(DirectionFit<'_>, usize) -> Result<FittedConditional, BridgeError> + Sync,
+    ) -> Result<FittedDirection, BridgeError> {
+        let (prepared, direction) = (self.prepared, search.direction);
+        let all_steps = (members * steps) as u64;
+        let stage = Stage::new(self.observer, format!("fitting {direction}"), all_steps);
+        let member = |member: usize| {
+            let purpose = DirectionPurpose::LastFit { member };
+            let fit = DirectionFit {
+                prepared,
+                direction,
+                part: prepared.all_pairs(),
+                streams: &prepared.streams.of(direction, purpose),
+                stage: &stage,
+            };
+            fit_member(fit, member)
+        };
+        let fitted: Vec<FittedConditional> = (0..members)
+            .into_par_iter()
+            .map(member)
+            .collect::<Result<_, _>>()?;
+        let curve = fitted.first().map(|first| first.curve.clone());
+        let densities = fitted
+            .into_iter()
+            .flat_map(|fitted| fitted.conditional.members);
+        Ok(FittedDirection {
+            conditional: prepared.conditional(direction, densities.collect()),
+            curve: curve.unwrap_or_default(),
+            comparison: search.into_comparison(members),
+        })
+    }
+}

@@ -1,0 +1,63 @@
+use crate::fit_data::SideData;
+use crate::frame::{Frame, FramedPosterior};
+use zbridge_core::{Latents, Posterior, RandomStream, ShapeError};
+
+/// One latent space: its frame, and its posteriors in the coordinates of the frame.
+#[derive(Debug)]
+pub(super) struct LatentSpace {
+    pub(super) frame: Frame,
+    /// Posteriors of the pairs.
+    pub(super) pairs: FramedPosterior,
+    /// Posteriors without partners.
+    pub(super) unpaired: Option<FramedPosterior>,
+}
+
+impl LatentSpace {
+    pub(super) fn new(side: &SideData<'_>, pca: Option<usize>) -> Self {
+        let frame = side.frame(pca);
+        let inside = |posterior: &Posterior, views: Option<&Posterior>| {
+            let views = views.map(|views| frame.inside(views));
+            frame.inside(posterior).with_views(views)
+        };
+        Self {
+            pairs: inside(side.pairs, side.views.pairs),
+            unpaired: side
+                .unpaired
+                .map(|unpaired| inside(unpaired, side.views.unpaired)),
+            frame,
+        }
+    }
+
+    /// Returns whether only a few different posteriors occur.
+    pub(super) fn is_discrete(&self) -> bool {
+        self.frame.atoms().is_some()
+    }
+
+    /// Returns one draw of each of these pairs' posteriors, `[rows, active]`.
+    ///
+    /// # Errors
+    /// [`ShapeError::NotFinite`] if a draw is NaN.
+    pub(super) fn draw_points(
+        &self,
+        rows: &[usize],
+        stream: &mut RandomStream,
+    ) -> Result<Latents, ShapeError> {
+        let mut points = Vec::new();
+        self.pairs.draw(rows, stream, &mut points);
+        Latents::clamped(points, self.frame.active())
+    }
+
+    /// Returns the features of one draw of each of these pairs' posteriors, `[rows, features]`.
+    ///
+    /// # Errors
+    /// [`ShapeError::NotFinite`] if a draw is NaN.
+    pub(super) fn draw_features(
+        &self,
+        rows: &[usize],
+        stream: &mut RandomStream,
+    ) -> Result<Latents, ShapeError> {
+        let mut points = Vec::new();
+        self.pairs.draw(rows, stream, &mut points);
+        Latents::clamped(self.frame.features(points), self.frame.feature_width())
+    }
+}

@@ -1,0 +1,56 @@
+//! The automatic recipe.
+//!
+//! 1. [`ladder`]: candidates from the simplest to the richest are compared on held-out pairs.
+//! 2. Either [`codes`]: densities by codes that both spaces share join the comparison, if neither
+//!    side is discrete. Or [`semi_supervised`]: posteriors without partners refine one direction,
+//!    which labels them for the other.
+//! 3. [`last_fit`]: what was taken for each direction is fitted on all pairs.
+
+mod aggregate;
+mod candidate;
+mod choice;
+mod codes;
+mod direction_fit;
+mod effort;
+mod held_out;
+mod labelled;
+mod ladder;
+mod last_fit;
+mod latent_space;
+mod prepared;
+mod semi_supervised;
+mod splits;
+mod streams;
+
+pub(crate) use candidate::Candidate;
+pub(crate) use effort::Effort;
+pub(crate) use last_fit::FittedDirection;
+
+use crate::{BridgeError, Directions, FitData};
+use prepared::Prepared;
+use zbridge_core::Observer;
+
+/// Returns both directions, fitted by the automatic recipe with this effort.
+///
+/// # Errors
+/// [`BridgeError::Network`] if a fit diverges, [`BridgeError::Density`] if a log density is NaN,
+/// [`BridgeError::Interrupted`].
+pub(crate) fn fit(
+    data: &FitData<'_>,
+    effort: &Effort,
+    pca: [Option<usize>; 2],
+    seed: u64,
+    observer: &dyn Observer,
+) -> Result<Directions<FittedDirection>, BridgeError> {
+    let prepared = Prepared::new(data, effort, pca, seed, observer)?;
+    let mut searches = ladder::compare(&prepared, observer)?;
+    let mut labelling = None;
+    let both_are_continuous = !prepared.x.is_discrete() && !prepared.y.is_discrete();
+    if effort.tries_shared_codes(prepared.pair_count(), both_are_continuous) {
+        codes::try_shared_codes(&prepared, &mut searches, observer)?;
+    } else if let Some(inference) = semi_supervised::inference(&prepared, &searches) {
+        let search = &mut searches;
+        labelling = semi_supervised::learn_from_unpaired(&prepared, inference, search, observer)?;
+    }
+    last_fit::fit_both(&prepared, searches, labelling, observer)
+}

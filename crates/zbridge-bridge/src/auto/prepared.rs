@@ -1,0 +1,145 @@
+use super::aggregate::AggregateComponents;
+use super::effort::Effort;
+use super::latent_space::LatentSpace;
+use super::splits::{Split, splits};
+use super::streams::{DirectionPurpose, Purpose, Streams};
+use crate::conditional::Conditional;
+use crate::density::Density;
+use crate::maximum_likelihood::PosteriorPairs;
+use crate::{BridgeError, Direction, Directions, FitData};
+use std::sync::OnceLock;
+use zbridge_core::{Observer, Stage};
+
+/// What all steps of the automatic recipe work on.
+#[derive(Debug)]
+pub(super) struct Prepared<'e> {
+    pub(super) effort: &'e Effort,
+    pub(super) x: LatentSpace,
+    pub(super) y: LatentSpace,
+    pub(super) splits: Vec<Split>,
+    pub(super) streams: Streams,
+    /// Rows of all pairs.
+    all: Vec<usize>,
+    /// Components of each target's aggregate posterior, by the number of the part.
+    components: Directions<Vec<OnceLock<AggregateComponents>>>,
+}
+
+/// The spaces that a direction leads from and to.
+#[derive(Clone, Copy)]
+pub(super) struct SourceAndTarget<'p> {
+    pub(super) source: &'p LatentSpace,
+    pub(super) target: &'p LatentSpace,
+}
+
+/// The pairs that a fit may use: those that a split fits on, or all of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'p> {
+    /// Number of the split, or the number of splits for all pairs.
+    pub(super) index: usize,
+    pub(super) rows: &'p [usize],
+}
+
+impl<'e> Prepared<'e> {
+    /// Returns the data in the coordinates of their frames, and how they are split.
+    ///
+    /// # Errors
+    /// [`BridgeError::Interrupted`].
+    pub(super) fn new(
+        data: &FitData<'_>,
+        effort: &'e Effort,
+        pca: [Option<usize>; 2],
+        seed: u64,
+        observer: &dyn Observer,
+    ) -> Result<Self, BridgeError> {
+        let stage = Stage::new(observer, "preparing latents", 2);
+        let [x_data, y_data] = data.sides();
+        let [x_pca, y_pca] = pca;
+        let x = LatentSpace::new(&x_data, x_pca);
+        stage.advance(1)?;
+        let y = LatentSpace::new(&y_data, y_pca);
+        stage.advance(1)?;
+        let streams = Streams::new(seed);
+        let splits = splits(data.x.rows(), &mut streams.shared(Purpose::Splits));
+        let parts = splits.len() + 1;
+        Ok(Self {
+            effort,
+            x,
+            y,
+            streams,
+            all: (0..data.x.rows()).collect(),
+            components: Directions::from_fn(|_| (0..parts).map(|_| OnceLock::new()).collect()),
+            splits,
+        })
+    }
+
+    /// Returns the number of pairs.
+    pub(super) fn pair_count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Returns the spaces that `direction` leads from and to.
+    pub(super) fn spaces(&self, direction: Direction) -> SourceAndTarget<'_> {
+        let (source, target) = match direction {
+            Direction::XToY => (&self.x, &self.y),
+            Direction::YToX => (&self.y, &self.x),
+        };
+        SourceAndTarget { source, target }
+    }
+
+    /// Returns the pairs that `split` fits on.
+    pub(super) fn part_of<'p>(&self, split: &'p Split) -> Part<'p> {
+        Part {
+            index: split.index,
+            rows: &split.fit,
+        }
+    }
+
+    /// Returns all pairs.
+    pub(super) fn all_pairs(&self) -> Part<'_> {
+        Part {
+            index: self.splits.len(),
+            rows: &self.all,
+        }
+    }
+
+    /// Returns the pairs of a part to draw from in training.
+    pub(super) fn pairs<'p>(&'p self, direction: Direction, part: Part<'p>) -> PosteriorPairs<'p> {
+        let SourceAndTarget { source, target } = self.spaces(direction);
+        PosteriorPairs {
+            source: &source.pairs,
+            target: &target.pairs,
+            frame: &source.frame,
+            rows: part.rows,
+        }
+    }
+
+    /// Returns the conditional of these densities in the frames of a direction.
+    pub(super) fn conditional(&self, direction: Direction, members: Vec<Density>) -> Conditional {
+        let SourceAndTarget { source, target } = self.spaces(direction);
+        Conditional::new(source.frame.clone(), target.frame.clone(), members)
+    }
+
+    /// Returns the components of the aggregate posterior of a direction's target, from the pairs of
+    /// a part and all posteriors without partners.
+    ///
+    /// # Errors
+    /// [`BridgeError::Shape`] if a draw is NaN.
+    pub(super) fn components(
+        &self,
+        direction: Direction,
+        part: Part<'_>,
+    ) -> Result<&AggregateComponents, BridgeError> {
+        let known = &self.components.get(direction)[part.index];
+        if let Some(components) = known.get() {
+            return Ok(components);
+        }
+        // Not `get_or_init` around the computation: that runs in parallel, and a thread that waits
+        // for a piece of it may take up another fit that needs the same components. It would wait
+        // for itself. Two threads may compute the same values here; the first ones stay.
+        let purpose = DirectionPurpose::Components { part: part.index };
+        let mut stream = self.streams.of(direction, purpose);
+        let target = self.spaces(direction).target;
+        let components = AggregateComponents::of(target, part.rows, &mut stream)?;
+        Ok(known.get_or_init(|| components))
+    }
+}

@@ -1,0 +1,89 @@
+//! Bridges in files.
+
+use crate::agreement::Agreement;
+use crate::bridge::{Bridge, Record};
+use crate::{BridgeError, Conditional, Direction, Directions};
+use std::path::Path;
+use std::sync::Arc;
+use zbridge_core::ConditionalDensity;
+use zbridge_nn::{NnError, Precision, WeightsFile};
+
+/// Key of the record in a file's metadata.
+const RECORD: &str = "bridge";
+
+impl Bridge {
+    /// Writes the bridge into one file, completely or not at all.
+    ///
+    /// # Errors
+    /// [`BridgeError::Network`] if the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), BridgeError> {
+        let mut file = WeightsFile::default();
+        let record = serde_json::to_string(&self.record).map_err(|error| {
+            damaged(
+                path,
+                format!("the record of the fit cannot be written: {error}"),
+            )
+        })?;
+        file.metadata.insert(RECORD.into(), record);
+        for direction in Direction::BOTH {
+            self.density(direction)
+                .put_into(&mut file, prefix(direction));
+        }
+        Ok(file.write(path, Precision::Single)?)
+    }
+
+    /// Returns the bridge in the file at `path`.
+    ///
+    /// # Errors
+    /// [`BridgeError::Network`] if it cannot be read or is no bridge file.
+    pub fn read(path: &Path) -> Result<Self, BridgeError> {
+        let file = WeightsFile::read(path)?;
+        let record: Record = file.parsed_metadata(RECORD, path)?;
+        let of_direction = |direction| Conditional::from_file(&file, prefix(direction), path);
+        let mut conditionals = Directions::from_fn(of_direction).transpose()?;
+        check_dims(&conditionals, path)?;
+        for direction in Direction::BOTH {
+            if record.directions.get(direction).agreed {
+                let agreement = agreement_of(conditionals.get(direction.reverse()), path)?;
+                conditionals.get_mut(direction).critic = Some(agreement);
+            }
+        }
+        Ok(Self {
+            conditionals,
+            record,
+        })
+    }
+}
+
+/// Returns the prefix of a direction's names in a file.
+fn prefix(direction: Direction) -> &'static str {
+    match direction {
+        Direction::XToY => "x_to_y",
+        Direction::YToX => "y_to_x",
+    }
+}
+
+/// Checks that both directions join the same spaces.
+fn check_dims(conditionals: &Directions<Conditional>, path: &Path) -> Result<(), BridgeError> {
+    let (x, y) = conditionals.x_to_y.dims();
+    let (y_back, x_back) = conditionals.y_to_x.dims();
+    if (x, y) == (x_back, y_back) {
+        return Ok(());
+    }
+    let reason =
+        format!("its directions join {x} → {y} and {y_back} → {x_back} dimensions: not one bridge");
+    Err(damaged(path, reason))
+}
+
+fn agreement_of(labeller: &Conditional, path: &Path) -> Result<Arc<Agreement>, BridgeError> {
+    let reason = "draws of a direction are to be accepted by the agreement of the other one, which \
+                  is no tied mixture";
+    Agreement::of(labeller)
+        .map(Arc::new)
+        .ok_or_else(|| damaged(path, reason.into()))
+}
+
+fn damaged(path: &Path, reason: String) -> BridgeError {
+    let path = path.to_owned();
+    NnError::Weights { path, reason }.into()
+}
