@@ -1,4 +1,5 @@
 use crate::ModelError;
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -7,7 +8,8 @@ use zbridge_core::{
     DiagonalGaussian, Elbo, EventKind, LatentModel, LatentModelError, Latents, Observations,
     Posterior, RandomStream, ShapeError,
 };
-use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, WeightsFile, Workspace};
+use zbridge_infer::{FixedNetwork, Workspace};
+use zbridge_nn::{BufferPool, Likelihood, Network, WeightsFile};
 
 /// What a variational auto-encoder is made of (Kingma & Welling 2013), without its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -180,8 +182,11 @@ impl Vae {
         blocks
             .zip(outputs.par_chunks_mut(ROWS_AT_ONCE * width))
             .for_each(|(block, outputs)| {
+                let block = ArrayView2::from_shape((block.len() / size, size), block)
+                    .expect("a block is whole rows");
                 self.workspaces.with(|space| {
-                    outputs.copy_from_slice(self.networks.encoder.forward(block, space))
+                    let encoded = self.networks.encoder.forward(block, space);
+                    outputs.copy_from_slice(encoded.as_slice().expect("outputs are contiguous"));
                 });
             });
         outputs
@@ -189,8 +194,13 @@ impl Vae {
 
     /// The decoder's raw outputs for a few latents, handed to `read`.
     fn decode_block<R>(&self, latents: &[f32], read: impl FnOnce(&mut [f32]) -> R) -> R {
-        self.workspaces
-            .with(|space| read(self.networks.decoder.forward(latents, space)))
+        let dim = self.architecture.latent_dim;
+        let latents = ArrayView2::from_shape((latents.len() / dim, dim), latents)
+            .expect("a block is whole rows");
+        self.workspaces.with(|space| {
+            let mut outputs = self.networks.decoder.forward(latents, space);
+            read(outputs.as_slice_mut().expect("outputs are contiguous"))
+        })
     }
 }
 

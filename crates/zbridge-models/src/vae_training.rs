@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use zbridge_core::{Observations, RandomStream};
 use zbridge_nn::{
-    Adam, BatchPart, ForwardWeights, GradientBlocks, Gradients, InputGradient, Mode, NnError,
+    Adam, BatchPart, GradientBlocks, Gradients, InputGradient, Mode, NnError, PackedWeights,
     StepContext, Tape, Trainee, WeightsFile,
 };
 
@@ -77,7 +77,7 @@ pub struct VaeTrainer<'d> {
     pub(crate) parameters: Vec<f32>,
     pub(crate) adam: Adam,
     /// Of the encoder and of the decoder, made anew in each step.
-    forward: [ForwardWeights; 2],
+    forward: [PackedWeights; 2],
     /// Of the encoder and of the decoder.
     blocks: [GradientBlocks; 2],
     shards: Vec<Shard>,
@@ -171,8 +171,8 @@ impl Trainee for VaeTrainer<'_> {
         let (encoder, decoder) = self
             .parameters
             .split_at(architecture.encoder.parameter_count());
-        self.forward[0].lay_out(&architecture.encoder, encoder);
-        self.forward[1].lay_out(&architecture.decoder, decoder);
+        self.forward[0].pack(&architecture.encoder, encoder);
+        self.forward[1].pack(&architecture.decoder, decoder);
         let weights = Weights {
             encoder,
             decoder,
@@ -246,7 +246,7 @@ struct Terms {
 struct Weights<'w> {
     encoder: &'w [f32],
     decoder: &'w [f32],
-    forward: &'w [ForwardWeights; 2],
+    forward: &'w [PackedWeights; 2],
 }
 
 /// One core's part of a step, with the buffers it keeps.

@@ -1,4 +1,5 @@
 use crate::ModelError;
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -7,7 +8,8 @@ use zbridge_core::{
     DiagonalGaussian, EventKind, LatentModel, LatentModelError, Latents, Observations, Posterior,
     ShapeError,
 };
-use zbridge_nn::{BufferPool, FixedNetwork, Likelihood, Network, WeightsFile, Workspace};
+use zbridge_infer::{FixedNetwork, Workspace};
+use zbridge_nn::{BufferPool, Likelihood, Network, WeightsFile};
 
 /// What an ALI model is made of, without its numbers, and without the discriminator that only its
 /// training needs.
@@ -174,8 +176,12 @@ impl Ali {
             .par_chunks(ROWS * inputs)
             .zip(values.par_chunks_mut(ROWS * outputs));
         blocks.for_each(|(block, values)| {
-            self.workspaces
-                .with(|space| values.copy_from_slice(network.forward(block, space)));
+            let block = ArrayView2::from_shape((block.len() / inputs, inputs), block)
+                .expect("a block is whole rows");
+            self.workspaces.with(|space| {
+                let found = network.forward(block, space);
+                values.copy_from_slice(found.as_slice().expect("outputs are contiguous"));
+            });
         });
         values
     }

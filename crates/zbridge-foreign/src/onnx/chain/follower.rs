@@ -4,7 +4,7 @@ use super::operator::Operator;
 use super::view::{View, size_of};
 use rten_onnx::onnx::{GraphProto, ModelProto, OperatorSetIdProto};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use zbridge_nn::FixedNetwork;
+use zbridge_infer::FixedNetwork;
 
 /// Goes through a graph's nodes in their order, with a network that grows by what they do.
 ///

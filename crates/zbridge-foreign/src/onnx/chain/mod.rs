@@ -20,12 +20,14 @@ mod view;
 
 use crate::onnx::workers;
 use follower::Follower;
+use ndarray::{ArrayView2, Axis, Slice};
 use rten_onnx::onnx::ModelProto;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use zbridge_nn::{BufferPool, FixedNetwork, Workspace};
+use zbridge_infer::{FixedNetwork, Workspace};
+use zbridge_nn::BufferPool;
 
 /// A graph of that kind, ready to run.
 #[derive(Debug)]
@@ -96,14 +98,14 @@ impl Chain {
 
     fn fill(&self, block: &mut Block<'_>) {
         self.workspaces.with(|workspace| {
-            let found = self.network.forward(block.rows, workspace);
+            let shape = (block.rows.len() / self.inputs, self.inputs);
+            let rows = ArrayView2::from_shape(shape, block.rows).expect("a block is whole rows");
+            let found = self.network.forward(rows, workspace);
             for (columns, part) in &mut block.outputs {
-                let rows = found
-                    .chunks_exact(self.network.outputs())
-                    .map(|row| &row[columns.clone()]);
-                part.chunks_exact_mut(columns.len())
-                    .zip(rows)
-                    .for_each(|(to, row)| to.copy_from_slice(row));
+                let found = found.slice_axis(Axis(1), Slice::from(columns.clone()));
+                for (to, from) in part.iter_mut().zip(found) {
+                    *to = *from;
+                }
             }
         });
     }

@@ -5,7 +5,7 @@ use super::operator::Operator;
 use super::spelled_out::{SpelledOut, spelled_out};
 use super::view::View;
 use std::collections::HashSet;
-use zbridge_nn::Activation;
+use zbridge_infer::{Activation, Affine};
 
 impl<'a> Follower<'a> {
     /// An activation of `x` that begins at a place and takes several nodes.
@@ -56,7 +56,7 @@ impl<'a> Follower<'a> {
             .iter()
             .enumerate()
             .for_each(|(i, &column)| sets[column] = (i / places) as u32);
-        self.network.standardise(&sets, node.float("epsilon", 1e-5));
+        self.network.group_norm(&sets, node.float("epsilon", 1e-5));
         let view = self.scale_channels(view, |c| (scales[c], shifts[c]))?;
         self.put(node.output()?, view);
         Some(())
@@ -99,8 +99,11 @@ impl<'a> Follower<'a> {
             return Some(view);
         }
         let view = self.without_repeats(view)?;
-        self.network
-            .scale(&self.by_column(&view, numbers, (1.0, 0.0)));
+        let columns = self.by_column(&view, numbers, (1.0, 0.0));
+        let columns = columns
+            .into_iter()
+            .map(|(factor, offset)| Affine { factor, offset });
+        self.network.affine(&columns.collect::<Vec<_>>());
         Some(view)
     }
 
@@ -109,7 +112,7 @@ impl<'a> Follower<'a> {
         let view = self.take(node.input(0)?)?;
         let slopes = view.broadcast(&shape, &slopes)?;
         let view = self.without_repeats(view)?;
-        self.network.bend(&self.by_column(&view, &slopes, 1.0));
+        self.network.prelu(&self.by_column(&view, &slopes, 1.0));
         self.put(node.output()?, view);
         Some(())
     }

@@ -4,6 +4,7 @@ use super::MOST_NUMBERS;
 use super::follower::Follower;
 use super::operator::Operator;
 use super::view::{View, size_of};
+use zbridge_infer::Tap;
 
 /// The new size of a dimension, and how many outputs there are to an input.
 type Scaled = (usize, f64);
@@ -62,7 +63,11 @@ impl<'a> Follower<'a> {
         let taps = |down: &[(usize, f64); 2], across: &[(usize, f64); 2], channel: usize| {
             [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(i, j)| {
                 let column = view.columns[channel * places + down[i].0 * wide + across[j].0];
-                (column as u32, (down[i].1 * across[j].1) as f32)
+                let weight = (down[i].1 * across[j].1) as f32;
+                Tap {
+                    column: column as u32,
+                    weight,
+                }
             })
         };
         let at = pairs[0]
@@ -72,7 +77,7 @@ impl<'a> Follower<'a> {
             (0..channels).map(move |channel| taps(down, across, channel))
         });
         let taps = taps.collect();
-        self.network.blend(taps);
+        self.network.interpolate(taps);
         let shape: Vec<usize> = scaled.iter().map(|(size, _)| *size).collect();
         self.put(node.output()?, View::of_grid(&shape));
         Some(())

@@ -4,7 +4,7 @@ use super::constants::Constants;
 use super::operator::Operator;
 use rten_onnx::onnx::NodeProto;
 use std::collections::HashMap;
-use zbridge_nn::Activation;
+use zbridge_infer::Activation;
 
 /// Nodes that are an activation together.
 pub(super) struct SpelledOut<'a> {

@@ -4,7 +4,7 @@ use super::MOST_NUMBERS;
 use super::follower::Follower;
 use super::operator::Operator;
 use super::view::{View, size_of};
-use zbridge_nn::{GridConvolution, GridSide};
+use zbridge_infer::{GridConvolution, GridSide};
 
 /// Outputs of a group below which sums of that group alone leave most of a register's work undone.
 const LEAST_OF_GROUP: usize = 4;
