@@ -386,8 +386,8 @@ fn wide_table() -> Table {
 fn opening() -> Section {
     let verdict = Verdict::new("The bridge translates in both directions, and is well calibrated.")
         .with_text(
-            "Fitted in 48 s to 256 pairs of an image and its label; all numbers are of 9,744 images \
-             that it never saw.",
+            "Fitted in 48 s to 256 pairs of an image and its label; all numbers are of 9,744 \
+             images that it never saw.",
         )
         .figure(
             KeyFigure::new("image → label", 97.2, 1)
@@ -416,8 +416,8 @@ fn opening() -> Section {
         .verdict(verdict)
         .warning("One seed only: intervals say nothing about other choices of pairs.")
         .warning(
-            "Fewer than ten draws carry the estimate of log p(x) for 12 % of the images, so it is too \
-             low on average.",
+            "Fewer than ten draws carry the estimate of log p(x) for 12 % of the images, so it is \
+             too low on average.",
         )
 }
 

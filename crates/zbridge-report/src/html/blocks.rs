@@ -75,10 +75,7 @@ fn key_figure(figure: &KeyFigure) -> Markup {
 
 fn illustration_html(illustration: &Illustration) -> Result<Markup, ReportError> {
     let caption = illustration.caption.trim();
-    let tables = match &illustration.drawing {
-        Drawing::Chart(figure) => Table::of_figure(figure),
-        Drawing::Grid(_) | Drawing::Gallery(_) => Vec::new(),
-    };
+    let tables = numbers_of(&illustration.drawing);
     Ok(html! {
         figure id=(illustration.id) {
             (drawing(&illustration.drawing, &illustration.alt)?)
@@ -86,6 +83,14 @@ fn illustration_html(illustration: &Illustration) -> Result<Markup, ReportError>
             (data_links(&illustration.id, &tables, Preview::FirstRows))
         }
     })
+}
+
+/// The numbers that the drawing shows; images have none.
+fn numbers_of(drawing: &Drawing) -> Vec<Table> {
+    match drawing {
+        Drawing::Chart(figure) => Table::of_figure(figure),
+        Drawing::Grid(_) | Drawing::Gallery(_) => Vec::new(),
+    }
 }
 
 /// The drawing in a box that scrolls if it is too wide; a gallery wraps instead.

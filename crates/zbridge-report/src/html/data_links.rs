@@ -49,10 +49,15 @@ fn numbered(name: &str, index: usize, count: usize) -> String {
 
 fn link(name: &str, table: &Table) -> Markup {
     let file = format!("{}.csv", file_name(name));
-    let rows = group_thousands(&table.rows.len().to_string());
-    let noun = if table.rows.len() == 1 { "row" } else { "rows" };
     html! {
-        p { a download=(file) href=(csv_address(table)) { "data (CSV)" } ", " (rows) " " (noun) }
+        p { a download=(file) href=(csv_address(table)) { "data (CSV)" } ", " (row_count(table)) }
+    }
+}
+
+fn row_count(table: &Table) -> String {
+    match table.rows.len() {
+        1 => "1 row".to_owned(),
+        rows => format!("{} rows", group_thousands(&rows.to_string())),
     }
 }
 
