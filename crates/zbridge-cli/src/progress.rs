@@ -43,14 +43,6 @@ impl ProgressDisplay {
         }
     }
 
-    /// A display of work in named stages, heard of from several threads.
-    pub fn stages(&self) -> Stages<'_> {
-        Stages {
-            display: self,
-            last: Mutex::new(String::new()),
-        }
-    }
-
     /// Returns an observer that shows each stage as a bar, or as lines, and stops the work once
     /// `interrupt` is requested.
     pub fn observer<'d>(&'d self, interrupt: &'d Interrupt) -> StageObserver<'d> {
@@ -67,25 +59,6 @@ impl ProgressDisplay {
             Self::Quiet => {}
             Self::Lines => writeln!(std::io::stderr(), "{}", line.as_ref()).unwrap_or(()),
             Self::Bar(bar) => bar.println(line),
-        }
-    }
-}
-
-/// Stages of a long piece of work: a line when one begins, the bar while it lasts.
-pub struct Stages<'d> {
-    display: &'d ProgressDisplay,
-    last: Mutex<String>,
-}
-
-impl Stages<'_> {
-    /// Says that `what` is being done, and which share of the whole is.
-    pub fn show(&self, label: &str, share: f64, what: &str) {
-        self.display.show(label, share, what);
-        if let Ok(mut last) = self.last.lock()
-            && *last != what
-        {
-            what.clone_into(&mut last);
-            self.display.line(what);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use zbridge_assets::MNIST_LABEL;
-use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
+use zbridge_bridge::{Bridge, BridgeConfig, FitData};
 use zbridge_core::{LatentModel, Latents, Observations, Observer, Posterior, RandomStream};
-use zbridge_data::MnistSplit;
+use zbridge_datasets::MnistSplit;
 use zbridge_eval::{
     BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
 };
@@ -92,22 +92,19 @@ impl Digits {
     /// A bridge from test images (x) to the labels (y) of `partners`, row by row.
     ///
     /// # Errors
-    /// [`Error`] when the fit fails or `tell`, which hears the share done, says stop.
+    /// [`Error`] if the fit fails, or if the observer stops it.
     pub(crate) fn fit(
         &self,
         config: &BridgeConfig,
         (rows, partners): (&[usize], &[usize]),
-        tell: &(dyn Fn(f64) -> bool + Sync),
+        observer: &dyn Observer,
     ) -> Result<Bridge, Error> {
         let (x, y) = (
             self.image_posterior.select(rows),
             self.label_posterior.select(partners),
         );
         let data = FitData::pairs(&x, &y).with_unpaired_x(self.unpaired.as_ref());
-        let observe = &mut |_: Direction, (done, steps): FitProgress| {
-            !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
-        };
-        Ok(Bridge::fit(&data, &config.clone().check()?, observe)?)
+        Ok(Bridge::fit(&data, &config.clone().check()?, observer)?)
     }
 
     /// log p(x) and then, for each bridge, log p(x|y) of test images, all from the same decoder

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod demo;
 mod digits;
 pub mod experiments;
+mod labelled_stages;
 pub mod learning_curve;
 mod pages;
 mod points;

@@ -4,7 +4,7 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Recipe};
+use zbridge_bridge::BridgeConfig;
 use zbridge_experiments::compare::{CompareRequest, Standing, compare, summary_markdown};
 use zbridge_tasks::Error;
 
@@ -48,11 +48,9 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
         data: args.data.clone(),
         out: context.out_or("zbridge-standing"),
         seeds: args.seeds.max(1),
-        config: BridgeConfig {
-            seed: context.seed,
-            budget_seconds: args.budget,
-            ..BridgeConfig::of(Recipe::Auto)
-        },
+        config: BridgeConfig::auto()
+            .with_seed(context.seed)
+            .with_budget(args.budget),
         unpaired: args.unpaired,
         images: args.images,
         gain_images: args.gain_images,
@@ -60,12 +58,8 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
         binary_model: args.binary_model.clone(),
         command: command_line(),
     };
-    let (display, interrupt) = (context.progress(), context.interrupt());
-    let stages = display.stages();
-    let standing = compare(&request, &|what, share| {
-        stages.show("compare", share, what);
-        !interrupt.requested()
-    })?;
+    let display = context.progress();
+    let standing = compare(&request, &display.observer(context.interrupt()))?;
     drop(display);
     context.output.print(&standing, as_text)
 }

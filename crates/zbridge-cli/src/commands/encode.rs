@@ -75,9 +75,9 @@ pub fn run(args: &EncodeArgs, context: &Context) -> Result<(), Error> {
         shard: args.shard,
         out: context.out_or("latents.safetensors"),
     };
-    let progress = context.progress();
-    let report = encode(&request, &|share| progress.show("encode", share, ""))?;
-    drop(progress);
+    let display = context.progress();
+    let report = encode(&request, &display.observer(context.interrupt()))?;
+    drop(display);
     context.output.print(&report, as_text)
 }
 

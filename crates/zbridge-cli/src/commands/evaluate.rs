@@ -26,11 +26,8 @@ pub struct EvaluateArgs {
 /// printed.
 pub fn run(args: &EvaluateArgs, context: &Context) -> Result<(), Error> {
     let display = context.progress();
-    let stages = display.stages();
-    let mut report = evaluate(&args.held_out.request(context), &|what, share| {
-        stages.show("evaluate", share, what)
-    })?;
-    drop(stages);
+    let request = args.held_out.request(context);
+    let mut report = evaluate(&request, &display.observer(context.interrupt()))?;
     drop(display);
     // Figures that took minutes are shown even if a requirement turns out to be about none of them.
     let required = report.require(&args.require);

@@ -2,10 +2,9 @@
 
 use crate::context::Context;
 use crate::figures::{files, number};
-use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Divergence, Recipe};
+use zbridge_bridge::{BridgeConfig, Divergence, PaperConfig, Recipe, RecipeName};
 use zbridge_tasks::Error;
 use zbridge_tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 
@@ -33,8 +32,8 @@ pub struct FitArgs {
     prior_draws: usize,
     /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow,
     /// flow-matching or shared-code
-    #[arg(long, default_value_t = Recipe::Auto)]
-    recipe: Recipe,
+    #[arg(long, default_value_t = RecipeName::Auto)]
+    recipe: RecipeName,
     /// Time for the fit on two cores of a current machine; turned into steps, so that it means the
     /// same everywhere
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
@@ -73,35 +72,43 @@ pub fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl FitArgs {
+    /// Returns the configuration of the fit. Settings of the recipe `paper` are refused for others.
     fn config(&self, seed: u64) -> Result<BridgeConfig, Error> {
-        let recipe = BridgeConfig {
-            budget_seconds: self.budget,
-            ..BridgeConfig::of(self.recipe)
-        };
-        let of_paper = [
+        let mut config = BridgeConfig::named(self.recipe)
+            .with_seed(seed)
+            .with_budget(self.budget);
+        match &mut config.recipe {
+            Recipe::Paper(settings) => self.set_paper(settings),
+            Recipe::Auto(settings) => (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca),
+            Recipe::Family(settings) => (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca),
+        }
+        match self.first_paper_flag() {
+            Some(flag) if self.recipe != RecipeName::Paper => Err(Error::usage(format!(
+                "{flag} belongs to --recipe paper; {} takes --budget",
+                self.recipe
+            ))),
+            _ => Ok(config),
+        }
+    }
+
+    fn set_paper(&self, settings: &mut PaperConfig) {
+        let defaults = PaperConfig::default();
+        settings.divergence = self.divergence.unwrap_or(defaults.divergence);
+        settings.steps = self.steps.unwrap_or(defaults.steps);
+        settings.batch = self.batch.unwrap_or(defaults.batch);
+        settings.learning_rate = self.learning_rate.unwrap_or(defaults.learning_rate);
+    }
+
+    /// Returns the first flag on the command line that only the recipe `paper` has.
+    fn first_paper_flag(&self) -> Option<&'static str> {
+        let flags = [
             ("--divergence", self.divergence.is_some()),
             ("--steps", self.steps.is_some()),
             ("--batch", self.batch.is_some()),
             ("--learning-rate", self.learning_rate.is_some()),
         ];
-        if let Some((name, _)) = of_paper
-            .into_iter()
-            .find(|(_, given)| *given && self.recipe != Recipe::Paper)
-        {
-            return Err(Error::usage(format!(
-                "{name} belongs to --recipe paper; {} takes --budget",
-                self.recipe
-            )));
-        }
-        Ok(BridgeConfig {
-            divergence: self.divergence.unwrap_or(recipe.divergence),
-            steps: self.steps.unwrap_or(recipe.steps),
-            batch: self.batch.unwrap_or(recipe.batch),
-            learning_rate: self.learning_rate.unwrap_or(recipe.learning_rate),
-            directions: [self.x_pca, self.y_pca],
-            seed,
-            ..recipe
-        })
+        let given = flags.into_iter().find(|(_, is_given)| *is_given);
+        given.map(|(flag, _)| flag)
     }
 }
 
@@ -120,11 +127,8 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
         config: args.config(context.seed)?.check()?,
         out: context.out_or("my.bridge"),
     };
-    let (display, interrupt) = (context.progress(), context.interrupt());
-    let report = fit(&request, &mut |_, progress| {
-        show_fit(&display, progress);
-        !interrupt.requested()
-    })?;
+    let display = context.progress();
+    let report = fit(&request, &display.observer(context.interrupt()))?;
     drop(display);
     context.output.print(&report, as_text)
 }

@@ -64,9 +64,9 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
             "generated.npy"
         }),
     };
-    let progress = context.progress();
-    let report = generate(&request, &|share| progress.show("generate", share, ""))?;
-    drop(progress);
+    let display = context.progress();
+    let report = generate(&request, &display.observer(context.interrupt()))?;
+    drop(display);
     context.output.print(&report, as_text)
 }
 

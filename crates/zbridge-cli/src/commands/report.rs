@@ -21,14 +21,12 @@ pub struct ReportArgs {
 /// Those of [`report`].
 pub fn run(args: &ReportArgs, context: &Context) -> Result<(), Error> {
     let display = context.progress();
-    let stages = display.stages();
     let request = ReportRequest {
         evaluate: args.held_out.request(context),
         out: context.out_or("report.html"),
         command: command_line(),
     };
-    let reported = report(&request, &|what, share| stages.show("report", share, what))?;
-    drop(stages);
+    let reported = report(&request, &display.observer(context.interrupt()))?;
     drop(display);
     context.output.print(&reported, as_text)
 }

@@ -1,10 +1,8 @@
 //! `zbridge reproduce`: the paper's sections 4 and 5.
 
 use crate::context::{Context, command_line};
-use crate::progress::ProgressDisplay;
 use clap::Args;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use zbridge_experiments::reproduce::{
     Effort, ReproduceRequest, Results, reproduce, summary_markdown,
 };
@@ -43,22 +41,9 @@ pub fn run(args: &ReproduceArgs, context: &Context) -> Result<(), Error> {
         command: command_line(),
     };
     let display = context.progress();
-    let shown = Mutex::new(String::new());
-    let results = reproduce(&request, &|(stage, share)| {
-        display.show(stage, share, "");
-        announce(&display, &shown, stage);
-    })?;
+    let results = reproduce(&request, &display.observer(context.interrupt()))?;
     drop(display);
     context.output.print(&results, as_text)
-}
-
-/// A line for each stage that begins, where there is no bar to watch.
-fn announce(display: &ProgressDisplay, shown: &Mutex<String>, stage: &str) {
-    let Ok(mut last) = shown.lock() else { return };
-    if *last != stage {
-        stage.clone_into(&mut last);
-        display.line(stage);
-    }
 }
 
 fn as_text(results: &Results) -> String {

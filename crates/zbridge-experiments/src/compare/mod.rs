@@ -8,18 +8,17 @@ mod results;
 pub use results::{BridgeLikelihood, ImageLikelihoods, LabelPoint, Standing};
 
 use crate::digits::{Digits, Draws, Pixels};
+use crate::labelled_stages::LabelledStages;
 use crate::points::stored_or;
 use published::M1_TSVM;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig};
-use zbridge_core::{Estimate, LatentModel, Progress};
-use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
+use zbridge_core::{Estimate, LatentModel, Observer, Stage};
+use zbridge_datasets::{Mnist, MnistSplit, Split, locate_or_download_mnist};
 use zbridge_eval::TargetEstimate;
 use zbridge_tasks::measures::{ImageToLabel, image_to_label, row_order};
 use zbridge_tasks::training::LogMarginal;
@@ -60,16 +59,12 @@ const UNSEEN: usize = 10_000 - PAIRS[PAIRS.len() - 1];
 /// Draws of z_y for each label.
 const SOURCE_DRAWS: usize = 4;
 
-/// Fits, measures and writes `standing.json`, `report.html`, `report.md` and the figures. `observe`
-/// hears what is being done and the share done of the whole, and says whether to go on.
+/// Fits, measures and writes `standing.json`, `report.html`, `report.md` and the figures.
 ///
 /// # Errors
 /// [`Error`] when MNIST cannot be read, a fit fails or is interrupted, or the folder cannot be
 /// written. What is finished by then stays in the folder.
-pub fn compare(
-    request: &CompareRequest,
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
-) -> Result<Standing, Error> {
+pub fn compare(request: &CompareRequest, observer: &dyn Observer) -> Result<Standing, Error> {
     let start = Instant::now();
     request.config.clone().check()?;
     if !(2..=UNSEEN).contains(&request.images) || request.gain_images < 2 {
@@ -79,21 +74,13 @@ pub fn compare(
         )));
     }
     zbridge_tasks::make_folder(&request.out.join("points"))?;
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe(
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        );
-    })?;
-    observe("read MNIST", 0.0);
+    let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
+    Stage::new(observer, "reading MNIST", 0).check()?;
     let comparison = Comparing {
         request,
         train: Mnist::load(&folder, Split::Train)?,
         test: Mnist::load(&folder, Split::Test)?,
-        observe,
-        total: (1 + usize::from(request.binary_model.is_some())) * (PAIRS.len() + 1)
-            + M1_TSVM.len() * request.seeds as usize,
-        done: AtomicUsize::new(0),
+        observer,
     };
     let binary = request.binary_model.as_ref().map(|path| {
         let given = open_model(&path.display().to_string())?;
@@ -116,7 +103,7 @@ pub fn compare(
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         seed: request.config.seed,
-        budget_seconds: request.config.budget_seconds,
+        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
         unpaired: request.unpaired.min(comparison.train.rows()),
         grey,
         binary,
@@ -128,32 +115,14 @@ pub fn compare(
     Ok(standing)
 }
 
-/// Returns the answer of an observer that goes on or stops.
-fn flow(go_on: bool) -> ControlFlow<()> {
-    match go_on {
-        true => ControlFlow::Continue(()),
-        false => ControlFlow::Break(()),
-    }
-}
-
 struct Comparing<'c> {
     request: &'c CompareRequest,
     train: MnistSplit,
     test: MnistSplit,
-    observe: &'c (dyn Fn(&str, f64) -> bool + Sync),
-    /// Fits and likelihoods in all, and those done.
-    total: usize,
-    done: AtomicUsize,
+    observer: &'c dyn Observer,
 }
 
 impl Comparing<'_> {
-    fn tell(&self, what: &str, share: f64) -> bool {
-        (self.observe)(
-            what,
-            (self.done.load(Ordering::Relaxed) as f64 + share) / self.total as f64,
-        )
-    }
-
     fn grey(&self) -> Result<Arc<dyn LatentModel>, Error> {
         Ok(open_model(MNIST_IMAGE.name)?.model)
     }
@@ -169,15 +138,10 @@ impl Comparing<'_> {
     /// A bridge on the first `pairs` of a seed's order of rows.
     fn fit(&self, digits: &Digits, pairs: usize, seed: u64, what: &str) -> Result<Bridge, Error> {
         let order = row_order(seed, digits.labels.len());
-        let what = format!("{what}, N = {pairs}, seed {seed}");
-        let config = BridgeConfig {
-            seed,
-            ..self.request.config.clone()
-        };
-        let bridge = digits.fit(&config, (&order[..pairs], &order[..pairs]), &|share| {
-            self.tell(&what, share)
-        })?;
-        self.done.fetch_add(1, Ordering::Relaxed);
+        let label = format!("{what}, N = {pairs}, seed {seed}");
+        let observer = LabelledStages::new(self.observer, label);
+        let config = self.request.config.clone().with_seed(seed);
+        let bridge = digits.fit(&config, (&order[..pairs], &order[..pairs]), &observer)?;
         Ok(bridge)
     }
 
@@ -216,24 +180,17 @@ impl Comparing<'_> {
             let order = row_order(config.seed, digits.labels.len());
             let unseen = &order[PAIRS[PAIRS.len() - 1]..];
             let rows = &unseen[unseen.len().saturating_sub(*images)..];
-            let progress = |now: &Progress<'_>| {
-                let share = now.done as f64 / rows.len() as f64;
-                flow(self.tell(&format!("{name}, likelihoods"), share))
-            };
+            let observer = LabelledStages::new(self.observer, format!("{name}, likelihoods"));
             let bridges: Vec<&Bridge> = bridges.iter().collect();
             let settings = Draws {
                 draws: *draws,
                 source_draws: SOURCE_DRAWS,
                 seed: config.seed,
             };
-            let marginal = LogMarginal::of(&digits.likelihoods(&[], rows, settings, &progress)?[0]);
+            let marginal = LogMarginal::of(&digits.likelihoods(&[], rows, settings, &observer)?[0]);
             let few = &rows[..rows.len().min(*gain_images)];
-            let progress = |now: &Progress<'_>| {
-                let share = now.done as f64 / few.len() as f64;
-                flow(self.tell(&format!("{name}, gains"), share))
-            };
-            let estimates = digits.likelihoods(&bridges, few, settings, &progress)?;
-            self.done.fetch_add(1, Ordering::Relaxed);
+            let observer = LabelledStages::new(self.observer, format!("{name}, gains"));
+            let estimates = digits.likelihoods(&bridges, few, settings, &observer)?;
             let bridges = PAIRS.iter().zip(&estimates[1..]);
             let bridges = bridges.map(|(&pairs, found)| {
                 BridgeLikelihood::new(pairs, &marginal, (found, &estimates[0]))
@@ -274,13 +231,7 @@ impl Comparing<'_> {
             config,
             ..
         } = self.request;
-        let settings = (
-            BridgeConfig {
-                seed,
-                ..config.clone()
-            },
-            unpaired,
-        );
+        let settings = (config.clone().with_seed(seed), unpaired);
         let path = out.join(format!("points/labels-{pairs}-seed-{seed}.json"));
         stored_or(&path, &settings, || {
             let bridge = self.fit(digits, pairs, seed, "labels from images")?;

@@ -5,9 +5,9 @@ use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use zbridge::translate;
-use zbridge_bridge::{Bridge, BridgeConfig, Comparison, Direction, FitData, FitProgress};
+use zbridge_bridge::{Bridge, BridgeConfig, Comparison, Direction, FitData};
 use zbridge_core::{
-    ConditionalDensity, DiagonalGaussian, EventKind, Latents, Posterior, RandomStream,
+    ConditionalDensity, DiagonalGaussian, EventKind, Latents, Observer, Posterior, RandomStream,
 };
 use zbridge_eval::Accuracy;
 use zbridge_tasks::Error;
@@ -67,11 +67,8 @@ impl Plan<'_> {
     /// The bridge, and how much without partners took part.
     ///
     /// # Errors
-    /// [`Error`] when there are too few observations, the fit fails, or `tell` says stop.
-    pub(super) fn fit(
-        &self,
-        tell: &(dyn Fn(f64) -> bool + Sync),
-    ) -> Result<(Bridge, (usize, usize)), Error> {
+    /// [`Error`] when there are too few observations, the fit fails, or the observer stops the work.
+    pub(super) fn fit(&self, observer: &dyn Observer) -> Result<(Bridge, (usize, usize)), Error> {
         let seed = self.config.seed;
         // Rows of the first side come once each; those of a collection, such as ten labels, again
         // and again.
@@ -96,10 +93,7 @@ impl Plan<'_> {
         let data = FitData::pairs(&x, &y)
             .with_unpaired_x(x_free.as_ref())
             .with_unpaired_y(y_free.as_ref());
-        let observe = &mut |_: Direction, (done, steps): FitProgress| {
-            !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
-        };
-        let bridge = Bridge::fit(&data, &self.config.clone().check()?, observe)?;
+        let bridge = Bridge::fit(&data, &self.config.clone().check()?, observer)?;
         Ok((
             bridge,
             (
@@ -113,9 +107,9 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// As [`fit`](Self::fit); [`Error`] when a reader fails.
-    pub(super) fn crossing(&self, tell: &(dyn Fn(f64) -> bool + Sync)) -> Result<Crossing, Error> {
+    pub(super) fn crossing(&self, observer: &dyn Observer) -> Result<Crossing, Error> {
         let (start, processor) = (Instant::now(), ProcessTime::now());
-        let (bridge, unpaired) = self.fit(tell)?;
+        let (bridge, unpaired) = self.fit(observer)?;
         let (fit_seconds, fit_core_seconds) = (
             start.elapsed().as_secs_f64(),
             processor.elapsed().as_secs_f64(),

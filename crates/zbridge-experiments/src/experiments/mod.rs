@@ -13,6 +13,7 @@ mod sides;
 pub use crossing::{Crossing, DirectionFigures};
 pub use results::{ExperimentReport, Point, Setting, SideReport};
 
+use crate::labelled_stages::LabelledStages;
 use crate::points::stored_or;
 use crossing::Plan;
 use modality::Modality;
@@ -22,6 +23,7 @@ use std::str::FromStr;
 use std::time::Instant;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::BridgeConfig;
+use zbridge_core::{Observer, Stage};
 use zbridge_report::Section;
 use zbridge_tasks::Error;
 
@@ -119,42 +121,37 @@ struct Ground {
 }
 
 /// Measures an experiment and writes `experiment.json`, `report.html`, `report.md`, figures and
-/// samples. `observe` hears what is being done and the share done of the whole, and says whether to
-/// go on.
+/// samples.
 ///
 /// # Errors
 /// [`Error`] when data or models cannot be read, a fit fails or is interrupted, or the folder
 /// cannot be written. Bridges that are measured by then stay in the folder.
 pub fn experiment(
     request: &ExperimentRequest,
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+    observer: &dyn Observer,
 ) -> Result<ExperimentReport, Error> {
     let start = Instant::now();
     check(request)?;
     zbridge_tasks::make_folder(&request.out.join("points"))?;
-    observe("read and encode", 0.0);
-    let grounds = grounds(request, observe)?;
-    let work = Work {
-        request,
-        observe,
-        total: grounds.len() * request.bridges(),
-    };
+    Stage::new(observer, "reading and encoding", 0).check()?;
+    let grounds = grounds(request, observer)?;
+    let work = Work { request, observer };
     let mut settings = Vec::new();
-    for (place, ground) in grounds.iter().enumerate() {
-        settings.push(work.setting(ground, place * request.bridges())?);
+    for ground in &grounds {
+        settings.push(work.setting(ground)?);
     }
     let mut report = ExperimentReport {
         experiment: request.experiment.name().into(),
         about: request.experiment.about().into(),
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        recipe: request.config.recipe.to_string(),
-        budget_seconds: request.config.budget_seconds,
+        recipe: request.config.recipe.name().to_string(),
+        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
         settings,
         seconds: start.elapsed().as_secs_f64(),
         files: vec![],
     };
-    let samples = samples(request, &grounds, observe)?;
+    let samples = samples(request, &grounds, observer)?;
     write(&request.out, &mut report, samples)?;
     Ok(report)
 }
@@ -162,12 +159,6 @@ pub fn experiment(
 /// The main table as Markdown.
 pub fn summary_markdown(report: &ExperimentReport) -> String {
     page::table(report).to_markdown()
-}
-
-impl ExperimentRequest {
-    fn bridges(&self) -> usize {
-        (self.pairs.len() + self.shuffled.len()) * self.seeds as usize
-    }
 }
 
 fn check(request: &ExperimentRequest) -> Result<(), Error> {
@@ -202,12 +193,11 @@ fn check(request: &ExperimentRequest) -> Result<(), Error> {
 /// Bridges to be fitted, and who hears of it.
 struct Work<'w> {
     request: &'w ExperimentRequest,
-    observe: &'w (dyn Fn(&str, f64) -> bool + Sync),
-    total: usize,
+    observer: &'w dyn Observer,
 }
 
 impl Work<'_> {
-    fn setting(&self, ground: &Ground, mut done: usize) -> Result<Setting, Error> {
+    fn setting(&self, ground: &Ground) -> Result<Setting, Error> {
         let request = self.request;
         let sides = [&ground.x, &ground.y].map(|side| side_report(side, request.seed));
         let [x, y] = sides;
@@ -220,8 +210,7 @@ impl Work<'_> {
         {
             let mut by_seed = Vec::new();
             for seed in request.seed..request.seed + request.seeds {
-                by_seed.push(self.bridge(ground, (pairs, shuffled), seed, (done, &sides))?);
-                done += 1;
+                by_seed.push(self.bridge(ground, (pairs, shuffled), seed, &sides)?);
             }
             points.push(Point {
                 pairs,
@@ -242,7 +231,7 @@ impl Work<'_> {
         ground: &Ground,
         (pairs, shuffled): (usize, bool),
         seed: u64,
-        (done, sides): (usize, &[SideReport; 2]),
+        sides: &[SideReport; 2],
     ) -> Result<Crossing, Error> {
         let kind = if shuffled { "shuffled" } else { "pairs" };
         let place = [
@@ -256,17 +245,13 @@ impl Work<'_> {
             .collect::<Vec<_>>()
             .join("-");
         let path = self.request.out.join("points").join(name);
-        let config = BridgeConfig {
-            seed,
-            ..self.request.config.clone()
-        };
+        let config = self.request.config.clone().with_seed(seed);
         let what = format!(
             "{} N = {pairs}{}, seed {seed}",
             ground.name,
             if shuffled { " shuffled" } else { "" }
         );
-        let tell =
-            |share: f64| (self.observe)(what.trim(), (done as f64 + share) / self.total as f64);
+        let observer = LabelledStages::new(self.observer, what.trim());
         stored_or(&path, &(&config, sides), || {
             Plan {
                 x: &ground.x,
@@ -275,7 +260,7 @@ impl Work<'_> {
                 shuffled,
                 config: config.clone(),
             }
-            .crossing(&tell)
+            .crossing(&observer)
         })
     }
 }
@@ -297,15 +282,12 @@ fn side_report(side: &Modality, seed: u64) -> Result<SideReport, Error> {
     })
 }
 
-fn grounds(
-    request: &ExperimentRequest,
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
-) -> Result<Vec<Ground>, Error> {
+fn grounds(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Vec<Ground>, Error> {
     match request.experiment {
-        Experiment::ImageText => sides::scenes_and_captions(request, observe),
+        Experiment::ImageText => sides::scenes_and_captions(request, observer),
         Experiment::ImageSpeech => {
             let image =
-                sides::digit_images(&sides::mnist(request, observe)?, MNIST_IMAGE.name, request)?;
+                sides::digit_images(&sides::mnist(request, observer)?, MNIST_IMAGE.name, request)?;
             Ok(vec![Ground {
                 name: String::new(),
                 x: image,
@@ -320,7 +302,7 @@ fn grounds(
         Experiment::AliLabel => {
             let ali = request.models.join("mnist-ali.safetensors");
             let image = sides::digit_images(
-                &sides::mnist(request, observe)?,
+                &sides::mnist(request, observer)?,
                 &ali.display().to_string(),
                 request,
             )?;

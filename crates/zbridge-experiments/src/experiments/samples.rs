@@ -3,9 +3,10 @@
 use super::crossing::Plan;
 use super::modality::Modality;
 use super::{ExperimentRequest, Ground};
+use crate::labelled_stages::LabelledStages;
 use zbridge::generate;
-use zbridge_bridge::{Bridge, BridgeConfig, Direction};
-use zbridge_core::{EventKind, Observations, Posterior, RandomStream};
+use zbridge_bridge::{Bridge, Direction};
+use zbridge_core::{EventKind, Observations, Observer, Posterior, RandomStream};
 use zbridge_plot::{ImageGrid, Tile};
 use zbridge_report::{Block, Cell, Column, Recording, Section, Table};
 use zbridge_sound::to_waveforms;
@@ -26,15 +27,12 @@ const SOUNDS: usize = 2;
 pub(super) fn samples(
     request: &ExperimentRequest,
     grounds: &[Ground],
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+    observer: &dyn Observer,
 ) -> Result<Vec<Section>, Error> {
     let pairs = request.pairs.iter().copied().max().unwrap_or_default();
     let mut sections = Vec::new();
-    for (place, ground) in grounds.iter().enumerate() {
-        let config = BridgeConfig {
-            seed: request.seed,
-            ..request.config.clone()
-        };
+    for ground in grounds {
+        let config = request.config.clone().with_seed(request.seed);
         let plan = Plan {
             x: &ground.x,
             y: &ground.y,
@@ -42,8 +40,7 @@ pub(super) fn samples(
             shuffled: false,
             config,
         };
-        let (bridge, _) =
-            plan.fit(&|share| observe("samples", (place as f64 + share) / grounds.len() as f64))?;
+        let (bridge, _) = plan.fit(&LabelledStages::new(observer, "samples"))?;
         for direction in [Direction::XToY, Direction::YToX] {
             sections.push(made(
                 ground,

@@ -5,10 +5,11 @@ use super::readers::{CaptionReader, ClassReader, DigitReader, SceneReader, Speec
 use super::{ExperimentRequest, Ground};
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_LABEL;
-use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Observations, RandomStream};
-use zbridge_data::scenes::{Attributes, Level, Scene, captions_of, pictures, scenes};
-use zbridge_data::{Mnist, MnistSplit, locate_or_download};
-use zbridge_sound::SpokenDigits;
+use zbridge_core::{
+    DiagonalGaussian, EventKind, LatentModel, Observations, Observer, RandomStream, Stage,
+};
+use zbridge_datasets::scenes::{Attributes, Level, Scene, captions_of, pictures, scenes};
+use zbridge_datasets::{Mnist, MnistSplit, SpokenDigits, locate_or_download_mnist};
 use zbridge_tasks::measures::Judge;
 use zbridge_tasks::{Error, open_model};
 
@@ -24,16 +25,8 @@ const SCENES: usize = 6000;
 const PICTURES: usize = 1000;
 
 /// MNIST from where the request says.
-pub(super) fn mnist(
-    request: &ExperimentRequest,
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
-) -> Result<Mnist, Error> {
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe(
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        );
-    })?;
+pub(super) fn mnist(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Mnist, Error> {
+    let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
     Ok(Mnist::load_both(&folder)?)
 }
 
@@ -132,17 +125,19 @@ pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Err
 /// Scenes and captions, level by level, across one model of pictures and one of captions.
 pub(super) fn scenes_and_captions(
     request: &ExperimentRequest,
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+    observer: &dyn Observer,
 ) -> Result<Vec<Ground>, Error> {
     let named = |name: &str| request.models.join(name).display().to_string();
     let picture = open_model(&named("scene-image.safetensors"))?;
     let caption = open_model(&named("caption.safetensors"))?;
     let mut grounds = Vec::new();
+    let stage = Stage::new(
+        observer,
+        "drawing and encoding scenes",
+        request.levels.len() as u64,
+    );
     for number in &request.levels {
-        observe(
-            "draw and encode scenes",
-            grounds.len() as f64 / request.levels.len() as f64,
-        );
+        stage.advance(1)?;
         let level = Level::of_number(usize::from(*number))
             .ok_or_else(|| Error::usage("levels are 1 to 5"))?;
         let halves = [("pool", SCENES), ("held-out", HELD_OUT)].map(|(half, count)| {

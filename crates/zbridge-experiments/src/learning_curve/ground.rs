@@ -1,7 +1,7 @@
 //! What every point of the curve shares, and how a point is measured.
 
-use super::LearningCurveRequest;
 use super::results::{Generated, Limits, SeedPoint};
+use super::{LearningCurveRequest, PointKind};
 use crate::digits::{Digits, Draws, Pixels};
 use crate::points::stored_or;
 use cpu_time::ProcessTime;
@@ -9,8 +9,8 @@ use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap};
-use zbridge_core::{DiagonalGaussian, Estimate, Observations, RandomStream};
-use zbridge_data::MnistSplit;
+use zbridge_core::{DiagonalGaussian, Estimate, Observations, Observer, RandomStream};
+use zbridge_datasets::MnistSplit;
 use zbridge_eval::{diversity, frechet_distance};
 use zbridge_tasks::measures::{image_to_label, images_of_labels, label_to_image, row_order};
 use zbridge_tasks::{Error, open_model};
@@ -47,22 +47,18 @@ impl Ground {
     pub(super) fn stored_or_measured(
         &self,
         request: &LearningCurveRequest,
-        pairs: usize,
+        PointKind { pairs, shuffled }: PointKind,
         seed: u64,
-        shuffled: bool,
-        tell: &(dyn Fn(f64) -> bool + Sync),
+        observer: &dyn Observer,
     ) -> Result<SeedPoint, Error> {
         let kind = if shuffled { "shuffled" } else { "pairs" };
         let path = request
             .out
             .join(format!("points/{kind}-{pairs}-seed-{seed}.json"));
-        let config = BridgeConfig {
-            seed,
-            ..request.config.clone()
-        };
+        let config = request.config.clone().with_seed(seed);
         let settings = (&config, self.unpaired_rows(), request.images, request.draws);
         stored_or(&path, &settings, || {
-            self.measured(request, &config, pairs, shuffled, tell)
+            self.measured(request, &config, PointKind { pairs, shuffled }, observer)
         })
     }
 
@@ -70,9 +66,8 @@ impl Ground {
         &self,
         request: &LearningCurveRequest,
         config: &BridgeConfig,
-        pairs: usize,
-        shuffled: bool,
-        tell: &(dyn Fn(f64) -> bool + Sync),
+        PointKind { pairs, shuffled }: PointKind,
+        observer: &dyn Observer,
     ) -> Result<SeedPoint, Error> {
         let (digits, seed) = (&self.digits, config.seed);
         let order = row_order(seed, digits.labels.len());
@@ -83,7 +78,7 @@ impl Ground {
             partners = order.into_iter().map(|place| rows[place]).collect();
         }
         let (start, processor) = (Instant::now(), ProcessTime::now());
-        let bridge = self.digits.fit(config, (rows, &partners), tell)?;
+        let bridge = self.digits.fit(config, (rows, &partners), observer)?;
         let (fit_seconds, fit_core_seconds) = (
             start.elapsed().as_secs_f64(),
             processor.elapsed().as_secs_f64(),
@@ -105,7 +100,7 @@ impl Ground {
             0 => None,
             images => {
                 let last = &held_out[held_out.len().saturating_sub(images)..];
-                Some(self.gain_over_prior(&bridge, last, request.draws, seed)?)
+                Some(self.gain_over_prior(&bridge, last, (request.draws, seed), observer)?)
             }
         };
         Ok(SeedPoint {
@@ -120,7 +115,7 @@ impl Ground {
             label_to_image: label_to_image(&made, &conditions, &digits.judge)?,
             frechet_distance: frechet_distance(&digits.judge.classifier.features(&made)?, &real)?,
             gain_over_prior_nats: gain,
-            direction_gap: DirectionGap::on(
+            direction_gap: DirectionGap::between(
                 &bridge,
                 &held_posterior,
                 &digits.label_posterior.select(held_out),
@@ -138,8 +133,8 @@ impl Ground {
         &self,
         bridge: &Bridge,
         rows: &[usize],
-        draws: usize,
-        seed: u64,
+        (draws, seed): (usize, u64),
+        observer: &dyn Observer,
     ) -> Result<Estimate, Error> {
         let estimates = self.digits.likelihoods(
             &[bridge],
@@ -149,7 +144,7 @@ impl Ground {
                 source_draws: SOURCE_DRAWS,
                 seed,
             },
-            &zbridge_core::Unobserved,
+            observer,
         )?;
         let each = estimates[0].per_row.iter().zip(&estimates[1].per_row);
         Ok(Estimate::of(each.map(|(prior, bridge)| {

@@ -7,11 +7,13 @@ mod results;
 
 pub use results::{Curve, Limits, Point, SeedPoint};
 
+use crate::labelled_stages::LabelledStages;
 use ground::Ground;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge_bridge::BridgeConfig;
-use zbridge_data::{Mnist, Split, locate_or_download};
+use zbridge_core::{Observer, Stage};
+use zbridge_datasets::{Mnist, Split, locate_or_download_mnist};
 use zbridge_tasks::Error;
 
 /// What is to be measured.
@@ -43,47 +45,33 @@ pub struct LearningCurveRequest {
 }
 
 /// Measures the curve and writes `learning-curve.json`, `report.html`, `report.md` and the figure
-/// as PNG and SVG. `observe` hears what is being done and the share done of the whole, and says
-/// whether to go on.
+/// as PNG and SVG.
 ///
 /// # Errors
 /// [`Error`] when MNIST cannot be read, a fit fails or is interrupted, or the folder cannot be
 /// written. Points that are finished by then stay in the folder.
 pub fn learning_curve(
     request: &LearningCurveRequest,
-    observe: &(dyn Fn(&str, f64) -> bool + Sync),
+    observer: &dyn Observer,
 ) -> Result<Curve, Error> {
     let start = Instant::now();
     check(request)?;
     zbridge_tasks::make_folder(&request.out.join("points"))?;
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe(
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        );
-    })?;
-    observe("read and encode MNIST", 0.0);
+    let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
+    Stage::new(observer, "reading and encoding MNIST", 0).check()?;
     let (train, test) = (
         Mnist::load(&folder, Split::Train)?,
         Mnist::load(&folder, Split::Test)?,
     );
     let ground = Ground::prepare(&train, &test, request)?;
-    let kinds = [(false, &request.pairs), (true, &request.shuffled)];
-    let seeds: Vec<u64> = (request.seed..request.seed + request.seeds).collect();
-    let total = ((request.pairs.len() + request.shuffled.len()) * seeds.len()) as f64;
-    let mut done = 0.0;
     let mut points = Vec::new();
-    for (shuffled, numbers) in kinds {
+    for (shuffled, numbers) in [(false, &request.pairs), (true, &request.shuffled)] {
         for &pairs in numbers {
+            let kind = PointKind { pairs, shuffled };
             let mut by_seed = Vec::new();
-            for &seed in &seeds {
-                let what = format!(
-                    "N = {pairs}{}, seed {seed}",
-                    if shuffled { " shuffled" } else { "" }
-                );
-                let tell = |share: f64| observe(&what, (done + share) / total);
-                by_seed.push(ground.stored_or_measured(request, pairs, seed, shuffled, &tell)?);
-                done += 1.0;
+            for seed in request.seed..request.seed + request.seeds {
+                let observer = LabelledStages::new(observer, kind.label(seed));
+                by_seed.push(ground.stored_or_measured(request, kind, seed, &observer)?);
             }
             points.push(Point {
                 pairs,
@@ -95,8 +83,8 @@ pub fn learning_curve(
     let mut curve = Curve {
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        recipe: request.config.recipe.to_string(),
-        budget_seconds: request.config.budget_seconds,
+        recipe: request.config.recipe.name().to_string(),
+        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
         unpaired: ground.unpaired_rows(),
         images: request.images,
         draws: request.draws,
@@ -107,6 +95,21 @@ pub fn learning_curve(
     };
     write(&request.out, &mut curve)?;
     Ok(curve)
+}
+
+/// Which point of the curve is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PointKind {
+    pairs: usize,
+    /// Whether the pairs are shuffled: the negative control.
+    shuffled: bool,
+}
+
+impl PointKind {
+    fn label(self, seed: u64) -> String {
+        let shuffled = if self.shuffled { " shuffled" } else { "" };
+        format!("N = {}{shuffled}, seed {seed}", self.pairs)
+    }
 }
 
 fn check(request: &LearningCurveRequest) -> Result<(), Error> {

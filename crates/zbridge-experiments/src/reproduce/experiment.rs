@@ -3,14 +3,15 @@
 
 use super::likelihoods::{BridgeAt, GivenAt, bridge_likelihoods, given_marginal};
 use super::results::{BridgeResult, GivenResult, Results, SeedFigures};
-use super::{Effort, ReproduceRequest, Sizes, Stage};
+use super::{Effort, ReproduceRequest, Sizes};
+use crate::labelled_stages::LabelledStages;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_assets::{Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
-use zbridge_bridge::{Bridge, BridgeConfig, FitData};
-use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
-use zbridge_data::MnistSplit;
+use zbridge_bridge::{Bridge, BridgeConfig, FitData, PaperConfig};
+use zbridge_core::{LatentModel, Observations, Observer, Posterior, RandomStream};
+use zbridge_datasets::MnistSplit;
 use zbridge_eval::diversity;
 use zbridge_models::Vae;
 use zbridge_tasks::Error;
@@ -53,7 +54,11 @@ pub(super) struct Given {
 }
 
 impl Experiment {
-    pub(super) fn prepare(test: &MnistSplit, request: &ReproduceRequest) -> Result<Self, Error> {
+    pub(super) fn prepare(
+        test: &MnistSplit,
+        request: &ReproduceRequest,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
         let images = test.images_observations();
         let given = |asset: Asset| -> Result<Given, Error> {
             let model = asset.vae()?;
@@ -71,7 +76,14 @@ impl Experiment {
         let fit = |given: &Given, pairs: usize| -> Result<(Bridge, f64), Error> {
             let start = Instant::now();
             let rows = pair_rows(request.seed, test.rows(), pairs);
-            let bridge = fit_bridge(given, &label_posterior, &rows, &rows, request.seed)?;
+            let bridge = fit_bridge(
+                given,
+                &label_posterior,
+                &rows,
+                &rows,
+                request.seed,
+                observer,
+            )?;
             Ok((bridge, start.elapsed().as_secs_f64()))
         };
         let (mut bridges, mut fit_seconds) = (Vec::new(), Vec::new());
@@ -122,8 +134,8 @@ impl Experiment {
     }
 
     /// Every measurement, in order of cost.
-    pub(super) fn run(&self, observe: &(dyn Fn(Stage<'_>) + Sync)) -> Result<Results, Error> {
-        let figures = |given: &Given, pairs, shuffled| self.seeds(given, pairs, shuffled, observe);
+    pub(super) fn run(&self, observer: &dyn Observer) -> Result<Results, Error> {
+        let figures = |given: &Given, pairs, shuffled| self.seeds(given, pairs, shuffled, observer);
         let by_pairs: Vec<Vec<SeedFigures>> = PAIRS
             .into_iter()
             .map(|pairs| figures(&self.image_vae, pairs, false))
@@ -142,7 +154,7 @@ impl Experiment {
             rows: &rows,
             name: "log p(x|y), image VAE",
         };
-        let (image_vae, mut likelihoods) = bridge_likelihoods(self, &given, &bridges, observe)?;
+        let (image_vae, mut likelihoods) = bridge_likelihoods(self, &given, &bridges, observer)?;
         let early_bridges = [self.bridge_at(&self.bridge_3_epochs, PAIRS_3_EPOCHS, &rows)];
         let given = GivenAt {
             model: &self.image_vae_3_epochs,
@@ -150,7 +162,7 @@ impl Experiment {
             name: "log p(x|y), 3 epochs",
         };
         let (image_vae_3_epochs, early_likelihoods) =
-            bridge_likelihoods(self, &given, &early_bridges, observe)?;
+            bridge_likelihoods(self, &given, &early_bridges, observer)?;
         let evaluations =
             2 * rows.len() * self.sizes.draws + rows.len() * self.sizes.naive_draws * 4;
         let likelihood_seconds = start.elapsed().as_secs_f64();
@@ -208,20 +220,26 @@ impl Experiment {
         given: &Given,
         pairs: usize,
         shuffled: bool,
-        observe: &(dyn Fn(Stage<'_>) + Sync),
+        observer: &dyn Observer,
     ) -> Result<Vec<SeedFigures>, Error> {
         let figures = |seed: u64| -> Result<SeedFigures, Error> {
-            observe((
-                "fit bridges over seeds",
-                (seed - self.seed) as f64 / self.sizes.seeds as f64,
-            ));
+            let kind = if shuffled { " shuffled" } else { "" };
+            let observer =
+                &LabelledStages::new(observer, format!("N = {pairs}{kind}, seed {seed}"));
             let rows = pair_rows(seed, self.labels.len(), pairs);
             let mut partners = rows.clone();
             if shuffled {
                 let order = RandomStream::named(seed, "reproduce/shuffled").permutation(pairs);
                 partners = order.into_iter().map(|place| rows[place]).collect();
             }
-            let bridge = fit_bridge(given, &self.label_posterior, &rows, &partners, seed)?;
+            let bridge = fit_bridge(
+                given,
+                &self.label_posterior,
+                &rows,
+                &partners,
+                seed,
+                observer,
+            )?;
             let held_out = row_order(seed, self.labels.len()).split_off(pairs);
             let (truth, posterior) = (self.labels_of(&held_out), given.posterior.select(&held_out));
             let (made, conditions) = images_of_labels(
@@ -287,19 +305,14 @@ fn fit_bridge(
     x_rows: &[usize],
     y_rows: &[usize],
     seed: u64,
+    observer: &dyn Observer,
 ) -> Result<Bridge, Error> {
-    let config = BridgeConfig {
-        seed,
-        ..BridgeConfig::paper()
-    }
-    .check()?;
+    let config = BridgeConfig::paper(PaperConfig::default())
+        .with_seed(seed)
+        .check()?;
     let (x, y) = (
         given.posterior.select(x_rows),
         label_posterior.select(y_rows),
     );
-    Ok(Bridge::fit(
-        &FitData::pairs(&x, &y),
-        &config,
-        &mut |_, _| true,
-    )?)
+    Ok(Bridge::fit(&FitData::pairs(&x, &y), &config, observer)?)
 }

@@ -1,14 +1,12 @@
 //! Likelihoods of held-out images across bridges: one set of decoder evaluations serves them all.
 
-use super::Stage;
 use super::experiment::{Experiment, Given};
 use super::results::{GivenResult, Likelihoods};
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::labelled_stages::LabelledStages;
 use zbridge::translate;
 use zbridge_bridge::Bridge;
 use zbridge_core::{
-    DiagonalGaussian, Estimate, LatentModel, Observations, Posterior, Progress, RandomStream,
+    DiagonalGaussian, Estimate, LatentModel, Observations, Observer, Posterior, RandomStream,
     Unobserved,
 };
 use zbridge_eval::{
@@ -42,7 +40,7 @@ pub(super) fn bridge_likelihoods(
     experiment: &Experiment,
     given: &GivenAt,
     bridges: &[BridgeAt],
-    observe: &(dyn Fn(Stage<'_>) + Sync),
+    observer: &dyn Observer,
 ) -> Result<(GivenResult, Vec<Likelihoods>), Error> {
     let images = experiment.images.select(given.rows);
     let labels = experiment.labels_of(given.rows);
@@ -61,21 +59,13 @@ pub(super) fn bridge_likelihoods(
     let targets: Vec<&dyn TargetDensity> = std::iter::once(&prior as &dyn TargetDensity)
         .chain(conditionals.iter().map(|c| c as _))
         .collect();
-    let done = AtomicUsize::new(0);
     let estimates = importance_sampled(
         model,
         &images,
         &posterior.moments(),
         &targets,
         &settings,
-        &|now: &Progress<'_>| {
-            let images_done = now.done as usize;
-            let done = done
-                .fetch_max(images_done, Ordering::Relaxed)
-                .max(images_done);
-            observe((given.name, done as f64 / given.rows.len() as f64));
-            ControlFlow::Continue(())
-        },
+        &LabelledStages::new(observer, given.name),
     )?;
     let (marginal, conditionals_estimated) = (&estimates[0], &estimates[1..]);
     let naive = ImportanceSettings {
@@ -89,11 +79,7 @@ pub(super) fn bridge_likelihoods(
         .zip(&conditionals)
         .zip(conditionals_estimated)
     {
-        observe((
-            "naive estimates",
-            likelihoods.len() as f64 / bridges.len() as f64,
-        ));
-        let naive = naive_monte_carlo(model, &images, target, &naive, &Unobserved)?;
+        let naive = naive_monte_carlo(model, &images, target, &naive, observer)?;
         let rows = |value: &dyn Fn(usize) -> f64| {
             Estimate::of(at.held_out.iter().map(|&place| value(place)))
         };

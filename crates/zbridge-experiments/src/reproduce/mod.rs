@@ -13,7 +13,8 @@ pub use results::{BridgeResult, Likelihoods, Results, SeedFigures};
 use experiment::Experiment;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_data::{Mnist, Split, locate_or_download};
+use zbridge_core::{Observer, Stage};
+use zbridge_datasets::{Mnist, Split, locate_or_download_mnist};
 use zbridge_tasks::Error;
 
 /// What is to be reproduced, and how thoroughly.
@@ -80,31 +81,20 @@ impl Effort {
     }
 }
 
-/// How far a reproduction is: what it does, and the share done of that.
-pub type Stage<'s> = (&'s str, f64);
-
 /// Runs the reproduction and writes `results.json`, `report.md`, `report.html` and each figure as
 /// PNG and SVG.
 ///
 /// # Errors
 /// [`Error`] when MNIST cannot be read, a fit fails, or the folder cannot be written.
-pub fn reproduce(
-    request: &ReproduceRequest,
-    observe: &(dyn Fn(Stage<'_>) + Sync),
-) -> Result<Results, Error> {
+pub fn reproduce(request: &ReproduceRequest, observer: &dyn Observer) -> Result<Results, Error> {
     let start = Instant::now();
     zbridge_tasks::make_folder(&request.out)?;
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe((
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        ));
-    })?;
-    observe(("read and encode MNIST", 0.0));
+    let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
+    Stage::new(observer, "reading and encoding MNIST", 0).check()?;
     let test = Mnist::load(&folder, Split::Test)?;
-    let experiment = Experiment::prepare(&test, request)?;
-    let mut results = experiment.run(observe)?;
-    observe(("draw figures", 0.0));
+    let experiment = Experiment::prepare(&test, request, observer)?;
+    let mut results = experiment.run(observer)?;
+    Stage::new(observer, "drawing figures", 0).check()?;
     let page = page::page(&experiment, &results)?;
     results.seconds = start.elapsed().as_secs_f64();
     write(request, &mut results, &page)?;
