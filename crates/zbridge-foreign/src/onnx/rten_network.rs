@@ -61,6 +61,7 @@ impl RtenNetwork {
             output_shapes: Vec::new(),
             batch: BatchSize::of(&graph.inputs[0]),
         };
+        // A graph that cannot run fails here, before there is data.
         network.probe()?;
         if graph.is_convolutional() {
             network.batch = network.batch.for_windows(network.numbers_of_a_row());
@@ -131,6 +132,7 @@ impl RtenNetwork {
     fn row_shape(&self, shape: Vec<usize>, rows: usize) -> Result<Vec<usize>, ForeignError> {
         match shape.split_first() {
             Some((&first, row)) if first == rows => Ok(row.to_vec()),
+            // Something in the graph mixes the rows, or the output is a constant.
             _ => {
                 Err(self.failed_on_batch(format!("{rows} rows gave an output of shape {shape:?}")))
             }
@@ -165,6 +167,7 @@ impl RtenNetwork {
     ) -> Result<Array2<f32>, ForeignError> {
         let RawOutput { mut values, shape } = raw;
         let size = self.output_size(output);
+        // The shape may depend on the values, which were zeros when it was looked at.
         let is_expected = shape.get(1..) == Some(self.output_shapes[output].as_slice());
         if !is_expected || values.len() < rows * size {
             return Err(self.failed_on_batch(format!("an output changed its shape to {shape:?}")));
@@ -192,10 +195,11 @@ impl RtenNetwork {
         wanted: &[usize],
         pool: &Arc<ThreadPool>,
     ) -> Result<Vec<Value>, ForeignError> {
-        let shape = [&[rows.nrows()], self.input_shape.as_slice()].concat();
+        let shape = self.batch_shape(rows.nrows());
         let values = rows.as_slice().expect("rows are row-major");
         let input = TensorView::from_data(shape.as_slice(), values);
         let outputs: Vec<NodeId> = wanted.iter().map(|&output| self.outputs[output]).collect();
+        // The pool of the calling thread: the engine's own would use all cores for each batch.
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
         let run = || {
             let inputs = vec![(self.input, input.into())];
@@ -216,6 +220,10 @@ impl RtenNetwork {
             values: tensor.to_vec(),
             shape: tensor.shape().to_vec(),
         })
+    }
+
+    fn batch_shape(&self, rows: usize) -> Vec<usize> {
+        [&[rows], self.input_shape.as_slice()].concat()
     }
 
     fn input_size(&self) -> usize {

@@ -141,21 +141,19 @@ fn check_message<'a>(message: Pending<'a>, pending: &mut Vec<Pending<'a>>) -> Re
             byte,
             why: why.into(),
         };
-        let field = part
-            .field()
-            .ok_or_else(|| fault("a field that ends too early"))?;
-        // Numbers were checked when they were read.
-        let Field::WithLength { number, content } = field else {
-            continue;
-        };
-        match message.content(number) {
-            Content::Message(message) => pending.push(Pending {
-                message,
-                part: content,
-                level: level + 1,
-            }),
-            list if content.is_cut(list) => return Err(fault("a list that is cut")),
-            _ => {}
+        let field = part.field();
+        match field.ok_or_else(|| fault("a field that ends too early"))? {
+            // It was checked when it was read.
+            Field::Number => {}
+            Field::WithLength { number, content } => match message.content(number) {
+                Content::Message(inner) => pending.push(Pending {
+                    message: inner,
+                    part: content,
+                    level: level + 1,
+                }),
+                list if content.is_cut(list) => return Err(fault("a list that is cut")),
+                _ => {}
+            },
         }
     }
     Ok(())
@@ -170,10 +168,12 @@ struct Part<'a> {
 
 /// A field of a message.
 enum Field<'a> {
-    /// A number.
-    Plain,
+    Number,
     /// A message, a text, or a list of numbers.
-    WithLength { number: u64, content: Part<'a> },
+    WithLength {
+        number: u64,
+        content: Part<'a>,
+    },
 }
 
 impl<'a> Part<'a> {
@@ -182,8 +182,8 @@ impl<'a> Part<'a> {
         let tag = self.varint()?;
         // The lowest three bits are the wire type.
         match tag & 7 {
-            0 => self.varint().map(|_| Field::Plain),
-            1 => self.take(8).map(|_| Field::Plain),
+            0 => self.varint().map(|_| Field::Number),
+            1 => self.take(8).map(|_| Field::Number),
             2 => {
                 let length = usize::try_from(self.varint()?).ok()?;
                 let content = self.take(length)?;
@@ -192,7 +192,7 @@ impl<'a> Part<'a> {
                     content,
                 })
             }
-            5 => self.take(4).map(|_| Field::Plain),
+            5 => self.take(4).map(|_| Field::Number),
             _ => None,
         }
     }
