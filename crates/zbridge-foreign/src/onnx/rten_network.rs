@@ -1,14 +1,13 @@
 use super::batch_size::BatchSize;
 use super::graph::Graph;
 use super::parallel_map;
-use super::rten_error::{load_error, panic_message};
+use super::rten_error::{caught, load_error};
 use crate::ForeignError;
 use ndarray::{Array2, ArrayView2, Axis};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor, TensorView};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -201,15 +200,12 @@ impl RtenNetwork {
         let outputs: Vec<NodeId> = wanted.iter().map(|&output| self.outputs[output]).collect();
         // The pool of the calling thread: the engine's own would use all cores for each batch.
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
-        let run = || {
+        let result = caught(|| {
             let inputs = vec![(self.input, input.into())];
             self.model.run(inputs, &outputs, Some(options))
-        };
-        // The engine panics on some graphs that it should refuse. Nothing of it is used after that.
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(result) => result.map_err(|error| self.failed_while_running(error.to_string())),
-            Err(panic) => Err(self.failed_while_running(panic_message(&*panic))),
-        }
+        });
+        let result = result.map_err(|panic| self.failed_while_running(panic))?;
+        result.map_err(|error| self.failed_while_running(error.to_string()))
     }
 
     fn raw_output(&self, value: Value) -> Result<RawOutput, ForeignError> {
@@ -273,9 +269,8 @@ fn load(path: &Path, bytes: OnnxBytes) -> Result<Model, ForeignError> {
     for (name, data) in bytes.data {
         options.external_data(&name, data);
     }
-    let load = AssertUnwindSafe(|| options.load(bytes.model));
-    let loaded = catch_unwind(load).map_err(|panic| {
-        ForeignError::engine(path, "while it was opened", panic_message(&*panic))
-    })?;
+    let loaded = caught(|| options.load(bytes.model));
+    let loaded =
+        loaded.map_err(|panic| ForeignError::engine(path, "while it was opened", panic))?;
     loaded.map_err(|error| load_error(path, &error))
 }

@@ -108,11 +108,8 @@ struct Fault {
 /// [`ForeignError::Damaged`] with the byte.
 pub(super) fn check(bytes: &[u8], path: &Path) -> Result<(), ForeignError> {
     // A list of what is left instead of recursion, so that no file can exhaust the stack.
-    let mut pending = vec![Pending {
-        message: Message::Model,
-        part: Part { bytes, start: 0 },
-        level: 0,
-    }];
+    let file = Part { bytes, start: 0 };
+    let mut pending = vec![file.pending(Message::Model, 0)];
     while let Some(next) = pending.pop() {
         let message = next.message;
         check_message(next, &mut pending).map_err(|Fault { byte, why }| {
@@ -142,18 +139,15 @@ fn check_message<'a>(message: Pending<'a>, pending: &mut Vec<Pending<'a>>) -> Re
             why: why.into(),
         };
         let field = part.field();
-        match field.ok_or_else(|| fault("a field that ends too early"))? {
-            // It was checked when it was read.
-            Field::Number => {}
-            Field::WithLength { number, content } => match message.content(number) {
-                Content::Message(inner) => pending.push(Pending {
-                    message: inner,
-                    part: content,
-                    level: level + 1,
-                }),
-                list if content.is_cut(list) => return Err(fault("a list that is cut")),
-                _ => {}
-            },
+        let field = field.ok_or_else(|| fault("a field that ends too early"))?;
+        // Numbers were checked when they were read.
+        let Field::WithLength { number, content } = field else {
+            continue;
+        };
+        match message.content(number) {
+            Content::Message(inner) => pending.push(content.pending(inner, level + 1)),
+            list if content.is_cut(list) => return Err(fault("a list that is cut")),
+            _ => {}
         }
     }
     Ok(())
@@ -194,6 +188,14 @@ impl<'a> Part<'a> {
             }
             5 => self.take(4).map(|_| Field::Number),
             _ => None,
+        }
+    }
+
+    fn pending(self, message: Message, level: usize) -> Pending<'a> {
+        Pending {
+            message,
+            part: self,
+            level,
         }
     }
 
