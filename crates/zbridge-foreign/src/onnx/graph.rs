@@ -5,6 +5,7 @@ use super::port::Port;
 use super::wire_format;
 use crate::ForeignError;
 use rten_onnx::onnx::{GraphProto, ModelProto, OperatorSetIdProto, TensorProto};
+use rten_onnx::protobuf::ProtobufError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,10 +35,7 @@ pub struct Graph {
 /// [`ForeignError::Damaged`]; [`ForeignError::Unknown`] if it is another kind of file.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<ModelProto, ForeignError> {
     wire_format::check(bytes, path)?;
-    let model = ModelProto::parse_buf(bytes).map_err(|error| {
-        let message = error.context().unwrap_or("ModelProto");
-        ForeignError::damaged(path, format!("message {message}"), error.kind().to_string())
-    })?;
+    let model = ModelProto::parse_buf(bytes).map_err(|error| damaged(path, &error))?;
     // Almost any short file is a well-formed message without a graph.
     match &model.graph {
         Some(graph) if !graph.node.is_empty() => Ok(model),
@@ -47,6 +45,11 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<ModelProto, ForeignErro
             expected: "an ONNX file with a graph",
         }),
     }
+}
+
+fn damaged(path: &Path, error: &ProtobufError) -> ForeignError {
+    let message = error.context().unwrap_or("ModelProto");
+    ForeignError::damaged(path, format!("message {message}"), error.kind().to_string())
 }
 
 impl Graph {
@@ -61,15 +64,13 @@ impl Graph {
     pub(super) fn of(model: &ModelProto) -> Self {
         let no_graph = GraphProto::default();
         let graph = model.graph.as_ref().unwrap_or(&no_graph);
-        let mut operators = BTreeMap::new();
-        count_operators(graph, &mut operators);
         let inputs = graph_proto::inputs(graph);
         Self {
             operator_sets: model.opset_import.iter().map(operator_set).collect(),
             producer: producer(model),
             inputs: inputs.into_iter().map(Port::of).collect(),
             outputs: graph.output.iter().map(Port::of).collect(),
-            operators,
+            operators: operators(graph),
             parameters: graph.initializer.iter().map(parameters).sum(),
             evidence: GraphEvidence::of(graph),
         }
@@ -112,15 +113,18 @@ fn parameters(weight: &TensorProto) -> usize {
     size
 }
 
+fn operators(graph: &GraphProto) -> BTreeMap<String, usize> {
+    let mut operators = BTreeMap::new();
+    count_operators(graph, &mut operators);
+    operators
+}
+
+/// Adds the operators of a graph, and of the graphs inside of it.
 fn count_operators(graph: &GraphProto, operators: &mut BTreeMap<String, usize>) {
-    for node in &graph.node {
-        *operators
-            .entry(Operator(node).qualified_name())
-            .or_default() += 1;
-        for attribute in &node.attribute {
-            if let Some(inner) = &attribute.g {
-                count_operators(inner, operators);
-            }
+    for node in graph.node.iter().map(Operator) {
+        *operators.entry(node.qualified_name()).or_default() += 1;
+        for inner in node.inner_graphs() {
+            count_operators(inner, operators);
         }
     }
 }

@@ -51,18 +51,25 @@ fn last_operator(graph: &GraphProto, output: &ValueInfoProto) -> LastOperator {
         let Some(node) = graph_proto::producer(graph, value) else {
             break;
         };
-        let name = node.qualified_name();
         match node.0.input.first() {
-            Some(input) if RESHAPING.contains(&name.as_str()) => value = input,
-            _ => {
-                return LastOperator {
-                    is_symmetric: is_symmetric(graph, node),
-                    name,
-                };
-            }
+            Some(input) if is_reshaping(node) => value = input,
+            _ => return LastOperator::of(graph, node),
         }
     }
     LastOperator::default()
+}
+
+impl LastOperator {
+    fn of(graph: &GraphProto, node: Operator<'_>) -> Self {
+        Self {
+            name: node.qualified_name(),
+            is_symmetric: is_symmetric(graph, node),
+        }
+    }
+}
+
+fn is_reshaping(node: Operator<'_>) -> bool {
+    RESHAPING.contains(&node.name())
 }
 
 fn is_symmetric(graph: &GraphProto, node: Operator<'_>) -> bool {
@@ -83,7 +90,7 @@ fn input_divisor(graph: &GraphProto) -> Option<f32> {
         match node.name() {
             "Div" => return factor(),
             "Mul" => return factor().map(|factor| 1.0 / factor),
-            name if RESHAPING.contains(&name) => value = node.0.output.first()?,
+            _ if is_reshaping(node) => value = node.0.output.first()?,
             _ => return None,
         }
     }

@@ -1,7 +1,7 @@
 //! Questions about the graph of an ONNX file.
 
 use super::operator::Operator;
-use rten_onnx::onnx::{GraphProto, TensorProto, ValueInfoProto};
+use rten_onnx::onnx::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use std::collections::HashSet;
 
 /// Returns the inputs that are not weights: files before ONNX 1.4 list all weights as inputs.
@@ -21,12 +21,7 @@ pub(super) fn inputs(graph: &GraphProto) -> Vec<&ValueInfoProto> {
 
 /// Returns the node that gives a value.
 pub(super) fn producer<'a>(graph: &'a GraphProto, value: &str) -> Option<Operator<'a>> {
-    let gives = |node: &&_| {
-        Operator(node)
-            .all_outputs()
-            .iter()
-            .any(|name| name == value)
-    };
+    let gives = |node: &&NodeProto| node.output.iter().any(|name| name == value);
     graph.node.iter().find(gives).map(Operator)
 }
 

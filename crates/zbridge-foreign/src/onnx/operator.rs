@@ -1,4 +1,4 @@
-use rten_onnx::onnx::{AttributeProto, NodeProto};
+use rten_onnx::onnx::{AttributeProto, GraphProto, NodeProto};
 
 /// A node of a graph, with its attributes.
 #[derive(Clone, Copy)]
@@ -57,6 +57,12 @@ impl<'a> Operator<'a> {
         attributes
             .iter()
             .find(|attribute| attribute.name.as_deref() == Some(name))
+    }
+
+    /// Returns the graphs that a node runs: branches and loops have them as attributes.
+    pub(super) fn inner_graphs(self) -> impl Iterator<Item = &'a GraphProto> {
+        let attributes = self.0.attribute.iter();
+        attributes.filter_map(|attribute| attribute.g.as_ref())
     }
 
     pub(super) fn int(self, name: &str, default: i64) -> i64 {

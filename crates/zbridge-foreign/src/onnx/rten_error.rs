@@ -3,6 +3,7 @@
 use crate::ForeignError;
 use rten::{LoadError, LoadErrorKind};
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 pub(super) fn load_error(path: &Path, error: &LoadError) -> ForeignError {
@@ -41,8 +42,13 @@ fn remedy(operator: &str, why: &str) -> &'static str {
     }
 }
 
-/// Returns the message of a panic in the engine.
-pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// Returns what `work` returns; as an error, the message of a panic in it. The engine panics on some
+/// graphs that it should refuse; nothing of it is used after that.
+pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(&*panic))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let owned = || panic.downcast_ref::<String>().map(String::as_str);
     let text = panic.downcast_ref::<&str>().copied().or_else(owned);
     format!(

@@ -1,14 +1,13 @@
 use super::batch_size::BatchSize;
 use super::graph::Graph;
 use super::parallel_map;
-use super::rten_error::{load_error, panic_message};
+use super::rten_error::{caught, load_error};
 use crate::ForeignError;
 use ndarray::{Array2, ArrayView2, Axis};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor, TensorView};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,6 +60,7 @@ impl RtenNetwork {
             output_shapes: Vec::new(),
             batch: BatchSize::of(&graph.inputs[0]),
         };
+        // A graph that cannot run fails here, before there is data.
         network.probe()?;
         if graph.is_convolutional() {
             network.batch = network.batch.for_windows(network.numbers_of_a_row());
@@ -131,6 +131,7 @@ impl RtenNetwork {
     fn row_shape(&self, shape: Vec<usize>, rows: usize) -> Result<Vec<usize>, ForeignError> {
         match shape.split_first() {
             Some((&first, row)) if first == rows => Ok(row.to_vec()),
+            // Something in the graph mixes the rows, or the output is a constant.
             _ => {
                 Err(self.failed_on_batch(format!("{rows} rows gave an output of shape {shape:?}")))
             }
@@ -165,6 +166,7 @@ impl RtenNetwork {
     ) -> Result<Array2<f32>, ForeignError> {
         let RawOutput { mut values, shape } = raw;
         let size = self.output_size(output);
+        // The shape may depend on the values, which were zeros when it was looked at.
         let is_expected = shape.get(1..) == Some(self.output_shapes[output].as_slice());
         if !is_expected || values.len() < rows * size {
             return Err(self.failed_on_batch(format!("an output changed its shape to {shape:?}")));
@@ -192,20 +194,18 @@ impl RtenNetwork {
         wanted: &[usize],
         pool: &Arc<ThreadPool>,
     ) -> Result<Vec<Value>, ForeignError> {
-        let shape = [&[rows.nrows()], self.input_shape.as_slice()].concat();
+        let shape = self.batch_shape(rows.nrows());
         let values = rows.as_slice().expect("rows are row-major");
         let input = TensorView::from_data(shape.as_slice(), values);
         let outputs: Vec<NodeId> = wanted.iter().map(|&output| self.outputs[output]).collect();
+        // The pool of the calling thread: the engine's own would use all cores for each batch.
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
-        let run = || {
+        let result = caught(|| {
             let inputs = vec![(self.input, input.into())];
             self.model.run(inputs, &outputs, Some(options))
-        };
-        // The engine panics on some graphs that it should refuse. Nothing of it is used after that.
-        match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(result) => result.map_err(|error| self.failed_while_running(error.to_string())),
-            Err(panic) => Err(self.failed_while_running(panic_message(&*panic))),
-        }
+        });
+        let result = result.map_err(|panic| self.failed_while_running(panic))?;
+        result.map_err(|error| self.failed_while_running(error.to_string()))
     }
 
     fn raw_output(&self, value: Value) -> Result<RawOutput, ForeignError> {
@@ -216,6 +216,10 @@ impl RtenNetwork {
             values: tensor.to_vec(),
             shape: tensor.shape().to_vec(),
         })
+    }
+
+    fn batch_shape(&self, rows: usize) -> Vec<usize> {
+        [&[rows], self.input_shape.as_slice()].concat()
     }
 
     fn input_size(&self) -> usize {
@@ -265,9 +269,8 @@ fn load(path: &Path, bytes: OnnxBytes) -> Result<Model, ForeignError> {
     for (name, data) in bytes.data {
         options.external_data(&name, data);
     }
-    let load = AssertUnwindSafe(|| options.load(bytes.model));
-    let loaded = catch_unwind(load).map_err(|panic| {
-        ForeignError::engine(path, "while it was opened", panic_message(&*panic))
-    })?;
+    let loaded = caught(|| options.load(bytes.model));
+    let loaded =
+        loaded.map_err(|panic| ForeignError::engine(path, "while it was opened", panic))?;
     loaded.map_err(|error| load_error(path, &error))
 }

@@ -108,11 +108,8 @@ struct Fault {
 /// [`ForeignError::Damaged`] with the byte.
 pub(super) fn check(bytes: &[u8], path: &Path) -> Result<(), ForeignError> {
     // A list of what is left instead of recursion, so that no file can exhaust the stack.
-    let mut pending = vec![Pending {
-        message: Message::Model,
-        part: Part { bytes, start: 0 },
-        level: 0,
-    }];
+    let file = Part { bytes, start: 0 };
+    let mut pending = vec![file.pending(Message::Model, 0)];
     while let Some(next) = pending.pop() {
         let message = next.message;
         check_message(next, &mut pending).map_err(|Fault { byte, why }| {
@@ -141,19 +138,14 @@ fn check_message<'a>(message: Pending<'a>, pending: &mut Vec<Pending<'a>>) -> Re
             byte,
             why: why.into(),
         };
-        let field = part
-            .field()
-            .ok_or_else(|| fault("a field that ends too early"))?;
+        let field = part.field();
+        let field = field.ok_or_else(|| fault("a field that ends too early"))?;
         // Numbers were checked when they were read.
         let Field::WithLength { number, content } = field else {
             continue;
         };
         match message.content(number) {
-            Content::Message(message) => pending.push(Pending {
-                message,
-                part: content,
-                level: level + 1,
-            }),
+            Content::Message(inner) => pending.push(content.pending(inner, level + 1)),
             list if content.is_cut(list) => return Err(fault("a list that is cut")),
             _ => {}
         }
@@ -170,10 +162,12 @@ struct Part<'a> {
 
 /// A field of a message.
 enum Field<'a> {
-    /// A number.
-    Plain,
+    Number,
     /// A message, a text, or a list of numbers.
-    WithLength { number: u64, content: Part<'a> },
+    WithLength {
+        number: u64,
+        content: Part<'a>,
+    },
 }
 
 impl<'a> Part<'a> {
@@ -182,8 +176,8 @@ impl<'a> Part<'a> {
         let tag = self.varint()?;
         // The lowest three bits are the wire type.
         match tag & 7 {
-            0 => self.varint().map(|_| Field::Plain),
-            1 => self.take(8).map(|_| Field::Plain),
+            0 => self.varint().map(|_| Field::Number),
+            1 => self.take(8).map(|_| Field::Number),
             2 => {
                 let length = usize::try_from(self.varint()?).ok()?;
                 let content = self.take(length)?;
@@ -192,8 +186,16 @@ impl<'a> Part<'a> {
                     content,
                 })
             }
-            5 => self.take(4).map(|_| Field::Plain),
+            5 => self.take(4).map(|_| Field::Number),
             _ => None,
+        }
+    }
+
+    fn pending(self, message: Message, level: usize) -> Pending<'a> {
+        Pending {
+            message,
+            part: self,
+            level,
         }
     }
 

@@ -1,10 +1,10 @@
 use super::likelihood::ResolvedLikelihood;
+use super::preprocessing::PartPreprocessing;
 use super::resolver::Resolver;
 use crate::ForeignError;
 use crate::decoding::Decoding;
 use crate::foreign_model::Decoder;
 use crate::onnx::Network;
-use crate::preprocessing::Preprocessing;
 use crate::shape::checked_size;
 use std::path::Path;
 use zbridge_core::EventKind;
@@ -15,7 +15,7 @@ impl Resolver<'_> {
         path: &Path,
         latent_shape: Option<Vec<usize>>,
         event: &EventKind,
-        preprocessing: Preprocessing,
+        preprocessing: PartPreprocessing,
     ) -> Result<Decoder, ForeignError> {
         let network = self.decoder_network(path, latent_shape)?;
         self.note_fixed_batch("decoder", &network);
@@ -28,7 +28,7 @@ impl Resolver<'_> {
             network,
             output,
             decoding: Decoding {
-                preprocessing,
+                preprocessing: preprocessing.preprocessing,
                 outputs,
                 likelihood,
             },

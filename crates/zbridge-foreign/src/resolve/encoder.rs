@@ -72,18 +72,21 @@ impl Resolver<'_> {
     ) -> Result<EncoderOutputs, ForeignError> {
         let outputs = &network.graph().outputs;
         let names: Vec<&str> = outputs.iter().map(|port| port.name.as_str()).collect();
+        // Names first: they tell more than shapes.
         if let Some(named) = output_names::gaussian(&names) {
             return Ok(self.guess_named_gaussian(&names, named));
         }
         match network.output_shapes() {
             [output] => Ok(self.guess_single_output(names[0], output, decoder_input)),
             [first, second] if first == second => Ok(self.guess_two_outputs(&names, network)),
-            _ => {
-                let found = outputs_of(network);
-                let why = format!("the encoder gives {found}, and nothing tells which is the mean");
-                Err(self.unresolved(why, "`mean` and `log-variance` in [encoder]"))
-            }
+            _ => Err(self.unknown_outputs(network)),
         }
+    }
+
+    fn unknown_outputs(&self, network: &Network) -> ForeignError {
+        let found = outputs_of(network);
+        let why = format!("the encoder gives {found}, and nothing tells which is the mean");
+        self.unresolved(why, "`mean` and `log-variance` in [encoder]")
     }
 
     fn guess_named_gaussian(&mut self, names: &[&str], named: NamedGaussian) -> EncoderOutputs {

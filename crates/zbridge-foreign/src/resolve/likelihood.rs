@@ -15,9 +15,18 @@ pub(crate) struct ResolvedLikelihood {
 
 /// A likelihood that was inferred, and the evidence for it.
 struct LikelihoodGuess {
-    likelihood: Likelihood,
-    outputs: DecoderOutputs,
+    resolved: ResolvedLikelihood,
     why: &'static str,
+}
+
+impl LikelihoodGuess {
+    fn new(likelihood: Option<Likelihood>, outputs: DecoderOutputs, why: &'static str) -> Self {
+        let resolved = ResolvedLikelihood {
+            outputs,
+            likelihood,
+        };
+        Self { resolved, why }
+    }
 }
 
 /// Levels of the values of a discretised logistic distribution: those of a byte.
@@ -105,28 +114,12 @@ impl Resolver<'_> {
     ) -> ResolvedLikelihood {
         let last = &graph.evidence.last_operators[output].name;
         let name = &graph.outputs[output].name;
-        let Some(guess) = guess(last, name, event) else {
-            let why = "nothing in the graph tells how probable an observation is";
-            self.guess("likelihood.kind", "\"none\"", why);
-            return ResolvedLikelihood {
-                outputs: DecoderOutputs::Means,
-                likelihood: None,
-            };
-        };
-        let kind = match guess.likelihood {
-            Likelihood::Bernoulli => "\"bernoulli\"",
-            _ => "\"categorical\"",
-        };
-        self.guess("likelihood.kind", kind, guess.why);
-        self.guess(
-            "likelihood.outputs",
-            outputs_value(guess.outputs),
-            guess.why,
-        );
-        ResolvedLikelihood {
-            outputs: guess.outputs,
-            likelihood: Some(guess.likelihood),
+        let LikelihoodGuess { resolved, why } = guess(last, name, event);
+        self.guess("likelihood.kind", kind_value(resolved.likelihood), why);
+        if resolved.likelihood.is_some() {
+            self.guess("likelihood.outputs", outputs_value(resolved.outputs), why);
         }
+        resolved
     }
 }
 
@@ -139,28 +132,50 @@ fn categorical(event: &EventKind) -> Likelihood {
     }
 }
 
-/// Returns the likelihood of an output of this name that comes from the operator `last`; `None` if
-/// neither tells it.
-fn guess(last: &str, name: &str, event: &EventKind) -> Option<LikelihoodGuess> {
-    use DecoderOutputs::{Logits, Probabilities};
-    let is_class = matches!(event, EventKind::Class { .. });
+/// Returns the likelihood of an output of this name that comes from the operator `last`.
+fn guess(last: &str, name: &str, event: &EventKind) -> LikelihoodGuess {
+    match event {
+        EventKind::Class { .. } => class_guess(last),
+        _ => pixel_guess(last, name),
+    }
+}
+
+fn class_guess(last: &str) -> LikelihoodGuess {
     let (outputs, why) = match last {
-        "Softmax" if is_class => (Probabilities, "the decoder ends in a softmax"),
-        "LogSoftmax" if is_class => (Logits, "the decoder ends in a log-softmax"),
-        _ if is_class => (Logits, "a decoder of classes without a softmax"),
-        "Sigmoid" => (Probabilities, "the decoder ends in a sigmoid"),
-        _ if name.to_lowercase().contains("logit") => (Logits, "the output's name"),
-        _ => return None,
+        "Softmax" => (
+            DecoderOutputs::Probabilities,
+            "the decoder ends in a softmax",
+        ),
+        "LogSoftmax" => (DecoderOutputs::Logits, "the decoder ends in a log-softmax"),
+        _ => (
+            DecoderOutputs::Logits,
+            "a decoder of classes without a softmax",
+        ),
     };
-    let likelihood = match is_class {
-        true => Likelihood::Categorical,
-        false => Likelihood::Bernoulli,
-    };
-    Some(LikelihoodGuess {
-        likelihood,
-        outputs,
-        why,
-    })
+    LikelihoodGuess::new(Some(Likelihood::Categorical), outputs, why)
+}
+
+fn pixel_guess(last: &str, name: &str) -> LikelihoodGuess {
+    let bernoulli = Some(Likelihood::Bernoulli);
+    if last == "Sigmoid" {
+        let why = "the decoder ends in a sigmoid";
+        return LikelihoodGuess::new(bernoulli, DecoderOutputs::Probabilities, why);
+    }
+    if name.to_lowercase().contains("logit") {
+        return LikelihoodGuess::new(bernoulli, DecoderOutputs::Logits, "the output's name");
+    }
+    // Without a likelihood nothing wrong is computed, only less.
+    let why = "nothing in the graph tells how probable an observation is";
+    LikelihoodGuess::new(None, DecoderOutputs::Means, why)
+}
+
+/// Returns the kind of a likelihood that can be inferred as a manifest writes it.
+fn kind_value(likelihood: Option<Likelihood>) -> &'static str {
+    match likelihood {
+        Some(Likelihood::Bernoulli) => "\"bernoulli\"",
+        Some(_) => "\"categorical\"",
+        None => "\"none\"",
+    }
 }
 
 /// Returns the outputs as a manifest writes them.

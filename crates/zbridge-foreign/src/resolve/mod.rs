@@ -44,19 +44,16 @@ pub(crate) fn resolve(
     let graphs = Graphs::read(files.encoder.as_deref(), files.decoder.as_deref())?;
     let event = resolver.event(&graphs)?;
     let preprocessing = resolver.preprocessing(&graphs, &event)?;
-    let encoder = match &files.encoder {
-        Some(path) => Some(resolver.encoder(path, &graphs, &event, preprocessing.encoder)?),
-        None => None,
-    };
+    let encoder = files.encoder.as_deref();
+    let encoder =
+        encoder.map(|path| resolver.encoder(path, &graphs, &event, preprocessing.encoder));
+    let encoder = encoder.transpose()?;
     // The decoder may need the encoder's latents to know the shape of its input.
     let latent_shape = encoder.as_ref().and_then(Encoder::latent_shape);
-    let decoder = match &files.decoder {
-        Some(path) => {
-            let preprocessing = preprocessing.decoder.preprocessing;
-            Some(resolver.decoder(path, latent_shape, &event, preprocessing)?)
-        }
-        None => None,
-    };
+    let decoder = files.decoder.as_deref();
+    let decoder =
+        decoder.map(|path| resolver.decoder(path, latent_shape, &event, preprocessing.decoder));
+    let decoder = decoder.transpose()?;
     let latents = resolver.latents(encoder.as_ref(), decoder.as_ref())?;
     Ok(ForeignModel {
         name,

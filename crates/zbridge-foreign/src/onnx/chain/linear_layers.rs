@@ -19,14 +19,7 @@ impl<'a> GraphLowering<'a> {
     pub(super) fn linear_layers(&mut self, x: &'a str) -> Option<()> {
         let layers = self.layers_of(x)?;
         let view = self.values.take_only(x, layers.len())?;
-        if view.shape().len() != 1 {
-            return None;
-        }
-        // Columns that are not part of the value would need weights too.
-        let view = match view.size() < self.network.outputs() {
-            true => self.in_order(view)?,
-            false => view,
-        };
+        let view = self.as_input(view)?;
         let (mut weight, mut bias) = (Vec::new(), Vec::new());
         for layer in &layers {
             weight.extend(self.column_weights(&view, layer.weight.view()));
@@ -35,6 +28,17 @@ impl<'a> GraphLowering<'a> {
         self.network.linear(&weight, &bias);
         self.put_outputs(layers);
         Some(())
+    }
+
+    /// Returns a view of a vector that has as few columns as the network needs for it.
+    fn as_input(&mut self, view: View) -> Option<View> {
+        let is_vector = view.shape().len() == 1;
+        match is_vector {
+            false => None,
+            // Columns that are not part of the value would need weights too.
+            true if view.size() < self.network.outputs() => self.in_order(view),
+            true => Some(view),
+        }
     }
 
     /// Adds the outputs of layers that became one, side by side.

@@ -1,4 +1,4 @@
-use super::stop::{Step, Stop};
+use super::stop::{OrDamaged, Step, Stop};
 
 /// Reads a pickle byte by byte.
 pub(super) struct ByteReader<'a> {
@@ -41,7 +41,7 @@ impl<'a> ByteReader<'a> {
 
     pub(super) fn take(&mut self, length: usize) -> Step<&'a [u8]> {
         let rest = &self.bytes[self.at..];
-        let taken = rest.get(..length).ok_or(Stop::Damaged(ENDS_EARLY))?;
+        let taken = rest.get(..length).or_damaged(ENDS_EARLY)?;
         self.at += length;
         Ok(taken)
     }
@@ -59,18 +59,16 @@ impl<'a> ByteReader<'a> {
     }
 
     fn text(&mut self, length: usize) -> Step<String> {
-        let text = str::from_utf8(self.take(length)?);
-        match text {
-            Ok(text) => Ok(text.into()),
-            Err(_) => Err(Stop::Damaged("a text that is no UTF-8")),
-        }
+        let text = str::from_utf8(self.take(length)?).ok();
+        text.map(str::to_string)
+            .or_damaged("a text that is no UTF-8")
     }
 
     /// Returns the text up to the next line break, which is skipped.
     pub(super) fn line(&mut self) -> Step<String> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|&byte| byte == b'\n');
-        let line = self.text(length.ok_or(Stop::Damaged(ENDS_EARLY))?)?;
+        let line = self.text(length.or_damaged(ENDS_EARLY)?)?;
         self.at += 1;
         Ok(line)
     }

@@ -12,6 +12,7 @@ mod byte_reader;
 mod instruction;
 mod machine;
 mod objects;
+mod stack;
 mod stop;
 
 pub(super) use objects::{Objects, Storage, TensorView, Value};
