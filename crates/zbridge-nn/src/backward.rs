@@ -25,6 +25,21 @@ pub enum Gradients<'g> {
     DeferWeights(&'g mut [f32]),
 }
 
+impl<'g> Gradients<'g> {
+    fn accumulation(&self) -> Accumulation {
+        match self {
+            Self::Add(_) => Accumulation::Add,
+            Self::Overwrite(_) | Self::DeferWeights(_) => Accumulation::Overwrite,
+        }
+    }
+
+    fn values(self) -> &'g mut [f32] {
+        match self {
+            Self::Add(values) | Self::Overwrite(values) | Self::DeferWeights(values) => values,
+        }
+    }
+}
+
 /// Whether the gradient at a network's input is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputGradient {
@@ -50,11 +65,9 @@ impl Network {
         input_gradient: InputGradient,
         tape: &'t mut Tape,
     ) -> &'t [f32] {
-        let (accumulation, defer_weights, gradients) = match gradients {
-            Gradients::Add(gradients) => (Accumulation::Add, false, gradients),
-            Gradients::Overwrite(gradients) => (Accumulation::Overwrite, false, gradients),
-            Gradients::DeferWeights(gradients) => (Accumulation::Overwrite, true, gradients),
-        };
+        let accumulation = gradients.accumulation();
+        let defer_weights = matches!(gradients, Gradients::DeferWeights(_));
+        let gradients = gradients.values();
         assert_eq!(
             gradients.len(),
             self.parameter_count(),

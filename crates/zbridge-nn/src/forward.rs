@@ -1,5 +1,6 @@
 //! The forward pass.
 
+use crate::kernels::batch_norm::BatchStatistics;
 use crate::kernels::elementwise;
 use crate::kernels::packed_weight::{Weight, weight_for};
 use crate::kernels::transpose::transpose_each;
@@ -8,7 +9,8 @@ use crate::layer_plan::LayerParameters;
 use crate::layers::{batch_norm, convolution, dropout, linear, transposed_convolution};
 use crate::network::Network;
 use crate::packed_weights::PackedWeights;
-use crate::tape::{Tape, resized};
+use crate::tape::{Scratch, Tape, resized};
+use zbridge_core::RandomStream;
 
 /// Whether a pass is part of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,41 +77,84 @@ impl Network {
         mode: Mode,
         tape: &mut Tape,
     ) {
-        let (below, from_here) = tape.outputs.split_at_mut(index);
-        let x: &[f32] = below.last().unwrap_or(&tape.input);
-        let (own, above) = from_here.split_at_mut(1);
-        let y = resized(&mut own[0], tape.rows * self.width_after(index));
+        let plan = self.plan(index);
+        let layer = LayerPass::of(tape, index, self.width_after(index));
         let LayerParameters { weight, bias, .. } = parameters;
         match &self.layers()[index] {
-            Layer::Linear { inputs, .. } => {
-                let space = &mut tape.scratch.packed_weight;
-                let weight =
-                    packed.unwrap_or_else(|| weight_for(tape.rows, weight, *inputs, space));
-                linear::forward(x, weight, bias, y);
-            }
+            Layer::Linear { inputs, .. } => layer.linear(*inputs, parameters, packed),
             Layer::Conv(conv) => {
-                convolution::forward(conv, x, weight, bias, y, &mut tape.scratch);
+                convolution::forward(conv, layer.x, weight, bias, layer.y, layer.scratch);
             }
             Layer::ConvTranspose(conv) => {
-                transposed_convolution::forward(conv, x, weight, bias, y, &mut tape.scratch);
+                transposed_convolution::forward(
+                    conv,
+                    layer.x,
+                    weight,
+                    bias,
+                    layer.y,
+                    layer.scratch,
+                );
             }
-            Layer::BatchNorm { .. } => {
-                let slope = self.plan(index).fused_leaky_slope;
-                let y = match slope {
-                    Some(_) => resized(&mut above[0], x.len()),
-                    None => y,
-                };
-                let statistics = &mut tape.statistics[index];
-                batch_norm::forward(statistics, mode, x, parameters, slope, y);
+            Layer::BatchNorm { .. } => layer.batch_norm(parameters, plan.fused_leaky_slope, mode),
+            Layer::LeakyRelu { .. } if plan.done_by_layer_below => {}
+            Layer::LeakyRelu { slope } => elementwise::leaky_relu(layer.x, *slope, layer.y),
+            Layer::Silu => elementwise::silu(layer.x, layer.y),
+            Layer::Dropout { rate } => layer.dropout(*rate, mode),
+            Layer::Transpose { rows, columns } => {
+                transpose_each(layer.x, *rows, *columns, layer.y);
             }
-            Layer::LeakyRelu { .. } if self.plan(index).done_by_layer_below => {}
-            Layer::LeakyRelu { slope } => elementwise::leaky_relu(x, *slope, y),
-            Layer::Silu => elementwise::silu(x, y),
-            Layer::Dropout { rate } => match (mode, &mut tape.dropout) {
-                (Mode::Training, Some(stream)) => dropout::forward(x, *rate, stream, y),
-                _ => y.copy_from_slice(x),
-            },
-            Layer::Transpose { rows, columns } => transpose_each(x, *rows, *columns, y),
+        }
+    }
+}
+
+/// What a layer reads and writes.
+struct LayerPass<'t> {
+    rows: usize,
+    x: &'t [f32],
+    y: &'t mut [f32],
+    /// The outputs of the layers above.
+    above: &'t mut [Vec<f32>],
+    statistics: &'t mut BatchStatistics,
+    scratch: &'t mut Scratch,
+    dropout: &'t mut Option<RandomStream>,
+}
+
+impl<'t> LayerPass<'t> {
+    fn of(tape: &'t mut Tape, index: usize, width: usize) -> Self {
+        let (below, from_here) = tape.outputs.split_at_mut(index);
+        let (own, above) = from_here.split_at_mut(1);
+        Self {
+            rows: tape.rows,
+            x: below.last().unwrap_or(&tape.input),
+            y: resized(&mut own[0], tape.rows * width),
+            above,
+            statistics: &mut tape.statistics[index],
+            scratch: &mut tape.scratch,
+            dropout: &mut tape.dropout,
+        }
+    }
+
+    fn linear(self, inputs: usize, parameters: LayerParameters<'_>, packed: Option<Weight<'_>>) {
+        let space = &mut self.scratch.packed_weight;
+        let weight =
+            packed.unwrap_or_else(|| weight_for(self.rows, parameters.weight, inputs, space));
+        linear::forward(self.x, weight, parameters.bias, self.y);
+    }
+
+    fn batch_norm(self, parameters: LayerParameters<'_>, leaky_slope: Option<f32>, mode: Mode) {
+        // With the activation, the output is that of the layer above. The own output is not needed
+        // in the backward pass, which computes it from `x`.
+        let y = match leaky_slope {
+            Some(_) => resized(&mut self.above[0], self.x.len()),
+            None => self.y,
+        };
+        batch_norm::forward(self.statistics, mode, self.x, parameters, leaky_slope, y);
+    }
+
+    fn dropout(self, rate: f32, mode: Mode) {
+        match (mode, self.dropout) {
+            (Mode::Training, Some(stream)) => dropout::forward(self.x, rate, stream, self.y),
+            _ => self.y.copy_from_slice(self.x),
         }
     }
 }

@@ -181,25 +181,7 @@ impl Gru {
             tape.states().len(),
             "gradient at the states"
         );
-        let mut gradient = std::mem::take(&mut tape.state_gradient);
-        gradient.clear();
-        gradient.resize(tape.state_size, 0.0);
-        let (rows, gates) = (tape.rows, 3 * self.units);
-        let steps = state_gradients.chunks_exact(tape.state_size).enumerate();
-        for (index, own_gradient) in steps.rev() {
-            for (sum, own) in gradient.iter_mut().zip(own_gradient) {
-                *sum += own;
-            }
-            let step = tape.step(index);
-            self.step_backward(step.before, step.gates, step.from_state, &mut gradient);
-            multiply(
-                &mut gradient,
-                Accumulation::Add,
-                Matrix::new(step.from_state, rows, gates),
-                Matrix::new(parameters.weight_state, gates, self.units),
-            );
-        }
-        tape.state_gradient = gradient;
+        self.backward_through_time(parameters.weight_state, state_gradients, tape);
         self.add_parameter_gradients(gradients, tape);
         self.input_gradient(parameters.weight_input, tape)
     }
@@ -213,6 +195,30 @@ impl Gru {
             &mut tape.packed_weight,
         );
         linear::forward(inputs, weight, parameters.bias_input, &mut tape.gates);
+    }
+
+    /// Turns the gates of all steps into their gradients, from the last step to the first.
+    fn backward_through_time(&self, weight: &[f32], state_gradients: &[f32], tape: &mut GruTape) {
+        let mut gradient = std::mem::take(&mut tape.state_gradient);
+        gradient.clear();
+        gradient.resize(tape.state_size, 0.0);
+        let (rows, gates) = (tape.rows, 3 * self.units);
+        let steps = state_gradients.chunks_exact(tape.state_size).enumerate();
+        for (index, own_gradient) in steps.rev() {
+            // A state is an output of its step, and an input of the next.
+            for (sum, own) in gradient.iter_mut().zip(own_gradient) {
+                *sum += own;
+            }
+            let step = tape.step(index);
+            self.step_backward(step.before, step.gates, step.from_state, &mut gradient);
+            multiply(
+                &mut gradient,
+                Accumulation::Add,
+                Matrix::new(step.from_state, rows, gates),
+                Matrix::new(weight, gates, self.units),
+            );
+        }
+        tape.state_gradient = gradient;
     }
 
     /// Computes the states after a step from what inputs and states add to the gates.

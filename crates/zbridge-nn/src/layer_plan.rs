@@ -50,6 +50,20 @@ impl LayerPlan {
     /// Returns the plan of each layer.
     pub(crate) fn of(layers: &[Layer], tensors: &[ParameterTensor]) -> Vec<Self> {
         let mut plans = vec![Self::default(); layers.len()];
+        Self::fuse(&mut plans, layers);
+        let mut start = 0;
+        for (index, plan) in plans.iter_mut().enumerate() {
+            plan.ranges.start = start;
+            for tensor in tensors.iter().filter(|tensor| tensor.layer == index) {
+                *plan.ranges.of_role(tensor.role) = tensor.range.clone();
+                start = tensor.range.end;
+            }
+        }
+        plans
+    }
+
+    /// Finds the layers a part of whose passes is done by a neighbour.
+    fn fuse(plans: &mut [Self], layers: &[Layer]) {
         for (index, pair) in layers.windows(2).enumerate() {
             match *pair {
                 [Layer::BatchNorm { .. }, Layer::LeakyRelu { slope }] => {
@@ -62,15 +76,6 @@ impl LayerPlan {
                 _ => {}
             }
         }
-        let mut start = 0;
-        for (index, plan) in plans.iter_mut().enumerate() {
-            plan.ranges.start = start;
-            for tensor in tensors.iter().filter(|tensor| tensor.layer == index) {
-                *plan.ranges.of_role(tensor.role) = tensor.range.clone();
-                start = tensor.range.end;
-            }
-        }
-        plans
     }
 }
 

@@ -66,11 +66,7 @@ impl Likelihood {
             }
             Self::Gaussian { sd } => gaussian_nats(sd, outputs, observation),
             Self::DiscretisedLogistic { scale, levels } => {
-                let bins = Bins::new(scale, levels);
-                let values = outputs.iter().zip(observation);
-                values
-                    .map(|(location, x)| bins.log_mass(*location, *x).nats)
-                    .sum()
+                Bins::new(scale, levels).log_likelihood_nats(outputs, observation)
             }
         }
     }
@@ -88,27 +84,11 @@ impl Likelihood {
                     .map(|(outputs, place)| categorical::backward(outputs, place, scale))
                     .sum()
             }
-            Self::Gaussian { sd } => {
-                let nats = gaussian_nats(sd, outputs, observation);
-                let precision = scale / (sd * sd);
-                for (output, x) in outputs.iter_mut().zip(observation) {
-                    *output = precision * (*output - x);
-                }
-                nats
-            }
+            Self::Gaussian { sd } => gaussian_backward(sd, outputs, observation, scale),
             Self::DiscretisedLogistic {
                 scale: width,
                 levels,
-            } => {
-                let bins = Bins::new(width, levels);
-                let mut nats = 0.0;
-                for (output, x) in outputs.iter_mut().zip(observation) {
-                    let mass = bins.log_mass(*output, *x);
-                    nats += mass.nats;
-                    *output = -scale * mass.slope;
-                }
-                nats
-            }
+            } => Bins::new(width, levels).backward(outputs, observation, scale),
         }
     }
 
@@ -143,6 +123,15 @@ fn gaussian_nats(sd: f32, means: &[f32], observation: &[f32]) -> f32 {
         .sum();
     let log_normaliser = 0.5 * std::f32::consts::TAU.ln() + sd.ln();
     -0.5 * squares / (sd * sd) - log_normaliser * means.len() as f32
+}
+
+fn gaussian_backward(sd: f32, outputs: &mut [f32], observation: &[f32], scale: f32) -> f32 {
+    let nats = gaussian_nats(sd, outputs, observation);
+    let precision = scale / (sd * sd);
+    for (output, x) in outputs.iter_mut().zip(observation) {
+        *output = precision * (*output - x);
+    }
+    nats
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ pub(super) struct Bins {
 }
 
 /// The log mass of a bin, and its derivative by the location.
-#[derive(Clone, Copy)]
-pub(super) struct LogMass {
-    pub(super) nats: f32,
-    pub(super) slope: f32,
+#[derive(Clone, Copy, Default)]
+struct LogMass {
+    nats: f32,
+    slope: f32,
 }
 
 impl Bins {
@@ -23,51 +23,50 @@ impl Bins {
         }
     }
 
+    pub(super) fn log_likelihood_nats(&self, locations: &[f32], observation: &[f32]) -> f32 {
+        let values = locations.iter().zip(observation);
+        values
+            .map(|(location, x)| self.log_mass(*location, *x).nats)
+            .sum()
+    }
+
+    /// Returns the same, and turns the locations into the gradient of −scale · log p.
+    pub(super) fn backward(&self, locations: &mut [f32], observation: &[f32], scale: f32) -> f32 {
+        let mut nats = 0.0;
+        for (location, x) in locations.iter_mut().zip(observation) {
+            let mass = self.log_mass(*location, *x);
+            nats += mass.nats;
+            *location = -scale * mass.slope;
+        }
+        nats
+    }
+
     /// Returns the log mass in the bin around `x`, a level in 0..=1.
     ///
     /// With the edges a < b of the bin in units of the scale, the mass is
     /// σ(b) − σ(a) = σ(b) σ(−a) (1 − e^(a−b)). The product does not cancel where both σ are near 0
     /// or near 1.
-    pub(super) fn log_mass(&self, location: f32, x: f32) -> LogMass {
+    fn log_mass(&self, location: f32, x: f32) -> LogMass {
         let edge = |at: f32| (at - location) / self.scale;
         let (below, above) = (edge(x - self.half_width), edge(x + self.half_width));
         // The outermost bins are unbounded: one factor is 1.
         let lowest = x - self.half_width <= 0.0;
         let highest = x + self.half_width >= 1.0;
-        let right = if highest {
-            LogMass::OF_ALL
-        } else {
-            LogMass {
-                nats: log_sigmoid(above),
-                slope: sigmoid(-above),
-            }
-        };
-        let left = if lowest {
-            LogMass::OF_ALL
-        } else {
-            LogMass {
-                nats: log_sigmoid(-below),
-                slope: sigmoid(below),
-            }
-        };
-        let inner_nats = if lowest || highest {
-            0.0
-        } else {
-            (-(below - above).exp()).ln_1p()
-        };
-        LogMass {
-            nats: right.nats + left.nats + inner_nats,
-            slope: (left.slope - right.slope) / self.scale,
+        let mut mass = LogMass::default();
+        if !highest {
+            mass.nats += log_sigmoid(above);
+            mass.slope -= sigmoid(-above);
         }
+        if !lowest {
+            mass.nats += log_sigmoid(-below);
+            mass.slope += sigmoid(below);
+        }
+        if !lowest && !highest {
+            mass.nats += (-(below - above).exp()).ln_1p();
+        }
+        mass.slope /= self.scale;
+        mass
     }
-}
-
-impl LogMass {
-    /// Of the whole distribution.
-    const OF_ALL: Self = Self {
-        nats: 0.0,
-        slope: 0.0,
-    };
 }
 
 fn log_sigmoid(x: f32) -> f32 {

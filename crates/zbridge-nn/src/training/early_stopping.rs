@@ -46,6 +46,30 @@ impl<F> EarlyStopping<F> {
         }
     }
 
+    /// Keeps the parameters if they are the best so far; ends the training if none have been for
+    /// too long.
+    fn compare(
+        &mut self,
+        held_out_nats: f64,
+        steps_done: usize,
+        parameters: &[f32],
+    ) -> ControlFlow<()> {
+        if self.best().is_none_or(|(best, _)| held_out_nats < best) {
+            self.best = Some(Best {
+                held_out_nats,
+                steps_done,
+                parameters: parameters.to_vec(),
+            });
+            self.evaluations_since_best = 0;
+            return ControlFlow::Continue(());
+        }
+        self.evaluations_since_best += 1;
+        match self.evaluations_since_best < self.patience {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    }
+
     /// Returns the best held-out objective so far, in nats, and the steps that were done then;
     /// `None` before the first evaluation.
     pub fn best(&self) -> Option<(f64, usize)> {
@@ -74,20 +98,7 @@ where
             };
             return Err(diverged.into());
         }
-        if self.best().is_none_or(|(best, _)| held_out_nats < best) {
-            self.best = Some(Best {
-                held_out_nats,
-                steps_done,
-                parameters: trainee.parameters().to_vec(),
-            });
-            self.evaluations_since_best = 0;
-            return Ok(ControlFlow::Continue(()));
-        }
-        self.evaluations_since_best += 1;
-        Ok(match self.evaluations_since_best < self.patience {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
-        })
+        Ok(self.compare(held_out_nats, steps_done, trainee.parameters()))
     }
 
     fn finished(&mut self, trainee: &mut T) {

@@ -214,7 +214,7 @@ impl Trainer {
                 value: objective_nats,
             });
         }
-        let report = StepReport {
+        Ok(StepReport {
             position: self.position(),
             steps_done: step + 1,
             steps_per_epoch: self.sampler.batches_per_epoch(),
@@ -222,13 +222,19 @@ impl Trainer {
             rows,
             learning_rate,
             objective_nats,
-            epoch_objective_nats: self.epoch.add(objective_nats, rows),
-        };
-        if report.epoch_ended() {
-            self.epoch_objectives.push(report.epoch_objective_nats);
+            epoch_objective_nats: self.add_to_epoch(objective_nats, rows),
+        })
+    }
+
+    /// Returns the mean objective of a row since this run began the epoch, this batch among them.
+    fn add_to_epoch(&mut self, objective_nats: f64, rows: usize) -> f64 {
+        let mean = self.epoch.add(objective_nats, rows);
+        let epoch_ended = self.position().step == 0;
+        if epoch_ended {
+            self.epoch_objectives.push(mean);
             self.epoch = EpochTotal::default();
         }
-        Ok(report)
+        mean
     }
 }
 
