@@ -1,7 +1,7 @@
 //! Parts of a dataset as they are typed.
 
 use clap::ValueEnum;
-use zbridge_data::Split;
+use zbridge_datasets::Split;
 
 /// A part of a dataset.
 #[derive(Debug, Clone, Copy, ValueEnum)]

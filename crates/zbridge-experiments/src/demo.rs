@@ -142,7 +142,7 @@ pub fn run(
     let image = request
         .image
         .as_deref()
-        .map(zbridge_data::read_image)
+        .map(zbridge_datasets::read_digit)
         .transpose()?;
     let (image_model, label_model) = (MNIST_IMAGE.vae()?, MNIST_LABEL.vae()?);
     zbridge_tasks::make_folder(&request.out)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use zbridge_assets::MNIST_LABEL;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
 use zbridge_core::{LatentModel, Latents, Observations, Posterior, RandomStream};
-use zbridge_data::MnistSplit;
+use zbridge_datasets::MnistSplit;
 use zbridge_eval::{
     BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
 };

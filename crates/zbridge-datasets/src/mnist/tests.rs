@@ -97,7 +97,11 @@ fn real_folder() -> Option<PathBuf> {
         return Some(folder);
     }
     // The harness hides what a passing test prints with `eprintln`.
-    _ = writeln!(std::io::stderr(), "skipped: no MNIST at {}", folder.display());
+    _ = writeln!(
+        std::io::stderr(),
+        "skipped: no MNIST at {}",
+        folder.display()
+    );
     None
 }
 

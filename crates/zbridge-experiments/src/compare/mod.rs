@@ -10,6 +10,7 @@ pub use results::{BridgeLikelihood, ImageLikelihoods, LabelPoint, Standing};
 use crate::digits::{Digits, Draws, Pixels};
 use crate::points::stored_or;
 use published::M1_TSVM;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +18,8 @@ use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig};
-use zbridge_core::{Estimate, LatentModel};
-use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
+use zbridge_core::{Estimate, LatentModel, Progress};
+use zbridge_datasets::{Mnist, MnistSplit, Split, locate_or_download_mnist};
 use zbridge_eval::TargetEstimate;
 use zbridge_tasks::measures::{ImageToLabel, image_to_label, row_order};
 use zbridge_tasks::training::LogMarginal;
@@ -78,12 +79,14 @@ pub fn compare(
         )));
     }
     zbridge_tasks::make_folder(&request.out.join("points"))?;
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe(
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        );
-    })?;
+    let observer = |progress: &Progress<'_>| {
+        let share = progress.done as f64 / progress.total.max(1) as f64;
+        match observe("download MNIST", share) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    };
+    let folder = locate_or_download_mnist(request.data.as_deref(), &observer)?;
     observe("read MNIST", 0.0);
     let comparison = Comparing {
         request,

@@ -3,12 +3,14 @@
 use super::modality::{Modality, Rows};
 use super::readers::{CaptionReader, ClassReader, DigitReader, SceneReader, SpeechReader};
 use super::{ExperimentRequest, Ground};
+use std::ops::ControlFlow;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_LABEL;
-use zbridge_core::{DiagonalGaussian, EventKind, LatentModel, Observations, RandomStream};
-use zbridge_data::scenes::{Attributes, Level, Scene, captions_of, pictures, scenes};
-use zbridge_data::{Mnist, MnistSplit, locate_or_download};
-use zbridge_sound::SpokenDigits;
+use zbridge_core::{
+    DiagonalGaussian, EventKind, LatentModel, Observations, Progress, RandomStream,
+};
+use zbridge_datasets::scenes::{Attributes, Level, Scene, captions_of, pictures, scenes};
+use zbridge_datasets::{Mnist, MnistSplit, SpokenDigits, locate_or_download_mnist};
 use zbridge_tasks::measures::Judge;
 use zbridge_tasks::{Error, open_model};
 
@@ -28,12 +30,14 @@ pub(super) fn mnist(
     request: &ExperimentRequest,
     observe: &(dyn Fn(&str, f64) -> bool + Sync),
 ) -> Result<Mnist, Error> {
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe(
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        );
-    })?;
+    let observer = |progress: &Progress<'_>| {
+        let share = progress.done as f64 / progress.total.max(1) as f64;
+        match observe("download MNIST", share) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    };
+    let folder = locate_or_download_mnist(request.data.as_deref(), &observer)?;
     Ok(Mnist::load_both(&folder)?)
 }
 

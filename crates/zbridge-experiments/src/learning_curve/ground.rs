@@ -10,7 +10,7 @@ use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap};
 use zbridge_core::{DiagonalGaussian, Estimate, Observations, RandomStream};
-use zbridge_data::MnistSplit;
+use zbridge_datasets::MnistSplit;
 use zbridge_eval::{diversity, frechet_distance};
 use zbridge_tasks::measures::{image_to_label, images_of_labels, label_to_image, row_order};
 use zbridge_tasks::{Error, open_model};

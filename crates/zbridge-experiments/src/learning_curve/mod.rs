@@ -8,10 +8,12 @@ mod results;
 pub use results::{Curve, Limits, Point, SeedPoint};
 
 use ground::Ground;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge_bridge::BridgeConfig;
-use zbridge_data::{Mnist, Split, locate_or_download};
+use zbridge_core::Progress;
+use zbridge_datasets::{Mnist, Split, locate_or_download_mnist};
 use zbridge_tasks::Error;
 
 /// What is to be measured.
@@ -56,12 +58,14 @@ pub fn learning_curve(
     let start = Instant::now();
     check(request)?;
     zbridge_tasks::make_folder(&request.out.join("points"))?;
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe(
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        );
-    })?;
+    let observer = |progress: &Progress<'_>| {
+        let share = progress.done as f64 / progress.total.max(1) as f64;
+        match observe("download MNIST", share) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    };
+    let folder = locate_or_download_mnist(request.data.as_deref(), &observer)?;
     observe("read and encode MNIST", 0.0);
     let (train, test) = (
         Mnist::load(&folder, Split::Train)?,

@@ -10,7 +10,7 @@ use std::time::Instant;
 use zbridge_assets::{Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
 use zbridge_bridge::{Bridge, BridgeConfig, FitData};
 use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
-use zbridge_data::MnistSplit;
+use zbridge_datasets::MnistSplit;
 use zbridge_eval::diversity;
 use zbridge_models::Vae;
 use zbridge_tasks::Error;

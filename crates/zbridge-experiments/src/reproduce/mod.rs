@@ -11,9 +11,11 @@ mod tables;
 pub use results::{BridgeResult, Likelihoods, Results, SeedFigures};
 
 use experiment::Experiment;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
-use zbridge_data::{Mnist, Split, locate_or_download};
+use zbridge_core::Progress;
+use zbridge_datasets::{Mnist, Split, locate_or_download_mnist};
 use zbridge_tasks::Error;
 
 /// What is to be reproduced, and how thoroughly.
@@ -94,12 +96,12 @@ pub fn reproduce(
 ) -> Result<Results, Error> {
     let start = Instant::now();
     zbridge_tasks::make_folder(&request.out)?;
-    let folder = locate_or_download(request.data.as_deref(), &mut |progress| {
-        observe((
-            "download MNIST",
-            progress.received as f64 / progress.total.max(1) as f64,
-        ));
-    })?;
+    let observer = |progress: &Progress<'_>| {
+        let share = progress.done as f64 / progress.total.max(1) as f64;
+        observe(("download MNIST", share));
+        ControlFlow::Continue(())
+    };
+    let folder = locate_or_download_mnist(request.data.as_deref(), &observer)?;
     observe(("read and encode MNIST", 0.0));
     let test = Mnist::load(&folder, Split::Test)?;
     let experiment = Experiment::prepare(&test, request)?;
