@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 use zbridge::{DiagonalGaussian, Latents, RandomStream};
-use zbridge_data::{Array, LatentsFile, Precision};
+use zbridge_data::{LatentsFile, Precision, read_npy};
 
 /// `folder_with_data` with `x.safetensors`, `y.safetensors` and `a.bridge` made from it.
 fn folder_with_bridge() -> TempDir {
@@ -198,7 +198,7 @@ fn generated_arrays_have_the_promised_shapes() {
 fn shards_together_are_what_one_run_writes() {
     let folder = folder_with_bridge();
     let latents = |name: &str| LatentsFile::read(&folder.path().join(name)).unwrap();
-    let array = |name: &str| Array::read(&folder.path().join(name)).unwrap().values;
+    let array = |name: &str| read_npy(&folder.path().join(name)).unwrap();
     let encode = |shard: &str, augment: &str, out: &str| {
         let encode = [
             "encode",

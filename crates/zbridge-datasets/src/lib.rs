@@ -15,7 +15,6 @@
 #![forbid(unsafe_code)]
 
 mod augment;
-mod digest;
 mod download;
 mod error;
 mod mnist;

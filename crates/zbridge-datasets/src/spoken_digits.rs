@@ -1,7 +1,7 @@
-use crate::{DatasetError, digest};
+use crate::DatasetError;
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use zbridge_core::Spectrogram;
+use zbridge_core::{Spectrogram, hexadecimal};
 use zbridge_sound::{Recordings, wav_files};
 
 /// Spoken digits: recordings whose names say the digit, the speaker and a number.
@@ -84,7 +84,7 @@ impl SpokenDigits {
         for value in self.recordings.sounds.values() {
             hash.update(value.to_le_bytes());
         }
-        digest::finish(hash)
+        hexadecimal(&hash.finalize())
     }
 }
 

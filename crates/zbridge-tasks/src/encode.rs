@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_core::{DiagonalGaussian, Observations, Posterior, RandomStream};
-use zbridge_data::{LatentsFile, Precision, Split, augmented};
+use zbridge_data::{LatentsFile, Precision};
+use zbridge_datasets::{Split, augmented_views};
 
 /// What is to be encoded.
 #[derive(Debug, Clone)]
@@ -215,16 +216,16 @@ fn views(
     let mut seen = Vec::new();
     for first in (0..observations.rows()).step_by(ROWS_AT_ONCE) {
         let rows: Vec<usize> = (first..observations.rows().min(first + ROWS_AT_ONCE)).collect();
-        let looks = augmented(
+        let views = augmented_views(
             &observations.select(&rows),
             request.augment,
             &stream.child((offset + first) as u64),
-        );
+        )?;
         seen.push(
             request
                 .model
                 .model
-                .posterior(&looks)?
+                .posterior(&views)?
                 .moments()
                 .into_owned(),
         );

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use zbridge_bridge::BridgeError;
 use zbridge_core::{DensityError, Interrupted, LatentModelError, ShapeError, VocabularyError};
 use zbridge_data::DataError;
+use zbridge_datasets::DatasetError;
 use zbridge_eval::EvalError;
 use zbridge_foreign::ForeignError;
 use zbridge_models::ModelError;
@@ -37,6 +38,9 @@ pub enum Error {
     /// Data could not be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set could not be found, downloaded or read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// A model of another program could not be opened.
     #[error(transparent)]
     Foreign(#[from] ForeignError),
@@ -192,6 +196,9 @@ impl Error {
             Self::Model(error) => of_model(error),
             Self::Network(error) => of_network(error),
             Self::Data(error) => of_data(error),
+            Self::Dataset(DatasetError::Interrupted(_)) => Failure::Interrupted,
+            Self::Dataset(error) if error.is_bad_input() => Failure::BadData,
+            Self::Dataset(_) => Failure::General,
             Self::Bridge(error) => of_bridge(error),
             Self::Eval(EvalError::Setting { .. })
             | Self::Usage { .. }
@@ -256,10 +263,9 @@ fn of_network(error: &NnError) -> Failure {
 }
 
 fn of_data(error: &DataError) -> Failure {
-    match error {
-        DataError::Download { .. } | DataError::NoCacheFolder => Failure::General,
-        error if error.is_bad_input() => Failure::BadData,
-        _ => Failure::General,
+    match error.is_bad_input() {
+        true => Failure::BadData,
+        false => Failure::General,
     }
 }
 
@@ -281,6 +287,7 @@ fn of_bridge(error: &BridgeError) -> Failure {
 mod tests {
     use super::*;
     use std::io;
+    use zbridge_data::FileError;
 
     fn code(error: impl Into<Error>) -> u8 {
         error.into().failure().exit_code()
@@ -306,17 +313,11 @@ mod tests {
         assert_eq!(code(io_error("read it")), 3);
         assert_eq!(code(ModelError::from(io_error("write it"))), 1);
         assert_eq!(
-            code(DataError::Read {
-                path: "a".into(),
-                reason: io::ErrorKind::NotFound.into()
-            }),
+            code(FileError::Read(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             3
         );
         assert_eq!(
-            code(DataError::Write {
-                path: "a".into(),
-                reason: io::ErrorKind::NotFound.into()
-            }),
+            code(FileError::Write(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             1
         );
         assert_eq!(code(ShapeError::Empty { what: "the pairs" }), 3);

@@ -17,7 +17,8 @@ use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_bridge::{Bridge, Conditional, Direction};
 use zbridge_core::{EventKind, Latents, Observations, Posterior, RandomStream};
-use zbridge_data::{DataError, GeneratedLatents, LatentsStream, Split, write_npy_rows};
+use zbridge_data::{DataError, GeneratedLatents, LatentsStream, write_npy_rows};
+use zbridge_datasets::Split;
 
 /// What is to be generated.
 #[derive(Debug, Clone)]

@@ -5,10 +5,13 @@ use std::path::Path;
 use zbridge::GivenModel;
 use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
 use zbridge_data::{
-    Array, DataError, Mnist, Split, TextLines, image_folder, picture_folder, read_class_ids,
-    read_image, read_picture,
+    DataError, FileError, ImageError, TextLines, read_npy, read_npy_classes, read_png,
+    read_png_folder,
 };
-use zbridge_sound::{Recordings, SoundError, SpokenDigits};
+use zbridge_datasets::{
+    DatasetError, Mnist, Split, SpokenDigits, locate_mnist, read_digit, read_digit_folder,
+};
+use zbridge_sound::Recordings;
 
 /// Observations with the id of each and, where known, its class.
 pub(crate) struct Input {
@@ -38,11 +41,9 @@ impl Input {
         match (event, extension.as_str()) {
             (_, "npy") => Self::array(data, model),
             (EventKind::Image { .. }, "png") if is_digit(event) => {
-                Ok(Self::numbered(read_image(data)?, None))
+                Ok(Self::numbered(read_digit(data)?, None))
             }
-            (EventKind::Image { .. }, "png") => {
-                Ok(Self::numbered(read_picture(data, event)?, None))
-            }
+            (EventKind::Image { .. }, "png") => Ok(Self::numbered(read_png(data, event)?, None)),
             (EventKind::Sound(kind), "wav") => {
                 Ok(Self::numbered(Recordings::read_one(data, kind)?, None))
             }
@@ -79,7 +80,7 @@ impl Input {
                     digest,
                 })
             }
-            Err(SoundError::Name { .. }) => {
+            Err(DatasetError::RecordingName { .. }) => {
                 let Recordings { ids, sounds } = Recordings::read(folder, kind)?;
                 Ok(Self {
                     ids,
@@ -117,7 +118,7 @@ impl Input {
 
     fn array(data: &Path, model: &GivenModel) -> Result<Self, Error> {
         if let Some(classes) = model.classes() {
-            let labels = read_class_ids(data, classes)?;
+            let labels = read_npy_classes(data, classes)?;
             return Ok(Self::numbered(
                 Observations::one_hot(&labels, classes)?,
                 Some(labels),
@@ -130,14 +131,14 @@ impl Input {
     }
 
     fn folder(data: &Path, split: Split, model: &GivenModel) -> Result<Self, Error> {
-        match zbridge_data::locate(Some(data)).or_else(|error| {
+        match locate_mnist(Some(data)).or_else(|error| {
             Mnist::load(data, split)
                 .map(|_| data.to_owned())
                 .map_err(|_| error)
         }) {
             Ok(folder) => Self::mnist(&folder, split, model),
             Err(_) if model.is_image() && !is_digit(model.model.event()) => {
-                let (ids, observations) = picture_folder(data, model.model.event())?;
+                let (ids, observations) = read_png_folder(data, model.model.event())?;
                 Ok(Self {
                     ids,
                     observations,
@@ -145,14 +146,14 @@ impl Input {
                     digest: None,
                 })
             }
-            Err(not_mnist) if model.is_image() => match image_folder(data) {
+            Err(not_mnist) if model.is_image() => match read_digit_folder(data) {
                 Ok((ids, observations)) => Ok(Self {
                     ids,
                     observations,
                     labels: None,
                     digest: None,
                 }),
-                Err(DataError::NoImages { .. }) => Err(not_mnist.into()),
+                Err(DatasetError::Data(error)) if has_no_images(&error) => Err(not_mnist.into()),
                 Err(error) => Err(error.into()),
             },
             Err(error) => Err(error.into()),
@@ -212,19 +213,24 @@ fn is_digit(event: &EventKind) -> bool {
 
 /// The observations in an `.npy`; images in 0..1 or 0..255.
 fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error> {
-    let array = Array::read(path)?;
-    array.expect_finite(path)?;
-    if array.values.is_empty() || !holds(&array.shape, event) {
+    let array = read_npy(path)?;
+    if array.is_empty() || !holds(array.shape(), event) {
         let reason = format!(
             "has shape {:?} where [n, {}] is needed",
-            array.shape,
+            array.shape(),
             joined(&event.shape())
         );
         return Err(Error::bad_file(path, reason));
     }
-    let scale = PixelRange::of(&array.values).scale(path, event)?;
-    let values = array.values.iter().map(|value| value * scale).collect();
+    let (values, _) = array.into_raw_vec_and_offset();
+    let scale = PixelRange::of(&values).scale(path, event)?;
+    let values = values.into_iter().map(|value| value * scale).collect();
     Ok(Observations::new(values, event.clone())?)
+}
+
+fn has_no_images(error: &DataError) -> bool {
+    let fault = error.fault();
+    matches!(fault, Some(FileError::Image(ImageError::EmptyFolder)))
 }
 
 /// Whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]`

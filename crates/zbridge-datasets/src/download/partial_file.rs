@@ -1,10 +1,10 @@
 use super::RemoteFile;
-use crate::digest;
 use crate::{DatasetError, DownloadError};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use zbridge_core::hexadecimal;
 use zbridge_data::FileError;
 
 /// The unfinished file `NAME.part`, locked against other processes.
@@ -64,7 +64,7 @@ impl<'a> PartialFile<'a> {
         self.handle.seek(SeekFrom::Start(0))?;
         loop {
             match self.handle.read(&mut piece)? {
-                0 => return Ok(digest::finish(hash)),
+                0 => return Ok(hexadecimal(&hash.finalize())),
                 count => hash.update(&piece[..count]),
             }
         }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::digest;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +7,7 @@ use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use zbridge_core::{Progress, Unobserved};
+use zbridge_core::{Progress, Unobserved, hexadecimal};
 
 /// Returns whether the program that downloads is there; says so if not.
 fn has_curl() -> bool {
@@ -30,9 +29,7 @@ fn content() -> Vec<u8> {
 }
 
 fn remote() -> RemoteFile {
-    let mut hash = Sha256::new();
-    hash.update(content());
-    let sha256 = digest::finish(hash);
+    let sha256 = hexadecimal(&Sha256::digest(content()));
     RemoteFile {
         name: "digits.gz",
         bytes: BYTES,

@@ -1,9 +1,9 @@
 use super::source::{NamedBy, find_files};
-use crate::{DatasetError, digest};
+use crate::DatasetError;
 use ndarray::{Array1, Array3};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use zbridge_core::{EventKind, Observations};
+use zbridge_core::{EventKind, Observations, hexadecimal};
 use zbridge_data::{ArrayError, DataError, Idx, RowsError};
 
 /// Pixels of a side.
@@ -114,7 +114,7 @@ impl MnistSplit {
         let mut hash = Sha256::new();
         hash.update(images);
         hash.update(self.labels());
-        digest::finish(hash)
+        hexadecimal(&hash.finalize())
     }
 }
 

@@ -3,11 +3,11 @@
 use super::modality::Reader;
 use std::path::Path;
 use zbridge_core::{EventKind, Observations, RandomStream};
-use zbridge_data::scenes::{Attribute, Attributes, Level, read_captions};
+use zbridge_datasets::scenes::{Attribute, Attributes, Level, read_captions};
 use zbridge_eval::classify;
 use zbridge_models::Classifier;
 use zbridge_nn::WeightsFile;
-use zbridge_sound::{spectrogram, to_waveforms};
+use zbridge_sound::{SoundError, spectrogram, to_waveforms};
 use zbridge_tasks::Error;
 use zbridge_tasks::measures::Judge;
 use zbridge_tasks::words::percent;
@@ -100,10 +100,14 @@ fn heard(observations: &Observations) -> Result<Observations, Error> {
     );
     let mut values = Vec::with_capacity(observations.values().len());
     for sound in &sounds {
-        // A sound without any energy is silence, which says nothing.
-        values.extend(
-            spectrogram(sound, kind).unwrap_or_else(|_| vec![0.0; observations.kind().size()]),
-        );
+        match spectrogram(sound, kind) {
+            Ok(levels) => values.extend(levels),
+            // A sound without any energy is silence, which says nothing.
+            Err(SoundError::Silent { .. }) => {
+                values.resize(values.len() + observations.kind().size(), 0.0);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(Observations::new(values, observations.kind().clone())?)
 }
@@ -134,7 +138,7 @@ impl SceneReader {
     pub(super) fn open(folder: &Path, level: Level) -> Result<Self, Error> {
         let open = |attribute: &Attribute| {
             let path = folder.join(format!("scene-judge-{}.safetensors", attribute.name()));
-            judge_in(&path, &zbridge_data::scenes::PICTURE)
+            judge_in(&path, &zbridge_datasets::scenes::PICTURE)
         };
         Ok(Self {
             level,
