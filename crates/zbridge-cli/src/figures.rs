@@ -60,7 +60,7 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
                 let (size, nats) = (log_p_x.effective_sample_size, log_p_x.nats);
                 format!(
                     "held-out log p(x) {} nats, {} images × {} draws; effective sample size {:.0} in the median, below 10 for {:.1} %",
-                    estimate(&nats), nats.count, log_p_x.draws, size.median, 100.0 * size.low_ess_share
+                    estimate(&nats), nats.count, log_p_x.draws, size.median, 100.0 * size.low_share
                 )
             }));
             lines

@@ -1,9 +1,10 @@
 //! MNIST across its two given models: what every experiment on it starts from.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use zbridge_assets::MNIST_LABEL;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
-use zbridge_core::{LatentModel, Latents, Observations, Posterior, RandomStream};
+use zbridge_core::{LatentModel, Latents, Observations, Posterior, Progress, RandomStream};
 use zbridge_data::MnistSplit;
 use zbridge_eval::{
     BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
@@ -163,7 +164,10 @@ impl Digits {
             &posterior.moments(),
             &targets,
             &settings,
-            progress,
+            &|estimation: &Progress<'_>| {
+                progress(estimation.done as usize);
+                ControlFlow::Continue(())
+            },
         )?)
     }
 }

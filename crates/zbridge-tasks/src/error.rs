@@ -193,6 +193,7 @@ impl Error {
             Self::Network(error) => of_network(error),
             Self::Data(error) => of_data(error),
             Self::Bridge(error) => of_bridge(error),
+            Self::Eval(EvalError::Interrupted(_)) => Failure::Interrupted,
             Self::Eval(EvalError::Setting { .. })
             | Self::Usage { .. }
             | Self::UnknownModel { .. } => Failure::Usage,
@@ -231,7 +232,9 @@ fn of_library(error: &zbridge::Error) -> Failure {
         zbridge::Error::Model(error) => of_model(error),
         zbridge::Error::Weights(error) => of_network(error),
         zbridge::Error::Evaluation(EvalError::Setting { .. }) => Failure::Usage,
-        zbridge::Error::Interrupted(_) => Failure::Interrupted,
+        zbridge::Error::Evaluation(EvalError::Interrupted(_)) | zbridge::Error::Interrupted(_) => {
+            Failure::Interrupted
+        }
         _ => Failure::BadData,
     }
 }

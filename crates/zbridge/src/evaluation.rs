@@ -90,7 +90,7 @@ impl DirectionFigures {
         let pairs = LatentPairs::draw(source, target, seed)?;
         let log_density = density.given(pairs.sources())?.log_prob(pairs.targets())?;
         let few_pairs = pairs.at_most(MOST_CROSSED_PAIRS, seed)?;
-        let crossed = CrossDensities::of(density, &few_pairs, &|_| ())?;
+        let crossed = CrossDensities::of(density, &few_pairs, observer)?;
         let gain = crossed.gain();
         let ranked_pairs = pairs.at_most(MOST_RANKED_PAIRS, seed)?;
         let ranking = PitSettings {
@@ -103,7 +103,7 @@ impl DirectionFigures {
             gain_over_marginal_nats: gain.gain_nats,
             gain_ceiling_nats: gain.ceiling_nats,
             retrieval: crossed.retrieve_targets(),
-            calibration: PitCalibration::of(density, &ranked_pairs, &ranking, &|_| ())?,
+            calibration: PitCalibration::of(density, &ranked_pairs, &ranking, observer)?,
         })
     }
 }

@@ -260,12 +260,12 @@ fn warnings(standing: &Standing) -> Vec<String> {
             ..
         } = &found.log_p_x;
         let given = found.bridges.first()?.effective_sample_size;
-        (own.low_ess_share > 0.05 || given.low_ess_share > 0.05).then(|| {
+        (own.low_share > 0.05 || given.low_share > 0.05).then(|| {
             format!(
                 "{name}: fewer than ten of the {draws} draws carry log p(x) for {:.0} % of the images (median {:.0}), and log p(x|y) with 256 pairs for {:.0} % (median {:.0}). Such estimates are too low on average, so the true figures are, if anything, higher.",
-                100.0 * own.low_ess_share,
+                100.0 * own.low_share,
                 own.median,
-                100.0 * given.low_ess_share,
+                100.0 * given.low_share,
                 given.median
             )
         })

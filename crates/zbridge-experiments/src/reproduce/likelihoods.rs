@@ -3,11 +3,12 @@
 use super::Stage;
 use super::experiment::{Experiment, Given};
 use super::results::{GivenResult, Likelihoods};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::ControlFlow;
 use zbridge::translate;
 use zbridge_bridge::Bridge;
 use zbridge_core::{
-    DiagonalGaussian, Estimate, LatentModel, Observations, Posterior, RandomStream,
+    DiagonalGaussian, Estimate, LatentModel, Observations, Posterior, Progress, RandomStream,
+    Unobserved,
 };
 use zbridge_eval::{
     ConditionalTarget, ImportanceSettings, PriorTarget, TargetDensity, importance_sampled,
@@ -59,18 +60,16 @@ pub(super) fn bridge_likelihoods(
     let targets: Vec<&dyn TargetDensity> = std::iter::once(&prior as &dyn TargetDensity)
         .chain(conditionals.iter().map(|c| c as _))
         .collect();
-    let done = AtomicUsize::new(0);
     let estimates = importance_sampled(
         model,
         &images,
         &posterior.moments(),
         &targets,
         &settings,
-        &|images_done| {
-            let done = done
-                .fetch_max(images_done, Ordering::Relaxed)
-                .max(images_done);
-            observe((given.name, done as f64 / given.rows.len() as f64));
+        &|estimation: &Progress<'_>| {
+            let share = estimation.done as f64 / given.rows.len() as f64;
+            observe((given.name, share));
+            ControlFlow::Continue(())
         },
     )?;
     let (marginal, conditionals_estimated) = (&estimates[0], &estimates[1..]);
@@ -89,7 +88,7 @@ pub(super) fn bridge_likelihoods(
             "naive estimates",
             likelihoods.len() as f64 / bridges.len() as f64,
         ));
-        let naive = naive_monte_carlo(model, &images, target, &naive, &|_| ())?;
+        let naive = naive_monte_carlo(model, &images, target, &naive, &Unobserved)?;
         let rows = |value: &dyn Fn(usize) -> f64| {
             Estimate::of(at.held_out.iter().map(|&place| value(place)))
         };
@@ -139,7 +138,7 @@ pub(super) fn given_marginal(
         &posterior.moments(),
         &[&prior],
         &settings,
-        &|_| (),
+        &Unobserved,
     )?;
     Ok(LogMarginal::of(&estimates[0]))
 }

@@ -135,7 +135,7 @@ fn variety(results: &Results) -> String {
 
 fn effective_draws(results: &Results) -> String {
     let share = |found: &zbridge_tasks::training::LogMarginal| {
-        100.0 * found.effective_sample_size.low_ess_share
+        100.0 * found.effective_sample_size.low_share
     };
     let bridge = results.bridges[0]
         .likelihoods

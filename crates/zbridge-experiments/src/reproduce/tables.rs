@@ -103,7 +103,7 @@ pub(super) fn images(results: &Results) -> Table {
 fn sizes(found: &LogMarginal) -> [Cell; 3] {
     [
         Cell::number(found.effective_sample_size.median, 1),
-        Cell::number(100.0 * found.effective_sample_size.low_ess_share, 1),
+        Cell::number(100.0 * found.effective_sample_size.low_share, 1),
         Cell::count(found.nats.count),
     ]
 }

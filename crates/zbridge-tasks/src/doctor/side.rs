@@ -2,7 +2,7 @@ use super::finding::{Finding, Severity};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use zbridge_data::{Examination, LatentsFile};
-use zbridge_eval::LatentHealth;
+use zbridge_eval::{FarthestMean, LatentHealth};
 
 /// A latents file.
 #[derive(Debug, Clone, Serialize)]
@@ -198,7 +198,7 @@ pub(super) fn findings(
             "they are left out of sources and drawn again in targets",
         ));
     }
-    let (value, row, column) = health.farthest;
+    let FarthestMean { value, row, column } = health.farthest;
     if value.abs() > FAR {
         let id = file.ids.get(row).cloned().unwrap_or_default();
         found.push(warning(

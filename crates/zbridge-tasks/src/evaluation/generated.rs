@@ -2,7 +2,7 @@ use super::HeldOutPairs;
 use crate::Error;
 use crate::measures::{Judge, LabelToImage, images_of_labels, label_to_image};
 use serde::Serialize;
-use zbridge_core::{Latents, Observations, RandomStream};
+use zbridge_core::{Latents, Observations, RandomStream, Unobserved};
 use zbridge_eval::{
     DEFAULT_NEIGHBOURS, FeatureDiversity, NearestTraining, PrecisionRecall, feature_diversity,
     frechet_distance, nearest_training, precision_recall,
@@ -98,8 +98,13 @@ impl Generated {
                 let pixels = |images: &Observations| {
                     Latents::from_vec(images.values().to_vec(), images.kind().size())
                 };
-                let found =
-                    nearest_training(&pixels(&images)?, &pixels(real)?, &pixels(fitted)?, CLOSEST)?;
+                let found = nearest_training(
+                    &pixels(&images)?,
+                    &pixels(real)?,
+                    &pixels(fitted)?,
+                    CLOSEST,
+                    &Unobserved,
+                )?;
                 generated.nearest_training = Some(found);
             }
         }
@@ -126,11 +131,13 @@ impl Generated {
                 &real.select(&first),
                 &features.select(&spread),
                 DEFAULT_NEIGHBOURS,
+                &Unobserved,
             )?;
             self.precision_recall = Some(found);
         }
         if let Some(real_labels) = real_labels {
-            self.feature_diversity = feature_diversity(&features, labels, &real, real_labels).ok();
+            self.feature_diversity =
+                feature_diversity(&features, labels, &real, real_labels, &Unobserved).ok();
         }
         Ok(())
     }

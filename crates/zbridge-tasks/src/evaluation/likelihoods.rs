@@ -2,8 +2,12 @@ use super::HeldOutPairs;
 use crate::Error;
 use crate::evaluation::pairs::SideOfPairs;
 use serde::Serialize;
+use std::ops::ControlFlow;
 use zbridge_bridge::{Conditional, Direction};
-use zbridge_core::{DiagonalGaussian, Estimate, LatentModel, Latents, Observations, RandomStream};
+use zbridge_core::{
+    DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Observer, Progress,
+    RandomStream,
+};
 use zbridge_eval::{
     BridgeTarget, EstimateWarning, ImportanceSettings, JointFactors, JointLikelihood,
     LOW_EFFECTIVE_SAMPLE_SIZE, LikelihoodSummary, MixtureProposal, PriorTarget, TargetEstimate,
@@ -76,14 +80,17 @@ impl Likelihoods {
         let count = rows.len() as f64;
         let sampling =
             |direction, source: &Observed, target: &Observed, begin: f64| -> Result<_, Error> {
-                let tell = |done: usize| progress(begin + 0.5 * done as f64 / count);
+                let observer = |estimation: &Progress<'_>| {
+                    progress(begin + 0.5 * estimation.done as f64 / count);
+                    ControlFlow::Continue(())
+                };
                 estimated(
                     pairs.bridge.density(direction),
                     source,
                     target,
                     &settings,
                     direction,
-                    &tell,
+                    &observer,
                 )
             };
         let (x_marginal, x_conditional) = sampling(Direction::YToX, &y, &x, 0.0)?;
@@ -183,7 +190,7 @@ fn estimated(
     target: &Observed<'_>,
     settings: &ImportanceSettings,
     direction: Direction,
-    progress: &(dyn Fn(usize) + Sync),
+    observer: &dyn Observer,
 ) -> Result<(TargetEstimate, TargetEstimate), Error> {
     let (marginal, conditional) = match direction {
         Direction::XToY => ("log p(y)", "log p(y|x)"),
@@ -206,7 +213,7 @@ fn estimated(
         &proposal,
         &[&prior, &bridge],
         settings,
-        progress,
+        observer,
     )?;
     let conditional = found.remove(1);
     Ok((found.remove(0), conditional))

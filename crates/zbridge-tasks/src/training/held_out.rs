@@ -2,12 +2,10 @@
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use zbridge_core::{
-    Elbo, Estimate, EventKind, LatentModel, Observations, Observer, RandomStream, Stage,
-};
+use zbridge_core::{Elbo, Estimate, EventKind, LatentModel, Observations, Observer, RandomStream};
 use zbridge_eval::{
-    Accuracy, EffectiveSampleSize, EvalError, ImportanceSettings, PriorTarget, TargetEstimate,
-    classify, importance_sampled,
+    Accuracy, EffectiveSampleSize, EvalError, ImportanceSettings, PriorTarget, TargetDensity,
+    TargetEstimate, classify, importance_sampled,
 };
 use zbridge_models::{Ali, Classifier, TextFigures, TextVae, Vae};
 
@@ -175,16 +173,10 @@ fn estimate_log_marginal(
         chunk: CHUNK.min(plan.draws),
         seed: plan.seed,
     };
-    let stage = Stage::new(observer, "log p(x)", images.rows() as u64);
     let prior = PriorTarget::new("log p(x)");
-    let estimates = importance_sampled(
-        vae,
-        images,
-        &posterior.moments(),
-        &[&prior],
-        &settings,
-        &|_| drop(stage.advance(1)),
-    )?;
-    stage.check()?;
-    Ok(estimates)
+    let proposal = posterior.moments();
+    let targets: [&dyn TargetDensity; 1] = [&prior];
+    Ok(importance_sampled(
+        vae, images, &proposal, &targets, &settings, observer,
+    )?)
 }
