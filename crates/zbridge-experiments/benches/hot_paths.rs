@@ -7,7 +7,7 @@ use zbridge::{
     Bridge, BridgeConfig, EventKind, FitData, LatentModel, Observations, Posterior, RandomStream,
 };
 use zbridge_assets::{MNIST_IMAGE, MNIST_LABEL};
-use zbridge_core::DiagonalGaussian;
+use zbridge_core::{DiagonalGaussian, Unobserved};
 use zbridge_eval::{ConditionalTarget, ImportanceSettings, PriorTarget, importance_sampled};
 use zbridge_models::VaeTrainer;
 use zbridge_models::recipes::{Recipe, RecipeModel};
@@ -109,7 +109,7 @@ fn importance_sampling(criterion: &mut Criterion) {
                 &posterior.moments(),
                 &targets,
                 &settings,
-                &|_| (),
+                &Unobserved,
             )
         });
     });

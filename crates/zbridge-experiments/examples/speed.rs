@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 use zbridge::{
     Bridge, BridgeConfig, DiagonalGaussian, EventKind, Family, FitData, LatentModel, Latents,
-    Observations, Posterior, RandomStream,
+    Observations, Posterior, RandomStream, Unobserved,
 };
 use zbridge_assets::{MNIST_IMAGE, MNIST_LABEL};
 use zbridge_bridge::TrainingStep;
@@ -157,7 +157,7 @@ fn likelihoods(folder: &Path) -> Outcome<f64> {
         &posterior.moments(),
         &[&prior],
         &settings,
-        &|_| (),
+        &Unobserved,
     )?;
     Ok(start.elapsed().as_secs_f64())
 }

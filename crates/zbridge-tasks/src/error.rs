@@ -200,6 +200,7 @@ impl Error {
             Self::Dataset(error) if error.is_bad_input() => Failure::BadData,
             Self::Dataset(_) => Failure::General,
             Self::Bridge(error) => of_bridge(error),
+            Self::Eval(EvalError::Interrupted(_)) => Failure::Interrupted,
             Self::Eval(EvalError::Setting { .. })
             | Self::Usage { .. }
             | Self::UnknownModel { .. } => Failure::Usage,
@@ -238,7 +239,9 @@ fn of_library(error: &zbridge::Error) -> Failure {
         zbridge::Error::Model(error) => of_model(error),
         zbridge::Error::Weights(error) => of_network(error),
         zbridge::Error::Evaluation(EvalError::Setting { .. }) => Failure::Usage,
-        zbridge::Error::Interrupted(_) => Failure::Interrupted,
+        zbridge::Error::Evaluation(EvalError::Interrupted(_)) | zbridge::Error::Interrupted(_) => {
+            Failure::Interrupted
+        }
         _ => Failure::BadData,
     }
 }
