@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use zbridge_bridge::BridgeError;
 use zbridge_core::{DensityError, Interrupted, LatentModelError, ShapeError, VocabularyError};
 use zbridge_data::DataError;
+use zbridge_datasets::DatasetError;
 use zbridge_eval::EvalError;
 use zbridge_foreign::ForeignError;
 use zbridge_models::ModelError;
@@ -37,6 +38,9 @@ pub enum Error {
     /// Data could not be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A data set could not be found, downloaded or read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// A model of another program could not be opened.
     #[error(transparent)]
     Foreign(#[from] ForeignError),
@@ -192,6 +196,7 @@ impl Error {
             Self::Model(error) => of_model(error),
             Self::Network(error) => of_network(error),
             Self::Data(error) => of_data(error),
+            Self::Dataset(error) => of_dataset(error),
             Self::Bridge(error) => of_bridge(error),
             Self::Eval(EvalError::Setting { .. })
             | Self::Usage { .. }
@@ -256,8 +261,15 @@ fn of_network(error: &NnError) -> Failure {
 }
 
 fn of_data(error: &DataError) -> Failure {
+    match error.is_bad_input() {
+        true => Failure::BadData,
+        false => Failure::General,
+    }
+}
+
+fn of_dataset(error: &DatasetError) -> Failure {
     match error {
-        DataError::Download { .. } | DataError::NoCacheFolder => Failure::General,
+        DatasetError::Interrupted(_) => Failure::Interrupted,
         error if error.is_bad_input() => Failure::BadData,
         _ => Failure::General,
     }
@@ -306,17 +318,11 @@ mod tests {
         assert_eq!(code(io_error("read it")), 3);
         assert_eq!(code(ModelError::from(io_error("write it"))), 1);
         assert_eq!(
-            code(DataError::Read {
-                path: "a".into(),
-                reason: io::ErrorKind::NotFound.into()
-            }),
+            code(zbridge_data::FileError::Read(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             3
         );
         assert_eq!(
-            code(DataError::Write {
-                path: "a".into(),
-                reason: io::ErrorKind::NotFound.into()
-            }),
+            code(zbridge_data::FileError::Write(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             1
         );
         assert_eq!(code(ShapeError::Empty { what: "the pairs" }), 3);

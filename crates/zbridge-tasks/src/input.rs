@@ -1,14 +1,17 @@
 //! What users hand in: datasets, arrays, folders, single images, labels.
 
-use crate::{Error, open_model};
+use crate::Error;
 use std::path::Path;
 use zbridge::GivenModel;
 use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
 use zbridge_data::{
-    Array, DataError, Mnist, Split, TextLines, image_folder, picture_folder, read_class_ids,
-    read_image, read_picture,
+    DataError, FileError, ImageError, TextLines, read_npy, read_npy_classes, read_png,
+    read_png_folder,
 };
-use zbridge_sound::{Recordings, SoundError, SpokenDigits};
+use zbridge_datasets::{
+    DatasetError, Mnist, SpokenDigits, Split, locate_mnist, read_digit, read_digit_folder,
+};
+use zbridge_sound::Recordings;
 
 /// Observations with the id of each and, where known, its class.
 pub(crate) struct Input {
@@ -38,10 +41,10 @@ impl Input {
         match (event, extension.as_str()) {
             (_, "npy") => Self::array(data, model),
             (EventKind::Image { .. }, "png") if is_digit(event) => {
-                Ok(Self::numbered(read_image(data)?, None))
+                Ok(Self::numbered(read_digit(data)?, None))
             }
             (EventKind::Image { .. }, "png") => {
-                Ok(Self::numbered(read_picture(data, event)?, None))
+                Ok(Self::numbered(read_png(data, event)?, None))
             }
             (EventKind::Sound(kind), "wav") => {
                 Ok(Self::numbered(Recordings::read_one(data, kind)?, None))
@@ -79,7 +82,7 @@ impl Input {
                     digest,
                 })
             }
-            Err(SoundError::Name { .. }) => {
+            Err(DatasetError::RecordingName { .. }) => {
                 let Recordings { ids, sounds } = Recordings::read(folder, kind)?;
                 Ok(Self {
                     ids,
@@ -117,7 +120,7 @@ impl Input {
 
     fn array(data: &Path, model: &GivenModel) -> Result<Self, Error> {
         if let Some(classes) = model.classes() {
-            let labels = read_class_ids(data, classes)?;
+            let labels = read_npy_classes(data, classes)?;
             return Ok(Self::numbered(
                 Observations::one_hot(&labels, classes)?,
                 Some(labels),
@@ -130,14 +133,14 @@ impl Input {
     }
 
     fn folder(data: &Path, split: Split, model: &GivenModel) -> Result<Self, Error> {
-        match zbridge_data::locate(Some(data)).or_else(|error| {
+        match locate_mnist(Some(data)).or_else(|error| {
             Mnist::load(data, split)
                 .map(|_| data.to_owned())
                 .map_err(|_| error)
         }) {
             Ok(folder) => Self::mnist(&folder, split, model),
             Err(_) if model.is_image() && !is_digit(model.model.event()) => {
-                let (ids, observations) = picture_folder(data, model.model.event())?;
+                let (ids, observations) = read_png_folder(data, model.model.event())?;
                 Ok(Self {
                     ids,
                     observations,
@@ -145,14 +148,14 @@ impl Input {
                     digest: None,
                 })
             }
-            Err(not_mnist) if model.is_image() => match image_folder(data) {
+            Err(not_mnist) if model.is_image() => match read_digit_folder(data) {
                 Ok((ids, observations)) => Ok(Self {
                     ids,
                     observations,
                     labels: None,
                     digest: None,
                 }),
-                Err(DataError::NoImages { .. }) => Err(not_mnist.into()),
+                Err(DatasetError::Data(error)) if is_empty_folder(&error) => Err(not_mnist.into()),
                 Err(error) => Err(error.into()),
             },
             Err(error) => Err(error.into()),
@@ -212,18 +215,17 @@ fn is_digit(event: &EventKind) -> bool {
 
 /// The observations in an `.npy`; images in 0..1 or 0..255.
 fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error> {
-    let array = Array::read(path)?;
-    array.expect_finite(path)?;
-    if array.values.is_empty() || !holds(&array.shape, event) {
+    let array = read_npy(path)?;
+    if array.is_empty() || !holds(array.shape(), event) {
         let reason = format!(
             "has shape {:?} where [n, {}] is needed",
-            array.shape,
+            array.shape(),
             joined(&event.shape())
         );
         return Err(Error::bad_file(path, reason));
     }
-    let scale = PixelRange::of(&array.values).scale(path, event)?;
-    let values = array.values.iter().map(|value| value * scale).collect();
+    let scale = PixelRange::of(array.iter()).scale(path, event)?;
+    let values = array.iter().map(|value| value * scale).collect();
     Ok(Observations::new(values, event.clone())?)
 }
 
@@ -235,6 +237,11 @@ pub(super) fn holds(shape: &[usize], event: &EventKind) -> bool {
     let of_one =
         |tail: &[usize]| shape == tail || (shape.len() == tail.len() + 1 && shape.ends_with(tail));
     of_one(&whole) || of_one(without_channel) || (shape.len() == 2 && shape[1] == event.size())
+}
+
+/// Returns whether an error says that a folder has no images.
+fn is_empty_folder(error: &DataError) -> bool {
+    matches!(error.fault(), Some(FileError::Image(ImageError::EmptyFolder)))
 }
 
 fn joined(shape: &[usize]) -> String {
@@ -254,15 +261,19 @@ pub(super) struct PixelRange {
 }
 
 impl PixelRange {
-    pub(super) fn of(pixels: &[f32]) -> Self {
-        let (low, high) = pixels.iter().fold((0.0f32, 0.0f32), |(low, high), &p| {
-            (low.min(p), high.max(p))
-        });
-        Self {
-            low,
-            high,
-            whole: pixels.iter().all(|pixel| pixel.fract() == 0.0),
+    /// Returns the range of `pixels` and 0.
+    pub(super) fn of<'p>(pixels: impl IntoIterator<Item = &'p f32>) -> Self {
+        let mut range = Self {
+            low: 0.0,
+            high: 0.0,
+            whole: true,
+        };
+        for &pixel in pixels {
+            range.low = range.low.min(pixel);
+            range.high = range.high.max(pixel);
+            range.whole &= pixel.fract() == 0.0;
         }
+        range
     }
 
     /// That of these pixels and others.

@@ -1,17 +1,17 @@
 use crate::input::{PixelRange, holds};
-use crate::{Error, open_model};
+use crate::Error;
 use std::ops::Range;
 use std::path::Path;
 use zbridge::GivenModel;
 use zbridge_core::{EventKind, Observations};
-use zbridge_data::ArrayRows;
+use zbridge_data::NpyRows;
 
 /// Numbers that are looked at together.
 const NUMBERS_AT_ONCE: usize = 1 << 22;
 
 /// The observations of an `.npy`, of which some rows are in memory at a time.
 pub(crate) struct InputRows {
-    array: ArrayRows,
+    array: NpyRows,
     event: EventKind,
     scale: f32,
 }
@@ -32,11 +32,11 @@ impl InputRows {
             return Ok(None);
         }
         let event = model.model.event().clone();
-        let fits = |array: &ArrayRows| {
+        let fits = |array: &NpyRows| {
             let (rows, width) = (array.rows(), array.shape()[1..].iter().product::<usize>());
             rows > 0 && width == event.size() && holds(array.shape(), &event)
         };
-        let Some(array) = ArrayRows::open(data)?.filter(fits) else {
+        let Some(array) = NpyRows::open(data)?.filter(fits) else {
             return Ok(None);
         };
         let scale = match event {
@@ -60,18 +60,18 @@ impl InputRows {
     /// # Errors
     /// [`Error`] with the file, and the row and column of the first number that is not finite.
     pub(crate) fn read(&self, rows: Range<usize>) -> Result<Observations, Error> {
-        let mut values = self.array.read(rows)?.values;
+        let mut values = self.array.read(rows)?;
         values.iter_mut().for_each(|value| *value *= self.scale);
-        Ok(Observations::new(values, self.event.clone())?)
+        Ok(Observations::new(values.into_iter().collect(), self.event.clone())?)
     }
 }
 
-fn pixel_range(array: &ArrayRows, width: usize) -> Result<PixelRange, Error> {
+fn pixel_range(array: &NpyRows, width: usize) -> Result<PixelRange, Error> {
     let (rows, at_once) = (array.rows(), (NUMBERS_AT_ONCE / width).max(1));
-    let mut range = PixelRange::of(&[]);
+    let mut range = PixelRange::of([]);
     for first in (0..rows).step_by(at_once) {
         range = range.and(PixelRange::of(
-            &array.read(first..rows.min(first + at_once))?.values,
+            array.read(first..rows.min(first + at_once))?.iter(),
         ));
     }
     Ok(range)

@@ -107,7 +107,7 @@ impl Format {
                 zbridge_data::write_atomically(out, |file| file.write_all(lines.as_bytes()))?;
             }
             (Self::Tensors, _) => tensors(shape, outputs).write(out, Precision::Single)?,
-            _ => zbridge_data::write_f32(out, &shape, outputs.values())?,
+            _ => zbridge_data::write_npy_f32(out, &shape, outputs.values())?,
         }
         Ok(vec![out.to_owned()])
     }

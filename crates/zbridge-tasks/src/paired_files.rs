@@ -2,7 +2,7 @@
 
 use crate::Error;
 use std::path::Path;
-use zbridge_data::{LatentsFile, LatentsStream, join, join_by_id, read_pairs};
+use zbridge_data::{DataError, LatentsFile, LatentsStream, PairedRows, Pairs};
 
 /// Latents in memory: more than this, and only those that are asked for are read.
 const MOST_ROWS: usize = 1 << 17;
@@ -60,8 +60,10 @@ pub(crate) fn paired_rows(
     y_ids: &[String],
     pairs: Option<&Path>,
 ) -> Result<(Vec<usize>, Vec<usize>), Error> {
-    Ok(match pairs {
-        Some(path) => join(&read_pairs(path)?, x_ids, y_ids)?,
-        None => join_by_id(x_ids, y_ids)?,
-    })
+    let rows = match pairs {
+        Some(path) => Pairs::read(path)?.join(x_ids, y_ids),
+        None => PairedRows::of_common_ids(x_ids, y_ids),
+    };
+    let PairedRows { x, y } = rows.map_err(DataError::from)?;
+    Ok((x, y))
 }

@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 pub use zbridge_core::Estimate;
 use zbridge_core::{Stage, hexadecimal};
-use zbridge_data::{DataError, write_atomically};
+use zbridge_data::{FileError, write_atomically};
 pub use zbridge_models::TextFigures;
 pub use zbridge_models::recipes::{Recipe, RecipeModel};
 use zbridge_models::{AliTrainer, ClassifierTrainer, TextVaeTrainer, VaeTrainer};
@@ -208,11 +208,7 @@ fn expect_place(out: &Path) -> Result<(), Error> {
     }
     match folder.metadata() {
         Ok(_) => Ok(()),
-        Err(reason) => Err(DataError::Write {
-            path: out.to_owned(),
-            reason,
-        }
-        .into()),
+        Err(reason) => Err(FileError::Write(reason).at(out).into()),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use zbridge::{LatentModel, Observations, RandomStream};
 use zbridge_assets::{ALL, Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
-use zbridge_data::{Mnist, MnistSplit, Split, locate};
+use zbridge_datasets::{Mnist, MnistSplit, Split, locate_mnist};
 use zbridge_eval::{ImportanceSettings, PriorTarget, classify, importance_sampled};
 use zbridge_tasks::measures::Judge;
 use zbridge_tasks::training::HeldOut;
@@ -12,7 +12,9 @@ use zbridge_tasks::training::HeldOut;
 /// MNIST's test half where it is at hand; says so where it is not.
 fn mnist() -> Option<MnistSplit> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/mnist");
-    let folder: Option<PathBuf> = locate(None).ok().or_else(|| locate(Some(&beside)).ok());
+    let folder: Option<PathBuf> = locate_mnist(None)
+        .ok()
+        .or_else(|| locate_mnist(Some(&beside)).ok());
     if folder.is_none() {
         eprintln!("skipped: no MNIST; set ZBRIDGE_DATA to its folder");
     }
@@ -141,7 +143,7 @@ fn the_image_models_likelihood_is_the_recorded_one() {
         posterior.as_diagonal().unwrap(),
         &[&target],
         &settings,
-        &|_| (),
+        &zbridge::Unobserved,
     )
     .unwrap();
     let HeldOut::Vae {

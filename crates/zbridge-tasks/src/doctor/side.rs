@@ -1,7 +1,9 @@
 use super::finding::{Finding, Severity};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use zbridge_data::{Examination, LatentsFile};
+use zbridge_data::{
+    ArrayError, DataError, FileError, InspectedArray, Inspection, LatentsFile,
+};
 use zbridge_eval::FarthestMean;
 use zbridge_eval::LatentHealth;
 
@@ -68,7 +70,7 @@ impl Side {
             draws: None,
             latents: None,
         };
-        let mut examined = match LatentsFile::examine(path) {
+        let mut examined = match LatentsFile::inspect(path) {
             Ok(examined) => examined,
             Err(fault) => {
                 return Self {
@@ -102,7 +104,7 @@ impl Side {
 }
 
 impl SideHealth {
-    fn tell(&mut self, examined: &Examination) {
+    fn tell(&mut self, examined: &Inspection) {
         self.container = Some(examined.container.to_string());
         self.arrays = examined.arrays.iter().map(ArrayOfFile::of).collect();
         self.ids = examined.ids.as_ref().map(ToString::to_string);
@@ -116,8 +118,8 @@ impl SideHealth {
 }
 
 impl ArrayOfFile {
-    fn of(array: &zbridge_data::ExaminedArray) -> Self {
-        let zbridge_data::ExaminedArray {
+    fn of(array: &InspectedArray) -> Self {
+        let InspectedArray {
             name,
             dtype,
             shape,
@@ -133,11 +135,14 @@ impl ArrayOfFile {
     }
 }
 
-fn is_value(fault: &zbridge_data::DataError) -> bool {
-    matches!(fault, zbridge_data::DataError::Value { .. })
+fn is_value(fault: &DataError) -> bool {
+    matches!(
+        fault.fault(),
+        Some(FileError::Array(ArrayError::Value { .. }))
+    )
 }
 
-fn not_finite(side: &str, examined: &Examination) -> Vec<Finding> {
+fn not_finite(side: &str, examined: &Inspection) -> Vec<Finding> {
     let used = examined.arrays.iter().filter(|array| array.role.is_some());
     let told = used.filter_map(|array| {
         let found = array.not_finite?;

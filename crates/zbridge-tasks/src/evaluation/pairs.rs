@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use zbridge::GivenModel;
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::{Observations, Posterior};
-use zbridge_data::{LatentsFile, Split};
+use zbridge_data::LatentsFile;
+use zbridge_datasets::Split;
 
 /// Where held-out pairs lie.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use crate::Error;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use zbridge_data::{DataError, write_atomically};
+use zbridge_data::{FileError, write_atomically};
 use zbridge_models::recipes::Recipe;
 use zbridge_nn::{Position, Precision, TrainingPlan, WeightsFile};
 
@@ -76,11 +76,7 @@ impl<'r> Checkpoint<'r> {
     pub(super) fn remove(&self) -> Result<(), Error> {
         std::fs::remove_file(self.path).or_else(|reason| match reason.kind() {
             std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(DataError::Write {
-                path: self.path.to_owned(),
-                reason,
-            }
-            .into()),
+            _ => Err(FileError::Write(reason).at(self.path).into()),
         })
     }
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use zbridge_core::{
     EventKind, Observations, Observer, RandomStream, TextUnit, Vocabulary, hexadecimal,
 };
-use zbridge_data::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
-use zbridge_data::{Mnist, MnistSplit, TextLines, locate_or_download};
+use zbridge_datasets::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
+use zbridge_data::TextLines;
+use zbridge_datasets::{Mnist, MnistSplit, SpokenDigits, locate_or_download_mnist};
 use zbridge_models::Objective;
 use zbridge_models::recipes::{Dataset, Recipe, RecipeModel};
-use zbridge_sound::SpokenDigits;
 
 /// Rows to train on, and others.
 pub(super) struct TrainingRows {
@@ -52,7 +52,7 @@ impl TrainingRows {
         recipe: &Recipe,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
-        let folder = locate_or_download(request.data.as_deref(), &mut |_| {})?;
+        let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
         let Mnist { train, test } = Mnist::load_both(&folder)?;
         expect_rows(&folder, train.rows(), test.rows())?;
         let mut seen = digits(&test, recipe)?;

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use zbridge_core::{EventKind, Observer, Progress, RandomStream};
-use zbridge_data::{Idx, Mnist, Split};
+use zbridge_data::Idx;
+use zbridge_datasets::{Mnist, Split};
 use zbridge_models::{Objective, Vae, VaeArchitecture};
 use zbridge_nn::{Layer, Likelihood, Network};
 
