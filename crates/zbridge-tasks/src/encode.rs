@@ -1,15 +1,15 @@
+use crate::Error;
 use crate::input::Input;
 use crate::input_rows::InputRows;
 use crate::models::prior_samples;
 use crate::shard::Shard;
-use crate::{Error, open_model};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge::GivenModel;
-use zbridge_core::{DiagonalGaussian, Observations, Posterior, RandomStream};
+use zbridge_core::{DiagonalGaussian, Observations, Observer, Posterior, RandomStream, Stage};
 use zbridge_data::{LatentsFile, Precision};
 use zbridge_datasets::{Split, augmented_views};
 
@@ -63,13 +63,13 @@ pub struct EncodeReport {
     pub files: Vec<PathBuf>,
 }
 
-/// Writes p(z|x_i) of every observation as a latents file; `observe` hears the share done. An
+/// Writes p(z|x_i) of every observation as a latents file. An
 /// `.npy` in C order is read, encoded and written some rows at a time; everything else is held in
 /// memory.
 ///
 /// # Errors
-/// [`Error`] when the data cannot be read or the file not written.
-pub fn encode(request: &EncodeRequest, observe: &dyn Fn(f64)) -> Result<EncodeReport, Error> {
+/// [`Error`] if the data cannot be read, the file cannot be written, or the observer stops the work.
+pub fn encode(request: &EncodeRequest, observer: &dyn Observer) -> Result<EncodeReport, Error> {
     let start = Instant::now();
     let by_rows = match &request.source {
         EncodeSource::Data(path, _) if request.sample.is_none() => {
@@ -78,7 +78,7 @@ pub fn encode(request: &EncodeRequest, observe: &dyn Fn(f64)) -> Result<EncodeRe
         _ => None,
     };
     let rows = match by_rows {
-        Some(input) => write_by_rows(request, &input, observe)?,
+        Some(input) => write_by_rows(request, &input, observer)?,
         None => write_whole(request)?,
     };
     Ok(EncodeReport {
@@ -120,17 +120,18 @@ fn write_whole(request: &EncodeRequest) -> Result<usize, Error> {
 fn write_by_rows(
     request: &EncodeRequest,
     input: &InputRows,
-    observe: &dyn Fn(f64),
+    observer: &dyn Observer,
 ) -> Result<usize, Error> {
     const BLOCK: usize = 8 * ROWS_AT_ONCE;
     let shard = request
         .shard
         .of_rows(input.count(), request.rows_together());
+    let stage = Stage::new(observer, "encoding", shard.len() as u64);
     let blocks = shard.clone().step_by(BLOCK).map(|first| {
-        observe((first - shard.start) as f64 / shard.len() as f64);
         let rows = first..shard.end.min(first + BLOCK);
         let observations = request.seen(input.read(rows.clone())?, first)?;
         let mut file = request.encoded(&observations, first)?;
+        stage.advance(rows.len() as u64)?;
         file.ids = rows.map(|row| row.to_string()).collect();
         Ok::<_, Error>(file)
     });
@@ -216,7 +217,7 @@ fn views(
     let mut seen = Vec::new();
     for first in (0..observations.rows()).step_by(ROWS_AT_ONCE) {
         let rows: Vec<usize> = (first..observations.rows().min(first + ROWS_AT_ONCE)).collect();
-        let views = augmented_views(
+        let looks = augmented_views(
             &observations.select(&rows),
             request.augment,
             &stream.child((offset + first) as u64),
@@ -225,7 +226,7 @@ fn views(
             request
                 .model
                 .model
-                .posterior(&views)?
+                .posterior(&looks)?
                 .moments()
                 .into_owned(),
         );

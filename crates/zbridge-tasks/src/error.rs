@@ -196,11 +196,8 @@ impl Error {
             Self::Model(error) => of_model(error),
             Self::Network(error) => of_network(error),
             Self::Data(error) => of_data(error),
-            Self::Dataset(DatasetError::Interrupted(_)) => Failure::Interrupted,
-            Self::Dataset(error) if error.is_bad_input() => Failure::BadData,
-            Self::Dataset(_) => Failure::General,
+            Self::Dataset(error) => of_dataset(error),
             Self::Bridge(error) => of_bridge(error),
-            Self::Eval(EvalError::Interrupted(_)) => Failure::Interrupted,
             Self::Eval(EvalError::Setting { .. })
             | Self::Usage { .. }
             | Self::UnknownModel { .. } => Failure::Usage,
@@ -239,9 +236,7 @@ fn of_library(error: &zbridge::Error) -> Failure {
         zbridge::Error::Model(error) => of_model(error),
         zbridge::Error::Weights(error) => of_network(error),
         zbridge::Error::Evaluation(EvalError::Setting { .. }) => Failure::Usage,
-        zbridge::Error::Evaluation(EvalError::Interrupted(_)) | zbridge::Error::Interrupted(_) => {
-            Failure::Interrupted
-        }
+        zbridge::Error::Interrupted(_) => Failure::Interrupted,
         _ => Failure::BadData,
     }
 }
@@ -272,6 +267,14 @@ fn of_data(error: &DataError) -> Failure {
     }
 }
 
+fn of_dataset(error: &DatasetError) -> Failure {
+    match error {
+        DatasetError::Interrupted(_) => Failure::Interrupted,
+        error if error.is_bad_input() => Failure::BadData,
+        _ => Failure::General,
+    }
+}
+
 fn of_bridge(error: &BridgeError) -> Failure {
     match error {
         BridgeError::Setting { .. } | BridgeError::Unknown { .. } => Failure::Usage,
@@ -290,7 +293,6 @@ fn of_bridge(error: &BridgeError) -> Failure {
 mod tests {
     use super::*;
     use std::io;
-    use zbridge_data::FileError;
 
     fn code(error: impl Into<Error>) -> u8 {
         error.into().failure().exit_code()
@@ -316,11 +318,11 @@ mod tests {
         assert_eq!(code(io_error("read it")), 3);
         assert_eq!(code(ModelError::from(io_error("write it"))), 1);
         assert_eq!(
-            code(FileError::Read(io::ErrorKind::NotFound.into()).at("a".as_ref())),
+            code(zbridge_data::FileError::Read(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             3
         );
         assert_eq!(
-            code(FileError::Write(io::ErrorKind::NotFound.into()).at("a".as_ref())),
+            code(zbridge_data::FileError::Write(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             1
         );
         assert_eq!(code(ShapeError::Empty { what: "the pairs" }), 3);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_bridge::{Direction, DirectionGap};
-use zbridge_core::Unobserved;
+use zbridge_core::Observer;
 
 /// What is to be evaluated.
 #[derive(Debug, Clone)]
@@ -63,41 +63,33 @@ pub(crate) struct Evaluated {
     pub(crate) generated: Option<GeneratedImages>,
 }
 
-/// Figures of a bridge on held-out pairs. `observe` hears what is being done and the share done of
-/// it.
-///
+/// Figures of a bridge on held-out pairs. ///
 /// # Errors
 /// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
 pub fn evaluate(
     request: &EvaluateRequest,
-    observe: &(dyn Fn(&str, f64) + Sync),
+    observer: &dyn Observer,
 ) -> Result<EvaluateReport, Error> {
-    Ok(evaluated(request, observe)?.report)
+    Ok(evaluated(request, observer)?.report)
 }
 
 pub(crate) fn evaluated(
     request: &EvaluateRequest,
-    observe: &(dyn Fn(&str, f64) + Sync),
+    observer: &dyn Observer,
 ) -> Result<Evaluated, Error> {
     let (start, seed) = (Instant::now(), request.seed);
-    observe("read", 0.0);
     let pairs = HeldOutPairs::read(&request.held_out)?;
     let (bridge, x, y) = (&pairs.bridge, &pairs.x.posterior, &pairs.y.posterior);
-    observe("figures in latent space", 0.0);
-    let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed, &Unobserved)?;
-    observe("figures in latent space", 0.5);
-    let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, &Unobserved)?;
-    let direction_gap = DirectionGap::on(bridge, x, y, seed)?;
-    observe("labels from images, images from labels", 0.0);
+    let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed, observer)?;
+    let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, observer)?;
+    let direction_gap = DirectionGap::between(bridge.directions(), x, y, seed)?;
     let (read, readings) = labels_from_images(&pairs, seed)?.unzip();
-    let (made, generated) = Generated::of(&pairs, seed)?.unzip();
+    let (made, generated) = Generated::of(&pairs, seed, observer)?.unzip();
     let likelihoods = Likelihoods::of(
         &pairs,
         (request.likelihood_pairs, request.draws),
         seed,
-        &|share| {
-            observe("likelihoods", share);
-        },
+        observer,
     )?;
     let mut report = EvaluateReport {
         pairs: pairs.count(),

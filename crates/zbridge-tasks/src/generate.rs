@@ -9,14 +9,12 @@ use crate::side::Side;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_bridge::{Bridge, Conditional, Direction};
-use zbridge_core::{EventKind, Latents, Observations, Posterior, RandomStream};
+use zbridge_core::{EventKind, Latents, Observations, Observer, Posterior, RandomStream, Stage};
 use zbridge_data::{DataError, GeneratedLatents, LatentsStream, write_npy_rows};
 use zbridge_datasets::Split;
 
@@ -76,12 +74,15 @@ pub struct GenerateReport {
     pub files: Vec<PathBuf>,
 }
 
-/// Generates the other modality and writes it; `observe` hears the share done.
+/// Generates the other modality and writes it.
 ///
 /// # Errors
 /// [`Error`] when an argument is off, a file cannot be read or written, or dimensions do not belong
 /// together.
-pub fn generate(request: &GenerateRequest, observe: &dyn Fn(f64)) -> Result<GenerateReport, Error> {
+pub fn generate(
+    request: &GenerateRequest,
+    observer: &dyn Observer,
+) -> Result<GenerateReport, Error> {
     let start = Instant::now();
     if request.count == 0 {
         return Err(Error::usage(
@@ -112,14 +113,15 @@ pub fn generate(request: &GenerateRequest, observe: &dyn Fn(f64)) -> Result<Gene
     }
     let source = Source::open(request, &bridge)?;
     let pieces = Pieces::new(request.count);
+    let rows = request.shard.of_rows(source.rows(), pieces.rows());
     let job = Job {
         density: bridge.density(direction),
         source: &source,
         pieces,
-        rows: request.shard.of_rows(source.rows(), pieces.rows()),
         draws: request.count,
         streams: RandomStream::named(request.seed, "generate"),
-        observe,
+        stage: Stage::new(observer, "generating", (rows.len() * request.count) as u64),
+        rows,
     };
     let mut report = GenerateReport {
         inputs: job.rows.len(),
@@ -148,7 +150,7 @@ struct Job<'j> {
     rows: Range<usize>,
     draws: usize,
     streams: RandomStream,
-    observe: &'j dyn Fn(f64),
+    stage: Stage<'j>,
 }
 
 impl Job<'_> {
@@ -170,7 +172,6 @@ impl Job<'_> {
             let at_once = (NUMBERS_AT_ONCE / (first.outputs() * numbers).max(1)).clamp(1, 64);
             let group: Vec<Piece> = pieces.by_ref().take(at_once).collect();
             let start = group[0].rows.start;
-            (self.observe)((start - self.rows.start) as f64 / self.rows.len() as f64);
             let posterior = self
                 .source
                 .posterior(start..group[group.len() - 1].rows.end)?;
@@ -185,6 +186,8 @@ impl Job<'_> {
                 .collect::<Result<Vec<_>, Error>>()?
                 .into_iter()
                 .try_for_each(&mut take)?;
+            let outputs: usize = group.iter().map(Piece::outputs).sum();
+            self.stage.advance(outputs as u64)?;
         }
         Ok(())
     }

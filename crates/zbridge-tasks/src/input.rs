@@ -1,6 +1,6 @@
 //! What users hand in: datasets, arrays, folders, single images, labels.
 
-use crate::{Error, open_model};
+use crate::Error;
 use std::path::Path;
 use zbridge::GivenModel;
 use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
@@ -153,7 +153,7 @@ impl Input {
                     labels: None,
                     digest: None,
                 }),
-                Err(DatasetError::Data(error)) if has_no_images(&error) => Err(not_mnist.into()),
+                Err(DatasetError::Data(error)) if is_empty_folder(&error) => Err(not_mnist.into()),
                 Err(error) => Err(error.into()),
             },
             Err(error) => Err(error.into()),
@@ -222,15 +222,9 @@ fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error
         );
         return Err(Error::bad_file(path, reason));
     }
-    let (values, _) = array.into_raw_vec_and_offset();
-    let scale = PixelRange::of(&values).scale(path, event)?;
-    let values = values.into_iter().map(|value| value * scale).collect();
+    let scale = PixelRange::of(array.iter()).scale(path, event)?;
+    let values = array.iter().map(|value| value * scale).collect();
     Ok(Observations::new(values, event.clone())?)
-}
-
-fn has_no_images(error: &DataError) -> bool {
-    let fault = error.fault();
-    matches!(fault, Some(FileError::Image(ImageError::EmptyFolder)))
 }
 
 /// Whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]`
@@ -241,6 +235,14 @@ pub(super) fn holds(shape: &[usize], event: &EventKind) -> bool {
     let of_one =
         |tail: &[usize]| shape == tail || (shape.len() == tail.len() + 1 && shape.ends_with(tail));
     of_one(&whole) || of_one(without_channel) || (shape.len() == 2 && shape[1] == event.size())
+}
+
+/// Returns whether an error says that a folder has no images.
+fn is_empty_folder(error: &DataError) -> bool {
+    matches!(
+        error.fault(),
+        Some(FileError::Image(ImageError::EmptyFolder))
+    )
 }
 
 fn joined(shape: &[usize]) -> String {
@@ -260,15 +262,19 @@ pub(super) struct PixelRange {
 }
 
 impl PixelRange {
-    pub(super) fn of(pixels: &[f32]) -> Self {
-        let (low, high) = pixels.iter().fold((0.0f32, 0.0f32), |(low, high), &p| {
-            (low.min(p), high.max(p))
-        });
-        Self {
-            low,
-            high,
-            whole: pixels.iter().all(|pixel| pixel.fract() == 0.0),
+    /// Returns the range of `pixels` and 0.
+    pub(super) fn of<'p>(pixels: impl IntoIterator<Item = &'p f32>) -> Self {
+        let mut range = Self {
+            low: 0.0,
+            high: 0.0,
+            whole: true,
+        };
+        for &pixel in pixels {
+            range.low = range.low.min(pixel);
+            range.high = range.high.max(pixel);
+            range.whole &= pixel.fract() == 0.0;
         }
+        range
     }
 
     /// That of these pixels and others.

@@ -1,5 +1,5 @@
+use crate::Error;
 use crate::input::{PixelRange, holds};
-use crate::{Error, open_model};
 use std::ops::Range;
 use std::path::Path;
 use zbridge::GivenModel;
@@ -60,20 +60,22 @@ impl InputRows {
     /// # Errors
     /// [`Error`] with the file, and the row and column of the first number that is not finite.
     pub(crate) fn read(&self, rows: Range<usize>) -> Result<Observations, Error> {
-        let (mut values, _) = self.array.read(rows)?.into_raw_vec_and_offset();
+        let mut values = self.array.read(rows)?;
         values.iter_mut().for_each(|value| *value *= self.scale);
-        Ok(Observations::new(values, self.event.clone())?)
+        Ok(Observations::new(
+            values.into_iter().collect(),
+            self.event.clone(),
+        )?)
     }
 }
 
 fn pixel_range(array: &NpyRows, width: usize) -> Result<PixelRange, Error> {
     let (rows, at_once) = (array.rows(), (NUMBERS_AT_ONCE / width).max(1));
-    let mut range = PixelRange::of(&[]);
+    let mut range = PixelRange::of([]);
     for first in (0..rows).step_by(at_once) {
-        let (values, _) = array
-            .read(first..rows.min(first + at_once))?
-            .into_raw_vec_and_offset();
-        range = range.and(PixelRange::of(&values));
+        range = range.and(PixelRange::of(
+            array.read(first..rows.min(first + at_once))?.iter(),
+        ));
     }
     Ok(range)
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use std::path::{Path, PathBuf};
-use zbridge::{LatentModel, Observations, RandomStream, Unobserved};
+use zbridge::{LatentModel, Observations, RandomStream};
 use zbridge_assets::{ALL, Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
 use zbridge_datasets::{Mnist, MnistSplit, Split, locate_mnist};
 use zbridge_eval::{ImportanceSettings, PriorTarget, classify, importance_sampled};
@@ -143,7 +143,7 @@ fn the_image_models_likelihood_is_the_recorded_one() {
         posterior.as_diagonal().unwrap(),
         &[&target],
         &settings,
-        &Unobserved,
+        &zbridge::Unobserved,
     )
     .unwrap();
     let HeldOut::Vae {

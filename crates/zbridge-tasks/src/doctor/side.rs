@@ -2,7 +2,8 @@ use super::finding::{Finding, Severity};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use zbridge_data::{ArrayError, DataError, FileError, InspectedArray, Inspection, LatentsFile};
-use zbridge_eval::{FarthestMean, LatentHealth};
+use zbridge_eval::FarthestMean;
+use zbridge_eval::LatentHealth;
 
 /// A latents file.
 #[derive(Debug, Clone, Serialize)]
@@ -132,9 +133,11 @@ impl ArrayOfFile {
     }
 }
 
-fn is_value(error: &DataError) -> bool {
-    let fault = error.fault();
-    matches!(fault, Some(FileError::Array(ArrayError::Value { .. })))
+fn is_value(fault: &DataError) -> bool {
+    matches!(
+        fault.fault(),
+        Some(FileError::Array(ArrayError::Value { .. }))
+    )
 }
 
 fn not_finite(side: &str, examined: &Inspection) -> Vec<Finding> {

@@ -2,7 +2,7 @@ use super::HeldOutPairs;
 use crate::Error;
 use crate::measures::{Judge, LabelToImage, images_of_labels, label_to_image};
 use serde::Serialize;
-use zbridge_core::{Latents, Observations, RandomStream, Unobserved};
+use zbridge_core::{Latents, Observations, Observer, RandomStream};
 use zbridge_eval::{
     DEFAULT_NEIGHBOURS, FeatureDiversity, NearestTraining, PrecisionRecall, feature_diversity,
     frechet_distance, nearest_training, precision_recall,
@@ -54,6 +54,7 @@ impl Generated {
     pub(crate) fn of(
         pairs: &HeldOutPairs,
         seed: u64,
+        observer: &dyn Observer,
     ) -> Result<Option<(Self, GeneratedImages)>, Error> {
         let Some(to_label) = pairs.image_to_class() else {
             return Ok(None);
@@ -93,7 +94,13 @@ impl Generated {
             generated.given_model = label_to_image(&redrawn, &truth, &judge).ok();
         }
         if let Some(real) = &image_side.observations {
-            generated.beside(real, pairs.labels.as_deref(), (&images, &labels), &judge)?;
+            generated.beside(
+                real,
+                pairs.labels.as_deref(),
+                (&images, &labels),
+                &judge,
+                observer,
+            )?;
             if let Some(fitted) = &image_side.fitted {
                 let pixels = |images: &Observations| {
                     Latents::from_vec(images.values().to_vec(), images.kind().size())
@@ -103,7 +110,7 @@ impl Generated {
                     &pixels(real)?,
                     &pixels(fitted)?,
                     CLOSEST,
-                    &Unobserved,
+                    observer,
                 )?;
                 generated.nearest_training = Some(found);
             }
@@ -118,6 +125,7 @@ impl Generated {
         real_labels: Option<&[u8]>,
         (images, labels): (&Observations, &[u8]),
         judge: &Judge,
+        observer: &dyn Observer,
     ) -> Result<(), Error> {
         let features = judge.classifier.features(images)?;
         let real = judge.classifier.features(real)?;
@@ -131,13 +139,13 @@ impl Generated {
                 &real.select(&first),
                 &features.select(&spread),
                 DEFAULT_NEIGHBOURS,
-                &Unobserved,
+                observer,
             )?;
             self.precision_recall = Some(found);
         }
         if let Some(real_labels) = real_labels {
             self.feature_diversity =
-                feature_diversity(&features, labels, &real, real_labels, &Unobserved).ok();
+                feature_diversity(&features, labels, &real, real_labels, observer).ok();
         }
         Ok(())
     }

@@ -2,11 +2,9 @@ use super::HeldOutPairs;
 use crate::Error;
 use crate::evaluation::pairs::SideOfPairs;
 use serde::Serialize;
-use std::ops::ControlFlow;
 use zbridge_bridge::{Conditional, Direction};
 use zbridge_core::{
-    DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Observer, Progress,
-    RandomStream,
+    DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Observer, RandomStream,
 };
 use zbridge_eval::{
     BridgeTarget, EstimateWarning, ImportanceSettings, JointFactors, JointLikelihood,
@@ -63,7 +61,7 @@ impl Likelihoods {
         pairs: &HeldOutPairs,
         (rows, draws): (usize, usize),
         seed: u64,
-        progress: &(dyn Fn(f64) + Sync),
+        observer: &dyn Observer,
     ) -> Result<Option<Self>, Error> {
         let rows: Vec<usize> = (0..pairs.count().min(rows)).collect();
         if rows.is_empty() || draws == 0 {
@@ -77,24 +75,18 @@ impl Likelihoods {
             chunk: CHUNK.min(draws),
             seed,
         };
-        let count = rows.len() as f64;
-        let sampling =
-            |direction, source: &Observed, target: &Observed, begin: f64| -> Result<_, Error> {
-                let tell = |now: &Progress<'_>| {
-                    progress(begin + 0.5 * now.done as f64 / count);
-                    ControlFlow::Continue(())
-                };
-                estimated(
-                    pairs.bridge.density(direction),
-                    source,
-                    target,
-                    &settings,
-                    direction,
-                    &tell,
-                )
-            };
-        let (x_marginal, x_conditional) = sampling(Direction::YToX, &y, &x, 0.0)?;
-        let (y_marginal, y_conditional) = sampling(Direction::XToY, &x, &y, 0.5)?;
+        let sampling = |direction, source: &Observed, target: &Observed| -> Result<_, Error> {
+            estimated(
+                pairs.bridge.density(direction),
+                source,
+                target,
+                &settings,
+                direction,
+                observer,
+            )
+        };
+        let (x_marginal, x_conditional) = sampling(Direction::YToX, &y, &x)?;
+        let (y_marginal, y_conditional) = sampling(Direction::XToY, &x, &y)?;
         let factors = JointFactors {
             x: &x_marginal,
             y_given_x: &y_conditional,

@@ -9,7 +9,7 @@ use zbridge_report::{Cell, Column, Section, Table};
 pub(super) fn fit(bridge: &Bridge) -> Section {
     let mut section = Section::new("The fit").paragraph(format!(
         "Recipe {}, {} pairs, seed {}.",
-        bridge.config().recipe,
+        bridge.config().recipe.name(),
         bridge.pairs(),
         bridge.config().seed
     ));

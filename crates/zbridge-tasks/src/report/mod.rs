@@ -13,6 +13,7 @@ use crate::Error;
 use crate::evaluate::{EvaluateReport, EvaluateRequest, evaluated};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use zbridge_core::{Observer, Stage};
 use zbridge_report::write_atomically;
 
 /// What is to be reported.
@@ -44,15 +45,13 @@ pub struct Reported {
 ///
 /// # Errors
 /// Those of [`evaluate`](crate::evaluate); [`Error::Usage`] unless `out` ends in `.html`.
-pub fn report(
-    request: &ReportRequest,
-    observe: &(dyn Fn(&str, f64) + Sync),
-) -> Result<Reported, Error> {
+pub fn report(request: &ReportRequest, observer: &dyn Observer) -> Result<Reported, Error> {
     let json = beside(&request.out)?;
-    let evaluated = evaluated(&request.evaluate, observe)?;
-    observe("draw", 0.0);
+    let evaluated = evaluated(&request.evaluate, observer)?;
+    let stage = Stage::new(observer, "drawing figures", 1);
     let page = page::page(&evaluated, request)?;
     let html = page.to_html()?;
+    stage.advance(1)?;
     let mut reported = Reported {
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
