@@ -14,8 +14,8 @@ use std::ops::Range;
 ///
 /// The gradient of a linear layer's weight is a product for each part of a batch. The products are
 /// added where they are computed, so that there is one gradient for the batch and not one for each
-/// core. The gradients of all other parameters come from the backward passes of the parts. Parts are
-/// added in their order, so that the sum does not depend on the cores.
+/// core. The gradients of all other parameters come from the backward passes of the parts. Parts
+/// are added in their order, so that the sum does not depend on the cores.
 #[derive(Debug, Clone)]
 pub struct GradientBlocks(Vec<Block>);
 

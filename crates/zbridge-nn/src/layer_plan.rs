@@ -2,8 +2,8 @@ use crate::layer::Layer;
 use crate::parameter::{ParameterRole, ParameterTensor};
 use std::ops::Range;
 
-/// What the passes through a network need to know of a layer besides its kind. It is worked out once
-/// from the layers beside it.
+/// What the passes through a network need to know of a layer besides its kind. It is worked out
+/// once from the layers beside it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct LayerPlan {
     pub(crate) ranges: ParameterRanges,
@@ -21,8 +21,8 @@ pub(crate) enum BiasGradient {
     /// Nowhere: the rows have to be added.
     #[default]
     SumOfRows,
-    /// In the statistics of the batch normalisation above, which has added the rows when it computed
-    /// them.
+    /// In the statistics of the batch normalisation above, which has added the rows when it
+    /// computed them.
     InNormalisationAbove,
 }
 

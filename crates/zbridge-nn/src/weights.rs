@@ -166,10 +166,11 @@ impl WeightsFile {
         network: &Network,
         path: &Path,
     ) -> Result<Vec<f32>, NnError> {
-        let mut parameters = vec![0.0; network.parameter_count()];
+        // Not allocated at once: a network that a file describes may be larger than its tensors.
+        let mut parameters = Vec::new();
         for tensor in network.tensors() {
             let stored = self.tensor(&format!("{prefix}.{}", tensor.name), &tensor.shape, path)?;
-            parameters[tensor.range.clone()].copy_from_slice(stored);
+            parameters.extend_from_slice(stored);
         }
         Ok(parameters)
     }
