@@ -80,6 +80,7 @@ impl GradientBlocks {
         let rows = outputs
             .div_ceil(outputs.div_ceil(most))
             .next_multiple_of(ROWS);
+        // Rows of the weight are rows of the product: blocks are independent of each other.
         for first in (0..outputs).step_by(rows) {
             let rows = first..(first + rows).min(outputs);
             let start = tensor.range.start;
@@ -129,6 +130,7 @@ impl GradientBlocks {
         assert_eq!(gradient.len(), range.len(), "the gradient of a block");
         match source {
             Source::Product(rows) => {
+                // The first product overwrites what the buffer held before.
                 let mut accumulation = Accumulation::Overwrite;
                 for part in parts {
                     rows.add_product(part.tape, accumulation, gradient);

@@ -185,7 +185,8 @@ impl Layer {
         match self {
             Self::Linear { inputs, .. } => *inputs,
             Self::Conv(conv) => conv.kernel * conv.kernel * conv.input[2],
-            // A kernel lies over each output once in `stride` steps down and across.
+            // A kernel lies over each output once in `stride` steps down and across. PyTorch takes
+            // the channels of the output here; this is the number of terms of a sum.
             Self::ConvTranspose(conv) => {
                 (conv.kernel * conv.kernel * conv.input[2]).div_ceil(conv.stride * conv.stride)
             }

@@ -51,6 +51,7 @@ impl LayerPlan {
     pub(crate) fn of(layers: &[Layer], tensors: &[ParameterTensor]) -> Vec<Self> {
         let mut plans = vec![Self::default(); layers.len()];
         Self::fuse(&mut plans, layers);
+        // Layers without parameters begin where the next ones would: passes split vectors there.
         let mut start = 0;
         for (index, plan) in plans.iter_mut().enumerate() {
             plan.ranges.start = start;
@@ -70,6 +71,8 @@ impl LayerPlan {
                     plans[index].fused_leaky_slope = Some(slope);
                     plans[index + 1].done_by_layer_below = true;
                 }
+                // The gradient at the output of the linear layer is that at the input of the
+                // normalisation, which sums its columns anyway.
                 [Layer::Linear { .. }, Layer::BatchNorm { .. }] => {
                     plans[index].bias_gradient = BiasGradient::InNormalisationAbove;
                 }

@@ -42,9 +42,9 @@ impl Network {
     /// Returns the network of these layers.
     ///
     /// # Errors
-    /// [`NnError::Layer`] if a layer has a size of zero, is too large or has a setting out of range;
-    /// [`NnError::Widths`] if a layer needs another width than the layer below has, or if the first
-    /// layer does not define its width.
+    /// [`NnError::Layer`] if a layer has a size of zero, is too large or has a setting out of
+    /// range; [`NnError::Widths`] if a layer needs another width than the layer below has, or if
+    /// the first layer does not define its width.
     pub fn new(layers: Vec<Layer>) -> Result<Self, NnError> {
         for (layer, kind) in layers.iter().enumerate() {
             if let Some(reason) = kind.fault() {
@@ -120,6 +120,7 @@ impl Network {
                 values.fill(identity_value(tensor.role));
                 continue;
             }
+            // Weights and biases in storage order: the parameters of a seed depend on it.
             let bound = 1.0 / (layer.fan_in() as f32).sqrt();
             for value in values {
                 *value = bound * (2.0 * stream.uniform() - 1.0);

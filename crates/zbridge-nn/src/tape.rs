@@ -64,6 +64,7 @@ impl Tape {
         self.rows = input.len() / network.inputs();
         self.input.clear();
         self.input.extend_from_slice(input);
+        // A tape may have served another network: buffers grow and shrink with the layers.
         self.outputs.resize(layers, Vec::new());
         self.statistics.resize(layers, BatchStatistics::default());
     }
