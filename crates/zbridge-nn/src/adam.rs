@@ -110,6 +110,7 @@ impl Adam {
         let ends = ends_of_blocks(parameters.len(), BLOCK);
         self.step_by_blocks(parameters, &ends, learning_rate, |block, sum| {
             let range = block * BLOCK..block * BLOCK + sum.len();
+            // In the order of the parts, whichever core does it: sums are the same on any machine.
             sum.copy_from_slice(&parts[0][range.clone()]);
             for part in &parts[1..] {
                 for (sum, value) in sum.iter_mut().zip(&part[range.clone()]) {
@@ -136,6 +137,8 @@ impl Adam {
     ) {
         let update = self.begin_step(learning_rate);
         let blocks = self.blocks(parameters, ends);
+        // One block a task, so that a core that ends early takes the next. The buffer is kept from
+        // block to block of a task.
         let indexed = blocks.into_par_iter().enumerate().with_max_len(1);
         indexed.for_each_init(Vec::new, |values, (index, mut block)| {
             values.resize(block.parameters.len(), 0.0);
@@ -146,6 +149,7 @@ impl Adam {
 
     /// Counts a step, and returns its factors.
     fn begin_step(&mut self, learning_rate: f32) -> AdamUpdate {
+        // Before the factors: the corrections of the first step are those of one step, not of none.
         self.steps += 1;
         // The power would be 0 long before so many steps.
         let steps = self.steps.min(1 << 30) as i32;
@@ -155,6 +159,7 @@ impl Adam {
         AdamUpdate {
             first: (first as f32, (1.0 - first) as f32),
             second: (second as f32, (1.0 - second) as f32),
+            // In double precision, because 1 − β₂^steps cancels in the first steps.
             rate: (f64::from(learning_rate) / first_correction) as f32,
             second_correction: (1.0 / second_correction) as f32,
         }

@@ -92,6 +92,7 @@ impl Network {
             at_inputs: &mut tape.gradients,
             gradients,
         };
+        // The scope ends when the gradients that were left to other cores are there.
         rayon::in_place_scope(|scope| pass.run(scope));
         &tape.gradients[0]
     }
@@ -140,7 +141,8 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
         let (below, above) = std::mem::take(&mut self.at_inputs).split_at_mut(index + 1);
         let (rest, own) = std::mem::take(&mut self.gradients).split_at_mut(ranges.start);
         (self.at_inputs, self.gradients) = (below, rest);
-        // A linear layer overwrites its gradients in one product; all others add to zeros.
+        // A linear layer overwrites its gradients in one product; all others add to zeros. Nothing
+        // is written to large gradients twice.
         let overwrites = matches!(self.network.layers()[index], Layer::Linear { .. });
         if self.accumulation == Accumulation::Overwrite && !overwrites {
             own.fill(0.0);
@@ -166,6 +168,7 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
             }
             Layer::Transpose { rows, columns } => {
                 let dx = resized(&mut self.at_inputs[index], layer.x.len());
+                // The transpose of a transpose.
                 transpose_each(layer.dy, columns, rows, dx);
             }
             Layer::BatchNorm { .. }
@@ -189,6 +192,7 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
                 layer.bias_gradient.copy_from_slice(column_sums);
                 None
             }
+            // Sums that are added to others have to begin with those, to be rounded the same.
             _ => Some(layer.bias_gradient),
         };
         let parameters = ParameterPass {
@@ -235,6 +239,7 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
         let plan = self.plan(index);
         match self.network.layers()[index] {
             Layer::BatchNorm { .. } => {
+                // The sign of the output tells on which side of the kink a value is.
                 let leaky = plan
                     .fused_leaky_slope
                     .map(|slope| (&*self.outputs[index + 1], slope));
@@ -252,6 +257,7 @@ impl<'s, 'p> BackwardPass<'s, 'p> {
             Layer::Silu => elementwise::silu_backward(x, dy),
             _ => dropout::backward(x, y, dy),
         }
+        // The buffers change places, so that nothing is copied.
         std::mem::swap(dy, &mut self.at_inputs[index]);
     }
 

@@ -18,6 +18,14 @@ pub enum NnError {
         /// The width of the layer below, or of the input.
         found: usize,
     },
+    /// A layer cannot exist.
+    #[error("layer {layer} {reason}")]
+    Layer {
+        /// Index of the layer.
+        layer: usize,
+        /// What is wrong with it, as the end of a sentence.
+        reason: &'static str,
+    },
     /// A weights or checkpoint file does not hold what it should.
     #[error("{}: {reason}", path.display())]
     Weights {

@@ -61,6 +61,7 @@ impl Network {
             "whole rows of {}",
             self.inputs()
         );
+        // The tape copies the input: the caller may change it before the backward pass.
         tape.begin_forward(self, input);
         for index in 0..self.layers().len() {
             let parameters = self.plan(index).ranges.of(parameters);
@@ -154,6 +155,7 @@ impl<'t> LayerPass<'t> {
     fn dropout(self, rate: f32, mode: Mode) {
         match (mode, self.dropout) {
             (Mode::Training, Some(stream)) => dropout::forward(self.x, rate, stream, self.y),
+            // Without a stream, dropout is off: what a fit without regularisation needs.
             _ => self.y.copy_from_slice(self.x),
         }
     }

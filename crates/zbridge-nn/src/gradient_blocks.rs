@@ -14,8 +14,8 @@ use std::ops::Range;
 ///
 /// The gradient of a linear layer's weight is a product for each part of a batch. The products are
 /// added where they are computed, so that there is one gradient for the batch and not one for each
-/// core. The gradients of all other parameters come from the backward passes of the parts. Parts are
-/// added in their order, so that the sum does not depend on the cores.
+/// core. The gradients of all other parameters come from the backward passes of the parts. Parts
+/// are added in their order, so that the sum does not depend on the cores.
 #[derive(Debug, Clone)]
 pub struct GradientBlocks(Vec<Block>);
 
@@ -80,6 +80,7 @@ impl GradientBlocks {
         let rows = outputs
             .div_ceil(outputs.div_ceil(most))
             .next_multiple_of(ROWS);
+        // Rows of the weight are rows of the product: blocks are independent of each other.
         for first in (0..outputs).step_by(rows) {
             let rows = first..(first + rows).min(outputs);
             let start = tensor.range.start;
@@ -129,6 +130,7 @@ impl GradientBlocks {
         assert_eq!(gradient.len(), range.len(), "the gradient of a block");
         match source {
             Source::Product(rows) => {
+                // The first product overwrites what the buffer held before.
                 let mut accumulation = Accumulation::Overwrite;
                 for part in parts {
                     rows.add_product(part.tape, accumulation, gradient);

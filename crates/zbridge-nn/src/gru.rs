@@ -118,7 +118,9 @@ impl Gru {
         let steps = inputs.len() / (rows * self.inputs);
         tape.begin(inputs, rows, steps, self.units);
         self.gates_from_inputs(&parameters, inputs, tape);
+        // Taken out of the tape, so that the steps below can borrow the rest of it.
         let mut packed = std::mem::take(&mut tape.packed_weight);
+        // Packing pays if the weight is read often: once for each row of each step.
         let weight = weight_for(
             rows * steps,
             parameters.weight_state,
@@ -264,6 +266,7 @@ impl Gru {
             &mut gradients[weight_state],
             Accumulation::Add,
             Matrix::new(&tape.from_state, all_rows, gates).transposed(),
+            // As many rows as steps: of each step, the state before it.
             Matrix::new(&tape.states, all_rows, self.units),
         );
         add_rows(&tape.gates, &mut gradients[bias_input]);
@@ -321,6 +324,7 @@ impl GruTape {
         self.gates.resize(steps * 3 * self.state_size, 0.0);
         self.from_state.resize(steps * 3 * self.state_size, 0.0);
         self.states.resize((steps + 1) * self.state_size, 0.0);
+        // The state before the first step; the others are overwritten.
         self.states[..self.state_size].fill(0.0);
     }
 

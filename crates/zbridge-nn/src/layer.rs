@@ -46,6 +46,21 @@ pub enum Layer {
     },
 }
 
+/// The largest number of values of a tensor, or of one row of a batch.
+const MAX_SIZE: usize = 1 << 28;
+
+/// Returns what is wrong with sizes whose product is the length of something.
+fn fault_of_sizes(sizes: &[usize]) -> Option<&'static str> {
+    let product = sizes
+        .iter()
+        .try_fold(1usize, |product, size| product.checked_mul(*size));
+    match product {
+        Some(0) => Some("has a size of 0"),
+        Some(1..=MAX_SIZE) => None,
+        _ => Some("is too large: a tensor has at most 2^28 values"),
+    }
+}
+
 /// The shape of a convolution or of a transposed one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Convolution {
@@ -62,6 +77,18 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// Returns what is wrong with its sizes, whichever way it goes.
+    fn fault(&self) -> Option<&'static str> {
+        let [height, width, inputs] = self.input;
+        let weight = [self.kernel, self.kernel, inputs, self.channels];
+        // An output is at most this large: each input position has a window of its own.
+        let grid = [height, width, self.stride, self.stride, self.channels];
+        let padding = [self.padding.saturating_add(1)];
+        [weight.as_slice(), &grid, &self.input, &padding]
+            .into_iter()
+            .find_map(fault_of_sizes)
+    }
+
     /// Roles and shapes of the parameters; the kernels lie between the two sizes of the weight.
     fn parameters(&self, [outer, inner]: [usize; 2]) -> Vec<(ParameterRole, Vec<usize>)> {
         vec![
@@ -84,6 +111,34 @@ impl Convolution {
 }
 
 impl Layer {
+    /// Returns why the layer cannot exist, as the end of a sentence about it; `None` if it can.
+    ///
+    /// Layers are read from files. After this check, no size of a layer overflows.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Linear { inputs, outputs } => fault_of_sizes(&[*inputs, *outputs]),
+            Self::Conv(conv) => conv.fault().or_else(|| {
+                let too_large = |side: usize| conv.kernel > side + 2 * conv.padding;
+                let [height, width, _] = conv.input;
+                (too_large(height) || too_large(width))
+                    .then_some("has a kernel that is larger than its padded input")
+            }),
+            Self::ConvTranspose(conv) => conv.fault().or_else(|| {
+                let empty =
+                    |side: usize| (side - 1) * conv.stride + conv.kernel <= 2 * conv.padding;
+                let [height, width, _] = conv.input;
+                (empty(height) || empty(width)).then_some("crops its whole output away")
+            }),
+            Self::BatchNorm { width } => fault_of_sizes(&[*width]),
+            Self::Dropout { rate } => {
+                (!(0.0..1.0).contains(rate)).then_some("has a rate of dropout outside 0..1")
+            }
+            Self::LeakyRelu { slope } => (!slope.is_finite()).then_some("has no finite slope"),
+            Self::Transpose { rows, columns } => fault_of_sizes(&[*rows, *columns]),
+            Self::Silu => None,
+        }
+    }
+
     /// Returns the width of the output for an input of width `input`.
     pub fn output_width(&self, input: usize) -> usize {
         match self {
@@ -130,7 +185,8 @@ impl Layer {
         match self {
             Self::Linear { inputs, .. } => *inputs,
             Self::Conv(conv) => conv.kernel * conv.kernel * conv.input[2],
-            // A kernel lies over each output once in `stride` steps down and across.
+            // A kernel lies over each output once in `stride` steps down and across. PyTorch takes
+            // the channels of the output here; this is the number of terms of a sum.
             Self::ConvTranspose(conv) => {
                 (conv.kernel * conv.kernel * conv.input[2]).div_ceil(conv.stride * conv.stride)
             }

@@ -2,8 +2,8 @@ use crate::layer::Layer;
 use crate::parameter::{ParameterRole, ParameterTensor};
 use std::ops::Range;
 
-/// What the passes through a network need to know of a layer besides its kind. It is worked out once
-/// from the layers beside it.
+/// What the passes through a network need to know of a layer besides its kind. It is worked out
+/// once from the layers beside it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct LayerPlan {
     pub(crate) ranges: ParameterRanges,
@@ -21,8 +21,8 @@ pub(crate) enum BiasGradient {
     /// Nowhere: the rows have to be added.
     #[default]
     SumOfRows,
-    /// In the statistics of the batch normalisation above, which has added the rows when it computed
-    /// them.
+    /// In the statistics of the batch normalisation above, which has added the rows when it
+    /// computed them.
     InNormalisationAbove,
 }
 
@@ -51,6 +51,7 @@ impl LayerPlan {
     pub(crate) fn of(layers: &[Layer], tensors: &[ParameterTensor]) -> Vec<Self> {
         let mut plans = vec![Self::default(); layers.len()];
         Self::fuse(&mut plans, layers);
+        // Layers without parameters begin where the next ones would: passes split vectors there.
         let mut start = 0;
         for (index, plan) in plans.iter_mut().enumerate() {
             plan.ranges.start = start;
@@ -70,6 +71,8 @@ impl LayerPlan {
                     plans[index].fused_leaky_slope = Some(slope);
                     plans[index + 1].done_by_layer_below = true;
                 }
+                // The gradient at the output of the linear layer is that at the input of the
+                // normalisation, which sums its columns anyway.
                 [Layer::Linear { .. }, Layer::BatchNorm { .. }] => {
                     plans[index].bias_gradient = BiasGradient::InNormalisationAbove;
                 }

@@ -1,4 +1,39 @@
-//! Networks, optimisers, the training loop and checkpoints of zbridge.
+//! Networks, optimisers, training and weights files.
+//!
+//! A [`Network`] is a list of layers; its parameters are one flat vector beside it. A pass forward
+//! and backward leaves gradients, [`Adam`] moves the parameters, and a [`Trainer`] takes the steps
+//! of whatever implements [`Trainee`]. The given models and the families of bridges are built from
+//! these parts. There is no automatic differentiation: every layer has its backward pass beside its
+//! forward pass, and tests compare both with PyTorch.
+//!
+//! ```
+//! use zbridge_core::RandomStream;
+//! use zbridge_nn::{Adam, Gradients, InputGradient, Layer, Likelihood, Mode, Network, Tape};
+//!
+//! // Exclusive or, by a network of eight hidden units.
+//! let network = Network::new(vec![
+//!     Layer::Linear { inputs: 2, outputs: 8 },
+//!     Layer::Silu,
+//!     Layer::Linear { inputs: 8, outputs: 1 },
+//! ])?;
+//! let inputs = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]; // [4, 2]
+//! let targets = [0.0, 1.0, 1.0, 0.0];
+//! let mut parameters = network.initial_parameters(&mut RandomStream::named(1, "example"));
+//! let mut gradients = vec![0.0; parameters.len()];
+//! let (mut adam, mut tape) = (Adam::new(parameters.len()), Tape::default());
+//! let mut nats = f32::NEG_INFINITY;
+//! for _ in 0..400 {
+//!     let outputs = network.forward(&parameters, &inputs, Mode::Training, &mut tape);
+//!     nats = Likelihood::Bernoulli.backward(outputs, &targets, 1.0);
+//!     let output_gradient = outputs.to_vec();
+//!     let gradients_of_step = Gradients::Overwrite(&mut gradients);
+//!     let unused = InputGradient::Unused;
+//!     network.backward(&parameters, &output_gradient, gradients_of_step, unused, &mut tape);
+//!     adam.step(&mut parameters, &gradients, 0.05);
+//! }
+//! assert!(nats > -0.1, "log p of all four");
+//! # Ok::<(), zbridge_nn::NnError>(())
+//! ```
 #![deny(unsafe_code)]
 
 mod adam;

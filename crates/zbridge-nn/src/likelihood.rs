@@ -1,5 +1,7 @@
 use crate::kernels::{bernoulli, elementwise};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt::Display;
 use zbridge_core::softmax_in_place;
 
 mod categorical;
@@ -28,15 +30,17 @@ pub enum Likelihood {
     Bernoulli,
     /// One class. Outputs are the logits of a softmax, the observation is one-hot.
     Categorical,
-    /// A class at each of several places, `[places, classes]`, such as the symbols of a text. Outputs
-    /// are the logits of a softmax at each place.
+    /// A class at each of several places, `[places, classes]`, such as the symbols of a text.
+    /// Outputs are the logits of a softmax at each place.
     Categoricals {
         /// The number of classes at each place.
+        #[serde(deserialize_with = "at_least_one")]
         classes: usize,
     },
     /// Independent numbers. Outputs are their means; all have the same standard deviation.
     Gaussian {
         /// The standard deviation.
+        #[serde(deserialize_with = "positive")]
         sd: f32,
     },
     /// Independent numbers in 0..=1 that were stored in a few levels. Outputs are the locations of
@@ -44,11 +48,41 @@ pub enum Likelihood {
     /// (Kingma et al. 2016, appendix B.2 there).
     DiscretisedLogistic {
         /// The scale of the logistic distributions.
+        #[serde(deserialize_with = "positive")]
         scale: f32,
         /// The number of levels from 0 to 1. Each has a bin around it; the outermost bins are
         /// unbounded.
+        #[serde(deserialize_with = "at_least_two")]
         levels: u16,
     },
+}
+
+// Likelihoods are read from files: their settings are checked there.
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    checked(deserializer, "at least one class", |classes| *classes > 0)
+}
+
+fn at_least_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    checked(deserializer, "at least two levels", |levels| *levels > 1)
+}
+
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    checked(deserializer, "a positive number", |value: &f32| {
+        *value > 0.0 && value.is_finite()
+    })
+}
+
+fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de> + Display>(
+    deserializer: D,
+    expected: &str,
+    valid: impl Fn(&T) -> bool,
+) -> Result<T, D::Error> {
+    let value = T::deserialize(deserializer)?;
+    match valid(&value) {
+        true => Ok(value),
+        false => Err(D::Error::custom(format!("{value} is not {expected}"))),
+    }
 }
 
 impl Likelihood {
@@ -201,6 +235,25 @@ mod tests {
             |i: i32| f64::from(likelihood.log_likelihood_nats(&[0.1], &[i as f32 * 0.01])).exp();
         let total: f64 = (-200..200).map(density).sum::<f64>() * 0.01;
         assert!((total - 1.0).abs() < 1e-4, "{total}");
+    }
+
+    #[test]
+    fn settings_out_of_range_are_errors_in_files() {
+        let read = |text: &str| serde_json::from_str::<Likelihood>(text);
+        assert_eq!(
+            read(r#"{"gaussian":{"sd":0.5}}"#).unwrap(),
+            Likelihood::Gaussian { sd: 0.5 }
+        );
+        let faults = [
+            r#"{"gaussian":{"sd":0}}"#,
+            r#"{"categoricals":{"classes":0}}"#,
+            r#"{"discretised-logistic":{"scale":0.1,"levels":0}}"#,
+            r#"{"discretised-logistic":{"scale":-0.1,"levels":4}}"#,
+        ];
+        for text in faults {
+            let message = read(text).unwrap_err().to_string();
+            assert!(message.contains("is not a"), "{message}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use zbridge_core::RandomStream;
 
-/// A feed-forward network: its layers, checked to fit each other, and the place of each parameter in
-/// one flat vector.
+/// A feed-forward network: its layers, checked to fit each other, and the place of each parameter
+/// in one flat vector.
 ///
 /// The network itself holds no parameters. They are passed to it, so that an optimiser and a
 /// checkpoint use the same flat vector.
@@ -42,9 +42,15 @@ impl Network {
     /// Returns the network of these layers.
     ///
     /// # Errors
-    /// [`NnError::Widths`] if a layer needs another width than the layer below has, or if the first
-    /// layer does not define its width.
+    /// [`NnError::Layer`] if a layer has a size of zero, is too large or has a setting out of
+    /// range; [`NnError::Widths`] if a layer needs another width than the layer below has, or if
+    /// the first layer does not define its width.
     pub fn new(layers: Vec<Layer>) -> Result<Self, NnError> {
+        for (layer, kind) in layers.iter().enumerate() {
+            if let Some(reason) = kind.fault() {
+                return Err(NnError::Layer { layer, reason });
+            }
+        }
         let widths = widths(&layers)?;
         let tensors = ParameterTensor::of_layers(&layers);
         Ok(Self {
@@ -114,6 +120,7 @@ impl Network {
                 values.fill(identity_value(tensor.role));
                 continue;
             }
+            // Weights and biases in storage order: the parameters of a seed depend on it.
             let bound = 1.0 / (layer.fan_in() as f32).sqrt();
             for value in values {
                 *value = bound * (2.0 * stream.uniform() - 1.0);
@@ -164,5 +171,76 @@ impl TryFrom<Vec<Layer>> for Network {
 impl From<Network> for Vec<Layer> {
     fn from(network: Network) -> Self {
         network.layers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::Convolution;
+
+    fn convolution(kernel: usize, stride: usize, padding: usize) -> Convolution {
+        Convolution {
+            input: [4, 4, 2],
+            channels: 3,
+            kernel,
+            stride,
+            padding,
+        }
+    }
+
+    #[test]
+    fn layers_that_cannot_exist_are_errors() {
+        let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
+        let faults = [
+            linear(0, 3),
+            linear(2_147_483_647, 2_147_483_647),
+            linear(3, usize::MAX),
+            Layer::Conv(convolution(9, 1, 1)),
+            Layer::Conv(convolution(3, 0, 1)),
+            Layer::Conv(convolution(3, 1, usize::MAX)),
+            Layer::ConvTranspose(convolution(2, 1, 3)),
+            Layer::BatchNorm { width: 0 },
+            Layer::Transpose {
+                rows: 1 << 20,
+                columns: 1 << 20,
+            },
+        ];
+        for layer in faults {
+            let error = Network::new(vec![layer]).unwrap_err();
+            assert!(
+                matches!(error, NnError::Layer { layer: 0, .. }),
+                "{layer:?}"
+            );
+        }
+        let dropout = Network::new(vec![linear(1, 1), Layer::Dropout { rate: 1.0 }]);
+        assert!(matches!(dropout, Err(NnError::Layer { layer: 1, .. })));
+    }
+
+    #[test]
+    fn layers_that_do_not_fit_are_errors() {
+        let linear = |inputs, outputs| Layer::Linear { inputs, outputs };
+        let result = Network::new(vec![linear(2, 3), linear(4, 1)]);
+        assert!(matches!(
+            result,
+            Err(NnError::Widths {
+                layer: 1,
+                expected: 4,
+                found: 3
+            })
+        ));
+        assert!(Network::new(vec![Layer::Silu]).is_err(), "no width");
+    }
+
+    #[test]
+    fn a_network_is_stored_as_its_layers() {
+        let conv = Layer::Conv(convolution(3, 1, 1));
+        let network = Network::new(vec![conv, Layer::Silu]).unwrap();
+        let text = serde_json::to_string(&network).unwrap();
+        assert!(
+            text.starts_with(r#"[{"layer":"conv","input":[4,4,2]"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Network>(&text).unwrap(), network);
     }
 }

@@ -46,6 +46,7 @@ fn wait_until_both_begin(begun: &AtomicUsize) {
     const AT_MOST: Duration = Duration::from_millis(2);
     begun.fetch_add(1, Ordering::Relaxed);
     let start = Instant::now();
+    // On one core the tasks run one after the other: the second would never come.
     while rayon::current_num_threads() > 1
         && begun.load(Ordering::Relaxed) < 2
         && start.elapsed() < AT_MOST
@@ -61,6 +62,7 @@ fn help_until_idle() {
     let mut last = Instant::now();
     while last.elapsed() < IDLE {
         match rayon::yield_now() {
+            // There was work; more may follow soon.
             Some(rayon::Yield::Executed) => last = Instant::now(),
             _ => std::hint::spin_loop(),
         }

@@ -30,14 +30,14 @@ pub(crate) struct Scratch {
 }
 
 impl Tape {
-    /// Returns the outputs of the last forward pass, `[rows, outputs]`; a likelihood turns them into
-    /// their gradient in place.
+    /// Returns the outputs of the last forward pass, `[rows, outputs]`; a likelihood turns them
+    /// into their gradient in place.
     pub fn output_mut(&mut self) -> &mut Vec<f32> {
         self.outputs.last_mut().unwrap_or(&mut self.input)
     }
 
-    /// Returns the output of layer `index` in the last forward pass, `[rows, width]`; empty if there
-    /// was no such layer.
+    /// Returns the output of layer `index` in the last forward pass, `[rows, width]`; empty if
+    /// there was no such layer.
     pub fn layer_output(&self, index: usize) -> &[f32] {
         self.outputs.get(index).map_or(&[], Vec::as_slice)
     }
@@ -64,6 +64,7 @@ impl Tape {
         self.rows = input.len() / network.inputs();
         self.input.clear();
         self.input.extend_from_slice(input);
+        // A tape may have served another network: buffers grow and shrink with the layers.
         self.outputs.resize(layers, Vec::new());
         self.statistics.resize(layers, BatchStatistics::default());
     }

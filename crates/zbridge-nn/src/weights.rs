@@ -62,6 +62,7 @@ impl WeightsFile {
             let reason = format!("not a whole safetensors file ({error}); get the file anew");
             NnError::weights(path, reason)
         };
+        // `deserialize` checks offsets and lengths, but does not give the metadata.
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let file = SafeTensors::deserialize(bytes).map_err(broken)?;
         let mut tensors = BTreeMap::new();
@@ -107,6 +108,7 @@ impl WeightsFile {
             let view = TensorView::new(precision.dtype(), shape, bytes).map_err(unstorable)?;
             views.push((*name, view));
         }
+        // safetensors sorts tensors itself; the map here has one entry, so its order is fixed.
         let own = serde_json::to_string(&self.metadata).map_err(unstorable)?;
         let metadata = HashMap::from([(ZBRIDGE_KEY.to_owned(), own)]);
         safetensors::serialize(views, Some(metadata)).map_err(unstorable)
@@ -166,10 +168,11 @@ impl WeightsFile {
         network: &Network,
         path: &Path,
     ) -> Result<Vec<f32>, NnError> {
-        let mut parameters = vec![0.0; network.parameter_count()];
+        // Not allocated at once: a network that a file describes may be larger than its tensors.
+        let mut parameters = Vec::new();
         for tensor in network.tensors() {
             let stored = self.tensor(&format!("{prefix}.{}", tensor.name), &tensor.shape, path)?;
-            parameters[tensor.range.clone()].copy_from_slice(stored);
+            parameters.extend_from_slice(stored);
         }
         Ok(parameters)
     }
@@ -209,6 +212,7 @@ impl WeightsFile {
             let reason = format!("tensor `{name}` has shape {found:?} where {shape:?} is needed");
             return Err(NnError::weights(path, reason));
         }
+        // One NaN would spread over every output, without a hint where it came from.
         match stored.values.iter().position(|value| !value.is_finite()) {
             None => Ok(&stored.values),
             Some(at) => {

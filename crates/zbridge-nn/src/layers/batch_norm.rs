@@ -35,6 +35,7 @@ impl Network {
     /// tenth, with the unbiased variance of the batch: what PyTorch does.
     pub fn update_running_statistics(&self, parameters: &mut [f32], tape: &Tape) {
         let rows = tape.rows as f32;
+        // A single row has no variance; it counts as it is.
         let unbiased = rows / (rows - 1.0).max(1.0);
         self.move_running_statistics(parameters, tape, MOMENTUM, unbiased);
     }

@@ -26,6 +26,7 @@ pub(crate) fn forward(
     for pixel in y.chunks_exact_mut(channels) {
         pixel.copy_from_slice(bias);
     }
+    // Packed once for all images, not for each few of them.
     let all_windows = y.len() / channels;
     let weight = weight_for(all_windows, weight, size, &mut scratch.packed_weight);
     let x_step = windows.images_at_once() * windows.image_size();
@@ -61,6 +62,7 @@ pub(crate) fn backward(conv: &Convolution, pass: Backward<'_>, scratch: &mut Scr
     let (size, channels) = (windows.size(), conv.channels);
     add_rows(dy, bias_gradient);
     if let Some(dx) = dx.as_deref_mut() {
+        // Windows overlap, so their gradients are added up.
         dx.fill(0.0);
     }
     let x_step = windows.images_at_once() * windows.image_size();
@@ -78,6 +80,7 @@ pub(crate) fn backward(conv: &Convolution, pass: Backward<'_>, scratch: &mut Scr
         );
         if let Some(dx) = dx.as_deref_mut() {
             let weight = Matrix::new(weight, channels, size);
+            // The windows have served: their memory takes the gradient of them.
             multiply(gathered, Accumulation::Overwrite, dy, weight);
             windows.scatter_add(gathered, &mut dx[chunk * x_step..][..images.len()]);
         }

@@ -8,6 +8,7 @@ use crate::kernels::product::Accumulation;
 use crate::tape::resized;
 
 pub(crate) fn forward(x: &[f32], weight: Weight, bias: &[f32], y: &mut [f32]) {
+    // The product is added to the bias, which saves a pass over the outputs.
     for row in y.chunks_exact_mut(bias.len()) {
         row.copy_from_slice(bias);
     }
@@ -44,6 +45,7 @@ pub(crate) fn backward<'s>(
         dy,
         ..
     } = parameters;
+    // Handing out a small product takes longer than doing it. Without `dx`, no layer waits.
     if dx.is_some() && parameters.multiplications() >= WORTH_SHARING {
         scope.spawn(move |_| parameters.run());
     } else {

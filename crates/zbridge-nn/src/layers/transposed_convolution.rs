@@ -21,6 +21,7 @@ pub(crate) fn forward(
 ) {
     let windows = Windows::of_transposed(conv);
     let (size, inputs) = (windows.size(), conv.input[2]);
+    // Before the windows: they are added to it.
     for pixel in y.chunks_exact_mut(conv.channels) {
         pixel.copy_from_slice(bias);
     }
@@ -57,6 +58,7 @@ pub(crate) fn backward(conv: &Convolution, pass: Backward<'_>, scratch: &mut Scr
     for (chunk, (x, dy)) in x.chunks(x_step).zip(dy.chunks(dy_step)).enumerate() {
         let rows = x.len() / inputs;
         let gathered = resized(&mut scratch.windows, rows * size);
+        // The adjoint of adding windows is gathering them.
         windows.gather(dy, gathered);
         multiply(
             weight_gradient,

@@ -17,6 +17,7 @@ pub(super) fn log_likelihood_nats(logits: &[f32], observation: &[f32]) -> f32 {
 /// Returns the same, and turns the logits into the gradient of −scale · log p.
 pub(super) fn backward(logits: &mut [f32], observation: &[f32], scale: f32) -> f32 {
     let nats = log_likelihood_nats(logits, observation);
+    // 1 for one-hot and soft observations, but for rounding.
     let mass: f32 = observation.iter().sum();
     softmax_in_place(logits);
     for (probability, x) in logits.iter_mut().zip(observation) {

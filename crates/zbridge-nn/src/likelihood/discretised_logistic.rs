@@ -19,6 +19,7 @@ impl Bins {
     pub(super) fn new(scale: f32, levels: u16) -> Self {
         Self {
             scale,
+            // One level would have an unbounded bin; files cannot ask for it.
             half_width: 0.5 / (f32::from(levels.max(2)) - 1.0),
         }
     }
@@ -70,5 +71,6 @@ impl Bins {
 }
 
 fn log_sigmoid(x: f32) -> f32 {
+    // The exponential is at most 1, on either side.
     x.min(0.0) - (-x.abs()).exp().ln_1p()
 }

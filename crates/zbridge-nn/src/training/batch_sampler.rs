@@ -82,6 +82,7 @@ impl BatchSampler {
         self.next = position;
         self.shuffled_epoch = None;
         if let Shuffling::InSequence { start, now } = &mut self.shuffling {
+            // One stream for all orders: those of the epochs before have to be drawn again.
             *now = start.clone();
             for _ in 0..position.epoch {
                 now.permutation(self.rows);
@@ -94,6 +95,7 @@ impl BatchSampler {
     /// # Panics
     /// If an epoch has no batches.
     pub fn next_batch(&mut self) -> &[usize] {
+        // Drawn when it is needed, so that an epoch that is skipped costs nothing.
         if self.shuffled_epoch != Some(self.next.epoch) {
             self.order = self.shuffling.order(self.next.epoch, self.rows);
             self.shuffled_epoch = Some(self.next.epoch);

@@ -1,8 +1,8 @@
 use super::{Hook, Position, StepReport};
 use std::ops::ControlFlow;
 
-/// Calls a function with the trainee after each epoch and when the training is interrupted, to write
-/// a checkpoint.
+/// Calls a function with the trainee after each epoch and when the training is interrupted, to
+/// write a checkpoint.
 #[derive(Debug)]
 pub struct Checkpoints<W> {
     write: W,

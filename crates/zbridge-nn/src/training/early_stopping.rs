@@ -54,6 +54,7 @@ impl<F> EarlyStopping<F> {
         steps_done: usize,
         parameters: &[f32],
     ) -> ControlFlow<()> {
+        // +∞ is a value, and never better than another.
         if self.best().is_none_or(|(best, _)| held_out_nats < best) {
             self.best = Some(Best {
                 held_out_nats,

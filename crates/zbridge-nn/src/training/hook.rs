@@ -10,8 +10,8 @@ pub trait Hook<T: ?Sized, E> {
     /// Any error ends the training as a failure.
     fn after_step(&mut self, trainee: &T, report: &StepReport) -> Result<ControlFlow<()>, E>;
 
-    /// Is called after `after_step` if the observer of the training has interrupted it. Does nothing
-    /// by default.
+    /// Is called after `after_step` if the observer of the training has interrupted it. Does
+    /// nothing by default.
     ///
     /// # Errors
     /// Any error; it takes the place of the interruption.

@@ -58,6 +58,7 @@ impl Schedule {
         if step < self.warm_up_steps {
             return self.peak * (step + 1) as f32 / self.warm_up_steps as f32;
         }
+        // A schedule of warm-up only has no steps left for the cosine.
         let position =
             (step - self.warm_up_steps) as f32 / (steps - self.warm_up_steps).max(1) as f32;
         let cosine = 0.5 * (1.0 + (PI * position.min(1.0)).cos());

@@ -1,10 +1,10 @@
 //! Training: one loop for everything that learns by steps.
 //!
-//! A [`Trainer`] takes the steps of a [`Trainee`]. The [`BatchSampler`] says which rows a step sees,
-//! [`LearningRate`] how fast it moves, and every [`Hook`] is called after each step: to stop early
-//! ([`EarlyStopping`]), to write [`Checkpoints`], to record a curve. A trainee moves its parameters
-//! itself, by an [`Optimiser`] (Adam with clipped gradients and weight decay), and may follow them
-//! with a [`MovingAverage`].
+//! A [`Trainer`] takes the steps of a [`Trainee`]. The [`BatchSampler`] says which rows a step
+//! sees, [`LearningRate`] how fast it moves, and every [`Hook`] is called after each step: to stop
+//! early ([`EarlyStopping`]), to write [`Checkpoints`], to record a curve. A trainee moves its
+//! parameters itself, by an [`Optimiser`] (Adam with clipped gradients and weight decay), and may
+//! follow them with a [`MovingAverage`].
 
 mod batch_sampler;
 mod checkpoints;

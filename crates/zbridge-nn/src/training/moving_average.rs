@@ -32,6 +32,7 @@ impl MovingAverage {
         assert_eq!(average.len(), parameters.len(), "parameters of one model");
         let share = 1.0 - self.decay;
         for (average, parameter) in average.iter_mut().zip(parameters) {
+            // In this form, an average that equals the parameters stays exactly where it is.
             *average += share * (parameter - *average);
         }
     }

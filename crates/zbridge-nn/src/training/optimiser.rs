@@ -20,6 +20,7 @@ impl Optimiser {
 
     /// Moves `parameters` one step against `gradients`, which are clipped in place.
     pub fn step(&mut self, parameters: &mut [f32], gradients: &mut [f32], learning_rate: f32) {
+        // The decay is no part of the gradient: it is neither clipped nor scaled by the moments.
         clip_grad_norm(gradients, self.max_gradient_norm);
         decay_weights(parameters, learning_rate * self.weight_decay);
         self.adam.step(parameters, gradients, learning_rate);
@@ -28,6 +29,7 @@ impl Optimiser {
 
 /// Shortens `gradients` to the Euclidean length `max_norm` if they are longer.
 pub fn clip_grad_norm(gradients: &mut [f32], max_norm: f32) {
+    // A norm that is NaN clips nothing; the trainer finds the objective that it came from.
     let norm = gradients.iter().map(|g| g * g).sum::<f32>().sqrt();
     if norm > max_norm {
         let scale = max_norm / norm;

@@ -169,6 +169,7 @@ impl Trainer {
                     ending = Ending::Stopped;
                 }
             }
+            // After the hooks: what they write belongs to the step that was done.
             if let Err(interrupted) = stage.advance(1) {
                 for hook in hooks.iter_mut() {
                     hook.interrupted(trainee, &report)?;
@@ -203,11 +204,13 @@ impl Trainer {
             step,
             learning_rate,
             done: step as f32 / self.steps as f32,
+            // A stream of its own: how much a step draws does not change the next one.
             stream: self.step_streams.child(self.first_stream + step as u64),
         };
         let batch = self.sampler.next_batch();
         let rows = batch.len();
         let objective_nats = trainee.step(batch, context)?;
+        // Parameters that are NaN stay NaN: there is nothing to continue with.
         if !objective_nats.is_finite() {
             return Err(NnError::Diverged {
                 step,

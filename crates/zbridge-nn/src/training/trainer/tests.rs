@@ -94,7 +94,7 @@ impl Hook<Recorder, NnError> for StopAfter {
 }
 
 #[test]
-fn a_hook_ends_a_training_and_hears_of_its_end() {
+fn a_hook_ends_a_training_and_is_told_of_its_end() {
     let mut recorder = Recorder::default();
     let mut hook = StopAfter {
         steps: 4,
