@@ -116,7 +116,7 @@ impl Ground {
             frechet_distance: frechet_distance(&digits.judge.classifier.features(&made)?, &real)?,
             gain_over_prior_nats: gain,
             direction_gap: DirectionGap::between(
-                &bridge,
+                bridge.directions(),
                 &held_posterior,
                 &digits.label_posterior.select(held_out),
                 seed,
