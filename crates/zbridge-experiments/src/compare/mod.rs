@@ -14,7 +14,6 @@ use published::M1_TSVM;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig};
 use zbridge_core::{Estimate, LatentModel, Observer, Stage};

@@ -286,8 +286,7 @@ fn grounds(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Vec<G
     match request.experiment {
         Experiment::ImageText => sides::scenes_and_captions(request, observer),
         Experiment::ImageSpeech => {
-            let image =
-                sides::digit_images(&sides::mnist(request, observer)?, MNIST_IMAGE.name, request)?;
+            let image = sides::digit_images(&sides::mnist(request, observer)?, MNIST_IMAGE.name)?;
             Ok(vec![Ground {
                 name: String::new(),
                 x: image,
@@ -296,7 +295,7 @@ fn grounds(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Vec<G
         }
         Experiment::LabelSpeech => Ok(vec![Ground {
             name: String::new(),
-            x: sides::labels(request)?,
+            x: sides::labels()?,
             y: sides::spoken_digits(request)?,
         }]),
         Experiment::AliLabel => {
@@ -304,12 +303,11 @@ fn grounds(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Vec<G
             let image = sides::digit_images(
                 &sides::mnist(request, observer)?,
                 &ali.display().to_string(),
-                request,
             )?;
             Ok(vec![Ground {
                 name: String::new(),
                 x: image,
-                y: sides::labels(request)?,
+                y: sides::labels()?,
             }])
         }
     }

@@ -31,11 +31,7 @@ pub(super) fn mnist(request: &ExperimentRequest, observer: &dyn Observer) -> Res
 }
 
 /// Digits as images of a given model.
-pub(super) fn digit_images(
-    mnist: &Mnist,
-    model: &str,
-    request: &ExperimentRequest,
-) -> Result<Modality, Error> {
+pub(super) fn digit_images(mnist: &Mnist, model: &str) -> Result<Modality, Error> {
     let GivenModel { model, digest, .. } = open_model(model)?;
     let rows = |split: &MnistSplit, from: usize, count: usize| -> Result<Rows, Error> {
         let rows: Vec<usize> = (from..split.rows().min(from + count)).collect();
@@ -58,7 +54,7 @@ pub(super) fn digit_images(
 }
 
 /// The ten labels as the embedded label VAE sees them.
-pub(super) fn labels(request: &ExperimentRequest) -> Result<Modality, Error> {
+pub(super) fn labels() -> Result<Modality, Error> {
     let GivenModel { model, digest, .. } = open_model(MNIST_LABEL.name)?;
     let labels: Vec<u8> = (0..10).collect();
     let posterior = model.posterior(&Observations::one_hot(&labels, 10)?)?;

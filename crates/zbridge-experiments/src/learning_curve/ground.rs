@@ -6,7 +6,6 @@ use crate::digits::{Digits, Draws, Pixels};
 use crate::points::stored_or;
 use cpu_time::ProcessTime;
 use std::time::Instant;
-use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap};
 use zbridge_core::{DiagonalGaussian, Estimate, Observations, Observer, RandomStream};
