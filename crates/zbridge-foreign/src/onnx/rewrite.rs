@@ -14,6 +14,7 @@ pub(super) fn rewrite(model: &mut ModelProto) -> bool {
 
 fn rewrite_graph(graph: &mut GraphProto) -> bool {
     let mut is_changed = false;
+    // In their order: nodes must follow those that they take values from.
     for node in mem::take(&mut graph.node) {
         match replacement(&node) {
             Some(nodes) => {
