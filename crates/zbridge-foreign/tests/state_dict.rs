@@ -8,7 +8,7 @@ use support::fixture;
 use zbridge_foreign::{ForeignError, NumberType, StateDict};
 
 fn read(name: &str) -> Result<StateDict, ForeignError> {
-    StateDict::read(&fixture(&format!("state-dicts/{name}")))
+    StateDict::read(fixture(&format!("state-dicts/{name}")))
 }
 
 fn eighths(numbers: &[i32]) -> Vec<f32> {
