@@ -34,10 +34,12 @@ impl Decoding {
         let mut values = self.in_observation_order(outputs);
         let is_unit_range = matches!(event, EventKind::Image { .. } | EventKind::Sound(_));
         let rows = values.as_slice_mut().expect("rows are row-major");
+        // Each row by itself, so that the number of cores changes no sum.
         rows.par_chunks_mut(event.size()).for_each(|row| {
             if let (DecoderOutputs::Logits, Some(likelihood)) = (self.outputs, self.likelihood) {
                 likelihood.means(row);
             }
+            // Networks without a bounded last operator leave the range of pixels a little.
             if is_unit_range {
                 for value in row {
                     *value = value.clamp(0.0, 1.0);

@@ -127,6 +127,7 @@ fn half(shape: &[usize]) -> Option<Vec<usize>> {
 }
 
 fn exactly<const N: usize>(outputs: Vec<Array2<f32>>) -> [Array2<f32>; N] {
+    // Networks are run for the places of these outputs and no others.
     let outputs: Result<[_; N], _> = outputs.try_into();
     outputs.expect("one output for each place")
 }

@@ -22,6 +22,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ForeignError> {
             expected: "a file",
         });
     }
+    // Before it is read: a sparse file could be larger than memory.
     check_size(path, "the file", metadata.len(), LARGEST_FILE)?;
     fs::read(path).map_err(|reason| unreadable(path, reason))
 }

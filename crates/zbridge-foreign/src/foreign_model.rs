@@ -226,6 +226,7 @@ impl LatentModel for ForeignModel {
         let likelihood = self.likelihood(decoder)?;
         self.expect_event(observations)?;
         let draws = draws_of_each(observations, latents)?;
+        // All latents at once: the decoder runs on all cores by itself.
         let outputs = self.decoded(decoder, latents)?;
         let parameters = decoder.decoding.parameters(outputs);
         let parameters = parameters.as_slice().expect("rows are row-major");

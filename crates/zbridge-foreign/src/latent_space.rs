@@ -43,6 +43,7 @@ impl LatentSpace {
 
     /// Returns posteriors of the networks' latents as those of the latents that users see.
     pub(crate) fn posterior(&self, posterior: Posterior) -> Result<Posterior, ShapeError> {
+        // Most models have no scale, and their numbers shall not be copied.
         if self.is_identity() {
             return Ok(posterior);
         }
@@ -75,6 +76,7 @@ impl LatentSpace {
     }
 
     fn seen_log_var(&self, log_var: &Latents) -> Result<Latents, ShapeError> {
+        // The variance of a scaled number is scaled by the square.
         Latents::new(self.each(log_var, |log_var, _, scale| {
             log_var + 2.0 * scale.abs().ln()
         }))

@@ -113,6 +113,7 @@ fn single_network(path: &Path) -> Result<NetworkFiles, ForeignError> {
 
 fn open_manifest(path: &Path) -> Result<ForeignModel, ForeignError> {
     let manifest = Manifest::read(path)?;
+    // `model.toml` says nothing about a model, unlike its folder.
     let has_usual_name = path.ends_with(manifest::FILE_NAME);
     let name = match &manifest.name {
         Some(name) => name.clone(),

@@ -74,6 +74,7 @@ impl Preprocessing {
         for (mut channel, scale) in scaled.axis_iter_mut(Axis(1)).zip(&self.scales) {
             channel.mapv_inplace(|x| scale.scale * x + scale.shift);
         }
+        // Scaled first: a channel is one piece of memory before the swap.
         if self.channels_last {
             scaled = swapped(scaled.view());
         }

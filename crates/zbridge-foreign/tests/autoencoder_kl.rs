@@ -10,7 +10,7 @@ use zbridge_foreign::{ForeignError, open};
 
 fn agrees(form: &str) {
     let data = format!("autoencoder-kl/{form}/expected.safetensors");
-    let model = open(&fixture(&format!("autoencoder-kl/{form}"))).unwrap();
+    let model = open(fixture(&format!("autoencoder-kl/{form}"))).unwrap();
     assert_eq!(
         model.event(),
         &EventKind::Image {

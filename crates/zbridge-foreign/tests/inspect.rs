@@ -9,7 +9,7 @@ use zbridge_foreign::{FileFormat, Found, Verdict, inspect};
 
 #[test]
 fn a_network_is_told_with_its_inputs_operators_and_guesses() {
-    let inspection = inspect(&fixture("onnx/mlp-encoder.torchscript.onnx")).unwrap();
+    let inspection = inspect(fixture("onnx/mlp-encoder.torchscript.onnx")).unwrap();
     let text = inspection.to_string();
     for part in [
         "written by pytorch",
@@ -29,7 +29,7 @@ fn a_network_is_told_with_its_inputs_operators_and_guesses() {
     assert_eq!(json["model"]["latent_shape"], serde_json::json!([8]));
     assert_eq!(json["model"]["encoder_engine"], "chain");
     assert!(json["model"]["decoder_engine"].is_null());
-    let general = inspect(&fixture("onnx/gru-encoder.dynamo.onnx")).unwrap();
+    let general = inspect(fixture("onnx/gru-encoder.dynamo.onnx")).unwrap();
     assert!(
         general.to_string().contains("encoder runs on rten\n"),
         "{general}"
@@ -42,13 +42,13 @@ fn weights_are_lists_of_tensors() {
         ("state-dicts/plain.pt", FileFormat::Torch),
         ("state-dicts/plain.safetensors", FileFormat::Safetensors),
     ] {
-        let inspection = inspect(&fixture(name)).unwrap();
+        let inspection = inspect(fixture(name)).unwrap();
         assert!(
             matches!(&inspection.found, Found::Tensors { format: found, tensors } if *found == format && tensors.len() > 5)
         );
         assert!(inspection.usage().is_none());
     }
-    let text = inspect(&fixture("state-dicts/plain.pt"))
+    let text = inspect(fixture("state-dicts/plain.pt"))
         .unwrap()
         .to_string();
     assert!(
@@ -59,7 +59,7 @@ fn weights_are_lists_of_tensors() {
 
 #[test]
 fn an_autoencoder_and_a_manifest_are_told_apart() {
-    let inspection = inspect(&fixture("autoencoder-kl/plain")).unwrap();
+    let inspection = inspect(fixture("autoencoder-kl/plain")).unwrap();
     assert!(
         matches!(inspection.found, Found::AutoencoderKl { .. }),
         "{inspection}"

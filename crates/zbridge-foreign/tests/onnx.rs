@@ -264,7 +264,7 @@ fn attention_recurrence_and_sounds_run() {
         ("sound-encoder", 2),
         ("kl-encoder", 0),
     ] {
-        let model = open(&fixture(&format!("onnx/{name}.dynamo.onnx"))).unwrap();
+        let model = open(fixture(&format!("onnx/{name}.dynamo.onnx"))).unwrap();
         let data = format!("onnx/{name}.safetensors");
         let (_, x) = expected(&data, "input");
         let posterior = model

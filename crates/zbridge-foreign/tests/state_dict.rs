@@ -1,4 +1,4 @@
-//! Tensors of PyTorch's files come back as they were, and nothing in a file is run.
+//! Tensors of PyTorch's files are read as they were saved, and no code in a file is run.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use support::fixture;
 use zbridge_foreign::{ForeignError, NumberType, StateDict};
 
 fn read(name: &str) -> Result<StateDict, ForeignError> {
-    StateDict::read(&fixture(&format!("state-dicts/{name}")))
+    StateDict::read(fixture(&format!("state-dicts/{name}")))
 }
 
 fn eighths(numbers: &[i32]) -> Vec<f32> {
@@ -16,7 +16,7 @@ fn eighths(numbers: &[i32]) -> Vec<f32> {
 }
 
 #[test]
-fn every_type_and_view_comes_back() {
+fn every_type_and_view_is_read() {
     let file = read("plain.pt").unwrap();
     let floats = |name: &str| -> Vec<f32> {
         let tensor = file.tensor(name).unwrap();
@@ -47,7 +47,7 @@ fn every_type_and_view_comes_back() {
 }
 
 #[test]
-fn of_a_checkpoint_the_model_alone_is_taken() {
+fn only_the_state_dict_of_a_checkpoint_is_read() {
     let (checkpoint, plain) = (
         read("checkpoint.pth").unwrap(),
         read("plain.safetensors").unwrap(),

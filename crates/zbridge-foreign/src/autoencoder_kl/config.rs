@@ -99,6 +99,7 @@ impl Config {
         let (down, up) = (&self.down_block_types, &self.up_block_types);
         check.block_types("down_block_types", down, "DownEncoderBlock2D", blocks)?;
         check.block_types("up_block_types", up, "UpDecoderBlock2D", blocks)?;
+        // Two names of one function.
         if !["silu", "swish"].contains(&self.act_fn.as_str()) {
             return Err(check.wrong("act_fn", &self.act_fn, "\"silu\""));
         }
@@ -168,6 +169,7 @@ impl Config {
     /// each channel.
     pub(super) fn shift(&self) -> Vec<f32> {
         match (&self.latents_mean, &self.latents_std) {
+            // As in diffusers, both count together only, and then `shift_factor` does not.
             (Some(mean), Some(_)) => mean.clone(),
             _ => vec![self.shift_factor.unwrap_or(0.0)],
         }
@@ -233,6 +235,7 @@ impl Check<'_> {
         only: &str,
         count: usize,
     ) -> Result<(), ForeignError> {
+        // Other blocks, such as those with attention, have layers that are not built here.
         if let Some(other) = found.iter().find(|kind| *kind != only) {
             return Err(self.wrong(key, other, only));
         }

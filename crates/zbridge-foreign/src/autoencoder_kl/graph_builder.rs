@@ -48,6 +48,7 @@ impl<'a> GraphBuilder<'a> {
     /// Returns the graph with these outputs.
     pub(super) fn finish(mut self, outputs: &[(&str, &Value)]) -> BuiltGraph {
         for (name, value) in outputs {
+            // Values have numbers as names; outputs get theirs from a node of their own.
             self.push("Identity", &[value], name, &[]);
             self.graph.output.push(protobuf::port(name, None));
         }

@@ -122,6 +122,7 @@ impl<'a> Layers<'a> {
     fn without_moments(&mut self, x: &Images) -> Value {
         // ONNX has had group normalisation since operator set 18 only, but each group can be one
         // channel of an instance normalisation.
+        // In a shape, 0 keeps a dimension and −1 takes what is left.
         let grouped = self.reshape(&x.value, &[0, self.groups as i64, -1]);
         let scale = self.graph.floats(&Array1::ones(self.groups).into_dyn());
         let bias = self.graph.floats(&Array1::zeros(self.groups).into_dyn());
@@ -153,6 +154,7 @@ impl<'a> Layers<'a> {
             ),
             ("nearest_mode", Attribute::Text("floor")),
         ];
+        // The second input is for another mode.
         let inputs = [&x.value, &GraphBuilder::nothing(), &scales];
         Images {
             value: self.graph.node("Resize", &inputs, &attributes),
@@ -191,6 +193,7 @@ impl<'a> Layers<'a> {
 
     /// Returns softmax(query · keyᵀ / √channels).
     fn attention_shares(&mut self, query: &Value, key: &Value, channels: usize) -> Value {
+        // The query and not the scores are scaled: there are fewer of its numbers.
         let scale = self
             .graph
             .floats(&array![1.0 / (channels as f32).sqrt()].into_dyn());

@@ -55,6 +55,7 @@ pub(crate) fn open(
 ) -> Result<ForeignModel, ForeignError> {
     let config = Config::read(&folder.join(FILE_NAME))?;
     let weights = StateDict::read(weights_file(folder)?)?;
+    // What the configuration does not tell is inferred as for networks of ONNX files.
     let mut resolver = Resolver::new(folder, manifest);
     let sides = sides(&config, manifest, &mut resolver)?;
     let autoencoder = Autoencoder::new(config, weights, sides);

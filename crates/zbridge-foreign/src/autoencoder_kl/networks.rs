@@ -50,6 +50,7 @@ pub(super) fn decoder(
 ) -> Result<BuiltGraph, ForeignError> {
     let shape = [config.latent_channels, sides.height, sides.width];
     let (mut layers, mut x) = Layers::new(weights, config.norm_num_groups, shape);
+    // Later models leave out the two convolutions around the latents.
     if config.use_post_quant_conv {
         x = layers.conv("post_quant_conv", &x, config.latent_channels, Window::POINT)?;
     }
@@ -109,6 +110,7 @@ impl Blocks<'_> {
         channels: usize,
         count: usize,
     ) -> Result<Images, ForeignError> {
+        // Only the first changes the channels.
         for place in 0..count {
             x = self.residual(&format!("{name}.resnets.{place}"), &x, channels)?;
         }

@@ -130,6 +130,7 @@ pub struct TensorLine {
 pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection, ForeignError> {
     let path = path.as_ref();
     let (found, verdict) = match tensor_format(path) {
+        // Files of tensors first: they are no models, whatever else their folder holds.
         Some(format) => judge(found_tensors(path, format), format, || Verdict::WeightsOnly)?,
         None => {
             let files = ModelFiles::at(path)?;
@@ -145,8 +146,8 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection, ForeignError> {
     })
 }
 
-/// Returns what was found with its verdict. What cannot be read has a verdict of its own, unless the
-/// path is the problem.
+/// Returns what was found with its verdict. What cannot be read has a verdict of its own, unless
+/// the path is the problem.
 fn judge(
     found: Result<Found, ForeignError>,
     format: FileFormat,
@@ -199,6 +200,7 @@ fn found_model(files: &ModelFiles) -> Result<Found, ForeignError> {
 
 fn found_networks(files: &NetworkFiles) -> Result<Found, ForeignError> {
     let mut networks = Vec::new();
+    // Graphs are read without running them: a network that cannot run is described too.
     for path in [&files.encoder, &files.decoder].into_iter().flatten() {
         networks.push(NetworkFile::read(path)?);
     }

@@ -109,6 +109,7 @@ impl EncoderSection {
     /// Returns what the outputs are, by their names; `None` if nothing is stated.
     pub(crate) fn outputs(&self) -> Result<Option<EncoderOutputs<&OutputName>>, WrongKey> {
         let spreads = self.spreads();
+        // The four ways in which encoders state a posterior.
         let forms = [&self.mean, &self.halves, &self.point, &self.samples];
         if spreads.len() > 1 || forms.into_iter().flatten().count() > 1 {
             return Err(WrongKey::new("", ONE_FORM));

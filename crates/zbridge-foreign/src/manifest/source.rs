@@ -45,6 +45,7 @@ impl Source {
     /// Returns the line of a key; of its section, or 1, if there is no such key. This is exact
     /// enough for a text that was parsed without error.
     fn line_of(&self, section: &str, key: &str) -> usize {
+        // Keys before the first header belong to no section.
         let (mut current, mut header) = ("", 1);
         for (line, text) in (1..).zip(self.text.lines()) {
             if let Some(name) = section_name(text) {

@@ -41,6 +41,7 @@ impl Range {
         let (low, high) = text.split_once("..")?;
         let low: f32 = low.trim().parse().ok()?;
         let high: f32 = high.trim().parse().ok()?;
+        // `f32` also parses `inf` and `nan`.
         let is_range = low.is_finite() && high.is_finite() && low < high;
         is_range.then_some(Self { low, high })
     }

@@ -31,6 +31,7 @@ impl BatchSize {
     pub(super) fn for_windows(self, numbers: usize) -> Self {
         match self {
             Self::Fixed(rows) => Self::Fixed(rows),
+            // One row goes even if it is too large by itself.
             Self::UpTo(rows) => Self::UpTo((MOST_WINDOW_NUMBERS / numbers.max(1)).clamp(1, rows)),
         }
     }

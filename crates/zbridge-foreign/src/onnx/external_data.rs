@@ -70,6 +70,7 @@ impl Renaming<'_> {
     }
 
     fn new_name(&mut self, file: PathBuf) -> String {
+        // One name for each file, however many tensors lie in it.
         let next = format!("{}.data", self.names.len());
         self.names.entry(file).or_insert(next).clone()
     }

@@ -88,6 +88,7 @@ impl Network {
     ) -> Result<Self, ForeignError> {
         let graph = Graph::of(model);
         let input_shape = input_shape(path, only_input(path, &graph)?, None)?;
+        // Graphs that are built here add values to earlier ones, so they are no chains.
         let model = encoded(model, path)?;
         let runner = Runner::rten(path, &graph, OnnxBytes { model, data }, &input_shape)?;
         Ok(Self {
@@ -249,6 +250,7 @@ fn input_shape(
         checked_size(shape).is_some_and(|size| (1..=MOST_NUMBERS).contains(&size))
     };
     let why = match given {
+        // What was stated or inferred for the whole model counts more than this file.
         Some(given) if port.takes_rows(given) => return Ok(given.to_vec()),
         Some(given) => {
             format!("its input is {port}, but rows of shape {given:?} are asked for")

@@ -14,6 +14,7 @@ pub(super) fn rewrite(model: &mut ModelProto) -> bool {
 
 fn rewrite_graph(graph: &mut GraphProto) -> bool {
     let mut is_changed = false;
+    // In their order: nodes must follow those that they take values from.
     for node in mem::take(&mut graph.node) {
         match replacement(&node) {
             Some(nodes) => {
@@ -38,7 +39,7 @@ fn replacement(node: &NodeProto) -> Option<Vec<NodeProto>> {
 }
 
 /// x · tanh(softplus(x)): its definition in ONNX.
-fn mish(node: &NodeProto, x: &String, y: &String) -> Vec<NodeProto> {
+fn mish(node: &NodeProto, x: &str, y: &str) -> Vec<NodeProto> {
     let (softplus, tanh) = (format!("{y}/softplus"), format!("{y}/tanh"));
     vec![
         step(node, "Softplus", &[x], &softplus),
@@ -48,12 +49,12 @@ fn mish(node: &NodeProto, x: &String, y: &String) -> Vec<NodeProto> {
 }
 
 /// Returns a node that does a part of what `whole` does.
-fn step(whole: &NodeProto, operator: &str, inputs: &[&String], output: &String) -> NodeProto {
+fn step(whole: &NodeProto, operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     NodeProto {
         name: whole.name.as_ref().map(|name| format!("{name}/{operator}")),
         op_type: Some(operator.into()),
-        input: inputs.iter().map(|&name| name.clone()).collect(),
-        output: vec![output.clone()],
+        input: inputs.iter().map(|&name| name.into()).collect(),
+        output: vec![output.into()],
         ..NodeProto::default()
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn load_error(path: &Path, error: &LoadError) -> ForeignError {
             operator: operator.into(),
             remedy: remedy(operator, why),
         },
+        // Weights that are too short for their shapes, in the file or beside it.
         (LoadErrorKind::ParseError | LoadErrorKind::ExternalDataError, _) => {
             ForeignError::damaged(path, "its tensors", reason)
         }
@@ -42,8 +43,8 @@ fn remedy(operator: &str, why: &str) -> &'static str {
     }
 }
 
-/// Returns what `work` returns; as an error, the message of a panic in it. The engine panics on some
-/// graphs that it should refuse; nothing of it is used after that.
+/// Returns what `work` returns; as an error, the message of a panic in it. The engine panics on
+/// some graphs that it should refuse; nothing of it is used after that.
 pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(&*panic))
 }

@@ -146,6 +146,7 @@ impl RtenNetwork {
         pool: &Arc<ThreadPool>,
     ) -> Result<Vec<Array2<f32>>, ForeignError> {
         let outputs = match self.batch {
+            // Only the last batch has fewer rows.
             BatchSize::Fixed(full) if full > rows.nrows() => {
                 self.run_rows(filled_up(rows, full).view(), wanted, pool)?
             }
@@ -265,6 +266,7 @@ fn filled_up(rows: ArrayView2<'_, f32>, full: usize) -> Array2<f32> {
 
 fn load(path: &Path, bytes: OnnxBytes) -> Result<Model, ForeignError> {
     let mut options = ModelOptions::with_all_ops();
+    // Opening takes longer, and every run is faster.
     options.prepack_weights(true);
     for (name, data) in bytes.data {
         options.external_data(&name, data);

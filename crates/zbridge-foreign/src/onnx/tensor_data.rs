@@ -50,6 +50,7 @@ impl<'a> TensorData<'a> {
         if tensor.data_location == Some(DataLocation::EXTERNAL) {
             return self.external_bytes(tensor).map(numbers);
         }
+        // Empty bytes mean that the numbers are listed.
         match &tensor.raw_data {
             Some(raw) if !raw.borrow().is_empty() => Some(numbers(&raw.borrow())),
             _ => Some(listed.to_vec()),

@@ -110,6 +110,7 @@ pub(super) fn check(bytes: &[u8], path: &Path) -> Result<(), ForeignError> {
     // A list of what is left instead of recursion, so that no file can exhaust the stack.
     let file = Part { bytes, start: 0 };
     let mut pending = vec![file.pending(Message::Model, 0)];
+    // The order does not matter: each message is checked by itself.
     while let Some(next) = pending.pop() {
         let message = next.message;
         check_message(next, &mut pending).map_err(|Fault { byte, why }| {

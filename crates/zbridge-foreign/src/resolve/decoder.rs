@@ -43,6 +43,7 @@ impl Resolver<'_> {
         latent_shape: Option<Vec<usize>>,
     ) -> Result<Network, ForeignError> {
         let by_file = Network::open(path, None);
+        // Only a file that does not state its input is opened again.
         let Err(ForeignError::Unresolved { .. }) = by_file else {
             return by_file;
         };

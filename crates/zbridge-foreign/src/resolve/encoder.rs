@@ -100,6 +100,7 @@ impl Resolver<'_> {
     fn guess_two_outputs(&mut self, names: &[&str], network: &Network) -> EncoderOutputs {
         let last_operators = &network.graph().evidence.last_operators;
         let (kind, why) = match last_operators[1].name.as_str() {
+            // Softplus keeps a number positive, which a log-variance need not be.
             "Softplus" => (
                 Spread::StandardDeviation,
                 "the second of two outputs of one shape, and it ends in a softplus",

@@ -124,6 +124,7 @@ impl Resolver<'_> {
         if has_count && numbers.iter().all(|&number| is_usable(number)) {
             return Ok(numbers.clone());
         }
+        // A scale of 0 could not be undone for the decoder.
         let why =
             format!("one number, or one for each of {channels} channels, finite, and no scale 0");
         Err(self.manifest.wrong("latent", key, why))

@@ -98,6 +98,7 @@ impl Resolver<'_> {
     fn guessed_decoder_outputs(&mut self, graph: &Graph, output: usize) -> DecoderOutputs {
         let last = &graph.evidence.last_operators[output].name;
         let outputs = match last.as_str() {
+            // Both are bounded by 0 and 1, unlike logits.
             "Sigmoid" | "Softmax" => DecoderOutputs::Probabilities,
             _ => DecoderOutputs::Logits,
         };

@@ -39,6 +39,7 @@ fn is_mean(name: &str) -> bool {
 fn spread(name: &str) -> Option<Spread> {
     let name = letters(name);
     let has = |words: &[&str]| contains_one_of(&name, words);
+    // From the longest words to the shortest: `logvar` also contains `var`.
     if has(&HALVES) {
         None
     } else if has(&["logvar", "lnvar", "logsigma2", "logsigmasq"]) {

@@ -208,6 +208,7 @@ fn fitting_layout(port: Option<&Port>, event: &EventKind) -> Layout {
     let fits = |layout: Layout| row.as_ref() == Some(&layout.shape(event));
     match port.shape.as_ref().map(Vec::len) {
         Some(2) => Layout::Flat,
+        // If both fit, such as for an image of 3 × 3 × 3, the order of PyTorch is likelier.
         Some(4) if fits(Layout::Nhwc) && !fits(Layout::Nchw) => Layout::Nhwc,
         _ => Layout::Nchw,
     }

@@ -57,6 +57,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn visit(&mut self, value: &Value, name: String, level: usize) {
         self.visited += 1;
+        // A list can be inside of itself.
         if level > MOST_LEVELS || self.visited > MOST_VALUES {
             return;
         }

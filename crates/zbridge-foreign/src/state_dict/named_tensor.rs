@@ -100,6 +100,7 @@ impl StridedLayout {
 fn row_major_strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
     for dim in (1..shape.len()).rev() {
+        // Shapes that overflow are refused when the layout is checked.
         strides[dim - 1] = strides[dim].saturating_mul(shape[dim]);
     }
     strides

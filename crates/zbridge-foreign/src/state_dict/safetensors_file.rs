@@ -47,6 +47,7 @@ pub(super) fn read_sharded(index: &Path) -> Result<BTreeMap<String, NamedTensor>
     let text = file_access::read_text(index, LARGEST_INDEX)?;
     let folder = file_access::folder_of(index);
     let mut tensors = BTreeMap::new();
+    // Each file once, although most tensors of an index are in the same few.
     for file in file_names(&text).map_err(damaged)? {
         let path = file_access::inside(folder, &file)
             .map_err(|why| damaged(format!("{file:?}, {why}")))?;

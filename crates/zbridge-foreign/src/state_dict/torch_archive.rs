@@ -52,6 +52,7 @@ impl<'a> TorchArchive<'a> {
     ) -> Result<NamedTensor, ForeignError> {
         let bytes = self.storage(&storage.key)?;
         let number_type = storage.number_type;
+        // An offset that overflows lies behind any storage, and is refused as such.
         let start = view.offset.saturating_mul(number_type.bytes());
         NamedTensor::new(number_type, view.layout.clone(), start, bytes)
             .map_err(|why| ForeignError::damaged(self.path, format!("tensor `{name}`"), why))

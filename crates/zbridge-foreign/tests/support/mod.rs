@@ -26,7 +26,7 @@ pub fn folder(files: &[(&str, &str)], manifest: &str) -> TempDir {
 
 /// (shape, values) of a tensor in a fixture.
 pub fn expected(file: &str, name: &str) -> (Vec<usize>, Vec<f32>) {
-    let file = StateDict::read(&fixture(file)).unwrap();
+    let file = StateDict::read(fixture(file)).unwrap();
     let tensor = file.tensor(name).unwrap();
     let values = tensor.to_f32().unwrap();
     (tensor.shape().to_vec(), values.into_iter().collect())

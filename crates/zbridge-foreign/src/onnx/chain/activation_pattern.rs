@@ -29,6 +29,7 @@ impl<'a> ActivationPattern<'a> {
         let mut matched = Matched::of(x);
         for (place, node) in nodes.iter().enumerate().skip(first) {
             let node = Operator(node);
+            // Nodes of other values may lie in between.
             if !matched.concerns(node) {
                 continue;
             }

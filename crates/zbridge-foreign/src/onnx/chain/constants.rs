@@ -41,6 +41,7 @@ impl<'a> Constants<'a> {
 
     /// Returns a constant that a shape is made of.
     pub(super) fn sizes(&self, name: &str) -> Option<Vec<Size>> {
+        // Computed sizes first: they may stand for the batch, which no tensor can.
         if let Some(sizes) = self.sizes.get(name) {
             return Some(sizes.to_vec());
         }

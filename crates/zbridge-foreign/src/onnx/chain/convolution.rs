@@ -77,6 +77,7 @@ fn output_view(shape: &GridConvolution, is_sound: bool) -> View {
 /// Returns the kernel `[channels, channels, height, width]`; that of a sound has the height 1.
 fn image_kernel(kernel: ArrayD<f32>) -> Option<Array4<f32>> {
     let kernel = match kernel.ndim() {
+        // `[channels, channels, length]`.
         3 => kernel.insert_axis(Axis(2)),
         _ => kernel,
     };
@@ -232,6 +233,7 @@ impl Window {
         if self.stride > MOST_STRIDE {
             return None;
         }
+        // Each input adds to a window, `stride` outputs after the one before it.
         let all = (self.inputs - 1) * self.stride + self.kernel + self.output_padding;
         all.checked_sub(self.padding[0] + self.padding[1])
     }

@@ -33,6 +33,7 @@ impl<'a> GraphLowering<'a> {
         input_shape: &[usize],
     ) -> Self {
         let mut values = LiveValues::of(graph);
+        // The network begins as its input.
         let view = View::in_order(input_shape, 0);
         let network = FixedNetwork::identity(view.size());
         values.put(input, view);
@@ -78,6 +79,7 @@ impl<'a> GraphLowering<'a> {
 
     /// Returns a view of the value that has each column of the network once.
     pub(super) fn covering(&mut self, view: View) -> Option<View> {
+        // Columns of other values would be changed too.
         let covers = view.size() == self.network.outputs() && !has_repeats(&view);
         match covers && self.values.is_empty() {
             true => Some(view),

@@ -40,6 +40,7 @@ impl<'a> KnownSizes<'a> {
 
     /// Records the part of a shape, batch included, that a `Shape` node asks for.
     pub(super) fn put_shape(&mut self, node: Operator<'a>, row: &[usize]) -> Option<()> {
+        // Views have no batch; shapes in a graph do.
         let mut shape = vec![Size::Batch];
         for &size in row {
             shape.push(Size::Number(i64::try_from(size).ok()?));
@@ -57,6 +58,7 @@ impl<'a> KnownSizes<'a> {
     ) -> Option<Vec<Size>> {
         let input = |place: usize| node.input(place).and_then(&sizes);
         match node.name() {
+            // Lists of one number and single numbers are not told apart.
             "Identity" | "Squeeze" | "Unsqueeze" => input(0),
             "Cast" if node.int("to", 0) == INT64 => input(0),
             "Concat" => concatenated(node.inputs().map(&sizes)),

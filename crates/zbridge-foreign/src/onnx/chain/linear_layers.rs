@@ -83,6 +83,7 @@ impl<'a> GraphLowering<'a> {
         let matrix = self.constants.floats(node.input(1)?)?;
         let matrix = matrix.into_dimensionality::<Ix2>().ok()?;
         match node.name() {
+            // x · W, with W `[inputs, outputs]`.
             "MatMul" => Some(matrix.reversed_axes()),
             "Gemm" => gemm_weight(node, matrix),
             _ => None,

@@ -46,6 +46,7 @@ impl<'a> LiveValues<'a> {
     /// Adds a value.
     pub(super) fn put(&mut self, name: &'a str, view: View) {
         self.shapes.insert(name, view.shape().to_vec());
+        // A value without uses would keep others from changing its columns.
         if self.remaining.get(name).is_some_and(|uses| *uses > 0) {
             self.views.insert(name, view);
         }

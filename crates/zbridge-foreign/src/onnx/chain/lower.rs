@@ -115,6 +115,7 @@ fn finish(mut lowering: GraphLowering<'_>) -> Option<LoweredGraph> {
     let mut columns = Vec::new();
     let mut output_shapes = Vec::new();
     for output in &lowering.graph.output {
+        // An output that is a constant, or the input of a node that changed it, has no view.
         let view = lowering.values.get(output.name.as_deref()?)?;
         columns.extend_from_slice(view.columns());
         output_shapes.push(view.shape().to_vec());

@@ -75,6 +75,7 @@ impl Chain {
     /// `[rows, input]`.
     pub(super) fn run(&self, rows: ArrayView2<'_, f32>, wanted: &[usize]) -> Vec<Array2<f32>> {
         let columns: Vec<_> = wanted.iter().map(|&output| self.columns(output)).collect();
+        // Cores write to these directly, so that no output is copied twice.
         let empty = |columns: &Range<usize>| Array2::zeros((rows.nrows(), columns.len()));
         let mut outputs: Vec<Array2<f32>> = columns.iter().map(empty).collect();
         self.fill(blocks(&rows, &mut outputs), &columns);

@@ -66,6 +66,7 @@ impl<'a> GraphLowering<'a> {
             return None;
         };
         match sides.len() {
+            // Nothing lies between two channels.
             _ if channels.factor != 1.0 => None,
             1 => Some([vec![ONLY_PLACE], side(1)?]),
             2 => Some([side(1)?, side(2)?]),
@@ -91,6 +92,7 @@ impl<'a> GraphLowering<'a> {
         // The first is that of the batch.
         let factors = factors.as_slice()?.strip_prefix(&[1.0])?;
         let scaled = |(&factor, &old): (&f32, &usize)| {
+            // In double precision: a rounded product could change the size.
             let factor = f64::from(factor);
             Scaled {
                 size: (old as f64 * factor).floor() as usize,

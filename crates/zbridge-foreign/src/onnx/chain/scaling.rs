@@ -21,6 +21,7 @@ impl<'a> GraphLowering<'a> {
         let channels = *view.shape().first()?;
         let [scales, shifts] = self.channel_constants(node, [1, 2], channels)?;
         let [means, variances] = self.channel_constants(node, [3, 4], channels)?;
+        // Training would use the statistics of the batch.
         if node.int("training_mode", 0) != 0 {
             return None;
         }

@@ -54,6 +54,7 @@ impl Term {
 
     fn times(&self, other: &Self) -> Self {
         let mut factors = [self.factors.as_slice(), &other.factors].concat();
+        // x · σ(x) and σ(x) · x are the same.
         factors.sort();
         Self {
             number: self.number * other.number,
@@ -63,6 +64,7 @@ impl Term {
 
     fn plus(&self, other: &Self) -> Self {
         let mut parts = [self.to_string(), other.to_string()];
+        // 1 + x and x + 1 are the same.
         parts.sort();
         Self::factor(format!("({})", parts.join(" + ")))
     }

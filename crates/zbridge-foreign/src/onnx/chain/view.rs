@@ -64,6 +64,7 @@ impl View {
     pub(super) fn transposed(self, order: &[usize]) -> Option<Self> {
         let mut sorted = order.to_vec();
         sorted.sort_unstable();
+        // `permuted_axes` panics on anything else.
         let is_permutation = sorted.into_iter().eq(0..self.shape().len());
         is_permutation.then(|| self.permuted(order))
     }
@@ -82,6 +83,7 @@ impl View {
         if places.is_empty() || places.iter().any(|place| *place >= size) {
             return None;
         }
+        // `select` panics on places that do not exist, which were refused above.
         let columns = self.columns.select(Axis(axis), places);
         Some(Self {
             columns: columns.as_standard_layout().into_owned(),

@@ -130,6 +130,7 @@ impl<'a> Machine<'a> {
         let (Value::Global(global), Value::List(arguments)) = (called, arguments) else {
             return Err(Stop::Damaged("calls what cannot be called"));
         };
+        // A copy, since the call can add objects.
         let arguments = self.objects.list_items(arguments).to_vec();
         let object = self.objects.call(global, &arguments);
         self.push(object.or_damaged("calls with other arguments than PyTorch")?)

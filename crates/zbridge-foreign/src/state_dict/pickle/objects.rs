@@ -151,6 +151,7 @@ impl Objects {
     pub(super) fn call(&mut self, global: Global, arguments: &[Value]) -> Option<Value> {
         match (global, arguments) {
             (Global::OrderedDict, []) => Some(self.new_dict()),
+            // A parameter is a tensor with a gradient.
             (Global::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => Some(tensor.clone()),
             (Global::Size, [sizes @ Value::List(_)]) => Some(sizes.clone()),
             (Global::RebuildTensor, arguments) => self.rebuild_tensor(arguments),

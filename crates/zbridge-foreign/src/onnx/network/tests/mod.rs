@@ -1,12 +1,11 @@
-//! Chains give what the general engine gives, and what is no chain is left to it.
+//! Chains give the numbers of the general engine, which runs all other graphs.
+
+mod test_graph;
 
 use super::*;
 use ndarray::Axis;
-use rten_onnx::onnx::{
-    AttributeProto, AttributeType, DataType, Dimension as DimensionProto, GraphProto, NodeProto,
-    OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
-};
-use std::cell::RefCell;
+use rten_onnx::onnx::AttributeProto;
+use test_graph::{TestGraph, int, ints, text, windows};
 use zbridge_core::RandomStream;
 
 const FIXTURES: [(&str, bool); 13] = [
@@ -79,7 +78,7 @@ fn agree(what: &str, path: &Path, is_chain: bool) {
 }
 
 #[test]
-fn which_fixtures_are_chains_and_that_both_engines_agree() {
+fn both_engines_agree_on_all_fixtures() {
     for (name, is_chain) in FIXTURES {
         agree(name, &fixture(name), is_chain);
     }
@@ -97,7 +96,7 @@ fn a_row_of_a_chain_has_the_same_bits_in_every_batch() {
                 assert!(alone.row(0) == together.row(row), "row {row} of {name}");
             }
         }
-        // Outputs that are not asked for are left out, and no rows give none.
+        // Only wanted outputs are returned, and outputs without rows for no rows.
         let last = network.output_shapes().len() - 1;
         assert_eq!(
             network.run(rows.view(), &[last]).unwrap(),
@@ -110,167 +109,9 @@ fn a_row_of_a_chain_has_the_same_bits_in_every_batch() {
     }
 }
 
-/// A graph that grows node by node. Constants are named where they are used.
-#[derive(Default)]
-struct Written(GraphProto);
-
-fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        i: Some(i),
-        r#type: Some(AttributeType::INT),
-        ..Default::default()
-    }
-}
-
-fn ints(name: &str, ints: &[i64]) -> AttributeProto {
-    let kind = Some(AttributeType::INTS);
-    AttributeProto {
-        name: Some(name.into()),
-        ints: ints.to_vec(),
-        r#type: kind,
-        ..Default::default()
-    }
-}
-
-fn text(name: &str, text: &str) -> AttributeProto {
-    let kind = Some(AttributeType::STRING);
-    AttributeProto {
-        name: Some(name.into()),
-        s: Some(text.into()),
-        r#type: kind,
-        ..Default::default()
-    }
-}
-
-/// Attributes of windows along so many sides; `rten` asks for all of them.
-fn windows(sides: usize, given: &[AttributeProto]) -> Vec<AttributeProto> {
-    let usual = [
-        ints("strides", &vec![1; sides]),
-        ints("pads", &vec![0; 2 * sides]),
-        ints("dilations", &vec![1; sides]),
-    ];
-    let missing = usual
-        .into_iter()
-        .filter(|usual| given.iter().all(|given| given.name != usual.name));
-    given.iter().cloned().chain(missing).collect()
-}
-
-impl Written {
-    /// `operator` of values whose names are apart by spaces; `-` is left out. The output has the
-    /// name `y`.
-    fn node(mut self, operator: &str, x: &str, y: &str, attributes: &[AttributeProto]) -> Self {
-        let names = |names: &str| names.split(' ').map(|name| name.replace('-', "")).collect();
-        let (input, output, attribute) = (names(x), names(y), attributes.to_vec());
-        let op_type = Some(operator.into());
-        self.0.node.push(NodeProto {
-            op_type,
-            input,
-            output,
-            attribute,
-            ..Default::default()
-        });
-        self
-    }
-
-    fn constant(mut self, name: &str, kind: DataType, dims: &[usize], bytes: Vec<u8>) -> Self {
-        let dims = dims.iter().map(|&dim| dim as i64).collect();
-        let (name, raw_data) = (Some(name.into()), Some(RefCell::new(bytes)));
-        self.0.initializer.push(TensorProto {
-            name,
-            dims,
-            data_type: Some(kind),
-            raw_data,
-            ..Default::default()
-        });
-        self
-    }
-
-    fn floats(self, name: &str, dims: &[usize], values: &[f32]) -> Self {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        self.constant(name, DataType::FLOAT, dims, bytes)
-    }
-
-    fn sizes(self, name: &str, values: &[i64]) -> Self {
-        let bytes = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        self.constant(name, DataType::INT64, &[values.len()], bytes)
-    }
-
-    fn number(self, name: &str, value: f32) -> Self {
-        self.floats(name, &[], &[value])
-    }
-
-    /// Small random weights.
-    fn weights(self, name: &str, dims: &[usize]) -> Self {
-        let values: Vec<f32> = numbers(dims.iter().product(), name)
-            .iter()
-            .map(|value| 0.3 * value)
-            .collect();
-        self.floats(name, dims, &values)
-    }
-
-    /// Compares the engines on this graph from `x`, of rows of a shape, to outputs whose names are
-    /// apart by spaces.
-    fn agree(mut self, row: &[usize], outputs: &str, is_chain: bool) {
-        let size = |&dim: &usize| DimensionProto {
-            dim_value: Some(dim as i64),
-            dim_param: None,
-        };
-        let batch = DimensionProto {
-            dim_value: None,
-            dim_param: Some("batch".into()),
-        };
-        let shape = Some(TensorShapeProto {
-            dim: [vec![batch], row.iter().map(size).collect()].concat(),
-        });
-        let tensor_type = Some(TypeProtoTensor {
-            elem_type: Some(DataType::FLOAT),
-            shape,
-        });
-        let kind = Some(TypeProto {
-            tensor_type,
-            ..Default::default()
-        });
-        self.0.input = vec![ValueInfoProto {
-            name: Some("x".into()),
-            r#type: kind,
-        }];
-        let output = |name: &str| ValueInfoProto {
-            name: Some(name.into()),
-            r#type: None,
-        };
-        self.0.output = outputs.split(' ').map(output).collect();
-        let operators: Vec<_> = self
-            .0
-            .node
-            .iter()
-            .filter_map(|node| node.op_type.clone())
-            .collect();
-        let model = ModelProto {
-            ir_version: Some(9),
-            opset_import: vec![OperatorSetIdProto {
-                domain: None,
-                version: Some(20),
-            }],
-            graph: Some(self.0),
-            ..Default::default()
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("network.onnx");
-        std::fs::write(&path, model.write_buf().unwrap()).unwrap();
-        agree(&operators.join(" "), &path, is_chain);
-    }
-}
-
 /// A graph whose first value `h` has 8 numbers.
-fn eight() -> Written {
-    Written::default()
+fn eight() -> TestGraph {
+    TestGraph::default()
         .weights("w", &[5, 8])
         .weights("b", &[8])
         .node("MatMul", "x w", "p", &[])
@@ -278,16 +119,16 @@ fn eight() -> Written {
 }
 
 /// One whose first value `h` is an image `[6, 4, 3]`.
-fn image() -> Written {
+fn image() -> TestGraph {
     let pads = windows(2, &[ints("pads", &[1, 0, 1, 1]), ints("strides", &[1, 2])]);
-    Written::default()
+    TestGraph::default()
         .weights("k", &[6, 2, 3, 2])
         .weights("c", &[6])
         .node("Conv", "x k c", "h", &pads)
 }
 
 #[test]
-fn spelled_out_activations_are_chains() {
+fn activations_of_several_operators_are_chains() {
     let numbers = || {
         let numbers = eight()
             .number("one", 1.0)
@@ -317,25 +158,26 @@ fn spelled_out_activations_are_chains() {
         .node("Mul", "half f", "m", &[])
         .node("Mul", "h m", "y", &[])
         .agree(&[5], "y", true);
-    // Not GELU: a factor is another.
+    // Not GELU: a factor differs.
     erf()
         .node("Mul", "three f", "m", &[])
         .node("Mul", "h m", "y", &[])
         .agree(&[5], "y", false);
-    // Not alone: what is in between is an output.
+    // A value between the nodes is an output too.
     erf()
         .node("Mul", "half f", "m", &[])
         .node("Mul", "h m", "y", &[])
         .agree(&[5], "y m", false);
-    let tanh = |graph: Written| {
+    let tanh = |graph: TestGraph| {
         let inner = graph
             .node("Mul", "cubic q", "r", &[])
             .node("Add", "h r", "s", &[])
             .node("Mul", "rate s", "t", &[]);
-        let bent = inner
+        let clipped = inner
             .node("Tanh", "t", "u", &[])
             .node("Add", "one u", "v", &[]);
-        bent.node("Mul", "h v", "m", &[])
+        clipped
+            .node("Mul", "h v", "m", &[])
             .node("Mul", "half m", "y", &[])
             .agree(&[5], "y", true);
     };
@@ -381,16 +223,16 @@ fn heads_and_parts_are_outputs_side_by_side() {
             .node("Gemm", "h v e", "d", &[int("transB", 1)])
     };
     heads().agree(&[5], "d a", true);
-    let bent =
+    let clipped =
         heads()
             .number("least", -0.5)
             .number("most", 0.5)
             .node("Clip", "d least most", "y", &[]);
-    bent.agree(&[5], "a y", true);
+    clipped.agree(&[5], "a y", true);
     heads()
         .node("Concat", "a d", "y", &[int("axis", 1)])
         .agree(&[5], "y", true);
-    // What is changed for one is still asked for by another.
+    // A value that a node changes is an output too.
     heads()
         .node("Tanh", "d", "y", &[])
         .agree(&[5], "d y", false);
@@ -417,7 +259,7 @@ fn heads_and_parts_are_outputs_side_by_side() {
     slice()
         .node("Tanh", "a", "y", &[])
         .agree(&[5], "y h", false);
-    // A part goes on through another layer, and a part that goes on beside another cannot.
+    // A part may be the input of a layer, unless another part is still needed.
     slice()
         .weights("u", &[3, 4])
         .node("MatMul", "a u", "y", &[])
@@ -426,7 +268,7 @@ fn heads_and_parts_are_outputs_side_by_side() {
         .weights("u", &[3, 4])
         .node("MatMul", "a u", "y", &[])
         .agree(&[5], "y d", false);
-    // What comes in again later.
+    // A value that is used again later.
     eight()
         .node("Tanh", "h", "t", &[])
         .node("Add", "h t", "y", &[])
@@ -435,7 +277,7 @@ fn heads_and_parts_are_outputs_side_by_side() {
 }
 
 #[test]
-fn images_are_normed_and_turned() {
+fn normalised_and_transposed_images_are_chains() {
     let row = [2, 4, 5];
     let grouped = || {
         image()
@@ -483,7 +325,7 @@ fn images_are_normed_and_turned() {
         .node("BatchNormalization", "h w e m v", "y", &[])
         .agree(&row, "y", true);
     // Channels last at both ends, with a scale for each channel.
-    let last = Written::default()
+    let last = TestGraph::default()
         .number("all", 255.0)
         .weights("mean", &[3])
         .node("Div", "x all", "d", &[]);
@@ -510,13 +352,13 @@ fn images_are_normed_and_turned() {
 }
 
 #[test]
-fn windows_of_several_kinds_are_chains() {
+fn convolutions_of_several_kinds_are_chains() {
     let conv = |kernel: &[usize],
                 operator: &str,
                 attributes: &[AttributeProto],
                 row: &[usize],
                 is_chain| {
-        let graph = Written::default().weights("k", kernel).node(
+        let graph = TestGraph::default().weights("k", kernel).node(
             operator,
             "x k",
             "y",
@@ -552,7 +394,7 @@ fn windows_of_several_kinds_are_chains() {
         ints("output_padding", &[1]),
     ];
     conv(&[4, 2, 4], "ConvTranspose", &beyond, &[4, 6], true);
-    // Groups of one channel, windows with holes, and what the sizes would have to say.
+    // Groups of one channel, windows with holes, and padding that sizes decide.
     conv(&[4, 1, 3, 3], "Conv", &[group(4)], &[4, 5, 5], false);
     conv(
         &[4, 2, 2, 2],
@@ -592,7 +434,7 @@ fn images_in_other_sizes_are_chains() {
     twice(&nearest)
         .node("Tanh", "r", "y", &[])
         .agree(&row, "y", true);
-    // Numbers that are there several times get scales of their own.
+    // Repeated numbers get scales of their own.
     twice(&nearest)
         .weights("f", &[8, 1])
         .node("Mul", "r f", "y", &[])
@@ -624,7 +466,7 @@ fn images_in_other_sizes_are_chains() {
         .agree(&row, "y", false);
     for mode in ["DCR", "CRD"] {
         let shuffle = [int("blocksize", 2), text("mode", mode)];
-        let graph = Written::default().weights("k", &[12, 2, 1, 1]).node(
+        let graph = TestGraph::default().weights("k", &[12, 2, 1, 1]).node(
             "Conv",
             "x k",
             "h",
