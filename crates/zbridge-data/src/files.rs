@@ -1,6 +1,7 @@
 //! Files as a whole: reading one, and replacing one whole or not at all.
 
-use crate::{DataError, FileError};
+use crate::DataError;
+use crate::error::IoAtPath;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -8,7 +9,7 @@ use zbridge_core::{replace_file, replace_file_anywhere};
 
 /// Returns the bytes of the file at `path`.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|reason| FileError::Read(reason).at(path))
+    std::fs::read(path).read_at(path)
 }
 
 /// Replaces the file at `path` by what `write` writes, whole or not at all.
@@ -17,13 +18,13 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
 /// renamed.
 ///
 /// # Errors
-/// [`FileError::Write`] if the folder cannot be written, the disk is full, or `write` fails; then
+/// [`FileError::Write`](crate::FileError::Write) if the folder cannot be written, the disk is full, or `write` fails; then
 /// `path` is as it was and no other file is left in the folder.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), DataError> {
-    replace_file(path, write).map_err(|reason| FileError::Write(reason).at(path))
+    replace_file(path, write).written_at(path)
 }
 
 /// [`write_atomically`] for a `write` that has other errors than those of writing.
@@ -34,8 +35,7 @@ pub(crate) fn replace_with<E: From<DataError>>(
     replace_with_seeks(path, |file| {
         let mut buffered = BufWriter::new(file);
         write(&mut buffered)?;
-        let flushed = buffered.flush();
-        Ok(flushed.map_err(|reason| FileError::Write(reason).at(path))?)
+        Ok(buffered.flush().written_at(path)?)
     })
 }
 
@@ -54,12 +54,13 @@ pub(crate) fn replace_with_seeks<E: From<DataError>>(
         }
     });
     outcome?;
-    Ok(replaced.map_err(|reason| FileError::Write(reason).at(path))?)
+    Ok(replaced.written_at(path)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FileError;
     use std::fs;
 
     fn names(folder: &Path) -> Vec<String> {

@@ -1,5 +1,6 @@
 use crate::array::ArrayHeader;
 use crate::container::{ArrayFile, Container, RowFile};
+use crate::error::AtPath;
 use crate::{ArrayError, DataError, FileError};
 use ndarray::{ArrayD, IxDyn};
 use std::fmt;
@@ -53,20 +54,14 @@ impl NpyRows {
     /// # Panics
     /// If the range ends behind the last row.
     pub fn read(&self, rows: Range<usize>) -> Result<ArrayD<f32>, DataError> {
-        assert!(
-            rows.end <= self.rows(),
-            "row {} of {}",
-            rows.end,
-            self.rows()
-        );
-        let numbers = rows.clone().collect();
-        let file = ArrayFile::of_rows(&self.path, &self.file, numbers, self.rows());
+        let count = self.rows();
+        assert!(rows.end <= count, "row {} of {count}", rows.end);
+        let first = rows.start;
+        let file = ArrayFile::of_rows(&self.path, &self.file, rows.collect(), count);
         let values = file.load(0)?.numbers_f32();
         let values = values.expect("an array with contiguous rows has numbers");
         let row_size = self.header.row_size();
-        if let Some(error) = ArrayError::of_values("the array", &values, rows.start, row_size) {
-            return Err(file.error(error));
-        }
+        ArrayError::expect_finite("the array", &values, first, row_size).at(&self.path)?;
         let values = ArrayD::from_shape_vec(IxDyn(file.shape(0)), values);
         Ok(values.expect("a row has as many numbers as the shape says"))
     }

@@ -97,38 +97,51 @@ impl PairedRows {
                 rows.y.push(y_row);
             }
         }
-        if rows.x.is_empty() {
-            return Err(JoinError::NoCommonIds {
-                x_count: x_ids.len(),
-                x_example: x_ids.first().cloned().unwrap_or_default(),
-                y_count: y_ids.len(),
-                y_example: y_ids.first().cloned().unwrap_or_default(),
-            });
+        match rows.x[..] {
+            [] => Err(no_common_ids(x_ids, y_ids)),
+            _ => Ok(rows),
         }
-        Ok(rows)
+    }
+}
+
+fn no_common_ids(x_ids: &[String], y_ids: &[String]) -> JoinError {
+    let example = |ids: &[String]| ids.first().cloned().unwrap_or_default();
+    JoinError::NoCommonIds {
+        x_count: x_ids.len(),
+        x_example: example(x_ids),
+        y_count: y_ids.len(),
+        y_example: example(y_ids),
     }
 }
 
 fn read_pairs(bytes: &[u8]) -> Result<Vec<Pair>, PairsError> {
     let text = std::str::from_utf8(bytes);
     let text = text.map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(bytes);
-    let mut lines = reader.records().map(|record| Line::of(text, record));
-    let header = lines.next().transpose()?;
+    let mut lines = read_lines(text)?.into_iter();
+    let header = lines.next();
     let header = header.ok_or_else(|| wrong_line(1, "the file is empty"))?;
     let kinds = header.kinds()?;
-    let mut pairs = Vec::new();
-    for line in lines {
-        pairs.push(line?.pair(kinds)?);
-    }
+    let pairs: Vec<Pair> = lines
+        .map(|line| line.pair(kinds))
+        .collect::<Result<_, _>>()?;
     if pairs.is_empty() {
         return Err(wrong_line(2, "no pairs below the header"));
     }
     Ok(pairs)
+}
+
+fn read_lines(text: &str) -> Result<Vec<Line>, PairsError> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        // Lines with another number of fields have an error of their own.
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(text.as_bytes());
+    let mut lines = Vec::new();
+    for record in reader.records() {
+        lines.push(Line::of(text, record)?);
+    }
+    Ok(lines)
 }
 
 /// The fields of a line, and its number.

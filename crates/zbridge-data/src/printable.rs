@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::fmt::Display;
 
 /// Returns `text` with its control characters written as escapes, as in `\u{1b}`.
 ///
@@ -10,19 +10,16 @@ use std::borrow::Cow;
 /// assert_eq!(zbridge_data::printable("mean\u{1b}[2K"), r"mean\u{1b}[2K");
 /// assert_eq!(zbridge_data::printable("Größe"), "Größe");
 /// ```
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unprintable) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
+pub fn printable(text: impl Display) -> String {
+    let mut shown = String::new();
+    for character in text.to_string().chars() {
         if is_unprintable(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
         }
     }
-    Cow::Owned(shown)
+    shown
 }
 
 fn is_unprintable(character: char) -> bool {

@@ -1,4 +1,5 @@
 use crate::array::f32_bytes;
+use crate::error::IoAtPath;
 use crate::{DataError, FileError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,9 @@ impl<'w> RowSink<'w> {
     pub fn put(&mut self, values: &[f32]) -> Result<(), DataError> {
         let missing = self.missing.checked_sub(values.len());
         self.missing = missing.ok_or_else(|| self.wrong_count("more"))?;
-        let written = self.file.write_all(&f32_bytes(values));
-        written.map_err(|reason| FileError::Write(reason).at(&self.path))
+        self.file
+            .write_all(&f32_bytes(values))
+            .written_at(&self.path)
     }
 
     /// Calls `fill` with the sink, and checks that it put all values.

@@ -1,6 +1,7 @@
 use crate::error::AtPath;
 use crate::files::read_bytes;
 use crate::{DataError, TextError};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use zbridge_core::{EventKind, Observations, TextUnit, Vocabulary, VocabularyError};
@@ -75,17 +76,21 @@ impl TextLines {
     /// Returns every symbol but the unknown one, the most frequent first, equally frequent ones in
     /// the order of their characters.
     fn by_frequency(&self, unit: TextUnit) -> Vec<String> {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let mut counts: Vec<(&str, usize)> = self.counts(unit).into_iter().collect();
+        counts.sort_unstable_by_key(|(symbol, count)| (Reverse(*count), *symbol));
+        let symbols = counts.into_iter().map(|(symbol, _)| symbol);
+        symbols
+            .filter(|symbol| *symbol != Vocabulary::UNKNOWN)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn counts(&self, unit: TextUnit) -> HashMap<&str, usize> {
+        let mut counts = HashMap::new();
         for symbol in self.texts().flat_map(|text| unit.cut(text)) {
             *counts.entry(symbol).or_default() += 1;
         }
-        counts.remove(Vocabulary::UNKNOWN);
-        let mut symbols: Vec<(&str, usize)> = counts.into_iter().collect();
-        symbols.sort_unstable_by(|(a, a_count), (b, b_count)| {
-            b_count.cmp(a_count).then_with(|| a.cmp(b))
-        });
-        let names = symbols.into_iter().map(|(symbol, _)| symbol.to_owned());
-        names.collect()
+        counts
     }
 
     /// Returns the number of symbols of the longest text.
@@ -111,14 +116,10 @@ impl TextLines {
         let mut symbols = Vec::with_capacity(self.lines.len() * length);
         for line in &self.lines {
             let row = line.encode(&vocabulary, *length);
-            let wrong_line = |reason| TextError::Line {
-                line: line.index + 1,
-                reason,
-            };
-            symbols.extend(row.map_err(wrong_line).at(&self.path)?);
+            symbols.extend(row.map_err(|reason| line.error(reason)).at(&self.path)?);
         }
-        let symbol_names = vocabulary.symbols().to_vec();
-        let observations = Observations::of_symbols(&symbols, *length, symbol_names);
+        let names = vocabulary.symbols().to_vec();
+        let observations = Observations::of_symbols(&symbols, *length, names);
         Ok(observations.expect("symbols of the vocabulary, in whole rows"))
     }
 }
@@ -139,6 +140,13 @@ impl Line {
         }
         symbols.resize(length, 0);
         Ok(symbols)
+    }
+
+    fn error(&self, reason: VocabularyError) -> TextError {
+        TextError::Line {
+            line: self.index + 1,
+            reason,
+        }
     }
 }
 

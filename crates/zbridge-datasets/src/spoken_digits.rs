@@ -38,27 +38,17 @@ impl SpokenDigits {
     /// As [`Recordings::read`]; [`DatasetError::RecordingName`] for a file that is not named so.
     pub fn read(folder: &Path, kind: &Spectrogram) -> Result<Self, DatasetError> {
         let subfolder = folder.join("recordings");
-        let folder = if subfolder.is_dir() {
-            &subfolder
-        } else {
-            folder
+        let folder = match subfolder.is_dir() {
+            true => &subfolder,
+            false => folder,
         };
-        let (mut labels, mut speakers, mut numbers) = (vec![], vec![], vec![]);
         // All names are checked before the sounds are read, which takes long.
-        for path in wav_files(folder)? {
-            let name = path.file_stem().and_then(|stem| stem.to_str());
-            let Some(name) = name.and_then(RecordingName::parse) else {
-                return Err(DatasetError::RecordingName { path });
-            };
-            labels.push(name.digit);
-            speakers.push(name.speaker);
-            numbers.push(name.number);
-        }
+        let names = read_names(folder)?;
         Ok(Self {
             recordings: Recordings::read(folder, kind)?,
-            labels,
-            speakers,
-            numbers,
+            labels: names.iter().map(|name| name.digit).collect(),
+            numbers: names.iter().map(|name| name.number).collect(),
+            speakers: names.into_iter().map(|name| name.speaker).collect(),
         })
     }
 
@@ -86,6 +76,17 @@ impl SpokenDigits {
         }
         hexadecimal(&hash.finalize())
     }
+}
+
+/// Returns the names of the recordings in `folder`, in the order of [`wav_files`].
+fn read_names(folder: &Path) -> Result<Vec<RecordingName>, DatasetError> {
+    let mut names = Vec::new();
+    for path in wav_files(folder)? {
+        let name = path.file_stem().and_then(|stem| stem.to_str());
+        let name = name.and_then(RecordingName::parse);
+        names.push(name.ok_or(DatasetError::RecordingName { path })?);
+    }
+    Ok(names)
 }
 
 impl RecordingName {

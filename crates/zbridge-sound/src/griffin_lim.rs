@@ -35,18 +35,21 @@ pub fn to_waveform(
     assert_eq!(levels.dim(), (kind.bands, kind.frames));
     let transform = ShortTimeFourier::new(kind);
     let magnitudes = magnitudes(levels, kind, transform.bins());
-    let mut samples = find_phases(&transform, &magnitudes, stream);
-    let mut loudest = 0.0f32;
-    for sample in &samples {
-        loudest = loudest.max(sample.abs());
-    }
-    // A silent sound stays silent.
-    let gain = PEAK / loudest.max(1e-9);
-    samples.iter_mut().for_each(|sample| *sample *= gain);
+    let samples = find_phases(&transform, &magnitudes, stream);
     Waveform {
         sample_rate: kind.sample_rate,
-        samples,
+        samples: normalised(samples),
     }
+}
+
+/// Returns the samples with the loudest at `PEAK`; silence stays silence.
+fn normalised(mut samples: Vec<f32>) -> Vec<f32> {
+    let loudest = samples
+        .iter()
+        .fold(0.0f32, |loudest, s| loudest.max(s.abs()));
+    let gain = PEAK / loudest.max(1e-9);
+    samples.iter_mut().for_each(|sample| *sample *= gain);
+    samples
 }
 
 /// Returns the sounds of many spectrograms, `[rows, bands · frames]`; row `i` draws from
@@ -58,12 +61,12 @@ pub fn to_waveforms(values: &[f32], kind: &Spectrogram, stream: &RandomStream) -
     let size = kind.bands * kind.frames;
     assert!(values.len().is_multiple_of(size));
     let rows = values.par_chunks_exact(size).enumerate();
-    rows.map(|(row, values)| {
+    let to_sound = |(row, values): (usize, &[f32])| {
         let levels = ArrayView2::from_shape((kind.bands, kind.frames), values);
         let levels = levels.expect("a row is one spectrogram");
         to_waveform(levels, kind, &mut stream.child(row as u64))
-    })
-    .collect()
+    };
+    rows.map(to_sound).collect()
 }
 
 /// Returns the magnitudes of the spectra, `[frames, bins]`.
@@ -87,16 +90,13 @@ fn energy(level: f32, kind: &Spectrogram) -> f32 {
     10f32.powf((level - 1.0) * kind.decibels as f32 / 10.0)
 }
 
-/// Returns the samples of a sound whose spectra have these magnitudes.
+/// Returns the samples of a sound whose spectra have these magnitudes, `[frames, bins]`.
 fn find_phases(
     transform: &ShortTimeFourier,
     magnitudes: &Array2<f32>,
     stream: &mut RandomStream,
 ) -> Vec<f32> {
-    let mut spectra = Array2::zeros(magnitudes.dim());
-    for (spectrum, magnitude) in spectra.iter_mut().zip(magnitudes) {
-        *spectrum = Complex32::from_polar(*magnitude, TAU * stream.uniform());
-    }
+    let mut spectra = with_random_phases(magnitudes, stream);
     let mut previous: Option<Array2<Complex32>> = None;
     for _ in 0..ITERATIONS {
         // The spectra of a sound: those of overlapping windows agree with each other.
@@ -108,12 +108,25 @@ fn find_phases(
             .and(last)
             .and(magnitudes)
             .for_each(|spectrum, now, last, magnitude| {
-                let ahead = now + (now - last) * MOMENTUM;
-                *spectrum = ahead * (magnitude / ahead.norm().max(1e-9));
+                *spectrum = with_magnitude(now + (now - last) * MOMENTUM, *magnitude);
             });
         previous = Some(consistent);
     }
     transform.samples(&spectra)
+}
+
+fn with_random_phases(magnitudes: &Array2<f32>, stream: &mut RandomStream) -> Array2<Complex32> {
+    let mut spectra = Array2::zeros(magnitudes.dim());
+    // In the order of frames, then bins: it decides which phase each of them draws.
+    for (spectrum, magnitude) in spectra.iter_mut().zip(magnitudes) {
+        *spectrum = Complex32::from_polar(*magnitude, TAU * stream.uniform());
+    }
+    spectra
+}
+
+/// Returns the number with the same phase and another magnitude.
+fn with_magnitude(value: Complex32, magnitude: f32) -> Complex32 {
+    value * (magnitude / value.norm().max(1e-9))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl MelBands {
             let hertz = hertz_of(mel_of(highest) * i as f64 / (kind.bands + 1) as f64);
             hertz / highest * (bins - 1) as f64
         };
-        let band = |i: usize| Band::new(edge(i), edge(i + 1), edge(i + 2), bins);
+        let band = |i: usize| Band::new([i, i + 1, i + 2].map(edge), bins);
         Self {
             bands: (0..kind.bands).map(band).collect(),
             bins,
@@ -49,13 +49,7 @@ impl MelBands {
 
     /// Returns the energies of the bands, `[bands]`, from the powers of the frequencies, `[bins]`.
     pub(crate) fn energies(&self, powers: ArrayView1<'_, f32>) -> Array1<f32> {
-        let mut energies = Vec::with_capacity(self.bands.len());
-        for Band { first, weights } in &self.bands {
-            let powers = powers.iter().skip(*first);
-            let weighted = powers.zip(weights).map(|(power, weight)| power * weight);
-            energies.push(weighted.sum());
-        }
-        energies.into()
+        self.bands.iter().map(|band| band.energy(powers)).collect()
     }
 
     /// Returns powers of the frequencies, `[bins]`, none below zero, that give these energies,
@@ -104,21 +98,31 @@ impl MelBands {
 }
 
 impl Band {
+    fn energy(&self, powers: ArrayView1<'_, f32>) -> f32 {
+        let powers = powers.iter().skip(self.first);
+        let weighted = powers
+            .zip(&self.weights)
+            .map(|(power, weight)| power * weight);
+        weighted.sum()
+    }
+
     /// Returns the filter that rises from `low` to `centre` and falls to `high`, in bins.
-    fn new(low: f64, centre: f64, high: f64, bins: usize) -> Self {
-        let first = low.ceil() as usize;
-        let last = (high.floor() as usize).min(bins - 1);
-        let mut weights = Vec::new();
-        for bin in first..=last {
+    fn new([low, centre, high]: [f64; 3], bins: usize) -> Self {
+        let weight = |bin: usize| {
             let bin = bin as f64;
             let weight = if bin < centre {
                 (bin - low) / (centre - low)
             } else {
                 (high - bin) / (high - centre)
             };
-            weights.push(weight.max(0.0) as f32);
+            weight.max(0.0) as f32
+        };
+        let first = low.ceil() as usize;
+        let last = (high.floor() as usize).min(bins - 1);
+        Self {
+            first,
+            weights: (first..=last).map(weight).collect(),
         }
-        Self { first, weights }
     }
 }
 

@@ -20,12 +20,10 @@ pub fn spectrogram(sound: &Waveform, kind: &Spectrogram) -> Result<Array2<f32>, 
     let energies = energies(sound, kind);
     // `sum_axis` would add in another order, and round to other numbers.
     let loudness = energies.map_axis(Axis(1), |bands| bands.iter().sum::<f32>());
-    let Some(windows) = loud_windows(&loudness) else {
-        return Err(SoundError::Silent {
-            sound: "the sound".to_owned(),
-            samples: sound.samples.len(),
-        });
-    };
+    let windows = loud_windows(&loudness).ok_or_else(|| SoundError::Silent {
+        sound: "the sound".to_owned(),
+        samples: sound.samples.len(),
+    })?;
     let end = windows.end.min(windows.start + kind.frames);
     let kept = energies.slice_axis(Axis(0), Slice::from(windows.start..end));
     Ok(levels(kept, kind))
@@ -50,10 +48,7 @@ fn energies(sound: &Waveform, kind: &Spectrogram) -> Array2<f32> {
 
 /// Returns the windows from the first loud one to the last, with a margin; `None` if all are silent.
 fn loud_windows(loudness: &Array1<f32>) -> Option<Range<usize>> {
-    let loudest = loudness.iter().copied().fold(0.0, f32::max);
-    if loudest <= 0.0 {
-        return None;
-    }
+    let loudest = largest(loudness.iter());
     let threshold = loudest * 10f32.powf(-SILENCE_DECIBELS / 10.0);
     let is_loud: Vec<bool> = loudness.iter().map(|&energy| energy > threshold).collect();
     let first = is_loud.iter().position(|&is_loud| is_loud)?;
@@ -62,16 +57,25 @@ fn loud_windows(loudness: &Array1<f32>) -> Option<Range<usize>> {
     Some(first.saturating_sub(MARGIN)..end)
 }
 
+fn largest<'a>(energies: impl Iterator<Item = &'a f32>) -> f32 {
+    energies.copied().fold(0.0, f32::max)
+}
+
 /// Returns the levels of energies, `[windows, bands]`, as `[bands, frames]`.
 fn levels(energies: ArrayView2<'_, f32>, kind: &Spectrogram) -> Array2<f32> {
-    let loudest = energies.iter().copied().fold(0.0, f32::max);
+    let loudest = largest(energies.iter());
     let mut levels = Array2::zeros((kind.bands, kind.frames));
     for ((frame, band), energy) in energies.indexed_iter() {
-        // The logarithm of 0 is below every level as well.
-        let decibels = 10.0 * (energy / loudest).max(1e-30).log10();
-        levels[[band, frame]] = (1.0 + decibels / kind.decibels as f32).clamp(0.0, 1.0);
+        levels[[band, frame]] = level(energy / loudest, kind);
     }
     levels
+}
+
+/// Returns the level of an energy, relative to the loudest.
+fn level(energy: f32, kind: &Spectrogram) -> f32 {
+    // The logarithm of 0 becomes a number that is below every level as well.
+    let decibels = 10.0 * energy.max(1e-30).log10();
+    (1.0 + decibels / kind.decibels as f32).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]

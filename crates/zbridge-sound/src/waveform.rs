@@ -2,7 +2,7 @@ use crate::SoundError;
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 /// Longest recording that is read, in samples: an hour at 48 kHz.
@@ -27,14 +27,7 @@ impl Waveform {
     /// [`SoundError::Read`], [`SoundError::Wav`], [`SoundError::SampleRate`] and
     /// [`SoundError::Silent`], with the path.
     pub fn read(path: &Path, sample_rate: usize) -> Result<Self, SoundError> {
-        let bytes = std::fs::read(path).map_err(|reason| SoundError::Read {
-            path: path.to_owned(),
-            reason,
-        })?;
-        let sound = decode(&bytes).map_err(|reason| SoundError::Wav {
-            path: path.to_owned(),
-            reason,
-        })?;
+        let sound = Self::read_as_it_is(path)?;
         if sound.samples.iter().all(|sample| *sample == 0.0) {
             return Err(SoundError::Silent {
                 sound: path.display().to_string(),
@@ -46,6 +39,18 @@ impl Waveform {
             path: path.to_owned(),
             from: sound.sample_rate,
             to: sample_rate,
+            reason,
+        })
+    }
+
+    /// Returns the sound in a WAV file at its own sample rate.
+    fn read_as_it_is(path: &Path) -> Result<Self, SoundError> {
+        let bytes = std::fs::read(path).map_err(|reason| SoundError::Read {
+            path: path.to_owned(),
+            reason,
+        })?;
+        decode(&bytes).map_err(|reason| SoundError::Wav {
+            path: path.to_owned(),
             reason,
         })
     }
@@ -106,25 +111,34 @@ impl Waveform {
 /// Returns the sound of a WAV file; in words, why it cannot be decoded.
 fn decode(bytes: &[u8]) -> Result<Waveform, String> {
     let reader = WavReader::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    expect_plausible(&reader)?;
     let spec = reader.spec();
-    let duration = reader.duration();
-    if spec.channels == 0 || spec.sample_rate == 0 || duration > LONGEST {
-        return Err(format!(
-            "it claims {} channels of {duration} samples at {} Hz",
-            spec.channels, spec.sample_rate
-        ));
-    }
-    let samples = decode_samples(reader).map_err(|error| error.to_string())?;
     let channels = usize::from(spec.channels);
+    let samples = decode_samples(reader).map_err(|error| error.to_string())?;
     if let Some(place) = samples.iter().position(|sample| !sample.is_finite()) {
         let (sample, value) = (place / channels, samples[place]);
         return Err(format!("sample {sample} is {value}"));
     }
-    let frames = samples.chunks_exact(channels);
     Ok(Waveform {
         sample_rate: spec.sample_rate as usize,
-        samples: frames.map(mean).collect(),
+        samples: samples.chunks_exact(channels).map(mean).collect(),
     })
+}
+
+/// Returns an error if a header was damaged or made to fill the memory.
+fn expect_plausible<R: Read>(reader: &WavReader<R>) -> Result<(), String> {
+    let WavSpec {
+        channels,
+        sample_rate,
+        ..
+    } = reader.spec();
+    let duration = reader.duration();
+    if channels > 0 && sample_rate > 0 && duration <= LONGEST {
+        return Ok(());
+    }
+    Err(format!(
+        "it claims {channels} channels of {duration} samples at {sample_rate} Hz"
+    ))
 }
 
 /// Returns the samples of all channels, those of one time side by side.

@@ -93,7 +93,7 @@ impl Input {
         }
     }
 
-    /// A text file, a line a text; ids are the numbers of its lines.
+    /// A text file, a line a text; ids are the indices of its lines, from 0.
     fn lines(path: &Path, event: &EventKind) -> Result<Self, Error> {
         let lines = TextLines::read(path)?;
         Ok(Self {

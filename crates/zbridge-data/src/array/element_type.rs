@@ -16,7 +16,7 @@ pub(crate) enum ElementType {
     I32,
     I64,
     Text,
-    /// A type that is not read, by the name that its file gives it.
+    /// A type that is not read, by the name that its file gives it, which is printable.
     Other(String),
 }
 

@@ -20,7 +20,7 @@ impl ArrayHeader {
 /// The header as messages show it: `` `name` f32 [3, 2] ``.
 impl fmt::Display for ArrayHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, element_type) = (printable(&self.name), self.element_type.to_string());
-        write!(f, "`{name}` {} {:?}", printable(&element_type), self.shape)
+        let name = printable(&self.name);
+        write!(f, "`{name}` {} {:?}", self.element_type, self.shape)
     }
 }

@@ -156,11 +156,10 @@ impl<'a> ArrayFile<'a> {
     }
 
     pub(crate) fn wrong_type(&self, index: usize, expected: &'static str) -> DataError {
-        let found = self.header(index).element_type.to_string();
         self.error(ArrayError::ElementType {
             array: self.named(index),
             expected,
-            found: printable(&found).into_owned(),
+            found: self.header(index).element_type.to_string(),
         })
     }
 

@@ -32,26 +32,47 @@ struct Entry {
 impl<'a> NpzFile<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let opened = ZipArchive::new(Cursor::new(bytes));
-        let mut archive = opened.map_err(|reason| unsound(DIRECTORY, reason))?;
-        let (mut entries, mut headers) = (vec![], vec![]);
-        for index in 0..archive.len() {
-            let entry = archive.by_index(index);
-            let mut entry = entry.map_err(|reason| unsound("an array", reason))?;
-            let Some(name) = array_name(&entry)? else {
-                continue;
-            };
-            let layout = read_layout(&name, &mut entry)?;
-            headers.push(layout.header(&name));
-            entries.push(Entry { index, layout });
-        }
-        if headers.is_empty() {
-            return Err(no_arrays(&archive));
-        }
-        Ok(Self {
+        let archive = opened.map_err(|reason| unsound(DIRECTORY, reason))?;
+        let mut file = Self {
             archive,
-            entries,
-            headers,
-        })
+            entries: vec![],
+            headers: vec![],
+        };
+        for index in 0..file.archive.len() {
+            file.read_header(index)?;
+        }
+        if file.headers.is_empty() {
+            return Err(no_arrays(&file.archive));
+        }
+        Ok(file)
+    }
+
+    /// Reads the header of the array at this index of the archive, if it is an array.
+    fn read_header(&mut self, index: usize) -> Result<(), FormatError> {
+        let entry = self.archive.by_index(index);
+        let mut entry = entry.map_err(|reason| unsound("an array", reason))?;
+        if let Some(name) = array_name(&entry)? {
+            let layout = read_layout(&name, &mut entry)?;
+            self.headers.push(layout.header(&name));
+            self.entries.push(Entry { index, layout });
+        }
+        Ok(())
+    }
+
+    /// Returns the bytes of an array, its header included, up to one more than its shape asks for.
+    /// The rest of an archive that was made to fill the memory is never decompressed.
+    fn decompress(&self, index: usize) -> Result<Vec<u8>, FormatError> {
+        let Entry {
+            index: place,
+            layout,
+        } = &self.entries[index];
+        let name = &self.headers[index].name;
+        // Reading needs a cursor of its own; the bytes are shared.
+        let mut archive = self.archive.clone();
+        let entry = archive.by_index(*place);
+        let mut entry = entry.map_err(|reason| unsound_array(name, reason))?;
+        let limit = (layout.start + layout.length).saturating_add(1);
+        read_at_most(name, &mut entry, limit)
     }
 }
 
@@ -61,24 +82,9 @@ impl NamedArrays for NpzFile<'_> {
     }
 
     fn load(&self, index: usize) -> Result<Elements<'_>, FileError> {
-        let Entry {
-            index: place,
-            layout,
-        } = &self.entries[index];
-        let name = &self.headers[index].name;
-        // Reading needs a cursor of its own; the bytes are shared.
-        let mut archive = self.archive.clone();
-        let entry = archive.by_index(*place);
-        let entry = entry.map_err(|reason| unsound_array(name, reason))?;
-        let expected = layout.start as u64 + layout.length as u64;
-        // A byte more than the shape asks for shows that there are more. The rest of an archive
-        // that was made to fill the memory is never decompressed.
-        let mut bytes = vec![];
-        let read = entry
-            .take(expected.saturating_add(1))
-            .read_to_end(&mut bytes);
-        read.map_err(|reason| unsound_array(name, reason))?;
-        expect_length(name, layout, bytes.len() as u64)?;
+        let mut bytes = self.decompress(index)?;
+        let Entry { layout, .. } = &self.entries[index];
+        expect_length(&self.headers[index].name, layout, bytes.len() as u64)?;
         bytes.drain(..layout.start);
         Ok(layout.elements(bytes.into()))
     }
@@ -149,6 +155,6 @@ fn unsound_array(name: &str, reason: impl Display) -> FormatError {
 fn unsound(place: &str, reason: impl Display) -> FormatError {
     FormatError::Npz {
         place: place.to_owned(),
-        reason: printable(&reason.to_string()).into_owned(),
+        reason: printable(reason),
     }
 }

@@ -1,10 +1,10 @@
 use super::safetensors::{element_type, texts};
 use super::{Container, NamedArrays};
 use crate::array::{ArrayHeader, Elements};
-use crate::error::AtPath;
+use crate::error::{AtPath, IoAtPath};
 use crate::npy::{NpyLayout, UNNAMED};
 use crate::{DataError, FileError};
-use safetensors::tensor::Metadata;
+use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -45,12 +45,9 @@ impl RowFile {
     /// Opens the file at `path`; `None` if it is of another kind or has a fault, which reading it
     /// whole reports better.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, DataError> {
-        let opening = Opening::begin(path).map_err(FileError::Read).at(path)?;
+        let opening = Opening::begin(path).read_at(path)?;
         match Container::of(&opening.bytes).at(path)? {
-            Container::Safetensors => {
-                let opened = Self::safetensors(opening);
-                opened.map_err(FileError::Read).at(path)
-            }
+            Container::Safetensors => Self::safetensors(opening).read_at(path),
             Container::Npy => Ok(Self::npy(opening)),
             _ => Ok(None),
         }
@@ -167,23 +164,43 @@ fn stored_arrays(header: &Metadata, first_element: u64, length: u64) -> Option<V
     let mut arrays = Vec::new();
     let mut last_end = first_element;
     for (name, tensor) in header.tensors() {
+        last_end = last_end.max(first_element + tensor.data_offsets.1 as u64);
+        arrays.push(StoredArray::of_tensor(name, tensor, first_element)?);
+    }
+    arrays.sort_by(|a, b| a.header.name.cmp(&b.header.name));
+    (last_end == length).then_some(arrays)
+}
+
+impl StoredArray {
+    /// Returns the place of a tensor; `None` if its elements are not as many as its shape says.
+    fn of_tensor(name: String, tensor: &TensorInfo, first_element: u64) -> Option<Self> {
+        let (start, end) = tensor.data_offsets;
         let header = ArrayHeader {
             name,
             element_type: element_type(tensor.dtype),
             shape: tensor.shape.clone(),
         };
-        let (start, end) = tensor.data_offsets;
-        if header.element_type.is_number() && byte_count(&header) != end.checked_sub(start) {
-            return None;
-        }
-        last_end = last_end.max(first_element + end as u64);
-        arrays.push(StoredArray {
+        let is_sound = byte_count(&header) == end.checked_sub(start);
+        // The width of other elements is not known.
+        (is_sound || !header.element_type.is_number()).then(|| Self {
             header,
             start: first_element + start as u64,
-        });
+        })
     }
-    arrays.sort_by(|a, b| a.header.name.cmp(&b.header.name));
-    (last_end == length).then_some(arrays)
+
+    /// Returns the bytes of a row.
+    fn row_bytes(&self) -> usize {
+        self.header.row_size() * self.header.element_type.width()
+    }
+
+    /// Returns the bytes of `count` rows from row `first` on.
+    fn range(&self, first: usize, count: usize) -> ByteRange {
+        let row_bytes = self.row_bytes();
+        ByteRange {
+            start: self.start + first as u64 * row_bytes as u64,
+            length: count * row_bytes,
+        }
+    }
 }
 
 /// Returns the bytes of all elements; `None` if there are more than memory can hold.
@@ -210,22 +227,17 @@ pub(crate) struct Window<'f> {
 impl Window<'_> {
     /// Returns the ranges of the rows of an array; of all of it if it has another number of rows.
     fn ranges(&self, index: usize) -> Vec<ByteRange> {
-        let StoredArray { header, start } = &self.file.arrays[index];
-        let row_bytes = header.row_size() * header.element_type.width();
-        if header.shape.first() != Some(&self.row_count) {
-            let rows: usize = header.shape.first().copied().unwrap_or(1);
-            return vec![ByteRange {
-                start: *start,
-                length: rows * row_bytes,
-            }];
+        let array = &self.file.arrays[index];
+        match array.header.shape.first() {
+            Some(rows) if *rows != self.row_count => vec![array.range(0, *rows)],
+            // A single element.
+            None => vec![array.range(0, 1)],
+            Some(_) => {
+                // Neighbouring rows are read together.
+                let runs = self.rows.chunk_by(|row, next| row + 1 == *next);
+                runs.map(|run| array.range(run[0], run.len())).collect()
+            }
         }
-        // Neighbouring rows are read together.
-        let runs = self.rows.chunk_by(|row, next| row + 1 == *next);
-        let range = |run: &[usize]| ByteRange {
-            start: start + run[0] as u64 * row_bytes as u64,
-            length: run.len() * row_bytes,
-        };
-        runs.map(range).collect()
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn texts(header: &Metadata) -> BTreeMap<String, String> {
 }
 
 fn unsound(error: SafeTensorError) -> FormatError {
-    FormatError::Safetensors(printable(&error.to_string()).into_owned())
+    FormatError::Safetensors(printable(error))
 }
 
 pub(super) fn element_type(dtype: Dtype) -> ElementType {

@@ -84,23 +84,24 @@ pub enum ArrayError {
 }
 
 impl ArrayError {
-    /// Returns the error for the first value of `array` that is not finite; `None` if all are.
+    /// Returns an error for the first value of `array` that is not finite.
     ///
-    /// `first_row` is the number in the file of the first row; `width` is the number of values in
-    /// a row.
-    pub(crate) fn of_values(
+    /// `first_row` is the number in the file of the first row; `row_size` is the number of values
+    /// in a row.
+    pub(crate) fn expect_finite(
         array: &str,
         values: &[f32],
         first_row: usize,
-        width: usize,
-    ) -> Option<Self> {
-        let place = values.iter().position(|value| !value.is_finite())?;
-        let width = width.max(1);
-        Some(Self::Value {
+        row_size: usize,
+    ) -> Result<(), Self> {
+        let Some(place) = values.iter().position(|value| !value.is_finite()) else {
+            return Ok(());
+        };
+        Err(Self::Value {
             array: array.to_owned(),
             reason: ShapeError::NotFinite {
-                row: first_row + place / width,
-                column: place % width,
+                row: first_row + place / row_size,
+                column: place % row_size,
                 value: values[place],
             },
         })

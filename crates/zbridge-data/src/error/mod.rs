@@ -118,6 +118,22 @@ impl<T, E: Into<FileError>> AtPath<T> for Result<T, E> {
     }
 }
 
+/// Adds the path of a file to the error of the system when it is read or written.
+pub(crate) trait IoAtPath<T> {
+    fn read_at(self, path: &Path) -> Result<T, DataError>;
+    fn written_at(self, path: &Path) -> Result<T, DataError>;
+}
+
+impl<T> IoAtPath<T> for io::Result<T> {
+    fn read_at(self, path: &Path) -> Result<T, DataError> {
+        self.map_err(FileError::Read).at(path)
+    }
+
+    fn written_at(self, path: &Path) -> Result<T, DataError> {
+        self.map_err(FileError::Write).at(path)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

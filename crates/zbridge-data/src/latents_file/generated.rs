@@ -2,6 +2,7 @@ use super::ids::IDS_KEY;
 use super::ids_table::write_ids;
 use super::safetensors_writer::{TensorHeader, id_lines, integer_ids, safetensors_header};
 use crate::array::i64_bytes;
+use crate::error::IoAtPath;
 use crate::files::{replace_with, write_atomically};
 use crate::npy::npy_bytes;
 use crate::{DataError, FileError, RowSink, write_npy_rows};
@@ -120,8 +121,7 @@ impl GeneratedLatents<'_> {
         let ids = self.stored_ids(path)?;
         let header = self.safetensors_header(&ids);
         replace_with(path, |file| {
-            let failed = |reason| FileError::Write(reason).at(path);
-            file.write_all(&header).map_err(failed)?;
+            file.write_all(&header).written_at(path)?;
             if matches!(ids, StoredIds::Integers) {
                 self.write_integer_ids(path, file)?;
             }
@@ -157,8 +157,7 @@ impl GeneratedLatents<'_> {
                 let reason = "its ids changed while it was written".to_owned();
                 FileError::Unstorable(reason).at(path)
             })?;
-            let written = file.write_all(&i64_bytes(&integers));
-            written.map_err(|reason| FileError::Write(reason).at(path))?;
+            file.write_all(&i64_bytes(&integers)).written_at(path)?;
         }
         Ok(())
     }
@@ -171,15 +170,18 @@ impl GeneratedLatents<'_> {
         let mut data = Vec::with_capacity(4 * self.count());
         RowSink::new(path, self.count(), &mut data).filled_by(fill)?;
         let latents = npy_bytes("<f4", &self.shape(), &data);
-        let ids = self.all_ids()?;
-        let ids = match integer_ids(&ids) {
-            Some(integers) => npy_bytes("<i8", &[ids.len()], &i64_bytes(&integers)),
-            None => npy_of_texts(&ids),
-        };
-        let archive = npz_archive(&[(self.name(), latents), ("ids", ids)]);
+        let archive = npz_archive(&[(self.name(), latents), ("ids", self.npy_of_ids()?)]);
         let archive =
             archive.map_err(|reason| FileError::Unstorable(reason.to_string()).at(path))?;
         Ok(write_atomically(path, |file| file.write_all(&archive))?)
+    }
+
+    fn npy_of_ids(&self) -> Result<Vec<u8>, DataError> {
+        let ids = self.all_ids()?;
+        Ok(match integer_ids(&ids) {
+            Some(integers) => npy_bytes("<i8", &[ids.len()], &i64_bytes(&integers)),
+            None => npy_of_texts(&ids),
+        })
     }
 }
 

@@ -69,13 +69,11 @@ impl<'f, 'a> RowNames<'f, 'a> {
             return self.ids_of_array(index);
         }
         if let Some(lines) = self.file.metadata.get(IDS_KEY) {
-            let ids: Vec<String> = lines.split('\n').map(str::to_owned).collect();
-            RowsError::expect_count("ids", self.rows, ids.len()).at(&self.file.path)?;
-            return Ok(ids);
+            let ids = lines.split('\n').map(str::to_owned).collect();
+            return self.expect_rows("ids", ids, &self.file.path);
         }
         if let Some(table) = &self.table {
-            RowsError::expect_count("ids", self.rows, table.ids.len()).at(&table.path)?;
-            return Ok(table.ids.clone());
+            return self.expect_rows("ids", table.ids.clone(), &table.path);
         }
         let numbers = (0..self.rows).map(|row| self.file.row_number(row));
         Ok(row_numbers(numbers))
@@ -114,10 +112,10 @@ impl<'f, 'a> RowNames<'f, 'a> {
         let Some(table) = &self.table else {
             return Ok(None);
         };
-        if let Some(labels) = &table.labels {
-            RowsError::expect_count("labels", self.rows, labels.len()).at(&table.path)?;
-        }
-        Ok(table.labels.clone())
+        let Some(labels) = table.labels.clone() else {
+            return Ok(None);
+        };
+        self.expect_rows("labels", labels, &table.path).map(Some)
     }
 
     fn labels_of_array(&self, index: usize) -> Result<Vec<u8>, DataError> {
@@ -127,19 +125,32 @@ impl<'f, 'a> RowNames<'f, 'a> {
                 .wrong_type(index, "u8, i64 or another whole number")
         })?;
         let mut labels = Vec::with_capacity(integers.len());
-        for (row, integer) in integers.into_iter().enumerate() {
-            let out_of_range = |_| {
-                self.file.error(ArrayError::NotInRange {
-                    array: self.file.named(index),
-                    row: self.file.row_number(row),
-                    value: integer as f64,
-                    lowest: 0,
-                    highest: 255,
-                })
-            };
-            labels.push(u8::try_from(integer).map_err(out_of_range)?);
+        for (row, &integer) in integers.iter().enumerate() {
+            let label = u8::try_from(integer);
+            labels.push(label.map_err(|_| self.out_of_range(index, row, integer))?);
         }
         Ok(labels)
+    }
+
+    fn out_of_range(&self, index: usize, row: usize, value: i128) -> DataError {
+        self.file.error(ArrayError::NotInRange {
+            array: self.file.named(index),
+            row: self.file.row_number(row),
+            value: value as f64,
+            lowest: 0,
+            highest: 255,
+        })
+    }
+
+    /// Returns the values, which must be one for each row.
+    fn expect_rows<T>(
+        &self,
+        what: &'static str,
+        values: Vec<T>,
+        path: &Path,
+    ) -> Result<Vec<T>, DataError> {
+        RowsError::expect_count(what, self.rows, values.len()).at(path)?;
+        Ok(values)
     }
 
     /// Returns the elements of an array, which must have one for each row.

@@ -1,7 +1,7 @@
 use super::ids::IDS_KEY;
 use super::roles::IDS;
 use crate::container::ArrayFile;
-use crate::error::AtPath;
+use crate::error::{AtPath, IoAtPath};
 use crate::files::{read_bytes, replace_with};
 use crate::{DataError, FileError, RowsError};
 use csv::{Position, ReaderBuilder, StringRecord, Trim, Writer};
@@ -122,8 +122,7 @@ pub(super) fn write_ids<E: From<DataError>>(
                 writer.write_record([id]).map_err(failed)?;
             }
         }
-        let flushed = writer.flush();
-        flushed.map_err(|reason| FileError::Write(reason).at(&path))?;
+        writer.flush().written_at(&path)?;
         write_latents()
     })
 }

@@ -138,10 +138,15 @@ impl Inspection {
         self.rows = Some(layout.rows);
         self.latent_shape = Some(layout.latent_shape.clone());
         self.draws = (kind != LatentsKind::Gaussian).then_some(layout.draws);
+        // Only the faults of the values are of interest here.
         _ = self.noted(roles.posterior(file));
         _ = self.noted(roles.views(file));
+        self.add_names(file, layout.rows);
+    }
+
+    fn add_names(&mut self, file: &ArrayFile<'_>, rows: usize) {
         let table = self.noted(IdsTable::of(file)).flatten();
-        let names = RowNames::new(file, table, layout.rows);
+        let names = RowNames::new(file, table, rows);
         if self.noted(names.labels()).is_some() {
             self.labels = names.label_source();
         }
@@ -160,7 +165,7 @@ impl Inspection {
             self.repeated += 1;
             if self.repeated_ids.len() < LISTED {
                 self.repeated_ids.push(RepeatedId {
-                    id: printable(repeat.id).into_owned(),
+                    id: printable(repeat.id),
                     first: repeat.first,
                     second: repeat.second,
                 });
@@ -178,8 +183,8 @@ impl InspectedArray {
     fn of(file: &ArrayFile<'_>, index: usize, latents: Option<LatentsArrays>) -> Self {
         let header = file.header(index);
         Self {
-            name: printable(&header.name).into_owned(),
-            dtype: printable(&header.element_type.to_string()).into_owned(),
+            name: printable(&header.name),
+            dtype: header.element_type.to_string(),
             shape: header.shape.clone(),
             role: latents_role(index, latents).or_else(|| other_role(file, index)),
             not_finite: not_finite(file, index, header),
@@ -230,12 +235,19 @@ fn not_finite(file: &ArrayFile<'_>, index: usize, header: &ArrayHeader) -> Optio
     }
     // Faults of reading are found again, and reported, with the latents.
     let values = file.floats_f32(index).ok()?;
-    let first = values.iter().position(|value| !value.is_finite())?;
-    let row_size = header.row_size().max(1);
-    Some(NotFinite {
-        nan: values.iter().filter(|value| value.is_nan()).count(),
-        infinite: values.iter().filter(|value| value.is_infinite()).count(),
-        row: first / row_size,
-        column: first % row_size,
-    })
+    NotFinite::of(&values, header.row_size().max(1))
+}
+
+impl NotFinite {
+    fn of(values: &[f32], row_size: usize) -> Option<Self> {
+        let first = values.iter().position(|value| !value.is_finite())?;
+        let nan = values.iter().filter(|value| value.is_nan());
+        let infinite = values.iter().filter(|value| value.is_infinite());
+        Some(Self {
+            nan: nan.count(),
+            infinite: infinite.count(),
+            row: first / row_size,
+            column: first % row_size,
+        })
+    }
 }

@@ -46,24 +46,32 @@ impl Roles {
         latents.map_err(|reason| file.wrong_value(index, reason))
     }
 
-    /// Returns twice the logarithm of each standard deviation.
+    /// Returns the log-variances of standard deviations.
     fn log_var_of_scales(&self, file: &ArrayFile<'_>, index: usize) -> Result<Latents, DataError> {
-        let dim = self.layout.dim();
-        let mut log_var = file.floats_f64(index)?;
-        for (place, scale) in log_var.iter_mut().enumerate() {
-            if *scale <= 0.0 {
-                return Err(file.error(ArrayError::ScaleNotPositive {
-                    array: file.named(index),
-                    row: file.row_number(place / dim),
-                    column: place % dim,
-                    value: *scale,
-                }));
-            }
-            *scale = 2.0 * scale.ln();
+        let scales = file.floats_f64(index)?;
+        if let Some(place) = scales.iter().position(|&scale| scale <= 0.0) {
+            return Err(self.wrong_scale(file, index, place, scales[place]));
         }
-        let log_var = log_var.into_iter().map(|value| value as f32).collect();
-        let log_var = Latents::from_vec(log_var, dim);
+        // In double precision, so that the square of a small scale is not 0.
+        let log_var = scales.iter().map(|scale| (2.0 * scale.ln()) as f32);
+        let log_var = Latents::from_vec(log_var.collect(), self.layout.dim());
         log_var.map_err(|reason| file.wrong_value(index, reason))
+    }
+
+    fn wrong_scale(
+        &self,
+        file: &ArrayFile<'_>,
+        index: usize,
+        place: usize,
+        value: f64,
+    ) -> DataError {
+        let dim = self.layout.dim();
+        file.error(ArrayError::ScaleNotPositive {
+            array: file.named(index),
+            row: file.row_number(place / dim),
+            column: place % dim,
+            value,
+        })
     }
 
     fn samples(&self, file: &ArrayFile<'_>, index: usize) -> Result<Posterior, DataError> {

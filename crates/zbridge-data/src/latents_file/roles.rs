@@ -17,6 +17,9 @@ const WANTED: &str = "`mean` (or `mu`) with `log_var`, the posterior means and l
                       `samples`, draws of the posteriors; nor `z` (or `latents`), one point for \
                       each observation";
 
+const POINTS_SHAPE: &str = "[n, d] or [n, …]: one row for each observation";
+const SAMPLES_SHAPE: &str = "[n, draws, d] or [n, draws, …]: draws of each row";
+
 /// The form in which a file gives its latents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -88,27 +91,57 @@ impl Roles {
     }
 }
 
+/// The arrays with a name of latents, by their indices.
+struct Candidates {
+    mean: Option<usize>,
+    spread: Option<usize>,
+    samples: Option<usize>,
+    points: Option<usize>,
+}
+
+impl Candidates {
+    fn of(file: &ArrayFile<'_>) -> Self {
+        Self {
+            mean: file.find(&MEAN),
+            spread: file.find(&SPREAD),
+            samples: file.find(&SAMPLES),
+            points: file.find(&POINTS),
+        }
+    }
+
+    /// Returns an error if there are samples and another form of latents.
+    fn expect_one_form(&self, file: &ArrayFile<'_>) -> Result<(), LatentsError> {
+        let other = self.mean.or(self.spread).or(self.points);
+        match (self.samples, other) {
+            (Some(samples), Some(other)) => Err(LatentsError::Ambiguous {
+                names: [samples, other].map(|index| file.name(index).to_owned()),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl LatentsArrays {
     pub(super) fn of(file: &ArrayFile<'_>) -> Result<Self, DataError> {
-        let (mean, spread) = (file.find(&MEAN), file.find(&SPREAD));
-        let (samples, points) = (file.find(&SAMPLES), file.find(&POINTS));
-        if let (Some(samples), Some(other)) = (samples, mean.or(spread).or(points)) {
-            let names = [samples, other].map(|index| file.name(index).to_owned());
-            return Err(error(file, LatentsError::Ambiguous { names }));
-        }
-        match (mean, spread, samples, points) {
-            (Some(mean), Some(spread), _, _) => Ok(Self::Gaussian {
+        let candidates = Candidates::of(file);
+        let unambiguous = candidates.expect_one_form(file);
+        unambiguous.map_err(|fault| error(file, fault))?;
+        match (candidates.mean, candidates.spread) {
+            (Some(mean), Some(spread)) => Ok(Self::Gaussian {
                 mean,
                 spread,
                 is_standard_deviation: STANDARD_DEVIATION.contains(&file.name(spread)),
             }),
-            (Some(mean), None, _, _) => {
+            (Some(mean), None) => {
                 let (mean, found) = (file.named(mean), file.listing());
                 Err(error(file, LatentsError::MissingSpread { mean, found }))
             }
-            (None, _, Some(samples), _) => Ok(Self::Samples(samples)),
-            (None, _, None, Some(points)) => Ok(Self::Points(points)),
-            (None, _, None, None) => Err(missing(file, WANTED)),
+            // A spread without means is passed over: it may be of something else.
+            (None, _) => {
+                let samples = candidates.samples.map(Self::Samples);
+                let draws = samples.or(candidates.points.map(Self::Points));
+                draws.ok_or_else(|| missing(file, WANTED))
+            }
         }
     }
 
@@ -119,34 +152,25 @@ impl LatentsArrays {
             Self::Points(_) => LatentsKind::Points,
         }
     }
-
-    /// Returns the array whose shape tells the number of latents.
-    fn first(self) -> usize {
-        match self {
-            Self::Gaussian { mean, .. } => mean,
-            Self::Samples(index) | Self::Points(index) => index,
-        }
-    }
 }
 
 impl LatentsLayout {
     fn of(file: &ArrayFile<'_>, latents: LatentsArrays) -> Result<Self, DataError> {
-        let first = latents.first();
-        let shape = file.shape(first);
-        if let LatentsArrays::Gaussian { mean, spread, .. } = latents {
-            expect_same_shape(file, spread, mean)?;
-        }
-        let layout = match latents {
-            LatentsArrays::Samples(_) => Self::of_samples(shape),
-            _ => Self::of_points(shape),
+        let (first, layout, expected) = match latents {
+            LatentsArrays::Gaussian { mean, spread, .. } => {
+                expect_same_shape(file, spread, mean)?;
+                (mean, Self::of_points(file.shape(mean)), POINTS_SHAPE)
+            }
+            LatentsArrays::Points(points) => {
+                (points, Self::of_points(file.shape(points)), POINTS_SHAPE)
+            }
+            LatentsArrays::Samples(samples) => (
+                samples,
+                Self::of_samples(file.shape(samples)),
+                SAMPLES_SHAPE,
+            ),
         };
-        layout.ok_or_else(|| {
-            let expected = match latents {
-                LatentsArrays::Samples(_) => "[n, draws, d] or [n, draws, …]: draws of each row",
-                _ => "[n, d] or [n, …]: one row for each observation",
-            };
-            file.wrong_shape(first, expected.to_owned())
-        })
+        layout.ok_or_else(|| file.wrong_shape(first, expected.to_owned()))
     }
 
     fn of_samples(shape: &[usize]) -> Option<Self> {
@@ -191,17 +215,24 @@ impl ViewArrays {
             }
             [Some(_), None] => return Err(missing(file, "`view_log_var`, beside `view_mean`")),
         };
-        let shape = file.shape(views.mean);
-        let fits = matches!(shape, [rows, _, latent_shape @ ..]
-            if *rows == layout.rows && *latent_shape == layout.latent_shape);
+        views.expect_shape(file, layout)?;
+        Ok(Some(views))
+    }
+
+    fn expect_shape(&self, file: &ArrayFile<'_>, layout: &LatentsLayout) -> Result<(), DataError> {
+        let fits = match file.shape(self.mean) {
+            [rows, _, latent_shape @ ..] => {
+                *rows == layout.rows && *latent_shape == layout.latent_shape
+            }
+            _ => false,
+        };
         if !fits {
             let sizes: Vec<String> = layout.latent_shape.iter().map(usize::to_string).collect();
             let (rows, sizes) = (layout.rows, sizes.join(", "));
             let expected = format!("[{rows}, views, {sizes}]: views of each row");
-            return Err(file.wrong_shape(views.mean, expected));
+            return Err(file.wrong_shape(self.mean, expected));
         }
-        expect_same_shape(file, views.log_var, views.mean)?;
-        Ok(Some(views))
+        expect_same_shape(file, self.log_var, self.mean)
     }
 }
 

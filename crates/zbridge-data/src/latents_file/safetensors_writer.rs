@@ -107,6 +107,14 @@ impl TensorHeader {
     pub(super) fn byte_count(&self) -> usize {
         self.shape.iter().product::<usize>() * self.dtype.bitsize() / 8
     }
+
+    fn to_json(&self, data_offsets: [usize; 2]) -> Value {
+        json!({
+            "dtype": self.dtype,
+            "shape": self.shape,
+            "data_offsets": data_offsets,
+        })
+    }
 }
 
 /// Sorts tensors as they follow in a file: those with the widest numbers first, so that all are
@@ -148,12 +156,7 @@ pub(super) fn safetensors_header(
     let mut start = 0;
     for tensor in tensors {
         let end = start + tensor.byte_count();
-        let value = json!({
-            "dtype": tensor.dtype,
-            "shape": tensor.shape,
-            "data_offsets": [start, end],
-        });
-        header.insert(tensor.name.to_owned(), value);
+        header.insert(tensor.name.to_owned(), tensor.to_json([start, end]));
         start = end;
     }
     let mut text = Value::Object(header).to_string().into_bytes();

@@ -80,7 +80,7 @@ impl LatentsSummary {
 pub(super) fn printable_metadata(metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut shown = BTreeMap::new();
     for (key, value) in metadata.iter().filter(|(key, _)| *key != IDS_KEY) {
-        shown.insert(printable(key).into_owned(), printable(value).into_owned());
+        shown.insert(printable(key), printable(value));
     }
     shown
 }

@@ -16,6 +16,20 @@ pub(super) struct FileContents {
     pub(super) metadata: BTreeMap<String, String>,
 }
 
+impl FileContents {
+    /// Adds the ids as a tensor, or, if they are not integers, as metadata.
+    fn add_ids(&mut self, path: &Path, ids: &[String]) -> Result<(), DataError> {
+        self.metadata.remove(IDS_KEY);
+        if let Some(integers) = integer_ids(ids) {
+            self.tensors.push(StoredTensor::of_i64("ids", &integers));
+        } else {
+            let lines = id_lines(path, ids)?;
+            self.metadata.insert(IDS_KEY.to_owned(), lines);
+        }
+        Ok(())
+    }
+}
+
 impl LatentsFile {
     /// Writes the safetensors file, whole or not at all. The same contents give the same bytes.
     ///
@@ -45,19 +59,17 @@ impl LatentsFile {
     ) -> Result<FileContents, DataError> {
         self.expect_consistent(path)?;
         let unstorable = |reason| FileError::Unstorable(reason).at(path);
-        let mut tensors = self.latent_tensors(first, precision).map_err(unstorable)?;
-        tensors.extend(self.view_tensors(first, precision).map_err(unstorable)?);
-        let mut metadata = self.metadata.clone();
-        metadata.remove(IDS_KEY);
-        if let Some(ids) = integer_ids(&self.ids) {
-            tensors.push(StoredTensor::of_i64("ids", &ids));
-        } else {
-            metadata.insert(IDS_KEY.to_owned(), id_lines(path, &self.ids)?);
-        }
+        let mut contents = FileContents {
+            tensors: self.latent_tensors(first, precision).map_err(unstorable)?,
+            metadata: self.metadata.clone(),
+        };
+        let views = self.view_tensors(first, precision).map_err(unstorable)?;
+        contents.tensors.extend(views);
         if let Some(labels) = &self.labels {
-            tensors.push(StoredTensor::of_u8("labels", labels));
+            contents.tensors.push(StoredTensor::of_u8("labels", labels));
         }
-        Ok(FileContents { tensors, metadata })
+        contents.add_ids(path, &self.ids)?;
+        Ok(contents)
     }
 
     /// Returns the tensors of the latents; in words, why they cannot be stored.

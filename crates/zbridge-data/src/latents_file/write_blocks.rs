@@ -3,6 +3,7 @@ use super::safetensors_writer::{
     Precision, StoredTensor, TensorHeader, integer_ids, safetensors_header, sort_tensors,
 };
 use super::write::FileContents;
+use crate::error::IoAtPath;
 use crate::files::replace_with_seeks;
 use crate::{DataError, FileError};
 use std::collections::BTreeMap;
@@ -104,8 +105,7 @@ impl BlockWriter<'_> {
             header.shape[0] = self.rows;
         }
         let header = safetensors_header(metadata, &headers);
-        let written = self.file.write_all(&header);
-        written.map_err(|reason| FileError::Write(reason).at(self.path))?;
+        self.file.write_all(&header).written_at(self.path)?;
         let mut byte = header.len() as u64;
         for header in &headers {
             self.places.push(Place {
@@ -124,8 +124,7 @@ impl BlockWriter<'_> {
             return Err(self.unstorable("its blocks hold different tensors".to_owned()));
         }
         for (place, tensor) in self.places.iter_mut().zip(tensors) {
-            let written = place.write(self.file, &tensor.data);
-            written.map_err(|reason| FileError::Write(reason).at(self.path))?;
+            place.write(self.file, &tensor.data).written_at(self.path)?;
         }
         Ok(())
     }

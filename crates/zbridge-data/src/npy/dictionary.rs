@@ -10,6 +10,14 @@ pub(super) struct Dictionary {
     pub(super) shape: Vec<u64>,
 }
 
+/// The entries of a dictionary that were read.
+#[derive(Default)]
+struct Entries {
+    type_string: Option<String>,
+    fortran_order: Option<bool>,
+    shape: Option<Vec<u64>>,
+}
+
 impl Dictionary {
     /// Returns what `text` says.
     ///
@@ -21,17 +29,10 @@ impl Dictionary {
     /// What is wrong, in words.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parser = Parser { rest: text.trim() };
-        let (mut type_string, mut fortran_order, mut shape) = (None, None, None);
+        let mut entries = Entries::default();
         parser.expect('{')?;
         while !parser.accept('}') {
-            let key = parser.string()?;
-            parser.expect(':')?;
-            match key {
-                "descr" => type_string = Some(parser.type_string()?),
-                "fortran_order" => fortran_order = Some(parser.boolean()?),
-                "shape" => shape = Some(parser.tuple()?),
-                _ => return Err(format!("it has the unknown key {key:?}")),
-            }
+            entries.read(&mut parser)?;
             if !parser.accept(',') {
                 parser.expect('}')?;
                 break;
@@ -40,11 +41,29 @@ impl Dictionary {
         if !parser.rest.is_empty() {
             return Err("there is text behind its dictionary".to_owned());
         }
+        entries.complete()
+    }
+}
+
+impl Entries {
+    fn read(&mut self, parser: &mut Parser<'_>) -> Result<(), String> {
+        let key = parser.string()?;
+        parser.expect(':')?;
+        match key {
+            "descr" => self.type_string = Some(parser.type_string()?),
+            "fortran_order" => self.fortran_order = Some(parser.boolean()?),
+            "shape" => self.shape = Some(parser.tuple()?),
+            _ => return Err(format!("it has the unknown key {key:?}")),
+        }
+        Ok(())
+    }
+
+    fn complete(self) -> Result<Dictionary, String> {
         let missing = |key: &str| format!("its dictionary has no key `{key}`");
-        Ok(Self {
-            type_string: type_string.ok_or_else(|| missing("descr"))?,
-            fortran_order: fortran_order.ok_or_else(|| missing("fortran_order"))?,
-            shape: shape.ok_or_else(|| missing("shape"))?,
+        Ok(Dictionary {
+            type_string: self.type_string.ok_or_else(|| missing("descr"))?,
+            fortran_order: self.fortran_order.ok_or_else(|| missing("fortran_order"))?,
+            shape: self.shape.ok_or_else(|| missing("shape"))?,
         })
     }
 }

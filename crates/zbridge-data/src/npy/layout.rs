@@ -1,6 +1,6 @@
 use super::dictionary::Dictionary;
-use crate::FormatError;
 use crate::array::{ArrayHeader, ElementType, Elements};
+use crate::{FormatError, printable};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -96,38 +96,32 @@ impl NpyLayout {
 impl Encoding {
     /// Returns the encoding of a type such as `<f4`: byte order, kind and size.
     fn of_type_string(text: &str) -> Self {
-        let other = || Self {
-            element_type: ElementType::Other(text.to_owned()),
+        Self::parse(text).unwrap_or_else(|| Self {
+            element_type: ElementType::Other(printable(text)),
             width: 0,
             unit: 0,
             big_endian: false,
-        };
+        })
+    }
+
+    /// Returns the encoding of a type; `None` if it is not read.
+    fn parse(text: &str) -> Option<Self> {
         let mut characters = text.chars();
-        let (Some(order @ ('<' | '>' | '|')), Some(kind)) = (characters.next(), characters.next())
-        else {
-            return other();
+        let order = characters.next().filter(|order| "<>|".contains(*order))?;
+        let kind = characters.next()?;
+        let size: usize = characters.as_str().parse().ok()?;
+        let (width, unit) = match kind {
+            // The size of texts is in characters: of 4 bytes, or of 1.
+            'U' => (size.saturating_mul(4), 4),
+            'S' => (size, 1),
+            _ => (size, size),
         };
-        let Ok(size) = characters.as_str().parse::<usize>() else {
-            return other();
-        };
-        let Some(element_type) = element_type(kind, size) else {
-            return other();
-        };
-        let unit = match kind {
-            'U' => 4,
-            'S' => 1,
-            _ => size,
-        };
-        Self {
-            element_type,
-            width: if kind == 'U' {
-                size.saturating_mul(unit)
-            } else {
-                size
-            },
+        Some(Self {
+            element_type: element_type(kind, size)?,
+            width,
             unit,
             big_endian: order == '>',
-        }
+        })
     }
 }
 

@@ -41,7 +41,7 @@ impl<'a> NpyArray<'a> {
         ArrayError::ElementType {
             array: ARRAY.to_owned(),
             expected: NUMBERS,
-            found: crate::printable(&self.header().element_type.to_string()).into_owned(),
+            found: self.header().element_type.to_string(),
         }
     }
 }
@@ -64,9 +64,7 @@ fn array_f32(bytes: &[u8]) -> Result<ArrayD<f32>, FileError> {
     let values = array.elements().numbers_f32();
     let values = values.ok_or_else(|| array.wrong_type())?;
     let row_size = array.header().row_size();
-    if let Some(error) = ArrayError::of_values(ARRAY, &values, 0, row_size) {
-        return Err(error.into());
-    }
+    ArrayError::expect_finite(ARRAY, &values, 0, row_size)?;
     let values = ArrayD::from_shape_vec(array.layout.shape, values);
     Ok(values.expect("the layout has as many elements as the shape says"))
 }
@@ -84,24 +82,28 @@ pub fn read_npy_integers(path: &Path) -> Result<Vec<i64>, DataError> {
 
 fn integers(bytes: &[u8]) -> Result<Vec<i64>, FileError> {
     let array = NpyArray::parse(bytes)?;
-    let shape = &array.layout.shape;
-    if !matches!(shape[..], [_] | [_, 1]) {
-        return Err(FileError::Array(ArrayError::Shape {
-            array: ARRAY.to_owned(),
-            expected: "[n], one whole number a row".to_owned(),
-            found: shape.clone(),
-        }));
-    }
+    expect_column(&array.layout.shape)?;
     let elements = array.elements();
     if let Some(integers) = elements.integers() {
-        let numbers = integers
-            .iter()
-            .map(|&number| (i64::try_from(number).ok(), number as f64));
+        let numbers = integers.iter();
+        let numbers = numbers.map(|&number| (i64::try_from(number).ok(), number as f64));
         return Ok(expect_whole(numbers)?);
     }
     let floats = elements.floats_f64().ok_or_else(|| array.wrong_type())?;
     let numbers = floats.iter().map(|&value| (whole_number(value), value));
     Ok(expect_whole(numbers)?)
+}
+
+/// Returns an error unless an array of this shape has one value a row.
+fn expect_column(shape: &[usize]) -> Result<(), ArrayError> {
+    match shape {
+        [_] | [_, 1] => Ok(()),
+        _ => Err(ArrayError::Shape {
+            array: ARRAY.to_owned(),
+            expected: "[n], one whole number a row".to_owned(),
+            found: shape.to_vec(),
+        }),
+    }
 }
 
 /// Returns the integers of values `(integer, value)`, which has none where it is not a whole

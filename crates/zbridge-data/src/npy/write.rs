@@ -1,4 +1,5 @@
 use crate::array::{f32_bytes, i64_bytes};
+use crate::error::IoAtPath;
 use crate::files::{replace_with, write_atomically};
 use crate::{DataError, FileError, RowSink};
 use std::path::Path;
@@ -14,8 +15,7 @@ const PREFIX: usize = 10;
 /// [`FileError::Unstorable`] if the values do not fill the shape; [`FileError::Write`].
 pub fn write_npy_f32(path: &Path, shape: &[usize], values: &[f32]) -> Result<(), DataError> {
     expect_filled(path, shape, values.len())?;
-    let bytes = npy_bytes("<f4", shape, &f32_bytes(values));
-    write_atomically(path, |file| file.write_all(&bytes))
+    write(path, "<f4", shape, &f32_bytes(values))
 }
 
 /// Writes `values` as an i64 `.npy` file of shape `shape`, whole or not at all.
@@ -24,7 +24,11 @@ pub fn write_npy_f32(path: &Path, shape: &[usize], values: &[f32]) -> Result<(),
 /// As [`write_npy_f32`].
 pub fn write_npy_i64(path: &Path, shape: &[usize], values: &[i64]) -> Result<(), DataError> {
     expect_filled(path, shape, values.len())?;
-    let bytes = npy_bytes("<i8", shape, &i64_bytes(values));
+    write(path, "<i8", shape, &i64_bytes(values))
+}
+
+fn write(path: &Path, type_string: &str, shape: &[usize], data: &[u8]) -> Result<(), DataError> {
+    let bytes = npy_bytes(type_string, shape, data);
     write_atomically(path, |file| file.write_all(&bytes))
 }
 
@@ -40,8 +44,7 @@ pub fn write_npy_rows<E: From<DataError>>(
     fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     replace_with(path, |file| {
-        let begun = file.write_all(&npy_header("<f4", shape));
-        begun.map_err(|reason| FileError::Write(reason).at(path))?;
+        file.write_all(&npy_header("<f4", shape)).written_at(path)?;
         RowSink::new(path, shape.iter().product(), file).filled_by(fill)
     })
 }

@@ -1,7 +1,7 @@
 use super::{PngFolder, PngImage, area_average};
 use crate::error::AtPath;
 use crate::{DataError, ImageError};
-use ndarray::Axis;
+use ndarray::{Array3, Axis};
 use std::path::Path;
 use zbridge_core::{EventKind, Observations};
 
@@ -56,16 +56,21 @@ fn pixels(path: &Path, kind: &EventKind) -> Result<Vec<f32>, DataError> {
     };
     let image = PngImage::read(path)?;
     expect_shape(&image, [height, width]).at(path)?;
-    let planes = match channels {
-        1 => image.grey().insert_axis(Axis(0)),
-        3 => image.into_colours(),
-        _ => return Err(DataError::of_file(path, ImageError::Channels { channels })),
-    };
+    let planes = planes(image, channels).at(path)?;
     let mut values = Vec::with_capacity(kind.size());
     for plane in planes.outer_iter() {
         values.extend(area_average(plane, [height, width]));
     }
     Ok(values)
+}
+
+/// Returns the image in grey or in colour, `[channels, height, width]`.
+fn planes(image: PngImage, channels: usize) -> Result<Array3<f32>, ImageError> {
+    match channels {
+        1 => Ok(image.grey().insert_axis(Axis(0))),
+        3 => Ok(image.into_colours()),
+        _ => Err(ImageError::Channels { channels }),
+    }
 }
 
 /// Returns an error unless the image can be averaged down to this size.

@@ -1,4 +1,5 @@
-use crate::{DataError, FileError, ImageError, RowsError};
+use crate::error::{AtPath, IoAtPath};
+use crate::{DataError, ImageError, RowsError};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,15 +17,14 @@ impl PngFolder {
     /// Lists the files in `folder`.
     ///
     /// # Errors
-    /// [`FileError::Read`]; [`ImageError::EmptyFolder`]; [`RowsError::DuplicateId`] for names that
+    /// [`FileError::Read`](crate::FileError::Read); [`ImageError::EmptyFolder`]; [`RowsError::DuplicateId`] for names that
     /// differ only in `.png` and `.PNG`.
     pub fn list(folder: &Path) -> Result<Self, DataError> {
-        let paths = png_files(folder);
-        let paths = paths.map_err(|reason| FileError::Read(reason).at(folder))?;
+        let paths = png_files(folder).read_at(folder)?;
         if paths.is_empty() {
-            return Err(DataError::of_file(folder, ImageError::EmptyFolder));
+            return Err(ImageError::EmptyFolder).at(folder);
         }
-        let ids = ids(&paths).map_err(|fault| DataError::of_file(folder, fault))?;
+        let ids = ids(&paths).at(folder)?;
         Ok(Self { paths, ids })
     }
 }
@@ -60,6 +60,7 @@ fn ids(paths: &[PathBuf]) -> Result<Vec<String>, RowsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FileError;
 
     #[test]
     fn files_are_sorted_and_have_different_names() {

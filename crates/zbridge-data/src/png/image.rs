@@ -30,23 +30,14 @@ impl PngImage {
     fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
         let mut decoder = Decoder::new(Cursor::new(bytes));
         decoder.set_transformations(Transformations::normalize_to_color8());
-        let mut reader = decoder
-            .read_info()
-            .map_err(|error| not_png(bytes, &error))?;
+        let reader = decoder.read_info();
+        let mut reader = reader.map_err(|error| not_png(bytes, &error))?;
         let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-        if width.max(height) > LONGEST_SIDE {
-            return Err(ImageError::TooLarge {
-                width,
-                height,
-                longest: LONGEST_SIDE,
-            });
-        }
-        let undecodable = |reason: String| ImageError::Undecodable(reason);
+        expect_size(width, height)?;
         let size = reader.output_buffer_size();
-        let size = size.ok_or_else(|| undecodable("its size is beyond memory".to_owned()))?;
+        let size = size.ok_or_else(|| undecodable("its size is beyond memory"))?;
         let mut samples = vec![0; size];
-        let frame = reader.next_frame(&mut samples);
-        let frame = frame.map_err(|error| undecodable(error.to_string()))?;
+        let frame = reader.next_frame(&mut samples).map_err(undecodable)?;
         samples.truncate(frame.buffer_size());
         Ok(Self {
             colours: colours(&samples, frame.color_type, [height, width]),
@@ -84,6 +75,23 @@ impl PngImage {
     }
 }
 
+/// Returns an error if the image is too large. Otherwise the memory that its header asks for is
+/// bounded.
+fn expect_size(width: usize, height: usize) -> Result<(), ImageError> {
+    if width.max(height) <= LONGEST_SIDE {
+        return Ok(());
+    }
+    Err(ImageError::TooLarge {
+        width,
+        height,
+        longest: LONGEST_SIDE,
+    })
+}
+
+fn undecodable(reason: impl std::fmt::Display) -> ImageError {
+    ImageError::Undecodable(reason.to_string())
+}
+
 /// Returns the pixels of interleaved samples of 8 bits, `[3, height, width]`.
 fn colours(samples: &[u8], color_type: ColorType, [height, width]: [usize; 2]) -> Array3<f32> {
     let mut colours = Array3::zeros((3, height, width));
@@ -109,11 +117,10 @@ fn on_white(value: u8, alpha: u8) -> f32 {
 }
 
 fn not_png(bytes: &[u8], error: &DecodingError) -> ImageError {
-    let reason = match bytes {
-        [0xff, 0xd8, ..] => "this is a JPEG".to_owned(),
-        [b'G', b'I', b'F', ..] => "this is a GIF".to_owned(),
-        [0x89, b'P', b'N', b'G', ..] => error.to_string(),
-        _ => "this is not a PNG file".to_owned(),
-    };
-    ImageError::Undecodable(reason)
+    match bytes {
+        [0xff, 0xd8, ..] => undecodable("this is a JPEG"),
+        [b'G', b'I', b'F', ..] => undecodable("this is a GIF"),
+        [0x89, b'P', b'N', b'G', ..] => undecodable(error),
+        _ => undecodable("this is not a PNG file"),
+    }
 }

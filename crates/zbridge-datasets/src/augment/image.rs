@@ -38,36 +38,41 @@ impl ImageTransform {
         let (height, width) = image.dim();
         let centre = [(height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0];
         let strokes = self.change_strokes(image);
-        let [[a, b], [c, d]] = self.matrix;
         Array2::from_shape_fn((height, width), |(y, x)| {
-            let (y, x) = (y as f32 - centre[0], x as f32 - centre[1]);
-            let place = [
-                a * y + b * x + centre[0] + self.shift[0],
-                c * y + d * x + centre[1] + self.shift[1],
-            ];
+            let place = self.place([y as f32 - centre[0], x as f32 - centre[1]], centre);
             interpolate(&strokes, place)
         })
+    }
+
+    /// Returns the place in the image of a pixel of the view, `[y, x]` from the centre.
+    fn place(&self, [y, x]: [f32; 2], centre: [f32; 2]) -> [f32; 2] {
+        let [[a, b], [c, d]] = self.matrix;
+        [
+            a * y + b * x + centre[0] + self.shift[0],
+            c * y + d * x + centre[1] + self.shift[1],
+        ]
     }
 
     /// Returns the image with each pixel moved towards the brightest (or darkest) of itself and its
     /// neighbours, which makes bright strokes thicker (or thinner).
     fn change_strokes(&self, image: ArrayView2<'_, f32>) -> Array2<f32> {
-        let extreme = if self.thickness > 0.0 {
-            f32::max
-        } else {
-            f32::min
-        };
         let share = self.thickness.abs();
         Array2::from_shape_fn(image.dim(), |(y, x)| {
             let own = image[[y, x]];
-            let (row, column) = (y as i64, x as i64);
-            let mut most = own;
-            for (dy, dx) in [(0, 1), (1, 0), (0, -1), (-1, 0)] {
-                most = extreme(most, pixel(image, row + dy, column + dx));
-            }
+            let most = match self.thickness > 0.0 {
+                true => neighbours(image, y, x).fold(own, f32::max),
+                false => neighbours(image, y, x).fold(own, f32::min),
+            };
             (1.0 - share) * own + share * most
         })
     }
+}
+
+/// Returns the pixels to the right, below, to the left and above.
+fn neighbours(image: ArrayView2<'_, f32>, y: usize, x: usize) -> impl Iterator<Item = f32> {
+    let (y, x) = (y as i64, x as i64);
+    let places = [(y, x + 1), (y + 1, x), (y, x - 1), (y - 1, x)];
+    places.into_iter().map(move |(y, x)| pixel(image, y, x))
 }
 
 /// Returns a pixel; 0 outside of the image.

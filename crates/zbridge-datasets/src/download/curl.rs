@@ -8,6 +8,11 @@ const PIECE: usize = 64 * 1024;
 /// Pieces that may wait for the disk.
 const WAITING_PIECES: usize = 8;
 
+/// Exit codes of curl.
+const HTTP_ERROR: i32 = 22;
+const RANGE_ERROR: i32 = 33;
+const BAD_RESUME: i32 = 36;
+
 /// A running `curl` that writes the file at an address to its standard output. It is ended when
 /// this value is dropped.
 pub(super) struct Curl {
@@ -48,23 +53,9 @@ impl Curl {
         connect_timeout: Duration,
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
-        command
-            .args(["--silent", "--show-error", "--fail", "--no-buffer"])
-            .args(["--location", "--max-redirs", "5", "--proto", "=http,https"])
-            .arg("--connect-timeout")
-            .arg(connect_timeout.as_secs().max(1).to_string());
-        if first_byte > 0 {
-            command.args(["--continue-at", &first_byte.to_string()]);
-        }
-        if is_loopback(address) {
-            // A proxy cannot reach the machine that asks it.
-            command.args(["--noproxy", "*"]);
-        }
-        command
-            .arg(address)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        add_arguments(&mut command, address, first_byte, connect_timeout);
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let output = child.stdout.take().expect("the output is piped");
         let (sender, pieces) = sync_channel(WAITING_PIECES);
@@ -100,6 +91,22 @@ impl Drop for Curl {
     }
 }
 
+fn add_arguments(command: &mut Command, address: &str, first_byte: u64, timeout: Duration) {
+    command
+        .args(["--silent", "--show-error", "--fail", "--no-buffer"])
+        .args(["--location", "--max-redirs", "5", "--proto", "=http,https"])
+        .arg("--connect-timeout")
+        .arg(timeout.as_secs().max(1).to_string());
+    if first_byte > 0 {
+        command.args(["--continue-at", &first_byte.to_string()]);
+    }
+    if is_loopback(address) {
+        // A proxy cannot reach the machine that asks it.
+        command.args(["--noproxy", "*"]);
+    }
+    command.arg(address);
+}
+
 /// Sends the output in pieces, until it ends or they are no longer received.
 fn send_pieces(mut output: ChildStdout, sender: &SyncSender<Vec<u8>>) {
     let mut buffer = vec![0; PIECE];
@@ -119,29 +126,28 @@ impl Status {
     /// # Source
     /// The manual page of curl, section *Exit codes*.
     fn of(code: Option<i32>, message: &str) -> Self {
-        const HTTP_ERROR: i32 = 22;
-        const RANGE_ERROR: i32 = 33;
-        const BAD_RESUME: i32 = 36;
         let http_status = match code {
             Some(HTTP_ERROR) => http_status(message),
             _ => None,
         };
-        let is_worth_a_retry = match code {
-            // HTTP/2 errors, a partial file, an empty reply, failed sending and receiving.
-            Some(16 | 18 | 52 | 55 | 56 | 92) => true,
-            _ => matches!(http_status, Some(408 | 429 | 500..=599)),
-        };
+        let is_range_error = matches!(code, Some(RANGE_ERROR | BAD_RESUME));
         Self {
             is_success: code == Some(0),
-            cannot_resume: matches!(code, Some(RANGE_ERROR | BAD_RESUME))
-                || http_status == Some(416),
-            is_worth_a_retry,
+            cannot_resume: is_range_error || http_status == Some(416),
+            is_worth_a_retry: is_transfer_error(code)
+                || matches!(http_status, Some(408 | 429 | 500..=599)),
             message: match message {
                 "" => format!("curl ended with the code {code:?}"),
                 _ => message.to_owned(),
             },
         }
     }
+}
+
+/// Returns whether a connection that was there broke off.
+fn is_transfer_error(code: Option<i32>) -> bool {
+    // Errors of HTTP/2, a partial file, an empty reply, failed sending and receiving.
+    matches!(code, Some(16 | 18 | 52 | 55 | 56 | 92))
 }
 
 /// Returns the status of `curl: (22) The requested URL returned error: 404`.

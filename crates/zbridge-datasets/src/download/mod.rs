@@ -6,7 +6,7 @@ mod partial_file;
 mod tests;
 
 use crate::{DatasetError, DownloadError};
-use curl::{Curl, Piece};
+use curl::{Curl, Piece, Status};
 use partial_file::PartialFile;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -114,14 +114,21 @@ impl Downloader {
             return Ok(path);
         }
         let mut part = PartialFile::open(file, folder)?;
-        if part.is_complete()? {
-            return part.rename_to(path);
+        if !part.is_complete()? {
+            self.fetch_from_mirrors(&mut part, observer)?;
         }
+        part.rename_to(path)
+    }
+
+    fn fetch_from_mirrors(
+        &self,
+        part: &mut PartialFile<'_>,
+        observer: &dyn Observer,
+    ) -> Result<(), DatasetError> {
         let mut reasons = Vec::new();
-        for mirror in &self.mirrors {
-            let address = format!("{mirror}{}", file.name);
-            match self.fetch_from(&address, &mut part, observer) {
-                Ok(()) => return part.rename_to(path),
+        for address in self.addresses(part.file) {
+            match self.fetch_from(&address, part, observer) {
+                Ok(()) => return Ok(()),
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Retry(reason) | Failure::GiveUp(reason)) => {
                     reasons.push(format!("{address}: {reason}"));
@@ -165,19 +172,7 @@ impl Downloader {
         self.receive(&mut curl, part, observer)?;
         let status = curl.finish();
         let status = status.map_err(|reason| part.error(DownloadError::Curl(reason)))?;
-        // Some versions of curl take the answer "there is nothing behind this byte" as a success.
-        let nothing_came = first_byte > 0 && first_byte == part.received;
-        if status.cannot_resume || (status.is_success && nothing_came) {
-            part.truncate(0)?;
-            let reason = "the server cannot continue a download".to_owned();
-            return Err(Failure::Retry(reason));
-        }
-        if !status.is_success {
-            return Err(match status.is_worth_a_retry {
-                true => Failure::Retry(part.broken_off(&status.message)),
-                false => Failure::GiveUp(status.message),
-            });
-        }
+        expect_success(status, part, first_byte)?;
         expect_whole(part, first_byte)
     }
 
@@ -238,6 +233,28 @@ fn append(part: &mut PartialFile<'_>, bytes: &[u8]) -> Result<(), Failure> {
         return Err(Failure::GiveUp(reason));
     }
     Ok(part.append(bytes)?)
+}
+
+/// Returns an error unless curl succeeded; the part had `first_byte` bytes before.
+fn expect_success(
+    status: Status,
+    part: &mut PartialFile<'_>,
+    first_byte: u64,
+) -> Result<(), Failure> {
+    // Some versions of curl take the answer "there is nothing behind this byte" as a success.
+    let nothing_came = first_byte > 0 && first_byte == part.received;
+    if status.cannot_resume || (status.is_success && nothing_came) {
+        part.truncate(0)?;
+        let reason = "the server cannot continue a download";
+        return Err(Failure::Retry(reason.to_owned()));
+    }
+    if status.is_success {
+        return Ok(());
+    }
+    Err(match status.is_worth_a_retry {
+        true => Failure::Retry(part.broken_off(&status.message)),
+        false => Failure::GiveUp(status.message),
+    })
 }
 
 /// Returns an error unless the part is the whole file; then it is emptied. It had `first_byte` bytes

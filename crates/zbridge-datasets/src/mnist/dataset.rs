@@ -134,17 +134,21 @@ fn read_labels(path: &Path) -> Result<Array1<u8>, DataError> {
     if shape.len() != 1 {
         return Err(wrong_shape(path, "the labels", "[n]", shape));
     }
-    if let Some(row) = bytes.iter().position(|&label| label >= DIGITS) {
-        let out_of_range = ArrayError::NotInRange {
-            array: "the labels".to_owned(),
-            row,
-            value: f64::from(bytes[row]),
-            lowest: 0,
-            highest: i64::from(DIGITS) - 1,
-        };
-        return Err(DataError::of_file(path, out_of_range));
+    match bytes.iter().position(|&label| label >= DIGITS) {
+        None => Ok(bytes.into()),
+        Some(row) => Err(out_of_range(path, row, bytes[row])),
     }
-    Ok(bytes.into())
+}
+
+fn out_of_range(path: &Path, row: usize, label: u8) -> DataError {
+    let out_of_range = ArrayError::NotInRange {
+        array: "the labels".to_owned(),
+        row,
+        value: f64::from(label),
+        lowest: 0,
+        highest: i64::from(DIGITS) - 1,
+    };
+    DataError::of_file(path, out_of_range)
 }
 
 fn wrong_shape(path: &Path, array: &str, expected: &str, found: Vec<usize>) -> DataError {

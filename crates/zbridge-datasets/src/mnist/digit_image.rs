@@ -1,6 +1,6 @@
 use super::dataset::SIDE;
 use crate::{DatasetError, DigitImageError};
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use std::ops::Range;
 use std::path::Path;
 use zbridge_core::{EventKind, Observations};
@@ -67,31 +67,42 @@ fn prepared_digit(path: &Path) -> Result<Array2<f32>, DatasetError> {
 }
 
 /// Returns the image, `[height, width]`, as MNIST has it, `[28, 28]`.
-fn prepare(mut image: Array2<f32>) -> Result<Array2<f32>, DigitImageError> {
-    let (height, width) = image.dim();
-    if height.min(width) < SIDE {
-        return Err(DigitImageError::TooSmall {
-            width,
-            height,
-            least: SIDE,
-        });
-    }
-    let mut border = border(image.view());
-    if border.iter().sum::<f32>() > 0.5 * border.len() as f32 {
-        image.mapv_inplace(|value| 1.0 - value);
-        border.iter_mut().for_each(|value| *value = 1.0 - *value);
-    }
-    let background = median(border);
-    let contrast = image.iter().copied().fold(0.0, f32::max) - background;
+fn prepare(image: Array2<f32>) -> Result<Array2<f32>, DigitImageError> {
+    expect_size(&image)?;
+    let mut image = with_dark_background(image);
+    let background = median(border(image.view()));
+    let brightest = image.iter().copied().fold(0.0, f32::max);
+    let contrast = brightest - background;
     if contrast < LEAST_CONTRAST {
         return Err(DigitImageError::Blank);
     }
-    if (height, width) == (SIDE, SIDE) {
+    if image.dim() == (SIDE, SIDE) {
         return Ok(image);
     }
     // The background becomes 0 and the brightest ink 1.
     image.mapv_inplace(|value| ((value - background) / contrast).clamp(0.0, 1.0));
     Ok(centred(&scaled(crop_to_ink(image.view()))))
+}
+
+fn expect_size(image: &Array2<f32>) -> Result<(), DigitImageError> {
+    let (height, width) = image.dim();
+    if height.min(width) >= SIDE {
+        return Ok(());
+    }
+    Err(DigitImageError::TooSmall {
+        width,
+        height,
+        least: SIDE,
+    })
+}
+
+/// Returns the image, inverted if its border is bright.
+fn with_dark_background(image: Array2<f32>) -> Array2<f32> {
+    let border = border(image.view());
+    if border.iter().sum::<f32>() > 0.5 * border.len() as f32 {
+        return image.mapv_into(|value| 1.0 - value);
+    }
+    image
 }
 
 /// Returns the pixels of the border, each once.
@@ -123,15 +134,17 @@ fn crop_to_ink(mut image: ArrayView2<'_, f32>) -> ArrayView2<'_, f32> {
 /// Returns the range from the first to the last row or column with ink; all if none has ink.
 fn ink_range(image: ArrayView2<'_, f32>, axis: Axis) -> Range<usize> {
     let lanes = image.axis_iter(axis);
-    let has_ink: Vec<bool> = lanes
-        .map(|lane| lane.iter().any(|&value| value > INK_LEVEL))
-        .collect();
+    let has_ink: Vec<bool> = lanes.map(has_ink).collect();
     let first = has_ink.iter().position(|&has_ink| has_ink);
     let last = has_ink.iter().rposition(|&has_ink| has_ink);
     match (first, last) {
         (Some(first), Some(last)) => first..last + 1,
         _ => 0..has_ink.len(),
     }
+}
+
+fn has_ink(lane: ArrayView1<'_, f32>) -> bool {
+    lane.iter().any(|&value| value > INK_LEVEL)
 }
 
 /// Returns the ink scaled so that its longer side has 20 pixels.
@@ -145,22 +158,21 @@ fn scaled(ink: ArrayView2<'_, f32>) -> Array2<f32> {
 
 /// Returns the ink on 28×28 pixels, with its centre of mass in pixel 14 as far as it stays inside.
 fn centred(ink: &Array2<f32>) -> Array2<f32> {
-    let centre = centre_of_mass(ink);
-    // MNIST counts pixels from 0 and takes 14 for the middle, so that its digits are half a pixel
-    // to the right of and below the middle.
-    let offset = |centre: f32, side: usize| {
-        let offset = (SIDE as f32 / 2.0 + 0.5 - centre).round().max(0.0);
-        (offset as usize).min(SIDE - side)
-    };
-    let (top, left) = (
-        offset(centre[0], ink.nrows()),
-        offset(centre[1], ink.ncols()),
-    );
+    let [y, x] = centre_of_mass(ink);
+    let (top, left) = (offset(y, ink.nrows()), offset(x, ink.ncols()));
     let mut image = Array2::zeros((SIDE, SIDE));
     for ((y, x), &value) in ink.indexed_iter() {
         image[[top + y, left + x]] = value;
     }
     image
+}
+
+/// Returns where ink of this length begins when its centre of mass comes into pixel 14.
+fn offset(centre: f32, length: usize) -> usize {
+    // MNIST counts pixels from 0 and takes 14 for the middle, so that its digits are half a pixel
+    // to the right of and below the middle.
+    let offset = SIDE as f32 / 2.0 + 0.5 - centre;
+    (offset.round().max(0.0) as usize).min(SIDE - length)
 }
 
 /// Returns the centre of mass `[y, x]`, where pixel 0 is from 0 to 1.

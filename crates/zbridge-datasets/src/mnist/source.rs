@@ -180,22 +180,34 @@ pub(super) fn find_files(
 ) -> Result<Vec<PathBuf>, DatasetError> {
     let mut fewest_missing = names.to_vec();
     for subfolder in SUBFOLDERS {
-        let candidate = folder.join(subfolder);
-        let (mut found, mut missing) = (vec![], vec![]);
-        for name in names {
-            match find_file(&candidate, name) {
-                Some(path) => found.push(path),
-                None => missing.push(*name),
-            }
-        }
-        if missing.is_empty() {
-            return Ok(found);
-        }
+        let missing = match find_in(&folder.join(subfolder), names) {
+            Ok(found) => return Ok(found),
+            Err(missing) => missing,
+        };
         if missing.len() < fewest_missing.len() {
             fewest_missing = missing;
         }
     }
     Err(incomplete(folder, named_by, &fewest_missing))
+}
+
+/// Returns the paths of files that are all in `folder`.
+///
+/// # Errors
+/// The files that are not.
+fn find_in(folder: &Path, names: &[&'static str]) -> Result<Vec<PathBuf>, Vec<&'static str>> {
+    let (mut found, mut missing) = (vec![], vec![]);
+    for name in names {
+        match find_file(folder, name) {
+            Some(path) => found.push(path),
+            None => missing.push(*name),
+        }
+    }
+    if missing.is_empty() {
+        Ok(found)
+    } else {
+        Err(missing)
+    }
 }
 
 fn incomplete(folder: &Path, named_by: NamedBy, missing: &[&str]) -> DatasetError {

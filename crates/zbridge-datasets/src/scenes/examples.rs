@@ -62,16 +62,22 @@ fn draw_level(levels: &[Level], stream: &mut RandomStream) -> Level {
 /// Blurs a picture and adds noise, each of a random strength.
 fn degrade(picture: &mut Array3<f32>, stream: &mut RandomStream) {
     let (blur, noise) = (BLUR * stream.uniform(), NOISE * stream.uniform());
-    let weights = half_gaussian(blur);
-    for axis in [Axis(2), Axis(1)] {
-        for lane in picture.lanes_mut(axis) {
-            smooth(lane, &weights);
-        }
-    }
+    apply_blur(picture, blur);
     let mut draws = vec![0.0; picture.len()];
     stream.fill_standard_normal(&mut draws);
     for (value, draw) in picture.iter_mut().zip(&draws) {
         *value = (*value + noise * draw).clamp(0.0, 1.0);
+    }
+}
+
+/// Blurs a picture by a Gaussian of this standard deviation, in pixels.
+fn apply_blur(picture: &mut Array3<f32>, deviation: f32) {
+    let weights = half_gaussian(deviation);
+    // Along x, then along y: a Gaussian is the product of two of one dimension.
+    for axis in [Axis(2), Axis(1)] {
+        for line in picture.lanes_mut(axis) {
+            smooth(line, &weights);
+        }
     }
 }
 
@@ -166,11 +172,7 @@ mod tests {
         picture[[1, 32, 32]] = 1.0;
         let blurred = |picture: &Array3<f32>, deviation: f32| {
             let mut picture = picture.clone();
-            for axis in [Axis(2), Axis(1)] {
-                for lane in picture.lanes_mut(axis) {
-                    smooth(lane, &half_gaussian(deviation));
-                }
-            }
+            apply_blur(&mut picture, deviation);
             picture
         };
         let wide = blurred(&picture, 1.2);

@@ -53,22 +53,17 @@ impl Scene {
     /// Returns a scene with these attributes; everything else is drawn.
     pub fn of(attributes: Attributes, stream: &mut RandomStream) -> Self {
         let class = |attribute| attributes.class(attribute).map(usize::from);
-        let [lowest, highest] = class(Attribute::Size).map_or(MIDDLE_REACHES, |size| REACHES[size]);
-        let reach = lowest + (highest - lowest) * stream.uniform();
-        let rotation = draw_within(ROTATION, stream);
-        let centre = draw_centre(class(Attribute::Place), stream);
-        let ink = class(Attribute::Colour).map_or(WHITE, |colour| {
-            INKS[colour].map(|c| c + draw_within(INK_JITTER, stream))
-        });
-        let background = attributes.class(Attribute::Background);
-        let background = background.map_or(Texture::BLACK, |class| Texture::draw(class, stream));
+        // The fields are drawn in this order: another one would give other scenes.
         Self {
             attributes,
-            centre,
-            reach,
-            rotation,
-            ink,
-            background,
+            reach: draw_reach(class(Attribute::Size), stream),
+            rotation: draw_within(ROTATION, stream),
+            centre: draw_centre(class(Attribute::Place), stream),
+            ink: draw_ink(class(Attribute::Colour), stream),
+            background: match attributes.class(Attribute::Background) {
+                Some(class) => Texture::draw(class, stream),
+                None => Texture::BLACK,
+            },
         }
     }
 
@@ -112,6 +107,18 @@ impl Scene {
 /// Returns a uniform draw from −`limit` to `limit`.
 fn draw_within(limit: f32, stream: &mut RandomStream) -> f32 {
     limit * (2.0 * stream.uniform() - 1.0)
+}
+
+fn draw_reach(size: Option<usize>, stream: &mut RandomStream) -> f32 {
+    let [lowest, highest] = size.map_or(MIDDLE_REACHES, |size| REACHES[size]);
+    lowest + (highest - lowest) * stream.uniform()
+}
+
+fn draw_ink(colour: Option<usize>, stream: &mut RandomStream) -> [f32; 3] {
+    match colour {
+        Some(colour) => INKS[colour].map(|c| c + draw_within(INK_JITTER, stream)),
+        None => WHITE,
+    }
 }
 
 /// Returns the centre of a shape in a quarter of the picture, or near the middle.

@@ -72,15 +72,19 @@ impl Column {
         let Decoded { values, levels } = self.decode(table, usize::MAX)?;
         let regular = levels.expect_regular(&shape[1..], self.full, self.empty);
         regular.map_err(|irregularity| self.irregular(irregularity, shape))?;
-        let expected = shape.iter().product::<usize>();
-        if values.len() != expected {
-            let found = values.len();
-            let reason = format!("{found} values, but its shape {shape:?} asks for {expected}");
-            return Err(self.unsound(reason).into());
-        }
+        self.expect_count(values.len(), shape)?;
         let elements = values.into_elements(&self.element_type);
         let not_text = |row| self.unsound(format!("row {row} is not UTF-8 text"));
         Ok(elements.map_err(not_text)?)
+    }
+
+    fn expect_count(&self, found: usize, shape: &[usize]) -> Result<(), FormatError> {
+        let expected = shape.iter().product::<usize>();
+        if found == expected {
+            return Ok(());
+        }
+        let reason = format!("{found} values, but its shape {shape:?} asks for {expected}");
+        Err(self.unsound(reason))
     }
 
     fn irregular(&self, irregularity: Irregularity, shape: &[usize]) -> ArrayError {
@@ -109,15 +113,27 @@ impl Column {
             let chunk = group.columns().get(index);
             let chunk = chunk.ok_or_else(|| self.unsound("it is not in every group of rows"))?;
             let rows = usize::try_from(group.num_rows()).unwrap_or(0).min(missing);
+            self.decode_chunk(table, chunk, rows, &mut decoded)?;
             missing -= rows;
-            if rows > 0 {
-                let pages = self.pages(table, chunk)?;
-                let reader = get_column_reader(chunk.column_descr_ptr(), Box::new(pages));
-                let read = decode(reader, rows, &mut decoded);
-                read.map_err(|reason| self.unsound(reason))?;
-            }
         }
         Ok(decoded)
+    }
+
+    /// Decodes the first `rows` rows of a part of the column.
+    fn decode_chunk(
+        &self,
+        table: &Table<'_>,
+        chunk: &ColumnChunkMetaData,
+        rows: usize,
+        into: &mut Decoded,
+    ) -> Result<(), FormatError> {
+        // The parts behind the rows that are wanted are not even looked for in the file.
+        if rows == 0 {
+            return Ok(());
+        }
+        let pages = self.pages(table, chunk)?;
+        let reader = get_column_reader(chunk.column_descr_ptr(), Box::new(pages));
+        decode(reader, rows, into).map_err(|reason| self.unsound(reason))
     }
 
     /// Returns the pages of a part of the column, which are checked to be in the file.
@@ -128,25 +144,32 @@ impl Column {
                 "its bytes lie outside the file: the file was cut, or its footer is damaged",
             )
         })?;
-        let values = usize::try_from(chunk.num_values());
-        let values = values.map_err(|_| self.unsound("a negative number of values"))?;
-        if values / MOST_VALUES_PER_BYTE > table.bytes.len() {
-            let reason =
-                format!("it says that it holds {values} values, far more than the file can");
-            return Err(self.unsound(reason));
-        }
-        let least_width = match self.element_type {
-            // The length of a text takes four bytes.
-            ElementType::Text => 4,
-            _ => self.element_type.width().max(1),
-        };
         Ok(Pages {
             bytes: Bytes::copy_from_slice(bytes),
             compression: chunk.compression(),
-            values_left: values,
-            least_width,
+            values_left: self.value_count(table, chunk)?,
+            least_width: match self.element_type {
+                // The length of a text takes four bytes.
+                ElementType::Text => 4,
+                _ => self.element_type.width().max(1),
+            },
             has_dictionary: false,
         })
+    }
+
+    fn value_count(
+        &self,
+        table: &Table<'_>,
+        chunk: &ColumnChunkMetaData,
+    ) -> Result<usize, FormatError> {
+        let count = usize::try_from(chunk.num_values());
+        let count = count.map_err(|_| self.unsound("a negative number of values"))?;
+        if count / MOST_VALUES_PER_BYTE > table.bytes.len() {
+            let reason =
+                format!("it says that it holds {count} values, far more than the file can");
+            return Err(self.unsound(reason));
+        }
+        Ok(count)
     }
 
     fn unsound(&self, reason: impl std::fmt::Display) -> FormatError {

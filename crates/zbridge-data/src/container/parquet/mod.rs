@@ -155,6 +155,6 @@ fn unsound_footer(reason: impl Display) -> FormatError {
 fn unsound(place: &str, reason: impl Display) -> FormatError {
     FormatError::Parquet {
         place: place.to_owned(),
-        reason: printable(&reason.to_string()).into_owned(),
+        reason: printable(reason),
     }
 }

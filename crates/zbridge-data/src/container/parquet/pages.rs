@@ -91,20 +91,8 @@ impl Pages {
 
     fn data_page_v2(&mut self, page: &RawPage) -> Result<Page> {
         let header = part(&page.header, 8)?;
-        let definition_levels = count(header, 5, "its levels")?;
-        let repetition_levels = count(header, 6, "its levels")?;
-        let levels = definition_levels.checked_add(repetition_levels);
-        let levels = levels.filter(|levels| *levels <= page.data.len().min(page.size));
-        let levels = levels.ok_or_else(|| damaged("the levels of a page"))?;
-        // The levels are never compressed.
-        let mut buf = page.data[..levels].to_vec();
-        if header.number(7) == Some(0) {
-            buf.extend_from_slice(&page.data[levels..]);
-        } else {
-            buf.extend(self.decompress(&page.data[levels..], page.size - levels)?);
-        }
         Ok(Page::DataPageV2 {
-            buf: buf.into(),
+            buf: self.decompress_v2(page, header)?.into(),
             num_values: self.take_values(header)?,
             encoding: self.value_encoding(header, 4)?,
             num_nulls: count_u32(header, 2, "its nulls")?,
@@ -114,6 +102,22 @@ impl Pages {
             is_compressed: false,
             statistics: None,
         })
+    }
+
+    /// Returns the levels and values of a page of version 2, whose levels are never compressed.
+    fn decompress_v2(&self, page: &RawPage, header: &Structure) -> Result<Vec<u8>> {
+        let definition_levels = count(header, 5, "its levels")?;
+        let repetition_levels = count(header, 6, "its levels")?;
+        let levels = definition_levels.checked_add(repetition_levels);
+        let levels = levels.filter(|levels| *levels <= page.data.len().min(page.size));
+        let levels = levels.ok_or_else(|| damaged("the levels of a page"))?;
+        let (levels, values) = page.data.split_at(levels);
+        let is_compressed = header.number(7) != Some(0);
+        let values = match is_compressed {
+            true => self.decompress(values, page.size - levels.len())?,
+            false => values.to_vec(),
+        };
+        Ok([levels, &values].concat())
     }
 
     fn dictionary_page(&mut self, page: &RawPage) -> Result<Page> {
@@ -167,17 +171,8 @@ impl Pages {
             Compression::UNCOMPRESSED => compressed.to_vec(),
             Compression::SNAPPY => decompress_snappy(compressed, size)?,
             Compression::GZIP(_) => read_at_most(MultiGzDecoder::new(compressed), size)?,
-            Compression::ZSTD(_) => {
-                let decoder =
-                    StreamingDecoder::new_with_max_window_size(compressed, LARGEST_WINDOW);
-                read_at_most(decoder.map_err(undecompressable)?, size)?
-            }
-            other => {
-                return Err(damaged(&format!(
-                    "it is compressed with {other}; write it with snappy, gzip, zstd or without \
-                     compression"
-                )));
-            }
+            Compression::ZSTD(_) => decompress_zstd(compressed, size)?,
+            other => return Err(unknown_compression(other)),
         };
         if bytes.len() != size {
             return Err(damaged(
@@ -186,6 +181,18 @@ impl Pages {
         }
         Ok(bytes)
     }
+}
+
+fn unknown_compression(compression: Compression) -> ParquetError {
+    damaged(&format!(
+        "it is compressed with {compression}; write it with snappy, gzip, zstd or without \
+         compression"
+    ))
+}
+
+fn decompress_zstd(compressed: &[u8], size: usize) -> Result<Vec<u8>> {
+    let decoder = StreamingDecoder::new_with_max_window_size(compressed, LARGEST_WINDOW);
+    read_at_most(decoder.map_err(undecompressable)?, size)
 }
 
 fn decompress_snappy(compressed: &[u8], size: usize) -> Result<Vec<u8>> {

@@ -5,6 +5,7 @@ use parquet::data_type::{DataType, FixedLenByteArray};
 
 /// Rows that are decoded at a time.
 const BATCH: usize = 1024;
+const WRONG_TYPE: &str = "its values are of another type than the schema says";
 
 /// Values of a column, and how they are nested.
 pub(super) struct Decoded {
@@ -62,35 +63,48 @@ impl Values {
     }
 }
 
-/// Decodes the next `rows` rows into `into`.
+/// Decodes the next `rows` rows into `into`; in words, why they cannot be decoded.
 pub(super) fn decode(reader: ColumnReader, rows: usize, into: &mut Decoded) -> Result<(), String> {
     let levels = &mut into.levels;
-    match (reader, &mut into.values) {
-        (ColumnReader::FloatColumnReader(reader), Values::Numbers { bytes, .. }) => {
-            decode_numbers(reader, rows, levels, bytes)
-        }
-        (ColumnReader::DoubleColumnReader(reader), Values::Numbers { bytes, .. }) => {
-            decode_numbers(reader, rows, levels, bytes)
-        }
-        (ColumnReader::Int32ColumnReader(reader), Values::Numbers { bytes, .. }) => {
-            decode_numbers(reader, rows, levels, bytes)
-        }
-        (ColumnReader::Int64ColumnReader(reader), Values::Numbers { bytes, .. }) => {
-            decode_numbers(reader, rows, levels, bytes)
-        }
-        (ColumnReader::FixedLenByteArrayColumnReader(reader), Values::Numbers { bytes, .. }) => {
-            decode_numbers(reader, rows, levels, bytes)
-        }
-        (ColumnReader::ByteArrayColumnReader(reader), Values::Texts(texts)) => {
-            decode_each(reader, rows, levels, |value| {
-                texts.push(value.data().to_vec())
-            })
-        }
-        _ => Err("its values are of another type than the schema says".to_owned()),
+    match &mut into.values {
+        Values::Numbers { bytes, .. } => decode_numbers(reader, rows, levels, bytes),
+        Values::Texts(texts) => decode_texts(reader, rows, levels, texts),
     }
 }
 
-fn decode_numbers<T: DataType<T: Number>>(
+fn decode_numbers(
+    reader: ColumnReader,
+    rows: usize,
+    levels: &mut Levels,
+    bytes: &mut Vec<u8>,
+) -> Result<(), String> {
+    match reader {
+        ColumnReader::FloatColumnReader(reader) => append_numbers(reader, rows, levels, bytes),
+        ColumnReader::DoubleColumnReader(reader) => append_numbers(reader, rows, levels, bytes),
+        ColumnReader::Int32ColumnReader(reader) => append_numbers(reader, rows, levels, bytes),
+        ColumnReader::Int64ColumnReader(reader) => append_numbers(reader, rows, levels, bytes),
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+            append_numbers(reader, rows, levels, bytes)
+        }
+        _ => Err(WRONG_TYPE.to_owned()),
+    }
+}
+
+fn decode_texts(
+    reader: ColumnReader,
+    rows: usize,
+    levels: &mut Levels,
+    texts: &mut Vec<Vec<u8>>,
+) -> Result<(), String> {
+    match reader {
+        ColumnReader::ByteArrayColumnReader(reader) => decode_each(reader, rows, levels, |text| {
+            texts.push(text.data().to_vec())
+        }),
+        _ => Err(WRONG_TYPE.to_owned()),
+    }
+}
+
+fn append_numbers<T: DataType<T: Number>>(
     reader: ColumnReaderImpl<T>,
     rows: usize,
     levels: &mut Levels,
