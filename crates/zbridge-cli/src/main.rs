@@ -9,7 +9,6 @@ mod args;
 mod commands;
 mod context;
 mod figures;
-mod fitting;
 mod held_out;
 mod interrupt;
 mod output;

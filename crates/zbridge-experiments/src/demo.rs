@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge::{class_probabilities, generate};
 use zbridge_assets::{MNIST_IMAGE, MNIST_LABEL, MNIST_LATENTS, MNIST_UNPAIRED};
-use zbridge_bridge::{
-    Bridge, BridgeConfig, CheckedConfig, Direction, FitData, FitProgress, Recipe,
-};
-use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
+use zbridge_bridge::{Bridge, BridgeConfig, CheckedConfig, Direction, FitData, RecipeName};
+use zbridge_core::{LatentModel, Observations, Observer, Posterior, RandomStream};
 use zbridge_models::Vae;
 use zbridge_tasks::Error;
 use zbridge_tasks::measures::{
@@ -24,8 +22,8 @@ pub struct DemoRequest {
     /// Seed of the choice of pairs, the fit and the draws.
     pub seed: u64,
     /// How the bridge is fitted.
-    pub recipe: Recipe,
-    /// Seconds for the fit; see [`BridgeConfig::budget_seconds`].
+    pub recipe: RecipeName,
+    /// Seconds for the fit; see [`zbridge_bridge::AutoConfig::budget_seconds`].
     pub budget_seconds: f64,
     /// Folder for what is written; made if absent.
     pub out: PathBuf,
@@ -129,14 +127,11 @@ impl EmbeddedPairs {
 /// Images of each label from which coherence is measured.
 const IMAGES_PER_LABEL: usize = 100;
 
-/// Runs the demo; `observe` hears the fit's progress and says whether to go on.
+/// Runs the demo; `observer` is told of the fit's progress, and can stop it.
 ///
 /// # Errors
 /// [`Error`] when the request is out of range, the image cannot be read, or the folder not written.
-pub fn run(
-    request: &DemoRequest,
-    observe: &mut (dyn FnMut(Direction, FitProgress) -> bool + Send),
-) -> Result<DemoReport, Error> {
+pub fn run(request: &DemoRequest, observer: &dyn Observer) -> Result<DemoReport, Error> {
     let start = Instant::now();
     let config = check(request)?;
     let image = request
@@ -151,7 +146,7 @@ pub fn run(
     let y = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
     let unpaired = MNIST_UNPAIRED.latents()?.posterior;
     let data = FitData::pairs(&x, &y).with_unpaired_x(Some(&unpaired));
-    let bridge = Bridge::fit(&data, &config, observe)?;
+    let bridge = Bridge::fit(&data, &config, observer)?;
     let choice = |direction| {
         bridge
             .comparison(direction)
@@ -196,7 +191,7 @@ pub fn run(
         pairs: request.pairs,
         seed: request.seed,
         recipe: request.recipe.to_string(),
-        unpaired: if request.recipe == Recipe::Paper {
+        unpaired: if request.recipe == RecipeName::Paper {
             0
         } else {
             unpaired.rows()
@@ -228,13 +223,10 @@ fn check(request: &DemoRequest) -> Result<CheckedConfig, Error> {
     if let Some(label) = request.label.filter(|&label| label > 9) {
         return Err(Error::usage(format!("--label {label}: labels are 0 to 9")));
     }
-    let of_recipe = BridgeConfig::of(request.recipe);
-    Ok(BridgeConfig {
-        seed: request.seed,
-        budget_seconds: request.budget_seconds,
-        ..of_recipe
-    }
-    .check()?)
+    let config = BridgeConfig::named(request.recipe)
+        .with_budget(request.budget_seconds)
+        .with_seed(request.seed);
+    Ok(config.check()?)
 }
 
 fn images_of_one_label(

@@ -1,9 +1,12 @@
 //! MNIST across its two given models: what every experiment on it starts from.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use zbridge_assets::MNIST_LABEL;
-use zbridge_bridge::{Bridge, BridgeConfig, Direction, FitData, FitProgress};
-use zbridge_core::{LatentModel, Latents, Observations, Observer, Posterior, RandomStream};
+use zbridge_bridge::{Bridge, CheckedConfig, FitData};
+use zbridge_core::{
+    LatentModel, Latents, Observations, Observer, Posterior, Progress, RandomStream,
+};
 use zbridge_data::MnistSplit;
 use zbridge_eval::{
     BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
@@ -52,6 +55,16 @@ pub(crate) enum Pixels {
     Binary,
 }
 
+/// Returns an observer that tells the share done of each stage, and stops if `tell` returns false.
+pub(crate) fn share_observer(
+    tell: &(dyn Fn(f64) -> bool + Sync),
+) -> impl Fn(&Progress<'_>) -> ControlFlow<()> + Sync {
+    move |progress: &Progress<'_>| match tell(progress.done as f64 / progress.total.max(1) as f64) {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    }
+}
+
 impl Digits {
     /// # Errors
     /// [`Error`] when the label model cannot be opened.
@@ -92,10 +105,11 @@ impl Digits {
     /// A bridge from test images (x) to the labels (y) of `partners`, row by row.
     ///
     /// # Errors
-    /// [`Error`] when the fit fails or `tell`, which hears the share done, says stop.
+    /// [`Error`] when the fit fails or `tell`, which is told the share done of its stage, returns
+    /// false.
     pub(crate) fn fit(
         &self,
-        config: &BridgeConfig,
+        config: &CheckedConfig,
         (rows, partners): (&[usize], &[usize]),
         tell: &(dyn Fn(f64) -> bool + Sync),
     ) -> Result<Bridge, Error> {
@@ -104,10 +118,7 @@ impl Digits {
             self.label_posterior.select(partners),
         );
         let data = FitData::pairs(&x, &y).with_unpaired_x(self.unpaired.as_ref());
-        let observe = &mut |_: Direction, (done, steps): FitProgress| {
-            !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
-        };
-        Ok(Bridge::fit(&data, &config.clone().check()?, observe)?)
+        Ok(Bridge::fit(&data, config, &share_observer(tell))?)
     }
 
     /// log p(x) and then, for each bridge, log p(x|y) of test images, all from the same decoder

@@ -87,7 +87,7 @@ pub(crate) fn evaluated(
     let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed, &Unobserved)?;
     observe("figures in latent space", 0.5);
     let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, &Unobserved)?;
-    let direction_gap = DirectionGap::on(bridge, x, y, seed)?;
+    let direction_gap = DirectionGap::between(bridge.directions(), x, y, seed)?;
     observe("labels from images, images from labels", 0.0);
     let (read, readings) = labels_from_images(&pairs, seed)?.unzip();
     let (made, generated) = Generated::of(&pairs, seed)?.unzip();

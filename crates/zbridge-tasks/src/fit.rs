@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_bridge::{
-    Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, FitProgress, Recipe, Views,
+    Bridge, CheckedConfig, Comparison, Direction, DirectionGap, FitData, Recipe, Views,
 };
-use zbridge_core::Posterior;
+use zbridge_core::{Observer, Posterior};
 use zbridge_data::LatentsFile;
 use zbridge_nn::NnError;
 
@@ -106,10 +106,7 @@ impl DirectionReport {
 /// # Errors
 /// [`Error`] when a file cannot be read, ids do not join, the fit diverges or is interrupted; then
 /// nothing is written.
-pub fn fit(
-    request: &FitRequest,
-    observe: &mut (dyn FnMut(Direction, FitProgress) -> bool + Send),
-) -> Result<FitReport, Error> {
+pub fn fit(request: &FitRequest, observer: &dyn Observer) -> Result<FitReport, Error> {
     let start = Instant::now();
     let PairedFiles {
         x,
@@ -123,7 +120,7 @@ pub fn fit(
         .with_unpaired_x(x_side.unpaired())
         .with_unpaired_y(y_side.unpaired())
         .with_views(x_side.views(), y_side.views());
-    let mut bridge = Bridge::fit(&data, &request.config, observe)?;
+    let mut bridge = Bridge::fit(&data, &request.config, observer)?;
     for (side, path, paired) in [
         ("x", &request.x_unpaired, &x_side),
         ("y", &request.y_unpaired, &y_side),
@@ -166,9 +163,11 @@ pub fn fit(
         dims: bridge.dims(),
         unpaired: [&x_side, &y_side].map(Paired::unpaired_rows),
         notes,
-        recipe: request.config.recipe.to_string(),
-        divergence: (request.config.recipe == Recipe::Paper)
-            .then(|| request.config.divergence.to_string()),
+        recipe: request.config.recipe.name().to_string(),
+        divergence: match &request.config.recipe {
+            Recipe::Paper(settings) => Some(settings.divergence.to_string()),
+            _ => None,
+        },
         seed: request.config.seed,
         x_to_y: DirectionReport::of(&bridge, Direction::XToY, last(Direction::XToY)),
         y_to_x: DirectionReport::of(&bridge, Direction::YToX, last(Direction::YToX)),
@@ -232,7 +231,7 @@ fn unpaired(
     if let Some(path) = path {
         return Ok(Some(read_some(path)?));
     }
-    if request.prior_draws == 0 || request.config.recipe == Recipe::Paper {
+    if request.prior_draws == 0 || matches!(request.config.recipe, Recipe::Paper(_)) {
         return Ok(None);
     }
     let given = pairs
@@ -267,7 +266,7 @@ const PRIOR: &str = "prior_of";
 /// What was handed in and not used, each in a sentence.
 fn notes(request: &FitRequest, sides: [&Paired; 2]) -> Vec<String> {
     let mut notes = vec![];
-    if request.config.recipe == Recipe::Paper {
+    if matches!(request.config.recipe, Recipe::Paper(_)) {
         if sides.iter().any(|side| side.unpaired.is_some()) {
             notes.push("the recipe paper makes no use of latents without partners".to_owned());
         }

@@ -57,8 +57,9 @@ pub use given_model::GivenModel;
 pub use translation::{class_probabilities, generate, mean_observations, translate};
 
 pub use zbridge_bridge::{
-    Bridge, BridgeConfig, BridgeError, CheckedConfig, Comparison, Conditional, Direction,
-    DirectionGap, Divergence, Family, FitCurve, FitData, GaussianDensity, Recipe, Trial, Views,
+    AutoConfig, Bridge, BridgeConfig, BridgeError, CheckedConfig, Comparison, Conditional,
+    Direction, DirectionGap, Directions, Divergence, Family, FamilyConfig, FitCurve, FitData,
+    GaussianDensity, PaperConfig, Recipe, RecipeName, Trial, Views,
 };
 pub use zbridge_core::{
     ConditionalDensity, DensityError, DiagonalGaussian, Estimate, EventKind, Interrupted,

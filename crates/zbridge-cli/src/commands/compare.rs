@@ -4,7 +4,7 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Recipe};
+use zbridge::BridgeConfig;
 use zbridge_experiments::compare::{CompareRequest, Standing, compare, summary_markdown};
 use zbridge_tasks::Error;
 
@@ -48,11 +48,10 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<(), Error> {
         data: args.data.clone(),
         out: context.out_or("zbridge-standing"),
         seeds: args.seeds.max(1),
-        config: BridgeConfig {
-            seed: context.seed,
-            budget_seconds: args.budget,
-            ..BridgeConfig::of(Recipe::Auto)
-        },
+        config: BridgeConfig::auto()
+            .with_budget(args.budget)
+            .with_seed(context.seed)
+            .check()?,
         unpaired: args.unpaired,
         images: args.images,
         gain_images: args.gain_images,

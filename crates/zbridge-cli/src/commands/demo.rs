@@ -3,10 +3,9 @@
 use crate::commands::fit::seconds;
 use crate::context::Context;
 use crate::figures::{files, number, percent};
-use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::Recipe;
+use zbridge::RecipeName;
 use zbridge_experiments::demo::{DemoReport, DemoRequest, ImageAnswer, run as run_demo};
 use zbridge_tasks::Error;
 
@@ -17,8 +16,8 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 256)]
     pairs: usize,
     /// As in fit: auto, paper or a family
-    #[arg(long, default_value_t = Recipe::Auto)]
-    recipe: Recipe,
+    #[arg(long, default_value_t = RecipeName::Auto)]
+    recipe: RecipeName,
     /// As in fit: time for the bridge
     #[arg(long, value_name = "SECONDS", default_value = "20s", value_parser = seconds)]
     budget: f64,
@@ -45,10 +44,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
         image: args.image.clone(),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());
-    let report = run_demo(&request, &mut |_, progress| {
-        show_fit(&display, progress);
-        !interrupt.requested()
-    })?;
+    let report = run_demo(&request, &display.observer(interrupt))?;
     drop(display);
     context.output.print(&report, as_text)
 }

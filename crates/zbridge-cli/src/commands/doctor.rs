@@ -3,7 +3,7 @@
 use crate::context::Context;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Recipe};
+use zbridge::{BridgeConfig, RecipeName};
 use zbridge_tasks::Error;
 use zbridge_tasks::doctor::{DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor};
 
@@ -20,8 +20,8 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "CSV", requires = "y")]
     pairs: Option<PathBuf>,
     /// As in fit: what is asked for
-    #[arg(long, default_value_t = Recipe::Auto)]
-    recipe: Recipe,
+    #[arg(long, default_value_t = RecipeName::Auto)]
+    recipe: RecipeName,
 }
 
 /// Looks at the files and says what it found.
@@ -33,11 +33,9 @@ pub fn run(args: &DoctorArgs, context: &Context) -> Result<(), Error> {
         x: args.x.clone(),
         y: args.y.clone(),
         pairs: args.pairs.clone(),
-        config: BridgeConfig {
-            seed: context.seed,
-            ..BridgeConfig::of(args.recipe)
-        }
-        .check()?,
+        config: BridgeConfig::named(args.recipe)
+            .with_seed(context.seed)
+            .check()?,
     })?;
     context.output.print(&report, as_text)?;
     report.sound()

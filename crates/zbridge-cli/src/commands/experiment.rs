@@ -4,7 +4,7 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Recipe};
+use zbridge::{BridgeConfig, RecipeName};
 use zbridge_experiments::experiments::{
     Experiment, ExperimentReport, ExperimentRequest, experiment, summary_markdown,
 };
@@ -42,8 +42,8 @@ pub struct ExperimentArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     seeds: u64,
     /// As in fit: auto, paper or a family
-    #[arg(long, default_value_t = Recipe::Auto)]
-    recipe: Recipe,
+    #[arg(long, default_value_t = RecipeName::Auto)]
+    recipe: RecipeName,
     /// As in fit: time for each bridge
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
     budget: f64,
@@ -68,10 +68,9 @@ pub fn run(args: &ExperimentArgs, context: &Context) -> Result<(), Error> {
         },
         seeds: args.seeds,
         seed: context.seed,
-        config: BridgeConfig {
-            budget_seconds: args.budget,
-            ..BridgeConfig::of(args.recipe)
-        },
+        config: BridgeConfig::named(args.recipe)
+            .with_budget(args.budget)
+            .check()?,
         out: context.out_or(format!("zbridge-{}", args.experiment.name())),
         command: command_line(),
     };

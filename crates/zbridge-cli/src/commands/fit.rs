@@ -2,10 +2,9 @@
 
 use crate::context::Context;
 use crate::figures::{files, number};
-use crate::fitting::show_fit;
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Divergence, Recipe};
+use zbridge::{BridgeConfig, Divergence, Recipe, RecipeName};
 use zbridge_tasks::Error;
 use zbridge_tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 
@@ -33,8 +32,8 @@ pub struct FitArgs {
     prior_draws: usize,
     /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow,
     /// flow-matching or shared-code
-    #[arg(long, default_value_t = Recipe::Auto)]
-    recipe: Recipe,
+    #[arg(long, default_value_t = RecipeName::Auto)]
+    recipe: RecipeName,
     /// Time for the fit on two cores of a current machine; turned into steps, so that it means the
     /// same everywhere
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
@@ -74,34 +73,68 @@ pub fn seconds(text: &str) -> Result<f64, String> {
 
 impl FitArgs {
     fn config(&self, seed: u64) -> Result<BridgeConfig, Error> {
-        let recipe = BridgeConfig {
-            budget_seconds: self.budget,
-            ..BridgeConfig::of(self.recipe)
-        };
-        let of_paper = [
+        let config = BridgeConfig::named(self.recipe)
+            .with_budget(self.budget)
+            .with_seed(seed);
+        Ok(BridgeConfig {
+            recipe: self.settings(config.recipe)?,
+            ..config
+        })
+    }
+
+    /// Returns the recipe with the settings that were asked for.
+    fn settings(&self, mut recipe: Recipe) -> Result<Recipe, Error> {
+        match &mut recipe {
+            Recipe::Paper(settings) => {
+                self.refuse_pca()?;
+                set(&mut settings.divergence, self.divergence);
+                set(&mut settings.steps, self.steps);
+                set(&mut settings.batch, self.batch);
+                set(&mut settings.learning_rate, self.learning_rate);
+            }
+            Recipe::Auto(settings) => {
+                self.refuse_settings_of_paper()?;
+                (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca);
+            }
+            Recipe::Family(settings) => {
+                self.refuse_settings_of_paper()?;
+                (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca);
+            }
+        }
+        Ok(recipe)
+    }
+
+    fn refuse_pca(&self) -> Result<(), Error> {
+        let given = [("--x-pca", self.x_pca), ("--y-pca", self.y_pca)];
+        match given.into_iter().find(|(_, count)| count.is_some()) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::usage(format!(
+                "{name} does not go with --recipe paper, which takes latents as they are"
+            ))),
+        }
+    }
+
+    fn refuse_settings_of_paper(&self) -> Result<(), Error> {
+        let given = [
             ("--divergence", self.divergence.is_some()),
             ("--steps", self.steps.is_some()),
             ("--batch", self.batch.is_some()),
             ("--learning-rate", self.learning_rate.is_some()),
         ];
-        if let Some((name, _)) = of_paper
-            .into_iter()
-            .find(|(_, given)| *given && self.recipe != Recipe::Paper)
-        {
-            return Err(Error::usage(format!(
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::usage(format!(
                 "{name} belongs to --recipe paper; {} takes --budget",
                 self.recipe
-            )));
+            ))),
         }
-        Ok(BridgeConfig {
-            divergence: self.divergence.unwrap_or(recipe.divergence),
-            steps: self.steps.unwrap_or(recipe.steps),
-            batch: self.batch.unwrap_or(recipe.batch),
-            learning_rate: self.learning_rate.unwrap_or(recipe.learning_rate),
-            directions: [self.x_pca, self.y_pca],
-            seed,
-            ..recipe
-        })
+    }
+}
+
+/// Replaces a setting by the value that was asked for, if one was.
+fn set<T>(setting: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *setting = value;
     }
 }
 
@@ -121,10 +154,7 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
         out: context.out_or("my.bridge"),
     };
     let (display, interrupt) = (context.progress(), context.interrupt());
-    let report = fit(&request, &mut |_, progress| {
-        show_fit(&display, progress);
-        !interrupt.requested()
-    })?;
+    let report = fit(&request, &display.observer(interrupt))?;
     drop(display);
     context.output.print(&report, as_text)
 }

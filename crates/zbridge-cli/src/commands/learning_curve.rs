@@ -4,7 +4,7 @@ use crate::commands::fit::seconds;
 use crate::context::{Context, command_line};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge::{BridgeConfig, Recipe};
+use zbridge::{BridgeConfig, RecipeName};
 use zbridge_experiments::learning_curve::{
     Curve, LearningCurveRequest, learning_curve, summary_markdown,
 };
@@ -24,8 +24,8 @@ pub struct LearningCurveArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
     /// As in fit: auto, paper or a family
-    #[arg(long, default_value_t = Recipe::Auto)]
-    recipe: Recipe,
+    #[arg(long, default_value_t = RecipeName::Auto)]
+    recipe: RecipeName,
     /// As in fit: time for each bridge
     #[arg(long, value_name = "SECONDS", default_value = "60s", value_parser = seconds)]
     budget: f64,
@@ -73,10 +73,9 @@ pub fn run(args: &LearningCurveArgs, context: &Context) -> Result<(), Error> {
         pairs: args.pairs.clone(),
         seeds: args.seeds,
         seed: context.seed,
-        config: BridgeConfig {
-            budget_seconds: args.budget,
-            ..BridgeConfig::of(args.recipe)
-        },
+        config: BridgeConfig::named(args.recipe)
+            .with_budget(args.budget)
+            .check()?,
         unpaired: args.unpaired,
         shuffled: args.shuffled(),
         images: args.images,

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
-use zbridge_bridge::{Bridge, BridgeConfig};
+use zbridge_bridge::{Bridge, CheckedConfig};
 use zbridge_core::{Estimate, LatentModel, Progress};
 use zbridge_data::{Mnist, MnistSplit, Split, locate_or_download};
 use zbridge_eval::TargetEstimate;
@@ -36,7 +36,7 @@ pub struct CompareRequest {
     /// Seeds over which accuracies are averaged, from the one in `config` on.
     pub seeds: u64,
     /// How bridges are fitted.
-    pub config: BridgeConfig,
+    pub config: CheckedConfig,
     /// Training images to use without their labels.
     pub unpaired: usize,
     /// Held-out images of log p(x), at most 1,808: those that no number of pairs uses.
@@ -71,7 +71,6 @@ pub fn compare(
     observe: &(dyn Fn(&str, f64) -> bool + Sync),
 ) -> Result<Standing, Error> {
     let start = Instant::now();
-    request.config.clone().check()?;
     if !(2..=UNSEEN).contains(&request.images) || request.gain_images < 2 {
         return Err(Error::usage(format!(
             "--images {}, --gain-images {}: 2 to {UNSEEN} images are held out from every bridge",
@@ -116,7 +115,7 @@ pub fn compare(
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         seed: request.config.seed,
-        budget_seconds: request.config.budget_seconds,
+        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
         unpaired: request.unpaired.min(comparison.train.rows()),
         grey,
         binary,
@@ -170,10 +169,7 @@ impl Comparing<'_> {
     fn fit(&self, digits: &Digits, pairs: usize, seed: u64, what: &str) -> Result<Bridge, Error> {
         let order = row_order(seed, digits.labels.len());
         let what = format!("{what}, N = {pairs}, seed {seed}");
-        let config = BridgeConfig {
-            seed,
-            ..self.request.config.clone()
-        };
+        let config = self.request.config.with_seed(seed);
         let bridge = digits.fit(&config, (&order[..pairs], &order[..pairs]), &|share| {
             self.tell(&what, share)
         })?;
@@ -274,13 +270,7 @@ impl Comparing<'_> {
             config,
             ..
         } = self.request;
-        let settings = (
-            BridgeConfig {
-                seed,
-                ..config.clone()
-            },
-            unpaired,
-        );
+        let settings = (config.with_seed(seed), unpaired);
         let path = out.join(format!("points/labels-{pairs}-seed-{seed}.json"));
         stored_or(&path, &settings, || {
             let bridge = self.fit(digits, pairs, seed, "labels from images")?;

@@ -1,11 +1,12 @@
 //! A bridge between two modalities: fitted on pairs, read by those who have not seen it.
 
 use super::modality::{Modality, Reader, Rows, others, pairs};
+use crate::digits::share_observer;
 use cpu_time::ProcessTime;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use zbridge::translate;
-use zbridge_bridge::{Bridge, BridgeConfig, Comparison, Direction, FitData, FitProgress};
+use zbridge_bridge::{Bridge, CheckedConfig, Comparison, Direction, FitData};
 use zbridge_core::{
     ConditionalDensity, DiagonalGaussian, EventKind, Latents, Posterior, RandomStream,
 };
@@ -60,7 +61,7 @@ pub(super) struct Plan<'p> {
     /// Partners are permuted: the negative control.
     pub(super) shuffled: bool,
     /// With the seed of everything.
-    pub(super) config: BridgeConfig,
+    pub(super) config: CheckedConfig,
 }
 
 impl Plan<'_> {
@@ -96,10 +97,7 @@ impl Plan<'_> {
         let data = FitData::pairs(&x, &y)
             .with_unpaired_x(x_free.as_ref())
             .with_unpaired_y(y_free.as_ref());
-        let observe = &mut |_: Direction, (done, steps): FitProgress| {
-            !done.is_multiple_of(20) || tell(done as f64 / steps as f64)
-        };
-        let bridge = Bridge::fit(&data, &self.config.clone().check()?, observe)?;
+        let bridge = Bridge::fit(&data, &self.config, &share_observer(tell))?;
         Ok((
             bridge,
             (

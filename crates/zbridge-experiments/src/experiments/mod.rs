@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 use zbridge_assets::MNIST_IMAGE;
-use zbridge_bridge::BridgeConfig;
+use zbridge_bridge::CheckedConfig;
 use zbridge_report::Section;
 use zbridge_tasks::Error;
 
@@ -103,7 +103,7 @@ pub struct ExperimentRequest {
     /// First seed.
     pub seed: u64,
     /// How bridges are fitted; the seed in it is replaced.
-    pub config: BridgeConfig,
+    pub config: CheckedConfig,
     /// Folder for tables, samples and pages. Results that lie there from an earlier run are taken
     /// over.
     pub out: PathBuf,
@@ -148,8 +148,8 @@ pub fn experiment(
         about: request.experiment.about().into(),
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        recipe: request.config.recipe.to_string(),
-        budget_seconds: request.config.budget_seconds,
+        recipe: request.config.recipe.name().to_string(),
+        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
         settings,
         seconds: start.elapsed().as_secs_f64(),
         files: vec![],
@@ -195,7 +195,6 @@ fn check(request: &ExperimentRequest) -> Result<(), Error> {
             "--levels {level}: captions have the levels 1 to 5"
         )));
     }
-    request.config.clone().check()?;
     Ok(())
 }
 
@@ -256,10 +255,7 @@ impl Work<'_> {
             .collect::<Vec<_>>()
             .join("-");
         let path = self.request.out.join("points").join(name);
-        let config = BridgeConfig {
-            seed,
-            ..self.request.config.clone()
-        };
+        let config = self.request.config.with_seed(seed);
         let what = format!(
             "{} N = {pairs}{}, seed {seed}",
             ground.name,

@@ -4,7 +4,7 @@ use super::crossing::Plan;
 use super::modality::Modality;
 use super::{ExperimentRequest, Ground};
 use zbridge::generate;
-use zbridge_bridge::{Bridge, BridgeConfig, Direction};
+use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::{EventKind, Observations, Posterior, RandomStream};
 use zbridge_plot::{ImageGrid, Tile};
 use zbridge_report::{Block, Cell, Column, Recording, Section, Table};
@@ -31,10 +31,7 @@ pub(super) fn samples(
     let pairs = request.pairs.iter().copied().max().unwrap_or_default();
     let mut sections = Vec::new();
     for (place, ground) in grounds.iter().enumerate() {
-        let config = BridgeConfig {
-            seed: request.seed,
-            ..request.config.clone()
-        };
+        let config = request.config.with_seed(request.seed);
         let plan = Plan {
             x: &ground.x,
             y: &ground.y,

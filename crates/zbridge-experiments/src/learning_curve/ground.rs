@@ -8,7 +8,7 @@ use cpu_time::ProcessTime;
 use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
-use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap};
+use zbridge_bridge::{Bridge, CheckedConfig, Direction, DirectionGap};
 use zbridge_core::{DiagonalGaussian, Estimate, Observations, RandomStream};
 use zbridge_data::MnistSplit;
 use zbridge_eval::{diversity, frechet_distance};
@@ -56,10 +56,7 @@ impl Ground {
         let path = request
             .out
             .join(format!("points/{kind}-{pairs}-seed-{seed}.json"));
-        let config = BridgeConfig {
-            seed,
-            ..request.config.clone()
-        };
+        let config = request.config.with_seed(seed);
         let settings = (&config, self.unpaired_rows(), request.images, request.draws);
         stored_or(&path, &settings, || {
             self.measured(request, &config, pairs, shuffled, tell)
@@ -69,7 +66,7 @@ impl Ground {
     fn measured(
         &self,
         request: &LearningCurveRequest,
-        config: &BridgeConfig,
+        config: &CheckedConfig,
         pairs: usize,
         shuffled: bool,
         tell: &(dyn Fn(f64) -> bool + Sync),
@@ -120,8 +117,8 @@ impl Ground {
             label_to_image: label_to_image(&made, &conditions, &digits.judge)?,
             frechet_distance: frechet_distance(&digits.judge.classifier.features(&made)?, &real)?,
             gain_over_prior_nats: gain,
-            direction_gap: DirectionGap::on(
-                &bridge,
+            direction_gap: DirectionGap::between(
+                bridge.directions(),
                 &held_posterior,
                 &digits.label_posterior.select(held_out),
                 seed,

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_assets::{Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
-use zbridge_bridge::{Bridge, BridgeConfig, FitData};
-use zbridge_core::{LatentModel, Observations, Posterior, RandomStream};
+use zbridge_bridge::{Bridge, BridgeConfig, FitData, PaperConfig};
+use zbridge_core::{LatentModel, Observations, Posterior, RandomStream, Unobserved};
 use zbridge_data::MnistSplit;
 use zbridge_eval::diversity;
 use zbridge_models::Vae;
@@ -288,18 +288,12 @@ fn fit_bridge(
     y_rows: &[usize],
     seed: u64,
 ) -> Result<Bridge, Error> {
-    let config = BridgeConfig {
-        seed,
-        ..BridgeConfig::paper()
-    }
-    .check()?;
+    let config = BridgeConfig::paper(PaperConfig::default())
+        .with_seed(seed)
+        .check()?;
     let (x, y) = (
         given.posterior.select(x_rows),
         label_posterior.select(y_rows),
     );
-    Ok(Bridge::fit(
-        &FitData::pairs(&x, &y),
-        &config,
-        &mut |_, _| true,
-    )?)
+    Ok(Bridge::fit(&FitData::pairs(&x, &y), &config, &Unobserved)?)
 }

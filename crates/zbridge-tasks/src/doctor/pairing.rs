@@ -4,7 +4,7 @@ use crate::paired_files::paired_rows;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::Path;
-use zbridge_bridge::{CheckedConfig, FitPlan, Recipe};
+use zbridge_bridge::{CheckedConfig, FitPlan, RecipeName};
 use zbridge_core::{Posterior, RandomStream};
 use zbridge_data::LatentsFile;
 use zbridge_eval::{Dependence, LatentHealth};
@@ -44,7 +44,7 @@ impl PlannedFit {
             families.iter().map(ToString::to_string).collect()
         };
         Self {
-            recipe: config.recipe.to_string(),
+            recipe: config.recipe.name().to_string(),
             x_to_y: names(&plan.x_to_y),
             y_to_x: names(&plan.y_to_x),
             active: plan.active,
@@ -54,7 +54,7 @@ impl PlannedFit {
 
     /// The plan in a line or two.
     pub fn in_words(&self) -> String {
-        if self.recipe == Recipe::Paper.to_string() {
+        if self.recipe == RecipeName::Paper.name() {
             return "recipe paper: a Gaussian network for each direction, as in the paper".into();
         }
         format!(
