@@ -85,7 +85,8 @@ pub struct PaperConfig {
 ///
 /// They are read like the [`BridgeConfig`] that they were, and cannot be changed but by methods
 /// that keep them in range.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct CheckedConfig(BridgeConfig);
 
 impl Default for AutoConfig {

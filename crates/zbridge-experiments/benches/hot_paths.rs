@@ -4,7 +4,8 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use zbridge::{
-    Bridge, BridgeConfig, EventKind, FitData, LatentModel, Observations, Posterior, RandomStream,
+    Bridge, BridgeConfig, EventKind, FitData, LatentModel, Observations, PaperConfig, Posterior,
+    RandomStream, Unobserved,
 };
 use zbridge_assets::{MNIST_IMAGE, MNIST_LABEL};
 use zbridge_core::{DiagonalGaussian, Unobserved};
@@ -58,21 +59,20 @@ fn pairs(rows: usize) -> (Posterior, Posterior) {
 /// Both directions of the paper's bridge, side by side.
 fn bridge_fit(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("bridge fit, recipe paper, both directions");
-    let config = BridgeConfig::paper().check().expect("the recipe is valid");
-    group
-        .sample_size(10)
-        .throughput(Throughput::Elements(2 * config.steps as u64));
+    let config = BridgeConfig::paper(PaperConfig::default())
+        .check()
+        .expect("the recipe is valid");
+    group.sample_size(10).throughput(Throughput::Elements(
+        2 * PaperConfig::default().steps as u64,
+    ));
     for rows in [1024, 8192] {
         let (x, y) = pairs(rows);
         group.bench_with_input(
             BenchmarkId::from_parameter(format!("N = {rows}")),
             &rows,
             |bencher, _| {
-                bencher.iter(|| {
-                    Bridge::fit(black_box(&FitData::pairs(&x, &y)), &config, &mut |_, _| {
-                        true
-                    })
-                });
+                bencher
+                    .iter(|| Bridge::fit(black_box(&FitData::pairs(&x, &y)), &config, &Unobserved));
             },
         );
     }
@@ -124,13 +124,14 @@ fn generation(criterion: &mut Criterion) {
         MNIST_LABEL.vae().expect("an intact asset"),
     );
     let (x, y) = pairs(64);
-    let config = BridgeConfig {
+    let settings = PaperConfig {
         steps: 10,
-        ..BridgeConfig::paper()
-    }
-    .check()
-    .expect("valid settings");
-    let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true).expect("a fit");
+        ..PaperConfig::default()
+    };
+    let config = BridgeConfig::paper(settings)
+        .check()
+        .expect("valid settings");
+    let bridge = Bridge::fit(&FitData::pairs(&x, &y), &config, &Unobserved).expect("a fit");
     let label = Observations::one_hot(&[7], 10).expect("a label");
     let label = label_model.posterior(&label).expect("a label of the model");
     let mut group = criterion.benchmark_group("generation");
