@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 use zbridge::{
     Bridge, BridgeConfig, DiagonalGaussian, EventKind, Family, FitData, LatentModel, Latents,
-    Observations, Posterior, RandomStream, Unobserved,
+    Observations, PaperConfig, Posterior, RandomStream, Unobserved,
 };
 use zbridge_assets::{MNIST_IMAGE, MNIST_LABEL};
 use zbridge_bridge::TrainingStep;
@@ -84,9 +84,9 @@ fn fit(folder: &Path, pairs: usize) -> Outcome<f64> {
         Ok(posterior.select(&(0..pairs).collect::<Vec<_>>()))
     };
     let (x, y) = (side("x.safetensors")?, side("y.safetensors")?);
-    let config = BridgeConfig::paper().check()?;
+    let config = BridgeConfig::paper(PaperConfig::default()).check()?;
     let start = Instant::now();
-    Bridge::fit(&FitData::pairs(&x, &y), &config, &mut |_, _| true)?;
+    Bridge::fit(&FitData::pairs(&x, &y), &config, &Unobserved)?;
     Ok(start.elapsed().as_secs_f64())
 }
 
@@ -157,7 +157,7 @@ fn likelihoods(folder: &Path) -> Outcome<f64> {
         &posterior.moments(),
         &[&prior],
         &settings,
-        &Unobserved,
+        &|_| (),
     )?;
     Ok(start.elapsed().as_secs_f64())
 }
@@ -306,13 +306,13 @@ fn check_paper(folder: &Path) -> Outcome<()> {
         )?)
     };
     let (x, y) = (draw(BATCH, 64, "speed/x")?, draw(BATCH, 2, "speed/y")?);
-    let config = BridgeConfig {
+    let settings = PaperConfig {
         steps: 50,
-        ..BridgeConfig::paper()
-    }
-    .check()?;
+        ..PaperConfig::default()
+    };
+    let config = BridgeConfig::paper(settings).check()?;
     let (as_x, as_y) = (Posterior::from(x.clone()), Posterior::from(y.clone()));
-    let bridge = Bridge::fit(&FitData::pairs(&as_x, &as_y), &config, &mut |_, _| true)?;
+    let bridge = Bridge::fit(&FitData::pairs(&as_x, &as_y), &config, &Unobserved)?;
     bridge.write(&folder.join("check.bridge"))?;
     let mut file = WeightsFile::default();
     let mut objectives = BTreeMap::new();
