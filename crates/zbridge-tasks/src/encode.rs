@@ -1,8 +1,8 @@
+use crate::Error;
 use crate::input::Input;
 use crate::input_rows::InputRows;
 use crate::models::prior_samples;
 use crate::shard::Shard;
-use crate::Error;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -79,7 +79,10 @@ pub struct GenerateReport {
 /// # Errors
 /// [`Error`] when an argument is off, a file cannot be read or written, or dimensions do not belong
 /// together.
-pub fn generate(request: &GenerateRequest, observer: &dyn Observer) -> Result<GenerateReport, Error> {
+pub fn generate(
+    request: &GenerateRequest,
+    observer: &dyn Observer,
+) -> Result<GenerateReport, Error> {
     let start = Instant::now();
     if request.count == 0 {
         return Err(Error::usage(

@@ -9,7 +9,7 @@ use zbridge_data::{
     read_png_folder,
 };
 use zbridge_datasets::{
-    DatasetError, Mnist, SpokenDigits, Split, locate_mnist, read_digit, read_digit_folder,
+    DatasetError, Mnist, Split, SpokenDigits, locate_mnist, read_digit, read_digit_folder,
 };
 use zbridge_sound::Recordings;
 
@@ -43,9 +43,7 @@ impl Input {
             (EventKind::Image { .. }, "png") if is_digit(event) => {
                 Ok(Self::numbered(read_digit(data)?, None))
             }
-            (EventKind::Image { .. }, "png") => {
-                Ok(Self::numbered(read_png(data, event)?, None))
-            }
+            (EventKind::Image { .. }, "png") => Ok(Self::numbered(read_png(data, event)?, None)),
             (EventKind::Sound(kind), "wav") => {
                 Ok(Self::numbered(Recordings::read_one(data, kind)?, None))
             }
@@ -241,7 +239,10 @@ pub(super) fn holds(shape: &[usize], event: &EventKind) -> bool {
 
 /// Returns whether an error says that a folder has no images.
 fn is_empty_folder(error: &DataError) -> bool {
-    matches!(error.fault(), Some(FileError::Image(ImageError::EmptyFolder)))
+    matches!(
+        error.fault(),
+        Some(FileError::Image(ImageError::EmptyFolder))
+    )
 }
 
 fn joined(shape: &[usize]) -> String {

@@ -1,5 +1,5 @@
-use crate::input::{PixelRange, holds};
 use crate::Error;
+use crate::input::{PixelRange, holds};
 use std::ops::Range;
 use std::path::Path;
 use zbridge::GivenModel;
@@ -62,7 +62,10 @@ impl InputRows {
     pub(crate) fn read(&self, rows: Range<usize>) -> Result<Observations, Error> {
         let mut values = self.array.read(rows)?;
         values.iter_mut().for_each(|value| *value *= self.scale);
-        Ok(Observations::new(values.into_iter().collect(), self.event.clone())?)
+        Ok(Observations::new(
+            values.into_iter().collect(),
+            self.event.clone(),
+        )?)
     }
 }
 

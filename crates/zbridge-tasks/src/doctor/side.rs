@@ -1,9 +1,7 @@
 use super::finding::{Finding, Severity};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use zbridge_data::{
-    ArrayError, DataError, FileError, InspectedArray, Inspection, LatentsFile,
-};
+use zbridge_data::{ArrayError, DataError, FileError, InspectedArray, Inspection, LatentsFile};
 use zbridge_eval::FarthestMean;
 use zbridge_eval::LatentHealth;
 

@@ -94,7 +94,13 @@ impl Generated {
             generated.given_model = label_to_image(&redrawn, &truth, &judge).ok();
         }
         if let Some(real) = &image_side.observations {
-            generated.beside(real, pairs.labels.as_deref(), (&images, &labels), &judge, observer)?;
+            generated.beside(
+                real,
+                pairs.labels.as_deref(),
+                (&images, &labels),
+                &judge,
+                observer,
+            )?;
             if let Some(fitted) = &image_side.fitted {
                 let pixels = |images: &Observations| {
                     Latents::from_vec(images.values().to_vec(), images.kind().size())

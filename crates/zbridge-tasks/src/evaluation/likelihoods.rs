@@ -75,17 +75,16 @@ impl Likelihoods {
             chunk: CHUNK.min(draws),
             seed,
         };
-        let sampling =
-            |direction, source: &Observed, target: &Observed| -> Result<_, Error> {
-                estimated(
-                    pairs.bridge.density(direction),
-                    source,
-                    target,
-                    &settings,
-                    direction,
-                    observer,
-                )
-            };
+        let sampling = |direction, source: &Observed, target: &Observed| -> Result<_, Error> {
+            estimated(
+                pairs.bridge.density(direction),
+                source,
+                target,
+                &settings,
+                direction,
+                observer,
+            )
+        };
         let (x_marginal, x_conditional) = sampling(Direction::YToX, &y, &x)?;
         let (y_marginal, y_conditional) = sampling(Direction::XToY, &x, &y)?;
         let factors = JointFactors {

@@ -45,10 +45,7 @@ pub struct Reported {
 ///
 /// # Errors
 /// Those of [`evaluate`](crate::evaluate); [`Error::Usage`] unless `out` ends in `.html`.
-pub fn report(
-    request: &ReportRequest,
-    observer: &dyn Observer,
-) -> Result<Reported, Error> {
+pub fn report(request: &ReportRequest, observer: &dyn Observer) -> Result<Reported, Error> {
     let json = beside(&request.out)?;
     let evaluated = evaluated(&request.evaluate, observer)?;
     let stage = Stage::new(observer, "drawing figures", 1);

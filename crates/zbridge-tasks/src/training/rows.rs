@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use zbridge_core::{
     EventKind, Observations, Observer, RandomStream, TextUnit, Vocabulary, hexadecimal,
 };
-use zbridge_datasets::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
 use zbridge_data::TextLines;
+use zbridge_datasets::scenes::{Attribute, Scene, captions, examples, mixed_scenes, pictures};
 use zbridge_datasets::{Mnist, MnistSplit, SpokenDigits, locate_or_download_mnist};
 use zbridge_models::Objective;
 use zbridge_models::recipes::{Dataset, Recipe, RecipeModel};
