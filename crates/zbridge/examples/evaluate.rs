@@ -1,13 +1,14 @@
 //! The figures of a bridge on pairs that it was not fitted on, beside those of shuffled pairs.
 //!
 //! `cargo run --release -p zbridge --example evaluate`
+#![allow(clippy::print_stdout)]
 
 use zbridge::{
     Bridge, BridgeConfig, DiagonalGaussian, Error, FitData, Latents, Posterior, RandomStream,
     Unobserved, evaluate,
 };
 
-fn main() -> Result<(), Error> {
+pub fn main() -> Result<(), Error> {
     let mut stream = RandomStream::named(1, "pairs");
     let z = DiagonalGaussian::standard(600, 2).sample(&mut stream);
     let noise = DiagonalGaussian::standard(600, 2).sample(&mut stream);

@@ -1,13 +1,14 @@
 //! A conditional density of your own goes wherever one of zbridge's does.
 //!
 //! `cargo run --release -p zbridge --example own_density`
+#![allow(clippy::print_stdout)]
 
 use zbridge::{
     ConditionalDensity, DensityError, DiagonalGaussian, Error, LatentDistribution, Latents,
     Posterior, RandomStream, translate,
 };
 
-/// q(z_y|z_x) = N(2 z_x, 0.1² I): what somebody may know without any pair.
+/// q(z_y|z_x) = N(2 z_x, 0.1² I): known without any pair.
 struct Doubling {
     dim: usize,
 }
@@ -25,12 +26,11 @@ impl ConditionalDensity for Doubling {
     }
 }
 
-fn main() -> Result<(), Error> {
+pub fn main() -> Result<(), Error> {
     let x: Posterior = DiagonalGaussian::standard(3, 2).into();
     let mut stream = RandomStream::named(1, "draws");
     let draws = translate(&Doubling { dim: 2 }, &x, 4, &mut stream)?;
     println!("{} draws in {} dimensions", draws.rows(), draws.dim());
-
     let point = Latents::from_vec(vec![1.0, 0.0], 2)?;
     let nats = Doubling { dim: 2 }
         .given(&point)?
