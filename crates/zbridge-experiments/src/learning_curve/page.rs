@@ -1,7 +1,6 @@
 //! The curve as tables and charts.
 
-use super::results::{Curve, Point, SeedPoint};
-use zbridge_core::Estimate;
+use super::results::{Curve, Limits, Point, SeedPoint};
 use zbridge_plot::{BandPoint, Figure, LineChart, Panel, Scale, Series};
 use zbridge_report::{Block, Cell, Column, KeyFigure, Page, Section, Table, Verdict};
 use zbridge_tasks::words::estimate;
@@ -40,203 +39,200 @@ fn verdict(curve: &Curve) -> Verdict {
         .iter()
         .filter(|point| !point.shuffled)
         .collect();
-    let own = curve
-        .limits
-        .posterior_draws
-        .label_to_image
-        .as_ref()
-        .map_or(f64::NAN, |drawn| drawn.coherence);
-    let text = format!(
-        "The judge of images made from labels is right on {:.1} % of real ones, and on {:.1} % of the image VAE's own draws for real images, which no bridge can be expected to exceed.",
-        100.0 * curve.limits.judge_accuracy,
-        100.0 * own
-    );
-    let headline = match (
-        real.iter().min_by_key(|point| point.pairs),
-        real.iter().max_by_key(|point| point.pairs),
-    ) {
-        (Some(few), Some(many)) => {
-            let read =
-                |point: &Point| 100.0 * point.over_seeds(|seed| seed.image_to_label.accuracy).mean;
-            format!(
-                "From {} to {} pairs, labels told rightly from held-out images rise from {:.1} to {:.1} %.",
-                few.pairs,
-                many.pairs,
-                read(few),
-                read(many)
-            )
-        }
-        _ => "Nothing was measured.".to_owned(),
-    };
+    let verdict = Verdict::new(headline(&real)).with_text(limits_in_words(&curve.limits));
     // The number of pairs that a user is likely to have.
-    let usual = real
-        .iter()
-        .find(|point| point.pairs == 256)
-        .or(real.first());
-    let figures = usual.into_iter().flat_map(|point| {
-        let key = |name: &str, found: Estimate, (unit, digits, reading): (&str, usize, &str)| {
-            let key = KeyFigure::new(format!("{name}, {} pairs", point.pairs), found.mean, digits)
-                .with_unit(unit);
-            let (low, high) = found.interval();
-            let key = if found.count > 1 {
-                key.with_interval(low, high)
-            } else {
-                key
-            };
-            key.with_reading(reading)
-        };
-        let gain =
-            point.over_seeds(|seed| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean));
-        [
-            key(
-                "image → label",
-                point.over_seeds(|seed| 100.0 * seed.image_to_label.accuracy),
-                ("%", 1, "of held-out images get their label"),
-            ),
-            key(
-                "label → image",
-                point.over_seeds(|seed| 100.0 * seed.label_to_image.coherence),
-                ("%", 1, "of images made from labels are read as theirs"),
-            ),
-            key(
-                "log p(x|y) − log p(x)",
-                gain,
-                ("nats", 2, "gained by knowing the label"),
-            ),
-        ]
-    });
-    figures.fold(Verdict::new(headline).with_text(text), Verdict::figure)
+    let usual = real.iter().find(|point| point.pairs == 256);
+    match usual.or(real.first()) {
+        Some(point) => key_figures(point)
+            .into_iter()
+            .fold(verdict, Verdict::figure),
+        None => verdict,
+    }
 }
 
-/// Every figure, a row for each number of pairs, and the given models' own in the last rows.
-pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
-    let columns = vec![
-        Column::words("pairs"),
-        Column::numbers("accuracy, %"),
-        Column::numbers("log p(y|x)"),
-        Column::numbers("calibration error"),
-        Column::numbers("log p(x|y) − log p(x)"),
-        Column::numbers("coherence, %"),
-        Column::numbers("pixel sd"),
-        Column::numbers("Fréchet distance"),
-        Column::numbers("direction gap"),
-        Column::numbers("fit, core-s"),
-    ];
-    let points = curve
-        .points
-        .iter()
-        .filter(|point| point.shuffled == shuffled);
-    let row = |point: &Point| -> Vec<Cell> {
-        let over = |figure: &dyn Fn(&SeedPoint) -> f64, digits| {
-            estimate(&point.over_seeds(figure), digits)
-        };
-        let gain = |seed: &SeedPoint| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean);
-        vec![
-            Cell::text(point.pairs.to_string()),
-            over(&|seed| 100.0 * seed.image_to_label.accuracy, 1),
-            over(&|seed| seed.image_to_label.log_p_nats, 3),
-            over(&|seed| seed.image_to_label.expected_calibration_error, 3),
-            if curve.images == 0 {
-                Cell::missing()
-            } else {
-                over(&gain, 2)
-            },
-            over(&|seed| 100.0 * seed.label_to_image.coherence, 1),
-            over(&|seed| seed.label_to_image.pixel_sd, 3),
-            over(&|seed| seed.frechet_distance, 2),
-            over(&|seed| seed.direction_gap.gap_nats.mean, 2),
-            over(&|seed| seed.fit_core_seconds, 0),
-        ]
+fn headline(points: &[&Point]) -> String {
+    let few = points.iter().min_by_key(|point| point.pairs);
+    let many = points.iter().max_by_key(|point| point.pairs);
+    let (Some(few), Some(many)) = (few, many) else {
+        return "Nothing was measured.".to_owned();
     };
-    let mut rows: Vec<Vec<Cell>> = points.map(row).collect();
-    if !shuffled {
-        let limits = &curve.limits;
-        let posterior = limits.posterior_draws.label_to_image.as_ref();
-        let given = |name: &str,
-                     coherence: Option<f64>,
-                     sd: Option<f64>,
-                     distance: Option<f64>|
-         -> Vec<Cell> {
-            let cell = |value: Option<f64>, digits| {
-                value.map_or(Cell::missing(), |value| Cell::number(value, digits))
-            };
-            let mut row = vec![Cell::text(name)];
-            row.extend((0..4).map(|_| Cell::missing()));
-            row.extend([
-                cell(coherence, 1),
-                cell(sd, 3),
-                cell(distance, 2),
-                Cell::missing(),
-                Cell::missing(),
-            ]);
-            row
-        };
-        rows.push(given(
-            "VAE, posterior draws",
-            posterior.map(|drawn| 100.0 * drawn.coherence),
-            posterior.map(|drawn| drawn.pixel_sd),
-            Some(limits.posterior_draws.frechet_distance),
-        ));
-        rows.push(given(
-            "VAE, prior draws",
-            None,
-            None,
-            Some(limits.prior_draws.frechet_distance),
-        ));
-        rows.push(given(
-            "real images",
-            Some(100.0 * limits.judge_accuracy),
-            Some(limits.real_pixel_sd),
-            None,
-        ));
+    format!(
+        "From {} to {} pairs, the accuracy of labels of held-out images rises from {:.1} to {:.1} %.",
+        few.pairs,
+        many.pairs,
+        few.over_seeds(accuracy_percent).mean,
+        many.over_seeds(accuracy_percent).mean
+    )
+}
+
+fn limits_in_words(limits: &Limits) -> String {
+    let own = limits.posterior_draws.label_to_image.as_ref();
+    format!(
+        "The judge of images made from labels is right on {:.1} % of real ones, and on {:.1} % of \
+         the image VAE's own draws for real images, which no bridge can be expected to exceed.",
+        100.0 * limits.judge_accuracy,
+        100.0 * own.map_or(f64::NAN, |drawn| drawn.coherence)
+    )
+}
+
+fn key_figures(point: &Point) -> [KeyFigure; 3] {
+    let key = |name: &str, figure: fn(&SeedPoint) -> f64, digits: usize| {
+        let found = point.over_seeds(figure);
+        let name = format!("{name}, {} pairs", point.pairs);
+        let key = KeyFigure::new(name, found.mean, digits);
+        let (low, high) = found.interval();
+        match found.count {
+            0 | 1 => key,
+            _ => key.with_interval(low, high),
+        }
+    };
+    [
+        key("image → label", accuracy_percent, 1)
+            .with_unit("%")
+            .with_reading("of held-out images get their label"),
+        key("label → image", coherence_percent, 1)
+            .with_unit("%")
+            .with_reading("of images made from labels are read as theirs"),
+        key("log p(x|y) − log p(x)", gain_nats, 2)
+            .with_unit("nats")
+            .with_reading("gained by knowing the label"),
+    ]
+}
+
+/// Returns the table of all figures: a row for each number of pairs, and in the last rows the given
+/// models' own figures, which no bridge can be expected to exceed.
+pub(super) fn table(curve: &Curve, shuffled: bool) -> Table {
+    let mut rows = vec![];
+    for point in &curve.points {
+        if point.shuffled == shuffled {
+            rows.push(point_row(curve, point));
+        }
     }
-    let seeds = curve.points.first().map_or(0, |point| point.by_seed.len());
-    let caption = format!(
-        "MNIST, recipe “{}”, budget {:.0} s, {} unpaired images without labels{}; mean ± standard error over {seeds} seeds. Likelihoods in nats, importance-sampled on {} held-out images × {} draws; Fréchet distance of 5,000 images in the features of the judge.",
-        curve.recipe,
-        curve.budget_seconds,
-        curve.unpaired,
-        if shuffled { ", pairs shuffled" } else { "" },
-        curve.images,
-        curve.draws,
-    );
+    if !shuffled {
+        rows.extend(limit_rows(&curve.limits));
+    }
     Table {
-        caption,
-        columns,
+        caption: table_caption(curve, shuffled),
+        columns: table_columns(),
         rows,
     }
 }
 
+fn table_columns() -> Vec<Column> {
+    let figures = [
+        "accuracy, %",
+        "log p(y|x)",
+        "calibration error",
+        "log p(x|y) − log p(x)",
+        "coherence, %",
+        "pixel sd",
+        "Fréchet distance",
+        "direction gap",
+        "fit, core-s",
+    ];
+    let mut columns = vec![Column::words("pairs")];
+    columns.extend(figures.map(Column::numbers));
+    columns
+}
+
+/// Returns the figures at one number of pairs, with their standard errors over seeds.
+fn point_row(curve: &Curve, point: &Point) -> Vec<Cell> {
+    let cell = |figure: fn(&SeedPoint) -> f64, digits| estimate(&point.over_seeds(figure), digits);
+    let gain = match curve.images {
+        0 => Cell::missing(),
+        _ => cell(gain_nats, 2),
+    };
+    vec![
+        Cell::text(point.pairs.to_string()),
+        cell(accuracy_percent, 1),
+        cell(|seed| seed.image_to_label.log_p_nats, 3),
+        cell(|seed| seed.image_to_label.expected_calibration_error, 3),
+        gain,
+        cell(coherence_percent, 1),
+        cell(|seed| seed.label_to_image.pixel_sd, 3),
+        cell(|seed| seed.frechet_distance, 2),
+        cell(|seed| seed.direction_gap.gap_nats.mean, 2),
+        cell(|seed| seed.fit_core_seconds, 0),
+    ]
+}
+
+fn accuracy_percent(seed: &SeedPoint) -> f64 {
+    100.0 * seed.image_to_label.accuracy
+}
+
+fn coherence_percent(seed: &SeedPoint) -> f64 {
+    100.0 * seed.label_to_image.coherence
+}
+
+/// Returns log p(x|y) − log p(x); NaN if it was not measured.
+fn gain_nats(seed: &SeedPoint) -> f64 {
+    seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean)
+}
+
+/// Figures of the given models' own images.
+#[derive(Default)]
+struct OwnFigures {
+    coherence: Option<f64>,
+    pixel_sd: Option<f64>,
+    frechet_distance: Option<f64>,
+}
+
+fn limit_rows(limits: &Limits) -> [Vec<Cell>; 3] {
+    let posterior = limits.posterior_draws.label_to_image.as_ref();
+    let posterior_draws = OwnFigures {
+        coherence: posterior.map(|drawn| drawn.coherence),
+        pixel_sd: posterior.map(|drawn| drawn.pixel_sd),
+        frechet_distance: Some(limits.posterior_draws.frechet_distance),
+    };
+    let prior_draws = OwnFigures {
+        frechet_distance: Some(limits.prior_draws.frechet_distance),
+        ..OwnFigures::default()
+    };
+    let real_images = OwnFigures {
+        coherence: Some(limits.judge_accuracy),
+        pixel_sd: Some(limits.real_pixel_sd),
+        frechet_distance: None,
+    };
+    [
+        limit_row("VAE, posterior draws", &posterior_draws),
+        limit_row("VAE, prior draws", &prior_draws),
+        limit_row("real images", &real_images),
+    ]
+}
+
+fn limit_row(name: &str, figures: &OwnFigures) -> Vec<Cell> {
+    let cell = |value: Option<f64>, digits| match value {
+        Some(value) => Cell::number(value, digits),
+        None => Cell::missing(),
+    };
+    let mut row = vec![Cell::text(name)];
+    // Images alone have no accuracy, calibration or likelihood given a label.
+    row.extend((0..4).map(|_| Cell::missing()));
+    row.push(cell(figures.coherence.map(|share| 100.0 * share), 1));
+    row.push(cell(figures.pixel_sd, 3));
+    row.push(cell(figures.frechet_distance, 2));
+    // There is no bridge, so no direction gap and no fit.
+    row.extend([Cell::missing(), Cell::missing()]);
+    row
+}
+
+fn table_caption(curve: &Curve, shuffled: bool) -> String {
+    let seeds = curve.points.first().map_or(0, |point| point.by_seed.len());
+    let pairs = if shuffled { ", pairs shuffled" } else { "" };
+    format!(
+        "MNIST, recipe “{}”, budget {:.0} s, {} unpaired images without labels{pairs}; mean ± \
+         standard error over {seeds} seeds. Likelihoods in nats, importance-sampled on {} held-out \
+         images × {} draws; Fréchet distance of 5,000 images in the features of the judge.",
+        curve.recipe, curve.budget_seconds, curve.unpaired, curve.images, curve.draws,
+    )
+}
+
+/// Returns a line chart for each figure over the number of pairs.
 fn figure(curve: &Curve) -> Figure {
-    let panel = |title: &str, unit: &str, figure: &dyn Fn(&SeedPoint) -> f64| {
-        let line = |shuffled: bool, name: &str| {
-            let points: Vec<(f64, Estimate)> = curve
-                .points
-                .iter()
-                .filter(|point| point.shuffled == shuffled)
-                .map(|point| (point.pairs as f64, point.over_seeds(figure)))
-                .collect();
-            let band = points.iter().map(|(n, found)| {
-                let error = if found.count > 1 {
-                    2.0 * found.standard_error
-                } else {
-                    0.0
-                };
-                BandPoint {
-                    x: *n,
-                    low: found.mean - error,
-                    high: found.mean + error,
-                }
-            });
-            Series::new(
-                name,
-                points.iter().map(|(n, found)| (*n, found.mean)).collect(),
-            )
-            .with_band(band.collect())
-        };
-        let mut series = vec![line(false, "pairs")];
+    let panel = |title: &str, unit: &str, figure: fn(&SeedPoint) -> f64| {
+        let mut series = vec![line(curve, false, figure)];
         if curve.points.iter().any(|point| point.shuffled) {
-            series.push(line(true, "shuffled pairs"));
+            series.push(line(curve, true, figure));
         }
         Panel::from(LineChart {
             title: title.into(),
@@ -248,25 +244,20 @@ fn figure(curve: &Curve) -> Figure {
         })
     };
     let mut panels = vec![
-        panel("image → label: accuracy", "%", &|seed| {
-            100.0 * seed.image_to_label.accuracy
-        }),
-        panel("image → label: log p(y|x)", "nats", &|seed| {
+        panel("image → label: accuracy", "%", accuracy_percent),
+        panel("image → label: log p(y|x)", "nats", |seed| {
             seed.image_to_label.log_p_nats
         }),
-        panel("image → label: calibration error", "", &|seed| {
+        panel("image → label: calibration error", "", |seed| {
             seed.image_to_label.expected_calibration_error
         }),
-        panel("label → image: coherence", "%", &|seed| {
-            100.0 * seed.label_to_image.coherence
-        }),
-        panel("label → image: pixel sd", "", &|seed| {
+        panel("label → image: coherence", "%", coherence_percent),
+        panel("label → image: pixel sd", "", |seed| {
             seed.label_to_image.pixel_sd
         }),
     ];
     if curve.images > 0 {
-        let gain = |seed: &SeedPoint| seed.gain_over_prior_nats.map_or(f64::NAN, |gain| gain.mean);
-        panels.push(panel("log p(x|y) − log p(x)", "nats", &gain));
+        panels.push(panel("log p(x|y) − log p(x)", "nats", gain_nats));
     }
     Figure {
         title: "Figures over the number of pairs".into(),
@@ -274,6 +265,31 @@ fn figure(curve: &Curve) -> Figure {
         columns: 2,
         shared_axes: false,
     }
+}
+
+/// Returns a figure over the number of pairs, with a band of two standard errors over seeds.
+fn line(curve: &Curve, shuffled: bool, figure: fn(&SeedPoint) -> f64) -> Series {
+    let name = if shuffled { "shuffled pairs" } else { "pairs" };
+    let (mut points, mut band) = (vec![], vec![]);
+    for point in &curve.points {
+        if point.shuffled != shuffled {
+            continue;
+        }
+        let (x, found) = (point.pairs as f64, point.over_seeds(figure));
+        points.push((x, found.mean));
+        // A single seed has no standard error.
+        let half = if found.count > 1 {
+            2.0 * found.standard_error
+        } else {
+            0.0
+        };
+        band.push(BandPoint {
+            x,
+            low: found.mean - half,
+            high: found.mean + half,
+        });
+    }
+    Series::new(name, points).with_band(band)
 }
 
 fn choices(curve: &Curve) -> Table {
