@@ -264,7 +264,9 @@ fn shards_together_are_what_one_run_writes() {
             .iter()
             .sum();
         assert_eq!(outputs, 300 * count.parse::<u64>().unwrap());
-        assert!(array("g.npy") == [array("g1.npy"), array("g2.npy"), array("g3.npy")].concat());
+        let shards = ["g1.npy", "g2.npy", "g3.npy"].map(array);
+        let joined: Vec<f32> = shards.iter().flatten().copied().collect();
+        assert!(array("g.npy").iter().eq(&joined));
     }
     let wrong = [
         "generate", "--bridge", "a.bridge", "--from", "7", "--to", "x", "--shard",

@@ -1,4 +1,4 @@
-//! What zbridge spends its time on: `cargo bench -p zbridge`. Figures, not tests: nothing here can
+//! What zbridge spends its time on: `cargo bench -p zbridge-experiments`. Figures, not tests: nothing here can
 //! fail for being slow.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -8,7 +8,7 @@ use zbridge::{
     RandomStream, Unobserved,
 };
 use zbridge_assets::{MNIST_IMAGE, MNIST_LABEL};
-use zbridge_core::{DiagonalGaussian, Unobserved};
+use zbridge_core::DiagonalGaussian;
 use zbridge_eval::{ConditionalTarget, ImportanceSettings, PriorTarget, importance_sampled};
 use zbridge_models::VaeTrainer;
 use zbridge_models::recipes::{Recipe, RecipeModel};

@@ -157,7 +157,7 @@ fn likelihoods(folder: &Path) -> Outcome<f64> {
         &posterior.moments(),
         &[&prior],
         &settings,
-        &|_| (),
+        &zbridge::Unobserved,
     )?;
     Ok(start.elapsed().as_secs_f64())
 }

@@ -110,7 +110,7 @@ impl InstructionSet {
 
     fn or_best_below(self) -> Self {
         let below = Self::available().filter(|set| *set <= self);
-        below.last().unwrap_or(Self::Scalar)
+        below.max().unwrap_or(Self::Scalar)
     }
 
     fn is_available(self) -> bool {

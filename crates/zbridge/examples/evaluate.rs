@@ -8,6 +8,7 @@ use zbridge::{
     Unobserved, evaluate,
 };
 
+/// Runs the example.
 pub fn main() -> Result<(), Error> {
     let mut stream = RandomStream::named(1, "pairs");
     let z = DiagonalGaussian::standard(600, 2).sample(&mut stream);

@@ -12,6 +12,7 @@ fn main() -> Result<(), Error> {
     run(&std::env::args().skip(1).collect::<Vec<_>>())
 }
 
+/// Runs the example with these arguments.
 pub fn run(paths: &[String]) -> Result<(), Error> {
     let read = |path: &String| LatentsFile::read(path.as_ref());
     let (x, y) = match paths {

@@ -26,15 +26,15 @@ impl ConditionalDensity for Doubling {
     }
 }
 
+/// Runs the example.
 pub fn main() -> Result<(), Error> {
     let x: Posterior = DiagonalGaussian::standard(3, 2).into();
     let mut stream = RandomStream::named(1, "draws");
     let draws = translate(&Doubling { dim: 2 }, &x, 4, &mut stream)?;
     println!("{} draws in {} dimensions", draws.rows(), draws.dim());
     let point = Latents::from_vec(vec![1.0, 0.0], 2)?;
-    let nats = Doubling { dim: 2 }
-        .given(&point)?
-        .log_prob(&Latents::from_vec(vec![2.0, 0.0], 2)?)?;
+    let doubled = Latents::from_vec(vec![2.0, 0.0], 2)?;
+    let nats = Doubling { dim: 2 }.given(&point)?.log_prob(&doubled)?;
     println!("log q((2, 0) | (1, 0)) = {:.3} nats", nats[0]);
     Ok(())
 }

@@ -13,6 +13,7 @@ fn main() -> Result<(), Error> {
     run(&std::env::args().skip(1).collect::<Vec<_>>())
 }
 
+/// Runs the example with these arguments.
 pub fn run(paths: &[String]) -> Result<(), Error> {
     let small =
         ["x", "y"].map(|name| format!("{}/examples/models/{name}", env!("CARGO_MANIFEST_DIR")));
