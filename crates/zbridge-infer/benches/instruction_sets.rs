@@ -44,7 +44,7 @@ fn cases() -> [Case; 2] {
         },
         Case {
             name: "convolution 32 → 64, 14 × 14, stride 2",
-            network: Network::new(vec![Layer::Convolution(convolution)]).expect("layers fit"),
+            network: Network::new(vec![Layer::Conv(convolution)]).expect("layers fit"),
             operations: grid_operations,
         },
     ]
