@@ -175,12 +175,13 @@ def peak_of(folder, threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zbridge", default="target/release/zbridge", help="the program")
-    parser.add_argument("--speed", default="target/release/examples/speed", help="cargo build --release --example speed")
+    parser.add_argument("--speed", default="target/release/examples/speed", help="cargo build --release -p zbridge-experiments --example speed")
     parser.add_argument("--data", required=True, help="folder with the MNIST files")
     parser.add_argument("--runs", type=int, default=5, help="times that each is run")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor cores of PyTorch, at most")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    parser.add_argument("--variants", nargs="+", default=["eager", "fused Adam", "compiled"])
+    parser.add_argument("--variants", nargs="+", default=["eager", "fused Adam", "compiled"],
+                        choices=["eager", "fused Adam", "compiled"])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
