@@ -127,87 +127,42 @@ impl EmbeddedPairs {
 /// Images of each label from which coherence is measured.
 const IMAGES_PER_LABEL: usize = 100;
 
-/// Runs the demo.
+/// Runs the demo: fits a bridge on some of the embedded pairs, and measures it on the others.
 ///
 /// # Errors
-/// [`Error`] when the request is out of range, the image cannot be read, or the folder not written.
+/// [`Error`] if the request is out of range, the image cannot be read, or the folder cannot be
+/// written.
 pub fn run(request: &DemoRequest, observer: &dyn Observer) -> Result<DemoReport, Error> {
     let start = Instant::now();
     let config = check(request)?;
-    let image = request
-        .image
-        .as_deref()
-        .map(zbridge_datasets::read_digit)
-        .transpose()?;
-    let (image_model, label_model) = (MNIST_IMAGE.vae()?, MNIST_LABEL.vae()?);
+    // Before the fit, so that an unreadable image shows at once.
+    let image = match &request.image {
+        Some(path) => Some((path, zbridge_datasets::read_digit(path)?)),
+        None => None,
+    };
     zbridge_tasks::make_folder(&request.out)?;
     let embedded = EmbeddedPairs::load()?;
-    let (x, labels) = embedded.pairs(request.pairs, request.seed);
-    let y = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
-    let unpaired = MNIST_UNPAIRED.latents()?.posterior;
-    let data = FitData::pairs(&x, &y).with_unpaired_x(Some(&unpaired));
-    let bridge = Bridge::fit(&data, &config, observer)?;
-    let choice = |direction| {
-        bridge
-            .comparison(direction)
-            .taken()
-            .map(|_| bridge.comparison(direction).to_string())
-    };
-    let (held_out, truth) = embedded.held_out();
-    let judge = Judge::embedded()?;
-    let (images, conditions) = images_of_labels(
-        bridge.y_to_x(),
-        &label_model,
-        &image_model,
-        IMAGES_PER_LABEL,
-        request.seed,
-    )?;
-    let mut files = vec![pictures::write_labels_to_images(
-        &request.out,
-        &images,
-        IMAGES_PER_LABEL,
-    )?];
+    let demo = Demo::fit(request, &config, &embedded, observer)?;
+    let (label_to_image, mut files) = demo.label_to_image()?;
     if let Some(label) = request.label {
-        files.push(images_of_one_label(
-            request,
-            label,
-            &bridge,
-            &label_model,
-            &image_model,
-        )?);
+        files.push(demo.images_of_one_label(label)?);
     }
-    let answer = match (&request.image, image) {
-        (Some(path), Some(image)) => Some(answer(
-            path,
-            &image,
-            &bridge,
-            &image_model,
-            &label_model,
-            request.seed,
-        )?),
-        _ => None,
+    let image = match image {
+        Some((path, image)) => Some(demo.read_image(path, &image)?),
+        None => None,
     };
+    let uses_unpaired = request.recipe != RecipeName::Paper;
     Ok(DemoReport {
         pairs: request.pairs,
         seed: request.seed,
         recipe: request.recipe.to_string(),
-        unpaired: if request.recipe == RecipeName::Paper {
-            0
-        } else {
-            unpaired.rows()
-        },
-        image_to_label_choice: choice(Direction::XToY),
-        label_to_image_choice: choice(Direction::YToX),
-        image_to_label: image_to_label(
-            bridge.x_to_y(),
-            &held_out,
-            &truth,
-            &label_model,
-            request.seed,
-        )?,
-        label_to_image: label_to_image(&images, &conditions, &judge)?,
-        judge_accuracy: judge.accuracy.share,
-        image: answer,
+        unpaired: if uses_unpaired { demo.unpaired_rows } else { 0 },
+        image_to_label_choice: demo.choice(Direction::XToY),
+        label_to_image_choice: demo.choice(Direction::YToX),
+        image_to_label: demo.image_to_label(&embedded)?,
+        label_to_image,
+        judge_accuracy: demo.judge.accuracy.share,
+        image,
         seconds: start.elapsed().as_secs_f64(),
         files,
     })
@@ -216,12 +171,12 @@ pub fn run(request: &DemoRequest, observer: &dyn Observer) -> Result<DemoReport,
 fn check(request: &DemoRequest) -> Result<CheckedConfig, Error> {
     if !(4..=EMBEDDED_PAIRS).contains(&request.pairs) {
         return Err(Error::usage(format!(
-            "--pairs {}: the demo takes 4 to {EMBEDDED_PAIRS} of its pairs",
+            "{} pairs: the demo takes 4 to {EMBEDDED_PAIRS} of its pairs",
             request.pairs
         )));
     }
     if let Some(label) = request.label.filter(|&label| label > 9) {
-        return Err(Error::usage(format!("--label {label}: labels are 0 to 9")));
+        return Err(Error::usage(format!("label {label}: labels are 0 to 9")));
     }
     let config = BridgeConfig::named(request.recipe)
         .with_seed(request.seed)
@@ -229,37 +184,89 @@ fn check(request: &DemoRequest) -> Result<CheckedConfig, Error> {
     Ok(config.check()?)
 }
 
-fn images_of_one_label(
-    request: &DemoRequest,
-    label: u8,
-    bridge: &Bridge,
-    label_model: &Vae,
-    image_model: &Vae,
-) -> Result<PathBuf, Error> {
-    const COUNT: usize = 60;
-    let posterior = label_model.posterior(&Observations::one_hot(&[label], 10)?)?;
-    let mut stream = RandomStream::named(request.seed, "demo/label");
-    let images = generate(bridge.y_to_x(), &posterior, image_model, COUNT, &mut stream)?;
-    pictures::write_sheet(&request.out.join(format!("label-{label}.png")), &images, 10)
+/// The fitted bridge with the models on its sides.
+struct Demo<'r> {
+    request: &'r DemoRequest,
+    image_model: Vae,
+    label_model: Vae,
+    judge: Judge,
+    bridge: Bridge,
+    /// Image posteriors without labels.
+    unpaired_rows: usize,
 }
 
-fn answer(
-    file: &Path,
-    image: &Observations,
-    bridge: &Bridge,
-    image_model: &Vae,
-    label_model: &Vae,
-    seed: u64,
-) -> Result<ImageAnswer, Error> {
-    const DRAWS: usize = 1000;
-    let posterior = image_model.posterior(image)?;
-    let mut stream = RandomStream::named(seed, "demo/image");
-    let probabilities =
-        class_probabilities(bridge.x_to_y(), &posterior, label_model, DRAWS, &mut stream)?;
-    let label = probabilities.argmax()[0];
-    Ok(ImageAnswer {
-        file: file.to_owned(),
-        label,
-        probabilities: probabilities.values().to_vec(),
-    })
+impl<'r> Demo<'r> {
+    fn fit(
+        request: &'r DemoRequest,
+        config: &CheckedConfig,
+        embedded: &EmbeddedPairs,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        let label_model = MNIST_LABEL.vae()?;
+        let (x, labels) = embedded.pairs(request.pairs, request.seed);
+        let y = label_model.posterior(&Observations::one_hot(&labels, 10)?)?;
+        let unpaired = MNIST_UNPAIRED.latents()?.posterior;
+        let data = FitData::pairs(&x, &y).with_unpaired_x(Some(&unpaired));
+        Ok(Self {
+            request,
+            image_model: MNIST_IMAGE.vae()?,
+            judge: Judge::embedded()?,
+            bridge: Bridge::fit(&data, config, observer)?,
+            label_model,
+            unpaired_rows: unpaired.rows(),
+        })
+    }
+
+    /// Returns the line that explains what was chosen; `None` for the paper's recipe.
+    fn choice(&self, direction: Direction) -> Option<String> {
+        let comparison = self.bridge.comparison(direction);
+        comparison.taken().map(|_| comparison.to_string())
+    }
+
+    fn image_to_label(&self, embedded: &EmbeddedPairs) -> Result<ImageToLabel, Error> {
+        let (images, labels) = embedded.held_out();
+        let (density, seed) = (self.bridge.x_to_y(), self.request.seed);
+        image_to_label(density, &images, &labels, &self.label_model, seed)
+    }
+
+    /// Returns the figures of images made from every label, and the sheet of them that was written.
+    fn label_to_image(&self) -> Result<(LabelToImage, Vec<PathBuf>), Error> {
+        let (images, labels) = images_of_labels(
+            self.bridge.y_to_x(),
+            &self.label_model,
+            &self.image_model,
+            IMAGES_PER_LABEL,
+            self.request.seed,
+        )?;
+        let folder = &self.request.out;
+        let sheet = pictures::write_labels_to_images(folder, &images, IMAGES_PER_LABEL)?;
+        let figures = label_to_image(&images, &labels, &self.judge)?;
+        Ok((figures, vec![sheet]))
+    }
+
+    /// Writes a sheet of images of one label, and returns its path.
+    fn images_of_one_label(&self, label: u8) -> Result<PathBuf, Error> {
+        const COUNT: usize = 60;
+        let observation = Observations::one_hot(&[label], 10)?;
+        let posterior = self.label_model.posterior(&observation)?;
+        let mut stream = RandomStream::named(self.request.seed, "demo/label");
+        let (density, model) = (self.bridge.y_to_x(), &self.image_model);
+        let images = generate(density, &posterior, model, COUNT, &mut stream)?;
+        let path = self.request.out.join(format!("label-{label}.png"));
+        pictures::write_sheet(&path, &images, 10)
+    }
+
+    /// Returns p(label|image) of an image of the user's.
+    fn read_image(&self, file: &Path, image: &Observations) -> Result<ImageAnswer, Error> {
+        const DRAWS: usize = 1000;
+        let posterior = self.image_model.posterior(image)?;
+        let mut stream = RandomStream::named(self.request.seed, "demo/image");
+        let (density, model) = (self.bridge.x_to_y(), &self.label_model);
+        let probabilities = class_probabilities(density, &posterior, model, DRAWS, &mut stream)?;
+        Ok(ImageAnswer {
+            file: file.to_owned(),
+            label: probabilities.argmax()[0],
+            probabilities: probabilities.values().to_vec(),
+        })
+    }
 }
