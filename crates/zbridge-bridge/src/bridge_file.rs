@@ -87,3 +87,44 @@ fn damaged(path: &Path, reason: String) -> BridgeError {
     let path = path.to_owned();
     NnError::Weights { path, reason }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BridgeConfig, Family, RecipeName};
+
+    /// What a file of version 0.1 says of its fit.
+    const RECORD_OF_0_1: &str = r#"{
+        "config": {"recipe": "auto", "budget_seconds": 20.0, "divergence": "reverse-kl",
+            "hidden": [64, 128], "negative_slope": 0.2, "batch": 128, "steps": 3000,
+            "learning_rate": 0.003, "directions": [null, null], "seed": 7},
+        "pairs": 256,
+        "x_to_y": {
+            "curve": {"steps": [1, 2], "objective_nats": [0.5, 0.25]},
+            "comparison": {"trials": [{"family": "tied-mixture", "steps": 100, "unpaired": true,
+                "agreed": false, "gain_nats": {"mean": 1.5, "standard_error": 0.1, "count": 64}}],
+                "chosen": 0, "members": 2},
+            "agreed": false},
+        "y_to_x": {
+            "curve": {"steps": [], "objective_nats": []},
+            "comparison": {"trials": [], "chosen": 0, "members": 0},
+            "agreed": true},
+        "gap": null,
+        "provenance": {"x.model": "mnist-image"}
+    }"#;
+
+    #[test]
+    fn records_of_version_0_1_are_read() {
+        let record: Record = serde_json::from_str(RECORD_OF_0_1).unwrap();
+        assert_eq!(
+            record.config,
+            BridgeConfig::auto().with_budget(20.0).with_seed(7)
+        );
+        assert_eq!(record.config.recipe.name(), RecipeName::Auto);
+        let taken = record.directions.x_to_y.comparison.taken().unwrap();
+        assert_eq!(taken.family, Family::TiedMixture);
+        assert!(record.directions.y_to_x.agreed && !record.directions.x_to_y.agreed);
+        let written = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&written).unwrap(), record);
+    }
+}

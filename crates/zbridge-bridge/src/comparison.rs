@@ -3,22 +3,22 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use zbridge_core::Estimate;
 
-/// What the pairs that a fit did not see say of one candidate.
+/// What held-out pairs say of one candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// Its family.
     pub family: Family,
-    /// Optimiser steps of its fit: of the last one where the trial itself was shorter, but for
-    /// flows on labelled latents.
+    /// Optimiser steps of its last fit, which may be longer than that of the trial; of a flow on
+    /// labelled latents those of the trial.
     pub steps: usize,
     /// Whether posteriors without partners took part.
     pub unpaired: bool,
     /// Whether draws are accepted by the other direction's agreement.
     pub agreed: bool,
-    /// Mean log q(target|source) of held-out pairs less that of the target's own distribution, in
-    /// nats: a lower bound on what the latents tell of each other, up to the error of the latter.
-    /// Its own distribution is what describes these pairs best: a mixture of Gaussians, or the
-    /// flows of shared codes that do not read their source.
+    /// Mean log q(target|source) of held-out pairs minus that of the target's marginal, in nats: a
+    /// lower bound on the mutual information of the latents, up to the error of the marginal. The
+    /// marginal is the better of two: a mixture of Gaussians, and flows of shared codes that do not
+    /// depend on their source.
     pub gain_nats: Estimate,
 }
 
@@ -27,16 +27,28 @@ pub struct Trial {
 pub struct Comparison {
     /// From the simplest to the richest.
     pub trials: Vec<Trial>,
-    /// The one that was taken.
+    /// Number of the one that was taken.
     pub chosen: usize,
     /// Members of the ensemble that was fitted in the end.
     pub members: usize,
 }
 
 impl Comparison {
-    /// The trial that was taken; none where nothing was compared.
+    /// Returns the trial that was taken; `None` if nothing was compared.
     pub fn taken(&self) -> Option<&Trial> {
         self.trials.get(self.chosen)
+    }
+
+    /// Returns the best of the trials that were not taken.
+    fn best_of_others(&self) -> Option<&Trial> {
+        let others = self
+            .trials
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != self.chosen);
+        others
+            .map(|(_, trial)| trial)
+            .max_by(|a, b| a.gain_nats.mean.total_cmp(&b.gain_nats.mean))
     }
 }
 
@@ -62,24 +74,13 @@ impl fmt::Display for Comparison {
         let Some(taken) = self.taken() else {
             return f.write_str("nothing was compared");
         };
-        let Estimate {
-            mean,
-            standard_error,
-            ..
-        } = taken.gain_nats;
+        let gain = &taken.gain_nats;
+        let (mean, error) = (gain.mean, gain.standard_error);
         write!(
             f,
-            "{taken}: {mean:+.2} ± {standard_error:.2} nats over no bridge on held-out pairs"
+            "{taken}: {mean:+.2} ± {error:.2} nats over no bridge on held-out pairs"
         )?;
-        let others = self
-            .trials
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| *index != self.chosen);
-        let next = others
-            .map(|(_, trial)| trial)
-            .max_by(|a, b| a.gain_nats.mean.total_cmp(&b.gain_nats.mean));
-        match next {
+        match self.best_of_others() {
             Some(next) => write!(f, "; next {next}: {:+.2}", next.gain_nats.mean),
             None => Ok(()),
         }

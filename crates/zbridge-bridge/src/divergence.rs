@@ -29,11 +29,18 @@ struct Moments {
     precision: f32,
 }
 
-/// A divergence of one dimension in nats, and its derivatives by q's mean and log-variance.
-type WithGradient = (f32, (f32, f32));
+/// A divergence of one dimension, and its derivatives by q's mean and log-variance.
+#[derive(Debug, Clone, Copy)]
+struct Term {
+    nats: f32,
+    by_mean: f32,
+    by_log_var: f32,
+}
 
-/// Many Gaussians, each part `[rows, dim]`: e^log_var and its inverse are taken once, not at every
-/// step.
+/// Gaussians whose variances and precisions are computed once, not at every step.
+///
+/// # Shapes
+/// Each part `[rows, dim]`, row-major.
 #[derive(Debug)]
 pub(crate) struct Gaussians {
     means: Vec<f32>,
@@ -42,8 +49,33 @@ pub(crate) struct Gaussians {
     precisions: Vec<f32>,
 }
 
+/// A row of [`Gaussians`], each part `[dim]`.
+#[derive(Clone, Copy)]
+struct KnownRow<'g> {
+    means: &'g [f32],
+    log_vars: &'g [f32],
+    variances: &'g [f32],
+    precisions: &'g [f32],
+}
+
+/// A Gaussian as a network gives it, each part `[dim]`.
+#[derive(Clone, Copy)]
+struct NetworkRow<'g> {
+    means: &'g [f32],
+    log_vars: &'g [f32],
+    variances: &'g [f32],
+}
+
+/// Where the terms of a row go, each part `[dim]`.
+struct RowResults<'r> {
+    /// Sums over rows, which the row's terms are added to.
+    totals: &'r mut [f32],
+    by_means: &'r mut [f32],
+    by_log_vars: &'r mut [f32],
+}
+
 impl Gaussians {
-    /// From means and log-variances.
+    /// Returns the Gaussians of these means and log-variances.
     pub(crate) fn new(means: Vec<f32>, log_vars: Vec<f32>) -> Self {
         let mut variances = vec![0.0; log_vars.len()];
         exponentials(&log_vars, &mut variances);
@@ -56,21 +88,23 @@ impl Gaussians {
         }
     }
 
-    fn row(&self, row: usize, dim: usize) -> [&[f32]; 4] {
-        [
-            &self.means,
-            &self.log_vars,
-            &self.variances,
-            &self.precisions,
-        ]
-        .map(|part| &part[row * dim..(row + 1) * dim])
+    fn row(&self, row: usize, dim: usize) -> KnownRow<'_> {
+        let columns = row * dim..(row + 1) * dim;
+        KnownRow {
+            means: &self.means[columns.clone()],
+            log_vars: &self.log_vars[columns.clone()],
+            variances: &self.variances[columns.clone()],
+            precisions: &self.precisions[columns],
+        }
     }
 }
 
 impl Divergence {
-    /// Σ_i D(q_i ‖ p_rows[i]) in nats, for q as a network gives them, `[rows, 2 · dim]`, means
-    /// before log-variances; each row of `gradient`, as long, becomes `scale` times the derivatives
-    /// by them. Closed form.
+    /// Returns Σ_i D(q_i ‖ p_rows[i]) in nats, in closed form. Each row of `gradient` becomes
+    /// `scale` times the derivatives by the row of `q`.
+    ///
+    /// # Shapes
+    /// `q` and `gradient` `[rows, 2 · dim]`: means before log-variances, as a network gives them.
     pub(crate) fn backward(
         self,
         q: &[f32],
@@ -81,120 +115,134 @@ impl Divergence {
     ) -> f64 {
         let dim = q.len() / rows.len() / 2;
         let (mut totals, mut variances) = (vec![0.0; dim], vec![0.0; dim]);
-        for ((&row, q), gradient) in rows
-            .iter()
-            .zip(q.chunks_exact(2 * dim))
-            .zip(gradient.chunks_exact_mut(2 * dim))
-        {
-            let ((means, log_vars), (by_means, by_log_vars)) =
-                (q.split_at(dim), gradient.split_at_mut(dim));
+        let outputs = q
+            .chunks_exact(2 * dim)
+            .zip(gradient.chunks_exact_mut(2 * dim));
+        for (&row, (outputs, gradient)) in rows.iter().zip(outputs) {
+            let (means, log_vars) = outputs.split_at(dim);
+            let (by_means, by_log_vars) = gradient.split_at_mut(dim);
             exponentials(log_vars, &mut variances);
-            let results = [&mut totals, by_means, by_log_vars];
-            row_backward(
-                self,
-                [means, log_vars, &variances],
-                p.row(row, dim),
-                scale,
-                results,
-            );
+            let q = NetworkRow {
+                means,
+                log_vars,
+                variances: &variances,
+            };
+            let results = RowResults {
+                totals: &mut totals,
+                by_means,
+                by_log_vars,
+            };
+            row_backward(self, q, p.row(row, dim), scale, results);
         }
         totals.into_iter().map(f64::from).sum()
     }
 
-    /// The divergence of one dimension, and its derivatives.
+    /// Returns the divergence of one dimension.
     #[cfg(test)]
-    fn with_gradient(self, q: Moments, p: Moments) -> WithGradient {
+    fn term(self, q: Moments, p: Moments) -> Term {
         match self {
             Self::ReverseKl => reverse(q, p),
             Self::ForwardKl => forward(q, p),
-            Self::Jeffreys => both(q, p),
+            Self::Jeffreys => jeffreys(q, p),
         }
     }
 }
 
-/// One row of [`Divergence::backward`]: adds each dimension's divergence to the first of `results`.
+/// One row of [`Divergence::backward`].
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 fn row_backward(
     divergence: Divergence,
-    q: [&[f32]; 3],
-    p: [&[f32]; 4],
+    q: NetworkRow<'_>,
+    p: KnownRow<'_>,
     scale: f32,
-    results: [&mut [f32]; 3],
+    results: RowResults<'_>,
 ) {
+    // One loop for each divergence: a choice inside of it would keep it from being vectorised.
     match divergence {
-        Divergence::ReverseKl => each(q, p, scale, results, reverse),
-        Divergence::ForwardKl => each(q, p, scale, results, forward),
-        Divergence::Jeffreys => each(q, p, scale, results, both),
+        Divergence::ReverseKl => each_dimension(q, p, scale, results, reverse),
+        Divergence::ForwardKl => each_dimension(q, p, scale, results, forward),
+        Divergence::Jeffreys => each_dimension(q, p, scale, results, jeffreys),
     }
 }
 
 #[inline(always)]
-fn each(
-    q: [&[f32]; 3],
-    p: [&[f32]; 4],
+fn each_dimension(
+    q: NetworkRow<'_>,
+    p: KnownRow<'_>,
     scale: f32,
-    [totals, by_means, by_log_vars]: [&mut [f32]; 3],
-    divergence: impl Fn(Moments, Moments) -> WithGradient,
+    results: RowResults<'_>,
+    divergence: impl Fn(Moments, Moments) -> Term,
 ) {
-    let results = totals.iter_mut().zip(by_means).zip(by_log_vars);
-    for (((total, by_mean), by_log_var), (q, p)) in results.zip(moments(q).zip(known_moments(p))) {
-        let (nats, (mean, log_var)) = divergence(q, p);
-        *total += nats;
-        (*by_mean, *by_log_var) = (scale * mean, scale * log_var);
+    let gradients = results.by_means.iter_mut().zip(results.by_log_vars);
+    let results = results.totals.iter_mut().zip(gradients);
+    for ((total, (by_mean, by_log_var)), (q, p)) in results.zip(q.moments().zip(p.moments())) {
+        let term = divergence(q, p);
+        *total += term.nats;
+        *by_mean = scale * term.by_mean;
+        *by_log_var = scale * term.by_log_var;
     }
 }
 
-#[inline(always)]
-fn moments([means, log_vars, variances]: [&[f32]; 3]) -> impl Iterator<Item = Moments> {
-    let parts = means.iter().zip(log_vars).zip(variances);
-    parts.map(|((&mean, &log_var), &variance)| Moments {
-        mean,
-        log_var,
-        variance,
-        precision: 1.0 / variance,
-    })
+impl<'g> NetworkRow<'g> {
+    #[inline(always)]
+    fn moments(self) -> impl Iterator<Item = Moments> + use<'g> {
+        let parts = self.means.iter().zip(self.log_vars).zip(self.variances);
+        parts.map(|((&mean, &log_var), &variance)| Moments {
+            mean,
+            log_var,
+            variance,
+            precision: 1.0 / variance,
+        })
+    }
 }
 
-#[inline(always)]
-fn known_moments(
-    [means, log_vars, variances, precisions]: [&[f32]; 4],
-) -> impl Iterator<Item = Moments> {
-    let parts = means
-        .iter()
-        .zip(log_vars)
-        .zip(variances.iter().zip(precisions));
-    parts.map(|((&mean, &log_var), (&variance, &precision))| Moments {
-        mean,
-        log_var,
-        variance,
-        precision,
-    })
+impl<'g> KnownRow<'g> {
+    #[inline(always)]
+    fn moments(self) -> impl Iterator<Item = Moments> + use<'g> {
+        let spreads = self.variances.iter().zip(self.precisions);
+        let parts = self.means.iter().zip(self.log_vars).zip(spreads);
+        parts.map(|((&mean, &log_var), (&variance, &precision))| Moments {
+            mean,
+            log_var,
+            variance,
+            precision,
+        })
+    }
 }
 
 /// KL(q ‖ p) = ½ (v_p − v_q + (e^v_q + (m_q − m_p)²) e^−v_p − 1).
 #[inline(always)]
-fn reverse(q: Moments, p: Moments) -> WithGradient {
-    let (gap, ratio) = (q.mean - p.mean, q.variance * p.precision);
-    let nats = 0.5 * (p.log_var - q.log_var + ratio + gap * gap * p.precision - 1.0);
-    (nats, (gap * p.precision, 0.5 * (ratio - 1.0)))
+fn reverse(q: Moments, p: Moments) -> Term {
+    let gap = q.mean - p.mean;
+    let ratio = q.variance * p.precision;
+    Term {
+        nats: 0.5 * (p.log_var - q.log_var + ratio + gap * gap * p.precision - 1.0),
+        by_mean: gap * p.precision,
+        by_log_var: 0.5 * (ratio - 1.0),
+    }
 }
 
 /// KL(p ‖ q) = ½ (v_q − v_p + (e^v_p + (m_q − m_p)²) e^−v_q − 1).
 #[inline(always)]
-fn forward(q: Moments, p: Moments) -> WithGradient {
+fn forward(q: Moments, p: Moments) -> Term {
     let gap = q.mean - p.mean;
     let spread = (p.variance + gap * gap) * q.precision;
-    (
-        0.5 * (q.log_var - p.log_var + spread - 1.0),
-        (gap * q.precision, 0.5 * (1.0 - spread)),
-    )
+    Term {
+        nats: 0.5 * (q.log_var - p.log_var + spread - 1.0),
+        by_mean: gap * q.precision,
+        by_log_var: 0.5 * (1.0 - spread),
+    }
 }
 
-/// Both together.
+/// KL(q ‖ p) + KL(p ‖ q).
 #[inline(always)]
-fn both(q: Moments, p: Moments) -> WithGradient {
-    let ((a, (a_mean, a_log_var)), (b, (b_mean, b_log_var))) = (reverse(q, p), forward(q, p));
-    (a + b, (a_mean + b_mean, a_log_var + b_log_var))
+fn jeffreys(q: Moments, p: Moments) -> Term {
+    let (a, b) = (reverse(q, p), forward(q, p));
+    Term {
+        nats: a.nats + b.nats,
+        by_mean: a.by_mean + b.by_mean,
+        by_log_var: a.by_log_var + b.by_log_var,
+    }
 }
 
 #[cfg(test)]
@@ -213,16 +261,16 @@ mod tests {
 
     #[test]
     fn gradients_equal_central_differences() {
-        let (q, p, step) = ((0.4f32, -0.6f32), moments((-0.3, 0.5)), 1e-3f32);
+        let (mean, log_var, step) = (0.4f32, -0.6f32, 1e-3f32);
+        let p = moments((-0.3, 0.5));
         for divergence in Divergence::ALL {
-            let (_, (by_mean, by_log_var)) = divergence.with_gradient(moments(q), p);
-            let value = |mean, log_var| divergence.with_gradient(moments((mean, log_var)), p).0;
-            let mean = (value(q.0 + step, q.1) - value(q.0 - step, q.1)) / (2.0 * step);
-            let log_var = (value(q.0, q.1 + step) - value(q.0, q.1 - step)) / (2.0 * step);
-            assert!(
-                (mean - by_mean).abs() < 1e-3 && (log_var - by_log_var).abs() < 1e-3,
-                "{divergence}"
-            );
+            let nats = |mean, log_var| divergence.term(moments((mean, log_var)), p).nats;
+            let by_mean = (nats(mean + step, log_var) - nats(mean - step, log_var)) / (2.0 * step);
+            let by_log_var =
+                (nats(mean, log_var + step) - nats(mean, log_var - step)) / (2.0 * step);
+            let term = divergence.term(moments((mean, log_var)), p);
+            assert!((by_mean - term.by_mean).abs() < 1e-3, "{divergence}");
+            assert!((by_log_var - term.by_log_var).abs() < 1e-3, "{divergence}");
         }
     }
 
@@ -236,53 +284,46 @@ mod tests {
         let kl = |a, b| gaussian(a).kl_divergence_nats(&gaussian(b)).unwrap()[0] as f32;
         let expected = [kl(q, p), kl(p, q), kl(q, p) + kl(p, q)];
         for (divergence, expected) in Divergence::ALL.iter().zip(expected) {
-            assert!(
-                (divergence.with_gradient(moments(q), moments(p)).0 - expected).abs() < 1e-6,
-                "{divergence}"
-            );
+            let nats = divergence.term(moments(q), moments(p)).nats;
+            assert!((nats - expected).abs() < 1e-6, "{divergence}");
         }
+    }
+
+    /// `rows` Gaussians of `dim` dimensions with standard normal means and log-variances.
+    fn random(rows: usize, dim: usize, name: &str) -> Gaussians {
+        let mut stream = zbridge_core::RandomStream::named(3, name);
+        let mut draws = || {
+            let mut values = vec![0.0; rows * dim];
+            stream.fill_standard_normal(&mut values);
+            values
+        };
+        Gaussians::new(draws(), draws())
     }
 
     #[test]
     fn a_batch_is_the_sum_of_its_rows() {
         // 19 dimensions fill no vector; the batch takes the targets' rows in an order of its own.
         let (dim, rows) = (19, [2usize, 0, 2]);
-        let gaussians = |rows: usize, name: &str| {
-            let mut stream = zbridge_core::RandomStream::named(3, name);
-            let mut draws = || {
-                let mut values = vec![0.0; rows * dim];
-                stream.fill_standard_normal(&mut values);
-                values
-            };
-            Gaussians::new(draws(), draws())
-        };
-        let (q, p) = (gaussians(3, "q"), gaussians(3, "p"));
+        let (q, p) = (random(3, dim, "q"), random(3, dim, "p"));
+        let rows_of_q = q.means.chunks(dim).zip(q.log_vars.chunks(dim));
+        let outputs: Vec<f32> = rows_of_q.flat_map(|(m, v)| [m, v].concat()).collect();
+        let at = |g: &Gaussians, i: usize| moments((g.means[i], g.log_vars[i]));
+        let is_close =
+            |found: f32, expected: f32| (found - expected).abs() <= 1e-5 * expected.abs().max(1.0);
         for divergence in Divergence::ALL {
             let mut gradient = vec![9.0; 3 * 2 * dim];
-            let outputs: Vec<f32> = q
-                .means
-                .chunks(dim)
-                .zip(q.log_vars.chunks(dim))
-                .flat_map(|(m, v)| [m, v].concat())
-                .collect();
             let total = divergence.backward(&outputs, &p, &rows, 0.5, &mut gradient);
-            let at = |g: &Gaussians, i: usize| moments((g.means[i], g.log_vars[i]));
             let mut expected = 0.0;
             for (index, row) in rows.into_iter().enumerate() {
+                let (by_means, by_log_vars) = gradient[2 * dim * index..][..2 * dim].split_at(dim);
                 for d in 0..dim {
-                    let (nats, (mean, log_var)) =
-                        divergence.with_gradient(at(&q, index * dim + d), at(&p, row * dim + d));
-                    expected += f64::from(nats);
-                    let found = [
-                        gradient[2 * dim * index + d],
-                        gradient[2 * dim * index + dim + d],
-                    ];
-                    for (found, expected) in found.into_iter().zip([0.5 * mean, 0.5 * log_var]) {
-                        assert!(
-                            (found - expected).abs() <= 1e-5 * expected.abs().max(1.0),
-                            "{divergence}"
-                        );
-                    }
+                    let term = divergence.term(at(&q, index * dim + d), at(&p, row * dim + d));
+                    expected += f64::from(term.nats);
+                    assert!(is_close(by_means[d], 0.5 * term.by_mean), "{divergence}");
+                    assert!(
+                        is_close(by_log_vars[d], 0.5 * term.by_log_var),
+                        "{divergence}"
+                    );
                 }
             }
             assert!(

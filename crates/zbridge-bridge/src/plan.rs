@@ -1,6 +1,7 @@
-use crate::auto::{Candidate, Effort};
+use crate::auto::Effort;
+use crate::fit_data::SideData;
 use crate::frame::Frame;
-use crate::{BridgeError, CheckedConfig, Direction, Directions, Family, FitData, Recipe};
+use crate::{BridgeError, CheckedConfig, Family, FitData, Recipe};
 
 /// What a fit would do, before it is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,40 +27,47 @@ impl FitPlan {
         let [x, y] = data.sides();
         let [x_pca, y_pca] = config.recipe.pca();
         let frames = [x.frame(x_pca), y.frame(y_pca)];
-        let Directions { x_to_y, y_to_x } = Directions::from_fn(|direction| {
-            let [x_frame, y_frame] = &frames;
-            let (source, target) = match direction {
-                Direction::XToY => (&x, y_frame),
-                Direction::YToX => (&y, x_frame),
-            };
-            match &config.recipe {
-                Recipe::Paper(_) => vec![Family::Gaussian],
-                Recipe::Family(config) => vec![config.family],
-                Recipe::Auto(config) => {
-                    let effort = Effort::new(config.budget_seconds, None);
-                    let has_views = source.views.pairs.is_some();
-                    let both_are_continuous = frames.iter().all(|frame| frame.atoms().is_none());
-                    let mut families = on_ladder(&effort.rungs(target.active(), has_views));
-                    if effort.tries_shared_codes(data.x.rows(), both_are_continuous) {
-                        families.push(Family::SharedCode);
-                    }
-                    families
-                }
-            }
-        });
+        let has_views = |side: &SideData<'_>| side.views.pairs.is_some();
+        let is_discrete = |frame: &Frame| frame.atoms().is_some();
+        let tried = Tried {
+            recipe: &config.recipe,
+            pairs: data.x.rows(),
+            both_are_continuous: !frames.iter().any(is_discrete),
+        };
+        let [x_frame, y_frame] = &frames;
         Ok(Self {
+            x_to_y: tried.families(has_views(&x), y_frame),
+            y_to_x: tried.families(has_views(&y), x_frame),
             active: frames.each_ref().map(Frame::active),
             atoms: frames
                 .each_ref()
                 .map(|frame| frame.atoms().map(|atoms| atoms.rows())),
-            x_to_y,
-            y_to_x,
         })
     }
 }
 
-fn on_ladder(rungs: &[Candidate]) -> Vec<Family> {
-    let mut families: Vec<Family> = rungs.iter().map(|rung| rung.family.into()).collect();
-    families.dedup();
-    families
+/// What decides which families are tried, for both directions.
+struct Tried<'p> {
+    recipe: &'p Recipe,
+    pairs: usize,
+    both_are_continuous: bool,
+}
+
+impl Tried<'_> {
+    /// Returns the families that are tried in one direction.
+    fn families(&self, source_has_views: bool, target: &Frame) -> Vec<Family> {
+        let budget_seconds = match self.recipe {
+            Recipe::Paper(_) => return vec![Family::Gaussian],
+            Recipe::Family(settings) => return vec![settings.family],
+            Recipe::Auto(settings) => settings.budget_seconds,
+        };
+        let effort = Effort::new(budget_seconds, None);
+        let rungs = effort.rungs(target.active(), source_has_views);
+        let mut families: Vec<Family> = rungs.iter().map(|rung| rung.family.into()).collect();
+        families.dedup();
+        if effort.tries_shared_codes(self.pairs, self.both_are_continuous) {
+            families.push(Family::SharedCode);
+        }
+        families
+    }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use std::ops::ControlFlow;
-use zbridge_bridge::{Bridge, BridgeConfig, BridgeError, Direction, Family, FitData, PaperConfig};
+use zbridge_bridge::{
+    Bridge, BridgeConfig, BridgeError, Conditional, Direction, Family, FitData, PaperConfig,
+};
 use zbridge_core::{
     ConditionalDensity, DiagonalGaussian, Latents, Posterior, PosteriorSamples, Progress,
     RandomStream, Unobserved,
@@ -294,4 +296,80 @@ fn a_fit_stops_when_it_is_told_to() {
     let data = FitData::pairs(&world.x, &world.y);
     let stopped = Bridge::fit(&data, &config, &stop_after_50);
     assert!(matches!(stopped, Err(BridgeError::Interrupted(_))));
+}
+
+/// Points of a grid that a rotation by 90° maps onto each other: their sums and sums of squares are
+/// exact in any order, so that two sides with these points have equal frames.
+fn orbits(count: usize, seed: u64) -> Vec<[f32; 2]> {
+    let mut stream = RandomStream::named(seed, "orbits");
+    let mut coordinate = || (stream.below(64) as f32 - 31.5) / 16.0;
+    let mut points = Vec::new();
+    for _ in 0..count {
+        let (a, b) = (coordinate(), coordinate());
+        points.extend([[a, b], [-b, a], [-a, -b], [b, -a]]);
+    }
+    points
+}
+
+fn rotated(points: &[[f32; 2]]) -> Vec<[f32; 2]> {
+    points.iter().map(|&[a, b]| [-b, a]).collect()
+}
+
+fn certain(points: &[[f32; 2]]) -> Posterior {
+    let mean = Latents::from_vec(points.concat(), 2).unwrap();
+    let log_var = Latents::filled(points.len(), 2, -6.0);
+    DiagonalGaussian::new(mean, log_var).unwrap().into()
+}
+
+/// Mean squared distance of draws from the targets that belong to their sources.
+fn error_of(density: &Conditional, source: &[[f32; 2]], target: &[[f32; 2]]) -> f32 {
+    let source = Latents::from_vec(source.concat(), 2).unwrap();
+    let given = density.given(&source).unwrap();
+    let drawn = given
+        .sample_each(1, &mut RandomStream::named(1, "draws"))
+        .unwrap();
+    let target = target.concat();
+    let squares = drawn
+        .values()
+        .iter()
+        .zip(&target)
+        .map(|(a, b)| (a - b) * (a - b));
+    squares.sum::<f32>() / target.len() as f32
+}
+
+/// The order of directions was once told by comparing frames: here they are equal, and a direction
+/// that was fitted on labelled latents came back in the place of the other one.
+#[test]
+fn directions_between_spaces_of_equal_frames_are_not_exchanged() {
+    let (pairs, more) = (orbits(6, 1), orbits(50, 2));
+    let (x, y) = (certain(&pairs), certain(&rotated(&pairs)));
+    let (more_x, more_y) = (certain(&more), certain(&rotated(&more)));
+    let data = FitData::pairs(&x, &y)
+        .with_unpaired_x(Some(&more_x))
+        .with_unpaired_y(Some(&more_y));
+    let mut labelled = Vec::new();
+    for seed in 1..=4 {
+        let config = BridgeConfig::family(Family::TiedMixture)
+            .with_budget(1.0)
+            .with_seed(seed);
+        let bridge = Bridge::fit(&data, &config.check().unwrap(), &Unobserved).unwrap();
+        let errors = [
+            error_of(bridge.x_to_y(), &more, &rotated(&more)),
+            error_of(bridge.y_to_x(), &rotated(&more), &more),
+        ];
+        // Exchanged directions turn the other way: 3.5.
+        assert!(
+            errors.iter().all(|error| *error < 2.0),
+            "seed {seed}: {errors:?}"
+        );
+        let is_labelled =
+            |direction: &Direction| bridge.comparison(*direction).taken().unwrap().agreed;
+        labelled.extend(Direction::BOTH.into_iter().filter(is_labelled));
+    }
+    for direction in Direction::BOTH {
+        assert!(
+            labelled.contains(&direction),
+            "{direction} is labelled under some seed"
+        );
+    }
 }

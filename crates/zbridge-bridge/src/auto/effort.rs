@@ -58,19 +58,34 @@ impl Effort {
     }
 
     /// Returns the rungs of the ladder for a target of `dim` active dimensions: independence, then
-    /// candidates from the simplest to the richest. A source that has augmented views too is not
-    /// memorised as soon, and gets longer fits.
-    pub(crate) fn rungs(&self, dim: usize, has_views: bool) -> Vec<Candidate> {
+    /// candidates from the simplest to the richest.
+    pub(crate) fn rungs(&self, dim: usize, source_has_views: bool) -> Vec<Candidate> {
+        let mut rungs = vec![Candidate {
+            family: CandidateFamily::Independent,
+            steps: 0,
+        }];
+        for (family, lengths) in self.ladder(source_has_views) {
+            let is_too_wide = family == CandidateFamily::FullGaussian && dim > MAX_FULL_DIMENSIONS;
+            if self.allows(family) && (!is_too_wide || self.insists_on(family)) {
+                rungs.extend(lengths.into_iter().map(|steps| Candidate { family, steps }));
+            }
+        }
+        rungs
+    }
+
+    /// Returns the families of the ladder, with the steps of each rung.
+    fn ladder(&self, source_has_views: bool) -> [(CandidateFamily, Vec<usize>); 7] {
         use CandidateFamily::*;
         // Small networks on few pairs cost next to nothing: only a budget below 10 s shortens them.
         let shorten = (6.0 * self.budget).min(1.0);
         let steps = |at_reference: f64| ((at_reference * shorten) as usize).max(MIN_STEPS);
         let (short, long) = (steps(100.0), steps(400.0));
         let mut lengths = vec![short, long];
-        if has_views {
+        if source_has_views {
+            // A network does not memorise as soon what it sees in several views.
             lengths.push(steps(1600.0));
         }
-        let ladder = [
+        [
             (LinearGaussian, vec![0]),
             (TiedMixture, lengths.clone()),
             (Gaussian, lengths.clone()),
@@ -78,18 +93,7 @@ impl Effort {
             (Mixture, lengths),
             (Flow, vec![short]),
             (FlowMatching, vec![long]),
-        ];
-        let mut rungs = vec![Candidate {
-            family: Independent,
-            steps: 0,
-        }];
-        for (family, lengths) in ladder {
-            let too_wide = family == FullGaussian && dim > MAX_FULL_DIMENSIONS;
-            if self.allows(family) && (!too_wide || self.insists_on(family)) {
-                rungs.extend(lengths.into_iter().map(|steps| Candidate { family, steps }));
-            }
-        }
-        rungs
+        ]
     }
 
     /// Returns the number of the last rung of the only family; `None` if a family is to be chosen,

@@ -1,6 +1,7 @@
 //! The last fits: what was taken for each direction, on all pairs, as a small ensemble.
 
-use super::choice::{DirectionSearch, FitStrategy};
+use super::candidate::Candidate;
+use super::choice::{CodeSource, DirectionSearch, FitStrategy, Rung};
 use super::codes::learn_last_codes;
 use super::direction_fit::{DirectionFit, FittedConditional};
 use super::prepared::Prepared;
@@ -10,6 +11,7 @@ use crate::agreement::Agreement;
 use crate::comparison::Comparison;
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
+use crate::frame::FramedPosterior;
 use crate::shared_codes::SharedCodes;
 use crate::{BridgeError, Direction, Directions, Family};
 use rayon::prelude::*;
@@ -73,34 +75,53 @@ struct LastFits<'p> {
 impl LastFits<'_> {
     /// Returns a direction that is fitted independently of the other one.
     fn by_strategy(&self, search: DirectionSearch<'_>) -> Result<FittedDirection, BridgeError> {
-        let effort = self.prepared.effort;
-        let members_of = |family: Family| effort.members(family);
         match search.strategy {
-            FitStrategy::Pairs(rung) => {
-                let members = members_of(rung.candidate.family.into());
-                self.ensemble(search, members, rung.candidate.steps, |fit, _| {
-                    let fitted = fit.on_pairs(rung.candidate)?;
-                    Ok(fitted.sharpened(rung.inverse_temperature))
-                })
-            }
+            FitStrategy::Pairs(rung) => self.on_pairs(search, rung),
             FitStrategy::Refined {
                 unpaired,
                 inverse_temperature,
-            } => {
-                let refinement = effort.refinement(self.prepared.pair_count());
-                let members = members_of(Family::TiedMixture);
-                self.ensemble(search, members, refinement.optimiser.steps, |fit, _| {
-                    let fitted = fit.refined(unpaired, &refinement)?;
-                    Ok(fitted.sharpened(inverse_temperature))
-                })
-            }
-            FitStrategy::SharedCodes(from) => {
-                let steps = effort.coded_flow_steps(1.0);
-                self.ensemble(search, self.codes.len(), steps, |fit, member| {
-                    fit.by_shared_codes(&self.codes[member], from)
-                })
-            }
+            } => self.refined(search, unpaired, inverse_temperature),
+            FitStrategy::SharedCodes(from) => self.by_shared_codes(search, from),
         }
+    }
+
+    fn on_pairs(
+        &self,
+        search: DirectionSearch<'_>,
+        rung: Rung,
+    ) -> Result<FittedDirection, BridgeError> {
+        let Candidate { family, steps } = rung.candidate;
+        let members = self.prepared.effort.members(family.into());
+        self.ensemble(search, members, steps, |fit, _| {
+            let fitted = fit.on_pairs(rung.candidate)?;
+            Ok(fitted.sharpened(rung.inverse_temperature))
+        })
+    }
+
+    fn refined(
+        &self,
+        search: DirectionSearch<'_>,
+        unpaired: &FramedPosterior,
+        inverse_temperature: f32,
+    ) -> Result<FittedDirection, BridgeError> {
+        let effort = self.prepared.effort;
+        let refinement = effort.refinement(self.prepared.pair_count());
+        let members = effort.members(Family::TiedMixture);
+        self.ensemble(search, members, refinement.optimiser.steps, |fit, _| {
+            let fitted = fit.refined(unpaired, &refinement)?;
+            Ok(fitted.sharpened(inverse_temperature))
+        })
+    }
+
+    fn by_shared_codes(
+        &self,
+        search: DirectionSearch<'_>,
+        from: CodeSource,
+    ) -> Result<FittedDirection, BridgeError> {
+        let steps = self.prepared.effort.coded_flow_steps(1.0);
+        self.ensemble(search, self.codes.len(), steps, |fit, member| {
+            fit.by_shared_codes(&self.codes[member], from)
+        })
     }
 
     /// Returns a direction that is fitted on latents that the other one labels.

@@ -22,7 +22,6 @@ mod semi_supervised;
 mod splits;
 mod streams;
 
-pub(crate) use candidate::Candidate;
 pub(crate) use effort::Effort;
 pub(crate) use last_fit::FittedDirection;
 

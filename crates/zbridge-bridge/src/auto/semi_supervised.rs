@@ -325,24 +325,18 @@ fn consider_labelled<'p>(
     search: &mut DirectionSearch<'p>,
 ) -> Option<Labelling<'p>> {
     let mut labelling = None;
-    for (index, candidate) in plan.candidates.iter().enumerate() {
-        let outcomes = || tried.iter().map(|split| &split.labelled[index]);
-        let alone = outcomes()
-            .map(|outcome| Some(outcome.nats.as_slice()))
-            .collect();
-        let agreed = outcomes()
-            .map(|outcome| outcome.agreed_nats.as_deref())
-            .collect();
-        for (agreed, nats) in [(false, alone), (true, agreed)] {
-            let nats: Option<Vec<&[f64]>> = nats;
-            let Some(nats) = nats.filter(|_| can_agree || !agreed) else {
+    for (index, &candidate) in plan.candidates.iter().enumerate() {
+        let outcomes: Vec<&LabelledOutcome> =
+            tried.iter().map(|split| &split.labelled[index]).collect();
+        for agreed in [false, true] {
+            let Some(nats) = nats_of(&outcomes, agreed).filter(|_| can_agree || !agreed) else {
                 continue;
             };
             let trial = UnpairedTrial {
                 family: candidate.family.into(),
                 steps: candidate.steps,
                 agreed,
-                nats: nats.concat(),
+                nats,
             };
             let criterion = match agreed && labelling.is_some() {
                 true => Criterion::NotClearlyWorse,
@@ -359,4 +353,17 @@ fn consider_labelled<'p>(
         }
     }
     labelling
+}
+
+/// Returns the log densities of all splits, with the labeller's agreement or without; `None` if it
+/// could not be asked on every split.
+fn nats_of(outcomes: &[&LabelledOutcome], agreed: bool) -> Option<Vec<f64>> {
+    let mut all = Vec::new();
+    for outcome in outcomes {
+        match agreed {
+            true => all.extend_from_slice(outcome.agreed_nats.as_deref()?),
+            false => all.extend_from_slice(&outcome.nats),
+        }
+    }
+    Some(all)
 }
