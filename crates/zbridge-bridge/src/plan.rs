@@ -1,6 +1,7 @@
 use crate::auto::{Candidate, Effort};
 use crate::frame::Frame;
 use crate::{BridgeError, CheckedConfig, Direction, Directions, Family, FitData, Recipe};
+use zbridge_core::{Stage, Unobserved};
 
 /// What a fit would do, before it is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +26,8 @@ impl FitPlan {
         data.check()?;
         let [x, y] = data.sides();
         let [x_pca, y_pca] = config.recipe.pca();
-        let frames = [x.frame(x_pca), y.frame(y_pca)];
+        let stage = Stage::new(&Unobserved, "preparing latents", 0);
+        let frames = [x.frame(x_pca, &stage)?, y.frame(y_pca, &stage)?];
         let Directions { x_to_y, y_to_x } = Directions::from_fn(|direction| {
             let [x_frame, y_frame] = &frames;
             let (source, target) = match direction {

@@ -80,7 +80,7 @@ impl LastFits<'_> {
                 let members = members_of(rung.candidate.family.into());
                 self.ensemble(search, members, rung.candidate.steps, |fit, _| {
                     let fitted = fit.on_pairs(rung.candidate)?;
-                    Ok(fitted.sharpened(rung.inverse_temperature))
+                    Ok(fitted.with_inverse_temperature(rung.inverse_temperature))
                 })
             }
             FitStrategy::Refined {
@@ -91,7 +91,7 @@ impl LastFits<'_> {
                 let members = members_of(Family::TiedMixture);
                 self.ensemble(search, members, refinement.optimiser.steps, |fit, _| {
                     let fitted = fit.refined(unpaired, &refinement)?;
-                    Ok(fitted.sharpened(inverse_temperature))
+                    Ok(fitted.with_inverse_temperature(inverse_temperature))
                 })
             }
             FitStrategy::SharedCodes(from) => {
@@ -117,7 +117,7 @@ impl LastFits<'_> {
             fit.on_labelled(candidate, labelling.unpaired, labeller)
         })?;
         if labelling.agreed {
-            fitted.conditional.critic = Agreement::of(labeller).map(Arc::new);
+            fitted.conditional.agreement = Agreement::of(&labeller.ensemble).map(Arc::new);
         }
         Ok(fitted)
     }
@@ -152,7 +152,7 @@ impl LastFits<'_> {
         let curve = fitted.first().map(|first| first.curve.clone());
         let densities = fitted
             .into_iter()
-            .flat_map(|fitted| fitted.conditional.members);
+            .flat_map(|fitted| fitted.conditional.ensemble.members);
         Ok(FittedDirection {
             conditional: prepared.conditional(direction, densities.collect()),
             curve: curve.unwrap_or_default(),
