@@ -1,9 +1,11 @@
 //! Bayes between the directions: draws of the broad one, kept as often as the informative one
 //! agrees.
 
-use crate::conditional::Conditional;
 use crate::density::Density;
+use crate::ensemble::Ensemble;
 use crate::families::{Mixture, responsibilities};
+use crate::rows::{clamped, leading_columns};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use zbridge_core::{DensityError, DiagonalGaussian, Latents, RandomStream};
@@ -18,7 +20,7 @@ use zbridge_core::{DensityError, DiagonalGaussian, Latents, RandomStream};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Agreement {
     /// q(s|t): members are tied mixtures with the same components.
-    informative: Conditional,
+    informative: Ensemble,
 }
 
 /// δ: a draw that the informative direction is sure to be another's is kept one time in ten. Fewer
@@ -35,7 +37,7 @@ const MOST_TRIES: usize = 200;
 
 impl Agreement {
     /// The opinion of `informative`, if it is made of tied mixtures over one set of components.
-    pub(crate) fn of(informative: &Conditional) -> Option<Self> {
+    pub(crate) fn of(informative: &Ensemble) -> Option<Self> {
         let mut components = informative.members.iter().map(|member| {
             let mixture = member.as_mixture().filter(|mixture| !mixture.is_moving());
             mixture.map(Mixture::components)
@@ -43,10 +45,7 @@ impl Agreement {
         let first = components.next()??;
         let same = components.all(|other| other == Some(first));
         same.then(|| Self {
-            informative: Conditional {
-                critic: None,
-                ..informative.clone()
-            },
+            informative: informative.clone(),
         })
     }
 
@@ -59,16 +58,21 @@ impl Agreement {
     }
 
     /// ρ(k|s): codes read from source points in the frame, `[rows, K]`.
-    fn codes_of_sources(&self, sources: &[f32]) -> Vec<f32> {
-        self.components()
-            .map_or_else(Vec::new, |components| responsibilities(components, sources))
+    fn codes_of_sources(&self, sources: ArrayView2<'_, f32>) -> Array2<f32> {
+        match self.components() {
+            Some(components) => responsibilities(components, sources),
+            None => Array2::zeros((sources.nrows(), 0)),
+        }
     }
 
     /// a(s, t) of each row.
-    fn agreement(&self, codes: &[f32], targets: &[f32]) -> Result<Vec<f32>, DensityError> {
+    fn agreement(
+        &self,
+        codes: ArrayView2<'_, f32>,
+        targets: ArrayView2<'_, f32>,
+    ) -> Result<Vec<f32>, DensityError> {
         let frame = &self.informative.source;
-        let features = Latents::clamped(frame.features(targets.to_vec()), frame.feature_width())?;
-        let count = self.components().map_or(1, DiagonalGaussian::rows);
+        let features = clamped(frame.features(targets.to_owned()))?;
         let mut total = vec![0.0f32; features.rows()];
         for mixture in self
             .informative
@@ -77,9 +81,8 @@ impl Agreement {
             .filter_map(Density::as_mixture)
         {
             let log_weights = mixture.log_weights_given(&features)?;
-            let rows = codes
-                .chunks_exact(count)
-                .zip(log_weights.values().chunks_exact(count));
+            let log_weights = log_weights.view();
+            let rows = codes.rows().into_iter().zip(log_weights.rows());
             for (total, (codes, log_weights)) in total.iter_mut().zip(rows) {
                 *total += codes
                     .iter()
@@ -98,20 +101,19 @@ impl Agreement {
     /// One accepted draw for each row of features, `[rows, active]`.
     pub(crate) fn draw(
         &self,
-        broad: &Conditional,
+        broad: &Ensemble,
         features: &Latents,
         stream: &mut RandomStream,
-    ) -> Result<Vec<f32>, DensityError> {
-        let width = broad.target.active();
-        let mut points = vec![0.0; features.rows() * width];
+    ) -> Result<Array2<f32>, DensityError> {
+        let mut points = Array2::zeros((features.rows(), broad.target.active()));
         let mut waiting: Vec<usize> = (0..features.rows()).collect();
         for _ in 0..MOST_TRIES {
             let asked = features.select(&waiting);
-            let drawn = broad.draw_inside(&asked, stream)?;
-            let codes = self.codes_of_sources(&points_of(&asked, broad.source.active()));
-            let accepted = self.agreement(&codes, &drawn)?;
-            for (&row, point) in waiting.iter().zip(drawn.chunks_exact(width)) {
-                points[row * width..(row + 1) * width].copy_from_slice(point);
+            let drawn = broad.draw(&asked, stream)?;
+            let codes = self.codes_of_sources(points_of(&asked, broad.source.active()).view());
+            let accepted = self.agreement(codes.view(), drawn.view())?;
+            for (&row, point) in waiting.iter().zip(drawn.rows()) {
+                points.row_mut(row).assign(&point);
             }
             waiting = waiting
                 .iter()
@@ -129,12 +131,12 @@ impl Agreement {
     /// log a(s, t) − log Z(s) of each row, in nats.
     pub(crate) fn log_corrections(
         &self,
-        broad: &Conditional,
+        broad: &Ensemble,
         features: &Latents,
         points: &Latents,
     ) -> Result<Vec<f64>, DensityError> {
-        let codes = self.codes_of_sources(&points_of(features, broad.source.active()));
-        let agreed = self.agreement(&codes, points.values())?;
+        let codes = self.codes_of_sources(points_of(features, broad.source.active()).view());
+        let agreed = self.agreement(codes.view(), points.view())?;
         let normalisers = self.log_normalisers(broad, features)?;
         Ok(agreed
             .iter()
@@ -146,7 +148,7 @@ impl Agreement {
     /// log Z(s) of each row, estimated once for each distinct source.
     fn log_normalisers(
         &self,
-        broad: &Conditional,
+        broad: &Ensemble,
         features: &Latents,
     ) -> Result<Vec<f64>, DensityError> {
         let mut place: HashMap<Vec<u32>, usize> = HashMap::new();
@@ -168,10 +170,9 @@ impl Agreement {
             let asked = features.select(&[row]).repeat_each(NORMALISER_DRAWS);
             // The same noise for every source, so that a row's density does not depend on its
             // neighbours.
-            let drawn =
-                broad.draw_inside(&asked, &mut RandomStream::named(0, "bridge/normaliser"))?;
-            let codes = self.codes_of_sources(&points_of(&asked, broad.source.active()));
-            let agreed = self.agreement(&codes, &drawn)?;
+            let drawn = broad.draw(&asked, &mut RandomStream::named(0, "bridge/normaliser"))?;
+            let codes = self.codes_of_sources(points_of(&asked, broad.source.active()).view());
+            let agreed = self.agreement(codes.view(), drawn.view())?;
             Ok((agreed.iter().map(|&a| f64::from(a)).sum::<f64>() / NORMALISER_DRAWS as f64).ln())
         };
         let logs: Vec<f64> = distinct
@@ -183,11 +184,6 @@ impl Agreement {
 }
 
 /// The points in features: what comes before the probabilities of atoms.
-fn points_of(features: &Latents, active: usize) -> Vec<f32> {
-    features
-        .values()
-        .chunks_exact(features.dim())
-        .flat_map(|row| &row[..active])
-        .copied()
-        .collect()
+fn points_of(features: &Latents, active: usize) -> Array2<f32> {
+    leading_columns(features.view(), active)
 }

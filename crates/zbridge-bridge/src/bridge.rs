@@ -80,7 +80,7 @@ impl Bridge {
         let directions = fitted.as_ref().map(|_, fitted| DirectionRecord {
             curve: fitted.curve.clone(),
             comparison: fitted.comparison.clone(),
-            agreed: fitted.conditional.critic.is_some(),
+            agreed: fitted.conditional.agreement.is_some(),
         });
         let conditionals = fitted.map(|_, fitted| fitted.conditional);
         let gap = DirectionGap::between(&conditionals, data.x, data.y, config.seed)?;

@@ -2,6 +2,7 @@
 
 use crate::agreement::Agreement;
 use crate::bridge::{Bridge, Record};
+use crate::families::put_json;
 use crate::{BridgeError, Conditional, Direction, Directions};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,16 +19,10 @@ impl Bridge {
     /// [`BridgeError::Network`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), BridgeError> {
         let mut file = WeightsFile::default();
-        let record = serde_json::to_string(&self.record).map_err(|error| {
-            damaged(
-                path,
-                format!("the record of the fit cannot be written: {error}"),
-            )
-        })?;
-        file.metadata.insert(RECORD.into(), record);
+        put_json(&mut file, RECORD.into(), &self.record)?;
         for direction in Direction::BOTH {
             self.density(direction)
-                .put_into(&mut file, prefix(direction));
+                .put_into(&mut file, prefix(direction))?;
         }
         Ok(file.write(path, Precision::Single)?)
     }
@@ -45,7 +40,7 @@ impl Bridge {
         for direction in Direction::BOTH {
             if record.directions.get(direction).agreed {
                 let agreement = agreement_of(conditionals.get(direction.reverse()), path)?;
-                conditionals.get_mut(direction).critic = Some(agreement);
+                conditionals.get_mut(direction).agreement = Some(agreement);
             }
         }
         Ok(Self {
@@ -78,7 +73,7 @@ fn check_dims(conditionals: &Directions<Conditional>, path: &Path) -> Result<(),
 fn agreement_of(labeller: &Conditional, path: &Path) -> Result<Arc<Agreement>, BridgeError> {
     let reason = "draws of a direction are to be accepted by the agreement of the other one, which \
                   is no tied mixture";
-    Agreement::of(labeller)
+    Agreement::of(&labeller.ensemble)
         .map(Arc::new)
         .ok_or_else(|| damaged(path, reason.into()))
 }

@@ -1,13 +1,15 @@
 use crate::BridgeError;
 use crate::families::{
-    CouplingFlow, FlowMatching, FullGaussian, GaussianDensity, LinearGaussian, Mixture, SharedCode,
+    CouplingFlow, FamilyDensity, FlowMatching, FullGaussian, GaussianDensity, LinearGaussian,
+    Mixture, SharedCode, put_json,
 };
 use crate::named_enum::named_enum;
 use std::path::Path;
 use zbridge_core::ConditionalDensity;
 use zbridge_nn::WeightsFile;
 
-/// Declares the densities that a conditional can have as members, with their names in files.
+/// Declares the densities that a conditional can have as members, with their names in files. A new
+/// family has a line in the table below.
 macro_rules! densities {
     ($($Kind:ident($Density:ty) = $name:literal,)+) => {
         /// A fitted density of one of the families, in the coordinates of its frames.
@@ -31,14 +33,28 @@ macro_rules! densities {
                 }
             }
 
-            /// Returns the density behind its family.
+            /// Returns the density as a function from sources to distributions.
             pub(crate) fn as_dyn(&self) -> &(dyn ConditionalDensity + Sync) {
                 match self {
                     $(Self::$Kind(density) => density,)+
                 }
             }
 
-            fn put_parts_into(&self, file: &mut WeightsFile, prefix: &str) {
+            /// Returns the same density with the logits of its mixture, if it is one, multiplied by
+            /// `inverse_temperature`.
+            pub(crate) fn with_inverse_temperature(self, inverse_temperature: f32) -> Self {
+                match self {
+                    $(Self::$Kind(density) => {
+                        Self::$Kind(density.with_inverse_temperature(inverse_temperature))
+                    })+
+                }
+            }
+
+            fn put_parts_into(
+                &self,
+                file: &mut WeightsFile,
+                prefix: &str,
+            ) -> Result<(), BridgeError> {
                 match self {
                     $(Self::$Kind(density) => density.put_into(file, prefix),)+
                 }
@@ -79,10 +95,13 @@ impl Density {
         }
     }
 
-    pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
-        self.put_parts_into(file, prefix);
-        let kind = format!("\"{}\"", self.kind());
-        file.metadata.insert(format!("{prefix}.kind"), kind);
+    /// Puts the density into a file, under `prefix`.
+    ///
+    /// # Errors
+    /// [`BridgeError::Network`] if metadata cannot be written as JSON.
+    pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) -> Result<(), BridgeError> {
+        self.put_parts_into(file, prefix)?;
+        put_json(file, format!("{prefix}.kind"), &self.kind())
     }
 
     /// Returns the density stored under `prefix`; `path` names the file in errors.

@@ -75,6 +75,15 @@ pub enum BridgeError {
     /// A density could not be evaluated or drawn from.
     #[error(transparent)]
     Density(DensityError),
+    /// A covariance has no Cholesky factorisation.
+    #[error(
+        "a covariance of {dim} dimensions is not positive definite: its values are too extreme for \
+         f64; look for latents of very large or very small scale"
+    )]
+    NotPositiveDefinite {
+        /// Rows and columns of the covariance.
+        dim: usize,
+    },
     /// The network, its file or its training failed.
     #[error(transparent)]
     Network(NnError),

@@ -1,6 +1,6 @@
 use crate::BridgeError;
 use crate::frame::Frame;
-use zbridge_core::Posterior;
+use zbridge_core::{Posterior, Stage};
 
 /// What a bridge is fitted on.
 ///
@@ -130,10 +130,17 @@ impl<'d> FitData<'d> {
 impl SideData<'_> {
     /// Returns the coordinates in which densities see this side, with the first `pca` principal
     /// components if there are more dimensions.
-    pub(crate) fn frame(&self, pca: Option<usize>) -> Frame {
+    ///
+    /// # Errors
+    /// [`BridgeError::Interrupted`] if the observer of the stage stops it.
+    pub(crate) fn frame(
+        &self,
+        pca: Option<usize>,
+        stage: &Stage<'_>,
+    ) -> Result<Frame, BridgeError> {
         let posteriors: Vec<&Posterior> =
             std::iter::once(self.pairs).chain(self.unpaired).collect();
-        Frame::keeping(&posteriors, pca)
+        Frame::fit(&posteriors, pca, stage)
     }
 
     fn check_unpaired(&self) -> Result<(), BridgeError> {

@@ -1,3 +1,4 @@
+use ndarray::ArrayView2;
 use zbridge_core::{ConditionalDensity, RandomStream};
 
 /// A conditional density whose parameters follow a gradient: what the one fitting loop needs of a
@@ -21,11 +22,11 @@ pub(crate) trait Learner: ConditionalDensity + Clone + Send + Sync {
     /// draws from `stream`.
     ///
     /// # Shapes
-    /// `source` `[rows, source dim]`, `target` `[rows, target dim]`, row-major.
+    /// `source` `[rows, source dim]`, `target` `[rows, target dim]`, both in row-major layout.
     fn backward(
         &self,
-        source: &[f32],
-        target: &[f32],
+        source: ArrayView2<'_, f32>,
+        target: ArrayView2<'_, f32>,
         scale: f32,
         stream: &mut RandomStream,
         gradients: &mut [f32],

@@ -7,6 +7,7 @@ use crate::BridgeError;
 use crate::curve::{Curve, FitCurve};
 use crate::frame::{Frame, FramedPosterior};
 use crate::learner::Learner;
+use ndarray::{Array2, ArrayView2};
 use zbridge_core::{RandomStream, Stage};
 use zbridge_nn::{BatchSampler, NnError, Optimiser, OptimiserPlan, StepContext, Trainee, Trainer};
 
@@ -15,15 +16,16 @@ pub(crate) trait Pairs: Sync {
     /// How many pairs there are to choose from.
     fn count(&self) -> usize;
 
-    /// Fresh draws for the pairs in `rows`: features `[rows, feature width]` and targets `[rows,
-    /// active]`.
-    fn draw(
-        &self,
-        rows: &[usize],
-        stream: &mut RandomStream,
-        source: &mut Vec<f32>,
-        target: &mut Vec<f32>,
-    );
+    /// Returns fresh draws for the pairs in `rows`.
+    fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch;
+}
+
+/// A batch of draws from pairs: row i of `source` belongs to row i of `target`.
+pub(crate) struct PairBatch {
+    /// Features of the sources, `[rows, feature width]`.
+    pub(crate) source: Array2<f32>,
+    /// Targets, `[rows, active]`.
+    pub(crate) target: Array2<f32>,
 }
 
 /// Pairs of posteriors, drawn afresh every time; `features` turns drawn source points into
@@ -41,17 +43,11 @@ impl Pairs for PosteriorPairs<'_> {
         self.rows.len()
     }
 
-    fn draw(
-        &self,
-        rows: &[usize],
-        stream: &mut RandomStream,
-        source: &mut Vec<f32>,
-        target: &mut Vec<f32>,
-    ) {
+    fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch {
         let rows: Vec<usize> = rows.iter().map(|&row| self.rows[row]).collect();
-        self.target.draw(&rows, stream, target);
-        self.source.draw_seen(&rows, stream, source);
-        *source = self.frame.features(std::mem::take(source));
+        let target = self.target.draw(&rows, stream);
+        let source = self.frame.features(self.source.draw_source(&rows, stream));
+        PairBatch { source, target }
     }
 }
 
@@ -82,12 +78,12 @@ impl<L: Learner> LearnerTraining<L> {
     /// the step, in nats. A step whose objective is not finite moves nothing.
     pub(crate) fn step(
         &mut self,
-        source: &[f32],
-        target: &[f32],
+        source: ArrayView2<'_, f32>,
+        target: ArrayView2<'_, f32>,
         learning_rate: f32,
         stream: &mut RandomStream,
     ) -> f64 {
-        let rows = target.len() / self.learner.dims().1;
+        let rows = target.nrows();
         self.gradients.fill(0.0);
         let total_nats = self.learner.backward(
             source,
@@ -110,18 +106,16 @@ impl<L: Learner> LearnerTraining<L> {
 struct LikelihoodFit<'p, L: Learner> {
     training: LearnerTraining<L>,
     pairs: &'p dyn Pairs,
-    source: Vec<f32>,
-    target: Vec<f32>,
 }
 
 impl<L: Learner> Trainee for LikelihoodFit<'_, L> {
     fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
         let stream = &mut context.stream;
-        self.pairs
-            .draw(rows, stream, &mut self.source, &mut self.target);
+        let PairBatch { source, target } = self.pairs.draw(rows, stream);
+        let (source, target) = (source.view(), target.view());
         Ok(self
             .training
-            .step(&self.source, &self.target, context.learning_rate, stream))
+            .step(source, target, context.learning_rate, stream))
     }
 }
 
@@ -139,8 +133,6 @@ pub(crate) fn maximise_likelihood<L: Learner>(
     let mut fit = LikelihoodFit {
         training: LearnerTraining::new(learner, plan.weight_decay),
         pairs,
-        source: Vec::new(),
-        target: Vec::new(),
     };
     let mut curve = Curve::over(plan.steps);
     let batches = BatchSampler::full_batches(pairs.count(), plan.batch, streams.child(0));

@@ -2,6 +2,7 @@ use crate::auto::Effort;
 use crate::fit_data::SideData;
 use crate::frame::Frame;
 use crate::{BridgeError, CheckedConfig, Family, FitData, Recipe};
+use zbridge_core::{Stage, Unobserved};
 
 /// What a fit would do, before it is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +27,8 @@ impl FitPlan {
         data.check()?;
         let [x, y] = data.sides();
         let [x_pca, y_pca] = config.recipe.pca();
-        let frames = [x.frame(x_pca), y.frame(y_pca)];
+        let stage = Stage::new(&Unobserved, "preparing latents", 0);
+        let frames = [x.frame(x_pca, &stage)?, y.frame(y_pca, &stage)?];
         let has_views = |side: &SideData<'_>| side.views.pairs.is_some();
         let is_discrete = |frame: &Frame| frame.atoms().is_some();
         let tried = Tried {

@@ -11,6 +11,7 @@ use crate::families::{Mixture, MixtureTape};
 use crate::frame::{Frame, FramedPosterior};
 use crate::learner::Learner;
 use crate::maximum_likelihood::{MAX_GRADIENT_NORM, Pairs};
+use ndarray::Array2;
 use zbridge_core::{RandomStream, Stage};
 use zbridge_nn::{
     BatchSampler, MovingAverage, NnError, Optimiser, OptimiserPlan, StepContext, Trainee, Trainer,
@@ -48,8 +49,6 @@ struct MeanTeacherFit<'p> {
     gradients: Vec<f32>,
     tape: MixtureTape,
     teacher_tape: MixtureTape,
-    source: Vec<f32>,
-    target: Vec<f32>,
 }
 
 /// Returns the teacher at the end of the refinement of `student`, a tied mixture; `stage` counts
@@ -83,8 +82,6 @@ pub(crate) fn refine(
         gradients: vec![0.0; parameters],
         tape: MixtureTape::default(),
         teacher_tape: MixtureTape::default(),
-        source: Vec::new(),
-        target: Vec::new(),
     };
     let mut curve = Curve::over(plan.steps);
     let batches = BatchSampler::full_batches(pairs.count(), plan.batch, streams.child(0));
@@ -120,12 +117,11 @@ impl Trainee for MeanTeacherFit<'_> {
 impl MeanTeacherFit<'_> {
     /// Adds the gradient of the mean −log q of the pairs in `rows`, and returns that mean in nats.
     fn learn_from_pairs(&mut self, rows: &[usize], stream: &mut RandomStream) -> f64 {
-        self.pairs
-            .draw(rows, stream, &mut self.source, &mut self.target);
+        let batch = self.pairs.draw(rows, stream);
         let count = rows.len() as f64;
         self.student.backward(
-            &self.source,
-            &self.target,
+            batch.source.view(),
+            batch.target.view(),
             1.0 / count as f32,
             stream,
             &mut self.gradients,
@@ -138,33 +134,24 @@ impl MeanTeacherFit<'_> {
     fn learn_from_teacher(&mut self, strength: f32, stream: &mut RandomStream) {
         let rows = self.unpaired_batches.next_batch().to_vec();
         let seen_by_teacher = self.unpaired_features(&rows, stream);
-        let teacher_weights = self
+        let mut targets = self
             .teacher
-            .weights(&seen_by_teacher, &mut self.teacher_tape);
-        let mut targets = teacher_weights.to_vec();
-        sharpen(
-            &mut targets,
-            self.teacher.components().rows(),
-            self.refinement.temperature,
-        );
+            .weights(seen_by_teacher.view(), &mut self.teacher_tape);
+        sharpen(&mut targets, self.refinement.temperature);
         let seen_by_student = self.unpaired_features(&rows, stream);
         let scale = strength / rows.len() as f32;
-        let weights = self
-            .student
-            .weights_in_training(&seen_by_student, stream, &mut self.tape);
+        let weights =
+            self.student
+                .weights_in_training(seen_by_student.view(), stream, &mut self.tape);
         // d CE(target, softmax) / d logits = softmax − target.
-        let mut logit_gradients = targets;
-        for (gradient, weight) in logit_gradients.iter_mut().zip(weights) {
-            *gradient = scale * (weight - *gradient);
-        }
+        let logit_gradients = scale * (weights - targets);
         self.student
-            .backward_weights(&logit_gradients, &mut self.gradients, &mut self.tape);
+            .backward_weights(logit_gradients.view(), &mut self.gradients, &mut self.tape);
     }
 
     /// Returns the features of one draw of each of these unpaired posteriors.
-    fn unpaired_features(&mut self, rows: &[usize], stream: &mut RandomStream) -> Vec<f32> {
-        self.unpaired.draw_seen(rows, stream, &mut self.source);
-        self.frame.features(std::mem::take(&mut self.source))
+    fn unpaired_features(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
+        self.frame.features(self.unpaired.draw_source(rows, stream))
     }
 }
 
@@ -172,14 +159,13 @@ pub(crate) fn ramp(progress: f32) -> f32 {
     ((progress / RAMP - 0.5) * 2.0).clamp(0.0, 1.0)
 }
 
-/// Every row of `weights` raised to 1/temperature and made to sum to one.
-pub(crate) fn sharpen(weights: &mut [f32], count: usize, temperature: f32) {
-    for row in weights.chunks_exact_mut(count) {
-        let highest = row.iter().fold(0.0f32, |a, &b| a.max(b)).max(1e-30);
-        row.iter_mut()
-            .for_each(|weight| *weight = (*weight / highest).powf(1.0 / temperature));
+/// Raises every row of `weights` `[rows, K]` to 1/temperature and makes it sum to one.
+pub(crate) fn sharpen(weights: &mut Array2<f32>, temperature: f32) {
+    for mut row in weights.rows_mut() {
+        let largest = row.iter().fold(0.0f32, |a, &b| a.max(b)).max(1e-30);
+        row.mapv_inplace(|weight| (weight / largest).powf(1.0 / temperature));
         let total: f32 = row.iter().sum();
-        row.iter_mut().for_each(|weight| *weight /= total);
+        row /= total;
     }
 }
 
@@ -189,11 +175,12 @@ mod tests {
 
     #[test]
     fn sharpening_keeps_a_distribution_and_its_order() {
-        let mut weights = vec![0.5, 0.3, 0.2, 1.0, 0.0, 0.0];
-        sharpen(&mut weights, 3, 0.5);
-        assert!((weights[..3].iter().sum::<f32>() - 1.0).abs() < 1e-6);
-        assert!(weights[0] > 0.6 && weights[0] > weights[1] && weights[1] > weights[2]);
-        assert_eq!(weights[3..], [1.0, 0.0, 0.0]);
+        let mut weights = ndarray::array![[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]];
+        sharpen(&mut weights, 0.5);
+        let first = weights.row(0);
+        assert!((first.sum() - 1.0).abs() < 1e-6);
+        assert!(first[0] > 0.6 && first[0] > first[1] && first[1] > first[2]);
+        assert_eq!(weights.row(1).to_vec(), [1.0, 0.0, 0.0]);
     }
 
     #[test]

@@ -11,10 +11,13 @@
 
 use crate::BridgeError;
 use crate::curve::{Curve, FitCurve};
-use crate::families::{Cholesky, Conditioner, chosen, in_rows, normalise};
+use crate::families::{Conditioner, category, softmax_rows};
 use crate::frame::FramedPosterior;
-use crate::maximum_likelihood::{MAX_GRADIENT_NORM, Pairs};
+use crate::linear_algebra::Cholesky;
+use crate::maximum_likelihood::{MAX_GRADIENT_NORM, PairBatch, Pairs};
 use crate::refine::{ramp, sharpen};
+use crate::rows::{stacked, values_of};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use zbridge_core::{RandomStream, Stage};
 use zbridge_nn::{
     BatchSampler, MovingAverage, NnError, Optimiser, OptimiserPlan, StepContext, Tape, Trainee,
@@ -62,8 +65,9 @@ impl Side<'_> {
         self.rows.len() + self.unpaired.map_or(0, FramedPosterior::rows)
     }
 
-    /// Draws of posteriors by their place among all: pairs first.
-    fn draw(&self, places: &[usize], seen: bool, stream: &mut RandomStream, out: &mut Vec<f32>) {
+    /// Returns draws of posteriors by their place among all, pairs first: `[places, active]`. As
+    /// sources in training they are also drawn from augmentations.
+    fn draw(&self, places: &[usize], as_source: bool, stream: &mut RandomStream) -> Array2<f32> {
         let (mut paired, mut others) = (Vec::new(), Vec::new());
         for &place in places {
             match self.rows.get(place) {
@@ -71,21 +75,14 @@ impl Side<'_> {
                 None => others.push(place - self.rows.len()),
             }
         }
-        let draw = |posterior: &FramedPosterior,
-                    rows: &[usize],
-                    stream: &mut RandomStream,
-                    out: &mut Vec<f32>| {
-            if seen {
-                posterior.draw_seen(rows, stream, out)
-            } else {
-                posterior.draw(rows, stream, out)
-            }
+        let mut draw = |posterior: &FramedPosterior, rows: &[usize]| match as_source {
+            true => posterior.draw_source(rows, stream),
+            false => posterior.draw(rows, stream),
         };
-        draw(self.pairs, &paired, stream, out);
-        if let Some(unpaired) = self.unpaired.filter(|_| !others.is_empty()) {
-            let mut more = Vec::new();
-            draw(unpaired, &others, stream, &mut more);
-            out.extend(more);
+        let draws = draw(self.pairs, &paired);
+        match self.unpaired.filter(|_| !others.is_empty()) {
+            Some(unpaired) => stacked([&draws, &draw(unpaired, &others)]),
+            None => draws,
         }
     }
 }
@@ -115,13 +112,12 @@ struct CodeLearner<'s> {
     batches: BatchSampler,
     tape: Tape,
     teacher_tape: Tape,
-    points: Vec<f32>,
     /// Codes of the pairs, then of the others, `[pairs + others, K]`.
-    codes: Vec<f32>,
+    codes: Array2<f32>,
     /// The teacher's codes of the others, `[others, K]`.
-    teacher_targets: Vec<f32>,
-    /// d objective / d codes, then / d logits.
-    slopes: Vec<f32>,
+    teacher_targets: Array2<f32>,
+    /// d objective / d codes, then / d logits, `[pairs + others, K]`.
+    slopes: Array2<f32>,
 }
 
 impl SharedCodes {
@@ -161,10 +157,10 @@ impl Trainee for CodeFit<'_> {
             learner.read(rows, &mut context.stream);
         }
         let [x, y] = &mut self.learners;
-        let nats = tell_apart(x, y, rows.len(), self.learning.codes);
+        let nats = tell_apart(x, y, rows.len());
         let strength = self.learning.strength * ramp(context.done);
         for learner in &mut self.learners {
-            learner.learn(rows.len(), self.learning.codes, strength, &context);
+            learner.learn(rows.len(), strength, &context);
         }
         Ok(nats)
     }
@@ -179,13 +175,9 @@ impl CodeFit<'_> {
     ) -> Result<SharedCodes, BridgeError> {
         let codes = self.learning.codes;
         let [x, y] = self.learners;
-        let x_frequencies = x.frequencies(codes, &mut streams.child(3));
-        let y_frequencies = y.frequencies(codes, &mut streams.child(3));
-        let frequencies: Vec<f32> = x_frequencies
-            .iter()
-            .zip(&y_frequencies)
-            .map(|(x, y)| 0.5 * (x + y))
-            .collect();
+        let x_frequencies = x.frequencies(&mut streams.child(3));
+        let y_frequencies = y.frequencies(&mut streams.child(3));
+        let frequencies = 0.5 * (x_frequencies + y_frequencies);
         let kept: Vec<usize> = (0..codes)
             .filter(|&code| frequencies[code] >= LEAST_USED)
             .collect();
@@ -220,11 +212,9 @@ impl<'s> CodeLearner<'s> {
         // Where every code is as probable as any other, nothing says which to take: they must begin
         // apart.
         const APART: f32 = 100.0;
-        student
-            .last_layer_mut()
-            .0
-            .iter_mut()
-            .for_each(|weight| *weight *= APART);
+        for weight in student.last_layer_mut().weights {
+            *weight *= APART;
+        }
         Ok(Self {
             side,
             optimiser: Optimiser::new(
@@ -238,10 +228,9 @@ impl<'s> CodeLearner<'s> {
             batches: BatchSampler::full_batches(side.count(), learning.unpaired, streams.child(1)),
             tape: Tape::default(),
             teacher_tape: Tape::default(),
-            points: Vec::new(),
-            codes: Vec::new(),
-            teacher_targets: Vec::new(),
-            slopes: Vec::new(),
+            codes: Array2::zeros((0, learning.codes)),
+            teacher_targets: Array2::zeros((0, learning.codes)),
+            slopes: Array2::zeros((0, learning.codes)),
         })
     }
 
@@ -249,61 +238,39 @@ impl<'s> CodeLearner<'s> {
     /// of the latter.
     fn read(&mut self, pairs: &[usize], stream: &mut RandomStream) {
         let others = self.batches.next_batch().to_vec();
-        let mut points = std::mem::take(&mut self.points);
-        self.side.draw(&others, true, stream, &mut points);
-        self.teacher_targets.clear();
-        self.teacher_targets
-            .extend_from_slice(self.teacher.infer(&points, &mut self.teacher_tape));
-        self.side.draw(&others, true, stream, &mut points);
-        let mut all = Vec::new();
-        self.side.draw(pairs, true, stream, &mut all);
-        all.extend_from_slice(&points);
-        self.codes.clear();
-        self.codes
-            .extend_from_slice(self.student.forward(&all, stream, &mut self.tape));
-        let count = self.student.outputs();
-        self.codes
-            .chunks_exact_mut(count)
-            .chain(self.teacher_targets.chunks_exact_mut(count))
-            .for_each(|row| {
-                normalise(row);
-            });
-        self.points = points;
-        self.slopes.clear();
-        self.slopes.resize(self.codes.len(), 0.0);
+        let of_others = self.side.draw(&others, true, stream);
+        let teacher = self.teacher.infer(of_others.view(), &mut self.teacher_tape);
+        self.teacher_targets = teacher.to_owned();
+        let of_others = self.side.draw(&others, true, stream);
+        let of_pairs = self.side.draw(pairs, true, stream);
+        let all = stacked([&of_pairs, &of_others]);
+        self.codes = self
+            .student
+            .forward(all.view(), stream, &mut self.tape)
+            .to_owned();
+        softmax_rows(&mut self.codes);
+        softmax_rows(&mut self.teacher_targets);
+        self.slopes = Array2::zeros(self.codes.dim());
     }
 
     /// Takes a step along the slopes of the codes, and of the distance from the teacher's targets.
-    fn learn(&mut self, pairs: usize, count: usize, strength: f32, context: &StepContext) {
-        for (slopes, codes) in self
-            .slopes
-            .chunks_exact_mut(count)
-            .zip(self.codes.chunks_exact(count))
-        {
-            let mean: f32 = slopes
-                .iter()
-                .zip(codes)
-                .map(|(slope, code)| slope * code)
-                .sum();
-            slopes
-                .iter_mut()
-                .zip(codes)
-                .for_each(|(slope, code)| *slope = code * (*slope - mean));
+    fn learn(&mut self, pairs: usize, strength: f32, context: &StepContext) {
+        // Through the softmax: d / d logit_k = p_k (d / d p_k − Σ_j p_j d / d p_j).
+        for (mut slopes, codes) in self.slopes.rows_mut().into_iter().zip(self.codes.rows()) {
+            let products = slopes.iter().zip(codes).map(|(slope, code)| slope * code);
+            let mean: f32 = products.sum();
+            slopes.zip_mut_with(&codes, |slope, code| *slope = code * (*slope - mean));
         }
         if strength > 0.0 {
-            sharpen(&mut self.teacher_targets, count, TEMPERATURE);
-            let scale = strength * count as f32 / self.teacher_targets.len() as f32;
-            let (slopes, codes) = (
-                &mut self.slopes[pairs * count..],
-                &self.codes[pairs * count..],
-            );
-            for ((slope, code), target) in slopes.iter_mut().zip(codes).zip(&self.teacher_targets) {
-                *slope += scale * (code - target);
-            }
+            sharpen(&mut self.teacher_targets, TEMPERATURE);
+            let scale = strength * self.codes.ncols() as f32 / self.teacher_targets.len() as f32;
+            let (_, codes) = self.codes.view().split_at(Axis(0), pairs);
+            let (_, mut slopes) = self.slopes.view_mut().split_at(Axis(0), pairs);
+            slopes += &(scale * (&codes - &self.teacher_targets));
         }
         self.gradients.fill(0.0);
         self.student
-            .backward(&self.slopes, &mut self.gradients, &mut self.tape);
+            .backward(self.slopes.view(), &mut self.gradients, &mut self.tape);
         let parameters = self.student.parameters_mut();
         self.optimiser
             .step(parameters, &mut self.gradients, context.learning_rate);
@@ -314,8 +281,8 @@ impl<'s> CodeLearner<'s> {
         );
     }
 
-    /// How often each code comes among draws of all posteriors.
-    fn frequencies(&self, count: usize, stream: &mut RandomStream) -> Vec<f32> {
+    /// Returns how often each code comes among draws of all posteriors, `[K]`.
+    fn frequencies(&self, stream: &mut RandomStream) -> Array1<f32> {
         const MOST: usize = 8192;
         let all: Vec<usize> = (0..self.side.count().min(MOST)).collect();
         let places: Vec<usize> = if self.side.count() > MOST {
@@ -323,48 +290,32 @@ impl<'s> CodeLearner<'s> {
         } else {
             all
         };
-        let mut points = Vec::new();
-        self.side.draw(&places, false, stream, &mut points);
+        let points = self.side.draw(&places, false, stream);
         let mut tape = Tape::default();
-        let mut codes = self.teacher.infer(&points, &mut tape).to_vec();
-        codes.chunks_exact_mut(count).for_each(|row| {
-            normalise(row);
-        });
-        means(&codes, count)
+        let mut codes = self.teacher.infer(points.view(), &mut tape).to_owned();
+        softmax_rows(&mut codes);
+        means(codes.view())
     }
 }
 
 /// −E log(δ + (1 − δ) Σ_k a_k b_k / p_k) + log Σ_k ā_k b̄_k / p_k over the pairs, and its slopes by
 /// all codes; p is the frequency of codes among the others of both sides.
-fn tell_apart(x: &mut CodeLearner<'_>, y: &mut CodeLearner<'_>, pairs: usize, count: usize) -> f64 {
-    let split = pairs * count;
-    let (a, x_others) = x.codes.split_at(split);
-    let (b, y_others) = y.codes.split_at(split);
-    let halves = [means(x_others, count), means(y_others, count)];
-    let frequency: Vec<f32> = halves[0]
-        .iter()
-        .zip(&halves[1])
-        .map(|(x, y)| 0.5 * (x + y) + LEAST_FREQUENCY)
-        .collect();
-    let (a_mean, b_mean) = (means(a, count), means(b, count));
-    let apart: Vec<f32> = (0..count)
-        .map(|k| a_mean[k] * b_mean[k] / frequency[k])
-        .collect();
+fn tell_apart(x: &mut CodeLearner<'_>, y: &mut CodeLearner<'_>, pairs: usize) -> f64 {
+    let count = x.codes.ncols();
+    let (a, x_others) = x.codes.view().split_at(Axis(0), pairs);
+    let (b, y_others) = y.codes.view().split_at(Axis(0), pairs);
+    let frequency = 0.5 * (means(x_others) + means(y_others)) + LEAST_FREQUENCY;
+    let (a_mean, b_mean) = (means(a), means(b));
+    let apart = &a_mean * &b_mean / &frequency;
     let normaliser: f32 = apart.iter().sum();
     let each = 1.0 / pairs as f32;
-    let mut by_frequency: Vec<f32> = apart
-        .iter()
-        .zip(&frequency)
-        .map(|(apart, p)| -apart / (p * normaliser))
-        .collect();
-    let (x_slopes, x_rest) = x.slopes.split_at_mut(split);
-    let (y_slopes, y_rest) = y.slopes.split_at_mut(split);
+    let mut by_frequency = -apart / (&frequency * normaliser);
+    let (mut x_slopes, x_rest) = x.slopes.view_mut().split_at(Axis(0), pairs);
+    let (mut y_slopes, y_rest) = y.slopes.view_mut().split_at(Axis(0), pairs);
     let mut nats = f64::from(normaliser.ln());
-    let rows = a.chunks_exact(count).zip(b.chunks_exact(count));
-    let slopes = x_slopes
-        .chunks_exact_mut(count)
-        .zip(y_slopes.chunks_exact_mut(count));
-    for ((a, b), (x_slopes, y_slopes)) in rows.zip(slopes) {
+    let rows = a.rows().into_iter().zip(b.rows());
+    let slopes = x_slopes.rows_mut().into_iter().zip(y_slopes.rows_mut());
+    for ((a, b), (mut x_slopes, mut y_slopes)) in rows.zip(slopes) {
         let ratio: f32 = (0..count).map(|k| a[k] * b[k] / frequency[k]).sum();
         let fitting = STRAY + (1.0 - STRAY) * ratio;
         nats -= f64::from(fitting.ln()) * f64::from(each);
@@ -375,29 +326,20 @@ fn tell_apart(x: &mut CodeLearner<'_>, y: &mut CodeLearner<'_>, pairs: usize, co
             by_frequency[k] += weight * a[k] * b[k] / (frequency[k] * frequency[k]);
         }
     }
-    for rest in [x_rest, y_rest] {
+    for mut rest in [x_rest, y_rest] {
         let share = 0.5 * count as f32 / rest.len() as f32;
-        rest.chunks_exact_mut(count).for_each(|row| {
-            row.iter_mut()
-                .zip(&by_frequency)
-                .for_each(|(slope, by_frequency)| *slope = share * by_frequency);
-        });
+        rest.assign(&(share * &by_frequency));
     }
     nats
 }
 
-/// The mean of each of `count` columns.
-fn means(values: &[f32], count: usize) -> Vec<f32> {
-    let mut totals = vec![0.0; count];
-    for row in values.chunks_exact(count) {
-        totals
-            .iter_mut()
-            .zip(row)
-            .for_each(|(total, value)| *total += value);
+/// Returns the mean of each column, of rows added in their order.
+fn means(batch: ArrayView2<'_, f32>) -> Array1<f32> {
+    let mut totals = Array1::zeros(batch.ncols());
+    for row in batch.rows() {
+        totals += &row;
     }
-    let rows = (values.len() / count).max(1) as f32;
-    totals.iter_mut().for_each(|total| *total /= rows);
-    totals
+    totals / batch.nrows().max(1) as f32
 }
 
 /// Posteriors of one side with the codes that are read in them: what a flow given the code learns
@@ -410,39 +352,30 @@ pub(crate) struct CodedTargets<'c> {
 }
 
 impl<'c> CodedTargets<'c> {
-    /// Targets in so many dimensions, whitened by their own covariance.
+    /// Returns targets that are whitened by their own covariance.
+    ///
+    /// # Errors
+    /// [`BridgeError::NotPositiveDefinite`], [`BridgeError::Interrupted`].
     pub(crate) fn whitened(
         side: Side<'c>,
         reader: &'c Conditioner,
-        dim: usize,
         stream: &mut RandomStream,
-    ) -> Self {
+        stage: &Stage<'_>,
+    ) -> Result<Self, BridgeError> {
         const MOST: usize = 16_384;
         let count = side.count();
         let places: Vec<usize> = match count > MOST {
             true => stream.permutation(count)[..MOST].to_vec(),
             false => (0..count).collect(),
         };
-        let mut points = Vec::new();
-        side.draw(&places, false, stream, &mut points);
         // The frame has centred them.
-        let mut products = vec![0.0f64; dim * dim];
-        for point in points.chunks_exact(dim) {
-            for (products, &a) in products.chunks_exact_mut(dim).zip(point) {
-                products
-                    .iter_mut()
-                    .zip(point)
-                    .for_each(|(product, &b)| *product += f64::from(a * b));
-            }
-        }
-        products
-            .iter_mut()
-            .for_each(|product| *product /= places.len().max(1) as f64);
-        Self {
+        let points = side.draw(&places, false, stream).mapv(f64::from);
+        let covariance = points.t().dot(&points) / places.len().max(1) as f64;
+        Ok(Self {
             side,
             reader,
-            covariance: Cholesky::of_nearly(products, dim).rounded(),
-        }
+            covariance: Cholesky::of_nearly(covariance, stage)?.rounded(),
+        })
     }
 }
 
@@ -453,26 +386,20 @@ impl Pairs for CodedTargets<'_> {
 
     /// The code is drawn, not the most probable one taken: of what is unsure, every code learns its
     /// share.
-    fn draw(
-        &self,
-        rows: &[usize],
-        stream: &mut RandomStream,
-        source: &mut Vec<f32>,
-        target: &mut Vec<f32>,
-    ) {
-        self.side.draw(rows, false, stream, target);
+    fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch {
+        let targets = self.side.draw(rows, false, stream);
         let mut tape = Tape::default();
-        source.clear();
-        source.extend_from_slice(self.reader.infer(target, &mut tape));
-        for row in source.chunks_exact_mut(self.reader.outputs()) {
-            normalise(row);
-            let code = chosen(row, stream.uniform());
-            row.fill(0.0);
-            row[code] = 1.0;
+        let mut probabilities = self.reader.infer(targets.view(), &mut tape).to_owned();
+        softmax_rows(&mut probabilities);
+        let mut source = Array2::zeros(probabilities.dim());
+        for (row, probabilities) in probabilities.rows().into_iter().enumerate() {
+            let code = category(values_of(probabilities), stream.uniform());
+            source[[row, code]] = 1.0;
         }
-        in_rows(target, self.covariance.dim(), |row| {
-            self.covariance.whiten(row)
-        });
+        PairBatch {
+            source,
+            target: self.covariance.whitened_f32(targets.view()),
+        }
     }
 }
 
@@ -552,14 +479,15 @@ mod tests {
             codes.curve.objective_nats
         );
         let read = |reader: &Conditioner, posterior: &Posterior| -> Vec<usize> {
-            let points = Frame::of(&[posterior]).standardised(posterior.moments().mean().values());
-            let logits = reader.infer(&points, &mut Tape::default()).to_vec();
-            let best = |row: &[f32]| {
+            let points = Frame::of(&[posterior]).standardised(posterior.moments().mean().view());
+            let mut tape = Tape::default();
+            let logits = reader.infer(points.view(), &mut tape);
+            let best = |row: ndarray::ArrayView1<'_, f32>| {
                 (0..row.len())
                     .max_by(|&a, &b| row[a].total_cmp(&row[b]))
                     .unwrap()
             };
-            logits.chunks_exact(reader.outputs()).map(best).collect()
+            logits.rows().into_iter().map(best).collect()
         };
         let same = read(&codes.readers[0], &x)
             .iter()
@@ -605,11 +533,12 @@ mod tests {
         });
         let objective = |learners: &mut [CodeLearner<'_>; 2]| {
             let [x, y] = learners;
-            tell_apart(x, y, 8, 5)
+            tell_apart(x, y, 8)
         };
         objective(&mut learners);
         let slopes = learners.each_ref().map(|learner| learner.slopes.clone());
         for (which, place) in [(0, 3), (0, 41), (0, 77), (1, 0), (1, 39), (1, 60)] {
+            let place = [place / 5, place % 5];
             let at = |shift: f32, learners: &mut [CodeLearner<'_>; 2]| {
                 let before = learners[which].codes[place];
                 learners[which].codes[place] = before + shift;
@@ -621,7 +550,7 @@ mod tests {
             let told = f64::from(slopes[which][place]);
             assert!(
                 (measured - told).abs() < 2e-3 + 0.03 * told.abs(),
-                "{which} {place}: {measured} {told}"
+                "{which} {place:?}: {measured} {told}"
             );
         }
     }

@@ -4,6 +4,7 @@ use crate::density::Density;
 use crate::families::{CouplingFlow, FlowMatching, FlowShape, GaussianDensity, Mixture};
 use crate::learner::Learner;
 use crate::maximum_likelihood::LearnerTraining;
+use ndarray::ArrayView2;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::WeightsFile;
 
@@ -18,7 +19,12 @@ pub struct TrainingStep {
 
 /// What is left of a learner when its kind is forgotten.
 trait Steps: Send {
-    fn step(&mut self, batch: [&[f32]; 2], stream: &mut RandomStream) -> f64;
+    fn step(
+        &mut self,
+        source: ArrayView2<'_, f32>,
+        target: ArrayView2<'_, f32>,
+        stream: &mut RandomStream,
+    ) -> f64;
     fn density(&self) -> Density;
 }
 
@@ -28,7 +34,12 @@ struct Kind<L: Learner> {
 }
 
 impl<L: Learner> Steps for Kind<L> {
-    fn step(&mut self, [source, target]: [&[f32]; 2], stream: &mut RandomStream) -> f64 {
+    fn step(
+        &mut self,
+        source: ArrayView2<'_, f32>,
+        target: ArrayView2<'_, f32>,
+        stream: &mut RandomStream,
+    ) -> f64 {
         self.training
             .step(source, target, TrainingStep::LEARNING_RATE, stream)
     }
@@ -127,14 +138,17 @@ impl TrainingStep {
     ///
     /// # Shapes
     /// `source` `[rows, source]`, `target` `[rows, target]`.
-    pub fn step(&mut self, source: &[f32], target: &[f32]) -> f64 {
-        self.training.step([source, target], &mut self.stream)
+    pub fn step(&mut self, source: ArrayView2<'_, f32>, target: ArrayView2<'_, f32>) -> f64 {
+        self.training.step(source, target, &mut self.stream)
     }
 
     /// The density as it is now, as a file: tensors and metadata begin with `density`.
-    pub fn to_weights(&self) -> WeightsFile {
+    ///
+    /// # Errors
+    /// [`BridgeError::Network`] if metadata cannot be written as JSON.
+    pub fn to_weights(&self) -> Result<WeightsFile, BridgeError> {
         let mut file = WeightsFile::default();
-        self.training.density().put_into(&mut file, "density");
-        file
+        self.training.density().put_into(&mut file, "density")?;
+        Ok(file)
     }
 }

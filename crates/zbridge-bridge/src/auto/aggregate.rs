@@ -2,7 +2,9 @@
 
 use super::latent_space::LatentSpace;
 use crate::families::{fit_components, responsibilities};
-use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError};
+use crate::rows::{clamped, stacked};
+use ndarray::{Array1, Array2, ArrayView2};
+use zbridge_core::{DiagonalGaussian, RandomStream, ShapeError};
 
 /// Gaussians that together describe an aggregate posterior, with their weights.
 #[derive(Debug, Clone)]
@@ -29,12 +31,11 @@ impl AggregateComponents {
         let points = draw_once(space, rows, stream);
         if let Some(atoms) = space.frame.atoms() {
             return Ok(Self {
-                log_weights: log_frequencies(&atoms, &points),
+                log_weights: log_frequencies(&atoms, points.view()),
                 gaussians: atoms,
             });
         }
-        let points = Latents::clamped(points, space.frame.active())?;
-        let (gaussians, log_weights) = fit_components(&points, MAX_COMPONENTS, stream);
+        let (gaussians, log_weights) = fit_components(&clamped(points)?, MAX_COMPONENTS, stream)?;
         Ok(Self {
             gaussians,
             log_weights,
@@ -43,26 +44,21 @@ impl AggregateComponents {
 }
 
 /// Returns one draw of each posterior, those of the pairs first.
-fn draw_once(space: &LatentSpace, rows: &[usize], stream: &mut RandomStream) -> Vec<f32> {
-    let mut points = Vec::new();
-    space.pairs.draw(rows, stream, &mut points);
-    if let Some(unpaired) = &space.unpaired {
-        let every: Vec<usize> = (0..unpaired.rows()).collect();
-        let mut more = Vec::new();
-        unpaired.draw(&every, stream, &mut more);
-        points.extend(more);
-    }
-    points
+fn draw_once(space: &LatentSpace, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
+    let of_pairs = space.pairs.draw(rows, stream);
+    let Some(unpaired) = &space.unpaired else {
+        return of_pairs;
+    };
+    let every: Vec<usize> = (0..unpaired.rows()).collect();
+    stacked([&of_pairs, &unpaired.draw(&every, stream)])
 }
 
 /// Returns the logarithms of the atoms' frequencies among points.
-fn log_frequencies(atoms: &DiagonalGaussian, points: &[f32]) -> Vec<f32> {
+fn log_frequencies(atoms: &DiagonalGaussian, points: ArrayView2<'_, f32>) -> Vec<f32> {
     // One more of each, so that an atom that does not occur is rare, not impossible.
-    let mut counts = vec![1.0f32; atoms.rows()];
-    for probabilities in responsibilities(atoms, points).chunks_exact(atoms.rows()) {
-        for (count, probability) in counts.iter_mut().zip(probabilities) {
-            *count += probability;
-        }
+    let mut counts = Array1::ones(atoms.rows());
+    for probabilities in responsibilities(atoms, points).rows() {
+        counts += &probabilities;
     }
     let total: f32 = counts.iter().sum();
     counts.iter().map(|count| (count / total).ln()).collect()

@@ -8,8 +8,10 @@ use crate::families::{
 };
 use crate::frame::Frame;
 use crate::learner::Learner;
-use crate::maximum_likelihood::{Pairs, maximise_likelihood};
+use crate::maximum_likelihood::{PairBatch, Pairs, maximise_likelihood};
+use crate::rows::clamped;
 use crate::{BridgeError, Family};
+use ndarray::Array2;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream, Stage};
 use zbridge_nn::OptimiserPlan;
 
@@ -194,14 +196,9 @@ impl CandidateFit<'_, '_> {
         const RIDGE: f64 = 1e-2;
         let pairs = self.context.pairs.count();
         let rows: Vec<usize> = (0..MOMENT_DRAWS.max(pairs)).map(|i| i % pairs).collect();
-        let (mut source, mut target) = (Vec::new(), Vec::new());
-        let stream = &mut self.initial();
-        self.context
-            .pairs
-            .draw(&rows, stream, &mut source, &mut target);
-        let source = narrow_gaussians(source, self.inputs())?;
-        let target = narrow_gaussians(target, self.outputs())?;
-        let fitted = LinearGaussian::fit(&source, &target, pairs, RIDGE);
+        let PairBatch { source, target } = self.context.pairs.draw(&rows, &mut self.initial());
+        let (source, target) = (narrow_gaussians(source)?, narrow_gaussians(target)?);
+        let fitted = LinearGaussian::fit(&source, &target, pairs, RIDGE, self.stage)?;
         Ok(in_closed_form(Density::LinearGaussian(fitted)))
     }
 
@@ -271,10 +268,10 @@ fn in_closed_form(density: Density) -> FittedDensity {
 }
 
 /// Returns points as Gaussians of next to no variance, `[rows, dim]`.
-fn narrow_gaussians(points: Vec<f32>, dim: usize) -> Result<DiagonalGaussian, BridgeError> {
+fn narrow_gaussians(points: Array2<f32>) -> Result<DiagonalGaussian, BridgeError> {
     const LOG_VARIANCE: f32 = -30.0;
-    let points = Latents::clamped(points, dim)?;
-    let log_var = Latents::filled(points.rows(), dim, LOG_VARIANCE);
+    let points = clamped(points)?;
+    let log_var = Latents::filled(points.rows(), points.dim(), LOG_VARIANCE);
     Ok(DiagonalGaussian::new(points, log_var)?)
 }
 

@@ -10,7 +10,7 @@ use super::prepared::{Part, Prepared, SourceAndTarget};
 use super::splits::Split;
 use super::streams::{DirectionPurpose, Purpose};
 use crate::density::Density;
-use crate::families::SharedCode;
+use crate::families::{SharedCode, WhitenedFlow};
 use crate::shared_codes::{CodedTargets, SharedCodes, Side};
 use crate::{BridgeError, Direction, Directions, Family};
 use rayon::prelude::*;
@@ -76,7 +76,7 @@ fn on_split(
             direction,
             rows: &split.held_out,
         };
-        let marginal = density.clone().silenced(&codes.log_prior)?;
+        let marginal = density.clone().marginal_baseline(&codes.log_prior)?;
         let marginal = fit.conditional(vec![Density::SharedCode(marginal)]);
         let inferred = fit.conditional(vec![Density::SharedCode(density)]);
         Ok(CodesOutcome {
@@ -176,13 +176,13 @@ impl DirectionFit<'_> {
             Direction::XToY => (of_x, of_y),
             Direction::YToX => (of_y, of_x),
         };
-        let dim = target.frame.active();
-        let stream = &mut self.stream(Draws::Later);
-        let targets = CodedTargets::whitened(side(target, self.part), of_target, dim, stream);
-        let widths = (codes.log_prior.len(), dim);
+        let (side, stream) = (side(target, self.part), &mut self.stream(Draws::Later));
+        let targets = CodedTargets::whitened(side, of_target, stream, self.stage)?;
+        let widths = (codes.log_prior.len(), target.frame.active());
         let steps = self.prepared.effort.coded_flow_steps(share);
         let (flow, _) = fit_flow(&targets, widths, steps, self.streams, self.stage)?;
-        let flow = (flow, targets.covariance);
+        let covariance = targets.covariance;
+        let flow = WhitenedFlow { flow, covariance };
         let inputs = source.frame.feature_width();
         Ok(SharedCode::new(
             inputs,
@@ -204,7 +204,7 @@ impl DirectionFit<'_> {
         let inferred = self.given_codes(codes, 1.0)?;
         let density = match from {
             CodeSource::Inferred => inferred,
-            CodeSource::Prior => inferred.silenced(&codes.log_prior)?,
+            CodeSource::Prior => inferred.marginal_baseline(&codes.log_prior)?,
         };
         Ok(FittedConditional {
             conditional: self.conditional(vec![Density::SharedCode(density)]),

@@ -32,9 +32,11 @@ pub(super) struct FittedConditional {
 
 impl FittedConditional {
     /// Returns the same with the weights of mixtures at this inverse temperature.
-    pub(super) fn sharpened(self, inverse_temperature: f32) -> Self {
+    pub(super) fn with_inverse_temperature(self, inverse_temperature: f32) -> Self {
         Self {
-            conditional: self.conditional.sharpened(inverse_temperature),
+            conditional: self
+                .conditional
+                .with_inverse_temperature(inverse_temperature),
             ..self
         }
     }

@@ -45,7 +45,7 @@ impl HeldOutPairs<'_> {
             stage.advance(0)?;
             let points = target.draw_points(self.rows, &mut stream)?;
             let features = source.draw_features(self.rows, &mut stream)?;
-            let nats = conditional.log_prob_judged(&features, &points)?;
+            let nats = conditional.log_prob_in_frame(&features, &points)?;
             for (mean, nats) in means.iter_mut().zip(nats) {
                 *mean += nats / DRAWS as f64;
             }
@@ -64,7 +64,7 @@ impl HeldOutPairs<'_> {
         stage: &Stage<'_>,
     ) -> Result<Vec<TemperedNats>, BridgeError> {
         let at = |&inverse_temperature: &f32| {
-            let tempered = conditional.sharpened(inverse_temperature);
+            let tempered = conditional.with_inverse_temperature(inverse_temperature);
             Ok(TemperedNats {
                 inverse_temperature,
                 nats: self.log_densities(&tempered, stage)?,
@@ -83,14 +83,19 @@ impl HeldOutPairs<'_> {
     /// # Errors
     /// [`BridgeError::Shape`] if a draw or weight is NaN.
     pub(super) fn brier_sum(&self, conditional: &Conditional) -> Result<f64, BridgeError> {
-        let Some(mixture) = conditional.members.first().and_then(Density::as_mixture) else {
+        let Some(mixture) = conditional
+            .ensemble
+            .members
+            .first()
+            .and_then(Density::as_mixture)
+        else {
             return Ok(0.0);
         };
         let mut stream = self.stream(DirectionPurpose::BrierScores);
         let weights = self.mean_weights(mixture, &mut stream)?;
         let target = self.prepared.spaces(self.direction).target;
         let points = target.draw_points(self.rows, &mut stream)?;
-        let truth = responsibilities(mixture.components(), points.values());
+        let truth = responsibilities(mixture.components(), points.view());
         let mut sum = 0.0;
         for (weight, truth) in weights.iter().zip(truth) {
             sum += f64::from((weight - truth) * (weight - truth));

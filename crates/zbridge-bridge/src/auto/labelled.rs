@@ -1,8 +1,10 @@
 use crate::BridgeError;
 use crate::conditional::Conditional;
 use crate::frame::FramedPosterior;
-use crate::maximum_likelihood::{Pairs, PosteriorPairs};
-use zbridge_core::{Latents, RandomStream, Stage};
+use crate::maximum_likelihood::{PairBatch, Pairs, PosteriorPairs};
+use crate::rows::{clamped, stacked};
+use ndarray::{Array2, Axis};
+use zbridge_core::{RandomStream, Stage};
 
 /// The pairs, and posteriors without partners that the other direction labels: it gives them
 /// sources.
@@ -14,9 +16,7 @@ pub(super) struct LabelledPairs<'p> {
     pairs: PosteriorPairs<'p>,
     unpaired: &'p FramedPosterior,
     /// Features of the sources, `[unpaired rows · LABELS, features]`.
-    sources: Vec<f32>,
-    /// Width of a source's features.
-    width: usize,
+    sources: Array2<f32>,
 }
 
 /// Sources drawn for each unpaired posterior.
@@ -38,22 +38,19 @@ impl<'p> LabelledPairs<'p> {
         stream: &mut RandomStream,
         stage: &Stage<'_>,
     ) -> Result<Self, BridgeError> {
+        let labeller = &labeller.ensemble;
         let rows: Vec<usize> = (0..unpaired.rows() * LABELS).map(|i| i / LABELS).collect();
         let mut sources = Vec::new();
         for rows in rows.chunks(ROWS_AT_ONCE) {
             stage.advance(0)?;
-            let mut targets = Vec::new();
-            unpaired.draw(rows, stream, &mut targets);
-            let targets = labeller.source.features(targets);
-            let targets = Latents::clamped(targets, labeller.source.feature_width())?;
-            let labels = labeller.draw_inside(&targets, stream)?;
-            sources.extend(pairs.frame.features(labels));
+            let targets = labeller.source.features(unpaired.draw(rows, stream));
+            let labels = labeller.draw(&clamped(targets)?, stream)?;
+            sources.push(pairs.frame.features(labels));
         }
         Ok(Self {
-            width: pairs.frame.feature_width(),
             pairs,
             unpaired,
-            sources,
+            sources: stacked(&sources),
         })
     }
 }
@@ -63,24 +60,20 @@ impl Pairs for LabelledPairs<'_> {
         self.unpaired.rows()
     }
 
-    fn draw(
-        &self,
-        rows: &[usize],
-        stream: &mut RandomStream,
-        source: &mut Vec<f32>,
-        target: &mut Vec<f32>,
-    ) {
+    fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch {
         let paired: Vec<usize> = (0..rows.len() / ONE_PAIR_IN)
             .map(|_| stream.below(self.pairs.count()))
             .collect();
-        self.pairs.draw(&paired, stream, source, target);
+        let of_pairs = self.pairs.draw(&paired, stream);
         let labelled = &rows[paired.len()..];
-        let mut targets = Vec::new();
-        self.unpaired.draw(labelled, stream, &mut targets);
-        target.extend(targets);
-        for row in labelled {
-            let label = row * LABELS + stream.below(LABELS);
-            source.extend(&self.sources[label * self.width..][..self.width]);
+        let targets = self.unpaired.draw(labelled, stream);
+        let labels = labelled
+            .iter()
+            .map(|row| row * LABELS + stream.below(LABELS));
+        let sources = self.sources.select(Axis(0), &labels.collect::<Vec<_>>());
+        PairBatch {
+            source: stacked([&of_pairs.source, &sources]),
+            target: stacked([&of_pairs.target, &targets]),
         }
     }
 }

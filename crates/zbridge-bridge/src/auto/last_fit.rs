@@ -94,7 +94,7 @@ impl LastFits<'_> {
         let members = self.prepared.effort.members(family.into());
         self.ensemble(search, members, steps, |fit, _| {
             let fitted = fit.on_pairs(rung.candidate)?;
-            Ok(fitted.sharpened(rung.inverse_temperature))
+            Ok(fitted.with_inverse_temperature(rung.inverse_temperature))
         })
     }
 
@@ -109,7 +109,7 @@ impl LastFits<'_> {
         let members = effort.members(Family::TiedMixture);
         self.ensemble(search, members, refinement.optimiser.steps, |fit, _| {
             let fitted = fit.refined(unpaired, &refinement)?;
-            Ok(fitted.sharpened(inverse_temperature))
+            Ok(fitted.with_inverse_temperature(inverse_temperature))
         })
     }
 
@@ -138,7 +138,7 @@ impl LastFits<'_> {
             fit.on_labelled(candidate, labelling.unpaired, labeller)
         })?;
         if labelling.agreed {
-            fitted.conditional.critic = Agreement::of(labeller).map(Arc::new);
+            fitted.conditional.agreement = Agreement::of(&labeller.ensemble).map(Arc::new);
         }
         Ok(fitted)
     }
@@ -173,7 +173,7 @@ impl LastFits<'_> {
         let curve = fitted.first().map(|first| first.curve.clone());
         let densities = fitted
             .into_iter()
-            .flat_map(|fitted| fitted.conditional.members);
+            .flat_map(|fitted| fitted.conditional.ensemble.members);
         Ok(FittedDirection {
             conditional: prepared.conditional(direction, densities.collect()),
             curve: curve.unwrap_or_default(),

@@ -1,6 +1,8 @@
+use crate::BridgeError;
 use crate::fit_data::SideData;
 use crate::frame::{Frame, FramedPosterior};
-use zbridge_core::{Latents, Posterior, RandomStream, ShapeError};
+use crate::rows::clamped;
+use zbridge_core::{Latents, Posterior, RandomStream, ShapeError, Stage};
 
 /// One latent space: its frame, and its posteriors in the coordinates of the frame.
 #[derive(Debug)]
@@ -13,19 +15,28 @@ pub(super) struct LatentSpace {
 }
 
 impl LatentSpace {
-    pub(super) fn new(side: &SideData<'_>, pca: Option<usize>) -> Self {
-        let frame = side.frame(pca);
+    /// Returns the space of one side, with as many principal components as `pca` says.
+    ///
+    /// # Errors
+    /// [`BridgeError::Interrupted`].
+    pub(super) fn new(
+        side: &SideData<'_>,
+        pca: Option<usize>,
+        stage: &Stage<'_>,
+    ) -> Result<Self, BridgeError> {
+        let frame = side.frame(pca, stage)?;
         let inside = |posterior: &Posterior, views: Option<&Posterior>| {
             let views = views.map(|views| frame.inside(views));
             frame.inside(posterior).with_views(views)
         };
-        Self {
+        let unpaired = side
+            .unpaired
+            .map(|unpaired| inside(unpaired, side.views.unpaired));
+        Ok(Self {
             pairs: inside(side.pairs, side.views.pairs),
-            unpaired: side
-                .unpaired
-                .map(|unpaired| inside(unpaired, side.views.unpaired)),
+            unpaired,
             frame,
-        }
+        })
     }
 
     /// Returns whether only a few different posteriors occur.
@@ -42,9 +53,7 @@ impl LatentSpace {
         rows: &[usize],
         stream: &mut RandomStream,
     ) -> Result<Latents, ShapeError> {
-        let mut points = Vec::new();
-        self.pairs.draw(rows, stream, &mut points);
-        Latents::clamped(points, self.frame.active())
+        clamped(self.pairs.draw(rows, stream))
     }
 
     /// Returns the features of one draw of each of these pairs' posteriors, `[rows, features]`.
@@ -56,8 +65,6 @@ impl LatentSpace {
         rows: &[usize],
         stream: &mut RandomStream,
     ) -> Result<Latents, ShapeError> {
-        let mut points = Vec::new();
-        self.pairs.draw(rows, stream, &mut points);
-        Latents::clamped(self.frame.features(points), self.frame.feature_width())
+        clamped(self.frame.features(self.pairs.draw(rows, stream)))
     }
 }

@@ -54,9 +54,9 @@ impl<'e> Prepared<'e> {
         let stage = Stage::new(observer, "preparing latents", 2);
         let [x_data, y_data] = data.sides();
         let [x_pca, y_pca] = pca;
-        let x = LatentSpace::new(&x_data, x_pca);
+        let x = LatentSpace::new(&x_data, x_pca, &stage)?;
         stage.advance(1)?;
-        let y = LatentSpace::new(&y_data, y_pca);
+        let y = LatentSpace::new(&y_data, y_pca, &stage)?;
         stage.advance(1)?;
         let streams = Streams::new(seed);
         let splits = splits(data.x.rows(), &mut streams.shared(Purpose::Splits));

@@ -201,7 +201,7 @@ impl<'p> TrialPlan<'p> {
         let fitted = DirectionFit { streams, ..fit }.on_pairs(self.best_rung.candidate)?;
         Ok(fitted
             .conditional
-            .sharpened(self.best_rung.inverse_temperature))
+            .with_inverse_temperature(self.best_rung.inverse_temperature))
     }
 
     fn compare_refined(
@@ -212,7 +212,7 @@ impl<'p> TrialPlan<'p> {
     ) -> Result<RefinedOutcome, BridgeError> {
         let held_out = self.held_out(self.inference.direction, split);
         let brier_sum = |&inverse_temperature: &f32| {
-            held_out.brier_sum(&mixture.sharpened(inverse_temperature))
+            held_out.brier_sum(&mixture.with_inverse_temperature(inverse_temperature))
         };
         let calibrations = calibrations(self.prepared.pair_count());
         Ok(RefinedOutcome {
@@ -231,7 +231,7 @@ impl<'p> TrialPlan<'p> {
         stage: &Stage<'_>,
     ) -> Result<Vec<LabelledOutcome>, BridgeError> {
         let generative = self.inference.direction.reverse();
-        let agreement = Agreement::of(labeller).map(Arc::new);
+        let agreement = Agreement::of(&labeller.ensemble).map(Arc::new);
         let held_out = self.held_out(generative, split);
         let mut outcomes = Vec::new();
         for (index, &candidate) in self.candidates.iter().enumerate() {
@@ -249,7 +249,7 @@ impl<'p> TrialPlan<'p> {
             let fitted = fit.on_labelled(candidate, self.inference.unpaired, labeller)?;
             let mut conditional = fitted.conditional;
             let nats = held_out.log_densities(&conditional, stage)?;
-            conditional.critic.clone_from(&agreement);
+            conditional.agreement.clone_from(&agreement);
             let agreed_nats = match &agreement {
                 Some(_) => Some(held_out.log_densities(&conditional, stage)?),
                 None => None,

@@ -1,70 +1,68 @@
+use crate::rows::flat;
+use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
-use zbridge_core::{DiagonalGaussian, LN_TWO_PI};
+use zbridge_core::{DiagonalGaussian, LN_TWO_PI, softmax_in_place};
 
 /// Gaussians with diagonal covariance, ready to be evaluated at many points.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Components {
     gaussians: DiagonalGaussian,
-    /// 1/deviation, `[count, dim]`.
-    precisions_root: Vec<f32>,
-    /// −½ Σ (log 2π + log variance), `[count]`.
+    /// 1 / deviation, `[K, dim]`.
+    inverse_deviations: Array2<f32>,
+    /// −½ Σ (log 2π + log variance), `[K]`.
     log_normalisers: Vec<f64>,
 }
 
 /// Log-variances further from 0 than this count as this: beyond it, squares overflow in f32.
-const MOST_LOG_VARIANCE: f32 = 60.0;
+const MAX_LOG_VARIANCE: f32 = 60.0;
 
 impl Components {
-    /// The rows of these Gaussians.
+    /// Returns the rows of these Gaussians as components.
     pub(crate) fn new(gaussians: DiagonalGaussian) -> Self {
-        let log_vars = gaussians
-            .log_var()
-            .values()
-            .iter()
-            .map(|v| v.clamp(-MOST_LOG_VARIANCE, MOST_LOG_VARIANCE));
-        let log_vars: Vec<f32> = log_vars.collect();
-        let normaliser = |row: &[f32]| row.iter().map(|&v| -0.5 * (LN_TWO_PI + f64::from(v))).sum();
+        let log_vars = gaussians.log_var().view();
+        let log_vars = log_vars.mapv(|v| v.clamp(-MAX_LOG_VARIANCE, MAX_LOG_VARIANCE));
+        let log_normaliser = |v: &f32| -0.5 * (LN_TWO_PI + f64::from(*v));
+        let rows = log_vars.rows().into_iter();
         Self {
-            precisions_root: log_vars.iter().map(|v| (-0.5 * v).exp()).collect(),
-            log_normalisers: log_vars
-                .chunks_exact(gaussians.dim())
-                .map(normaliser)
+            inverse_deviations: log_vars.mapv(|v| (-0.5 * v).exp()),
+            log_normalisers: rows
+                .map(|row| row.iter().map(log_normaliser).sum())
                 .collect(),
             gaussians,
         }
     }
 
-    /// The Gaussians as they were given.
+    /// Returns the Gaussians as they were given.
     pub(crate) fn gaussians(&self) -> &DiagonalGaussian {
         &self.gaussians
     }
 
-    /// How many.
+    /// Returns the number of components, K.
     pub(crate) fn count(&self) -> usize {
         self.gaussians.rows()
     }
 
-    /// Dimensions of each.
+    /// Returns the number of dimensions of each.
     pub(crate) fn dim(&self) -> usize {
         self.gaussians.dim()
     }
 
-    /// Component `k` with its numbers side by side.
+    /// Returns 1 / deviation of all components, `[K, dim]`.
+    pub(crate) fn inverse_deviations(&self) -> ArrayView2<'_, f32> {
+        self.inverse_deviations.view()
+    }
+
+    /// Returns component `k`.
     pub(crate) fn component(&self, k: usize) -> Component<'_> {
         let dim = self.dim();
         Component {
             mean: self.gaussians.mean().row_values(k),
-            precision_root: &self.precisions_root[k * dim..][..dim],
+            inverse_deviation: &flat(self.inverse_deviations.view())[k * dim..][..dim],
             log_normaliser: self.log_normalisers[k],
         }
     }
 
-    /// Means and 1/deviations of all, each `[count, dim]`.
-    pub(crate) fn means_and_roots(&self) -> [&[f32]; 2] {
-        [self.gaussians.mean().values(), &self.precisions_root]
-    }
-
-    /// log N_k(point) for every component in `log_densities` `[count]`, in f32.
+    /// Writes log N_k(point), in f32, for every component into `log_densities` `[K]`.
     pub(crate) fn log_densities(&self, point: &[f32], log_densities: &mut [f32]) {
         for (k, log_density) in log_densities.iter_mut().enumerate() {
             *log_density = self.component(k).log_density_in_f32(point);
@@ -72,139 +70,105 @@ impl Components {
     }
 }
 
-/// One of the components.
+/// One component of a mixture.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Component<'c> {
+    /// `[dim]`.
     pub(crate) mean: &'c [f32],
-    /// 1/deviation.
-    pub(crate) precision_root: &'c [f32],
+    /// 1 / deviation, `[dim]`.
+    pub(crate) inverse_deviation: &'c [f32],
+    /// The log density at the mean, in nats.
     pub(crate) log_normaliser: f64,
 }
 
 impl Component<'_> {
-    /// log N(point) in f32, for training, and finite everywhere.
+    /// Returns log N(point) in f32, for training; finite everywhere.
     pub(crate) fn log_density_in_f32(&self, point: &[f32]) -> f32 {
-        const LANES: usize = 8;
-        let square = |point: f32, mean: f32, root: f32| {
-            let standard = (point - mean) * root;
-            standard * standard
-        };
-        let (points, point_rest) = point.as_chunks::<LANES>();
-        let (means, mean_rest) = self.mean.as_chunks::<LANES>();
-        let (roots, root_rest) = self.precision_root.as_chunks::<LANES>();
-        let mut lanes = [0.0f32; LANES];
-        for ((point, mean), root) in points.iter().zip(means).zip(roots) {
-            for lane in 0..LANES {
-                lanes[lane] += square(point[lane], mean[lane], root[lane]);
-            }
-        }
-        let rest = point_rest.iter().zip(mean_rest).zip(root_rest);
-        let rest: f32 = rest
-            .map(|((&point, &mean), &root)| square(point, mean, root))
-            .sum();
-        self.log_normaliser as f32 - 0.5 * (lanes.iter().sum::<f32>() + rest).min(f32::MAX)
+        let distance = squared_distance(point, self.mean, self.inverse_deviation);
+        self.log_normaliser as f32 - 0.5 * distance.min(f32::MAX)
     }
 
-    /// A draw in place of standard normal noise.
-    pub(crate) fn draw(&self, noise: &mut [f32]) {
-        for (value, (mean, root)) in noise
-            .iter_mut()
-            .zip(self.mean.iter().zip(self.precision_root))
-        {
-            *value = mean + *value / root;
-        }
-    }
-
-    /// log N(point), in f64.
+    /// Returns log N(point) in f64.
     pub(crate) fn log_density(&self, point: &[f32]) -> f64 {
-        let parameters = self.mean.iter().zip(self.precision_root);
-        let squares = point
-            .iter()
-            .zip(parameters)
-            .map(|(&point, (&mean, &root))| {
-                let standard = (f64::from(point) - f64::from(mean)) * f64::from(root);
-                standard * standard
-            });
-        self.log_normaliser - 0.5 * squares.sum::<f64>()
+        let mut distance = 0.0;
+        for ((&point, &mean), &inverse_deviation) in
+            point.iter().zip(self.mean).zip(self.inverse_deviation)
+        {
+            let standard = (f64::from(point) - f64::from(mean)) * f64::from(inverse_deviation);
+            distance += standard * standard;
+        }
+        self.log_normaliser - 0.5 * distance
+    }
+
+    /// Replaces standard normal noise by a draw.
+    pub(crate) fn draw(&self, noise: &mut [f32]) {
+        for ((value, mean), inverse_deviation) in
+            noise.iter_mut().zip(self.mean).zip(self.inverse_deviation)
+        {
+            *value = mean + *value / inverse_deviation;
+        }
     }
 }
 
-/// N_k(t) / Σ_j N_j(t) of points t under equally weighted components, `[rows, count]`; each row
-/// sums to one, however far from all components its point is.
-///
-/// # Shapes
-/// `points` `[rows, dim]`, row-major.
-pub(crate) fn responsibilities(components: &DiagonalGaussian, points: &[f32]) -> Vec<f32> {
+/// Returns Σ ((point − mean) · inverse deviation)².
+fn squared_distance(point: &[f32], mean: &[f32], inverse_deviation: &[f32]) -> f32 {
+    // Eight sums side by side: the compiler makes one vector of them, and their order is fixed.
+    const LANES: usize = 8;
+    let square = |point: f32, mean: f32, inverse_deviation: f32| {
+        let standard = (point - mean) * inverse_deviation;
+        standard * standard
+    };
+    let (points, last_points) = point.as_chunks::<LANES>();
+    let (means, last_means) = mean.as_chunks::<LANES>();
+    let (inverses, last_inverses) = inverse_deviation.as_chunks::<LANES>();
+    let mut lanes = [0.0f32; LANES];
+    for ((point, mean), inverse) in points.iter().zip(means).zip(inverses) {
+        for lane in 0..LANES {
+            lanes[lane] += square(point[lane], mean[lane], inverse[lane]);
+        }
+    }
+    let mut last = 0.0;
+    for ((&point, &mean), &inverse) in last_points.iter().zip(last_means).zip(last_inverses) {
+        last += square(point, mean, inverse);
+    }
+    lanes.iter().sum::<f32>() + last
+}
+
+/// Returns N_k(t) / Σ_j N_j(t) of points t `[rows, dim]` under equally weighted components,
+/// `[rows, K]`. Each row sums to one, however far from all components its point is.
+pub(crate) fn responsibilities(
+    components: &DiagonalGaussian,
+    points: ArrayView2<'_, f32>,
+) -> Array2<f32> {
     const ROWS_AT_ONCE: usize = 256;
     let components = Components::new(components.clone());
-    let (count, dim) = (components.count(), components.dim());
-    let mut shares = vec![0.0; points.len() / dim * count];
-    if count > 0 {
-        let blocks = shares
-            .par_chunks_mut(ROWS_AT_ONCE * count)
-            .zip(points.par_chunks(ROWS_AT_ONCE * dim));
-        blocks.for_each(|(shares, points)| {
-            for (shares, point) in shares.chunks_exact_mut(count).zip(points.chunks_exact(dim)) {
-                components.log_densities(point, shares);
-                normalise(shares);
-            }
-        });
-    }
-    shares
-}
-
-/// `e^v / Σ e^v` in place of `values` v; gives log Σ e^v.
-pub(crate) fn normalise(values: &mut [f32]) -> f32 {
-    let highest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    values
-        .iter_mut()
-        .for_each(|value| *value = (*value - highest).exp());
-    let total: f32 = values.iter().sum();
-    values.iter_mut().for_each(|value| *value /= total);
-    highest + total.ln()
-}
-
-/// The place below which weights that sum to 1 add up to `uniform`, a number in [0, 1).
-pub(crate) fn chosen(weights: &[f32], uniform: f32) -> usize {
-    let mut below = 0.0;
-    let found = weights.iter().position(|weight| {
-        below += weight;
-        uniform < below
+    let mut shares = Array2::zeros((points.nrows(), components.count()));
+    let blocks = shares.axis_chunks_iter_mut(Axis(0), ROWS_AT_ONCE);
+    let blocks: Vec<_> = blocks
+        .zip(points.axis_chunks_iter(Axis(0), ROWS_AT_ONCE))
+        .collect();
+    blocks.into_par_iter().for_each(|(mut shares, points)| {
+        for (mut shares, point) in shares.rows_mut().into_iter().zip(points.rows()) {
+            let shares = shares.as_slice_mut().expect("rows of a row-major array");
+            components.log_densities(point.to_slice().expect("row-major points"), shares);
+            softmax_in_place(shares);
+        }
     });
-    // The weights may add up to a little less than 1.
-    found.unwrap_or_else(|| {
-        weights
-            .iter()
-            .rposition(|&weight| weight > 0.0)
-            .unwrap_or(0)
-    })
-}
-
-/// log Σ e^v in f64.
-pub(crate) fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let highest = values.clone().fold(f64::NEG_INFINITY, f64::max);
-    highest
-        + values
-            .map(|value| (value - highest).exp())
-            .sum::<f64>()
-            .ln()
+    shares
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::standard_normal;
+    use ndarray::array;
     use zbridge_core::{LatentDistribution, Latents, RandomStream};
 
     fn components() -> DiagonalGaussian {
-        let (mut means, mut log_vars) = (vec![0.0; 3 * 11], vec![0.0; 3 * 11]);
         let mut stream = RandomStream::named(41, "components");
-        stream.fill_standard_normal(&mut means);
-        stream.fill_standard_normal(&mut log_vars);
-        DiagonalGaussian::new(
-            Latents::from_vec(means, 11).unwrap(),
-            Latents::from_vec(log_vars, 11).unwrap(),
-        )
-        .unwrap()
+        let [means, log_vars] =
+            [(); 2].map(|()| Latents::new(standard_normal((3, 11), &mut stream)).unwrap());
+        DiagonalGaussian::new(means, log_vars).unwrap()
     }
 
     #[test]
@@ -226,8 +190,8 @@ mod tests {
     fn responsibilities_are_shares_of_the_density() {
         let gaussians = components();
         let points = gaussians.sample_each(200, &mut RandomStream::named(42, "points"));
-        let shares = responsibilities(&gaussians, points.values());
-        for (shares, point) in shares.chunks_exact(3).zip(0..) {
+        let shares = responsibilities(&gaussians, points.view());
+        for (shares, point) in shares.rows().into_iter().zip(0..) {
             let point = points.select(&[point, point, point]);
             let densities: Vec<f64> = gaussians
                 .log_prob(&point)
@@ -247,9 +211,10 @@ mod tests {
             Latents::from_vec(vec![0.0, 1.0, 5.0], 1).unwrap(),
             Latents::from_vec(vec![f32::MIN, 0.0, f32::MAX], 1).unwrap(),
         );
-        let shares = responsibilities(&gaussians.unwrap(), &[f32::MAX, f32::MIN, 1e6, 0.0]);
-        for row in shares.chunks_exact(3) {
-            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{row:?}");
+        let points = array![[f32::MAX], [f32::MIN], [1e6], [0.0]];
+        let shares = responsibilities(&gaussians.unwrap(), points.view());
+        for row in shares.rows() {
+            assert!((row.sum() - 1.0).abs() < 1e-6, "{row:?}");
         }
     }
 }

@@ -1,26 +1,34 @@
 use super::mlp;
+use super::stored::{put_json, stored};
 use crate::BridgeError;
-use std::iter;
+use crate::rows::{flat, rows_of};
+use ndarray::ArrayView2;
+use std::borrow::Cow;
 use std::path::Path;
 use zbridge_core::{RandomStream, ShapeError};
-use zbridge_nn::{Gradients, InputGradient, Layer, Mode, Network, NnError, Tape, WeightsFile};
+use zbridge_nn::{Gradients, InputGradient, Layer, Mode, Network, Tape, WeightsFile};
 
-/// The network that turns a source into the parameters of a distribution over the target, with what
-/// it has learned.
+/// The network that turns a source into the parameters of a distribution over the target, with its
+/// own parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conditioner {
     network: Network,
     parameters: Vec<f32>,
 }
 
+/// A value is at most this far from 0 where a network sees it: sums of products stay finite however
+/// far off a point is.
+pub(crate) const MAX_INPUT: f32 = 1e6;
+/// An output is at most this far from 0, so that squares of squares of it are numbers in f64.
+const MAX_OUTPUT: f32 = 1e30;
+
 impl Conditioner {
-    /// Linear → Silu → Dropout for each hidden layer, then Linear, with the random weights that all
-    /// our networks begin with ([`mlp::initial_parameters`]): every source begins with nearly the
-    /// same distribution, the one that outputs of 0 stand for.
+    /// Returns the network of [`mlp::network`] with random parameters. Every source begins with
+    /// nearly the same distribution, the one that outputs of 0 stand for.
     ///
     /// # Errors
-    /// [`BridgeError::Shape`] when a layer has no units, [`BridgeError::Setting`] when `dropout` is
-    /// not in [0, 1).
+    /// [`BridgeError::Shape`] if a layer has no units, [`BridgeError::Setting`] if `dropout` is not
+    /// in [0, 1).
     pub(crate) fn initial(
         inputs: usize,
         hidden: &[usize],
@@ -28,45 +36,47 @@ impl Conditioner {
         dropout: f32,
         stream: &mut RandomStream,
     ) -> Result<Self, BridgeError> {
-        if !is_rate(dropout) {
+        if !mlp::is_rate(dropout) {
             return Err(BridgeError::Setting {
                 setting: "dropout",
                 value: dropout.to_string(),
                 expected: "a probability of at least 0 and less than 1 is",
             });
         }
-        let network = with_dropout(&mlp::network(inputs, hidden, outputs)?, dropout)?;
+        let network = mlp::network(inputs, hidden, outputs, dropout)?;
+        let parameters = mlp::initial_parameters(&network, stream);
         Ok(Self {
-            parameters: mlp::initial_parameters(&network, stream),
             network,
+            parameters,
         })
     }
 
-    /// The network that gives `outputs` whatever it is told.
+    /// Returns the network that gives `outputs` for every source.
     ///
     /// # Errors
-    /// [`BridgeError::Shape`] when there are no inputs or outputs.
+    /// [`BridgeError::Shape`] if there are no inputs or outputs.
     pub(crate) fn constant(inputs: usize, outputs: &[f32]) -> Result<Self, BridgeError> {
-        let network = mlp::network(inputs, &[], outputs.len())?;
+        let network = mlp::network(inputs, &[], outputs.len(), 0.0)?;
+        let parameters = vec![0.0; network.parameter_count()];
         let mut conditioner = Self {
-            parameters: vec![0.0; network.parameter_count()],
             network,
+            parameters,
         };
-        conditioner.last_layer_mut().1.copy_from_slice(outputs);
+        conditioner.last_layer_mut().biases.copy_from_slice(outputs);
         Ok(conditioner)
     }
 
-    /// The network and what it has learned.
+    /// Returns the network and its parameters.
     pub(crate) fn into_parts(self) -> (Network, Vec<f32>) {
         (self.network, self.parameters)
     }
 
-    /// Width of a source.
+    /// Returns the number of columns of a source.
     pub(crate) fn inputs(&self) -> usize {
         self.network.inputs()
     }
 
-    /// Width of the parameters it gives.
+    /// Returns the number of outputs for each source.
     pub(crate) fn outputs(&self) -> usize {
         self.network.outputs()
     }
@@ -79,145 +89,132 @@ impl Conditioner {
         &mut self.parameters
     }
 
-    /// (weights, biases) of the last layer.
-    pub(crate) fn last_layer_mut(&mut self) -> (&mut [f32], &mut [f32]) {
-        let start = match self.network.tensors() {
-            [.., weight, _] => weight.range.start,
-            _ => 0,
-        };
-        let biases = self.parameters.len().saturating_sub(self.network.outputs());
-        self.parameters[start..].split_at_mut(biases - start)
+    /// Returns the parameters of the last layer.
+    pub(crate) fn last_layer_mut(&mut self) -> LastLayer<'_> {
+        let biases = self.network.outputs();
+        let weights = self.last_inputs() * biases;
+        let start = self.parameters.len() - weights - biases;
+        let (weights, biases) = self.parameters[start..].split_at_mut(weights);
+        LastLayer { weights, biases }
     }
 
-    /// The same network with these of its outputs only.
+    /// Returns the number of inputs of the last layer.
+    fn last_inputs(&self) -> usize {
+        self.network.width_before(self.network.layers().len() - 1)
+    }
+
+    /// Returns the network with these of its outputs only.
     ///
     /// # Errors
-    /// [`BridgeError::Shape`] when there are none.
+    /// [`BridgeError::Shape`] if there are none.
     pub(crate) fn keeping(mut self, outputs: &[usize]) -> Result<Self, BridgeError> {
         if outputs.is_empty() {
-            return Err(ShapeError::Empty {
-                what: "the outputs of a network",
-            }
-            .into());
+            let what = "the outputs of a network";
+            return Err(ShapeError::Empty { what }.into());
         }
-        let mut layers = self.network.layers().to_vec();
-        let Some(Layer::Linear {
-            inputs,
-            outputs: width,
-        }) = layers.last_mut()
-        else {
-            return Ok(self);
-        };
-        *width = outputs.len();
-        let inputs = *inputs;
-        let (weights, biases) = self.last_layer_mut();
-        let kept_weights = outputs
-            .iter()
-            .flat_map(|&output| &weights[output * inputs..(output + 1) * inputs]);
-        let kept: Vec<f32> = kept_weights
-            .chain(outputs.iter().map(|&output| &biases[output]))
-            .copied()
-            .collect();
-        let last = (inputs + 1) * self.network.outputs();
-        self.parameters.truncate(self.parameters.len() - last);
+        let inputs = self.last_inputs();
+        let LastLayer { weights, biases } = self.last_layer_mut();
+        let weights = rows_of(weights, inputs);
+        let mut kept = Vec::with_capacity((inputs + 1) * outputs.len());
+        for &output in outputs {
+            kept.extend(weights.row(output));
+        }
+        kept.extend(outputs.iter().map(|&output| biases[output]));
+
+        let last_parameters = (inputs + 1) * self.network.outputs();
+        self.parameters
+            .truncate(self.parameters.len() - last_parameters);
         self.parameters.extend(kept);
+        let mut layers = self.network.layers().to_vec();
+        layers.pop();
+        layers.push(Layer::Linear {
+            inputs,
+            outputs: outputs.len(),
+        });
         Ok(Self {
             network: Network::new(layers)?,
             parameters: self.parameters,
         })
     }
 
-    /// The outputs `[rows, outputs]` for sources `[rows, inputs]`, every one finite however far off
-    /// a source is.
-    pub(crate) fn infer<'t>(&self, sources: &[f32], tape: &'t mut Tape) -> &'t [f32] {
+    /// Returns the outputs `[rows, outputs]` for sources `[rows, inputs]`. They are finite however
+    /// far off a source is, unless the parameters overflow.
+    pub(crate) fn infer<'t>(
+        &self,
+        sources: ArrayView2<'_, f32>,
+        tape: &'t mut Tape,
+    ) -> ArrayView2<'t, f32> {
+        let sources = within_reach(flat(sources));
         let outputs = self
             .network
-            .forward(&self.parameters, sources, Mode::Inference, tape);
+            .forward(&self.parameters, &sources, Mode::Inference, tape);
         for output in outputs.iter_mut() {
-            *output = if output.is_nan() {
-                0.0
-            } else {
-                output.clamp(-LARGEST_OUTPUT, LARGEST_OUTPUT)
-            };
+            // NaN stays NaN: the density that comes of it is an error.
+            *output = output.clamp(-MAX_OUTPUT, MAX_OUTPUT);
         }
-        outputs
+        rows_of(outputs, self.outputs())
     }
 
-    /// The outputs in training, `[rows, outputs]`; what dropout sets to zero is drawn from
-    /// `stream`.
+    /// Returns the outputs in training, `[rows, outputs]`; dropout is drawn from `stream`.
     pub(crate) fn forward<'t>(
         &self,
-        sources: &[f32],
+        sources: ArrayView2<'_, f32>,
         stream: &mut RandomStream,
         tape: &'t mut Tape,
-    ) -> &'t [f32] {
-        if self
-            .network
-            .layers()
-            .iter()
-            .any(|layer| matches!(layer, Layer::Dropout { .. }))
-        {
+    ) -> ArrayView2<'t, f32> {
+        let is_dropout = |layer: &Layer| matches!(layer, Layer::Dropout { .. });
+        if self.network.layers().iter().any(is_dropout) {
             let next = stream.bits();
             tape.draw_dropout_from(stream.child(next));
         }
-        self.network
-            .forward(&self.parameters, sources, Mode::Training, tape)
+        let outputs = self
+            .network
+            .forward(&self.parameters, flat(sources), Mode::Training, tape);
+        rows_of(outputs, self.outputs())
     }
 
-    /// Adds d objective / d parameters to `gradients`, for the gradient at the outputs of the last
-    /// pass on this tape.
-    pub(crate) fn backward(&self, output_gradient: &[f32], gradients: &mut [f32], tape: &mut Tape) {
+    /// Adds d objective / d parameters to `gradients`, for d objective / d outputs
+    /// `[rows, outputs]` of the last pass on this tape.
+    pub(crate) fn backward(
+        &self,
+        output_gradient: ArrayView2<'_, f32>,
+        gradients: &mut [f32],
+        tape: &mut Tape,
+    ) {
         self.network.backward(
             &self.parameters,
-            output_gradient,
+            flat(output_gradient),
             Gradients::Add(gradients),
             InputGradient::Unused,
             tape,
         );
     }
 
-    pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
-        let layers = serde_json::to_string(&self.network).unwrap_or_default();
-        file.metadata.insert(format!("{prefix}.network"), layers);
+    pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) -> Result<(), BridgeError> {
+        put_json(file, format!("{prefix}.network"), &self.network)?;
         file.put_network(prefix, &self.network, &self.parameters);
+        Ok(())
     }
 
-    /// The network stored under `prefix`. Its layers are believed only once tensors of their shapes
-    /// have been found: a file cannot make us reserve memory for more numbers than it holds.
+    /// Returns the network stored under `prefix`.
     ///
     /// # Errors
-    /// [`NnError::Weights`] when layers are of another kind, have no units, or do not fit each
-    /// other or the tensors.
+    /// [`NnError::Weights`](zbridge_nn::NnError::Weights) if its layers are of another kind, have no
+    /// units, or do not fit each other or the tensors.
     pub(crate) fn from_file(
         file: &WeightsFile,
         prefix: &str,
         path: &Path,
     ) -> Result<Self, BridgeError> {
-        let layers: Vec<Layer> = file.parsed_metadata(&format!("{prefix}.network"), path)?;
-        for (index, layer) in layers.iter().enumerate() {
-            let fault = |reason: &str| NnError::Weights {
-                path: path.to_owned(),
-                reason: format!("layer {index} of `{prefix}` {reason}; get the file anew"),
-            };
-            match *layer {
-                Layer::Linear { inputs: 0, .. } | Layer::Linear { outputs: 0, .. } => {
-                    Err(fault("has no units"))?
-                }
-                Layer::Linear { inputs, outputs } => {
-                    stored(
-                        file,
-                        &format!("{prefix}.{index}.weight"),
-                        &[outputs, inputs],
-                        path,
-                    )?;
-                    stored(file, &format!("{prefix}.{index}.bias"), &[outputs], path)?;
-                }
-                Layer::Silu => {}
-                Layer::Dropout { rate } if is_rate(rate) => {}
-                _ => Err(fault("is of a kind that this density does not have"))?,
-            }
+        let network = mlp::from_file(file, prefix, path)?;
+        for tensor in network.tensors() {
+            stored(
+                file,
+                &format!("{prefix}.{}", tensor.name),
+                &tensor.shape,
+                path,
+            )?;
         }
-        let network = Network::new(layers)?;
         let parameters = file.network_parameters(prefix, &network, path)?;
         Ok(Self {
             network,
@@ -226,53 +223,29 @@ impl Conditioner {
     }
 }
 
-/// Outputs are kept within this, so that squares of squares of them are numbers in f64.
-const LARGEST_OUTPUT: f32 = 1e30;
+/// The parameters of the last layer of a [`Conditioner`].
+pub(crate) struct LastLayer<'c> {
+    /// `[outputs, inputs]`, row-major.
+    pub(crate) weights: &'c mut [f32],
+    /// `[outputs]`.
+    pub(crate) biases: &'c mut [f32],
+}
 
-/// Tensor `name` of exactly this shape, with as many finite values as the shape says.
-///
-/// # Errors
-/// [`NnError::Weights`] otherwise.
-pub(crate) fn stored<'f>(
-    file: &'f WeightsFile,
-    name: &str,
-    shape: &[usize],
-    path: &Path,
-) -> Result<&'f [f32], BridgeError> {
-    let values = file.tensor(name, shape, path)?;
-    let count = shape
+/// Returns the values clamped to ±[`MAX_INPUT`]; without a copy, if they are so already.
+pub(crate) fn within_reach(values: &[f32]) -> Cow<'_, [f32]> {
+    if values.iter().all(|value| value.abs() <= MAX_INPUT) {
+        return Cow::Borrowed(values);
+    }
+    values
         .iter()
-        .try_fold(1usize, |count, &side| count.checked_mul(side));
-    if count == Some(values.len()) {
-        return Ok(values);
-    }
-    let reason = format!(
-        "tensor `{name}` holds {} values for the shape {shape:?}",
-        values.len()
-    );
-    Err(NnError::Weights {
-        path: path.to_owned(),
-        reason,
-    }
-    .into())
-}
-
-fn is_rate(dropout: f32) -> bool {
-    (0.0..1.0).contains(&dropout)
-}
-
-/// The same with dropout behind every activation; the same without, where the rate is 0.
-fn with_dropout(network: &Network, rate: f32) -> Result<Network, BridgeError> {
-    let layers = network.layers().iter().flat_map(|&layer| {
-        let follows = rate > 0.0 && layer == Layer::Silu;
-        iter::once(layer).chain(follows.then_some(Layer::Dropout { rate }))
-    });
-    Ok(Network::new(layers.collect())?)
+        .map(|value| value.clamp(-MAX_INPUT, MAX_INPUT))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
     use zbridge_nn::StoredTensor;
 
     fn conditioner() -> Conditioner {
@@ -281,7 +254,7 @@ mod tests {
 
     fn read(tamper: impl Fn(&mut WeightsFile)) -> Result<Conditioner, BridgeError> {
         let mut file = WeightsFile::default();
-        conditioner().put_into(&mut file, "q");
+        conditioner().put_into(&mut file, "q").unwrap();
         tamper(&mut file);
         Conditioner::from_file(&file, "q", Path::new("bridge"))
     }
@@ -327,12 +300,8 @@ mod tests {
         let lying = read(|file| {
             file.tensors.insert("q.0.weight".into(), short.clone());
         });
-        assert!(
-            lying
-                .unwrap_err()
-                .to_string()
-                .contains("`q.0.weight` holds 5 values")
-        );
+        let message = lying.unwrap_err().to_string();
+        assert!(message.contains("`q.0.weight` holds 5 values"), "{message}");
     }
 
     #[test]
@@ -340,41 +309,39 @@ mod tests {
         let mut stream = RandomStream::named(1, "refused");
         assert!(Conditioner::initial(0, &[4], 2, 0.0, &mut stream).is_err());
         assert!(Conditioner::initial(3, &[0], 2, 0.0, &mut stream).is_err());
-        assert!(matches!(
-            Conditioner::initial(3, &[4], 2, 1.0, &mut stream),
-            Err(BridgeError::Setting { .. })
-        ));
+        let certain = Conditioner::initial(3, &[4], 2, 1.0, &mut stream);
+        assert!(matches!(certain, Err(BridgeError::Setting { .. })));
     }
 
     #[test]
     fn outputs_are_finite_for_sources_far_off() {
-        let outputs = conditioner()
-            .infer(&[f32::MAX, f32::MIN, f32::MAX], &mut Tape::default())
-            .to_vec();
+        let mut tape = Tape::default();
+        let far = array![[f32::MAX, f32::MIN, f32::MAX]];
+        let outputs = conditioner().infer(far.view(), &mut tape).to_owned();
         assert!(
-            outputs.iter().all(|output| output.abs() <= LARGEST_OUTPUT),
+            outputs.iter().all(|output| output.abs() <= MAX_OUTPUT),
             "{outputs:?}"
         );
     }
 
     #[test]
-    fn some_of_the_outputs_are_what_they_were() {
-        let source = [0.3, -1.0, 2.0, 0.0, 0.5, -0.5];
-        let all = conditioner().infer(&source, &mut Tape::default()).to_vec();
+    fn outputs_that_are_kept_are_what_they_were() {
+        let source = array![[0.3, -1.0, 2.0], [0.0, 0.5, -0.5]];
+        let (mut tape, mut again) = (Tape::default(), Tape::default());
+        let all = conditioner().infer(source.view(), &mut tape).to_owned();
         let second = conditioner().keeping(&[1]).unwrap();
         assert_eq!(
-            second.infer(&source, &mut Tape::default()),
-            [all[1], all[3]]
+            second.infer(source.view(), &mut again).column(0),
+            all.column(1)
         );
         assert!(conditioner().keeping(&[]).is_err());
     }
 
     #[test]
-    fn a_constant_network_does_not_listen() {
+    fn a_constant_network_ignores_its_source() {
         let constant = Conditioner::constant(2, &[0.5, -1.0, 2.0]).unwrap();
-        assert_eq!(
-            constant.infer(&[3.0, -7.0], &mut Tape::default()),
-            [0.5, -1.0, 2.0]
-        );
+        let mut tape = Tape::default();
+        let outputs = constant.infer(array![[3.0, -7.0]].view(), &mut tape);
+        assert_eq!(outputs, array![[0.5, -1.0, 2.0]]);
     }
 }

@@ -1,37 +1,39 @@
-//! The families of conditional densities, one file each. All work on plain numbers as they come:
-//! what makes them small enough to fit from few pairs (standardising, leaving out collapsed
-//! dimensions) happens around them.
+//! The families of conditional densities. All work on plain numbers as they come: what makes them
+//! small enough to fit from few pairs (standardising, leaving out collapsed dimensions) happens
+//! around them.
 
-mod cholesky;
+mod categorical;
 mod components;
 mod conditioner;
-mod dot;
+mod expectation_maximisation;
+mod family_density;
 mod flow;
 mod flow_matching;
 mod full_gaussian;
 mod gaussian;
-mod gaussian_mixture_fit;
-mod given;
 #[cfg(test)]
 pub(crate) mod laws;
 mod linear_gaussian;
 mod mixture;
 mod mlp;
+mod parametric;
 mod shared_code;
-mod soft_bound;
-mod spline;
+mod smooth_clamp;
+mod stored;
 mod transport;
 #[cfg(test)]
 mod trial;
 
-pub(crate) use cholesky::Cholesky;
-pub(crate) use components::{chosen, normalise, responsibilities};
+pub(crate) use categorical::{category, softmax_rows};
+pub(crate) use components::responsibilities;
 pub(crate) use conditioner::Conditioner;
+pub(crate) use expectation_maximisation::fit_components;
+pub(crate) use family_density::FamilyDensity;
 pub(crate) use flow::{CouplingFlow, FlowShape};
 pub(crate) use flow_matching::FlowMatching;
 pub(crate) use full_gaussian::FullGaussian;
 pub use gaussian::GaussianDensity;
-pub(crate) use gaussian_mixture_fit::fit_components;
 pub(crate) use linear_gaussian::LinearGaussian;
 pub(crate) use mixture::{Mixture, MixtureTape};
-pub(crate) use shared_code::{SharedCode, in_rows};
+pub(crate) use shared_code::{SharedCode, WhitenedFlow};
+pub(crate) use stored::put_json;

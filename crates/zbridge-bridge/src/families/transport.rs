@@ -1,6 +1,8 @@
-//! Densities that carry standard normal noise to the target.
+//! Densities that move standard normal noise to the target.
 
-use super::given::check_source;
+use super::parametric::check_source;
+use crate::rows::{clamped, flat_mut, rows_of_mut, standard_normal};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use zbridge_core::{
     DensityError, LN_TWO_PI, LatentDistribution, Latents, RandomStream, ShapeError,
@@ -11,14 +13,19 @@ pub(crate) trait Transport: Sync {
     /// Working space.
     type Tape: Default;
 
-    /// (source dimensions, target dimensions).
+    /// Returns (source dimensions, target dimensions).
     fn dims(&self) -> (usize, usize);
 
     /// Moves noise to the target, in place.
     ///
     /// # Shapes
     /// `sources` `[rows, source dim]`, `points` `[rows, target dim]`.
-    fn to_target(&self, sources: &[f32], points: &mut [f32], tape: &mut Self::Tape);
+    fn to_target(
+        &self,
+        sources: ArrayView2<'_, f32>,
+        points: ArrayViewMut2<'_, f32>,
+        tape: &mut Self::Tape,
+    );
 
     /// Moves points of the target to noise, in place, and adds log |det ∂noise/∂point| to
     /// `log_determinants`.
@@ -27,43 +34,36 @@ pub(crate) trait Transport: Sync {
     /// `sources` `[rows, source dim]`, `points` `[rows, target dim]`, `log_determinants` `[rows]`.
     fn to_noise(
         &self,
-        sources: &[f32],
-        points: &mut [f32],
+        sources: ArrayView2<'_, f32>,
+        points: ArrayViewMut2<'_, f32>,
         log_determinants: &mut [f64],
         tape: &mut Self::Tape,
     );
 }
 
-/// Numbers count as at most this far from 0 where a network sees them: however far off a point is,
-/// what a network says about it stays finite. The map stays invertible, since it is so for every
-/// input of its networks.
-pub(crate) const REACH: f32 = 1e6;
-
-/// How many rows a core works on at a time.
+/// Rows that a core works on at a time.
 const ROWS_AT_ONCE: usize = 256;
 
-/// q(·|source_i) for each row of a batch of sources: what becomes of standard normal noise on the
-/// way.
-pub(crate) struct Transported<T> {
+/// q(·|source_i) for each row of a batch of sources: where a [`Transport`] moves standard normal
+/// noise.
+pub(crate) struct TransportDistributions<T> {
     transport: T,
     source: Latents,
 }
 
-impl<T: Transport> Transported<T> {
-    /// The distributions for these sources.
+impl<T: Transport> TransportDistributions<T> {
+    /// Returns the distributions for these sources.
     ///
     /// # Errors
-    /// [`ShapeError::Mismatch`] when the source has another dimension.
+    /// [`ShapeError::Mismatch`] if the source has another dimension.
     pub(crate) fn new(transport: T, source: &Latents) -> Result<Self, ShapeError> {
         check_source(source, transport.dims().0)?;
-        Ok(Self {
-            transport,
-            source: source.clone(),
-        })
+        let source = source.clone();
+        Ok(Self { transport, source })
     }
 }
 
-impl<T: Transport> LatentDistribution for Transported<T> {
+impl<T: Transport> LatentDistribution for TransportDistributions<T> {
     fn shape(&self) -> (usize, usize) {
         (self.source.rows(), self.transport.dims().1)
     }
@@ -74,59 +74,50 @@ impl<T: Transport> LatentDistribution for Transported<T> {
         stream: &mut RandomStream,
     ) -> Result<Latents, DensityError> {
         let (rows, dim) = self.shape();
-        let mut values = vec![0.0; rows * draws * dim];
-        stream.fill_standard_normal(&mut values);
-        let blocks = values.par_chunks_mut(ROWS_AT_ONCE * dim).enumerate();
-        blocks.for_each_init(
-            <(T::Tape, Vec<f32>)>::default,
-            |(tape, sources), (block, points)| {
-                sources.clear();
-                for draw in (block * ROWS_AT_ONCE..).take(points.len() / dim) {
-                    sources.extend_from_slice(self.source.row_values(draw / draws));
-                }
-                self.transport.to_target(sources, points, tape);
-            },
-        );
-        Ok(Latents::clamped(values, dim)?)
+        let mut points = standard_normal((rows * draws, dim), stream);
+        let blocks = flat_mut(&mut points)
+            .par_chunks_mut(ROWS_AT_ONCE * dim)
+            .enumerate();
+        blocks.for_each_init(T::Tape::default, |tape, (block, points)| {
+            let points = rows_of_mut(points, dim);
+            let first = block * ROWS_AT_ONCE;
+            let rows: Vec<usize> = (first..first + points.nrows())
+                .map(|draw| draw / draws)
+                .collect();
+            let sources = self.source.view().select(Axis(0), &rows);
+            self.transport.to_target(sources.view(), points, tape);
+        });
+        Ok(clamped(points)?)
     }
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
-        let found = (points.rows(), points.dim());
-        if found != self.shape() {
-            return Err(ShapeError::Mismatch {
-                what: "points under the density",
-                expected: self.shape(),
-                found,
-            }
-            .into());
-        }
-        let (inputs, dim) = self.transport.dims();
-        let mut nats = vec![0.0; points.rows()];
-        let given = self.source.values().par_chunks(ROWS_AT_ONCE * inputs);
-        let asked = points
-            .values()
-            .par_chunks(ROWS_AT_ONCE * dim)
-            .zip(nats.par_chunks_mut(ROWS_AT_ONCE));
-        given.zip(asked).for_each_init(
-            <(T::Tape, Vec<f32>)>::default,
-            |(tape, noise), (sources, (points, nats))| {
-                noise.clear();
-                noise.extend_from_slice(points);
-                self.transport.to_noise(sources, noise, nats, tape);
-                for (nats, noise) in nats.iter_mut().zip(noise.chunks_exact(dim)) {
-                    // `max` also takes the number where a sum of infinities is none.
-                    *nats = (*nats + standard_normal_nats(noise)).max(f64::MIN);
+        let (rows, dim) = self.shape();
+        points.expect_shape("points under the density", rows, dim)?;
+        let mut nats = vec![0.0; rows];
+        let (sources, points) = (self.source.view(), points.view());
+        let sources = sources.axis_chunks_iter(Axis(0), ROWS_AT_ONCE);
+        let points = points.axis_chunks_iter(Axis(0), ROWS_AT_ONCE);
+        let blocks: Vec<_> = sources
+            .zip(points)
+            .zip(nats.chunks_mut(ROWS_AT_ONCE))
+            .collect();
+        blocks.into_par_iter().for_each_init(
+            T::Tape::default,
+            |tape, ((sources, points), nats)| {
+                let mut noise = points.to_owned();
+                self.transport
+                    .to_noise(sources, noise.view_mut(), nats, tape);
+                for (nats, noise) in nats.iter_mut().zip(noise.rows()) {
+                    *nats += standard_normal_nats(noise.iter());
                 }
             },
         );
-        Ok(nats)
+        DensityError::check(nats)
     }
 }
 
-/// log N(noise; 0, I) in nats.
-pub(crate) fn standard_normal_nats(noise: &[f32]) -> f64 {
-    noise
-        .iter()
-        .map(|&z| -0.5 * (LN_TWO_PI + f64::from(z) * f64::from(z)))
-        .sum()
+/// Returns log N(noise; 0, I) in nats.
+pub(crate) fn standard_normal_nats<'n>(noise: impl IntoIterator<Item = &'n f32>) -> f64 {
+    let term = |&z: &f32| -0.5 * (LN_TWO_PI + f64::from(z) * f64::from(z));
+    noise.into_iter().map(term).sum()
 }

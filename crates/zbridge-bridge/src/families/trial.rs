@@ -2,149 +2,157 @@
 //! long it takes.
 
 use crate::learner::Learner;
+use crate::rows::standard_normal;
+use ndarray::Array2;
 use std::f32::consts::PI;
 use std::time::Instant;
 use zbridge_core::{Latents, RandomStream};
 use zbridge_nn::Adam;
 
-/// The learner with random numbers added to all parameters: far from any start, and from a standard
-/// normal.
+/// Returns the learner with random numbers added to all parameters: far from any start, and from a
+/// standard normal.
 pub(crate) fn perturbed<L: Learner>(mut learner: L, strength: f32) -> L {
-    let mut noise = vec![0.0; learner.parameters().len()];
-    RandomStream::named(31, "trial/perturbation").fill_standard_normal(&mut noise);
-    learner
-        .parameters_mut()
-        .iter_mut()
-        .zip(noise)
-        .for_each(|(parameter, noise)| *parameter += strength * noise);
+    let mut stream = RandomStream::named(31, "trial/perturbation");
+    perturb(learner.parameters_mut(), strength, &mut stream);
     learner
 }
 
-/// Fits two moons that the source turns, and checks that the density of pairs it has not seen is at
-/// least `margin` nats above what the best Gaussian for each source has.
+/// Adds normal draws of deviation `strength` to the parameters.
+pub(crate) fn perturb(parameters: &mut [f32], strength: f32, stream: &mut RandomStream) {
+    let mut noise = vec![0.0; parameters.len()];
+    stream.fill_standard_normal(&mut noise);
+    for (parameter, noise) in parameters.iter_mut().zip(noise) {
+        *parameter += strength * noise;
+    }
+}
+
+/// A learner in a fit with a falling learning rate.
+struct Fit<L: Learner> {
+    learner: L,
+    adam: Adam,
+    gradients: Vec<f32>,
+    tape: L::Tape,
+}
+
+impl<L: Learner> Fit<L> {
+    fn of(learner: L) -> Self {
+        let count = learner.parameters().len();
+        Self {
+            learner,
+            adam: Adam::new(count),
+            gradients: vec![0.0; count],
+            tape: L::Tape::default(),
+        }
+    }
+
+    fn step(&mut self, source: &Latents, target: &Latents, rate: f32, stream: &mut RandomStream) {
+        self.gradients.fill(0.0);
+        let (gradients, tape) = (&mut self.gradients, &mut self.tape);
+        let scale = 1.0 / target.rows() as f32;
+        self.learner
+            .backward(source.view(), target.view(), scale, stream, gradients, tape);
+        self.adam
+            .step(self.learner.parameters_mut(), gradients, rate);
+    }
+}
+
+/// Fits two moons that the source rotates, and checks that the density of new pairs is at least
+/// `margin` nats above what the best Gaussian for each source has.
 pub(crate) fn beats_every_gaussian<L: Learner>(
-    mut learner: L,
+    learner: L,
     steps: usize,
     learning_rate: f32,
     margin: f64,
 ) {
     const BATCH: usize = 256;
     let mut stream = RandomStream::named(32, "trial/fit");
-    let (mut adam, mut tape) = (Adam::new(learner.parameters().len()), L::Tape::default());
-    let mut gradients = vec![0.0; learner.parameters().len()];
+    let mut fit = Fit::of(learner);
     for step in 0..steps {
-        let (source, _, target) = moons(BATCH, &mut stream);
-        gradients.fill(0.0);
-        let scale = 1.0 / BATCH as f32;
-        learner.backward(
-            source.values(),
-            target.values(),
-            scale,
-            &mut stream,
-            &mut gradients,
-            &mut tape,
-        );
+        let moons = Moons::draw(BATCH, &mut stream);
         let rate = learning_rate * (1.0 - step as f32 / steps as f32);
-        adam.step(learner.parameters_mut(), &gradients, rate);
+        fit.step(&moons.source, &moons.rotated, rate, &mut stream);
     }
-    let (source, unturned, target) = moons(4000, &mut stream);
-    let nats = learner.given(&source).unwrap().log_prob(&target).unwrap();
-    let (mean, best) = (
-        nats.iter().sum::<f64>() / nats.len() as f64,
-        best_gaussian_nats(&unturned),
-    );
+    let moons = Moons::draw(4000, &mut stream);
+    let given = fit.learner.given(&moons.source).unwrap();
+    let nats = given.log_prob(&moons.rotated).unwrap();
+    let mean = nats.iter().sum::<f64>() / nats.len() as f64;
+    let best = best_gaussian_nats(&moons.unrotated);
     assert!(
         mean > best + margin,
         "{mean} nats, and {best} for the best Gaussian"
     );
 }
 
-/// (sources `[rows, 1]`, moons, the same moons turned by their source).
-fn moons(rows: usize, stream: &mut RandomStream) -> (Latents, Latents, Latents) {
-    let (mut source, mut noise) = (vec![0.0; rows], vec![0.0; 2 * rows]);
-    stream.fill_standard_normal(&mut source);
-    stream.fill_standard_normal(&mut noise);
-    let (mut unturned, mut turned) = (Vec::new(), Vec::new());
-    for (source, noise) in source.iter().zip(noise.chunks_exact(2)) {
-        let angle = PI * stream.uniform();
-        let side = if stream.uniform() < 0.5 { 1.0 } else { -1.0 };
-        let x = side * (angle.cos() - 0.5) + 0.1 * noise[0];
-        let y = side * (angle.sin() - 0.25) + 0.1 * noise[1];
-        let (sin, cos) = source.sin_cos();
-        unturned.extend([x, y]);
-        turned.extend([cos * x - sin * y, sin * x + cos * y]);
-    }
-    let latents = |values| Latents::from_vec(values, 2).unwrap();
-    (
-        Latents::from_vec(source, 1).unwrap(),
-        latents(unturned),
-        latents(turned),
-    )
+struct Moons {
+    /// Angles, `[rows, 1]`.
+    source: Latents,
+    /// Points of two moons, `[rows, 2]`.
+    unrotated: Latents,
+    /// The same points rotated by their source.
+    rotated: Latents,
 }
 
-/// −½ ln det(2πe Σ): the mean log-density of points in the plane under the Gaussian of their own
-/// covariance.
+impl Moons {
+    fn draw(rows: usize, stream: &mut RandomStream) -> Self {
+        let source = standard_normal((rows, 1), stream);
+        let noise = standard_normal((rows, 2), stream);
+        let mut unrotated = Array2::zeros((rows, 2));
+        let mut rotated = Array2::zeros((rows, 2));
+        for row in 0..rows {
+            let angle = PI * stream.uniform();
+            let side = if stream.uniform() < 0.5 { 1.0 } else { -1.0 };
+            let x = side * (angle.cos() - 0.5) + 0.1 * noise[[row, 0]];
+            let y = side * (angle.sin() - 0.25) + 0.1 * noise[[row, 1]];
+            let (sin, cos) = source[[row, 0]].sin_cos();
+            unrotated.row_mut(row).assign(&ndarray::aview1(&[x, y]));
+            let turned = [cos * x - sin * y, sin * x + cos * y];
+            rotated.row_mut(row).assign(&ndarray::aview1(&turned));
+        }
+        let latents = |values| Latents::new(values).unwrap();
+        Self {
+            source: latents(source),
+            unrotated: latents(unrotated),
+            rotated: latents(rotated),
+        }
+    }
+}
+
+/// Returns −½ ln det(2πe Σ): the mean log-density of points in the plane under the Gaussian of their
+/// own covariance.
 fn best_gaussian_nats(points: &Latents) -> f64 {
-    let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        let all = points
-            .values()
-            .chunks_exact(2)
-            .map(|point| of(f64::from(point[0]), f64::from(point[1])));
-        all.sum::<f64>() / points.rows() as f64
-    };
-    let (x, y) = (mean(&|x, _| x), mean(&|_, y| y));
-    let (xx, yy) = (mean(&|x, _| x * x) - x * x, mean(&|_, y| y * y) - y * y);
-    let xy = mean(&|x, y| x * y) - x * y;
-    -(zbridge_core::LN_TWO_PI + 1.0) - 0.5 * (xx * yy - xy * xy).ln()
+    let points = points.view().mapv(f64::from);
+    let centred = &points - &points.mean_axis(ndarray::Axis(0)).unwrap();
+    let covariance = centred.t().dot(&centred) / points.nrows() as f64;
+    let determinant =
+        covariance[[0, 0]] * covariance[[1, 1]] - covariance[[0, 1]] * covariance[[1, 0]];
+    -(zbridge_core::LN_TWO_PI + 1.0) - 0.5 * determinant.ln()
 }
 
 /// Prints how long a training step of 256 pairs, a density and a draw take.
 #[allow(clippy::print_stdout)]
-pub(crate) fn measure<L: Learner>(mut learner: L) {
+pub(crate) fn measure<L: Learner>(learner: L) {
     const BATCH: usize = 256;
-    const STEPS: usize = 100;
+    const STEPS: u32 = 100;
     const POINTS: usize = 1 << 14;
-    let ((source_dim, target_dim), mut stream) =
-        (learner.dims(), RandomStream::named(33, "trial/measure"));
-    let mut normal = |rows: usize, dim: usize| {
-        let mut values = vec![0.0; rows * dim];
-        stream.fill_standard_normal(&mut values);
-        Latents::from_vec(values, dim).unwrap()
-    };
+    let (source_dim, target_dim) = learner.dims();
+    let mut stream = RandomStream::named(33, "trial/measure");
+    let mut normal =
+        |rows: usize, dim: usize| Latents::new(standard_normal((rows, dim), &mut stream)).unwrap();
     let (source, target) = (normal(BATCH, source_dim), normal(BATCH, target_dim));
     let (sources, points) = (normal(POINTS, source_dim), normal(POINTS, target_dim));
-    let (mut adam, mut tape) = (Adam::new(learner.parameters().len()), L::Tape::default());
-    let mut gradients = vec![0.0; learner.parameters().len()];
-    let mut step = || {
-        gradients.fill(0.0);
-        learner.backward(
-            source.values(),
-            target.values(),
-            1.0 / 256.0,
-            &mut stream,
-            &mut gradients,
-            &mut tape,
-        );
-        adam.step(learner.parameters_mut(), &gradients, 1e-4);
+    let mut fit = Fit::of(learner);
+    let mut steps = |count: u32, stream: &mut RandomStream| {
+        let start = Instant::now();
+        (0..count).for_each(|_| fit.step(&source, &target, 1e-4, stream));
+        start.elapsed() / count
     };
-    (0..10).for_each(|_| step());
-    let start = Instant::now();
-    (0..STEPS).for_each(|_| step());
-    println!(
-        "{:.2} ms a training step",
-        start.elapsed().as_secs_f64() * 1e3 / STEPS as f64
-    );
-    let given = learner.given(&sources).unwrap();
+    steps(10, &mut stream);
+    println!("{:?} a training step", steps(STEPS, &mut stream));
+    let given = fit.learner.given(&sources).unwrap();
     let start = Instant::now();
     given.log_prob(&points).unwrap();
-    println!(
-        "{:.0} ns a density",
-        start.elapsed().as_nanos() as f64 / POINTS as f64
-    );
+    println!("{:?} a density", start.elapsed() / POINTS as u32);
     let start = Instant::now();
     given.sample_each(1, &mut stream).unwrap();
-    println!(
-        "{:.0} ns a draw",
-        start.elapsed().as_nanos() as f64 / POINTS as f64
-    );
+    println!("{:?} a draw", start.elapsed() / POINTS as u32);
 }

@@ -79,7 +79,13 @@ impl<'p> DensityTrainer<'p> {
         let (source, target) = (fit.source, fit.target);
         let (inputs, outputs) = (source.dim(), target.dim());
         let mut stream = fit.streams.child(0);
-        let density = GaussianDensity::initial(inputs, outputs, fit.settings, &mut stream)?;
+        let density = GaussianDensity::initial(
+            inputs,
+            outputs,
+            &fit.settings.hidden,
+            fit.settings.negative_slope,
+            &mut stream,
+        )?;
         let parameters = density.parameter_count();
         let (means, log_vars) = (target.mean().values(), target.log_var().values());
         Ok(Self {

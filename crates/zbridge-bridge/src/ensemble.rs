@@ -1,0 +1,156 @@
+use crate::BridgeError;
+use crate::density::Density;
+use crate::families::put_json;
+use crate::frame::Frame;
+use crate::principal_components::PrincipalComponents;
+use ndarray::Array2;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use zbridge_core::{DensityError, Latents, RandomStream, log_sum_exp};
+use zbridge_nn::{NnError, WeightsFile};
+
+/// An even mixture of densities between the coordinates of two frames: a single one, or a few that
+/// were fitted under different seeds (Lakshminarayanan et al. 2017).
+///
+/// Sources are features of the source's frame, targets are points in the target's frame.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ensemble {
+    pub(crate) source: Frame,
+    pub(crate) target: Frame,
+    pub(crate) members: Vec<Density>,
+}
+
+/// Members that a file may have.
+const MEMBERS: RangeInclusive<usize> = 1..=64;
+
+impl Ensemble {
+    /// Returns the same ensemble with the logits of every mixture multiplied by
+    /// `inverse_temperature`.
+    pub(crate) fn with_inverse_temperature(&self, inverse_temperature: f32) -> Self {
+        let members = self.members.iter().cloned();
+        Self {
+            members: members
+                .map(|member| member.with_inverse_temperature(inverse_temperature))
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns log q(point|features) in nats, row by row: the logarithm of the mean over members.
+    ///
+    /// # Errors
+    /// [`DensityError`] if shapes do not belong together, or a member's density is not a number.
+    pub(crate) fn log_prob(
+        &self,
+        features: &Latents,
+        points: &Latents,
+    ) -> Result<Vec<f64>, DensityError> {
+        let log_prob = |member: &Density| member.as_dyn().given(features)?.log_prob(points);
+        let of_members: Vec<Vec<f64>> = self
+            .members
+            .iter()
+            .map(log_prob)
+            .collect::<Result<_, _>>()?;
+        let log_count = (self.members.len() as f64).ln();
+        let log_mean = |row: usize| {
+            let terms: Vec<f64> = of_members.iter().map(|nats| nats[row]).collect();
+            log_sum_exp(&terms) - log_count
+        };
+        Ok((0..points.rows()).map(log_mean).collect())
+    }
+
+    /// Returns one point for each row of features, each from a member drawn at random:
+    /// `[rows, active]`.
+    ///
+    /// # Errors
+    /// [`DensityError`] if the features are of another frame, or a draw is NaN.
+    pub(crate) fn draw(
+        &self,
+        features: &Latents,
+        stream: &mut RandomStream,
+    ) -> Result<Array2<f32>, DensityError> {
+        if let [member] = self.members.as_slice() {
+            let draws = member.as_dyn().given(features)?.sample_each(1, stream)?;
+            return Ok(draws.into_array());
+        }
+        let rows = features.rows();
+        let chosen: Vec<usize> = (0..rows)
+            .map(|_| stream.below(self.members.len()))
+            .collect();
+        let mut points = Array2::zeros((rows, self.target.active()));
+        for (index, member) in self.members.iter().enumerate() {
+            let rows: Vec<usize> = (0..rows).filter(|&row| chosen[row] == index).collect();
+            let given = member.as_dyn().given(&features.select(&rows))?;
+            let draws = given.sample_each(1, stream)?;
+            for (&row, draw) in rows.iter().zip(draws.view().rows()) {
+                points.row_mut(row).assign(&draw);
+            }
+        }
+        Ok(points)
+    }
+
+    pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) -> Result<(), BridgeError> {
+        put_json(
+            file,
+            format!("{prefix}.frames"),
+            &(&self.source, &self.target),
+        )?;
+        for (side, frame) in [("source", &self.source), ("target", &self.target)] {
+            if let Some(principal) = &frame.principal {
+                principal.put_into(file, &format!("{prefix}.{side}.principal"));
+            }
+        }
+        put_json(file, format!("{prefix}.members"), &self.members.len())?;
+        for (index, member) in self.members.iter().enumerate() {
+            member.put_into(file, &format!("{prefix}.{index}"))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the ensemble stored under `prefix`; `path` names the file in errors.
+    ///
+    /// # Errors
+    /// [`NnError::Weights`] if a part is missing, or parts contradict each other.
+    pub(crate) fn from_file(
+        file: &WeightsFile,
+        prefix: &str,
+        path: &Path,
+    ) -> Result<Self, BridgeError> {
+        let fault = |reason: String| NnError::Weights {
+            path: path.to_owned(),
+            reason,
+        };
+        let (mut source, mut target): (Frame, Frame) =
+            file.parsed_metadata(&format!("{prefix}.frames"), path)?;
+        if !source.is_sound(source.dim()) || !target.is_sound(target.dim()) {
+            return Err(fault(format!("metadata `{prefix}.frames` contradicts itself")).into());
+        }
+        for (side, frame) in [("source", &mut source), ("target", &mut target)] {
+            let prefix = format!("{prefix}.{side}.principal");
+            let columns = frame.active_dimensions();
+            frame.principal = PrincipalComponents::from_file(file, &prefix, columns, path)?;
+        }
+        let count: usize = file.parsed_metadata(&format!("{prefix}.members"), path)?;
+        if !MEMBERS.contains(&count) {
+            let reason = format!("metadata `{prefix}.members` is {count}; 1 to 64 are possible");
+            return Err(fault(reason).into());
+        }
+        let member = |index| Density::from_file(file, &format!("{prefix}.{index}"), path);
+        let members = (0..count).map(member).collect::<Result<Vec<_>, _>>()?;
+        let expected = (source.feature_width(), target.active());
+        for member in &members {
+            let found = member.as_dyn().dims();
+            if found != expected {
+                let reason = format!(
+                    "a member of `{prefix}` joins {found:?} dimensions, its frames {expected:?}"
+                );
+                return Err(fault(reason).into());
+            }
+        }
+        Ok(Self {
+            source,
+            target,
+            members,
+        })
+    }
+}
