@@ -1,36 +1,47 @@
 use crate::Error;
+use crate::binarise::{BINARISED, binarised};
 use crate::input::Input;
 use crate::input_rows::InputRows;
-use crate::models::prior_samples;
+use crate::models::{posterior_in_blocks, prior_samples};
 use crate::shard::Shard;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge::GivenModel;
-use zbridge_core::{DiagonalGaussian, Observations, Observer, Posterior, RandomStream, Stage};
+use zbridge_core::{
+    DiagonalGaussian, Observations, Observer, Posterior, RandomStream, Stage, Unobserved,
+};
 use zbridge_data::{LatentsFile, Precision};
 use zbridge_datasets::{Split, augmented_views};
+
+/// Rows whose views share a random stream, and are made together: ten thousand images with sixteen
+/// views each are half a gigabyte of pixels.
+const ROWS_OF_STREAM: usize = 512;
+/// Rows that are read, encoded and written at once.
+const BLOCK: usize = 8 * ROWS_OF_STREAM;
 
 /// What is to be encoded.
 #[derive(Debug, Clone)]
 pub struct EncodeRequest {
     /// The given model.
     pub model: GivenModel,
-    /// What.
+    /// Where the observations come from.
     pub source: EncodeSource,
-    /// Only so many rows, drawn at random without replacement.
+    /// Encode only this number of rows, drawn at random without replacement.
     pub sample: Option<usize>,
     /// Seed of that draw.
     pub seed: u64,
     /// Draw each pixel black or white, with its grey value as the probability of white.
     pub binarise: bool,
-    /// Half precision.
+    /// Write numbers of 16 bits.
     pub half: bool,
-    /// Leave the labels out, where the data has some.
+    /// Leave out the labels of the data.
     pub without_labels: bool,
-    /// So many other looks at each image: shifted, turned, scaled, with thicker or thinner strokes.
+    /// The number of augmented views of each image: shifted, turned, scaled, with thicker or thinner
+    /// strokes.
     pub augment: usize,
     /// Only this part of the rows.
     pub shard: Shard,
@@ -43,8 +54,7 @@ pub struct EncodeRequest {
 pub enum EncodeSource {
     /// A dataset folder with the part of it, a folder of images, an `.npy`, or one image.
     Data(PathBuf, Split),
-    /// So many draws from the model itself: z from its prior, x from p(x|z). Observations that
-    /// nobody took.
+    /// This number of draws from the model itself: z from its prior, x from p(x|z).
     Prior(usize),
 }
 
@@ -63,12 +73,12 @@ pub struct EncodeReport {
     pub files: Vec<PathBuf>,
 }
 
-/// Writes p(z|x_i) of every observation as a latents file. An
-/// `.npy` in C order is read, encoded and written some rows at a time; everything else is held in
-/// memory.
+/// Writes p(z|x_i) of every observation as a latents file. An `.npy` in C order is read, encoded
+/// and written some rows at a time; everything else is held in memory.
 ///
 /// # Errors
-/// [`Error`] if the data cannot be read, the file cannot be written, or the observer stops the work.
+/// [`Error`] if the data cannot be read, the file cannot be written, or the observer stops the
+/// work.
 pub fn encode(request: &EncodeRequest, observer: &dyn Observer) -> Result<EncodeReport, Error> {
     let start = Instant::now();
     let by_rows = match &request.source {
@@ -79,7 +89,7 @@ pub fn encode(request: &EncodeRequest, observer: &dyn Observer) -> Result<Encode
     };
     let rows = match by_rows {
         Some(input) => write_by_rows(request, &input, observer)?,
-        None => write_whole(request)?,
+        None => write_whole(request, observer)?,
     };
     Ok(EncodeReport {
         rows,
@@ -90,75 +100,128 @@ pub fn encode(request: &EncodeRequest, observer: &dyn Observer) -> Result<Encode
     })
 }
 
-/// Encodes what has to be in memory as a whole; how many rows were written.
-fn write_whole(request: &EncodeRequest) -> Result<usize, Error> {
-    let input = match &request.source {
-        EncodeSource::Data(path, split) => Input::read(path, *split, &request.model)?,
-        EncodeSource::Prior(count) => {
-            Input::numbered(prior_samples(&request.model, *count, request.seed)?, None)
-        }
-    };
-    let chosen = chosen_rows(request, input.observations.rows())?;
+/// Encodes data that are in memory as a whole, and returns the number of rows written.
+fn write_whole(request: &EncodeRequest, observer: &dyn Observer) -> Result<usize, Error> {
+    let input = request.input(observer)?;
+    let chosen = request.chosen_rows(input.observations.rows())?;
     let shard = request.shard.of_rows(chosen.len(), request.rows_together());
     let (first, rows) = (shard.start, &chosen[shard]);
     // A row's draw of black and white pixels goes by its number in the data, chosen or not.
-    let observations = request.seen(input.observations, 0)?.select(rows);
-    let labels = input.labels.filter(|_| !request.without_labels);
-    let mut file = request.encoded(&observations, first)?;
-    file.labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
+    let observations = request.observations(input.observations, 0)?.select(rows);
+    let mut file = request.encoded_in_blocks(&observations, first, observer)?;
+    if !request.without_labels {
+        let labels = input.labels;
+        file.labels = labels.map(|labels| rows.iter().map(|&row| labels[row]).collect());
+    }
     file.ids = rows.iter().map(|&row| input.ids[row].clone()).collect();
-    file.metadata.extend(
-        input
-            .digest
-            .map(|digest| ("data_digest".to_owned(), digest)),
-    );
+    if let Some(digest) = input.digest {
+        file.metadata.insert("data_digest".to_owned(), digest);
+    }
     file.write(&request.out, request.precision())?;
     Ok(rows.len())
 }
 
-/// The same of rows that are read as they are needed.
+/// Encodes data whose rows are read when they are needed, and returns the number of rows written.
 fn write_by_rows(
     request: &EncodeRequest,
     input: &InputRows,
     observer: &dyn Observer,
 ) -> Result<usize, Error> {
-    const BLOCK: usize = 8 * ROWS_AT_ONCE;
+    let (out, precision) = (&request.out, request.precision());
     let shard = request
         .shard
         .of_rows(input.count(), request.rows_together());
+    if shard.is_empty() {
+        // There are more shards than rows.
+        let nothing = request.encoded(&input.read(0..0)?, 0)?;
+        nothing.write(out, precision)?;
+        return Ok(0);
+    }
     let stage = Stage::new(observer, "encoding", shard.len() as u64);
     let blocks = shard.clone().step_by(BLOCK).map(|first| {
         let rows = first..shard.end.min(first + BLOCK);
-        let observations = request.seen(input.read(rows.clone())?, first)?;
-        let mut file = request.encoded(&observations, first)?;
+        let file = request.encoded_rows(input, rows.clone())?;
         stage.advance(rows.len() as u64)?;
-        file.ids = rows.map(|row| row.to_string()).collect();
         Ok::<_, Error>(file)
     });
-    if shard.is_empty() {
-        // Too many shards for so few rows: a file without any.
-        request
-            .encoded(&input.read(0..0)?, 0)?
-            .write(&request.out, request.precision())?;
-    } else {
-        LatentsFile::write_blocks(&request.out, shard.len(), request.precision(), blocks)?;
-    }
+    LatentsFile::write_blocks(out, shard.len(), precision, blocks)?;
     Ok(shard.len())
 }
 
 impl EncodeRequest {
-    /// The observations as the model is to see them, the first of which is row `first` of the data.
-    fn seen(&self, observations: Observations, first: usize) -> Result<Observations, Error> {
+    fn input(&self, observer: &dyn Observer) -> Result<Input, Error> {
+        match &self.source {
+            EncodeSource::Data(path, split) => Input::read(path, *split, &self.model),
+            EncodeSource::Prior(count) => {
+                let drawn = prior_samples(&self.model, *count, self.seed, observer)?;
+                Ok(Input::numbered(drawn, None))
+            }
+        }
+    }
+
+    /// Returns the rows to encode, in their order.
+    fn chosen_rows(&self, available: usize) -> Result<Vec<usize>, Error> {
+        match self.sample {
+            None => Ok((0..available).collect()),
+            Some(sample) if sample > available => Err(Error::usage(format!(
+                "a sample of {sample} rows is asked for, but the data has only {available}"
+            ))),
+            Some(sample) => {
+                let mut stream = RandomStream::named(self.seed, "encode/sample");
+                let mut order = stream.permutation(available);
+                order.truncate(sample);
+                Ok(order)
+            }
+        }
+    }
+
+    /// Returns the observations as the model is to see them; the first is row `first` of the data.
+    fn observations(
+        &self,
+        observations: Observations,
+        first: usize,
+    ) -> Result<Observations, Error> {
         if !self.binarise {
             return Ok(observations);
         }
-        expect_images(&self.model, "--binarise draws pixels")?;
+        self.expect_images("only pixels can be made black or white")?;
         Ok(binarised(&observations, self.seed, first))
     }
 
-    /// A latents file of these observations, the first of which is number `first` of all that are
-    /// encoded.
+    /// Returns the latents file of some rows of the data.
+    fn encoded_rows(&self, input: &InputRows, rows: Range<usize>) -> Result<LatentsFile, Error> {
+        let observations = self.observations(input.read(rows.clone())?, rows.start)?;
+        let mut file = self.encoded(&observations, rows.start)?;
+        file.ids = rows.map(|row| row.to_string()).collect();
+        Ok(file)
+    }
+
+    /// Returns the latents file of observations in memory, of which the first is number `first` of
+    /// all that are encoded. The observer is called after each block.
+    fn encoded_in_blocks(
+        &self,
+        observations: &Observations,
+        first: usize,
+        observer: &dyn Observer,
+    ) -> Result<LatentsFile, Error> {
+        let views = self.views(observations, first, observer)?;
+        let posterior = posterior_in_blocks(&self.model, observations, observer)?;
+        Ok(LatentsFile {
+            views,
+            ..self.file(posterior)
+        })
+    }
+
+    /// Returns the latents file of a block of observations, of which the first is number `first` of
+    /// all that are encoded.
     fn encoded(&self, observations: &Observations, first: usize) -> Result<LatentsFile, Error> {
+        Ok(LatentsFile {
+            views: self.views(observations, first, &Unobserved)?,
+            ..self.file(self.model.model.posterior(observations)?)
+        })
+    }
+
+    fn file(&self, posterior: Posterior) -> LatentsFile {
         let mut metadata = BTreeMap::from([
             ("model".to_owned(), self.model.name.clone()),
             ("model_digest".to_owned(), self.model.digest.clone()),
@@ -167,82 +230,63 @@ impl EncodeRequest {
         if self.binarise {
             metadata.insert(BINARISED.to_owned(), self.seed.to_string());
         }
-        Ok(LatentsFile {
-            views: views(self, observations, first)?,
+        LatentsFile {
             metadata,
             latent_shape: self.model.latent_shape.clone(),
-            ..LatentsFile::numbered(self.model.model.posterior(observations)?)
-        })
-    }
-
-    fn precision(&self) -> Precision {
-        if self.half {
-            Precision::F16
-        } else {
-            Precision::F32
+            ..LatentsFile::numbered(posterior)
         }
     }
 
-    /// Rows that no shard tears apart.
+    /// Returns posteriors of augmented views of each image, those of one image side by side;
+    /// `first` is the number of the first image among all rows, whatever shard this is.
+    fn views(
+        &self,
+        observations: &Observations,
+        first: usize,
+        observer: &dyn Observer,
+    ) -> Result<Option<Posterior>, Error> {
+        if self.augment == 0 {
+            return Ok(None);
+        }
+        self.expect_images("only images can be turned and shifted")?;
+        let count = observations.rows();
+        let stage = Stage::new(observer, "encoding views", count as u64);
+        let stream = RandomStream::named(self.seed, "encode/augment");
+        let mut parts = Vec::new();
+        for start in (0..count).step_by(ROWS_OF_STREAM) {
+            let rows: Vec<usize> = (start..count.min(start + ROWS_OF_STREAM)).collect();
+            let stream = stream.child((first + start) as u64);
+            let views = augmented_views(&observations.select(&rows), self.augment, &stream)?;
+            parts.push(self.model.model.posterior(&views)?.moments().into_owned());
+            stage.advance(rows.len() as u64)?;
+        }
+        let joined = DiagonalGaussian::joined(&parts, self.model.model.latent_dim())?;
+        Ok(Some(joined.into()))
+    }
+
+    fn precision(&self) -> Precision {
+        match self.half {
+            true => Precision::F16,
+            false => Precision::F32,
+        }
+    }
+
+    /// Returns the number of rows that no shard may separate.
     fn rows_together(&self) -> usize {
-        if self.augment > 0 { ROWS_AT_ONCE } else { 1 }
+        match self.augment {
+            0 => 1,
+            _ => ROWS_OF_STREAM,
+        }
     }
-}
 
-/// The metadata key of latents of black and white images: the seed of their draw.
-pub(crate) const BINARISED: &str = "binarised";
-
-/// Black and white images, one draw for each row under a seed; `first` is the number of the first
-/// among the data.
-pub(crate) fn binarised(images: &Observations, seed: u64, first: usize) -> Observations {
-    images.binarised(&RandomStream::named(seed, "encode/binarise"), first)
-}
-
-/// Rows whose other looks share a random stream, and are made together: ten thousand images with
-/// sixteen looks each are half a gigabyte of pixels.
-const ROWS_AT_ONCE: usize = 512;
-
-/// Posteriors of other looks at each image, the looks of one side by side; `offset` is the number
-/// of the first one among all rows, whatever shard this is.
-fn views(
-    request: &EncodeRequest,
-    observations: &Observations,
-    offset: usize,
-) -> Result<Option<Posterior>, Error> {
-    if request.augment == 0 {
-        return Ok(None);
-    }
-    expect_images(&request.model, "--augment turns and shifts images")?;
-    let stream = RandomStream::named(request.seed, "encode/augment");
-    let mut seen = Vec::new();
-    for first in (0..observations.rows()).step_by(ROWS_AT_ONCE) {
-        let rows: Vec<usize> = (first..observations.rows().min(first + ROWS_AT_ONCE)).collect();
-        let looks = augmented_views(
-            &observations.select(&rows),
-            request.augment,
-            &stream.child((offset + first) as u64),
-        )?;
-        seen.push(
-            request
-                .model
-                .model
-                .posterior(&looks)?
-                .moments()
-                .into_owned(),
-        );
-    }
-    Ok(Some(
-        DiagonalGaussian::joined(&seen, request.model.model.latent_dim())?.into(),
-    ))
-}
-
-fn expect_images(model: &GivenModel, what: &str) -> Result<(), Error> {
-    match model.is_image() {
-        true => Ok(()),
-        false => Err(Error::usage(format!(
-            "{what}, but {} is not a model of images",
-            model.name
-        ))),
+    fn expect_images(&self, reason: &str) -> Result<(), Error> {
+        match self.model.is_image() {
+            true => Ok(()),
+            false => Err(Error::usage(format!(
+                "{reason}, but {} is not a model of images",
+                self.model.name
+            ))),
+        }
     }
 }
 
@@ -251,21 +295,6 @@ impl fmt::Display for EncodeSource {
         match self {
             Self::Data(path, _) => write!(f, "{}", path.display()),
             Self::Prior(count) => write!(f, "{count} draws from the model's prior"),
-        }
-    }
-}
-
-fn chosen_rows(request: &EncodeRequest, available: usize) -> Result<Vec<usize>, Error> {
-    match request.sample {
-        None => Ok((0..available).collect()),
-        Some(sample) if sample > available => Err(Error::usage(format!(
-            "--sample {sample}: the data has only {available} rows"
-        ))),
-        Some(sample) => {
-            let mut order =
-                RandomStream::named(request.seed, "encode/sample").permutation(available);
-            order.truncate(sample);
-            Ok(order)
         }
     }
 }

@@ -77,7 +77,7 @@ pub enum Error {
         reason: String,
     },
     /// A folder for output cannot be made.
-    #[error("{}: cannot make this folder: {reason}\nnothing was written; name another with --out", path.display())]
+    #[error("{}: cannot make this folder: {reason}\nnothing was written; name another output folder", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -91,6 +91,19 @@ pub enum Error {
     UnknownModel {
         /// What was asked for.
         name: String,
+    },
+    /// A given model whose name a file records is no longer there.
+    #[error(
+        "the model of {side}, `{name}`, which {} names, was not found at this path, nor beside \
+         that file\nhint: put it there, or name the model of {side}", file.display()
+    )]
+    RecordedModel {
+        /// `x` or `y`.
+        side: String,
+        /// Its name there.
+        name: String,
+        /// The latents or bridge file.
+        file: PathBuf,
     },
     /// An embedded file lacks what it should hold: the program was built from damaged assets.
     #[error("the embedded file `{name}` has no {lacks}; build zbridge from an intact checkout")]
@@ -200,7 +213,8 @@ impl Error {
             Self::Bridge(error) => of_bridge(error),
             Self::Eval(EvalError::Setting { .. })
             | Self::Usage { .. }
-            | Self::UnknownModel { .. } => Failure::Usage,
+            | Self::UnknownModel { .. }
+            | Self::RecordedModel { .. } => Failure::Usage,
             Self::Foreign(_)
             | Self::Eval(_)
             | Self::Shape(_)

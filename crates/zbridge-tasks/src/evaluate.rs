@@ -1,21 +1,22 @@
 use crate::Error;
 use crate::evaluation::{
-    DirectionFigures, Generated, GeneratedImages, HeldOutPairs, HeldOutSource, Likelihoods,
-    Outcome, Requirement,
+    DirectionFigures, Generated, GeneratedImages, HeldOutPairs, HeldOutSource, LeftOut,
+    LikelihoodPlan, Likelihoods, Outcome, Requirement,
 };
 use crate::measures::{ImageToLabel, LabelReadings, image_to_label_readings};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 use zbridge_bridge::{Direction, DirectionGap};
-use zbridge_core::Observer;
+use zbridge_core::{Estimate, Observer};
+use zbridge_eval::Uniformity;
 
 /// What is to be evaluated.
 #[derive(Debug, Clone)]
 pub struct EvaluateRequest {
     /// Bridge and held-out pairs.
     pub held_out: HeldOutSource,
-    /// Pairs whose likelihoods are estimated, where both models and both sides' data are at hand; 0
+    /// Pairs whose likelihoods are estimated, if both models and both sides' data are given; 0
     /// leaves them out.
     pub likelihood_pairs: usize,
     /// Draws for each of them.
@@ -35,27 +36,30 @@ pub struct EvaluateReport {
     pub y_to_x: DirectionFigures,
     /// How far the joints of the two directions are apart on these pairs.
     pub direction_gap: DirectionGap,
-    /// Where one side is images and the other classes.
+    /// If one side is images and the other classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_to_label: Option<ImageToLabel>,
-    /// Likewise, for MNIST images, which the embedded judge reads.
+    /// The same, for MNIST images, which the embedded judge reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_to_image: Option<Generated>,
-    /// Where both models and both sides' data are at hand.
+    /// If both models and both sides' data are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub likelihoods: Option<Likelihoods>,
     /// What a reader must not miss.
     pub warnings: Vec<String>,
+    /// Figures that could not be had, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Bounds that were asked for, and whether they are met.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requirements: Vec<Outcome>,
     /// Wall-clock seconds.
     pub seconds: f64,
-    /// What was written: nothing.
+    /// Written files: none.
     pub files: Vec<PathBuf>,
 }
 
-/// What pictures are made of, beside the figures.
+/// The figures, and what pictures are made of.
 pub(crate) struct Evaluated {
     pub(crate) pairs: HeldOutPairs,
     pub(crate) report: EvaluateReport,
@@ -63,9 +67,11 @@ pub(crate) struct Evaluated {
     pub(crate) generated: Option<GeneratedImages>,
 }
 
-/// Figures of a bridge on held-out pairs. ///
+/// Returns the figures of a bridge on held-out pairs.
+///
 /// # Errors
-/// [`Error`] when a file cannot be read, ids do not join, or dimensions do not belong together.
+/// [`Error`] if a file cannot be read, ids do not join, dimensions do not belong together, or the
+/// observer stops the work.
 pub fn evaluate(
     request: &EvaluateRequest,
     observer: &dyn Observer,
@@ -80,26 +86,28 @@ pub(crate) fn evaluated(
     let (start, seed) = (Instant::now(), request.seed);
     let pairs = HeldOutPairs::read(&request.held_out)?;
     let (bridge, x, y) = (&pairs.bridge, &pairs.x.posterior, &pairs.y.posterior);
+    let mut left_out = vec![];
     let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed, observer)?;
     let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, observer)?;
     let direction_gap = DirectionGap::between(bridge.directions(), x, y, seed)?;
-    let (read, readings) = labels_from_images(&pairs, seed)?.unzip();
-    let (made, generated) = Generated::of(&pairs, seed, observer)?.unzip();
-    let likelihoods = Likelihoods::of(
-        &pairs,
-        (request.likelihood_pairs, request.draws),
+    let (image_to_label, readings) = labels_from_images(&pairs, seed, &mut left_out)?.unzip();
+    let (label_to_image, generated) = Generated::of(&pairs, seed, observer, &mut left_out)?.unzip();
+    let plan = LikelihoodPlan {
+        pairs: request.likelihood_pairs,
+        draws: request.draws,
         seed,
-        observer,
-    )?;
+    };
+    let likelihoods = Likelihoods::of(&pairs, plan, observer, &mut left_out)?;
     let mut report = EvaluateReport {
         pairs: pairs.count(),
         x_to_y,
         y_to_x,
         direction_gap,
-        image_to_label: read,
-        label_to_image: made,
-        warnings: vec![],
+        image_to_label,
+        label_to_image,
         likelihoods,
+        warnings: vec![],
+        left_out,
         requirements: vec![],
         seconds: start.elapsed().as_secs_f64(),
         files: vec![],
@@ -116,68 +124,66 @@ pub(crate) fn evaluated(
 fn labels_from_images(
     pairs: &HeldOutPairs,
     seed: u64,
+    left_out: &mut Vec<LeftOut>,
 ) -> Result<Option<(ImageToLabel, LabelReadings)>, Error> {
-    let (Some(direction), Some(labels)) = (pairs.image_to_class(), &pairs.labels) else {
+    let figures = "labels from images";
+    let Some(direction) = pairs.image_to_class() else {
+        left_out.push(LeftOut::new(figures, pairs.why_not_image_to_class()));
         return Ok(None);
     };
     let (images, classes) = pairs.sides(direction);
-    let Some(model) = &classes.given else {
+    let (Some(labels), Some(given)) = (&pairs.labels, &classes.given) else {
+        left_out.push(LeftOut::new(figures, "neither latents file has labels"));
         return Ok(None);
     };
     let density = pairs.bridge.density(direction);
-    Ok(Some(image_to_label_readings(
-        density,
-        &images.posterior,
-        labels,
-        &*model.model,
-        seed,
-    )?))
+    let model = &*given.model;
+    let found = image_to_label_readings(density, &images.posterior, labels, model, seed)?;
+    Ok(Some(found))
 }
 
 /// Held-out pairs below which intervals are so wide that figures say little.
 const FEW_PAIRS: usize = 100;
-/// Probability below which uniform transforms are not believed to be uniform.
+/// The p-value below which transforms are surely not uniform.
 const SURELY_MISPLACED: f64 = 0.001;
+/// The distance from uniform above which it matters.
+const NOTABLE_DISTANCE: f64 = 0.1;
 
 impl EvaluateReport {
-    /// Notes whether these requirements are met.
+    /// Records whether these requirements are met.
     ///
     /// # Errors
-    /// [`Error::Usage`] when one of them names no figure, or may mean several.
+    /// [`Error::Usage`] if one of them names no figure, or may mean several.
     pub fn require(&mut self, requirements: &[Requirement]) -> Result<(), Error> {
-        let outcomes = requirements
-            .iter()
-            .map(|requirement| requirement.outcome(self));
-        self.requirements = outcomes.collect::<Result<_, _>>()?;
+        let mut outcomes = vec![];
+        for requirement in requirements {
+            outcomes.push(requirement.outcome(self)?);
+        }
+        self.requirements = outcomes;
         Ok(())
     }
 
-    /// [`Error::Missed`] with what was required and what was found, when a requirement is not met.
+    /// Returns `Ok` if all requirements are met.
     ///
     /// # Errors
-    /// That one.
+    /// [`Error::Missed`] with what was required and what was found.
     pub fn missed(&self) -> Result<(), Error> {
-        let missed: Vec<String> = self
-            .requirements
-            .iter()
-            .filter(|outcome| !outcome.met)
-            .map(|outcome| {
-                format!(
-                    "required {}, found {} = {:.4}",
-                    outcome.requirement, outcome.figure, outcome.value
-                )
-            })
-            .collect();
-        if missed.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Missed {
+        let mut missed = vec![];
+        for outcome in self.requirements.iter().filter(|outcome| !outcome.met) {
+            missed.push(format!(
+                "required {}, found {} = {:.4}",
+                outcome.requirement, outcome.figure, outcome.value
+            ));
+        }
+        match missed.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Missed {
                 message: missed.join("\n"),
-            })
+            }),
         }
     }
 
-    /// The estimate that says most of a direction's worth without any given model.
+    /// Returns the figures of a direction.
     pub(crate) fn direction(&self, direction: Direction) -> &DirectionFigures {
         match direction {
             Direction::XToY => &self.x_to_y,
@@ -193,28 +199,42 @@ impl EvaluateReport {
                 self.pairs
             ));
         }
-        for (name, figures) in [("x → y", &self.x_to_y), ("y → x", &self.y_to_x)] {
-            let gain = figures.gain_over_marginal_nats;
-            if gain.interval().1 < 0.0 {
-                causes.push(format!(
-                    "{name}: knowing the source makes held-out targets less probable ({:+.2} ± {:.2} nats); the bridge has learned pairs that are none, or these are none",
-                    gain.mean, gain.standard_error
-                ));
-            }
-            let level = &figures.calibration.highest_density;
-            if level.ks_p_value < SURELY_MISPLACED && level.ks_distance > 0.1 {
-                let how = if level.mean < 0.5 {
-                    "too narrow or misplaced"
-                } else {
-                    "too wide"
-                };
-                causes.push(format!(
-                    "{name}: the density is {how}: held-out targets stand at a mean level of {:.2} among its own draws, where 0.50 is right (distance from uniform {:.2})",
-                    level.mean, level.ks_distance
-                ));
-            }
+        for direction in Direction::BOTH {
+            let figures = self.direction(direction);
+            causes.extend(negative_gain(direction, &figures.gain_over_marginal_nats));
+            causes.extend(misplaced(direction, &figures.calibration.highest_density));
         }
-        causes.extend(self.likelihoods.iter().flat_map(Likelihoods::warnings));
+        if let Some(likelihoods) = &self.likelihoods {
+            causes.extend(likelihoods.warnings());
+        }
         causes
     }
+}
+
+/// Returns a warning if the source makes targets less probable.
+fn negative_gain(direction: Direction, gain: &Estimate) -> Option<String> {
+    let (_, high) = gain.interval();
+    (high < 0.0).then(|| {
+        format!(
+            "{direction}: knowing the source makes held-out targets less probable ({:+.2} ± {:.2} \
+             nats); the bridge has learned pairs that are none, or these are none",
+            gain.mean, gain.standard_error
+        )
+    })
+}
+
+/// Returns a warning if targets do not fall where the density says.
+fn misplaced(direction: Direction, level: &Uniformity) -> Option<String> {
+    if level.ks_p_value >= SURELY_MISPLACED || level.ks_distance <= NOTABLE_DISTANCE {
+        return None;
+    }
+    let how = match level.mean < 0.5 {
+        true => "too narrow or misplaced",
+        false => "too wide",
+    };
+    Some(format!(
+        "{direction}: the density is {how}: held-out targets stand at a mean level of {:.2} among \
+         its own draws, where 0.50 is right (distance from uniform {:.2})",
+        level.mean, level.ks_distance
+    ))
 }

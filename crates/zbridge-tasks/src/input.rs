@@ -1,7 +1,8 @@
-//! What users hand in: datasets, arrays, folders, single images, labels.
+//! Observations that users give: data sets, arrays, folders, single images, labels.
 
 use crate::Error;
-use std::path::Path;
+use crate::pixel_range::PixelRange;
+use std::path::{Path, PathBuf};
 use zbridge::GivenModel;
 use zbridge_core::{EventKind, Observations, Spectrogram, Vocabulary};
 use zbridge_data::{
@@ -13,18 +14,18 @@ use zbridge_datasets::{
 };
 use zbridge_sound::Recordings;
 
-/// Observations with the id of each and, where known, its class.
+/// Observations with the id of each and, if it is known, its class.
 pub(crate) struct Input {
     pub(crate) ids: Vec<String>,
     pub(crate) observations: Observations,
     pub(crate) labels: Option<Vec<u8>>,
-    /// SHA-256 of the data, where the reader knows one.
+    /// SHA-256 of the data, if it is a data set.
     pub(crate) digest: Option<String>,
 }
 
 impl Input {
-    /// The observations in `data` that `model` can read: an `.npy`, an image file, a folder of
-    /// images, or a dataset folder with its split.
+    /// Returns the observations in `data` that `model` can read: an `.npy`, an image file, a folder
+    /// of images, or a dataset folder with its split.
     ///
     /// # Errors
     /// [`Error`] with the file and what is wrong with it.
@@ -32,18 +33,10 @@ impl Input {
         if !data.exists() {
             return Err(Error::bad_file(data, "does not exist"));
         }
-        let extension = data
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default()
-            .to_ascii_lowercase();
         let event = model.model.event();
-        match (event, extension.as_str()) {
+        match (event, extension(data).as_str()) {
             (_, "npy") => Self::array(data, model),
-            (EventKind::Image { .. }, "png") if is_digit(event) => {
-                Ok(Self::numbered(read_digit(data)?, None))
-            }
-            (EventKind::Image { .. }, "png") => Ok(Self::numbered(read_png(data, event)?, None)),
+            (EventKind::Image { .. }, "png") => Self::image(data, event),
             (EventKind::Sound(kind), "wav") => {
                 Ok(Self::numbered(Recordings::read_one(data, kind)?, None))
             }
@@ -53,109 +46,93 @@ impl Input {
                 Self::folder(data, split, model)
             }
             _ => {
-                let reason = format!(
-                    "the model reads {}: give {}",
-                    event.in_words(),
-                    takes(event)
-                );
+                let (kind, readable) = (event.in_words(), readable(event));
+                let reason = format!("the model reads {kind}: give {readable}");
                 Err(Error::bad_file(data, reason))
             }
         }
     }
 
-    /// A folder of recordings: spoken digits of one half where all are named like them.
+    /// Returns the rows of a folder of recordings: of one half, if all are named as spoken digits.
     fn sounds(folder: &Path, split: Split, kind: &Spectrogram) -> Result<Self, Error> {
-        match SpokenDigits::read(folder, kind) {
-            Ok(digits) => {
-                let rows = digits.rows(split == Split::Test);
-                let ids = rows
-                    .iter()
-                    .map(|&row| digits.recordings.ids[row].clone())
-                    .collect();
-                let (labels, digest) = (Some(digits.labels_of(&rows)), Some(digits.digest()));
-                Ok(Self {
-                    ids,
-                    observations: digits.recordings.sounds.select(&rows),
-                    labels,
-                    digest,
-                })
-            }
+        let digits = match SpokenDigits::read(folder, kind) {
+            Ok(digits) => digits,
             Err(DatasetError::RecordingName { .. }) => {
                 let Recordings { ids, sounds } = Recordings::read(folder, kind)?;
-                Ok(Self {
-                    ids,
-                    observations: sounds,
-                    labels: None,
-                    digest: None,
-                })
+                return Ok(Self::named(ids, sounds));
             }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// A text file, a line a text; ids are the indices of its lines, from 0.
-    fn lines(path: &Path, event: &EventKind) -> Result<Self, Error> {
-        let lines = TextLines::read(path)?;
+            Err(error) => return Err(error.into()),
+        };
+        let rows = digits.rows(split == Split::Test);
+        let ids = &digits.recordings.ids;
         Ok(Self {
-            ids: lines.ids(),
-            observations: lines.observations(event)?,
-            labels: None,
-            digest: None,
+            ids: rows.iter().map(|&row| ids[row].clone()).collect(),
+            observations: digits.recordings.sounds.select(&rows),
+            labels: Some(digits.labels_of(&rows)),
+            digest: Some(digits.digest()),
         })
     }
 
+    /// Returns the lines of a text file, each a text; their ids are the indices of the lines.
+    fn lines(path: &Path, event: &EventKind) -> Result<Self, Error> {
+        let lines = TextLines::read(path)?;
+        Ok(Self::named(lines.ids(), lines.observations(event)?))
+    }
+
+    /// Returns observations whose ids are their row numbers, from 0.
     pub(crate) fn numbered(observations: Observations, labels: Option<Vec<u8>>) -> Self {
-        let ids = (0..observations.rows())
-            .map(|row| row.to_string())
-            .collect();
+        let ids = (0..observations.rows()).map(|row| row.to_string());
+        Self {
+            labels,
+            ..Self::named(ids.collect(), observations)
+        }
+    }
+
+    fn named(ids: Vec<String>, observations: Observations) -> Self {
         Self {
             ids,
             observations,
-            labels,
+            labels: None,
             digest: None,
         }
+    }
+
+    fn image(path: &Path, event: &EventKind) -> Result<Self, Error> {
+        let image = match is_digit(event) {
+            true => read_digit(path)?,
+            false => read_png(path, event)?,
+        };
+        Ok(Self::numbered(image, None))
     }
 
     fn array(data: &Path, model: &GivenModel) -> Result<Self, Error> {
         if let Some(classes) = model.classes() {
             let labels = read_npy_classes(data, classes)?;
-            return Ok(Self::numbered(
-                Observations::one_hot(&labels, classes)?,
-                Some(labels),
-            ));
+            let observations = Observations::one_hot(&labels, classes)?;
+            return Ok(Self::numbered(observations, Some(labels)));
         }
-        Ok(Self::numbered(
-            observations_of(data, model.model.event())?,
-            None,
-        ))
+        let observations = observations_of(data, model.model.event())?;
+        Ok(Self::numbered(observations, None))
     }
 
+    /// Returns the rows of MNIST, if they are in the folder, otherwise its images.
     fn folder(data: &Path, split: Split, model: &GivenModel) -> Result<Self, Error> {
-        match locate_mnist(Some(data)).or_else(|error| {
-            Mnist::load(data, split)
-                .map(|_| data.to_owned())
-                .map_err(|_| error)
-        }) {
-            Ok(folder) => Self::mnist(&folder, split, model),
-            Err(_) if model.is_image() && !is_digit(model.model.event()) => {
-                let (ids, observations) = read_png_folder(data, model.model.event())?;
-                Ok(Self {
-                    ids,
-                    observations,
-                    labels: None,
-                    digest: None,
-                })
-            }
-            Err(not_mnist) if model.is_image() => match read_digit_folder(data) {
-                Ok((ids, observations)) => Ok(Self {
-                    ids,
-                    observations,
-                    labels: None,
-                    digest: None,
-                }),
-                Err(DatasetError::Data(error)) if is_empty_folder(&error) => Err(not_mnist.into()),
-                Err(error) => Err(error.into()),
-            },
+        let not_mnist = match mnist_folder(data, split) {
+            Ok(folder) => return Self::mnist(&folder, split, model),
+            Err(error) => error,
+        };
+        if !model.is_image() {
+            return Err(not_mnist.into());
+        }
+        let event = model.model.event();
+        if !is_digit(event) {
+            let (ids, images) = read_png_folder(data, event)?;
+            return Ok(Self::named(ids, images));
+        }
+        match read_digit_folder(data) {
+            Ok((ids, images)) => Ok(Self::named(ids, images)),
+            // Without images, the folder was rather meant to have MNIST.
+            Err(DatasetError::Data(error)) if is_empty_folder(&error) => Err(not_mnist.into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -166,16 +143,29 @@ impl Input {
             Some(classes) => Observations::one_hot(data.labels(), classes)?,
             None => data.images_observations(),
         };
-        let digest = Some(data.digest());
         Ok(Self {
-            digest,
+            digest: Some(data.digest()),
             ..Self::numbered(observations, Some(data.labels().to_vec()))
         })
     }
 }
 
-/// What `--data` and `--from` take for a kind of observations.
-pub(crate) fn takes(event: &EventKind) -> &'static str {
+/// Returns the folder of MNIST: one with all four files, or with those of the split.
+fn mnist_folder(data: &Path, split: Split) -> Result<PathBuf, DatasetError> {
+    locate_mnist(Some(data)).or_else(|error| match Mnist::load(data, split) {
+        Ok(_) => Ok(data.to_owned()),
+        Err(_) => Err(error),
+    })
+}
+
+/// Returns the extension of a file in lower case, empty if there is none.
+pub(crate) fn extension(path: &Path) -> String {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Returns in words what is read as observations of this kind.
+pub(crate) fn readable(event: &EventKind) -> &'static str {
     match event {
         EventKind::Image { .. } => "a .png, a folder of .png, an .npy of images, or MNIST's folder",
         EventKind::Class { .. } => "a label, an .npy of class ids, or MNIST's folder",
@@ -187,7 +177,7 @@ pub(crate) fn takes(event: &EventKind) -> &'static str {
     }
 }
 
-/// A text as a model of texts sees it.
+/// Returns a text as a model of texts sees it.
 pub(crate) fn text_observations(text: &str, event: &EventKind) -> Result<Observations, Error> {
     let EventKind::Text { length, vocabulary } = event else {
         return Err(Error::usage(format!(
@@ -198,8 +188,8 @@ pub(crate) fn text_observations(text: &str, event: &EventKind) -> Result<Observa
     Ok(Vocabulary::new(vocabulary.clone())?.observations(&[text], *length)?)
 }
 
-/// Whether images are digits as MNIST has them: those that are brought into MNIST's form when they
-/// come from elsewhere.
+/// Returns whether images have the shape of MNIST's digits: only these are brought into the form of
+/// MNIST.
 fn is_digit(event: &EventKind) -> bool {
     matches!(
         event,
@@ -211,14 +201,15 @@ fn is_digit(event: &EventKind) -> bool {
     )
 }
 
-/// The observations in an `.npy`; images in 0..1 or 0..255.
+/// Returns the observations in an `.npy`; images in 0..1 or 0..255.
 fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error> {
     let array = read_npy(path)?;
     if array.is_empty() || !holds(array.shape(), event) {
+        let sizes: Vec<String> = event.shape().iter().map(ToString::to_string).collect();
         let reason = format!(
             "has shape {:?} where [n, {}] is needed",
             array.shape(),
-            joined(&event.shape())
+            sizes.join(", ")
         );
         return Err(Error::bad_file(path, reason));
     }
@@ -227,9 +218,9 @@ fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error
     Ok(Observations::new(values, event.clone())?)
 }
 
-/// Whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]`
+/// Returns whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]`
 /// or `[n, 784]`.
-pub(super) fn holds(shape: &[usize], event: &EventKind) -> bool {
+pub(crate) fn holds(shape: &[usize], event: &EventKind) -> bool {
     let whole = event.shape();
     let without_channel = whole.strip_prefix(&[1]).unwrap_or(&whole);
     let of_one =
@@ -243,67 +234,4 @@ fn is_empty_folder(error: &DataError) -> bool {
         error.fault(),
         Some(FileError::Image(ImageError::EmptyFolder))
     )
-}
-
-fn joined(shape: &[usize]) -> String {
-    shape
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// What pixels lie between.
-#[derive(Clone, Copy)]
-pub(super) struct PixelRange {
-    low: f32,
-    high: f32,
-    whole: bool,
-}
-
-impl PixelRange {
-    /// Returns the range of `pixels` and 0.
-    pub(super) fn of<'p>(pixels: impl IntoIterator<Item = &'p f32>) -> Self {
-        let mut range = Self {
-            low: 0.0,
-            high: 0.0,
-            whole: true,
-        };
-        for &pixel in pixels {
-            range.low = range.low.min(pixel);
-            range.high = range.high.max(pixel);
-            range.whole &= pixel.fract() == 0.0;
-        }
-        range
-    }
-
-    /// That of these pixels and others.
-    pub(super) fn and(self, other: Self) -> Self {
-        let (low, high) = (self.low.min(other.low), self.high.max(other.high));
-        Self {
-            low,
-            high,
-            whole: self.whole && other.whole,
-        }
-    }
-
-    /// By what numbers of `event` are multiplied: where they are images, white becomes 1, which is
-    /// 255 where pixels are whole numbers beyond 1.
-    ///
-    /// # Errors
-    /// [`Error`] with the file when they are no pixels.
-    pub(super) fn scale(self, path: &Path, event: &EventKind) -> Result<f32, Error> {
-        let Self { low, high, whole } = self;
-        match event {
-            EventKind::Image { .. } if low >= 0.0 && high <= 1.0 => Ok(1.0),
-            EventKind::Image { .. } if low >= 0.0 && high <= 255.0 && whole => Ok(1.0 / 255.0),
-            EventKind::Image { .. } => Err(Error::bad_file(
-                path,
-                format!(
-                    "holds pixels from {low} to {high}; they must lie in 0..1, or be whole numbers in 0..255"
-                ),
-            )),
-            _ => Ok(1.0),
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! JSON. Tasks know files, folders and progress; they know no command line.
 #![forbid(unsafe_code)]
 
+mod binarise;
 pub mod doctor;
 mod encode;
 mod error;
@@ -20,6 +21,7 @@ mod output;
 mod paired_files;
 pub mod pictures;
 mod pieces;
+mod pixel_range;
 pub mod report;
 mod shard;
 mod side;

@@ -1,4 +1,4 @@
-//! What users get: observations as files that can be looked at, heard, read, or loaded.
+//! Observations as files that can be viewed, heard, read, or loaded.
 
 use crate::{Error, pictures};
 use std::fmt;
@@ -12,7 +12,7 @@ use zbridge_sound::to_waveforms;
 pub(crate) enum Format {
     /// A sheet of images.
     Picture,
-    /// A sound, or one file for each.
+    /// A sound, or a file for each of several.
     Sound,
     /// A text a line.
     Text,
@@ -35,52 +35,58 @@ impl fmt::Display for Format {
 }
 
 impl Format {
-    /// Whether files of it, one behind the other, are one file's rows.
+    /// Returns whether several files of it can be joined to one.
     pub(crate) fn is_numbers(self) -> bool {
         matches!(self, Self::Array | Self::Tensors)
     }
 
+    /// Returns the format that the extension of a file names.
+    ///
     /// # Errors
-    /// [`Error::Usage`] when the extension is unknown, or says another kind of observations than
-    /// these.
+    /// [`Error::Usage`] if it names none, or one of other observations than these.
     pub(crate) fn of(out: &Path, event: &EventKind) -> Result<Self, Error> {
-        let format = match out.extension().and_then(|extension| extension.to_str()) {
-            Some("png") => Self::Picture,
-            Some("wav") => Self::Sound,
-            Some("txt") => Self::Text,
-            Some("npy") => Self::Array,
-            Some("safetensors") => Self::Tensors,
-            _ => {
-                let message = format!(
-                    "--out {}: end it in .png, .wav, .txt, .npy or .safetensors",
-                    out.display()
-                );
-                return Err(Error::usage(message));
-            }
+        let Some(format) = Self::of_extension(out) else {
+            return Err(Error::usage(format!(
+                "{}: end the name of the output in .png, .wav, .txt, .npy or .safetensors",
+                out.display()
+            )));
         };
-        let fits = match format {
+        if format.fits(event) {
+            return Ok(format);
+        }
+        Err(Error::usage(format!(
+            "{}: the target model makes {}; write them to {}",
+            out.display(),
+            event.in_words(),
+            fitting(event)
+        )))
+    }
+
+    fn of_extension(out: &Path) -> Option<Self> {
+        match out.extension()?.to_str()? {
+            "png" => Some(Self::Picture),
+            "wav" => Some(Self::Sound),
+            "txt" => Some(Self::Text),
+            "npy" => Some(Self::Array),
+            "safetensors" => Some(Self::Tensors),
+            _ => None,
+        }
+    }
+
+    fn fits(self, event: &EventKind) -> bool {
+        match self {
             Self::Picture => matches!(event, EventKind::Image { .. }),
             Self::Sound => matches!(event, EventKind::Sound(_)),
             Self::Text => matches!(event, EventKind::Text { .. }),
             Self::Array | Self::Tensors => true,
-        };
-        if fits {
-            return Ok(format);
         }
-        let message = format!(
-            "--out {}: the target model makes {}; write them to {}",
-            out.display(),
-            event.in_words(),
-            fitting(event)
-        );
-        Err(Error::usage(message))
     }
 
-    /// Writes the observations, `count` for each input; the files. Sounds get their phases from
-    /// `stream`.
+    /// Writes the observations, `count` for each input, and returns the files. Sounds get their
+    /// phases from `stream`.
     ///
     /// # Errors
-    /// [`Error`] when a file cannot be written.
+    /// [`Error`] if a file cannot be written, or the observations are of another kind.
     pub(crate) fn write(
         self,
         out: &Path,
@@ -92,27 +98,38 @@ impl Format {
         shape.extend(outputs.kind().shape());
         match (self, outputs.kind()) {
             (Self::Picture, _) => {
-                let columns = if count > 1 {
-                    count.min(20)
-                } else {
-                    10.min(outputs.rows())
+                let columns = match count {
+                    0 | 1 => outputs.rows().min(10),
+                    _ => count.min(20),
                 };
-                return Ok(vec![pictures::write_sheet(out, outputs, columns)?]);
+                pictures::write_sheet(out, outputs, columns)?;
             }
             (Self::Sound, EventKind::Sound(kind)) => {
                 return write_sounds(out, outputs, kind, stream);
             }
-            (Self::Text, _) => {
-                let lines = outputs.texts().unwrap_or_default().join("\n") + "\n";
-                zbridge_data::write_atomically(out, |file| file.write_all(lines.as_bytes()))?;
+            (Self::Sound, other) => {
+                let message = format!("{} cannot be written as sounds", other.in_words());
+                return Err(Error::usage(message));
             }
+            (Self::Text, _) => write_texts(out, outputs)?,
             (Self::Tensors, _) => tensors(shape, outputs).write(out, Precision::Single)?,
-            _ => zbridge_data::write_npy_f32(out, &shape, outputs.values())?,
+            (Self::Array, _) => zbridge_data::write_npy_f32(out, &shape, outputs.values())?,
         }
         Ok(vec![out.to_owned()])
     }
 }
 
+fn write_texts(out: &Path, outputs: &Observations) -> Result<(), Error> {
+    let texts = outputs.texts().ok_or_else(|| {
+        let kind = outputs.kind().in_words();
+        Error::usage(format!("{kind} cannot be written as texts"))
+    })?;
+    let lines = texts.join("\n") + "\n";
+    zbridge_data::write_atomically(out, |file| file.write_all(lines.as_bytes()))?;
+    Ok(())
+}
+
+/// Returns the extensions of files that observations of a kind can be written to.
 fn fitting(event: &EventKind) -> &'static str {
     match event {
         EventKind::Image { .. } => ".png, .npy or .safetensors",
@@ -122,7 +139,7 @@ fn fitting(event: &EventKind) -> &'static str {
     }
 }
 
-/// One sound as the file itself; several as files numbered from 0 in its place.
+/// Writes one sound to the file itself, several to files in its place that are numbered from 0.
 fn write_sounds(
     out: &Path,
     outputs: &Observations,
@@ -130,42 +147,29 @@ fn write_sounds(
     stream: &RandomStream,
 ) -> Result<Vec<PathBuf>, Error> {
     let sounds = to_waveforms(outputs.values(), kind, stream);
-    let name = |place: usize| match sounds.len() {
-        1 => out.to_owned(),
-        _ => out.with_file_name(format!(
-            "{}-{place}.wav",
-            out.file_stem().unwrap_or_default().to_string_lossy()
-        )),
-    };
-    let write = |(place, sound): (usize, &zbridge_sound::Waveform)| {
-        sound.write(&name(place))?;
-        Ok(name(place))
-    };
-    sounds.iter().enumerate().map(write).collect()
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    let mut paths = vec![];
+    for (index, sound) in sounds.iter().enumerate() {
+        let path = match sounds.len() {
+            1 => out.to_owned(),
+            _ => out.with_file_name(format!("{stem}-{index}.wav")),
+        };
+        sound.write(&path)?;
+        paths.push(path);
+    }
+    Ok(paths)
 }
 
 fn tensors(shape: Vec<usize>, outputs: &Observations) -> WeightsFile {
     let mut file = WeightsFile::default();
-    file.tensors.insert(
-        "samples".into(),
-        StoredTensor {
-            shape,
-            values: outputs.values().to_vec(),
-        },
-    );
+    let values = outputs.values().to_vec();
+    let samples = StoredTensor { shape, values };
+    file.tensors.insert("samples".into(), samples);
     if matches!(outputs.kind(), EventKind::Class { .. }) {
-        let classes: Vec<f32> = outputs
-            .argmax()
-            .into_iter()
-            .map(|class| class as f32)
-            .collect();
-        file.tensors.insert(
-            "classes".into(),
-            StoredTensor {
-                shape: vec![classes.len()],
-                values: classes,
-            },
-        );
+        let values: Vec<f32> = outputs.argmax().iter().map(|&class| class as f32).collect();
+        let shape = vec![values.len()];
+        let classes = StoredTensor { shape, values };
+        file.tensors.insert("classes".into(), classes);
     }
     file
 }

@@ -1,7 +1,7 @@
 use crate::Error;
 use serde::Serialize;
 
-/// How bad it is.
+/// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
@@ -42,12 +42,12 @@ impl Finding {
         }
     }
 
-    /// What stops a fit, as the error says it; the error says what to do, too.
+    /// Returns an error that stops a fit; its message says what to do, too.
     pub(super) fn fault(place: &str, fault: &Error) -> Self {
         Self::new(Severity::Fault, place, fault.to_string(), "")
     }
 
-    /// The finding as one sentence or two.
+    /// Returns the finding in a sentence or two.
     pub fn in_words(&self) -> String {
         let remedy = if self.remedy.is_empty() {
             String::new()

@@ -5,28 +5,29 @@ mod pairing;
 mod side;
 
 pub use finding::{Finding, Severity};
-pub use pairing::{PairsHealth, PlannedFit};
+pub use pairing::{PairsHealth, PlannedFit, Shift};
 pub use side::{ArrayOfFile, SideHealth};
 
 use crate::Error;
+use crate::paired_files::PairedFiles;
 use pairing::Pairing;
 use serde::Serialize;
 use side::Side;
 use std::path::{Path, PathBuf};
-use zbridge_bridge::{CheckedConfig, FitPlan};
+use zbridge_bridge::{CheckedConfig, FitData, FitPlan};
 use zbridge_data::LatentsFile;
 use zbridge_eval::LatentHealth;
 
-/// What is to be looked at.
+/// Which files are examined.
 #[derive(Debug, Clone)]
 pub struct DoctorRequest {
     /// Latents file of x.
     pub x: PathBuf,
     /// Latents file of y, if there is one.
     pub y: Option<PathBuf>,
-    /// CSV that pairs them; without it, equal ids are pairs.
+    /// CSV file of the pairs; without it, equal ids are pairs.
     pub pairs: Option<PathBuf>,
-    /// How a fit would go about.
+    /// The recipe and seed of the fit.
     pub config: CheckedConfig,
 }
 
@@ -43,46 +44,57 @@ pub struct DoctorReport {
     pub plan: Option<PlannedFit>,
     /// What is wrong, doubtful or worth knowing, the worst first.
     pub findings: Vec<Finding>,
-    /// What was written: nothing.
+    /// Written files: none.
     pub files: Vec<PathBuf>,
 }
 
-/// Looks at the files, as far as they can be read, and at how they belong together.
+/// Returns what can be said of the files, as far as they can be read, and of their pairs.
 ///
 /// # Errors
 /// None for what is wrong with a file: that is a [`Finding`].
 pub fn doctor(request: &DoctorRequest) -> Result<DoctorReport, Error> {
     let x = Side::examined("x", &request.x);
     let y = request.y.as_deref().map(|path| Side::examined("y", path));
-    let mut findings: Vec<Finding> = x.findings.clone();
-    findings.extend(y.iter().flat_map(|side| side.findings.clone()));
-    let (mut pairs, mut plan) = (None, None);
-    if let (Some(x), Some(y)) = (&x.file, y.as_ref().and_then(|side| side.file.as_ref())) {
-        match Pairing::of((x, y), request.pairs.as_deref(), request.config.seed) {
-            Err(fault) => findings.push(Finding::fault("pairs", &fault)),
-            Ok(pairing) => {
-                findings.extend(pairing.findings((x, y)));
-                plan = planned(&pairing, (x, y), &request.config, &mut findings);
-                pairs = Some(pairing.health);
-            }
-        }
+    let mut findings = x.findings.clone();
+    if let Some(y) = &y {
+        findings.extend(y.findings.clone());
     }
-    findings.sort_by_key(|finding| finding.severity);
-    let sides = std::iter::once(x)
-        .chain(y)
-        .map(|side| side.health)
-        .collect();
-    Ok(DoctorReport {
-        sides,
-        pairs,
-        plan,
+    let mut report = DoctorReport {
+        sides: vec![x.health],
+        pairs: None,
+        plan: None,
         findings,
         files: vec![],
-    })
+    };
+    if let Some(y) = y {
+        report.sides.push(y.health);
+        if let (Some(x), Some(y)) = (&x.file, &y.file) {
+            report.add_pairs(x, y, request);
+        }
+    }
+    report.findings.sort_by_key(|finding| finding.severity);
+    Ok(report)
 }
 
 impl DoctorReport {
-    /// Nothing, when a fit would go through.
+    /// Adds what is to be said of the pairs, and what a fit of them would do.
+    fn add_pairs(&mut self, x: &LatentsFile, y: &LatentsFile, request: &DoctorRequest) {
+        let config = &request.config;
+        let pairing = match Pairing::of(x, y, request.pairs.as_deref(), config.seed) {
+            Ok(pairing) => pairing,
+            Err(fault) => return self.findings.push(Finding::fault("pairs", &fault)),
+        };
+        self.findings.extend(pairing.findings());
+        let x = x.posterior.select(&pairing.x_rows);
+        let y = y.posterior.select(&pairing.y_rows);
+        match FitPlan::of(&FitData::pairs(&x, &y), config) {
+            Ok(plan) => self.plan = Some(PlannedFit::of(&plan, config)),
+            Err(reason) => self.findings.push(Finding::fault("pairs", &reason.into())),
+        }
+        self.pairs = Some(pairing.health);
+    }
+
+    /// Returns `Ok` if a fit would go through.
     ///
     /// # Errors
     /// [`Error::Sick`] with the number of faults.
@@ -100,43 +112,21 @@ impl DoctorReport {
     }
 }
 
-fn planned(
-    pairing: &Pairing,
-    (x, y): (&LatentsFile, &LatentsFile),
-    config: &CheckedConfig,
-    findings: &mut Vec<Finding>,
-) -> Option<PlannedFit> {
-    let (x, y) = (
-        x.posterior.select(&pairing.x_rows),
-        y.posterior.select(&pairing.y_rows),
-    );
-    match FitPlan::of(&zbridge_bridge::FitData::pairs(&x, &y), config) {
-        Ok(plan) => Some(PlannedFit::of(&plan, config)),
-        Err(reason) => {
-            findings.push(Finding::fault("pairs", &reason.into()));
-            None
-        }
+/// Returns what gives cause for doubt in latents that a fit is about to use: the warnings that
+/// [`doctor`] gives of them.
+pub(crate) fn doubts(files: &PairedFiles, [x_path, y_path]: [&Path; 2], seed: u64) -> Vec<String> {
+    let PairedFiles {
+        x,
+        y,
+        x_rows,
+        y_rows,
+    } = files;
+    let mut findings = vec![];
+    for (side, path, file) in [("x", x_path, x), ("y", y_path, y)] {
+        let health = LatentHealth::of(&file.posterior);
+        findings.extend(side::findings(side, path, file, &health));
     }
-}
-
-/// What gives cause for doubt in latents that a fit is about to use: the same that [`doctor`] says
-/// of them.
-pub(crate) fn doubts(
-    (x, y): (&LatentsFile, &LatentsFile),
-    (x_rows, y_rows): (&[usize], &[usize]),
-    (x_path, y_path): (&Path, &Path),
-    seed: u64,
-) -> Vec<String> {
-    let pairing = Pairing::new((x, y), x_rows.to_vec(), y_rows.to_vec(), seed);
-    let of_side = |side, path, file: &LatentsFile| {
-        side::findings(side, path, file, &LatentHealth::of(&file.posterior))
-    };
-    let mut findings = of_side("x", x_path, x);
-    findings.extend(of_side("y", y_path, y));
-    findings.extend(pairing.findings((x, y)));
-    findings
-        .into_iter()
-        .filter(|finding| finding.severity == Severity::Warning)
-        .map(|finding| finding.in_words())
-        .collect()
+    findings.extend(Pairing::new(x, y, x_rows.clone(), y_rows.clone(), seed).findings());
+    findings.retain(|finding| finding.severity == Severity::Warning);
+    findings.iter().map(Finding::in_words).collect()
 }

@@ -1,11 +1,14 @@
-use super::HeldOutPairs;
+use super::side_of_pairs::SideOfPairs;
+use super::{HeldOutPairs, LeftOut};
 use crate::Error;
 use crate::measures::{Judge, LabelToImage, images_of_labels, label_to_image};
 use serde::Serialize;
-use zbridge_core::{Latents, Observations, Observer, RandomStream};
+use zbridge::GivenModel;
+use zbridge_bridge::Direction;
+use zbridge_core::{Latents, Observations, Observer, RandomStream, Stage};
 use zbridge_eval::{
-    DEFAULT_NEIGHBOURS, FeatureDiversity, NearestTraining, PrecisionRecall, feature_diversity,
-    frechet_distance, nearest_training, precision_recall,
+    DEFAULT_NEIGHBOURS, EvalError, FeatureDiversity, NearestTraining, PrecisionRecall,
+    feature_diversity, frechet_distance, nearest_training, precision_recall,
 };
 
 /// Images generated of each label.
@@ -13,7 +16,8 @@ const IMAGES_PER_LABEL: usize = 100;
 /// Closest pairs of a generated image and one of the fitted pairs to keep.
 const CLOSEST: usize = 10;
 
-/// Images made from labels, as the judge sees them, beside real ones where those are at hand.
+/// Figures of images made from labels, as the judge reads them; beside real images, if their data
+/// are given.
 #[derive(Debug, Clone, Serialize)]
 pub struct Generated {
     /// Coherence and pixel sd.
@@ -28,7 +32,7 @@ pub struct Generated {
     /// Fréchet distance to held-out images in the judge's features.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frechet_distance: Option<f64>,
-    /// Precision, recall, density and coverage there.
+    /// Precision, recall, density and coverage in the same features.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision_recall: Option<PrecisionRecall>,
     /// Mean distance between features of one label, over that of real images.
@@ -39,44 +43,38 @@ pub struct Generated {
     pub nearest_training: Option<NearestTraining>,
 }
 
-/// What was generated, for pictures.
+/// The generated images with their labels.
 pub(crate) struct GeneratedImages {
     pub(crate) images: Observations,
     pub(crate) labels: Vec<u8>,
 }
 
 impl Generated {
-    /// Images of each label; none unless one side is images that the embedded judge reads and the
-    /// other their ten classes.
+    /// Returns the figures of images of each label, and the images; `None` unless one side is
+    /// images that the embedded judge reads and the other their ten classes. What is left out is
+    /// added to `left_out`.
     ///
     /// # Errors
-    /// [`Error`] when shapes do not belong together.
+    /// [`Error`] if shapes do not belong together, or the observer stops the work.
     pub(crate) fn of(
         pairs: &HeldOutPairs,
         seed: u64,
         observer: &dyn Observer,
+        left_out: &mut Vec<LeftOut>,
     ) -> Result<Option<(Self, GeneratedImages)>, Error> {
-        let Some(to_label) = pairs.image_to_class() else {
-            return Ok(None);
-        };
-        let (image_side, label_side) = pairs.sides(to_label);
-        let (Some(image), Some(label)) = (&image_side.given, &label_side.given) else {
-            return Ok(None);
-        };
         let judge = Judge::embedded()?;
-        if !judge.classifier.reads(image.model.event()) || label.classes() != Some(10) {
-            return Ok(None);
-        }
-        let density = pairs.bridge.density(to_label.reverse());
-        let (images, labels) = images_of_labels(
-            density,
-            &*label.model,
-            &*image.model,
-            IMAGES_PER_LABEL,
-            seed,
-        )?;
-        let mut generated = Self {
-            figures: label_to_image(&images, &labels, &judge)?,
+        let setting = match Setting::of(pairs, &judge) {
+            Ok(setting) => setting,
+            Err(reason) => {
+                left_out.push(LeftOut::new("images from labels", reason));
+                return Ok(None);
+            }
+        };
+        let stage = Stage::new(observer, "generating images of labels", 1);
+        let generated = setting.generate(seed)?;
+        stage.advance(1)?;
+        let mut figures = Self {
+            figures: label_to_image(&generated.images, &generated.labels, &judge)?,
             judge_accuracy: judge.accuracy.share,
             given_model: None,
             frechet_distance: None,
@@ -84,69 +82,188 @@ impl Generated {
             feature_diversity: None,
             nearest_training: None,
         };
-        if let Some(truth) = &pairs.labels {
-            let mut stream = RandomStream::named(seed, "evaluate/redrawn");
-            let rows: Vec<usize> = (0..pairs.count().min(images.rows())).collect();
-            let redrawn = image
-                .model
-                .decode(&image_side.posterior.select(&rows).sample(&mut stream))?;
-            let truth: Vec<u8> = rows.iter().map(|&row| truth[row]).collect();
-            generated.given_model = label_to_image(&redrawn, &truth, &judge).ok();
+        let redrawn = setting.redrawn(generated.images.rows(), seed);
+        figures.given_model = noted(left_out, "own draws of the image model", redrawn)?;
+        let mut comparison = Comparison {
+            setting: &setting,
+            generated: &generated,
+            observer,
+            left_out,
+        };
+        comparison.add_to(&mut figures)?;
+        Ok(Some((figures, generated)))
+    }
+}
+
+/// Why a figure is missing: it cannot be had, or the work failed.
+enum Missing {
+    LeftOut(String),
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Missing {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Returns a figure; `None`, with its reason added to `left_out`, if it cannot be had.
+fn noted<T>(
+    left_out: &mut Vec<LeftOut>,
+    figures: &str,
+    found: Result<T, Missing>,
+) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Missing::LeftOut(reason)) => {
+            left_out.push(LeftOut::new(figures, reason));
+            Ok(None)
         }
-        if let Some(real) = &image_side.observations {
-            generated.beside(
-                real,
-                pairs.labels.as_deref(),
-                (&images, &labels),
-                &judge,
-                observer,
-            )?;
-            if let Some(fitted) = &image_side.fitted {
-                let pixels = |images: &Observations| {
-                    Latents::from_vec(images.values().to_vec(), images.kind().size())
-                };
-                let found = nearest_training(
-                    &pixels(&images)?,
-                    &pixels(real)?,
-                    &pixels(fitted)?,
-                    CLOSEST,
-                    observer,
-                )?;
-                generated.nearest_training = Some(found);
-            }
+        Err(Missing::Failed(error)) => Err(error),
+    }
+}
+
+/// The models and pairs of a bridge between images and their ten classes.
+struct Setting<'p> {
+    pairs: &'p HeldOutPairs,
+    judge: &'p Judge,
+    to_label: Direction,
+    image: &'p GivenModel,
+    label: &'p GivenModel,
+    image_side: &'p SideOfPairs,
+}
+
+impl<'p> Setting<'p> {
+    /// # Errors
+    /// The reason why images cannot be made from labels, or cannot be judged.
+    fn of(pairs: &'p HeldOutPairs, judge: &'p Judge) -> Result<Self, String> {
+        let to_label = pairs
+            .image_to_class()
+            .ok_or_else(|| pairs.why_not_image_to_class())?;
+        let (image_side, label_side) = pairs.sides(to_label);
+        let (Some(image), Some(label)) = (&image_side.given, &label_side.given) else {
+            return Err(pairs.why_not_image_to_class());
+        };
+        if !judge.classifier.reads(image.model.event()) || label.classes() != Some(10) {
+            return Err("the judge reads only images of 28 × 28 pixels with ten classes".into());
         }
-        Ok(Some((generated, GeneratedImages { images, labels })))
+        Ok(Self {
+            pairs,
+            judge,
+            to_label,
+            image,
+            label,
+            image_side,
+        })
     }
 
-    /// Compares with real held-out images in the judge's features.
-    fn beside(
-        &mut self,
-        real: &Observations,
-        real_labels: Option<&[u8]>,
-        (images, labels): (&Observations, &[u8]),
-        judge: &Judge,
-        observer: &dyn Observer,
-    ) -> Result<(), Error> {
-        let features = judge.classifier.features(images)?;
-        let real = judge.classifier.features(real)?;
-        self.frechet_distance = Some(frechet_distance(&features, &real)?);
-        let count = features.rows().min(real.rows());
-        if count > DEFAULT_NEIGHBOURS {
-            // Generated images stand label by label: every so many-th keeps all labels.
-            let spread: Vec<usize> = (0..count).map(|i| i * features.rows() / count).collect();
-            let first: Vec<usize> = (0..count).collect();
-            let found = precision_recall(
-                &real.select(&first),
-                &features.select(&spread),
-                DEFAULT_NEIGHBOURS,
-                observer,
-            )?;
-            self.precision_recall = Some(found);
+    fn generate(&self, seed: u64) -> Result<GeneratedImages, Error> {
+        let density = self.pairs.bridge.density(self.to_label.reverse());
+        let (label, image) = (&*self.label.model, &*self.image.model);
+        let (images, labels) = images_of_labels(density, label, image, IMAGES_PER_LABEL, seed)?;
+        Ok(GeneratedImages { images, labels })
+    }
+
+    /// Returns the figures of at most `most` draws from the posteriors of held-out images.
+    fn redrawn(&self, most: usize, seed: u64) -> Result<LabelToImage, Missing> {
+        let labels = self.labels()?;
+        let mut stream = RandomStream::named(seed, "evaluate/redrawn");
+        let rows: Vec<usize> = (0..self.pairs.count().min(most)).collect();
+        let latents = self.image_side.posterior.select(&rows).sample(&mut stream);
+        let images = self.image.model.decode(&latents)?;
+        let labels: Vec<u8> = rows.iter().map(|&row| labels[row]).collect();
+        // A label of which there is one image has no spread.
+        label_to_image(&images, &labels, self.judge).map_err(too_few)
+    }
+
+    fn labels(&self) -> Result<&'p [u8], Missing> {
+        let labels = self.pairs.labels.as_deref();
+        labels.ok_or_else(|| Missing::LeftOut("neither latents file has labels".to_owned()))
+    }
+
+    /// Returns the held-out images.
+    fn real(&self) -> Result<&'p Observations, Missing> {
+        let real = self.image_side.observations.as_ref();
+        real.ok_or_else(|| Missing::LeftOut("the data of the images are not given".to_owned()))
+    }
+}
+
+/// Returns an error of the evaluation as the reason for which a figure is left out, unless the
+/// observer stopped the work.
+fn too_few(error: impl Into<Error>) -> Missing {
+    match error.into() {
+        Error::Eval(reason) if !matches!(reason, EvalError::Interrupted(_)) => {
+            Missing::LeftOut(reason.to_string())
         }
-        if let Some(real_labels) = real_labels {
-            self.feature_diversity =
-                feature_diversity(&features, labels, &real, real_labels, observer).ok();
-        }
+        error => Missing::Failed(error),
+    }
+}
+
+/// A comparison of generated images with real ones.
+struct Comparison<'c> {
+    setting: &'c Setting<'c>,
+    generated: &'c GeneratedImages,
+    observer: &'c dyn Observer,
+    left_out: &'c mut Vec<LeftOut>,
+}
+
+impl Comparison<'_> {
+    fn add_to(&mut self, figures: &mut Generated) -> Result<(), Error> {
+        const BESIDE_REAL: &str = "comparison with real images";
+        let Some(real) = noted(self.left_out, BESIDE_REAL, self.setting.real())? else {
+            return Ok(());
+        };
+        let classifier = &self.setting.judge.classifier;
+        let features = classifier.features(&self.generated.images)?;
+        let real_features = classifier.features(real)?;
+        figures.frechet_distance = Some(frechet_distance(&features, &real_features)?);
+        let found = self.precision_recall(&features, &real_features);
+        figures.precision_recall = noted(self.left_out, "precision and recall", found)?;
+        let found = self.feature_diversity(&features, &real_features);
+        figures.feature_diversity = noted(self.left_out, "feature diversity", found)?;
+        let found = self.nearest_training(real);
+        figures.nearest_training = noted(self.left_out, "search for copies", found)?;
         Ok(())
+    }
+
+    fn precision_recall(
+        &self,
+        generated: &Latents,
+        real: &Latents,
+    ) -> Result<PrecisionRecall, Missing> {
+        let count = generated.rows().min(real.rows());
+        if count <= DEFAULT_NEIGHBOURS {
+            let reason =
+                format!("{count} images are too few: more than {DEFAULT_NEIGHBOURS} are needed");
+            return Err(Missing::LeftOut(reason));
+        }
+        // Generated images stand label by label: evenly spaced ones keep all labels.
+        let spread: Vec<usize> = (0..count).map(|i| i * generated.rows() / count).collect();
+        let first: Vec<usize> = (0..count).collect();
+        let (real, generated) = (real.select(&first), generated.select(&spread));
+        let found = precision_recall(&real, &generated, DEFAULT_NEIGHBOURS, self.observer)?;
+        Ok(found)
+    }
+
+    fn feature_diversity(
+        &self,
+        generated: &Latents,
+        real: &Latents,
+    ) -> Result<FeatureDiversity, Missing> {
+        let labels = self.setting.labels()?;
+        let made = &self.generated.labels;
+        feature_diversity(generated, made, real, labels, self.observer).map_err(too_few)
+    }
+
+    fn nearest_training(&self, real: &Observations) -> Result<NearestTraining, Missing> {
+        let Some(fitted) = &self.setting.image_side.fitted else {
+            let reason = "the images of the fitted pairs cannot be found: the latents that the \
+                          bridge was fitted on were moved, or are of other data";
+            return Err(Missing::LeftOut(reason.to_owned()));
+        };
+        let pixels = |images: &Observations| Latents::new(images.view().to_owned());
+        let (generated, real) = (pixels(&self.generated.images)?, pixels(real)?);
+        let found = nearest_training(&generated, &real, &pixels(fitted)?, CLOSEST, self.observer)?;
+        Ok(found)
     }
 }

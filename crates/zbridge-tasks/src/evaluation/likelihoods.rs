@@ -1,10 +1,11 @@
-use super::HeldOutPairs;
+use super::side_of_pairs::SideOfPairs;
+use super::{HeldOutPairs, LeftOut};
 use crate::Error;
-use crate::evaluation::pairs::SideOfPairs;
 use serde::Serialize;
 use zbridge_bridge::{Conditional, Direction};
 use zbridge_core::{
-    DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Observer, RandomStream,
+    DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Observer, Posterior,
+    RandomStream,
 };
 use zbridge_eval::{
     BridgeTarget, EstimateWarning, ImportanceSettings, JointFactors, JointLikelihood,
@@ -51,107 +52,127 @@ pub struct Joint {
     pub absolute_gap_nats: Estimate,
 }
 
+/// How many likelihoods are estimated, and from how many draws.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LikelihoodPlan {
+    /// Pairs, the first ones.
+    pub(crate) pairs: usize,
+    /// Draws for each of them.
+    pub(crate) draws: usize,
+    pub(crate) seed: u64,
+}
+
 impl Likelihoods {
-    /// Of the first `rows` pairs, by `draws` draws each; none unless both models and both
-    /// observations are at hand.
+    /// Returns the likelihoods of the first pairs; `None`, with the reason added to `left_out`,
+    /// unless both models and both observations are at hand.
     ///
     /// # Errors
-    /// [`Error`] when an estimate fails.
+    /// [`Error`] if an estimate fails, or the observer stops the work.
     pub(crate) fn of(
         pairs: &HeldOutPairs,
-        (rows, draws): (usize, usize),
-        seed: u64,
+        plan: LikelihoodPlan,
         observer: &dyn Observer,
+        left_out: &mut Vec<LeftOut>,
     ) -> Result<Option<Self>, Error> {
-        let rows: Vec<usize> = (0..pairs.count().min(rows)).collect();
-        if rows.is_empty() || draws == 0 {
-            return Ok(None);
-        }
-        let Some([x, y]) = both(|side| Observed::of(side, &rows), [&pairs.x, &pairs.y]) else {
-            return Ok(None);
+        let rows: Vec<usize> = (0..pairs.count().min(plan.pairs)).collect();
+        let sides = observed_sides(pairs, &rows, plan);
+        let (x, y) = match sides {
+            Ok(sides) => sides,
+            Err(reason) => {
+                left_out.push(LeftOut::new("likelihoods", reason));
+                return Ok(None);
+            }
         };
         let settings = ImportanceSettings {
-            draws,
-            chunk: CHUNK.min(draws),
-            seed,
+            draws: plan.draws,
+            chunk: CHUNK.min(plan.draws),
+            seed: plan.seed,
         };
-        let sampling = |direction, source: &Observed, target: &Observed| -> Result<_, Error> {
-            estimated(
-                pairs.bridge.density(direction),
+        let estimate = |direction, source, target| {
+            let density = pairs.bridge.density(direction);
+            let names = names(direction);
+            let crossing = Crossing {
+                density,
                 source,
                 target,
-                &settings,
-                direction,
-                observer,
-            )
+                names,
+            };
+            crossing.estimate(&settings, observer)
         };
-        let (x_marginal, x_conditional) = sampling(Direction::YToX, &y, &x)?;
-        let (y_marginal, y_conditional) = sampling(Direction::XToY, &x, &y)?;
-        let factors = JointFactors {
-            x: &x_marginal,
-            y_given_x: &y_conditional,
-            y: &y_marginal,
-            x_given_y: &x_conditional,
-        };
-        let joint = JointLikelihood::of(&factors)?;
-        Ok(Some(Self {
-            x_gain_nats: gain(&x_conditional, &x_marginal),
-            y_gain_nats: gain(&y_conditional, &y_marginal),
-            x: x_marginal.summary(),
-            x_given_y: x_conditional.summary(),
-            y: y_marginal.summary(),
-            y_given_x: y_conditional.summary(),
+        let of_x = estimate(Direction::YToX, &y, &x)?;
+        let of_y = estimate(Direction::XToY, &x, &y)?;
+        Ok(Some(Self::of_estimates(&of_x, &of_y)?))
+    }
+
+    fn of_estimates(x: &SideEstimates, y: &SideEstimates) -> Result<Self, Error> {
+        let joint = JointLikelihood::of(&JointFactors {
+            x: &x.marginal,
+            y_given_x: &y.conditional,
+            y: &y.marginal,
+            x_given_y: &x.conditional,
+        })?;
+        Ok(Self {
+            x: x.marginal.summary(),
+            x_given_y: x.conditional.summary(),
+            x_gain_nats: x.gain(),
+            y: y.marginal.summary(),
+            y_given_x: y.conditional.summary(),
+            y_gain_nats: y.gain(),
             joint: Joint {
                 by_x_first_nats: joint.by_x_first_nats,
                 by_y_first_nats: joint.by_y_first_nats,
                 gap_nats: joint.gap_nats,
                 absolute_gap_nats: joint.absolute_gap_nats,
             },
-        }))
+        })
     }
 
-    /// What makes some of these not to be believed, in words.
+    /// Returns the four estimates: of x, of x given y, of y, of y given x.
+    pub(crate) fn summaries(&self) -> [&LikelihoodSummary; 4] {
+        [&self.x, &self.x_given_y, &self.y, &self.y_given_x]
+    }
+
+    /// Returns why some of these are not to be trusted, in words; estimates from few effective draws
+    /// share one sentence.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let all = [&self.x, &self.x_given_y, &self.y, &self.y_given_x];
-        let (few, others): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .filter_map(|summary| summary.warning.as_ref().map(|warning| (summary, warning)))
-            .partition(|(_, warning)| {
-                matches!(warning, EstimateWarning::LowEffectiveSampleSize { .. })
-            });
-        let mut warnings: Vec<String> = others
-            .iter()
-            .map(|(_, warning)| warning.to_string())
-            .collect();
-        if let Some((first, _)) = few.first() {
-            let named = |(summary, _): &(&LikelihoodSummary, _)| {
-                let size = &summary.effective_sample_size;
-                format!(
-                    "{} ({:.0} % of the pairs; median {:.0})",
-                    summary.name,
-                    100.0 * size.low_share,
-                    size.median
-                )
-            };
-            warnings.push(format!(
-                "fewer than {LOW_EFFECTIVE_SAMPLE_SIZE} of {} draws carry the estimate of {}: those are most likely too low, and their standard errors cannot be believed; take more --draws",
-                first.draws,
-                few.iter().map(named).collect::<Vec<_>>().join(" and ")
-            ));
+        let (mut warnings, mut low) = (vec![], vec![]);
+        for summary in self.summaries() {
+            match &summary.warning {
+                Some(EstimateWarning::LowEffectiveSampleSize { .. }) => low.push(summary),
+                Some(other) => warnings.push(other.to_string()),
+                None => {}
+            }
         }
+        warnings.extend(low_effective_sample_sizes(&low));
         warnings
     }
 }
 
-fn both<T, S>(of: impl Fn(S) -> Option<T>, [a, b]: [S; 2]) -> Option<[T; 2]> {
-    Some([of(a)?, of(b)?])
+fn low_effective_sample_sizes(summaries: &[&LikelihoodSummary]) -> Option<String> {
+    let draws = summaries.first()?.draws;
+    let mut named = vec![];
+    for summary in summaries {
+        let size = &summary.effective_sample_size;
+        named.push(format!(
+            "{} ({:.0} % of the pairs; median {:.0})",
+            summary.name,
+            100.0 * size.low_share,
+            size.median
+        ));
+    }
+    Some(format!(
+        "fewer than {LOW_EFFECTIVE_SAMPLE_SIZE} of {draws} draws carry the estimate of {}: those \
+         are most likely too low, and their standard errors cannot be believed; take more draws",
+        named.join(" and ")
+    ))
 }
 
-fn gain(conditional: &TargetEstimate, marginal: &TargetEstimate) -> Estimate {
-    let each = conditional.per_row.iter().zip(&marginal.per_row);
-    Estimate::of(
-        each.map(|(conditional, marginal)| conditional.log_mean_nats - marginal.log_mean_nats),
-    )
+/// The names of log p(target) and log p(target|source).
+fn names(direction: Direction) -> [&'static str; 2] {
+    match direction {
+        Direction::XToY => ["log p(y)", "log p(y|x)"],
+        Direction::YToX => ["log p(x)", "log p(x|y)"],
+    }
 }
 
 /// A side whose observations can be scored.
@@ -161,52 +182,107 @@ struct Observed<'p> {
     posterior: DiagonalGaussian,
 }
 
+/// Returns both sides of these pairs.
+///
+/// # Errors
+/// The reason why there are no likelihoods.
+fn observed_sides<'p>(
+    pairs: &'p HeldOutPairs,
+    rows: &[usize],
+    plan: LikelihoodPlan,
+) -> Result<(Observed<'p>, Observed<'p>), String> {
+    if rows.is_empty() || plan.draws == 0 {
+        return Err("none were asked for".to_owned());
+    }
+    let x = Observed::of("x", &pairs.x, rows)?;
+    let y = Observed::of("y", &pairs.y, rows)?;
+    Ok((x, y))
+}
+
 impl<'p> Observed<'p> {
-    fn of(side: &'p SideOfPairs, rows: &[usize]) -> Option<Self> {
-        let (given, observations) = (side.given.as_ref()?, side.observations.as_ref()?);
-        let posterior = side.posterior.select(rows).moments().into_owned();
-        Some(Self {
+    fn of(name: &str, side: &'p SideOfPairs, rows: &[usize]) -> Result<Self, String> {
+        let Some(given) = &side.given else {
+            return Err(format!("the model of {name} is not known: name it"));
+        };
+        let Some(observations) = &side.observations else {
+            return Err(format!(
+                "the data that the latents of {name} were encoded from are not given"
+            ));
+        };
+        Ok(Self {
             model: &*given.model,
             observations: observations.select(rows),
-            posterior,
+            posterior: side.posterior.select(rows).moments().into_owned(),
+        })
+    }
+
+    /// Returns draws from the posterior of each row: the sources over which a bridge is averaged.
+    fn contexts(&self, seed: u64) -> Vec<Latents> {
+        let streams = RandomStream::named(seed, "evaluate/sources");
+        let mut contexts = vec![];
+        for row in 0..self.observations.rows() {
+            let posterior = Posterior::from(self.posterior.select(&[row]));
+            let mut stream = streams.child(row as u64);
+            contexts.push(posterior.sample_each(SOURCE_DRAWS, &mut stream));
+        }
+        contexts
+    }
+}
+
+/// A direction of the bridge between observed pairs.
+struct Crossing<'c> {
+    density: &'c Conditional,
+    source: &'c Observed<'c>,
+    target: &'c Observed<'c>,
+    names: [&'static str; 2],
+}
+
+/// Log-likelihoods of one side for each pair.
+struct SideEstimates {
+    /// log p(target).
+    marginal: TargetEstimate,
+    /// log p(target|source).
+    conditional: TargetEstimate,
+}
+
+impl Crossing<'_> {
+    /// Returns both estimates, from the same decoder evaluations. Half of the draws come from
+    /// p(z|target), half from the bridge: if the bridge is narrower than the posterior, or beside
+    /// it, the posterior alone would miss what counts.
+    fn estimate(
+        &self,
+        settings: &ImportanceSettings,
+        observer: &dyn Observer,
+    ) -> Result<SideEstimates, Error> {
+        let [marginal, conditional] = self.names;
+        let contexts = self.source.contexts(settings.seed);
+        let own_context = (0..self.target.observations.rows()).collect();
+        let prior = PriorTarget::new(marginal);
+        let bridge = BridgeTarget::new(conditional, self.density, &contexts, own_context)?;
+        let proposal = MixtureProposal::new(&self.target.posterior).with(OWN_SHARE, &bridge)?;
+        let mut found = importance_sampled(
+            self.target.model,
+            &self.target.observations,
+            &proposal,
+            &[&prior, &bridge],
+            settings,
+            observer,
+        )?;
+        let conditional = found.remove(1);
+        let marginal = found.remove(0);
+        Ok(SideEstimates {
+            marginal,
+            conditional,
         })
     }
 }
 
-/// (log p(target), log p(target|source)) of each pair, from the same decoder evaluations. Half of
-/// the draws come from p(z|target), half from the bridge: where it is narrower than the posterior,
-/// or beside it, the posterior alone would miss what counts.
-fn estimated(
-    density: &Conditional,
-    source: &Observed<'_>,
-    target: &Observed<'_>,
-    settings: &ImportanceSettings,
-    direction: Direction,
-    observer: &dyn Observer,
-) -> Result<(TargetEstimate, TargetEstimate), Error> {
-    let (marginal, conditional) = match direction {
-        Direction::XToY => ("log p(y)", "log p(y|x)"),
-        Direction::YToX => ("log p(x)", "log p(x|y)"),
-    };
-    let streams = RandomStream::named(settings.seed, "evaluate/sources");
-    let rows = target.observations.rows();
-    let contexts: Vec<Latents> = (0..rows)
-        .map(|row| {
-            let posterior = zbridge_core::Posterior::from(source.posterior.select(&[row]));
-            posterior.sample_each(SOURCE_DRAWS, &mut streams.child(row as u64))
-        })
-        .collect();
-    let prior = PriorTarget::new(marginal);
-    let bridge = BridgeTarget::new(conditional, density, &contexts, (0..rows).collect())?;
-    let proposal = MixtureProposal::new(&target.posterior).with(OWN_SHARE, &bridge)?;
-    let mut found = importance_sampled(
-        target.model,
-        &target.observations,
-        &proposal,
-        &[&prior, &bridge],
-        settings,
-        observer,
-    )?;
-    let conditional = found.remove(1);
-    Ok((found.remove(0), conditional))
+impl SideEstimates {
+    /// Returns the mean of log p(target|source) − log p(target) over the pairs.
+    fn gain(&self) -> Estimate {
+        let rows = self.conditional.per_row.iter().zip(&self.marginal.per_row);
+        Estimate::of(
+            rows.map(|(conditional, marginal)| conditional.log_mean_nats - marginal.log_mean_nats),
+        )
+    }
 }

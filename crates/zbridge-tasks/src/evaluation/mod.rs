@@ -1,12 +1,16 @@
 //! A bridge on held-out pairs: each quantity under its own name, with its uncertainty.
 
 mod generated;
+mod left_out;
 mod likelihoods;
 mod pairs;
 mod requirement;
+mod side_of_pairs;
 
 pub use generated::Generated;
 pub(crate) use generated::GeneratedImages;
+pub use left_out::LeftOut;
+pub(crate) use likelihoods::LikelihoodPlan;
 pub use likelihoods::{Joint, Likelihoods};
 pub(crate) use pairs::HeldOutPairs;
 pub use pairs::HeldOutSource;

@@ -46,29 +46,11 @@ impl FromStr for Requirement {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || {
+        Self::parsed(text).ok_or_else(|| {
             Error::usage(format!(
-                "--require {text:?}: write a figure, a relation (>=, <=, > or <) and a number, as in 'accuracy>=0.95'"
+                "requirement {text:?}: write a figure, a relation (>=, <=, > or <) and a number, \
+                 as in 'accuracy>=0.95'"
             ))
-        };
-        let (sign, relation) = RELATIONS
-            .into_iter()
-            .find(|(sign, _)| text.contains(sign))
-            .ok_or_else(wrong)?;
-        let (figure, bound) = text.split_once(sign).ok_or_else(wrong)?;
-        let bound: f64 = bound.trim().parse().map_err(|_| wrong())?;
-        let figure = figure.trim();
-        let is_name = !figure.is_empty()
-            && figure
-                .chars()
-                .all(|c| c.is_alphanumeric() || "._".contains(c));
-        if !is_name || !bound.is_finite() {
-            return Err(wrong());
-        }
-        Ok(Self {
-            figure: figure.to_owned(),
-            relation,
-            bound,
         })
     }
 }
@@ -84,14 +66,29 @@ impl fmt::Display for Requirement {
 }
 
 impl Requirement {
-    /// Whether `report` meets it. Figures have the names that `--json` gives them, with dots
-    /// between levels. The end of a name will do where only one has it, or one has fewer levels
-    /// than the others; the name of an estimate stands for its mean.
+    fn parsed(text: &str) -> Option<Self> {
+        let mut relations = RELATIONS.into_iter();
+        let (sign, relation) = relations.find(|(sign, _)| text.contains(sign))?;
+        let (figure, bound) = text.split_once(sign)?;
+        let figure = figure.trim();
+        let bound: f64 = bound.trim().parse().ok()?;
+        let in_name = |c: char| c.is_alphanumeric() || "._".contains(c);
+        let is_name = !figure.is_empty() && figure.chars().all(in_name);
+        (is_name && bound.is_finite()).then(|| Self {
+            figure: figure.to_owned(),
+            relation,
+            bound,
+        })
+    }
+
+    /// Returns whether `report` meets it. Figures have the names that they have in JSON, with dots
+    /// between levels. The end of a name suffices if only one has it, or one has fewer levels than
+    /// the others; the name of an estimate stands for its mean.
     ///
     /// # Errors
-    /// [`Error::Usage`] when there is no such figure or more than one, with those there are.
+    /// [`Error::Usage`] if there is no such figure or more than one, with those there are.
     pub fn outcome(&self, report: &impl Serialize) -> Result<Outcome, Error> {
-        let figures = figures(report);
+        let figures = figures(report)?;
         let (figure, value) = self.found_in(&figures)?;
         let met = match self.relation {
             Relation::AtLeast => value >= self.bound,
@@ -107,53 +104,60 @@ impl Requirement {
         })
     }
 
+    /// Returns the name and value of the figure.
     fn found_in<'f>(&self, figures: &'f BTreeMap<String, f64>) -> Result<(&'f str, f64), Error> {
         let names = [self.figure.clone(), format!("{}.mean", self.figure)];
-        if let Some((name, value)) = names.iter().find_map(|name| figures.get_key_value(name)) {
-            return Ok((name, *value));
+        for name in &names {
+            if let Some((name, value)) = figures.get_key_value(name) {
+                return Ok((name, *value));
+            }
         }
-        let ends = |name: &str| {
-            names
-                .iter()
-                .any(|wanted| name.ends_with(&format!(".{wanted}")))
-        };
-        let levels = |name: &str| name.split('.').count();
-        let found: Vec<(&String, &f64)> = figures.iter().filter(|(name, _)| ends(name)).collect();
-        let least = found.iter().map(|(name, _)| levels(name)).min();
-        let nearest: Vec<&(&String, &f64)> = found
-            .iter()
-            .filter(|(name, _)| Some(levels(name)) == least)
-            .collect();
-        match nearest[..] {
-            [(name, value)] => Ok((name, **value)),
+        match self.nearest(&names, figures)[..] {
+            [(name, value)] => Ok((name, value)),
             [] => Err(Error::usage(format!(
-                "--require {self}: there is no figure `{}`; there are: {}",
+                "requirement {self}: there is no figure `{}`; there are: {}",
                 self.figure,
                 figures.keys().cloned().collect::<Vec<_>>().join(", ")
             ))),
-            _ => Err(Error::usage(format!(
-                "--require {self}: `{}` may mean {}; write one of these",
+            ref several => Err(Error::usage(format!(
+                "requirement {self}: `{}` may mean {}; write one of these",
                 self.figure,
-                nearest
+                several
                     .iter()
-                    .map(|(name, _)| name.as_str())
+                    .map(|(name, _)| *name)
                     .collect::<Vec<_>>()
                     .join(", ")
             ))),
         }
     }
+
+    /// Returns the figures of the fewest levels whose names end in one of `names`.
+    fn nearest<'f>(
+        &self,
+        names: &[String],
+        figures: &'f BTreeMap<String, f64>,
+    ) -> Vec<(&'f str, f64)> {
+        let levels = |name: &str| name.split('.').count();
+        let mut found: Vec<(&str, f64)> = vec![];
+        for (name, &value) in figures {
+            let ends_in = |wanted: &String| name.ends_with(&format!(".{wanted}"));
+            if names.iter().any(ends_in) {
+                found.push((name, value));
+            }
+        }
+        let fewest = found.iter().map(|(name, _)| levels(name)).min();
+        found.retain(|(name, _)| Some(levels(name)) == fewest);
+        found
+    }
 }
 
-/// Every number of a report under its name, levels joined by dots; elements of lists have none.
-/// `null` is a figure that is no number.
-fn figures(report: &impl Serialize) -> BTreeMap<String, f64> {
+/// Returns every number of a report under its name, levels joined by dots; elements of lists have
+/// none. `null` is a figure that is no number.
+fn figures(report: &impl Serialize) -> Result<BTreeMap<String, f64>, Error> {
+    let report = serde_json::to_value(report).map_err(|reason| Error::Json { reason })?;
     let mut figures = BTreeMap::new();
-    collect(
-        &serde_json::to_value(report).unwrap_or_default(),
-        String::new(),
-        &mut figures,
-    );
-    figures
+    collect(&report, String::new(), &mut figures);
+    Ok(figures)
 }
 
 fn collect(value: &Value, name: String, figures: &mut BTreeMap<String, f64>) {

@@ -1,0 +1,280 @@
+mod job;
+mod source;
+
+use crate::Error;
+use crate::fit::LATENT_SHAPE;
+use crate::models::BridgeOfFile;
+use crate::output::Format;
+use crate::pieces::Pieces;
+use crate::shard::Shard;
+use crate::side::Side;
+use job::Job;
+use serde::Serialize;
+use source::Source;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+use zbridge::GivenModel;
+use zbridge_bridge::{Bridge, Direction};
+use zbridge_core::{EventKind, Latents, Observations, Observer, RandomStream, Stage};
+use zbridge_data::{GeneratedLatents, write_npy_rows};
+
+/// What is to be generated.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// The bridge file.
+    pub bridge: PathBuf,
+    /// What it is generated from.
+    pub from: GenerateSource,
+    /// The side that is generated.
+    pub to: Side,
+    /// Outputs for each input.
+    pub count: usize,
+    /// Model of x, where the bridge file does not name it.
+    pub x_model: Option<String>,
+    /// Model of y, likewise.
+    pub y_model: Option<String>,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Only this part of the inputs.
+    pub shard: Shard,
+    /// Write the target's latents instead of observations, for a decoder of another program.
+    pub latents: bool,
+    /// `.png`, `.wav`, `.txt`, `.npy` or `.safetensors`; latents go to `.safetensors`, `.npz` or
+    /// `.npy`.
+    pub out: PathBuf,
+}
+
+/// What is generated from.
+#[derive(Debug, Clone)]
+pub enum GenerateSource {
+    /// A label, a text, or a file that the source model reads.
+    Observations(String),
+    /// A latents file: no source model is needed.
+    Latents(PathBuf),
+}
+
+/// What was generated.
+#[derive(Debug, Clone, Serialize)]
+pub struct GenerateReport {
+    /// Inputs read.
+    pub inputs: usize,
+    /// Observations written.
+    pub outputs: usize,
+    /// Shape of the raw array, `[outputs, event…]`.
+    pub shape: Vec<usize>,
+    /// The most probable class of each output, where the target is classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<usize>>,
+    /// Each output, where the target is texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub texts: Option<Vec<String>>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// What was written.
+    pub files: Vec<PathBuf>,
+}
+
+/// Generates the other modality and writes it.
+///
+/// # Errors
+/// [`Error`] if an argument is wrong, a file cannot be read or written, dimensions do not belong
+/// together, or the observer stops the work.
+pub fn generate(
+    request: &GenerateRequest,
+    observer: &dyn Observer,
+) -> Result<GenerateReport, Error> {
+    let start = Instant::now();
+    if request.count == 0 {
+        return Err(Error::usage(
+            "at least one output for each input is needed, not 0",
+        ));
+    }
+    let bridge = Bridge::read(&request.bridge)?;
+    let target = Target::of(request, &bridge)?;
+    let source = Source::open(request, &bridge)?;
+    let job = job(request, &bridge, &source, observer);
+    let mut report = GenerateReport {
+        inputs: job.rows.len(),
+        outputs: job.outputs(),
+        shape: vec![],
+        classes: None,
+        texts: None,
+        seconds: 0.0,
+        files: vec![],
+    };
+    match &target {
+        Target::Observations(model, format) => {
+            report.write_observations(request, model, *format, &job)?
+        }
+        Target::Latents => report.write_latents(request, &bridge, &job)?,
+    }
+    report.seconds = start.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+fn job<'j>(
+    request: &GenerateRequest,
+    bridge: &'j Bridge,
+    source: &'j Source,
+    observer: &'j dyn Observer,
+) -> Job<'j> {
+    let direction = match request.to {
+        Side::Y => Direction::XToY,
+        Side::X => Direction::YToX,
+    };
+    let pieces = Pieces::new(request.count);
+    let rows = request.shard.of_rows(source.rows(), pieces.rows());
+    let outputs = rows.len() * request.count;
+    Job {
+        density: bridge.density(direction),
+        source,
+        pieces,
+        rows,
+        draws: request.count,
+        streams: RandomStream::named(request.seed, "generate"),
+        stage: Stage::new(observer, "generating", outputs as u64),
+    }
+}
+
+/// What is written.
+enum Target {
+    /// Observations of a model, in a format.
+    Observations(GivenModel, Format),
+    Latents,
+}
+
+impl Target {
+    fn of(request: &GenerateRequest, bridge: &Bridge) -> Result<Self, Error> {
+        if request.latents {
+            return Ok(Self::Latents);
+        }
+        let model = request.expected_model(bridge, request.to)?;
+        let format = Format::of(&request.out, model.model.event())?;
+        if !request.shard.is_whole() && !format.is_numbers() {
+            return Err(Error::usage(format!(
+                "shard {}: {format} cannot be joined; write .npy or .safetensors",
+                request.shard
+            )));
+        }
+        Ok(Self::Observations(model, format))
+    }
+}
+
+impl GenerateRequest {
+    /// Returns the model of a side: the one that the request names, else the one that the bridge
+    /// file records.
+    fn expected_model(&self, bridge: &Bridge, side: Side) -> Result<GivenModel, Error> {
+        let asked = match side {
+            Side::X => self.x_model.as_deref(),
+            Side::Y => self.y_model.as_deref(),
+        };
+        let path = &self.bridge;
+        let known = BridgeOfFile { bridge, path }.model_of(side, asked)?;
+        known.ok_or_else(|| {
+            let without_model = match side == self.to {
+                true => "take latents for a decoder of your own",
+                false => "give latents of your own encoder",
+            };
+            Error::usage(format!(
+                "the bridge does not know its model of {side}\nhint: name the model of {side} \
+                 (mnist-image, mnist-label, a weights file, an ONNX model or a folder), or \
+                 {without_model}"
+            ))
+        })
+    }
+}
+
+impl GenerateReport {
+    fn write_observations(
+        &mut self,
+        request: &GenerateRequest,
+        target: &GivenModel,
+        format: Format,
+        job: &Job<'_>,
+    ) -> Result<(), Error> {
+        let event = target.model.event();
+        self.shape = [vec![job.outputs()], event.shape()].concat();
+        self.classes = target.classes().map(|_| Vec::new());
+        self.texts = matches!(event, EventKind::Text { .. }).then(Vec::new);
+        let decode = |latents: Latents| Ok(target.model.decode(&latents)?);
+        self.files = match format {
+            // An array may be larger than memory: it is written as it is made.
+            Format::Array => {
+                let shape = self.shape.clone();
+                write_npy_rows(&request.out, &shape, |sink| {
+                    job.each(event.size(), decode, |made| {
+                        self.note(&made)?;
+                        Ok(sink.put(made.values())?)
+                    })
+                })?;
+                vec![request.out.clone()]
+            }
+            _ => {
+                let mut values = Vec::with_capacity(job.outputs() * event.size());
+                job.each(event.size(), decode, |made| {
+                    values.extend_from_slice(made.values());
+                    self.note(&made)
+                })?;
+                let outputs = Observations::new(values, event.clone())?;
+                let phases = RandomStream::named(request.seed, "generate/phases");
+                format.write(&request.out, &outputs, request.count, &phases)?
+            }
+        };
+        Ok(())
+    }
+
+    /// Adds the classes or texts among what was made.
+    fn note(&mut self, made: &Observations) -> Result<(), Error> {
+        if let Some(classes) = &mut self.classes {
+            classes.extend(made.argmax());
+        }
+        if let Some(texts) = &mut self.texts {
+            let made = made.texts().ok_or_else(|| {
+                Error::usage("the symbols of the target's model are not a vocabulary")
+            })?;
+            texts.extend(made);
+        }
+        Ok(())
+    }
+
+    /// Writes latents in the shape that the target's latents file had.
+    fn write_latents(
+        &mut self,
+        request: &GenerateRequest,
+        bridge: &Bridge,
+        job: &Job<'_>,
+    ) -> Result<(), Error> {
+        let latent_shape = latent_shape(bridge, request.to);
+        let mut shape = vec![job.rows.len()];
+        if job.draws > 1 {
+            shape.push(job.draws);
+        }
+        self.shape = [shape, latent_shape.clone()].concat();
+        let first = job.rows.start;
+        let bridge_path = request.bridge.display().to_string();
+        let latents = GeneratedLatents {
+            rows: job.rows.len(),
+            ids: &|rows| job.source.ids(first + rows.start..first + rows.end),
+            draws: job.draws,
+            latent_shape,
+            metadata: BTreeMap::from([("bridge".to_owned(), bridge_path)]),
+        };
+        latents.write(&request.out, |sink| {
+            job.each(request.to.dim(bridge), Ok, |made| {
+                Ok(sink.put(made.values())?)
+            })
+        })?;
+        self.files = vec![request.out.clone()];
+        Ok(())
+    }
+}
+
+/// Returns the shape of one latent of a side: as the bridge file records it, else `[dim]`.
+fn latent_shape(bridge: &Bridge, side: Side) -> Vec<usize> {
+    let dim = side.dim(bridge);
+    let recorded = bridge.provenance().get(&format!("{side}.{LATENT_SHAPE}"));
+    let recorded = recorded.and_then(|shape| serde_json::from_str::<Vec<usize>>(shape).ok());
+    let fits = |shape: &Vec<usize>| shape.iter().product::<usize>() == dim;
+    recorded.filter(fits).unwrap_or_else(|| vec![dim])
+}
