@@ -113,13 +113,21 @@ pub enum Error {
         /// What it lacks.
         lacks: &'static str,
     },
-    /// The doctor found what a fit would refuse; it has said what.
+    /// The doctor found what a fit would refuse.
     #[error(
         "{faults} fault(s): a fit would refuse these files\nnothing was written; each fault above says what to do"
     )]
     Sick {
         /// How many.
         faults: usize,
+    },
+    /// A model or weights were inspected and cannot be used.
+    #[error("{}: cannot be used: {problem}", path.display())]
+    Unusable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why, and what to do.
+        problem: String,
     },
     /// A figure that was required was not reached.
     #[error("{message}")]
@@ -132,8 +140,8 @@ pub enum Error {
     Interrupted(#[from] Interrupted),
     /// The observer stopped a training.
     #[error(
-        "the training was stopped before step {step} of epoch {epoch}; it is kept in {}\nhint: go \
-         on with `{command} --resume`", checkpoint.display()
+        "the training was stopped before step {step} of epoch {epoch}; it is kept in {}\nhint: \
+         resume the training `{command}`", checkpoint.display()
     )]
     TrainingInterrupted {
         /// The next step of the epoch, from 1.
@@ -175,7 +183,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code of a process that failed in this way: 1, 2, 3, 4, 130.
+    /// Returns the exit code of a process that failed in this way: 1, 2, 3, 4, 130.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::General => 1,
@@ -188,14 +196,14 @@ impl Failure {
 }
 
 impl Error {
-    /// A wrong request, in words.
+    /// Returns the error of a wrong request.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage {
             message: message.into(),
         }
     }
 
-    /// A file that does not hold what it should, in words.
+    /// Returns the error of a file that does not hold what it should.
     pub fn bad_file(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::BadFile {
             path: path.into(),
@@ -203,42 +211,36 @@ impl Error {
         }
     }
 
-    /// The kind of failure that this is.
+    /// Returns the kind of failure that this is.
     pub fn failure(&self) -> Failure {
         match self {
+            Self::Library(error) => of_library(error),
             Self::Model(error) => of_model(error),
             Self::Network(error) => of_network(error),
             Self::Data(error) => of_data(error),
             Self::Dataset(error) => of_dataset(error),
             Self::Bridge(error) => of_bridge(error),
-            Self::Eval(EvalError::Setting { .. })
-            | Self::Usage { .. }
-            | Self::UnknownModel { .. }
-            | Self::RecordedModel { .. } => Failure::Usage,
+            Self::Eval(error) => of_eval(error),
+            Self::Sound(error) => of_input(error.is_bad_input()),
             Self::Foreign(_)
-            | Self::Eval(_)
             | Self::Shape(_)
             | Self::Density(_)
             | Self::LatentModel(_)
             | Self::Vocabulary(_)
             | Self::BadFile { .. }
+            | Self::Unusable { .. }
             | Self::Sick { .. } => Failure::BadData,
+            Self::Usage { .. } | Self::UnknownModel { .. } | Self::RecordedModel { .. } => {
+                Failure::Usage
+            }
             Self::Report(_)
             | Self::Plot(_)
             | Self::Output { .. }
             | Self::Folder { .. }
             | Self::Asset { .. }
             | Self::Json { .. } => Failure::General,
-            Self::Sound(error) => {
-                if error.is_bad_input() {
-                    Failure::BadData
-                } else {
-                    Failure::General
-                }
-            }
             Self::Missed { .. } => Failure::Missed,
             Self::Interrupted(_) | Self::TrainingInterrupted { .. } => Failure::Interrupted,
-            Self::Library(error) => of_library(error),
         }
     }
 }
@@ -249,7 +251,7 @@ fn of_library(error: &zbridge::Error) -> Failure {
         zbridge::Error::Data(error) => of_data(error),
         zbridge::Error::Model(error) => of_model(error),
         zbridge::Error::Weights(error) => of_network(error),
-        zbridge::Error::Evaluation(EvalError::Setting { .. }) => Failure::Usage,
+        zbridge::Error::Evaluation(error) => of_eval(error),
         zbridge::Error::Interrupted(_) => Failure::Interrupted,
         _ => Failure::BadData,
     }
@@ -266,39 +268,52 @@ fn of_model(error: &ModelError) -> Failure {
 
 fn of_network(error: &NnError) -> Failure {
     match error {
-        NnError::Weights { .. }
-        | NnError::Io {
-            action: "read it", ..
-        } => Failure::BadData,
+        NnError::Interrupted(_) => Failure::Interrupted,
+        NnError::Weights { .. } => Failure::BadData,
+        NnError::Io { action, .. } => of_input(*action == "read it"),
         _ => Failure::General,
     }
 }
 
 fn of_data(error: &DataError) -> Failure {
-    match error.is_bad_input() {
-        true => Failure::BadData,
-        false => Failure::General,
-    }
+    of_input(error.is_bad_input())
 }
 
 fn of_dataset(error: &DatasetError) -> Failure {
     match error {
         DatasetError::Interrupted(_) => Failure::Interrupted,
-        error if error.is_bad_input() => Failure::BadData,
-        _ => Failure::General,
+        error => of_input(error.is_bad_input()),
+    }
+}
+
+fn of_eval(error: &EvalError) -> Failure {
+    match error {
+        EvalError::Interrupted(_) => Failure::Interrupted,
+        EvalError::Setting { .. } => Failure::Usage,
+        EvalError::Row { source, .. } => of_eval(source),
+        _ => Failure::BadData,
+    }
+}
+
+/// Returns the failure of a task whose input is at fault, or else its output or surroundings.
+fn of_input(is_bad_input: bool) -> Failure {
+    match is_bad_input {
+        true => Failure::BadData,
+        false => Failure::General,
     }
 }
 
 fn of_bridge(error: &BridgeError) -> Failure {
     match error {
+        BridgeError::Interrupted(_) => Failure::Interrupted,
         BridgeError::Setting { .. } | BridgeError::Unknown { .. } => Failure::Usage,
         BridgeError::Unpaired { .. }
         | BridgeError::UnpairedOfAnotherSpace { .. }
+        | BridgeError::ViewsOfOthers { .. }
         | BridgeError::SamplesOnly
         | BridgeError::TooFewPairs { .. }
         | BridgeError::Shape(_) => Failure::BadData,
         BridgeError::Network(error) => of_network(error),
-        BridgeError::Interrupted(_) => Failure::Interrupted,
         _ => Failure::General,
     }
 }
@@ -369,9 +384,11 @@ mod tests {
 
     #[test]
     fn an_interruption_has_the_shells_code() {
-        assert_eq!(
-            code(BridgeError::Interrupted(zbridge_core::Interrupted)),
-            130
-        );
+        assert_eq!(code(BridgeError::Interrupted(Interrupted)), 130);
+        assert_eq!(code(NnError::Interrupted(Interrupted)), 130);
+        assert_eq!(code(EvalError::Interrupted(Interrupted)), 130);
+        assert_eq!(code(DatasetError::Interrupted(Interrupted)), 130);
+        let in_library = zbridge::Error::from(EvalError::Interrupted(Interrupted));
+        assert_eq!(code(in_library), 130);
     }
 }

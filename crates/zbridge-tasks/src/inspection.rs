@@ -1,11 +1,18 @@
 //! What a file or folder is, and how zbridge would use it.
 
+mod bridge_facts;
+mod display;
+mod latents_facts;
+
+pub use bridge_facts::BridgeFacts;
+pub use latents_facts::LatentsFacts;
+
 use crate::{Error, open_model};
 use serde::Serialize;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use zbridge::GivenModel;
 use zbridge_core::{EventKind, LatentModel};
+use zbridge_data::LatentsSummary;
 use zbridge_foreign::Inspection;
 use zbridge_nn::WeightsFile;
 
@@ -25,10 +32,14 @@ pub enum Inspected {
         latent_dim: usize,
         /// Numbers in its weights.
         parameters: usize,
-        /// The command that made it, if it says so.
+        /// The command that made it; `None` if the file does not say.
         made_by: Option<String>,
     },
-    /// A bridge, or a judge.
+    /// A bridge.
+    Bridge(BridgeFacts),
+    /// A latents file.
+    Latents(LatentsFacts),
+    /// A classifier of generated observations.
     Other {
         /// The file.
         path: PathBuf,
@@ -37,15 +48,19 @@ pub enum Inspected {
         /// Numbers in its weights.
         parameters: usize,
     },
-    /// What another program wrote.
+    /// A model or weights of another program.
     Foreign(Inspection),
 }
 
-/// What is at `path`.
+/// Returns what is at `path`.
 ///
 /// # Errors
-/// [`Error`] when it cannot be read, or is nothing that is known.
+/// [`Error`] if it cannot be read, or is of no kind that is known.
 pub fn inspect(path: &Path) -> Result<Inspected, Error> {
+    // Latents name the model that made them, so that they look like that model's weights.
+    if let Ok(summary) = LatentsSummary::read(path) {
+        return Ok(Inspected::Latents(LatentsFacts::of(path, &summary)));
+    }
     match WeightsFile::read(path) {
         Ok(file) if !file.metadata.is_empty() => own(path, &file),
         _ => Ok(Inspected::Foreign(zbridge_foreign::inspect(path)?)),
@@ -53,79 +68,54 @@ pub fn inspect(path: &Path) -> Result<Inspected, Error> {
 }
 
 fn own(path: &Path, file: &WeightsFile) -> Result<Inspected, Error> {
-    let parameters = file
-        .tensors
-        .values()
-        .map(|tensor| tensor.values.len())
-        .sum();
-    let path = path.to_owned();
-    let other = |what: &str| {
-        Ok(Inspected::Other {
-            path: path.clone(),
-            what: what.into(),
-            parameters,
-        })
-    };
+    let tensors = file.tensors.values();
+    let parameters = tensors.map(|tensor| tensor.values.len()).sum();
     if file.metadata.contains_key("bridge") {
-        return other("a bridge: cross it with generate, try it with evaluate");
+        return Ok(Inspected::Bridge(BridgeFacts::read(path, parameters)?));
     }
     if file.metadata.contains_key("classifier") {
-        return other("a judge, which reads what bridges make");
+        return Ok(Inspected::Other {
+            path: path.to_owned(),
+            what: "a judge, which reads what bridges make".into(),
+            parameters,
+        });
     }
     let GivenModel { model, name, .. } = open_model(&path.display().to_string())?;
-    let made_by = file.metadata.get("made_by").cloned();
-    let (event, latent_dim) = (model.event().clone(), model.latent_dim());
     Ok(Inspected::Own {
-        path,
+        path: path.to_owned(),
         name: own_name(&*model, &name),
-        event,
-        latent_dim,
+        event: model.event().clone(),
+        latent_dim: model.latent_dim(),
         parameters,
-        made_by,
+        made_by: file.metadata.get("made_by").cloned(),
     })
 }
 
 fn own_name(model: &dyn LatentModel, typed: &str) -> String {
-    if model.name().is_empty() {
-        typed.into()
-    } else {
-        model.name().into()
+    match model.name() {
+        "" => typed.into(),
+        name => name.into(),
     }
 }
 
-impl fmt::Display for Inspected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Own {
-                path,
-                name,
-                event,
-                latent_dim,
-                parameters,
-                made_by,
-            } => {
-                writeln!(
-                    f,
-                    "{}: `{name}`, a model that zbridge trained",
-                    path.display()
-                )?;
-                write!(
-                    f,
-                    "  of {}; {latent_dim} latents, {parameters} parameters",
-                    event.in_words()
-                )?;
-                made_by
-                    .iter()
-                    .try_for_each(|command| write!(f, "\n  made by: {command}"))
-            }
-            Self::Other {
-                path,
-                what,
-                parameters,
-            } => {
-                write!(f, "{}: {what}; {parameters} parameters", path.display())
-            }
-            Self::Foreign(found) => found.fmt(f),
+impl Inspected {
+    /// Returns `Ok` unless it is a model or weights that cannot be used.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] with the reason.
+    pub fn usable(&self) -> Result<(), Error> {
+        let Self::Foreign(inspection) = self else {
+            return Ok(());
+        };
+        match inspection.problem() {
+            None => Ok(()),
+            Some(problem) => Err(Error::Unusable {
+                path: inspection.path.clone(),
+                problem: problem.to_owned(),
+            }),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,7 +203,7 @@ fn expect_place(out: &Path) -> Result<(), Error> {
         .unwrap_or(Path::new("."));
     if out.is_dir() {
         return Err(Error::Usage {
-            message: format!("{} is a folder: name a file with --out", out.display()),
+            message: format!("{} is a folder: name a file for the weights", out.display()),
         });
     }
     match folder.metadata() {

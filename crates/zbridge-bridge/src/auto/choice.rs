@@ -35,12 +35,14 @@ pub(super) struct Tried {
     pub(super) nats: Vec<f64>,
 }
 
-/// A trial of a density that unpaired latents took part in.
+/// A trial of a density that is not a rung of the ladder.
 #[derive(Debug)]
-pub(super) struct UnpairedTrial {
+pub(super) struct FurtherTrial {
     pub(super) family: Family,
     /// Optimiser steps.
     pub(super) steps: usize,
+    /// Whether unpaired latents took part.
+    pub(super) unpaired: bool,
     /// Whether draws are accepted by the other direction's agreement.
     pub(super) agreed: bool,
     /// The log density of each held-out pair.
@@ -124,12 +126,13 @@ impl<'p> DirectionSearch<'p> {
             .zip(self.tried.iter().map(|tried| &tried.trial))
     }
 
-    /// Adds a trial that unpaired latents took part in, and takes it if `criterion` holds. Returns
+    /// Adds a trial, and takes it if `criterion` holds. Returns
     /// whether it was taken.
-    pub(super) fn consider(&mut self, new: UnpairedTrial, criterion: Criterion) -> bool {
-        let UnpairedTrial {
+    pub(super) fn consider(&mut self, new: FurtherTrial, criterion: Criterion) -> bool {
+        let FurtherTrial {
             family,
             steps,
+            unpaired,
             agreed,
             nats,
         } = new;
@@ -137,7 +140,7 @@ impl<'p> DirectionSearch<'p> {
         let trial = Trial {
             family,
             steps,
-            unpaired: true,
+            unpaired,
             agreed,
             gain_nats: gain(&nats, &self.tried[0].nats),
         };
@@ -289,10 +292,11 @@ mod tests {
         DirectionSearch::of_ladder(Direction::XToY, rungs.to_vec(), nats, None)
     }
 
-    fn trial(nats: [f64; 2]) -> UnpairedTrial {
-        UnpairedTrial {
+    fn trial(nats: [f64; 2]) -> FurtherTrial {
+        FurtherTrial {
             family: Family::SharedCode,
             steps: 10,
+            unpaired: true,
             agreed: false,
             nats: nats.to_vec(),
         }

@@ -1,7 +1,7 @@
 //! Densities by codes that both latent spaces share.
 
 use super::candidate::fit_flow;
-use super::choice::{CodeSource, Criterion, DirectionSearch, FitStrategy, UnpairedTrial};
+use super::choice::{CodeSource, Criterion, DirectionSearch, FitStrategy, FurtherTrial};
 use super::direction_fit::{DirectionFit, Draws, FittedConditional};
 use super::held_out::{HeldOutPairs, TemperedNats, best, joined};
 use super::ladder::LOW_INVERSE_TEMPERATURES;
@@ -99,9 +99,11 @@ fn consider_codes(
     )) else {
         return;
     };
-    let trial = UnpairedTrial {
+    let SourceAndTarget { source, target } = prepared.spaces(search.direction);
+    let trial = FurtherTrial {
         family: Family::SharedCode,
         steps: prepared.effort.code_learning(1.0).optimiser.steps,
+        unpaired: source.unpaired.is_some() || target.unpaired.is_some(),
         agreed: false,
         nats: best.nats,
     };

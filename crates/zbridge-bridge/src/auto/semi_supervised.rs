@@ -6,7 +6,7 @@
 //! sources are drawn by Bayes' rule. Held-out pairs say whether either helps.
 
 use super::candidate::{Candidate, CandidateFamily};
-use super::choice::{Criterion, DirectionSearch, FitStrategy, Rung, UnpairedTrial};
+use super::choice::{Criterion, DirectionSearch, FitStrategy, FurtherTrial, Rung};
 use super::direction_fit::{DirectionFit, Draws};
 use super::held_out::{HeldOutPairs, TemperedNats, best, joined};
 use super::ladder::{LOW_INVERSE_TEMPERATURES, calibrations};
@@ -293,9 +293,10 @@ fn consider_refinement<'p>(
         return;
     };
     let pairs = plan.prepared.pair_count();
-    let trial = UnpairedTrial {
+    let trial = FurtherTrial {
         family: Family::TiedMixture,
         steps: plan.prepared.effort.refinement(pairs).optimiser.steps,
+        unpaired: true,
         agreed: false,
         nats: best.nats,
     };
@@ -338,9 +339,10 @@ fn consider_labelled<'p>(
             let Some(nats) = nats.filter(|_| can_agree || !agreed) else {
                 continue;
             };
-            let trial = UnpairedTrial {
+            let trial = FurtherTrial {
                 family: candidate.family.into(),
                 steps: candidate.steps,
+                unpaired: true,
                 agreed,
                 nats: nats.concat(),
             };

@@ -112,7 +112,7 @@ impl Requirement {
                 return Ok((name, *value));
             }
         }
-        match self.nearest(&names, figures)[..] {
+        match nearest(&names, figures)[..] {
             [(name, value)] => Ok((name, value)),
             [] => Err(Error::usage(format!(
                 "requirement {self}: there is no figure `{}`; there are: {}",
@@ -130,25 +130,21 @@ impl Requirement {
             ))),
         }
     }
+}
 
-    /// Returns the figures of the fewest levels whose names end in one of `names`.
-    fn nearest<'f>(
-        &self,
-        names: &[String],
-        figures: &'f BTreeMap<String, f64>,
-    ) -> Vec<(&'f str, f64)> {
-        let levels = |name: &str| name.split('.').count();
-        let mut found: Vec<(&str, f64)> = vec![];
-        for (name, &value) in figures {
-            let ends_in = |wanted: &String| name.ends_with(&format!(".{wanted}"));
-            if names.iter().any(ends_in) {
-                found.push((name, value));
-            }
+/// Returns the figures of the fewest levels whose names end in one of `names`.
+fn nearest<'f>(names: &[String], figures: &'f BTreeMap<String, f64>) -> Vec<(&'f str, f64)> {
+    let levels = |name: &str| name.split('.').count();
+    let mut found: Vec<(&str, f64)> = vec![];
+    for (name, &value) in figures {
+        let ends_in = |wanted: &String| name.ends_with(&format!(".{wanted}"));
+        if names.iter().any(ends_in) {
+            found.push((name, value));
         }
-        let fewest = found.iter().map(|(name, _)| levels(name)).min();
-        found.retain(|(name, _)| Some(levels(name)) == fewest);
-        found
     }
+    let fewest = found.iter().map(|(name, _)| levels(name)).min();
+    found.retain(|(name, _)| Some(levels(name)) == fewest);
+    found
 }
 
 /// Returns every number of a report under its name, levels joined by dots; elements of lists have

@@ -59,13 +59,10 @@ pub fn report(request: &ReportRequest, observer: &dyn Observer) -> Result<Report
         figures: evaluated.report,
     };
     reported.figures.files = vec![request.out.clone(), json.clone()];
+    let figures =
+        serde_json::to_string_pretty(&reported).map_err(|reason| Error::Json { reason })?;
     write_atomically(&request.out, html.as_bytes())?;
-    write_atomically(
-        &json,
-        serde_json::to_string_pretty(&reported)
-            .unwrap_or_default()
-            .as_bytes(),
-    )?;
+    write_atomically(&json, figures.as_bytes())?;
     Ok(reported)
 }
 
@@ -74,7 +71,7 @@ fn beside(page: &Path) -> Result<PathBuf, Error> {
     match page.extension().and_then(|extension| extension.to_str()) {
         Some("html" | "htm") => Ok(page.with_extension("json")),
         _ => Err(Error::usage(format!(
-            "--out {}: a report is a page; end it in .html",
+            "{}: a report is a page; end its name in .html",
             page.display()
         ))),
     }

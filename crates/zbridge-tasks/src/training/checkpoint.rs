@@ -39,7 +39,7 @@ impl<'r> Checkpoint<'r> {
         }
         let path = self.path.display();
         let message = format!(
-            "{path} holds an unfinished training, which a fresh start would overwrite\nhint: go on with it by --resume, or remove the file"
+            "{path} holds an unfinished training, which a fresh start would overwrite\nhint: resume it, or remove the file"
         );
         Err(Error::Usage { message })
     }

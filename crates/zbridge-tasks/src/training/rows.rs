@@ -82,7 +82,7 @@ impl TrainingRows {
     fn spoken_digits(request: &TrainRequest, recipe: &Recipe) -> Result<Self, Error> {
         let Some(folder) = &request.data else {
             let message = format!(
-                "`{}` is trained on spoken digits: name their folder with --data",
+                "`{}` is trained on spoken digits: name their folder",
                 recipe.name
             );
             return Err(Error::usage(message));
@@ -142,7 +142,7 @@ impl TrainingRows {
     fn lines(request: &TrainRequest, recipe: &Recipe) -> Result<Self, Error> {
         let Some(path) = &request.data else {
             let message = format!(
-                "`{}` is trained on lines of text: name the file with --data",
+                "`{}` is trained on lines of text: name the file",
                 recipe.name
             );
             return Err(Error::usage(message));

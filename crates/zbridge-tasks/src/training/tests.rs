@@ -165,7 +165,7 @@ fn a_resumed_training_makes_the_same_file_as_one_that_never_stopped() {
                 matches!(stopped, Error::TrainingInterrupted { .. }),
                 "{stopped}"
             );
-            assert!(stopped.to_string().contains("--resume"), "{stopped}");
+            assert!(stopped.to_string().contains("resume"), "{stopped}");
             assert!(request.checkpoint.exists() && !request.out.exists());
             request.resume = true;
         }
@@ -243,7 +243,7 @@ fn a_checkpoint_of_another_training_is_refused_and_kept() {
         );
         assert_eq!(fs::read(&request.checkpoint).unwrap(), kept);
     };
-    refused(request.clone(), "--resume");
+    refused(request.clone(), "resume it");
     refused(
         TrainRequest {
             seed: 2,
