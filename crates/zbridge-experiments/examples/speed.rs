@@ -7,6 +7,7 @@
 //!   `x.safetensors` and `y.safetensors`, the latents that `zbridge encode` makes of MNIST's test
 //!   half, a bridge of them and some images.
 
+use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
@@ -101,7 +102,7 @@ fn family_step(family: Family) -> Outcome<f64> {
 fn steps(training: &mut TrainingStep, count: usize) {
     let [source, target] = batch();
     for _ in 0..count {
-        training.step(&source, &target);
+        training.step(source.view(), target.view());
     }
 }
 
@@ -221,12 +222,12 @@ fn noise_images(rows: usize) -> Observations {
 }
 
 /// A source and a target for each row, standard normal.
-fn batch() -> [Vec<f32>; 2] {
+fn batch() -> [Array2<f32>; 2] {
     let mut stream = RandomStream::named(1, "speed/batch");
     [WIDTHS.0, WIDTHS.1].map(|width| {
         let mut values = vec![0.0; BATCH * width];
         stream.fill_standard_normal(&mut values);
-        values
+        Array2::from_shape_vec((BATCH, width), values).expect("a value for each cell")
     })
 }
 
@@ -252,7 +253,7 @@ fn check_family(family: Family) -> Outcome<WeightsFile> {
     let mut training = TrainingStep::new(family, WIDTHS.0, WIDTHS.1, 1)?;
     let [source, target] = batch();
     steps(&mut training, 50);
-    let mut file = training.to_weights();
+    let mut file = training.to_weights()?;
     // What flow matching draws: a shift of the times, then noise.
     let draws = RandomStream::named(1, "speed/draws");
     training.draw_from(draws.clone());
@@ -260,9 +261,9 @@ fn check_family(family: Family) -> Outcome<WeightsFile> {
     let mut noise = vec![0.0; target.len()];
     let shift = draws.uniform();
     draws.fill_standard_normal(&mut noise);
-    let objective = training.step(&source, &target);
-    put(&mut file, "source", source, WIDTHS.0);
-    put(&mut file, "target", target, WIDTHS.1);
+    let objective = training.step(source.view(), target.view());
+    put(&mut file, "source", source.into_iter().collect(), WIDTHS.0);
+    put(&mut file, "target", target.into_iter().collect(), WIDTHS.1);
     put(&mut file, "noise", noise, WIDTHS.1);
     file.metadata.insert("shift".into(), shift.to_string());
     file.metadata

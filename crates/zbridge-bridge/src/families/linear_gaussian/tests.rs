@@ -25,7 +25,7 @@ fn system(pairs: usize) -> (Array2<f32>, Array2<f32>) {
     let mut stream = RandomStream::named(21, "linear-gaussian");
     let sources = standard_normal((pairs, 3), &mut stream);
     let noise = standard_normal((pairs, 2), &mut stream);
-    let targets = sources.dot(&aview2(&A).t()) + &aview1(&B) + noise.dot(&aview2(&L).t());
+    let targets = sources.dot(&aview2(&A).t()) + aview1(&B) + noise.dot(&aview2(&L).t());
     (sources, targets)
 }
 
@@ -76,7 +76,7 @@ fn laws_hold() {
 #[test]
 fn a_known_system_is_recovered() {
     let density = fitted(5000, -20.0);
-    assert_close("A", &density.matrix, &aview2(&A), 0.03);
+    assert_close("A", &density.matrix, aview2(&A), 0.03);
     assert_close("b", &density.offset, &B, 0.03);
     assert_close(
         "Σ",
