@@ -20,6 +20,8 @@ use clap::Parser;
 use context::Context;
 use std::io::Write;
 use std::process::ExitCode;
+use zbridge_nn::InstructionSet;
+use zbridge_tasks::Error;
 
 /// Training allocates and frees large buffers at every step.
 #[global_allocator]
@@ -27,12 +29,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
-    match commands::run(&command, &Context::new(global)) {
+    match expect_instruction_set().and_then(|()| commands::run(&command, &Context::new(global))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // With standard error gone there is nobody to tell.
+            // If standard error cannot be written there is no way left to report it.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(error.failure().exit_code())
         }
+    }
+}
+
+/// Checks the environment variable that caps the instruction set, before the first kernel runs.
+fn expect_instruction_set() -> Result<(), Error> {
+    match InstructionSet::from_environment() {
+        Ok(_) => Ok(()),
+        Err(unknown) => Err(Error::usage(unknown.to_string())),
     }
 }

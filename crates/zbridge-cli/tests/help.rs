@@ -92,3 +92,14 @@ fn messages_of_wrong_calls() {
     }
     insta::assert_snapshot!(told);
 }
+
+#[test]
+fn an_instruction_set_that_does_not_exist_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = assert_cmd::Command::cargo_bin("zbridge").unwrap();
+    command.current_dir(&folder).env("ZBRIDGE_ISA", "avx1024");
+    let output = command.args(["train", "--list"]).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("avx512"), "{message}");
+}
