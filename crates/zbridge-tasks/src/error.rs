@@ -6,7 +6,7 @@ use zbridge_datasets::DatasetError;
 use zbridge_eval::EvalError;
 use zbridge_foreign::ForeignError;
 use zbridge_models::ModelError;
-use zbridge_nn::NnError;
+use zbridge_nn::{FileAction, NnError};
 use zbridge_plot::PlotError;
 use zbridge_report::ReportError;
 use zbridge_sound::SoundError;
@@ -270,7 +270,7 @@ fn of_network(error: &NnError) -> Failure {
     match error {
         NnError::Interrupted(_) => Failure::Interrupted,
         NnError::Weights { .. } => Failure::BadData,
-        NnError::Io { action, .. } => of_input(*action == "read it"),
+        NnError::Io { action, .. } => of_input(*action == FileAction::Read),
         _ => Failure::General,
     }
 }
@@ -327,7 +327,7 @@ mod tests {
         error.into().failure().exit_code()
     }
 
-    fn io_error(action: &'static str) -> NnError {
+    fn io_error(action: FileAction) -> NnError {
         NnError::Io {
             path: "a".into(),
             action,
@@ -344,8 +344,8 @@ mod tests {
             }),
             3
         );
-        assert_eq!(code(io_error("read it")), 3);
-        assert_eq!(code(ModelError::from(io_error("write it"))), 1);
+        assert_eq!(code(io_error(FileAction::Read)), 3);
+        assert_eq!(code(ModelError::from(io_error(FileAction::Write))), 1);
         assert_eq!(
             code(zbridge_data::FileError::Read(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             3

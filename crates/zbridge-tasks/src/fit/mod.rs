@@ -239,6 +239,3 @@ fn unused_inputs(config: &CheckedConfig, sides: [&SideData; 2]) -> Vec<String> {
     }
     notes
 }
-
-#[cfg(test)]
-mod tests;
