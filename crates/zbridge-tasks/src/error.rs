@@ -77,7 +77,10 @@ pub enum Error {
         reason: String,
     },
     /// A folder for output cannot be made.
-    #[error("{}: cannot make this folder: {reason}\nnothing was written; name another output folder", path.display())]
+    #[error(
+        "{}: cannot make this folder: {reason}\nnothing was written; name another output folder",
+        path.display()
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -86,7 +89,8 @@ pub enum Error {
     },
     /// A given model that is neither embedded nor a file.
     #[error(
-        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a folder"
+        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, \
+         mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a folder"
     )]
     UnknownModel {
         /// What was asked for.
@@ -115,7 +119,8 @@ pub enum Error {
     },
     /// The doctor found what a fit would refuse.
     #[error(
-        "{faults} fault(s): a fit would refuse these files\nnothing was written; each fault above says what to do"
+        "{faults} fault(s): a fit would refuse these files\nnothing was written; each \
+         fault above says what to do"
     )]
     Sick {
         /// How many.

@@ -20,7 +20,8 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Section>, 
     };
     let mut section = Section::new("Images from labels").illustration(
         "made",
-        "Images made from each label; beside them what the image model itself draws for held-out images of that label, and these.",
+        "Images made from each label; beside them what the image model itself draws for held-out \
+         images of that label, and these.",
         "Rows of images, one for each label: made from it, drawn by the image model, and real.",
         gallery,
     );
@@ -32,7 +33,8 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Section>, 
         if let Some(grid) = pictures::neighbours(evaluated, nearest)? {
             section = section.illustration(
                 "neighbours",
-                "The generated images that are closest to an image of the fitted pairs, each above that one; below, their distance in pixels.",
+                "The generated images that are closest to an image of the fitted pairs, each above that \
+                 one; below, their distance in pixels.",
                 "Pairs of images, one above the other.",
                 grid,
             );

@@ -17,7 +17,9 @@ pub(super) fn latent(evaluated: &Evaluated, seed: u64) -> Result<Section, Error>
     if let Some(figure) = planes::figure(&evaluated.pairs, seed)? {
         section = section.illustration(
             "planes",
-            "Latents told from the source (strong), over the target's own latents (pale), in the plane of the target's two latents, or in that of the two principal components that the axes name.",
+            "Latents told from the source (strong), over the target's own latents (pale), in the plane \
+             of the target's two latents, or in that of the two principal components that the axes \
+             name.",
             "Scatter plots of latents.",
             figure,
         );
