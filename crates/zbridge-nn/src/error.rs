@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::{Path, PathBuf};
 use zbridge_core::Interrupted;
 
@@ -40,7 +41,7 @@ pub enum NnError {
         /// The file.
         path: PathBuf,
         /// What was attempted.
-        action: &'static str,
+        action: FileAction,
         /// The system's reason.
         source: std::io::Error,
     },
@@ -58,6 +59,24 @@ pub enum NnError {
     /// The observer interrupted the training.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+}
+
+/// What was attempted with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAction {
+    /// To read it.
+    Read,
+    /// To write it.
+    Write,
+}
+
+impl fmt::Display for FileAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read it",
+            Self::Write => "write it",
+        })
+    }
 }
 
 impl NnError {

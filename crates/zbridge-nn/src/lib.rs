@@ -60,7 +60,7 @@ mod weights;
 pub use adam::Adam;
 pub use backward::{Gradients, InputGradient};
 pub use buffer_pool::BufferPool;
-pub use error::NnError;
+pub use error::{FileAction, NnError};
 pub use forward::Mode;
 pub use gradient_blocks::{BatchPart, GradientBlocks};
 pub use gru::{Gru, GruTape};

@@ -1,5 +1,6 @@
 //! Weights files: named tensors and metadata in safetensors.
 
+use crate::error::FileAction;
 use crate::{Adam, Network, NnError};
 use half::f16;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
@@ -88,7 +89,7 @@ impl WeightsFile {
     /// # Errors
     /// [`NnError::Io`] if it cannot be read, [`NnError::Weights`] if it is not a weights file.
     pub fn read(path: &Path) -> Result<Self, NnError> {
-        let bytes = std::fs::read(path).map_err(io(path, "read it"))?;
+        let bytes = std::fs::read(path).map_err(io(path, FileAction::Read))?;
         Self::from_bytes(&bytes, path)
     }
 
@@ -142,7 +143,7 @@ impl WeightsFile {
     pub fn write(&self, path: &Path, precision: Precision) -> Result<(), NnError> {
         let bytes = self.to_bytes(precision)?;
         zbridge_core::replace_file(path, |file| file.write_all(&bytes))
-            .map_err(io(path, "write it"))
+            .map_err(io(path, FileAction::Write))
     }
 
     /// Adds every parameter of a network as `prefix.<name>`.
@@ -315,7 +316,7 @@ fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
     }
 }
 
-fn io<'p>(path: &'p Path, action: &'static str) -> impl Fn(std::io::Error) -> NnError + 'p {
+fn io<'p>(path: &'p Path, action: FileAction) -> impl Fn(std::io::Error) -> NnError + 'p {
     move |source| NnError::Io {
         path: path.to_owned(),
         action,

@@ -40,8 +40,8 @@ pub struct EncodeRequest {
     pub half: bool,
     /// Leave out the labels of the data.
     pub without_labels: bool,
-    /// The number of augmented views of each image: shifted, turned, scaled, with thicker or thinner
-    /// strokes.
+    /// The number of augmented views of each image: shifted, turned, scaled, with thicker or
+    /// thinner strokes.
     pub augment: usize,
     /// Only this part of the rows.
     pub shard: Shard,

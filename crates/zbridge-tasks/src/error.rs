@@ -6,7 +6,7 @@ use zbridge_datasets::DatasetError;
 use zbridge_eval::EvalError;
 use zbridge_foreign::ForeignError;
 use zbridge_models::ModelError;
-use zbridge_nn::NnError;
+use zbridge_nn::{FileAction, NnError};
 use zbridge_plot::PlotError;
 use zbridge_report::ReportError;
 use zbridge_sound::SoundError;
@@ -77,7 +77,10 @@ pub enum Error {
         reason: String,
     },
     /// A folder for output cannot be made.
-    #[error("{}: cannot make this folder: {reason}\nnothing was written; name another output folder", path.display())]
+    #[error(
+        "{}: cannot make this folder: {reason}\nnothing was written; name another output folder",
+        path.display()
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -86,7 +89,8 @@ pub enum Error {
     },
     /// A given model that is neither embedded nor a file.
     #[error(
-        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a folder"
+        "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, \
+         mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a folder"
     )]
     UnknownModel {
         /// What was asked for.
@@ -115,7 +119,8 @@ pub enum Error {
     },
     /// The doctor found what a fit would refuse.
     #[error(
-        "{faults} fault(s): a fit would refuse these files\nnothing was written; each fault above says what to do"
+        "{faults} fault(s): a fit would refuse these files\nnothing was written; each \
+         fault above says what to do"
     )]
     Sick {
         /// How many.
@@ -270,7 +275,7 @@ fn of_network(error: &NnError) -> Failure {
     match error {
         NnError::Interrupted(_) => Failure::Interrupted,
         NnError::Weights { .. } => Failure::BadData,
-        NnError::Io { action, .. } => of_input(*action == "read it"),
+        NnError::Io { action, .. } => of_input(*action == FileAction::Read),
         _ => Failure::General,
     }
 }
@@ -327,7 +332,7 @@ mod tests {
         error.into().failure().exit_code()
     }
 
-    fn io_error(action: &'static str) -> NnError {
+    fn io_error(action: FileAction) -> NnError {
         NnError::Io {
             path: "a".into(),
             action,
@@ -344,8 +349,8 @@ mod tests {
             }),
             3
         );
-        assert_eq!(code(io_error("read it")), 3);
-        assert_eq!(code(ModelError::from(io_error("write it"))), 1);
+        assert_eq!(code(io_error(FileAction::Read)), 3);
+        assert_eq!(code(ModelError::from(io_error(FileAction::Write))), 1);
         assert_eq!(
             code(zbridge_data::FileError::Read(io::ErrorKind::NotFound.into()).at("a".as_ref())),
             3

@@ -218,8 +218,8 @@ fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error
     Ok(Observations::new(values, event.clone())?)
 }
 
-/// Returns whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`, `[28, 28]`
-/// or `[n, 784]`.
+/// Returns whether an array of this shape is images of `event`: `[n, 1, 28, 28]`, `[n, 28, 28]`,
+/// `[28, 28]` or `[n, 784]`.
 pub(crate) fn holds(shape: &[usize], event: &EventKind) -> bool {
     let whole = event.shape();
     let without_channel = whole.strip_prefix(&[1]).unwrap_or(&whole);
@@ -234,4 +234,20 @@ fn is_empty_folder(error: &DataError) -> bool {
         error.fault(),
         Some(FileError::Image(ImageError::EmptyFolder))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_text_lines_count_from_zero_and_count_blank_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("texts.txt");
+        std::fs::write(&path, "red\n\nblue\n").unwrap();
+        let symbols = ["", "red", "blue"].map(str::to_owned);
+        let vocabulary = Vocabulary::new(symbols.to_vec()).unwrap();
+        let input = Input::lines(&path, &vocabulary.event(2)).unwrap();
+        assert_eq!(input.ids, ["0", "2"]);
+    }
 }

@@ -143,8 +143,8 @@ pub struct TrainReport {
 /// training; it is removed once the weights file is there.
 ///
 /// # Errors
-/// [`Error::TrainingInterrupted`] if the observer interrupts the training; the checkpoint is kept. [`Error::Usage`] for
-/// epochs out of range, a checkpoint in the way of a fresh start, or one of another training;
+/// [`Error::TrainingInterrupted`] if the observer interrupts the training; the checkpoint is kept.
+/// [`Error::Usage`] for epochs out of range, a checkpoint in the way of a fresh start, or one of another training;
 /// [`Error::Data`] and [`Error::Network`] for files that cannot be read or written, and for a
 /// training that diverges.
 pub fn train_model(

@@ -68,6 +68,9 @@ pub fn as_text(report: &EvaluateReport) -> String {
             .iter()
             .map(|warning| format!("warning: {warning}")),
     );
+    for left_out in &report.left_out {
+        lines.push(format!("left out: {left_out}"));
+    }
     lines.extend(report.requirements.iter().map(|outcome| {
         let met = if outcome.met { "met" } else { "MISSED" };
         format!(

@@ -18,9 +18,9 @@ pub struct InspectArgs {
 /// Says what it is.
 ///
 /// # Errors
-/// Those of [`inspect`].
+/// Those of [`inspect`]; [`Error::Unusable`] if it cannot be used, after what it is is printed.
 pub fn run(args: &InspectArgs, context: &Context) -> Result<(), Error> {
-    context
-        .output
-        .print(&inspect(&args.path)?, Inspected::to_string)
+    let inspected = inspect(&args.path)?;
+    context.output.print(&inspected, Inspected::to_string)?;
+    inspected.usable()
 }

@@ -213,7 +213,8 @@ fn collapsed_dimensions(side: &str, health: &LatentHealth) -> Option<Finding> {
         return None;
     }
     let what = format!(
-        "{} of {} dimensions have collapsed to the prior ({}): they say nothing of the observations",
+        "{} of {} dimensions have collapsed to the prior ({}): they say nothing of the \
+         observations",
         health.collapsed.len(),
         health.dim,
         listed(&health.collapsed)

@@ -132,8 +132,8 @@ impl Likelihoods {
         [&self.x, &self.x_given_y, &self.y, &self.y_given_x]
     }
 
-    /// Returns why some of these are not to be trusted, in words; estimates from few effective draws
-    /// share one sentence.
+    /// Returns why some of these are not to be trusted, in words; estimates from few effective
+    /// draws share one sentence.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let (mut warnings, mut low) = (vec![], vec![]);
         for summary in self.summaries() {

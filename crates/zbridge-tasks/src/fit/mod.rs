@@ -119,6 +119,7 @@ pub fn fit(request: &FitRequest, observer: &dyn Observer) -> Result<FitReport, E
     ] {
         file.record(&mut bridge, side)?;
     }
+    // Nothing is written before the last step that can fail.
     bridge.record_provenance("version", env!("CARGO_PKG_VERSION"));
     bridge.write(&request.out)?;
     let mut notes = unused_inputs(&request.config, [&x, &y]);
@@ -239,6 +240,3 @@ fn unused_inputs(config: &CheckedConfig, sides: [&SideData; 2]) -> Vec<String> {
     }
     notes
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,7 @@ use zbridge_eval::Accuracy;
 use zbridge_plot::{ConfidenceBin, Figure, ReliabilityDiagram};
 use zbridge_report::{Cell, Column, Section, Table};
 
-/// The section, where labels are told from images.
+/// Returns the section; `None` if no labels are told from images.
 pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Section>, Error> {
     let (Some(read), Some(readings)) = (&evaluated.report.image_to_label, &evaluated.readings)
     else {
@@ -34,19 +34,19 @@ pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Section>, Error> {
     }
     Ok(Some(section.table(reading_figures(read)).illustration(
         "reliability",
-        "How often labels told with a confidence are right; on the diagonal, stated probabilities are true.",
+        "How often labels told with a confidence are right; on the diagonal, stated probabilities \
+         are true.",
         "A reliability diagram above a histogram of confidences.",
         Figure::from(reliability(readings)),
     )))
 }
 
 fn reading_figures(read: &ImageToLabel) -> Table {
-    let [low, high] = read.accuracy_interval;
     let row = |name: &str, value: Cell, what: &str| vec![Cell::text(name), value, Cell::text(what)];
     let mut rows = vec![
         row(
             "accuracy, %",
-            Cell::interval(100.0 * read.accuracy, 100.0 * low, 100.0 * high, 1),
+            accuracy(read),
             "the most probable label is the true one",
         ),
         row(
@@ -61,22 +61,27 @@ fn reading_figures(read: &ImageToLabel) -> Table {
         ),
     ];
     if let Some(brier) = &read.brier_score {
+        let score = Cell::estimate(brier.mean, brier.standard_error, 3);
         rows.push(row(
             "Brier score",
-            Cell::estimate(brier.mean, brier.standard_error, 3),
+            score,
             "0 is sure and right, 2 sure and wrong",
         ));
     }
-    let columns = vec![
-        Column::words("figure"),
-        Column::numbers("value"),
-        Column::words("what it is"),
-    ];
     Table {
         caption: format!("Labels told from {} held-out images.", read.images),
-        columns,
+        columns: vec![
+            Column::words("figure"),
+            Column::numbers("value"),
+            Column::words("what it is"),
+        ],
         rows,
     }
+}
+
+fn accuracy(read: &ImageToLabel) -> Cell {
+    let [low, high] = read.accuracy_interval;
+    Cell::interval(100.0 * read.accuracy, 100.0 * low, 100.0 * high, 1)
 }
 
 fn reliability(readings: &LabelReadings) -> ReliabilityDiagram {

@@ -5,9 +5,8 @@ use super::planes;
 use crate::Error;
 use crate::evaluate::{EvaluateReport, Evaluated};
 use crate::evaluation::DirectionFigures;
-use zbridge_bridge::Direction;
 use zbridge_core::Estimate;
-use zbridge_eval::Uniformity;
+use zbridge_eval::{PitCalibration, Retrieval, Uniformity};
 use zbridge_plot::{ExpectedBand, Figure, Histogram, Panel};
 use zbridge_report::{Cell, Column, Section, Table};
 
@@ -18,7 +17,9 @@ pub(super) fn latent(evaluated: &Evaluated, seed: u64) -> Result<Section, Error>
     if let Some(figure) = planes::figure(&evaluated.pairs, seed)? {
         section = section.illustration(
             "planes",
-            "Latents told from the source (strong), over the target's own latents (pale), in the plane of the target's two latents, or in that of the two principal components that the axes name.",
+            "Latents told from the source (strong), over the target's own latents (pale), in the plane \
+             of the target's two latents, or in that of the two principal components that the axes \
+             name.",
             "Scatter plots of latents.",
             figure,
         );
@@ -26,70 +27,95 @@ pub(super) fn latent(evaluated: &Evaluated, seed: u64) -> Result<Section, Error>
     Ok(section)
 }
 
+/// A row of a table: its name, the cell of a direction, and what it is.
+struct Row {
+    name: &'static str,
+    cell: fn(&DirectionFigures) -> Cell,
+    what: String,
+}
+
+impl Row {
+    fn of(self, report: &EvaluateReport) -> Vec<Cell> {
+        vec![
+            Cell::text(self.name),
+            (self.cell)(&report.x_to_y),
+            (self.cell)(&report.y_to_x),
+            Cell::text(self.what),
+        ]
+    }
+}
+
+fn estimate(found: &Estimate, digits: usize) -> Cell {
+    Cell::estimate(found.mean, found.standard_error, digits)
+}
+
 fn latent_figures(report: &EvaluateReport) -> Table {
-    let columns = vec![
-        Column::words("figure"),
-        Column::numbers("x → y"),
-        Column::numbers("y → x"),
-        Column::words("what it is"),
-    ];
-    let [there, back] = [&report.x_to_y, &report.y_to_x];
-    let estimate =
-        |found: &Estimate, digits| Cell::estimate(found.mean, found.standard_error, digits);
-    let row = |name: &str, of: &dyn Fn(&DirectionFigures) -> Cell, what: String| {
-        vec![Cell::text(name), of(there), of(back), Cell::text(what)]
-    };
     let mut rows = vec![
-        row(
-            "log density, nats",
-            &|d| estimate(&d.log_density_nats, 2),
-            "log q(target|source) of posterior draws".into(),
-        ),
-        row(
-            "gain over the marginal, nats",
-            &|d| estimate(&d.gain_over_marginal_nats, 2),
-            format!(
+        Row {
+            name: "log density, nats",
+            cell: |figures| estimate(&figures.log_density_nats, 2),
+            what: "log q(target|source) of posterior draws".into(),
+        },
+        Row {
+            name: "gain over the marginal, nats",
+            cell: |figures| estimate(&figures.gain_over_marginal_nats, 2),
+            what: format!(
                 "what knowing the source is worth; cannot exceed {:.2} with so many pairs",
-                there.gain_ceiling_nats
+                report.x_to_y.gain_ceiling_nats
             ),
-        ),
-        row(
-            "median rank of the target",
-            &|d| Cell::number(d.retrieval.median_rank, 0),
-            format!(
-                "among {} held-out ones; chance {:.0}",
-                there.retrieval.candidates, there.retrieval.chance_median_rank
-            ),
-        ),
-        row(
-            "mean reciprocal rank",
-            &|d| estimate(&d.retrieval.mean_reciprocal_rank, 3),
-            format!("chance {:.3}", there.retrieval.chance_mean_reciprocal_rank),
-        ),
+        },
     ];
-    if there.reverse_kl_nats.is_some() || back.reverse_kl_nats.is_some() {
-        let divergence = |d: &DirectionFigures| {
-            d.reverse_kl_nats
-                .as_ref()
-                .map_or(Cell::missing(), |found| estimate(found, 2))
-        };
-        rows.push(row(
-            "KL(q ‖ p), nats",
-            &divergence,
-            "the paper's objective, on held-out pairs".into(),
-        ));
+    rows.extend(ranks(&report.x_to_y.retrieval));
+    let has_divergence = |figures: &DirectionFigures| figures.reverse_kl_nats.is_some();
+    if has_divergence(&report.x_to_y) || has_divergence(&report.y_to_x) {
+        rows.push(Row {
+            name: "KL(q ‖ p), nats",
+            cell: |figures| match &figures.reverse_kl_nats {
+                Some(found) => estimate(found, 2),
+                None => Cell::missing(),
+            },
+            what: "the paper's objective, on held-out pairs".into(),
+        });
     }
     Table {
         caption: format!(
             "Figures of {} held-out pairs in latent space.",
             report.pairs
         ),
-        columns,
-        rows,
+        columns: vec![
+            Column::words("figure"),
+            Column::numbers("x → y"),
+            Column::numbers("y → x"),
+            Column::words("what it is"),
+        ],
+        rows: rows.into_iter().map(|row| row.of(report)).collect(),
     }
 }
 
-/// Whether targets fall where the densities say.
+fn ranks(retrieval: &Retrieval) -> [Row; 2] {
+    [
+        Row {
+            name: "median rank of the target",
+            cell: |figures| Cell::number(figures.retrieval.median_rank, 0),
+            what: format!(
+                "among {} held-out ones; chance {:.0}",
+                retrieval.candidates, retrieval.chance_median_rank
+            ),
+        },
+        Row {
+            name: "mean reciprocal rank",
+            cell: |figures| estimate(&figures.retrieval.mean_reciprocal_rank, 3),
+            what: format!("chance {:.3}", retrieval.chance_mean_reciprocal_rank),
+        },
+    ]
+}
+
+const CALIBRATION_READING: &str = "If a held-out target is one more draw from q(target|source), the share of draws that are less \
+     probable than it is uniform. Bars piled up at the left: the density is too narrow or \
+     misplaced; at the right: too wide. A density that ignores its source passes too, so read this \
+     beside the gain.";
+
+/// Returns whether targets fall where the densities say.
 pub(super) fn calibration(evaluated: &Evaluated) -> Section {
     let report = &evaluated.report;
     let panels = DIRECTIONS.map(|(direction, name)| {
@@ -105,44 +131,63 @@ pub(super) fn calibration(evaluated: &Evaluated) -> Section {
         columns: 2,
         shared_axes: false,
     };
-    let columns = vec![
-        Column::words("direction"),
-        Column::numbers("mean level"),
-        Column::numbers("distance from uniform"),
-        Column::numbers("p-value"),
-        Column::numbers("dimension furthest from uniform"),
-        Column::numbers("its distance"),
-        Column::numbers("p-value over all dimensions"),
-    ];
-    let row = |(direction, name): (Direction, &str)| {
-        let found = &report.direction(direction).calibration;
-        let worst = found
-            .per_dimension
-            .iter()
-            .enumerate()
-            .max_by(|a, b| a.1.ks_distance.total_cmp(&b.1.ks_distance));
-        let (place, distance) = worst.map_or((0, f64::NAN), |(place, dimension)| {
-            (place + 1, dimension.ks_distance)
-        });
-        vec![
-            Cell::text(name),
-            Cell::number(found.highest_density.mean, 3),
-            Cell::number(found.highest_density.ks_distance, 3),
-            Cell::number(found.highest_density.ks_p_value, 3),
-            Cell::count(place),
-            Cell::number(distance, 3),
-            Cell::number(found.dimensions_p_value, 3),
-        ]
-    };
-    let first = &report.x_to_y.calibration;
-    let caption = format!(
-        "Probability-integral transforms of {} held-out targets among {} draws each; distances and p-values by Kolmogorov and Smirnov.",
-        first.count, first.draws
-    );
     Section::new("Do targets fall where the densities say?")
-        .paragraph("If a held-out target is one more draw from q(target|source), the share of draws that are less probable than it is uniform. Bars piled up at the left: the density is too narrow or misplaced; at the right: too wide. A density that ignores its source passes too, so read this beside the gain.")
-        .illustration("levels", "Share of draws less probable than the held-out target.", "Two histograms with the band in which nineteen bars in twenty should end.", figure)
-        .table(Table { caption, columns, rows: DIRECTIONS.map(row).into() })
+        .paragraph(CALIBRATION_READING)
+        .illustration(
+            "levels",
+            "Share of draws less probable than the held-out target.",
+            "Two histograms with the band in which nineteen bars in twenty should end.",
+            figure,
+        )
+        .table(transforms(report))
+}
+
+/// Returns the distances of probability-integral transforms from uniform.
+fn transforms(report: &EvaluateReport) -> Table {
+    let numbers = [
+        "mean level",
+        "distance from uniform",
+        "p-value",
+        "dimension furthest from uniform",
+        "its distance",
+        "p-value over all dimensions",
+    ];
+    let mut columns = vec![Column::words("direction")];
+    columns.extend(numbers.map(Column::numbers));
+    let first = &report.x_to_y.calibration;
+    let rows = DIRECTIONS
+        .map(|(direction, name)| transforms_row(name, &report.direction(direction).calibration));
+    Table {
+        caption: format!(
+            "Probability-integral transforms of {} held-out targets among {} draws each; distances \
+             and p-values by Kolmogorov and Smirnov.",
+            first.count, first.draws
+        ),
+        columns,
+        rows: rows.into(),
+    }
+}
+
+fn transforms_row(name: &str, found: &PitCalibration) -> Vec<Cell> {
+    let dimensions = found.per_dimension.iter().enumerate();
+    let worst = dimensions.max_by(|(_, a), (_, b)| a.ks_distance.total_cmp(&b.ks_distance));
+    let [place, distance] = match worst {
+        Some((index, dimension)) => [
+            Cell::count(index + 1),
+            Cell::number(dimension.ks_distance, 3),
+        ],
+        None => [Cell::missing(), Cell::missing()],
+    };
+    let level = &found.highest_density;
+    vec![
+        Cell::text(name),
+        Cell::number(level.mean, 3),
+        Cell::number(level.ks_distance, 3),
+        Cell::number(level.ks_p_value, 3),
+        place,
+        distance,
+        Cell::number(found.dimensions_p_value, 3),
+    ]
 }
 
 fn levels(title: &str, found: &Uniformity) -> Histogram {

@@ -3,11 +3,12 @@
 use super::{ReportRequest, fit, images_made, labels_read, latents, likelihoods};
 use crate::Error;
 use crate::evaluate::{EvaluateReport, Evaluated};
-use crate::evaluation::Generated;
+use crate::evaluation::{Generated, Likelihoods};
 use crate::measures::ImageToLabel;
 use crate::words::{nats, percent};
 use zbridge_bridge::{Bridge, Direction};
 use zbridge_core::Estimate;
+use zbridge_eval::Retrieval;
 use zbridge_report::{Block, KeyFigure, Page, Section, Verdict};
 
 /// Both directions with their names.
@@ -27,6 +28,7 @@ pub(super) fn page(evaluated: &Evaluated, request: &ReportRequest) -> Result<Pag
     sections.push(latents::calibration(evaluated));
     sections.extend(report.likelihoods.as_ref().map(likelihoods::likelihoods));
     sections.push(fit::fit(&evaluated.pairs.bridge));
+    sections.extend(left_out(report));
     sections.push(provenance(evaluated, request));
     Ok(Page {
         title: title(&evaluated.pairs.bridge),
@@ -43,104 +45,111 @@ fn title(bridge: &Bridge) -> String {
 }
 
 fn verdict(report: &EvaluateReport) -> Verdict {
-    let gains =
-        DIRECTIONS.map(|(direction, _)| report.direction(direction).gain_over_marginal_nats);
-    let works = gains.map(|gain| gain.interval().0 > 0.0);
-    let headline = match (&report.image_to_label, &report.label_to_image) {
-        (Some(read), Some(made)) => format!(
-            "{} of held-out images get their label, and {} of the images made from labels are read as theirs.",
-            percent(read.accuracy),
-            percent(made.figures.coherence)
-        ),
-        _ => match works {
-            [true, true] => {
-                "Held-out pairs are more probable with the bridge than without it, in both directions.".into()
-            }
-            [true, false] => "Knowing x helps to tell y; knowing y does not help to tell x.".into(),
-            [false, true] => "Knowing y helps to tell x; knowing x does not help to tell y.".into(),
-            [false, false] => "On held-out pairs this bridge tells nothing of one side from the other.".to_owned(),
-        },
-    };
     let gap = &report.direction_gap;
     let text = format!(
-        "Measured on {} held-out pairs. The latents of a pair tell {} nats of each other by x → y and {} by y → x; the two directions differ by {:.2} nats a pair.",
+        "Measured on {} held-out pairs. The latents of a pair tell {} nats of each other by x → y \
+         and {} by y → x; the two directions differ by {:.2} nats a pair.",
         report.pairs,
         nats(gap.x_to_y_information_nats.mean, 2),
         nats(gap.y_to_x_information_nats.mean, 2),
         gap.gap_nats.mean
     );
+    let verdict = Verdict::new(headline(report)).with_text(text);
     key_figures(report)
         .into_iter()
-        .fold(Verdict::new(headline).with_text(text), Verdict::figure)
+        .fold(verdict, Verdict::figure)
 }
 
+fn headline(report: &EvaluateReport) -> String {
+    if let (Some(read), Some(made)) = (&report.image_to_label, &report.label_to_image) {
+        return format!(
+            "{} of held-out images get their label, and {} of the images made from labels are read \
+             as theirs.",
+            percent(read.accuracy),
+            percent(made.figures.coherence)
+        );
+    }
+    let works = DIRECTIONS.map(|(direction, _)| {
+        let (low, _) = report
+            .direction(direction)
+            .gain_over_marginal_nats
+            .interval();
+        low > 0.0
+    });
+    let headline = match works {
+        [true, true] => {
+            "Held-out pairs are more probable with the bridge than without it, in both directions."
+        }
+        [true, false] => "Knowing x helps to tell y; knowing y does not help to tell x.",
+        [false, true] => "Knowing y helps to tell x; knowing x does not help to tell y.",
+        [false, false] => "On held-out pairs this bridge tells nothing of one side from the other.",
+    };
+    headline.to_owned()
+}
+
+/// Key figures that fit beside the verdict.
+const MOST_KEY_FIGURES: usize = 5;
+/// Key figures above which gains in latent space are left to the tables.
+const ENOUGH_KEY_FIGURES: usize = 3;
+
+/// Returns the figures that matter most, those of observations before those of latents.
 fn key_figures(report: &EvaluateReport) -> Vec<KeyFigure> {
-    let mut figures = Vec::new();
-    if let Some(ImageToLabel {
-        accuracy,
-        accuracy_interval: [low, high],
-        ..
-    }) = &report.image_to_label
-    {
-        figures.push(
-            KeyFigure::new("image → label", 100.0 * accuracy, 1)
-                .with_unit("%")
-                .with_interval(100.0 * low, 100.0 * high)
-                .with_reading("of held-out images get their label"),
-        );
+    let mut figures = vec![];
+    figures.extend(report.image_to_label.as_ref().map(labels_of_images));
+    figures.extend(report.label_to_image.as_ref().map(images_of_labels));
+    figures.extend(report.likelihoods.iter().flat_map(likelihood_gains));
+    if figures.len() < ENOUGH_KEY_FIGURES {
+        figures.extend(DIRECTIONS.map(|(direction, name)| {
+            let gain = &report.direction(direction).gain_over_marginal_nats;
+            key_of(name, gain)
+                .with_reading("log density of held-out latents over the bridge's own marginal")
+        }));
     }
-    if let Some(Generated {
-        figures: made,
-        judge_accuracy,
-        ..
-    }) = &report.label_to_image
-    {
-        let [low, high] = made.coherence_interval;
-        figures.push(
-            KeyFigure::new("label → image", 100.0 * made.coherence, 1)
-                .with_unit("%")
-                .with_interval(100.0 * low, 100.0 * high)
-                .with_reading(format!(
-                    "of images made from labels are read as theirs, by a judge that reads {} of real ones rightly",
-                    percent(*judge_accuracy)
-                )),
-        );
+    if figures.len() < MOST_KEY_FIGURES && report.image_to_label.is_none() {
+        figures
+            .extend(DIRECTIONS.map(|(direction, name)| {
+                median_rank(name, &report.direction(direction).retrieval)
+            }));
     }
-    if let Some(found) = &report.likelihoods {
-        for (name, gain) in [
-            ("log p(x|y) − log p(x)", found.x_gain_nats),
-            ("log p(y|x) − log p(y)", found.y_gain_nats),
-        ] {
-            figures.push(
-                key_of(name, &gain)
-                    .with_reading("gained by knowing the other side, importance-sampled"),
-            );
-        }
-    }
-    if figures.len() < 3 {
-        for (direction, name) in DIRECTIONS {
-            let gain = report.direction(direction).gain_over_marginal_nats;
-            figures
-                .push(key_of(name, &gain).with_reading(
-                    "log density of held-out latents over the bridge's own marginal",
-                ));
-        }
-    }
-    if figures.len() < 5 && report.image_to_label.is_none() {
-        for (direction, name) in DIRECTIONS {
-            let found = &report.direction(direction).retrieval;
-            figures.push(
-                KeyFigure::new(format!("{name}, median rank"), found.median_rank, 0).with_reading(
-                    format!(
-                        "of the true target among {} held-out ones; chance {:.0}",
-                        found.candidates, found.chance_median_rank
-                    ),
-                ),
-            );
-        }
-    }
-    figures.truncate(5);
+    figures.truncate(MOST_KEY_FIGURES);
     figures
+}
+
+fn labels_of_images(read: &ImageToLabel) -> KeyFigure {
+    let [low, high] = read.accuracy_interval;
+    KeyFigure::new("image → label", 100.0 * read.accuracy, 1)
+        .with_unit("%")
+        .with_interval(100.0 * low, 100.0 * high)
+        .with_reading("of held-out images get their label")
+}
+
+fn images_of_labels(made: &Generated) -> KeyFigure {
+    let [low, high] = made.figures.coherence_interval;
+    let judge = percent(made.judge_accuracy);
+    KeyFigure::new("label → image", 100.0 * made.figures.coherence, 1)
+        .with_unit("%")
+        .with_interval(100.0 * low, 100.0 * high)
+        .with_reading(format!(
+            "of images made from labels are read as theirs, by a judge that reads {judge} of real \
+             ones rightly"
+        ))
+}
+
+fn likelihood_gains(found: &Likelihoods) -> [KeyFigure; 2] {
+    let gains = [
+        ("log p(x|y) − log p(x)", &found.x_gain_nats),
+        ("log p(y|x) − log p(y)", &found.y_gain_nats),
+    ];
+    gains.map(|(name, gain)| {
+        key_of(name, gain).with_reading("gained by knowing the other side, importance-sampled")
+    })
+}
+
+fn median_rank(name: &str, found: &Retrieval) -> KeyFigure {
+    KeyFigure::new(format!("{name}, median rank"), found.median_rank, 0).with_reading(format!(
+        "of the true target among {} held-out ones; chance {:.0}",
+        found.candidates, found.chance_median_rank
+    ))
 }
 
 fn key_of(name: &str, found: &Estimate) -> KeyFigure {
@@ -150,36 +159,38 @@ fn key_of(name: &str, found: &Estimate) -> KeyFigure {
         .with_interval(low, high)
 }
 
+/// Returns the figures that the page lacks, and why; `None` if it has all.
+fn left_out(report: &EvaluateReport) -> Option<Section> {
+    if report.left_out.is_empty() {
+        return None;
+    }
+    let mut section = Section::new("What is left out");
+    for found in &report.left_out {
+        section = section.paragraph(found.to_string());
+    }
+    Some(section)
+}
+
 fn provenance(evaluated: &Evaluated, request: &ReportRequest) -> Section {
     let bridge = &evaluated.pairs.bridge;
+    let bridge_path = request.evaluate.held_out.bridge.display().to_string();
     let mut facts = vec![
-        (
-            "version".to_owned(),
-            format!("zbridge {}", env!("CARGO_PKG_VERSION")),
-        ),
-        (
-            "seed of the draws".to_owned(),
-            request.evaluate.seed.to_string(),
-        ),
-        (
-            "bridge".to_owned(),
-            request.evaluate.held_out.bridge.display().to_string(),
-        ),
-        (
-            "seed of the fit".to_owned(),
-            bridge.config().seed.to_string(),
-        ),
+        fact("version", format!("zbridge {}", env!("CARGO_PKG_VERSION"))),
+        fact("seed of the draws", request.evaluate.seed.to_string()),
+        fact("bridge", bridge_path),
+        fact("seed of the fit", bridge.config().seed.to_string()),
     ];
-    facts.extend(
-        bridge
-            .provenance()
-            .iter()
-            .map(|(key, value)| (format!("bridge: {key}"), value.clone())),
-    );
+    for (key, value) in bridge.provenance() {
+        facts.push((format!("bridge: {key}"), value.clone()));
+    }
     Section::new("How to make this again")
         .command(request.command.clone())
         .with(Block::Details {
             summary: "Versions, seeds and digests".into(),
             blocks: vec![Block::Facts(facts)],
         })
+}
+
+fn fact(name: &str, value: String) -> (String, String) {
+    (name.to_owned(), value)
 }

@@ -10,14 +10,14 @@ use zbridge_plot::{Gallery, ImageGrid, Neighbour, Tile};
 
 /// Images of a label in each part of the gallery.
 const IN_A_ROW: usize = 6;
-/// Images that are read, in a row and in all.
+/// Images that are read, in a row and in total.
 const READ_IN_A_ROW: usize = 8;
 const READ: usize = 16;
 /// Mistakes that are shown.
 const MISTAKES: usize = 16;
 
-/// Images made from each label, beside the given model's own draws for held-out images of the
-/// label, and these.
+/// Returns images made from each label, beside the given model's own draws for held-out images of
+/// the label, and these.
 pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, Error> {
     let (Some(generated), Some(direction)) =
         (&evaluated.generated, evaluated.pairs.image_to_class())
@@ -28,46 +28,66 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
     let Some(image) = &image_side.given else {
         return Ok(None);
     };
-    let classes = generated.labels.iter().max().map_or(0, |&most| most + 1);
-    let of_class = |labels: &[u8], class: u8| -> Vec<usize> {
-        (0..labels.len())
-            .filter(|&row| labels[row] == class)
-            .take(IN_A_ROW)
-            .collect()
+    let rows = ClassRows::of(&generated.labels);
+    let grid = rows.grid(&generated.images, &generated.labels)?;
+    let mut gallery = Gallery::default().with("made from labels", grid);
+    let Some(labels) = &evaluated.pairs.labels else {
+        return Ok(Some(gallery));
     };
-    let grid = |images: &Observations, labels: &[u8]| -> Result<ImageGrid, Error> {
-        let row = |class: u8| tiles(&images.select(&of_class(labels, class)));
-        let rows: Vec<Vec<Tile>> = (0..classes).map(row).collect::<Result<_, _>>()?;
-        // Three grids share the width of a page: a larger scale would be shrunk again, and the
-        // captions with it.
-        Ok(ImageGrid {
-            row_captions: (0..classes).map(|class| class.to_string()).collect(),
-            scale: 2,
-            ..ImageGrid::new(rows)
-        })
-    };
-    let mut gallery = Gallery::default().with(
-        "made from labels",
-        grid(&generated.images, &generated.labels)?,
-    );
-    if let Some(labels) = &evaluated.pairs.labels {
-        let shown: Vec<usize> = (0..classes)
-            .flat_map(|class| of_class(labels, class))
-            .collect();
-        let truth: Vec<u8> = shown.iter().map(|&row| labels[row]).collect();
-        let mut stream = RandomStream::named(seed, "report/own");
-        let own = image
-            .model
-            .decode(&image_side.posterior.select(&shown).sample(&mut stream))?;
-        gallery = gallery.with("the image model's own draws", grid(&own, &truth)?);
-        if let Some(real) = &image_side.observations {
-            gallery = gallery.with("real, held out", grid(&real.select(&shown), &truth)?);
-        }
+    let shown = rows.shown(labels);
+    let truth: Vec<u8> = shown.iter().map(|&row| labels[row]).collect();
+    let mut stream = RandomStream::named(seed, "report/own");
+    let latents = image_side.posterior.select(&shown).sample(&mut stream);
+    let own = rows.grid(&image.model.decode(&latents)?, &truth)?;
+    gallery = gallery.with("the image model's own draws", own);
+    if let Some(real) = &image_side.observations {
+        let real = rows.grid(&real.select(&shown), &truth)?;
+        gallery = gallery.with("real, held out", real);
     }
     Ok(Some(gallery))
 }
 
-/// The first held-out images with the label that is read and its probability.
+/// Grids with a row of images for each class.
+struct ClassRows {
+    classes: u8,
+}
+
+impl ClassRows {
+    fn of(labels: &[u8]) -> Self {
+        Self {
+            classes: labels.iter().max().map_or(0, |&most| most + 1),
+        }
+    }
+
+    fn grid(&self, images: &Observations, labels: &[u8]) -> Result<ImageGrid, Error> {
+        let mut rows: Vec<Vec<Tile>> = vec![];
+        for class in 0..self.classes {
+            rows.push(tiles(&images.select(&of_class(labels, class)))?);
+        }
+        // Three grids share the width of a page: a larger scale would be shrunk again, and the
+        // captions with it.
+        Ok(ImageGrid {
+            row_captions: (0..self.classes).map(|class| class.to_string()).collect(),
+            scale: 2,
+            ..ImageGrid::new(rows)
+        })
+    }
+
+    /// Returns the rows that are shown, class by class.
+    fn shown(&self, labels: &[u8]) -> Vec<usize> {
+        (0..self.classes)
+            .flat_map(|class| of_class(labels, class))
+            .collect()
+    }
+}
+
+/// Returns the first few rows of a class.
+fn of_class(labels: &[u8], class: u8) -> Vec<usize> {
+    let rows = (0..labels.len()).filter(|&row| labels[row] == class);
+    rows.take(IN_A_ROW).collect()
+}
+
+/// Returns the first held-out images with the label that is read and its probability.
 pub(super) fn read(evaluated: &Evaluated) -> Result<Option<ImageGrid>, Error> {
     let Some(readings) = Readings::of(evaluated) else {
         return Ok(None);
@@ -82,7 +102,7 @@ pub(super) fn read(evaluated: &Evaluated) -> Result<Option<ImageGrid>, Error> {
     })
 }
 
-/// The mistakes that the bridge is surest of.
+/// Returns the mistakes that the bridge is surest of.
 pub(super) fn mistakes(evaluated: &Evaluated) -> Result<Option<ImageGrid>, Error> {
     let Some(readings) = Readings::of(evaluated) else {
         return Ok(None);
@@ -130,29 +150,22 @@ impl<'e> Readings<'e> {
         caption: impl Fn(usize, usize, f32) -> String,
     ) -> Result<Option<ImageGrid>, Error> {
         let tiles = tiles(&self.images.select(rows))?;
-        let captions: Vec<String> = rows
-            .iter()
-            .map(|&row| {
-                caption(
-                    usize::from(self.labels[row]),
-                    self.taken[row],
-                    self.confidence(row),
-                )
-            })
-            .collect();
-        let in_rows = tiles.chunks(READ_IN_A_ROW).map(<[Tile]>::to_vec).collect();
-        let tile_captions = captions
-            .chunks(READ_IN_A_ROW)
-            .map(<[String]>::to_vec)
-            .collect();
+        let mut captions = vec![];
+        for &row in rows {
+            let truth = usize::from(self.labels[row]);
+            captions.push(caption(truth, self.taken[row], self.confidence(row)));
+        }
+        let in_rows = tiles.chunks(READ_IN_A_ROW).map(<[Tile]>::to_vec);
+        let captions = captions.chunks(READ_IN_A_ROW).map(<[String]>::to_vec);
         Ok(Some(ImageGrid {
-            tile_captions,
-            ..ImageGrid::new(in_rows)
+            tile_captions: captions.collect(),
+            ..ImageGrid::new(in_rows.collect())
         }))
     }
 }
 
-/// The generated images that are closest to an image of the fitted pairs, each above that one.
+/// Returns the generated images that are closest to an image of the fitted pairs, each above that
+/// one.
 pub(super) fn neighbours(
     evaluated: &Evaluated,
     found: &NearestTraining,
@@ -166,29 +179,14 @@ pub(super) fn neighbours(
     let Some(fitted) = &image_side.fitted else {
         return Ok(None);
     };
-    let made = tiles(
-        &generated.images.select(
-            &found
-                .closest
-                .iter()
-                .map(|pair| pair.generated)
-                .collect::<Vec<_>>(),
-        ),
-    )?;
-    let near = tiles(
-        &fitted.select(
-            &found
-                .closest
-                .iter()
-                .map(|pair| pair.training)
-                .collect::<Vec<_>>(),
-        ),
-    )?;
-    let pairs: Vec<Neighbour> = made
-        .into_iter()
-        .zip(near)
-        .zip(&found.closest)
-        .map(|((made, near), pair)| Neighbour::new(made, near, format!("{:.1}", pair.distance)))
-        .collect();
+    let closest = &found.closest;
+    let made_rows: Vec<usize> = closest.iter().map(|pair| pair.generated).collect();
+    let near_rows: Vec<usize> = closest.iter().map(|pair| pair.training).collect();
+    let made = tiles(&generated.images.select(&made_rows))?;
+    let near = tiles(&fitted.select(&near_rows))?;
+    let mut pairs = vec![];
+    for ((made, near), pair) in made.into_iter().zip(near).zip(closest) {
+        pairs.push(Neighbour::new(made, near, format!("{:.1}", pair.distance)));
+    }
     Ok(Some(ImageGrid::of_neighbours(&pairs)))
 }

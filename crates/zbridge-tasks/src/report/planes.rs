@@ -36,69 +36,63 @@ fn panel(pairs: &HeldOutPairs, direction: Direction, seed: u64) -> Result<Option
         return Ok(None);
     }
     let rows: Vec<usize> = (0..pairs.count().min(POINTS)).collect();
-    let labels = pairs
-        .labels
-        .as_ref()
-        .map(|labels| rows.iter().map(|&row| labels[row]).collect::<Vec<u8>>());
-    let labels = labels.filter(|labels| {
-        labels
-            .iter()
-            .max()
-            .is_some_and(|&most| usize::from(most) < MOST_CLASSES)
-    });
+    let labels = few_classes(pairs.labels.as_deref(), &rows);
     let posterior = target.posterior.select(&rows);
-    let (places, axes) = Places::of(posterior.moments().mean(), labels.as_deref())?;
+    let (places, [x_label, y_label]) = Places::of(posterior.moments().mean(), labels.as_deref())?;
     let mut stream = RandomStream::named(seed, "report/planes");
     let own = posterior.sample(&mut stream);
-    let told = translate(
-        pairs.bridge.density(direction),
-        &source.posterior.select(&rows),
-        1,
-        &mut stream,
-    )?;
+    let density = pairs.bridge.density(direction);
+    let told = translate(density, &source.posterior.select(&rows), 1, &mut stream)?;
     let (own, told) = (places.of_points(&own)?, places.of_points(&told)?);
-    let names = ["y told from x", "x told from y"];
-    let groups = match labels.filter(|labels| {
-        labels
-            .iter()
-            .max()
-            .is_some_and(|&most| usize::from(most) < MOST_CLASSES)
-    }) {
+    let groups = match labels {
         Some(labels) => by_class(&own, &told, &labels),
         None => vec![
-            Group::backdrop("", "the target's own latents", own),
+            Group::backdrop("", OWN, own),
             Group::new("told from the source", told),
         ],
     };
+    let title = match direction {
+        Direction::XToY => "y told from x",
+        Direction::YToX => "x told from y",
+    };
     Ok(Some(Scatter {
-        title: names[direction as usize].into(),
-        x_label: axes[0].clone(),
-        y_label: axes[1].clone(),
+        title: title.into(),
+        x_label,
+        y_label,
         groups,
         equal_aspect: true,
     }))
 }
 
+/// Returns the classes of these rows; `None` if there are none, or too many to be told apart.
+fn few_classes(labels: Option<&[u8]>, rows: &[usize]) -> Option<Vec<u8>> {
+    let labels = labels?;
+    let labels: Vec<u8> = rows.iter().map(|&row| labels[row]).collect();
+    let most = labels.iter().max()?;
+    (usize::from(*most) < MOST_CLASSES).then_some(labels)
+}
+
+/// The name of the points in the background.
+const OWN: &str = "the target's own latents";
+
 fn by_class(own: &[(f64, f64)], told: &[(f64, f64)], labels: &[u8]) -> Vec<Group> {
     let classes = labels.iter().max().map_or(0, |&most| most + 1);
-    let of = |points: &[(f64, f64)], class: u8| -> Vec<(f64, f64)> {
-        points
-            .iter()
-            .zip(labels)
-            .filter(|(_, label)| **label == class)
-            .map(|(point, _)| *point)
-            .collect()
-    };
-    let backdrops = (0..classes).map(|class| {
-        Group::backdrop(
-            class.to_string(),
-            "the target's own latents",
-            of(own, class),
-        )
-    });
-    backdrops
-        .chain((0..classes).map(|class| Group::new(class.to_string(), of(told, class))))
-        .collect()
+    let mut groups = vec![];
+    for class in 0..classes {
+        let points = points_of_class(own, labels, class);
+        groups.push(Group::backdrop(class.to_string(), OWN, points));
+    }
+    for class in 0..classes {
+        let points = points_of_class(told, labels, class);
+        groups.push(Group::new(class.to_string(), points));
+    }
+    groups
+}
+
+fn points_of_class(points: &[(f64, f64)], labels: &[u8], class: u8) -> Vec<(f64, f64)> {
+    let labelled = points.iter().zip(labels);
+    let of_class = labelled.filter(|(_, label)| **label == class);
+    of_class.map(|(point, _)| *point).collect()
 }
 
 /// How points of a latent space get a place on paper.

@@ -39,7 +39,8 @@ impl<'r> Checkpoint<'r> {
         }
         let path = self.path.display();
         let message = format!(
-            "{path} holds an unfinished training, which a fresh start would overwrite\nhint: resume it, or remove the file"
+            "{path} holds an unfinished training, which a fresh start would overwrite\n\
+             hint: resume it, or remove the file"
         );
         Err(Error::Usage { message })
     }
@@ -83,7 +84,8 @@ impl<'r> Checkpoint<'r> {
     fn of_another_run(&self, difference: &str) -> Error {
         let path = self.path.display();
         let message = format!(
-            "{path} is the checkpoint of another training: {difference}\nhint: resume with the settings it was started with, or remove the file and start afresh"
+            "{path} is the checkpoint of another training: {difference}\n\
+             hint: resume with the settings it was started with, or remove the file and start afresh"
         );
         Error::Usage { message }
     }
