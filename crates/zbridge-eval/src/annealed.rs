@@ -1,5 +1,6 @@
 use crate::annealing_move::Moves;
 use crate::annealing_path::AnnealingPath;
+use crate::checks::expect_setting;
 use crate::observation_likelihoods::ObservationLikelihoods;
 use crate::parallel_rows::{chunks, each_row};
 use crate::{
@@ -133,11 +134,11 @@ pub fn annealed(
 
 impl AnnealingSettings {
     fn check(&self) -> Result<(), EvalError> {
-        EvalError::expect_setting("chains", 1, self.chains)?;
-        EvalError::expect_setting("temperatures", 1, self.temperatures)?;
-        EvalError::expect_setting("transitions", 1, self.transitions)?;
-        EvalError::expect_setting("pilot_chains", 2, self.pilot_chains)?;
-        EvalError::expect_setting("chunk", 1, self.chunk)
+        expect_setting("chains", 1, self.chains)?;
+        expect_setting("temperatures", 1, self.temperatures)?;
+        expect_setting("transitions", 1, self.transitions)?;
+        expect_setting("pilot_chains", 2, self.pilot_chains)?;
+        expect_setting("chunk", 1, self.chunk)
     }
 
     /// Returns 0 = β_0 < … < β_T = 1: a sigmoid, stretched to reach both ends.
@@ -248,7 +249,7 @@ impl AnnealedEstimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target_estimate::tests::estimate;
+    use crate::tests::estimate;
 
     #[test]
     fn a_schedule_climbs_from_zero_to_one() {

@@ -1,4 +1,5 @@
 use crate::annealing_move::{Move, MoveKind, Moves, Pilot};
+use crate::checks::{at_row, checked_log_densities, expect_count};
 use crate::observation_likelihoods::ObservationLikelihoods;
 use crate::open_uniform::open_uniform;
 use crate::{DrawableDensity, EvalError, TargetDensity};
@@ -38,15 +39,21 @@ impl AnnealingPath<'_> {
         let mut moves = Vec::with_capacity(self.schedule.len());
         for &beta in &self.schedule[1..self.schedule.len() - 1] {
             self.stage.check()?;
-            for number in 0..self.transitions {
-                let kind = MoveKind::of_transition(number);
-                let accepted = chains.transition(self, beta, pilot.moves().of_kind(kind))?;
-                let acceptance = accepted as f64 / chains.streams.len() as f64;
-                pilot.learn(kind, acceptance, &chains.points);
-            }
+            self.adapt(&mut pilot, &mut chains, beta)?;
             moves.push(pilot.moves());
         }
         Ok(moves)
+    }
+
+    /// Makes the transitions of pilot chains at one temperature, and learns from each.
+    fn adapt(&self, pilot: &mut Pilot, chains: &mut Chains, beta: f64) -> Result<(), EvalError> {
+        for number in 0..self.transitions {
+            let kind = MoveKind::of_transition(number);
+            let accepted = chains.transition(self, beta, pilot.moves().of_kind(kind))?;
+            let acceptance = accepted as f64 / chains.streams.len() as f64;
+            pilot.learn(kind, acceptance, &chains.points);
+        }
+        Ok(())
     }
 
     /// Returns the weights of one chain per stream after the whole path; `first` is the number of
@@ -75,6 +82,20 @@ impl AnnealingPath<'_> {
         })
     }
 
+    /// Returns a draw from the start for each stream, `[streams, dim]`.
+    fn starts(&self, first: usize, streams: &mut [RandomStream]) -> Result<Latents, EvalError> {
+        let mut values = Vec::new();
+        for (number, stream) in streams.iter_mut().enumerate() {
+            let chain = first + number;
+            let point = self.start.draw(self.row, chain..chain + 1, stream)?;
+            values.extend(point.into_vec());
+        }
+        let dim = self.likelihoods.latent_dim();
+        let points = Latents::from_vec(values, dim).map_err(at_row(self.row))?;
+        expect_count("starts of chains", streams.len(), points.rows())?;
+        Ok(points)
+    }
+
     /// Returns both ends of the path at each point; `first` is the number of the first chain.
     fn ends(&self, first: usize, points: &Latents) -> Result<Vec<Ends>, EvalError> {
         let likelihoods = self.likelihoods.at(self.row, first, points)?;
@@ -96,7 +117,7 @@ impl AnnealingPath<'_> {
     ) -> Result<Vec<f64>, EvalError> {
         let nats = density.log_prob(self.row, points)?;
         let chains = first..first + points.rows();
-        EvalError::expect_log_densities(density.name(), self.row, chains, nats)
+        checked_log_densities(density.name(), self.row, chains, nats)
     }
 }
 
@@ -145,15 +166,7 @@ impl Chains {
         first: usize,
         mut streams: Vec<RandomStream>,
     ) -> Result<Self, EvalError> {
-        let mut values = Vec::new();
-        for (number, stream) in streams.iter_mut().enumerate() {
-            let chain = first + number;
-            let point = path.start.draw(path.row, chain..chain + 1, stream)?;
-            values.extend(point.into_vec());
-        }
-        let dim = path.likelihoods.latent_dim();
-        let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(path.row))?;
-        EvalError::expect_count("starts of chains", streams.len(), points.rows())?;
+        let points = path.starts(first, &mut streams)?;
         let ends = path.ends(first, &points)?;
         Ok(Self {
             first,
@@ -179,7 +192,7 @@ impl Chains {
         beta: f64,
         step: &Move,
     ) -> Result<usize, EvalError> {
-        let at_row = EvalError::at_row(path.row);
+        let at_row = at_row(path.row);
         let proposals = step
             .propose(&self.points, &mut self.streams)
             .map_err(&at_row)?;
@@ -188,10 +201,8 @@ impl Chains {
         let mut accepted = 0;
         for (chain, proposed) in proposed_ends.into_iter().enumerate() {
             let (from, to) = (self.points.row_values(chain), proposals.row_values(chain));
-            let log_ratio = proposed.log_density(beta) - self.ends[chain].log_density(beta)
-                + step.log_asymmetry(from, to);
-            // NaN (both impossible) compares as false: the chain stays.
-            if open_uniform(&mut self.streams[chain]).ln() < log_ratio {
+            let growth = proposed.log_density(beta) - self.ends[chain].log_density(beta);
+            if self.accepts(chain, growth + step.log_asymmetry(from, to)) {
                 points.row_mut(chain).assign(&proposals.row(chain));
                 self.ends[chain] = proposed;
                 accepted += 1;
@@ -199,6 +210,13 @@ impl Chains {
         }
         self.points = Latents::new(points).map_err(&at_row)?;
         Ok(accepted)
+    }
+
+    /// Returns whether a chain accepts a proposal with this logarithm of the Metropolis–Hastings
+    /// ratio.
+    fn accepts(&mut self, chain: usize, log_ratio: f64) -> bool {
+        // NaN (both points impossible) compares as false: the chain stays.
+        open_uniform(&mut self.streams[chain]).ln() < log_ratio
     }
 }
 

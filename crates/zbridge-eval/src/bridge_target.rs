@@ -1,3 +1,4 @@
+use crate::checks::{at_draw, at_row, entry_of_row, expect_count, expect_indices, expect_items};
 use crate::{EvalError, LatentSampler, LogWeights, TargetDensity};
 use std::ops::Range;
 use zbridge_core::{ConditionalDensity, Latents, RandomStream};
@@ -59,10 +60,10 @@ impl<'a> BridgeTarget<'a> {
         let (source_dim, _) = bridge.dims();
         for draws in sources {
             let what = "dimensions of the bridge's source";
-            EvalError::expect_count(what, source_dim, draws.dim())?;
-            EvalError::expect_items("source draws of a context", 1, draws.rows())?;
+            expect_count(what, source_dim, draws.dim())?;
+            expect_items("source draws of a context", 1, draws.rows())?;
         }
-        EvalError::expect_indices("context", context_of_row.iter().copied(), sources.len())?;
+        expect_indices("context", context_of_row.iter().copied(), sources.len())?;
         Ok(Self {
             name: name.into(),
             bridge,
@@ -73,7 +74,7 @@ impl<'a> BridgeTarget<'a> {
 
     fn sources_of(&self, row: usize) -> Result<&Latents, EvalError> {
         let owner = "the bridge target";
-        let context = EvalError::entry_of_row(owner, &self.context_of_row, row)?;
+        let context = entry_of_row(owner, &self.context_of_row, row)?;
         Ok(&self.sources[*context])
     }
 }
@@ -93,7 +94,7 @@ impl TargetDensity for BridgeTarget<'_> {
                 .bridge
                 .given(&same_source)
                 .and_then(|conditional| conditional.log_prob(points))
-                .map_err(EvalError::at_draw(&self.name, row, 0))?;
+                .map_err(at_draw(&self.name, row, 0))?;
             for (mixture, log_prob) in mixtures.iter_mut().zip(component) {
                 mixture.push(log_prob);
             }
@@ -116,7 +117,7 @@ impl LatentSampler for BridgeTarget<'_> {
         self.bridge
             .given(&sources)
             .and_then(|conditional| conditional.sample_each(1, stream))
-            .map_err(EvalError::at_row(row))
+            .map_err(at_row(row))
     }
 }
 

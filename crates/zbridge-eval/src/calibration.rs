@@ -50,17 +50,22 @@ impl Calibration {
             content.outcomes.push(f64::from(u8::from(correct)));
         }
         let bins = contents.iter().enumerate();
-        let bins: Vec<_> = bins
-            .map(|(number, content)| ReliabilityBin::new(number, content))
-            .collect();
-        let count: usize = bins.iter().map(|bin| bin.count).sum();
-        let filled = bins.iter().filter(|bin| bin.count > 0);
-        let gaps: f64 = filled.map(|bin| bin.count as f64 * bin.gap()).sum();
+        let bins = bins.map(|(number, content)| ReliabilityBin::new(number, content));
+        let bins: Vec<_> = bins.collect();
         Self {
-            expected_calibration_error: gaps / count as f64,
+            expected_calibration_error: expected_error(&bins),
             bins,
         }
     }
+}
+
+/// Returns Σ_b (n_b / n) · |accuracy_b − confidence_b|.
+fn expected_error(bins: &[ReliabilityBin]) -> f64 {
+    let count: usize = bins.iter().map(|bin| bin.count).sum();
+    // An empty bin has neither accuracy nor confidence.
+    let filled = bins.iter().filter(|bin| bin.count > 0);
+    let gaps = filled.map(|bin| bin.count as f64 * bin.gap());
+    gaps.sum::<f64>() / count as f64
 }
 
 /// The answers of a bin.

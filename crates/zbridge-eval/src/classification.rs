@@ -1,3 +1,4 @@
+use crate::checks::{expect_count, expect_indices, expect_items};
 use crate::{Accuracy, Calibration, ConfusionMatrix, EvalError};
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
@@ -120,10 +121,10 @@ fn checked_classes(probabilities: &Observations, labels: &[u8]) -> Result<usize,
         });
     };
     let what = "labels, one per row of probabilities";
-    EvalError::expect_count(what, probabilities.rows(), labels.len())?;
-    EvalError::expect_items("rows of class probabilities", 1, labels.len())?;
+    expect_count(what, probabilities.rows(), labels.len())?;
+    expect_items("rows of class probabilities", 1, labels.len())?;
     let labels = labels.iter().map(|&label| usize::from(label));
-    EvalError::expect_indices("class", labels, classes)?;
+    expect_indices("class", labels, classes)?;
     for (row, probabilities) in probabilities.view().outer_iter().enumerate() {
         expect_probabilities(row, probabilities)?;
     }

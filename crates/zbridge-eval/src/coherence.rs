@@ -1,3 +1,4 @@
+use crate::checks::{expect_count, expect_indices, expect_items};
 use crate::{Accuracy, EvalError};
 use serde::{Deserialize, Serialize};
 
@@ -50,29 +51,48 @@ pub fn coherence(
     judge_accuracy: Accuracy,
 ) -> Result<Coherence, EvalError> {
     let what = "judged classes, one per condition";
-    EvalError::expect_count(what, conditions.len(), judged.len())?;
-    EvalError::expect_items("generated observations", 1, judged.len())?;
+    expect_count(what, conditions.len(), judged.len())?;
+    expect_items("generated observations", 1, judged.len())?;
     let conditions: Vec<usize> = conditions.iter().map(|&c| usize::from(c)).collect();
-    EvalError::expect_indices("condition", conditions.iter().copied(), classes)?;
-    EvalError::expect_indices("class", judged.iter().copied(), classes)?;
-    let mut right = vec![0; classes];
-    let mut wrong = vec![0; classes];
-    for (&condition, &judged) in conditions.iter().zip(judged) {
-        if judged == condition {
-            right[condition] += 1;
-        } else {
-            wrong[condition] += 1;
-        }
-    }
-    let of_condition = |condition| ConditionCoherence {
-        condition,
-        accuracy: Accuracy::from_counts(right[condition], wrong[condition]),
-    };
+    expect_indices("condition", conditions.iter().copied(), classes)?;
+    expect_indices("class", judged.iter().copied(), classes)?;
+    let counts = AgreementCounts::of(judged, &conditions, classes);
     Ok(Coherence {
-        overall: Accuracy::from_counts(right.iter().sum(), wrong.iter().sum()),
-        per_condition: (0..classes).map(of_condition).collect(),
+        overall: Accuracy::from_counts(counts.right.iter().sum(), counts.wrong.iter().sum()),
+        per_condition: (0..classes)
+            .map(|condition| counts.of_condition(condition))
+            .collect(),
         judge_accuracy,
     })
+}
+
+/// The numbers of right and wrong judgements for each condition.
+struct AgreementCounts {
+    right: Vec<usize>,
+    wrong: Vec<usize>,
+}
+
+impl AgreementCounts {
+    fn of(judged: &[usize], conditions: &[usize], classes: usize) -> Self {
+        let (mut right, mut wrong) = (vec![0; classes], vec![0; classes]);
+        for (&condition, &judged) in conditions.iter().zip(judged) {
+            let counts = if judged == condition {
+                &mut right
+            } else {
+                &mut wrong
+            };
+            counts[condition] += 1;
+        }
+        Self { right, wrong }
+    }
+
+    fn of_condition(&self, condition: usize) -> ConditionCoherence {
+        let (right, wrong) = (self.right[condition], self.wrong[condition]);
+        ConditionCoherence {
+            condition,
+            accuracy: Accuracy::from_counts(right, wrong),
+        }
+    }
 }
 
 #[cfg(test)]

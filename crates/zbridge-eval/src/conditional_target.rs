@@ -1,3 +1,4 @@
+use crate::checks::{at_row, entry_of_row, expect_count, expect_indices, expect_items};
 use crate::gaussian_mixture::GaussianMixture;
 use crate::{EvalError, LatentSampler, TargetDensity};
 use std::ops::Range;
@@ -44,10 +45,10 @@ impl ConditionalTarget {
         contexts: &[DiagonalGaussian],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        let mut equal = Vec::with_capacity(contexts.len());
-        for components in contexts {
-            equal.push(vec![0.0; components.rows()]);
-        }
+        let equal = contexts
+            .iter()
+            .map(|components| vec![0.0; components.rows()]);
+        let equal: Vec<Vec<f64>> = equal.collect();
         Self::weighted(name, contexts, &equal, context_of_row)
     }
 
@@ -63,15 +64,15 @@ impl ConditionalTarget {
         log_weights: &[Vec<f64>],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        EvalError::expect_items("contexts of a conditional target", 1, contexts.len())?;
+        expect_items("contexts of a conditional target", 1, contexts.len())?;
         let what = "lists of log weights, one per context";
-        EvalError::expect_count(what, contexts.len(), log_weights.len())?;
-        EvalError::expect_indices("context", context_of_row.iter().copied(), contexts.len())?;
+        expect_count(what, contexts.len(), log_weights.len())?;
+        expect_indices("context", context_of_row.iter().copied(), contexts.len())?;
         let dim = contexts[0].dim();
         let mut mixtures = Vec::with_capacity(contexts.len());
         for (components, log_weights) in contexts.iter().zip(log_weights) {
             let what = "dimensions of each context's Gaussians";
-            EvalError::expect_count(what, dim, components.dim())?;
+            expect_count(what, dim, components.dim())?;
             mixtures.push(GaussianMixture::new(components, log_weights)?);
         }
         Ok(Self {
@@ -83,7 +84,7 @@ impl ConditionalTarget {
 
     fn context_of(&self, row: usize) -> Result<&GaussianMixture, EvalError> {
         let owner = "the conditional target";
-        let context = EvalError::entry_of_row(owner, &self.context_of_row, row)?;
+        let context = entry_of_row(owner, &self.context_of_row, row)?;
         Ok(&self.contexts[*context])
     }
 }
@@ -96,7 +97,7 @@ impl TargetDensity for ConditionalTarget {
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let mixture = self.context_of(row)?;
         let what = "dimensions of the points under a conditional target";
-        EvalError::expect_count(what, mixture.dim(), points.dim())?;
+        expect_count(what, mixture.dim(), points.dim())?;
         Ok(mixture.log_prob(points))
     }
 }
@@ -114,7 +115,7 @@ impl LatentSampler for ConditionalTarget {
         for cells in values.chunks_exact_mut(mixture.dim()) {
             mixture.fill_draw(cells, stream);
         }
-        Latents::from_vec(values, mixture.dim()).map_err(EvalError::at_row(row))
+        Latents::from_vec(values, mixture.dim()).map_err(at_row(row))
     }
 }
 

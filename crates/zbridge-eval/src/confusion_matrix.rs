@@ -1,3 +1,4 @@
+use crate::checks::expect_index;
 use crate::{Accuracy, EvalError};
 use serde::{Deserialize, Serialize};
 
@@ -29,16 +30,8 @@ impl ConfusionMatrix {
     ) -> Result<Self, EvalError> {
         let mut counts = vec![vec![0; classes]; classes];
         for (row, (truth, predicted)) in pairs.into_iter().enumerate() {
-            for index in [truth, predicted] {
-                if index >= classes {
-                    return Err(EvalError::UnknownIndex {
-                        what: "class",
-                        row,
-                        index,
-                        available: classes,
-                    });
-                }
-            }
+            expect_index("class", row, truth, classes)?;
+            expect_index("class", row, predicted, classes)?;
             counts[truth][predicted] += 1;
         }
         Ok(Self { counts })
@@ -46,11 +39,15 @@ impl ConfusionMatrix {
 
     /// Returns the share of each true class that was recognised.
     pub fn recall(&self) -> Vec<Accuracy> {
-        let mut recall = Vec::with_capacity(self.counts.len());
-        for (class, of_class) in self.counts.iter().enumerate() {
-            let (right, all) = (of_class[class], of_class.iter().sum::<usize>());
-            recall.push(Accuracy::from_counts(right, all - right));
-        }
-        recall
+        let classes = 0..self.counts.len();
+        classes.map(|class| self.recall_of(class)).collect()
+    }
+
+    fn recall_of(&self, class: usize) -> Accuracy {
+        let (right, all) = (
+            self.counts[class][class],
+            self.counts[class].iter().sum::<usize>(),
+        );
+        Accuracy::from_counts(right, all - right)
     }
 }

@@ -1,6 +1,8 @@
+use crate::checks::{at_draw, checked_log_densities};
 use crate::parallel_rows::each_row;
 use crate::{EvalError, LatentGain, LatentPairs, Retrieval};
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::iter::Lanes;
+use ndarray::{Array2, ArrayView1, ArrayView2, Ix1};
 use zbridge_core::{ConditionalDensity, Observer, Stage};
 
 /// log q(t_i|s_j) of every held-out target under every held-out source, in nats.
@@ -95,16 +97,12 @@ impl CrossDensities {
 
     /// Returns the rank of each source's own target among all targets, by log q(·|source).
     pub fn retrieve_targets(&self) -> Retrieval {
-        let ranks = self.nats.columns().into_iter().enumerate();
-        let ranks = ranks.map(|(own, targets)| rank(own, targets)).collect();
-        Retrieval::of(ranks, self.count())
+        Retrieval::of(ranks(self.nats.columns()), self.count())
     }
 
     /// Returns the rank of each target's own source among all sources, by log q(target|·).
     pub fn retrieve_sources(&self) -> Retrieval {
-        let ranks = self.nats.rows().into_iter().enumerate();
-        let ranks = ranks.map(|(own, sources)| rank(own, sources)).collect();
-        Retrieval::of(ranks, self.count())
+        Retrieval::of(ranks(self.nats.rows()), self.count())
     }
 }
 
@@ -120,8 +118,16 @@ fn densities(
     let nats = density
         .given(&same_source)
         .and_then(|conditional| conditional.log_prob(pairs.targets()))
-        .map_err(EvalError::at_draw(name, source, 0))?;
-    EvalError::expect_log_densities(name, source, 0..count, nats)
+        .map_err(at_draw(name, source, 0))?;
+    checked_log_densities(name, source, 0..count, nats)
+}
+
+/// Returns the rank of the own candidate, number `i` for query `i`, among those of each query.
+fn ranks(queries: Lanes<'_, f64, Ix1>) -> Vec<f64> {
+    let queries = queries.into_iter().enumerate();
+    queries
+        .map(|(own, candidates)| rank(own, candidates))
+        .collect()
 }
 
 /// Returns 1 + the number of others that are higher + half of those that are equal.

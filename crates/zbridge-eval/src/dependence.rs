@@ -49,30 +49,29 @@ impl Dependence {
         let mut stream = RandomStream::named(seed, "dependence");
         let mut chosen = stream.permutation(x.rows());
         chosen.truncate(MOST_ROWS);
-        let rows = chosen.len();
-        if rows < LEAST_ROWS {
+        if chosen.len() < LEAST_ROWS {
             return None;
         }
-        let pair = CentredDistances {
-            x: centred_distances(x.select(&chosen).view()),
-            y: centred_distances(y.select(&chosen).view()),
-        };
-        let scale = pair.scale();
-        let own_order: Vec<usize> = (0..rows).collect();
-        let distance_correlation = pair.correlation(scale, &own_order);
+        let pair = CentredDistances::of(&x.select(&chosen), &y.select(&chosen));
+        Some(Self::by_permutations(&pair, &mut stream))
+    }
+
+    fn by_permutations(pair: &CentredDistances, stream: &mut RandomStream) -> Self {
+        let rows = pair.x.nrows();
+        let distance_correlation = pair.correlation(&pair.own_order());
         // The pairs themselves are one of the permutations that are at least as large.
         let (mut sum, mut as_large) = (0.0, 1_usize);
         for _ in 0..PERMUTATIONS {
-            let permuted = pair.correlation(scale, &stream.permutation(rows));
+            let permuted = pair.correlation(&stream.permutation(rows));
             sum += permuted;
             as_large += usize::from(permuted >= distance_correlation);
         }
-        Some(Self {
+        Self {
             distance_correlation,
             by_chance: sum / PERMUTATIONS as f64,
             p_value: as_large as f64 / (PERMUTATIONS + 1) as f64,
             rows,
-        })
+        }
     }
 }
 
@@ -80,20 +79,34 @@ impl Dependence {
 struct CentredDistances {
     x: Array2<f32>,
     y: Array2<f32>,
+    /// The geometric mean of both distance variances.
+    scale: f64,
 }
 
 impl CentredDistances {
-    /// Returns the geometric mean of both distance variances.
-    fn scale(&self) -> f64 {
-        let own_order: Vec<usize> = (0..self.x.nrows()).collect();
-        let variance = |distances| mean_product(distances, distances, &own_order);
-        (variance(&self.x) * variance(&self.y)).sqrt()
+    fn of(x: &Latents, y: &Latents) -> Self {
+        let mut pair = Self {
+            x: centred_distances(x.view()),
+            y: centred_distances(y.view()),
+            scale: 0.0,
+        };
+        let order = pair.own_order();
+        let x_variance = mean_product(&pair.x, &pair.x, &order);
+        let y_variance = mean_product(&pair.y, &pair.y, &order);
+        pair.scale = (x_variance * y_variance).sqrt();
+        pair
+    }
+
+    /// Returns the order in which every row has its own partner.
+    fn own_order(&self) -> Vec<usize> {
+        (0..self.x.nrows()).collect()
     }
 
     /// Returns the distance correlation if row `i` of x is paired with row `order[i]` of y.
-    fn correlation(&self, scale: f64, order: &[usize]) -> f64 {
+    fn correlation(&self, order: &[usize]) -> f64 {
         // A covariance below 0 is rounding; a scale of 0 belongs to constant rows, which have none.
-        (mean_product(&self.x, &self.y, order).max(0.0) / scale.max(1e-30)).sqrt()
+        let covariance = mean_product(&self.x, &self.y, order).max(0.0);
+        (covariance / self.scale.max(1e-30)).sqrt()
     }
 }
 
@@ -105,15 +118,19 @@ fn centred_distances(points: ArrayView2<f32>) -> Array2<f32> {
     let mut distances = Array2::from_shape_fn((rows, rows), |(a, b)| {
         distance(points.row(a), points.row(b))
     });
-    let mut means = Vec::with_capacity(rows);
-    for row in distances.outer_iter() {
-        means.push(row.iter().sum::<f32>() / rows as f32);
-    }
-    let mean_of_all = means.iter().sum::<f32>() / rows as f32;
+    // Distances are symmetric: these are the means of rows and of columns.
+    let means = distances.outer_iter().map(|row| mean(row.iter()));
+    let means: Vec<f32> = means.collect();
+    let mean_of_all = mean(means.iter());
     for ((a, b), distance) in distances.indexed_iter_mut() {
         *distance += mean_of_all - means[a] - means[b];
     }
     distances
+}
+
+fn mean<'a>(values: impl ExactSizeIterator<Item = &'a f32>) -> f32 {
+    let count = values.len() as f32;
+    values.sum::<f32>() / count
 }
 
 fn distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f32 {

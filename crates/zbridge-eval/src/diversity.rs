@@ -1,5 +1,7 @@
 use crate::EvalError;
+use crate::checks::{expect_count, expect_items};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use zbridge_core::{Moments, Observations};
 
 /// How much observations of the same condition differ from each other, pixel by pixel.
@@ -55,32 +57,35 @@ pub struct ConditionDiversity {
 /// ```
 pub fn diversity(observations: &Observations, conditions: &[u8]) -> Result<Diversity, EvalError> {
     let what = "conditions, one per observation";
-    EvalError::expect_count(what, observations.rows(), conditions.len())?;
-    EvalError::expect_items("observations", 1, observations.rows())?;
-    let mut members = vec![Vec::new(); usize::from(u8::MAX) + 1];
-    for (row, &condition) in conditions.iter().enumerate() {
-        members[usize::from(condition)].push(row);
-    }
+    expect_count(what, observations.rows(), conditions.len())?;
+    expect_items("observations", 1, observations.rows())?;
     let mut per_condition = Vec::new();
-    for (condition, rows) in members.iter().enumerate() {
-        match rows.len() {
-            0 => {}
-            1 => return Err(EvalError::SingleObservation { condition }),
-            count => per_condition.push(ConditionDiversity {
-                condition,
-                count,
-                pixel_sd: mean_pixel_sd(observations, rows),
-            }),
+    for (condition, rows) in rows_by_condition(conditions) {
+        if rows.len() < 2 {
+            return Err(EvalError::SingleObservation { condition });
         }
+        per_condition.push(ConditionDiversity {
+            condition,
+            count: rows.len(),
+            pixel_sd: mean_pixel_sd(observations, &rows),
+        });
     }
-    let sum: f64 = per_condition
+    let pixel_sds = per_condition
         .iter()
-        .map(|of_condition| of_condition.pixel_sd)
-        .sum();
+        .map(|of_condition| of_condition.pixel_sd);
     Ok(Diversity {
-        within_condition_sd: sum / per_condition.len() as f64,
+        within_condition_sd: pixel_sds.sum::<f64>() / per_condition.len() as f64,
         per_condition,
     })
+}
+
+/// Returns the rows of each condition that occurs, in the order of conditions.
+fn rows_by_condition(conditions: &[u8]) -> BTreeMap<usize, Vec<usize>> {
+    let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (row, &condition) in conditions.iter().enumerate() {
+        rows.entry(condition.into()).or_default().push(row);
+    }
+    rows
 }
 
 /// Returns the mean over pixels of the standard deviation over the observations at `rows`.

@@ -126,7 +126,7 @@ fn count(rows: &[RowEstimate], test: impl Fn(&RowEstimate) -> bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target_estimate::tests::estimate;
+    use crate::tests::estimate;
 
     #[test]
     fn a_warning_names_the_fault_and_the_remedy() {

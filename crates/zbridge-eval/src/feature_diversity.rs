@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::{expect_count, expect_items};
 use crate::panels::Panels;
 use crate::parallel_rows::each_block;
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub fn feature_diversity(
     real_conditions: &[u8],
     observer: &dyn Observer,
 ) -> Result<FeatureDiversity, EvalError> {
-    EvalError::expect_count("features of the generated set", real.dim(), generated.dim())?;
+    expect_count("features of the generated set", real.dim(), generated.dim())?;
     let generated = ConditionedFeatures::new(generated, generated_conditions)?;
     let real = ConditionedFeatures::new(real, real_conditions)?;
     let rows = generated.features.rows() + real.features.rows();
@@ -78,18 +79,24 @@ pub fn feature_diversity(
     for condition in generated.different_conditions() {
         let generated = generated.mean_distance_within(condition, &stage)?;
         let real = real.mean_distance_within(condition, &stage)?;
-        per_condition.push(ConditionFeatureDiversity {
-            condition: condition.into(),
-            generated,
-            real,
-            ratio: generated / real,
-        });
+        per_condition.push(ConditionFeatureDiversity::new(condition, generated, real));
     }
-    EvalError::expect_items("generated observations", 1, per_condition.len())?;
+    expect_items("generated observations", 1, per_condition.len())?;
     Ok(FeatureDiversity {
         ratio: Estimate::of(per_condition.iter().map(|of_condition| of_condition.ratio)),
         per_condition,
     })
+}
+
+impl ConditionFeatureDiversity {
+    fn new(condition: u8, generated: f64, real: f64) -> Self {
+        Self {
+            condition: condition.into(),
+            generated,
+            real,
+            ratio: generated / real,
+        }
+    }
 }
 
 /// Features with the condition of each row.
@@ -101,7 +108,7 @@ struct ConditionedFeatures<'a> {
 impl<'a> ConditionedFeatures<'a> {
     fn new(features: &'a Latents, conditions: &'a [u8]) -> Result<Self, EvalError> {
         let what = "conditions, one per observation";
-        EvalError::expect_count(what, features.rows(), conditions.len())?;
+        expect_count(what, features.rows(), conditions.len())?;
         Ok(Self {
             features,
             conditions,

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::{expect_count, expect_items};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use zbridge_core::Latents;
 
@@ -30,9 +31,9 @@ use zbridge_core::Latents;
 /// # Ok::<(), zbridge_eval::EvalError>(())
 /// ```
 pub fn frechet_distance(a: &Latents, b: &Latents) -> Result<f64, EvalError> {
-    EvalError::expect_count("features of the second set", a.dim(), b.dim())?;
-    EvalError::expect_items("rows of the first set", 2, a.rows())?;
-    EvalError::expect_items("rows of the second set", 2, b.rows())?;
+    expect_count("features of the second set", a.dim(), b.dim())?;
+    expect_items("rows of the first set", 2, a.rows())?;
+    expect_items("rows of the second set", 2, b.rows())?;
     let (a, b) = (FittedGaussian::of(a), FittedGaussian::of(b));
     let root = square_root(&a.covariance);
     let cross = square_root(&(&root * &b.covariance * &root));

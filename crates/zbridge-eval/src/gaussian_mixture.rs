@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::expect_count;
 use ndarray::{Array2, ArrayView1};
 use zbridge_core::{DiagonalGaussian, LN_TWO_PI, Latents, RandomStream, log_sum_exp};
 
@@ -30,16 +31,8 @@ impl GaussianMixture {
         log_weights: &[f64],
     ) -> Result<Self, EvalError> {
         let what = "log weights, one per component";
-        EvalError::expect_count(what, components.rows(), log_weights.len())?;
-        let total = log_sum_exp(log_weights);
-        if !total.is_finite() {
-            return Err(EvalError::TooFew {
-                what: "components with a positive finite weight",
-                least: 1,
-                found: 0,
-            });
-        }
-        let log_weights: Vec<f64> = log_weights.iter().map(|weight| weight - total).collect();
+        expect_count(what, components.rows(), log_weights.len())?;
+        let log_weights = normalised(log_weights)?;
         let log_var = components.log_var().view().mapv(f64::from);
         Ok(Self {
             mean: components.mean().view().mapv(f64::from),
@@ -100,6 +93,22 @@ impl GaussianMixture {
     }
 }
 
+/// Returns the logarithms of weights that sum to one.
+///
+/// # Errors
+/// [`EvalError::TooFew`] if no weight is positive.
+fn normalised(log_weights: &[f64]) -> Result<Vec<f64>, EvalError> {
+    let total = log_sum_exp(log_weights);
+    if !total.is_finite() {
+        return Err(EvalError::TooFew {
+            what: "components with a positive finite weight",
+            least: 1,
+            found: 0,
+        });
+    }
+    Ok(log_weights.iter().map(|weight| weight - total).collect())
+}
+
 /// Returns log w − ½ Σ (log v + ln 2π) of each component.
 fn log_normalisers(log_var: &Array2<f64>, log_weights: &[f64]) -> Vec<f64> {
     let mut normalisers = Vec::with_capacity(log_weights.len());
@@ -130,17 +139,22 @@ fn quadratic_form(point: &[f64], mean: &[f64], precision: &[f64]) -> f64 {
     let (points, point_rest) = point.as_chunks::<LANES>();
     let (means, mean_rest) = mean.as_chunks::<LANES>();
     let (precisions, precision_rest) = precision.as_chunks::<LANES>();
+    // The order of summation is fixed, and with it the result on every processor.
     let mut sums = [0.0; LANES];
     for ((z, m), p) in points.iter().zip(means).zip(precisions) {
         for lane in 0..LANES {
-            let gap = z[lane] - m[lane];
-            sums[lane] += gap * gap * p[lane];
+            sums[lane] += weighted_square(z[lane], m[lane], p[lane]);
         }
     }
-    // The rest is summed apart and added last, so that sums do not depend on the processor.
     let mut rest = 0.0;
-    for ((z, m), p) in point_rest.iter().zip(mean_rest).zip(precision_rest) {
-        rest += (z - m) * (z - m) * p;
+    for ((&z, &m), &p) in point_rest.iter().zip(mean_rest).zip(precision_rest) {
+        rest += weighted_square(z, m, p);
     }
     sums.iter().sum::<f64>() + rest
+}
+
+#[inline]
+fn weighted_square(z: f64, mean: f64, precision: f64) -> f64 {
+    let gap = z - mean;
+    gap * gap * precision
 }

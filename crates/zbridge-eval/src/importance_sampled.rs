@@ -1,3 +1,4 @@
+use crate::checks::{checked_log_densities, expect_count, expect_items};
 use crate::observation_likelihoods::ObservationLikelihoods;
 use crate::parallel_rows::each_row;
 use crate::{
@@ -65,13 +66,10 @@ pub fn importance_sampled(
     observer: &dyn Observer,
 ) -> Result<Vec<TargetEstimate>, EvalError> {
     settings.check()?;
-    EvalError::expect_items("targets of importance sampling", 1, targets.len())?;
+    expect_items("targets of importance sampling", 1, targets.len())?;
     let likelihoods = ObservationLikelihoods::new(model, observations)?;
+    expect_fitting(proposal, &likelihoods)?;
     let rows = likelihoods.rows();
-    let (proposals, dim) = proposal.extent();
-    EvalError::expect_count("proposals, one per observation", rows, proposals)?;
-    EvalError::expect_count("dimensions of the proposal", likelihoods.latent_dim(), dim)?;
-
     let stage = Stage::new(observer, "importance sampling", rows as u64);
     let stream = RandomStream::named(settings.seed, "importance");
     let per_row = each_row(rows, &stage, |row| {
@@ -84,11 +82,28 @@ pub fn importance_sampled(
         };
         sampler.estimates(settings, draws.as_mut())
     })?;
-    let of_target = |(number, target): (usize, &&dyn TargetDensity)| {
+    let estimate = |(number, target): (usize, &&dyn TargetDensity)| {
         let of_target = per_row.iter().map(|estimates| estimates[number]);
         TargetEstimate::new(target.name(), settings.draws, of_target.collect())
     };
-    Ok(targets.iter().enumerate().map(of_target).collect())
+    Ok(targets.iter().enumerate().map(estimate).collect())
+}
+
+/// Checks that there is a proposal in the model's latent space for each observation.
+///
+/// # Errors
+/// [`EvalError::Mismatch`] otherwise.
+fn expect_fitting(
+    proposal: &dyn Proposal,
+    likelihoods: &ObservationLikelihoods<'_>,
+) -> Result<(), EvalError> {
+    let (proposals, dim) = proposal.extent();
+    expect_count(
+        "proposals, one per observation",
+        likelihoods.rows(),
+        proposals,
+    )?;
+    expect_count("dimensions of the proposal", likelihoods.latent_dim(), dim)
 }
 
 /// Importance sampling for one observation.
@@ -109,6 +124,7 @@ impl RowSampler<'_> {
         let no_weights = vec![LogWeights::default(); proposal.strata()];
         let mut weights = vec![no_weights; self.targets.len()];
         for draws in settings.chunks() {
+            // Between chunks, so that an observation with many draws can be stopped too.
             self.stage.check()?;
             let drawn = proposal.draw(draws.len())?;
             let likelihoods = self.likelihoods.at(self.row, draws.start, &drawn.points)?;
@@ -117,8 +133,10 @@ impl RowSampler<'_> {
                 push_weights(strata, &drawn, &likelihoods, &densities);
             }
         }
-        let of_target = weights.iter().map(|strata| RowEstimate::of_strata(strata));
-        Ok(of_target.collect())
+        Ok(weights
+            .iter()
+            .map(|strata| RowEstimate::of_strata(strata))
+            .collect())
     }
 
     fn target_densities(
@@ -128,7 +146,7 @@ impl RowSampler<'_> {
         drawn: &Proposed,
     ) -> Result<Vec<f64>, EvalError> {
         let nats = target.log_prob(self.row, &drawn.points)?;
-        EvalError::expect_log_densities(target.name(), self.row, draws, nats)
+        checked_log_densities(target.name(), self.row, draws, nats)
     }
 }
 

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::expect_setting;
 use crate::parallel_rows::chunks;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -21,8 +22,8 @@ impl ImportanceSettings {
     /// # Errors
     /// [`EvalError::Setting`] otherwise.
     pub(crate) fn check(&self) -> Result<(), EvalError> {
-        EvalError::expect_setting("draws", 1, self.draws)?;
-        EvalError::expect_setting("chunk", 1, self.chunk)
+        expect_setting("draws", 1, self.draws)?;
+        expect_setting("chunk", 1, self.chunk)
     }
 
     /// Returns the numbers of the draws, chunk by chunk.

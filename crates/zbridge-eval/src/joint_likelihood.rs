@@ -1,3 +1,4 @@
+use crate::checks::expect_count;
 use crate::{EvalError, TargetEstimate};
 use serde::{Deserialize, Serialize};
 use zbridge_core::Estimate;
@@ -65,11 +66,8 @@ impl JointLikelihood {
     /// # Errors
     /// [`EvalError::Mismatch`] if the four differ in number.
     pub fn of(factors: &JointFactors<'_>) -> Result<Self, EvalError> {
-        let rows = factors.x.per_row.len();
-        for other in [factors.y_given_x, factors.y, factors.x_given_y] {
-            EvalError::expect_count("estimates, one per pair", rows, other.per_row.len())?;
-        }
-        let per_row: Vec<JointRow> = (0..rows).map(|row| factors.row(row)).collect();
+        let pairs = factors.pairs()?;
+        let per_row: Vec<JointRow> = (0..pairs).map(|pair| factors.row(pair)).collect();
         let by_x_first = per_row.iter().map(|row| row.by_x_first_nats);
         let by_y_first = per_row.iter().map(|row| row.by_y_first_nats);
         let gaps = per_row.iter().map(JointRow::gap_nats);
@@ -84,6 +82,15 @@ impl JointLikelihood {
 }
 
 impl JointFactors<'_> {
+    /// Returns the number of pairs, if it is that of all four estimates.
+    fn pairs(&self) -> Result<usize, EvalError> {
+        let pairs = self.x.per_row.len();
+        for other in [self.y_given_x, self.y, self.x_given_y] {
+            expect_count("estimates, one per pair", pairs, other.per_row.len())?;
+        }
+        Ok(pairs)
+    }
+
     fn row(&self, row: usize) -> JointRow {
         let [x, y_given_x, y, x_given_y] =
             [self.x, self.y_given_x, self.y, self.x_given_y].map(|factor| factor.per_row[row]);

@@ -1,5 +1,5 @@
 use crate::LogWeights;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 use zbridge_core::Estimate;
 
@@ -37,13 +37,9 @@ impl LatentGain {
         let (mut gains, mut left_out) = (Vec::new(), Vec::new());
         for (own, of_target) in nats.outer_iter().enumerate() {
             let all = of_target.iter().copied().collect();
-            let others = of_target.iter().enumerate();
-            let others = others.filter(|(source, _)| *source != own);
+
             gains.push(gain(of_target[own], &all));
-            left_out.push(gain(
-                of_target[own],
-                &others.map(|(_, &nats)| nats).collect(),
-            ));
+            left_out.push(gain(of_target[own], &all_but(own, of_target)));
         }
         Self {
             gain_nats: Estimate::of_log_densities(gains.iter().copied()),
@@ -52,6 +48,12 @@ impl LatentGain {
             per_pair_nats: gains,
         }
     }
+}
+
+fn all_but(own: usize, nats: ArrayView1<f64>) -> LogWeights {
+    let others = nats.iter().enumerate();
+    let others = others.filter(|(source, _)| *source != own);
+    others.map(|(_, &nats)| nats).collect()
 }
 
 /// Returns log q(t|own source) − log of the mean density; −∞ if the own source excludes the target.

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::{expect_count, expect_items, expect_setting};
 use ndarray::Array2;
 use zbridge_core::{Latents, Posterior, RandomStream};
 
@@ -33,8 +34,8 @@ impl LatentPairs {
     /// two pairs: a single one cannot be compared with others.
     pub fn new(sources: Latents, targets: Latents) -> Result<Self, EvalError> {
         let what = "target latents, one per source";
-        EvalError::expect_count(what, sources.rows(), targets.rows())?;
-        EvalError::expect_items("held-out pairs", 2, sources.rows())?;
+        expect_count(what, sources.rows(), targets.rows())?;
+        expect_items("held-out pairs", 2, sources.rows())?;
         Ok(Self { sources, targets })
     }
 
@@ -59,7 +60,7 @@ impl LatentPairs {
     /// # Errors
     /// [`EvalError::Setting`] if `most` is below two.
     pub fn at_most(&self, most: usize, seed: u64) -> Result<Self, EvalError> {
-        EvalError::expect_setting("most", 2, most)?;
+        expect_setting("most", 2, most)?;
         let mut rows = RandomStream::named(seed, "evaluate/candidates").permutation(self.count());
         rows.truncate(most);
         rows.sort_unstable();
@@ -98,8 +99,8 @@ impl LatentPairs {
     /// # Errors
     /// [`EvalError::Mismatch`] otherwise.
     pub(crate) fn expect_dims(&self, (source, target): (usize, usize)) -> Result<(), EvalError> {
-        EvalError::expect_count("dimensions of the sources", source, self.sources.dim())?;
-        EvalError::expect_count("dimensions of the targets", target, self.targets.dim())
+        expect_count("dimensions of the sources", source, self.sources.dim())?;
+        expect_count("dimensions of the targets", target, self.targets.dim())
     }
 }
 

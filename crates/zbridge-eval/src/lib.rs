@@ -75,6 +75,7 @@ mod annealing_move;
 mod annealing_path;
 mod bridge_target;
 mod calibration;
+mod checks;
 mod classification;
 mod coherence;
 mod conditional_target;
@@ -113,6 +114,8 @@ mod retrieval;
 mod row_estimate;
 mod target_density;
 mod target_estimate;
+#[cfg(test)]
+mod tests;
 mod uniformity;
 
 pub use accuracy::Accuracy;

@@ -45,17 +45,13 @@ impl TargetEstimate {
     /// Returns the number of draws, mean, interval, effective sample sizes and warning.
     pub fn summary(&self) -> LikelihoodSummary {
         let count = self.per_row.len() as f64;
-        let squared_errors = self.per_row.iter().map(|row| row.standard_error.powi(2));
-        let sum_of_squares: f64 = squared_errors.sum();
-        let monte_carlo_error_nats = sum_of_squares.sqrt() / count;
-        let mean = Estimate {
+        let squared_errors = self.sum_of_squared_errors();
+        let monte_carlo_error_nats = squared_errors.sqrt() / count;
+        let mut mean = self.mean;
+        if self.per_row.len() == 1 {
             // A single observation has no spread between observations.
-            standard_error: match self.per_row.len() {
-                1 => monte_carlo_error_nats,
-                _ => self.mean.standard_error,
-            },
-            ..self.mean
-        };
+            mean.standard_error = monte_carlo_error_nats;
+        }
         let half = NORMAL_975 * mean.standard_error;
         LikelihoodSummary {
             name: self.name.clone(),
@@ -63,10 +59,15 @@ impl TargetEstimate {
             log_likelihood_nats: mean,
             interval_95_nats: (mean.mean - half, mean.mean + half),
             monte_carlo_error_nats,
-            monte_carlo_bias_nats: -0.5 * sum_of_squares / count,
+            monte_carlo_bias_nats: -0.5 * squared_errors / count,
             effective_sample_size: EffectiveSampleSizeRange::over(&self.per_row),
             warning: self.warning(),
         }
+    }
+
+    fn sum_of_squared_errors(&self) -> f64 {
+        let errors = self.per_row.iter().map(|row| row.standard_error);
+        errors.map(|error| error.powi(2)).sum()
     }
 }
 
@@ -86,7 +87,7 @@ impl EffectiveSampleSizeRange {
 
 #[cfg(test)]
 mod tests {
-    use crate::target_estimate::tests::estimate;
+    use crate::tests::estimate;
 
     #[test]
     fn a_summary_has_what_a_table_needs() {

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::expect_items;
 use ndarray::{Array1, Array2, ArrayView1};
 use zbridge_core::{
     DiagonalGaussian, EventKind, LN_TWO_PI, LatentModel, LatentModelError, Latents, Observations,
@@ -55,8 +56,8 @@ impl LinearGaussianModel {
         noise_sd: f64,
     ) -> Result<Self, EvalError> {
         let (latents, pixels) = weight_columns.dim();
-        EvalError::expect_items("latents of a linear-Gaussian model", 1, latents)?;
-        EvalError::expect_items("pixels of a linear-Gaussian model", 1, offset.len())?;
+        expect_items("latents of a linear-Gaussian model", 1, latents)?;
+        expect_items("pixels of a linear-Gaussian model", 1, offset.len())?;
         if pixels != offset.len() {
             return Err(EvalError::Shape(ShapeError::Mismatch {
                 what: "weight of a linear-Gaussian model",
@@ -64,13 +65,7 @@ impl LinearGaussianModel {
                 found: (latents, pixels),
             }));
         }
-        if !(noise_sd > 0.0 && noise_sd.is_finite()) {
-            return Err(EvalError::Setting {
-                name: "noise_sd",
-                value: noise_sd,
-                range: "a positive number is needed",
-            });
-        }
+        expect_positive("noise_sd", noise_sd)?;
         expect_orthogonal(&weight_columns)?;
         let event = EventKind::Image {
             channels: 1,
@@ -149,17 +144,21 @@ impl LinearGaussianModel {
         let shape = (observations.rows(), self.latent_dim());
         let (mut means, mut log_vars) = (Array2::zeros(shape), Array2::zeros(shape));
         for (row, x) in observations.view().outer_iter().enumerate() {
-            let prior_mean = prior.mean().row(row);
+            let (prior_mean, prior_log_var) = (prior.mean().row(row), prior.log_var().row(row));
             let residual = self.residual(x, prior_mean);
             for (j, column) in self.columns.outer_iter().enumerate() {
-                let log_var = f64::from(prior.log_var().row(row)[j]);
-                let precision = (-log_var).exp() + dot(column, column) / self.noise_variance;
+                let precision = self.posterior_precision(column, prior_log_var[j]);
                 let shift = dot(column, residual.view()) / (self.noise_variance * precision);
                 means[[row, j]] = (f64::from(prior_mean[j]) + shift) as f32;
                 log_vars[[row, j]] = -precision.ln() as f32;
             }
         }
         DiagonalGaussian::new(Latents::new(means)?, Latents::new(log_vars)?)
+    }
+
+    /// Returns 1/s² + |w|²/σ² of a column w.
+    fn posterior_precision(&self, column: ArrayView1<f64>, prior_log_var: f32) -> f64 {
+        (-f64::from(prior_log_var)).exp() + dot(column, column) / self.noise_variance
     }
 
     /// With orthogonal columns the covariance has the eigenvalues σ² + s_j²|w_j|² along them and σ²
@@ -284,6 +283,21 @@ fn dot(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+fn cosine(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn expect_positive(name: &'static str, value: f64) -> Result<(), EvalError> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(EvalError::Setting {
+        name,
+        value,
+        range: "a positive number is needed",
+    })
+}
+
 /// Checks that every pair of columns is orthogonal up to rounding.
 ///
 /// # Errors
@@ -291,7 +305,7 @@ fn dot(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
 fn expect_orthogonal(columns: &Array2<f64>) -> Result<(), EvalError> {
     for (second, b) in columns.outer_iter().enumerate() {
         for (first, a) in columns.outer_iter().enumerate().take(second) {
-            let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+            let cosine = cosine(a, b);
             // A column of zeros has no direction: its cosine is NaN.
             if cosine.is_nan() || cosine.abs() > 1e-9 {
                 return Err(EvalError::NotOrthogonal {

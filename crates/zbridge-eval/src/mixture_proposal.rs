@@ -1,3 +1,4 @@
+use crate::checks::{at_row, checked_log_densities};
 use crate::{
     DrawableDensity, EvalError, LogWeights, PosteriorDensity, Proposal, Proposed, RowProposal,
 };
@@ -96,10 +97,9 @@ impl Proposal for MixtureProposal<'_> {
         // How many draws each part gets in the end is part of every weight, from the first on.
         let mut all_draws = Allocation::new(&self.shares);
         all_draws.advance(draws);
-        let log_share = |&taken: &usize| (taken as f64 / draws as f64).ln();
         Ok(Box::new(MixtureRow {
             row,
-            log_shares: all_draws.taken.iter().map(log_share).collect(),
+            log_shares: all_draws.log_shares(),
             streams: (0..parts.len() as u64)
                 .map(|part| stream.child(part))
                 .collect(),
@@ -127,6 +127,13 @@ impl<'a> Allocation<'a> {
         self.taken.iter().sum()
     }
 
+    /// Returns log (n_c/K) of each part.
+    fn log_shares(&self) -> Vec<f64> {
+        let total = self.total() as f64;
+        let shares = self.taken.iter().map(|&taken| taken as f64 / total);
+        shares.map(f64::ln).collect()
+    }
+
     /// Adds `count` draws.
     fn advance(&mut self, count: usize) {
         for _ in 0..count {
@@ -136,15 +143,19 @@ impl<'a> Allocation<'a> {
     }
 
     fn next_part(&self) -> usize {
-        let number = (self.total() + 1) as f64;
-        let behind = |part: usize| self.shares[part] * number - self.taken[part] as f64;
         let mut next = 0;
         for part in 1..self.shares.len() {
-            if behind(part) > behind(next) {
+            if self.draws_behind(part) > self.draws_behind(next) {
                 next = part;
             }
         }
         next
+    }
+
+    /// Returns how many draws a part would lack if the next one were from another part.
+    fn draws_behind(&self, part: usize) -> f64 {
+        let total = (self.total() + 1) as f64;
+        self.shares[part] * total - self.taken[part] as f64
     }
 }
 
@@ -178,7 +189,7 @@ impl RowProposal for MixtureRow<'_> {
             dim = points.dim();
             values.extend(points.into_vec());
         }
-        let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(self.row))?;
+        let points = Latents::from_vec(values, dim).map_err(at_row(self.row))?;
         Ok(Proposed {
             log_densities_nats: self.log_densities(first, &points)?,
             points,
@@ -199,27 +210,32 @@ impl MixtureRow<'_> {
             if log_share == f64::NEG_INFINITY {
                 continue;
             }
-            let draws = first..first + points.rows();
-            let nats = part.log_prob(self.row, points)?;
-            let nats = EvalError::expect_log_densities(part.name(), self.row, draws, nats)?;
+            let nats = self.part_densities(*part, first, points)?;
             for (sum, nats) in sums.iter_mut().zip(nats) {
                 sum.push(log_share + nats);
             }
         }
-        let mut totals = Vec::with_capacity(sums.len());
-        for (place, sum) in sums.iter().enumerate() {
-            let total = sum.log_sum();
-            if !total.is_finite() {
-                return Err(EvalError::NotALogDensity {
-                    quantity: "density of the mixture proposal".to_owned(),
-                    row: self.row,
-                    draw: first + place,
-                    value: total,
-                });
-            }
-            totals.push(total);
+        let totals: Vec<f64> = sums.iter().map(LogWeights::log_sum).collect();
+        match totals.iter().position(|total| !total.is_finite()) {
+            None => Ok(totals),
+            Some(place) => Err(EvalError::NotALogDensity {
+                quantity: "density of the mixture proposal".to_owned(),
+                row: self.row,
+                draw: first + place,
+                value: totals[place],
+            }),
         }
-        Ok(totals)
+    }
+
+    fn part_densities(
+        &self,
+        part: &dyn DrawableDensity,
+        first: usize,
+        points: &Latents,
+    ) -> Result<Vec<f64>, EvalError> {
+        let draws = first..first + points.rows();
+        let nats = part.log_prob(self.row, points)?;
+        checked_log_densities(part.name(), self.row, draws, nats)
     }
 }
 

@@ -28,6 +28,21 @@ pub struct NaiveRow {
     pub log_mean_likelihood: RowEstimate,
 }
 
+impl NaiveEstimate {
+    /// Returns the estimate over these observations.
+    fn over(per_row: Vec<NaiveRow>) -> Self {
+        let logs = per_row.iter().map(|row| row.mean_log_likelihood.mean);
+        let means = per_row
+            .iter()
+            .map(|row| row.log_mean_likelihood.log_mean_nats);
+        Self {
+            mean_log_likelihood: Estimate::of_log_densities(logs),
+            log_mean_likelihood: Estimate::of_log_densities(means),
+            per_row,
+        }
+    }
+}
+
 impl NaiveRow {
     /// Returns the estimates from log p(x|z_k) of each draw.
     fn of(log_likelihoods: &[f64]) -> Self {
@@ -90,11 +105,5 @@ pub fn naive_monte_carlo(
         }
         Ok(NaiveRow::of(&log_likelihoods))
     })?;
-    let logs = per_row.iter().map(|row| row.mean_log_likelihood.mean);
-    let means = per_row.iter().map(|row| row.log_mean_likelihood);
-    Ok(NaiveEstimate {
-        mean_log_likelihood: Estimate::of_log_densities(logs),
-        log_mean_likelihood: Estimate::of_log_densities(means.map(|row| row.log_mean_nats)),
-        per_row,
-    })
+    Ok(NaiveEstimate::over(per_row))
 }

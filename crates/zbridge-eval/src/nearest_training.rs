@@ -1,5 +1,6 @@
 use crate::EvalError;
 use crate::accuracy::wilson_interval;
+use crate::checks::{expect_count, expect_items};
 use crate::panels::Panels;
 use crate::parallel_rows::each_block;
 use serde::{Deserialize, Serialize};
@@ -108,28 +109,46 @@ pub fn nearest_training(
     closest: usize,
     observer: &dyn Observer,
 ) -> Result<NearestTraining, EvalError> {
-    let features = training.dim();
-    EvalError::expect_count("features of the generated set", features, generated.dim())?;
-    EvalError::expect_count("features of the held-out set", features, held_out.dim())?;
-    EvalError::expect_items("generated observations", 1, generated.rows())?;
-    EvalError::expect_items("held-out observations", 1, held_out.rows())?;
-    EvalError::expect_items("training observations", 1, training.rows())?;
+    expect_count(
+        "features of the generated set",
+        training.dim(),
+        generated.dim(),
+    )?;
+    expect_count(
+        "features of the held-out set",
+        training.dim(),
+        held_out.dim(),
+    )?;
+    expect_items("generated observations", 1, generated.rows())?;
+    expect_items("held-out observations", 1, held_out.rows())?;
+    expect_items("training observations", 1, training.rows())?;
     let rows = generated.rows() + held_out.rows();
     let stage = Stage::new(observer, "nearest training observations", rows as u64);
     let panels = Panels::of(training);
-    let mut pairs = nearest_pairs(generated, &panels, &stage)?;
-    let held_out = nearest_pairs(held_out, &panels, &stage)?;
+    let generated = closest_first(nearest_pairs(generated, &panels, &stage)?);
+    let held_out = closest_first(nearest_pairs(held_out, &panels, &stage)?);
+    Ok(NearestTraining::new(
+        generated,
+        &distances(&held_out),
+        closest,
+    ))
+}
+
+fn closest_first(mut pairs: Vec<NearestPair>) -> Vec<NearestPair> {
+    // Stable: pairs at the same distance stay in the order of their rows.
     pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-    let mut held_out: Vec<f64> = held_out.iter().map(|pair| pair.distance).collect();
-    held_out.sort_unstable_by(f64::total_cmp);
-    Ok(NearestTraining::new(pairs, &held_out, closest))
+    pairs
+}
+
+fn distances(pairs: &[NearestPair]) -> Vec<f64> {
+    pairs.iter().map(|pair| pair.distance).collect()
 }
 
 impl NearestTraining {
     /// Returns the comparison of pairs, closest first, with the sorted distances of held-out
     /// observations.
     fn new(mut pairs: Vec<NearestPair>, held_out: &[f64], closest: usize) -> Self {
-        let distances: Vec<f64> = pairs.iter().map(|pair| pair.distance).collect();
+        let distances = distances(&pairs);
         let threshold = quantile(held_out, CLOSE_QUANTILE);
         let close_count = distances.partition_point(|&distance| distance < threshold);
         let close_share = close_count as f64 / distances.len() as f64;
@@ -174,11 +193,7 @@ fn nearest_pairs(
                 *nearest = Nearest { square, row: j };
             }
         });
-        let pairs = block.zip(nearest).map(|(row, nearest)| NearestPair {
-            generated: row,
-            training: nearest.row,
-            distance: f64::from(nearest.square).sqrt(),
-        });
+        let pairs = block.zip(nearest).map(|(row, nearest)| nearest.pair(row));
         pairs.collect::<Vec<_>>()
     };
     Ok(each_block(points.rows(), BLOCK, stage, of_block)?.concat())
@@ -197,6 +212,15 @@ impl Nearest {
         square: f32::INFINITY,
         row: 0,
     };
+
+    /// Returns the pair of a generated observation with this row.
+    fn pair(self, generated: usize) -> NearestPair {
+        NearestPair {
+            generated,
+            training: self.row,
+            distance: f64::from(self.square).sqrt(),
+        }
+    }
 }
 
 #[cfg(test)]

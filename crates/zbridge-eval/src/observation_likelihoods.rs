@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::{at_row, checked_log_densities, expect_items};
 use zbridge_core::{LatentModel, Latents, Observations};
 
 /// Log likelihoods of observations under a model: log p(x_row|z) at latents z.
@@ -17,7 +18,7 @@ impl<'a> ObservationLikelihoods<'a> {
         model: &'a dyn LatentModel,
         observations: &'a Observations,
     ) -> Result<Self, EvalError> {
-        EvalError::expect_items("observations to evaluate", 1, observations.rows())?;
+        expect_items("observations to evaluate", 1, observations.rows())?;
         Ok(Self {
             model,
             observations,
@@ -49,9 +50,9 @@ impl<'a> ObservationLikelihoods<'a> {
         let nats = self
             .model
             .log_likelihood_nats(&observation, points)
-            .map_err(EvalError::at_row(row))?;
+            .map_err(at_row(row))?;
         let nats = nats.into_iter().map(f64::from).collect();
         let draws = first..first + points.rows();
-        EvalError::expect_log_densities("log p(x|z)", row, draws, nats)
+        checked_log_densities("log p(x|z)", row, draws, nats)
     }
 }

@@ -45,14 +45,20 @@ impl Panels {
             let used = QUERIES.min(rows.end - start);
             for (panel, cells) in self.cells.chunks_exact(self.dim).enumerate() {
                 let squares = squared_distances(group, cells);
-                let points = LANES.min(self.rows - panel * LANES);
+                let points = self.points_of(panel);
                 for (q, squares) in squares.iter().enumerate().take(used) {
-                    for (lane, &square) in squares.iter().enumerate().take(points) {
-                        take(start + q, panel * LANES + lane, square);
+                    for (point, &square) in points.clone().zip(squares) {
+                        take(start + q, point, square);
                     }
                 }
             }
         }
+    }
+
+    /// Returns the rows of the points in a panel.
+    fn points_of(&self, panel: usize) -> Range<usize> {
+        let first = panel * LANES;
+        first..(first + LANES).min(self.rows)
     }
 }
 

@@ -1,7 +1,8 @@
+use crate::checks::{at_draw, checked_log_densities, expect_setting};
 use crate::open_uniform::open_uniform;
 use crate::parallel_rows::each_row;
 use crate::{EvalError, LatentPairs, Uniformity};
-use ndarray::{Axis, concatenate};
+use ndarray::{ArrayView1, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 use zbridge_core::{ConditionalDensity, DensityError, Latents, Observer, RandomStream, Stage};
 
@@ -90,7 +91,7 @@ impl PitCalibration {
         settings: &PitSettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvalError> {
-        EvalError::expect_setting("draws", 1, settings.draws)?;
+        expect_setting("draws", 1, settings.draws)?;
         pairs.expect_dims(density.dims())?;
         let streams = RandomStream::named(settings.seed, "evaluate/pit");
         let stage = Stage::new(observer, "calibration", pairs.count() as u64);
@@ -98,20 +99,31 @@ impl PitCalibration {
             let stream = streams.child(row as u64);
             Transforms::of(density, pairs, row, settings.draws, stream)
         })?;
-        let dims = 0..pairs.targets().dim();
-        let per_dimension: Vec<Uniformity> = dims
-            .map(|column| Uniformity::of(transforms.iter().map(|row| row.coordinates[column])))
-            .collect();
-        let p_values = per_dimension.iter().map(|dimension| dimension.ks_p_value);
-        let smallest = p_values.fold(1.0, f64::min);
-        Ok(Self {
-            draws: settings.draws,
-            count: pairs.count(),
-            dimensions_p_value: (smallest * per_dimension.len() as f64).min(1.0),
+        Ok(Self::over(&transforms, settings.draws))
+    }
+
+    /// Returns the uniformity of the transforms of at least one target.
+    fn over(transforms: &[Transforms], draws: usize) -> Self {
+        let mut per_dimension = Vec::new();
+        for column in 0..transforms[0].coordinates.len() {
+            let ranks = transforms.iter().map(|row| row.coordinates[column]);
+            per_dimension.push(Uniformity::of(ranks));
+        }
+        Self {
+            draws,
+            count: transforms.len(),
+            dimensions_p_value: bonferroni_p_value(&per_dimension),
             per_dimension,
             highest_density: Uniformity::of(transforms.iter().map(|row| row.density_level)),
-        })
+        }
     }
+}
+
+/// Returns the smallest p-value times the number of tests, at most 1.
+fn bonferroni_p_value(tests: &[Uniformity]) -> f64 {
+    let p_values = tests.iter().map(|test| test.ks_p_value);
+    let smallest = p_values.fold(1.0, f64::min);
+    (smallest * tests.len() as f64).min(1.0)
 }
 
 /// The transforms of one target.
@@ -130,20 +142,31 @@ impl Transforms {
     ) -> Result<Self, EvalError> {
         let name = "log q(target|source)";
         let points = DrawsAndTarget::of(density, pairs, row, draws, &mut stream)
-            .map_err(EvalError::at_draw(name, row, 0))?;
-        let nats = EvalError::expect_log_densities(name, row, 0..draws + 1, points.nats)?;
+            .map_err(at_draw(name, row, 0))?;
+        let nats = checked_log_densities(name, row, 0..draws + 1, points.nats)?;
         let (target_nats, drawn_nats) = nats.split_last().expect("the last is the target");
-        let mut coordinates = Vec::new();
-        for (column, &truth) in pairs.targets().row(row).iter().enumerate() {
-            let drawn = points.draws.view().column(column).mapv(f64::from);
-            coordinates.push(randomised_rank(f64::from(truth), drawn, &mut stream));
-        }
+        // In this order: each rank takes a number from the stream.
+        let coordinates = coordinate_ranks(pairs.targets().row(row), &points.draws, &mut stream);
         let drawn_nats = drawn_nats.iter().copied();
         Ok(Self {
             coordinates,
             density_level: randomised_rank(*target_nats, drawn_nats, &mut stream),
         })
     }
+}
+
+/// Returns the rank of each coordinate of the target among those of the draws.
+fn coordinate_ranks(
+    target: ArrayView1<f32>,
+    draws: &Latents,
+    stream: &mut RandomStream,
+) -> Vec<f64> {
+    let mut ranks = Vec::with_capacity(target.len());
+    for (&truth, drawn) in target.iter().zip(draws.view().columns()) {
+        let drawn = drawn.iter().map(|&z| f64::from(z));
+        ranks.push(randomised_rank(f64::from(truth), drawn, stream));
+    }
+    ranks
 }
 
 /// The draws for one pair, with the log densities of these and of the target.
@@ -165,8 +188,10 @@ impl DrawsAndTarget {
         let source = pairs.sources().select(&[row]);
         let draws = density.given(&source)?.sample_each(count, stream)?;
         let target = pairs.targets().select(&[row]);
+        draws.expect_shape("draws of the density", count, target.dim())?;
         let points = concatenate(Axis(0), &[draws.view(), target.view()])
-            .expect("a draw has the dimensions of the target");
+            .expect("both have the dimensions of the target");
+        // Draws and target in one call: a density computes what depends on the source only once.
         let same_source = source.repeat_each(count + 1);
         let conditional = density.given(&same_source)?;
         let nats = conditional.log_prob(&Latents::new(points)?)?;

@@ -1,3 +1,4 @@
+use crate::checks::at_draw;
 use crate::target_density::expect_row;
 use crate::{EvalError, LatentSampler, TargetDensity};
 use std::ops::Range;
@@ -35,7 +36,7 @@ impl TargetDensity for PosteriorDensity<'_> {
         expect_row(self.posterior, row)?;
         let every_point = self.posterior.select(&vec![row; points.rows()]);
         let nats = every_point.log_prob(points);
-        nats.map_err(EvalError::at_draw(&self.name, row, 0))
+        nats.map_err(at_draw(&self.name, row, 0))
     }
 }
 

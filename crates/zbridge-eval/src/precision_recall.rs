@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::expect_count;
 use crate::panels::Panels;
 use crate::parallel_rows::each_block;
 use serde::{Deserialize, Serialize};
@@ -82,35 +83,55 @@ pub fn precision_recall(
     neighbours: usize,
     observer: &dyn Observer,
 ) -> Result<PrecisionRecall, EvalError> {
-    let count = real.rows();
-    EvalError::expect_count("features of the generated set", real.dim(), generated.dim())?;
-    let what = "generated observations, as many as real ones";
-    EvalError::expect_count(what, count, generated.rows())?;
-    if neighbours == 0 || neighbours >= count {
-        return Err(EvalError::Setting {
-            name: "neighbours",
-            value: neighbours as f64,
-            range: "a number from 1 to one less than the rows of each set is needed",
-        });
-    }
+    expect_comparable(real, generated, neighbours)?;
     // Three passes over n² distances: within each set, and between them.
-    let stage = Stage::new(observer, "precision and recall", 3 * count as u64);
+    let stage = Stage::new(observer, "precision and recall", 3 * real.rows() as u64);
     let panels = Panels::of(generated);
     let radii = SquaredRadii {
         real: squared_radii(real, &Panels::of(real), neighbours, &stage)?,
         generated: squared_radii(generated, &panels, neighbours, &stage)?,
     };
     let balls = Balls::between(real, &panels, &radii, &stage)?;
-    let in_real_balls = balls.around_generated.iter().map(|&balls| balls > 0);
-    let density = balls.around_generated.iter().map(|&balls| f64::from(balls));
-    Ok(PrecisionRecall {
-        precision: share(in_real_balls),
-        recall: share(balls.recalled.iter().copied()),
-        density: Estimate::of(density.map(|balls| balls / neighbours as f64)),
-        coverage: share(balls.covered.iter().copied()),
-        neighbours,
-        count,
+    Ok(PrecisionRecall::new(&balls, neighbours))
+}
+
+fn expect_comparable(
+    real: &Latents,
+    generated: &Latents,
+    neighbours: usize,
+) -> Result<(), EvalError> {
+    expect_count("features of the generated set", real.dim(), generated.dim())?;
+    let what = "generated observations, as many as real ones";
+    expect_count(what, real.rows(), generated.rows())?;
+    if (1..real.rows()).contains(&neighbours) {
+        return Ok(());
+    }
+    Err(EvalError::Setting {
+        name: "neighbours",
+        value: neighbours as f64,
+        range: "a number from 1 to one less than the rows of each set is needed",
     })
+}
+
+impl PrecisionRecall {
+    fn new(balls: &Balls, neighbours: usize) -> Self {
+        let around_generated = balls.around_generated.iter().copied();
+        let density = around_generated.clone().map(f64::from);
+        Self {
+            precision: share(around_generated.map(|balls| balls > 0)),
+            recall: share(balls.recalled.iter().copied()),
+            density: Estimate::of(density.map(|balls| balls / neighbours as f64)),
+            coverage: share(balls.covered.iter().copied()),
+            neighbours,
+            count: balls.recalled.len(),
+        }
+    }
+}
+
+fn add(sums: &mut [u32], items: &[u32]) {
+    for (sum, item) in sums.iter_mut().zip(items) {
+        *sum += item;
+    }
 }
 
 fn share(flags: impl Iterator<Item = bool>) -> Estimate {
@@ -194,9 +215,7 @@ impl Balls {
         let blocks = each_block(real.rows(), BLOCK, stage, |block| {
             let part = Self::of_block(real, generated, radii, block);
             let mut sums = around_generated.lock().expect("no block panics");
-            for (sum, own) in sums.iter_mut().zip(&part.around_generated) {
-                *sum += own;
-            }
+            add(&mut sums, &part.around_generated);
             (part.recalled, part.covered)
         })?;
         let (recalled, covered): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::{expect_count, expect_items};
 use nalgebra::{DMatrix, Dyn, SymmetricEigen};
 use ndarray::ArrayView1;
 use zbridge_core::Latents;
@@ -36,14 +37,11 @@ impl PrincipalPlane {
     /// # Errors
     /// [`EvalError::TooFew`] with fewer than two dimensions or points.
     pub fn of(points: &Latents) -> Result<Self, EvalError> {
-        EvalError::expect_items("dimensions of points in a plane", 2, points.dim())?;
-        EvalError::expect_items("points that span a plane", 2, points.rows())?;
-        let values = points.values().iter().map(|&value| f64::from(value));
-        let mut centred = DMatrix::from_row_iterator(points.rows(), points.dim(), values);
-        let mean: Vec<f64> = centred.column_iter().map(|column| column.mean()).collect();
-        for (mut column, mean) in centred.column_iter_mut().zip(&mean) {
-            column.add_scalar_mut(-mean);
-        }
+        expect_items("dimensions of points in a plane", 2, points.dim())?;
+        expect_items("points that span a plane", 2, points.rows())?;
+        let mut centred = matrix(points);
+        let mean = subtract_means(&mut centred);
+        // The scale of the scatter matrix changes neither its axes nor shares of variance.
         let eigen = SymmetricEigen::new(centred.transpose() * &centred);
         let [first, second] = largest_two(&eigen);
         Ok(Self {
@@ -59,7 +57,7 @@ impl PrincipalPlane {
     /// [`EvalError::Mismatch`] if they have another dimension.
     pub fn coordinates(&self, points: &Latents) -> Result<Vec<(f64, f64)>, EvalError> {
         let what = "dimensions of points in the plane";
-        EvalError::expect_count(what, self.mean.len(), points.dim())?;
+        expect_count(what, self.mean.len(), points.dim())?;
         let [first, second] = &self.axes;
         let mut coordinates = Vec::with_capacity(points.rows());
         for point in points.view().outer_iter() {
@@ -74,6 +72,22 @@ impl PrincipalPlane {
         let terms = columns.map(|((&value, mean), axis)| (f64::from(value) - mean) * axis);
         terms.sum()
     }
+}
+
+fn matrix(points: &Latents) -> DMatrix<f64> {
+    let values = points.values().iter().map(|&value| f64::from(value));
+    DMatrix::from_row_iterator(points.rows(), points.dim(), values)
+}
+
+/// Subtracts its mean from each column, and returns the means.
+fn subtract_means(matrix: &mut DMatrix<f64>) -> Vec<f64> {
+    let mut means = Vec::with_capacity(matrix.ncols());
+    for mut column in matrix.column_iter_mut() {
+        let mean = column.mean();
+        column.add_scalar_mut(-mean);
+        means.push(mean);
+    }
+    means
 }
 
 /// Returns the places of the two largest eigenvalues, the largest first.

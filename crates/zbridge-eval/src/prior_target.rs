@@ -1,3 +1,4 @@
+use crate::checks::{at_row, expect_count};
 use crate::{EvalError, LatentSampler, TargetDensity};
 use std::ops::Range;
 use zbridge_core::{LN_TWO_PI, Latents, RandomStream};
@@ -55,7 +56,7 @@ impl TargetDensity for DrawablePrior {
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let what = "dimensions of the points under the prior";
-        EvalError::expect_count(what, self.dim, points.dim())?;
+        expect_count(what, self.dim, points.dim())?;
         self.prior.log_prob(row, points)
     }
 }
@@ -69,7 +70,7 @@ impl LatentSampler for DrawablePrior {
     ) -> Result<Latents, EvalError> {
         let mut values = vec![0.0; draws.len() * self.dim];
         stream.fill_standard_normal(&mut values);
-        Latents::from_vec(values, self.dim).map_err(EvalError::at_row(row))
+        Latents::from_vec(values, self.dim).map_err(at_row(row))
     }
 }
 

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::at_row;
 use crate::prior_target::standard_normal_log_prob;
 use crate::target_density::expect_row;
 use ndarray::ArrayView1;
@@ -118,7 +119,7 @@ impl RowProposal for GaussianRow<'_> {
                 *value = mean + sd * *value;
             }
         }
-        let points = Latents::from_vec(values, dim).map_err(EvalError::at_row(self.row))?;
+        let points = Latents::from_vec(values, dim).map_err(at_row(self.row))?;
         Ok(Proposed {
             points,
             log_densities_nats,

@@ -45,18 +45,27 @@ impl Retrieval {
     /// `candidates`. There is at least one query.
     pub(crate) fn of(mut ranks: Vec<f64>, candidates: usize) -> Self {
         ranks.sort_unstable_by(f64::total_cmp);
-        let count = candidates as f64;
-        let reciprocals = (1..=candidates).map(|rank| 1.0 / rank as f64);
         let recall = RECALL_AT.map(|first| RecallAt::of(&ranks, first, candidates));
         Self {
             candidates,
             mean_reciprocal_rank: Estimate::of(ranks.iter().map(|rank| 1.0 / rank)),
-            median_rank: 0.5 * (ranks[(ranks.len() - 1) / 2] + ranks[ranks.len() / 2]),
+            median_rank: median(&ranks),
             recall: recall.to_vec(),
-            chance_mean_reciprocal_rank: reciprocals.sum::<f64>() / count,
-            chance_median_rank: 0.5 * (count + 1.0),
+            chance_mean_reciprocal_rank: chance_mean_reciprocal_rank(candidates),
+            chance_median_rank: 0.5 * (candidates as f64 + 1.0),
         }
     }
+}
+
+/// Returns the median of sorted values; the mean of the middle two for an even number.
+fn median(sorted: &[f64]) -> f64 {
+    0.5 * (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2])
+}
+
+/// Returns Σ_{r ≤ M} 1/(r M).
+fn chance_mean_reciprocal_rank(candidates: usize) -> f64 {
+    let reciprocals = (1..=candidates).map(|rank| 1.0 / rank as f64);
+    reciprocals.sum::<f64>() / candidates as f64
 }
 
 impl RecallAt {

@@ -1,3 +1,4 @@
+use crate::checks::{entry_of_row, expect_items};
 use crate::{EvalError, RowEstimate};
 use serde::{Deserialize, Serialize};
 use zbridge_core::Estimate;
@@ -52,14 +53,10 @@ impl TargetEstimate {
     /// # Errors
     /// [`EvalError::TooFew`] without rows, [`EvalError::UnknownRow`] for a row that does not exist.
     pub fn select(&self, rows: &[usize]) -> Result<Self, EvalError> {
-        EvalError::expect_items("observations of an estimate", 1, rows.len())?;
+        expect_items("observations of an estimate", 1, rows.len())?;
         let mut per_row = Vec::with_capacity(rows.len());
         for &row in rows {
-            per_row.push(*EvalError::entry_of_row(
-                "the estimate",
-                &self.per_row,
-                row,
-            )?);
+            per_row.push(*entry_of_row("the estimate", &self.per_row, row)?);
         }
         Ok(Self::new(&self.name, self.draws, per_row))
     }
@@ -90,19 +87,8 @@ pub(crate) fn low_share(sorted: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// An estimate of log p(x|y) by 1000 draws with these effective sample sizes; row `i` is −i.
-    pub(crate) fn estimate(effective: &[f64]) -> TargetEstimate {
-        let row = |(i, &effective_sample_size): (usize, &f64)| RowEstimate {
-            log_mean_nats: -(i as f64),
-            standard_error: 0.2,
-            effective_sample_size,
-        };
-        let rows = effective.iter().enumerate().map(row);
-        TargetEstimate::new("log p(x|y)", 1000, rows.collect())
-    }
+mod tests {
+    use crate::tests::estimate;
 
     #[test]
     fn a_selection_is_the_estimate_of_its_rows() {

@@ -4,6 +4,9 @@ use std::f64::consts::PI;
 /// The number of bins of the histogram.
 pub const UNIFORMITY_BINS: usize = 20;
 
+/// The number of terms of a series; for any λ far fewer have all digits.
+const TERMS: i32 = 20;
+
 /// How far values in 0..1 are from uniform.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Uniformity {
@@ -29,25 +32,27 @@ impl Uniformity {
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_unstable_by(f64::total_cmp);
-        let mut bins = vec![0; UNIFORMITY_BINS];
-        for value in &values {
-            bins[bin_of(*value)] += 1;
-        }
         let count = values.len();
         let ks_distance = distance_from_uniform(&values);
         let root = (count as f64).sqrt();
         Self {
             count,
             mean: values.iter().sum::<f64>() / count as f64,
-            bins,
+            bins: histogram(&values),
             ks_distance,
             ks_p_value: kolmogorov_tail((root + 0.12 + 0.11 / root) * ks_distance),
         }
     }
 }
 
-fn bin_of(value: f64) -> usize {
-    ((value * UNIFORMITY_BINS as f64) as usize).min(UNIFORMITY_BINS - 1)
+fn histogram(values: &[f64]) -> Vec<usize> {
+    let mut bins = vec![0; UNIFORMITY_BINS];
+    for value in values {
+        // A value of exactly 1 belongs to the last bin.
+        let bin = (value * UNIFORMITY_BINS as f64) as usize;
+        bins[bin.min(UNIFORMITY_BINS - 1)] += 1;
+    }
+    bins
 }
 
 /// Returns sup |F_n(u) − u| of sorted values.
@@ -63,24 +68,35 @@ fn distance_from_uniform(sorted: &[f64]) -> f64 {
 }
 
 /// Returns P(K > λ) of the Kolmogorov distribution.
+///
+/// Two series converge to it, one fast for small λ, the other for large λ.
 fn kolmogorov_tail(lambda: f64) -> f64 {
-    const TERMS: i32 = 20;
-    // For λ this small the tail is 1 to all digits, and the first series divides by λ.
+    // For λ this small the tail is 1 to all digits, and the series divides by λ.
     if lambda < 1e-3 {
         return 1.0;
     }
-    // 1 − (√2π/λ) Σ e^(−(2j−1)²π²/8λ²), which converges for small λ.
     if lambda < 1.0 {
-        let term =
-            |j: i32| (-f64::from((2 * j - 1).pow(2)) * PI.powi(2) / (8.0 * lambda * lambda)).exp();
-        return 1.0 - (2.0 * PI).sqrt() / lambda * (1..=TERMS).map(term).sum::<f64>();
+        return 1.0 - (2.0 * PI).sqrt() / lambda * theta_sum(lambda);
     }
-    // 2 Σ (−1)^(j−1) e^(−2j²λ²), which converges for large λ.
+    (2.0 * alternating_sum(lambda)).clamp(0.0, 1.0)
+}
+
+/// Returns Σ e^(−(2j−1)²π²/8λ²).
+fn theta_sum(lambda: f64) -> f64 {
+    let term = |j: i32| {
+        let odd_square = f64::from((2 * j - 1).pow(2));
+        (-odd_square * PI.powi(2) / (8.0 * lambda * lambda)).exp()
+    };
+    (1..=TERMS).map(term).sum()
+}
+
+/// Returns Σ (−1)^(j−1) e^(−2j²λ²).
+fn alternating_sum(lambda: f64) -> f64 {
     let term = |j: i32| {
         let sign = if j % 2 == 1 { 1.0 } else { -1.0 };
         (-2.0 * f64::from(j * j) * lambda * lambda).exp() * sign
     };
-    (2.0 * (1..=TERMS).map(term).sum::<f64>()).clamp(0.0, 1.0)
+    (1..=TERMS).map(term).sum()
 }
 
 #[cfg(test)]
