@@ -174,8 +174,8 @@ impl FixedNetwork {
 /// variance.
 fn batch_norm_columns(parts: &[&[f32]]) -> Vec<Affine> {
     let mut columns = vec![];
-    for column in 0..parts[0].len() {
-        let [scale, shift, mean, variance] = [0, 1, 2, 3].map(|part| parts[part][column]);
+    for (column, scale) in parts[0].iter().enumerate() {
+        let [shift, mean, variance] = [1, 2, 3].map(|part| parts[part][column]);
         let factor = scale / (variance + BATCH_NORM_EPSILON).sqrt();
         columns.push(Affine {
             factor,

@@ -7,6 +7,8 @@ use crate::stencil::Stencil;
 use std::ops::Range;
 use zbridge_nn::{InstructionSet, transpose_each};
 
+// A network has a handful of steps, so that the size of one does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Stencil(Stencil),
