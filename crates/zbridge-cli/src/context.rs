@@ -1,6 +1,6 @@
 //! What a command works with besides its own arguments.
 
-use crate::args::GlobalArgs;
+use crate::global_args::GlobalArgs;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::ProgressDisplay;

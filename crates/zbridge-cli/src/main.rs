@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod context;
 mod figures;
+mod global_args;
 mod held_out;
 mod interrupt;
 mod output;

@@ -15,9 +15,41 @@ pub mod report;
 pub mod reproduce;
 pub mod train;
 
-use crate::args::Command;
 use crate::context::Context;
+use clap::Subcommand;
 use zbridge_tasks::Error;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// See it work: labels → images and images → labels, no files needed
+    Demo(demo::DemoArgs),
+    /// Observations → latents file, by a given model
+    Encode(encode::EncodeArgs),
+    /// What a model's file or folder is, and how zbridge would use it
+    Inspect(inspect::InspectArgs),
+    /// Whether latents files and pairs are fit to be fitted on, and what a fit would do with them
+    Doctor(doctor::DoctorArgs),
+    /// Two latents files → a bridge, both directions
+    Fit(fit::FitArgs),
+    /// One modality → the other, across a bridge
+    Generate(generate::GenerateArgs),
+    /// A bridge's figures on held-out pairs
+    Evaluate(evaluate::EvaluateArgs),
+    /// The same with pictures, as one page that opens offline
+    Report(report::ReportArgs),
+    /// How a bridge gets better with pairs: every figure over N and seeds
+    LearningCurve(learning_curve::LearningCurveArgs),
+    /// Images, texts and sounds across given models: image-speech, image-text, label-speech,
+    /// ali-label
+    Experiment(experiment::ExperimentArgs),
+    /// Beside published figures: likelihoods of images given labels, labels told from images
+    Compare(compare::CompareArgs),
+    /// The paper's experiments: every figure and table, as a report
+    Reproduce(reproduce::ReproduceArgs),
+    /// Train a given model by its recipe
+    Train(train::TrainArgs),
+}
 
 /// Runs `command`.
 ///
