@@ -119,7 +119,7 @@ fn data_that_is_missing_or_damaged_exits_with_3() {
     let (code, _, err) = run(&folder, &["train", "mnist-label", "--data", "absent"]);
     assert_eq!(code, 3, "{err}");
     assert!(
-        err.starts_with("error: absent (named by --data): not a folder with MNIST"),
+        err.starts_with("error: absent (the data folder): not a folder with MNIST"),
         "{err}"
     );
     let images = folder.path().join("data/train-images-idx3-ubyte");

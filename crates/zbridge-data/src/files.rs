@@ -44,6 +44,7 @@ pub(crate) fn replace_with_seeks<E: From<DataError>>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
+    // `replace_file_anywhere` knows errors of the system only; others are kept aside.
     let mut outcome = Ok(());
     let replaced = replace_file_anywhere(path, |file| {
         outcome = write(file);

@@ -98,6 +98,7 @@ impl<R: Read> Reader<R> {
         let mut bytes = Vec::new();
         let read = self.stream.by_ref().take(count).read_to_end(&mut bytes);
         read.map_err(FormatError::Gzip)?;
+        // The count is below half of the range of u64.
         let expected = self.position + count;
         self.position += bytes.len() as u64;
         if self.position < expected {

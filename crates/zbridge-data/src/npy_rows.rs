@@ -52,7 +52,7 @@ impl NpyRows {
     /// column of the first number that is not finite.
     ///
     /// # Panics
-    /// If the range ends behind the last row.
+    /// If the range ends after the last row.
     pub fn read(&self, rows: Range<usize>) -> Result<ArrayD<f32>, DataError> {
         let count = self.rows();
         assert!(rows.end <= count, "row {} of {count}", rows.end);

@@ -45,7 +45,7 @@ pub struct PairedRows {
 
 impl Pairs {
     /// Returns the pairs in the CSV file at `path`: an id of x and one of y on each line below the
-    /// header `x,y`. Instead of ids, row numbers from 0 stand below `x_index` and `y_index`; one
+    /// header `x,y`. Instead of ids, row numbers from 0 are given below `x_index` and `y_index`; one
     /// side may have ids and the other row numbers.
     ///
     /// # Errors
@@ -66,6 +66,7 @@ impl Pairs {
     /// [`JoinError::UnknownId`] with the first pair whose id is not among those of its side;
     /// [`JoinError::UnknownRow`] with the first row number beyond its side.
     pub fn join(&self, x_ids: &[String], y_ids: &[String]) -> Result<PairedRows, JoinError> {
+        // Ids are looked up in a table: there may be as many pairs as rows.
         let (x, y) = (Side::new("x", x_ids), Side::new("y", y_ids));
         let mut rows = PairedRows {
             x: Vec::with_capacity(self.pairs.len()),
@@ -219,7 +220,7 @@ fn line_number(text: &str, start: usize) -> u64 {
     count_lines(&text.as_bytes()[..start + blank])
 }
 
-/// Returns the number of the line behind these bytes, from 1.
+/// Returns the number of the line after these bytes, from 1.
 fn count_lines(bytes: &[u8]) -> u64 {
     let breaks = bytes.iter().filter(|&&byte| byte == b'\n');
     breaks.count() as u64 + 1

@@ -28,6 +28,7 @@ impl<'w> RowSink<'w> {
     /// [`FileError::Write`]; [`FileError::Unstorable`] if there are more values than the shape of
     /// the file says.
     pub fn put(&mut self, values: &[f32]) -> Result<(), DataError> {
+        // The header of the file is written: more values would make it wrong.
         let missing = self.missing.checked_sub(values.len());
         self.missing = missing.ok_or_else(|| self.wrong_count("more"))?;
         self.file

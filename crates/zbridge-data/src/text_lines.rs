@@ -59,6 +59,7 @@ impl TextLines {
             return Err(TextError::VocabularyLimit { limit }).at(&self.path);
         }
         let mut symbols = self.by_frequency(unit);
+        // The empty symbol is the first of every vocabulary.
         symbols.insert(0, String::new());
         if symbols.len() > limit {
             symbols.truncate(limit - 1);
@@ -77,6 +78,7 @@ impl TextLines {
     /// the order of their characters.
     fn by_frequency(&self, unit: TextUnit) -> Vec<String> {
         let mut counts: Vec<(&str, usize)> = self.counts(unit).into_iter().collect();
+        // A hash map has no order; the vocabulary of the same texts must be the same.
         counts.sort_unstable_by_key(|(symbol, count)| (Reverse(*count), *symbol));
         let symbols = counts.into_iter().map(|(symbol, _)| symbol);
         symbols
@@ -154,6 +156,7 @@ fn lines(bytes: &[u8]) -> Result<Vec<Line>, TextError> {
     let text = std::str::from_utf8(bytes);
     let text = text.map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
     let mut lines = Vec::new();
+    // Editors on Windows begin a file with a byte order mark.
     for (index, text) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         if !text.trim().is_empty() {
             let text = text.to_owned();

@@ -35,7 +35,7 @@ impl MelBands {
     pub(crate) fn new(kind: &Spectrogram, bins: usize) -> Self {
         let highest = kind.sample_rate as f64 / 2.0;
         // The edges of the bands, in bins; a band reaches from the edge before its centre to the
-        // one behind it.
+        // one after it.
         let edge = |i: usize| {
             let hertz = hertz_of(mel_of(highest) * i as f64 / (kind.bands + 1) as f64);
             hertz / highest * (bins - 1) as f64
@@ -74,6 +74,7 @@ impl MelBands {
     /// spread evenly over its frequencies.
     fn first_guess(&self, energies: ArrayView1<'_, f32>) -> Array1<f32> {
         let even = Array1::ones(self.bins);
+        // The energy of a band if all powers are 1.
         let widths = self.energies(even.view());
         let ratios = Zip::from(energies)
             .and(&widths)

@@ -30,6 +30,7 @@ impl Recordings {
     /// As [`Waveform::read`] and [`wav_files`].
     pub fn read(folder: &Path, kind: &Spectrogram) -> Result<Self, SoundError> {
         let paths = wav_files(folder)?;
+        // In parallel, and in the order of the paths.
         let sounds = paths.par_iter().map(|path| read_levels(path, kind));
         let sounds = sounds.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {

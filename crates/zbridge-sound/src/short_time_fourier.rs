@@ -54,7 +54,7 @@ impl ShortTimeFourier {
         spectra
     }
 
-    /// Writes the weighted samples under a window, and zeros behind them.
+    /// Writes the weighted samples under a window, and zeros after them.
     fn weigh_samples(&self, samples: &[f32], frame: usize, buffer: &mut [f32]) {
         buffer.fill(0.0);
         for (t, weight) in self.window.iter().enumerate() {
@@ -142,11 +142,12 @@ impl WeightedSums {
     fn new(length: usize) -> Self {
         Self {
             sums: vec![0.0; length],
+            // Not 0: a sample that no window covers is divided by its weight as well.
             weights: vec![1e-8; length],
         }
     }
 
-    /// Adds a weighted sample of a window; those behind the end of the sound are left out.
+    /// Adds a weighted sample of a window; those after the end of the sound are left out.
     fn add(&mut self, place: usize, weighted: f32, weight: f32) {
         if place < self.sums.len() {
             self.sums[place] += weighted;

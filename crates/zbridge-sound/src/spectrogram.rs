@@ -7,11 +7,11 @@ use zbridge_core::Spectrogram;
 
 /// Windows that are quieter than the loudest by more than this are silence at either end.
 const SILENCE_DECIBELS: f32 = 32.0;
-/// Windows of silence that stay before the first sound and behind the last.
+/// Windows of silence that stay before the first sound and after the last.
 const MARGIN: usize = 2;
 
 /// Returns the log-mel spectrogram of a sound, `[bands, frames]` in 0..1: 1 is the loudest band of
-/// the sound, and 0 is `kind.decibels` below it or less. Silence before and behind the sound is cut
+/// the sound, and 0 is `kind.decibels` below it or less. Silence before and after the sound is cut
 /// off. A sound that is longer than the frames is cut, and a shorter one ends in silence.
 ///
 /// # Errors
@@ -32,6 +32,7 @@ pub fn spectrogram(sound: &Waveform, kind: &Spectrogram) -> Result<Array2<f32>, 
 /// Returns the energies of the bands in all windows of a sound, `[windows, bands]`.
 fn energies(sound: &Waveform, kind: &Spectrogram) -> Array2<f32> {
     let whole = Spectrogram {
+        // Windows up to the last sample: how many are kept is decided by their loudness.
         frames: sound.samples.len().div_ceil(kind.hop) + 1,
         ..*kind
     };
@@ -49,6 +50,7 @@ fn energies(sound: &Waveform, kind: &Spectrogram) -> Array2<f32> {
 /// Returns the windows from the first loud one to the last, with a margin; `None` if all are silent.
 fn loud_windows(loudness: &Array1<f32>) -> Option<Range<usize>> {
     let loudest = largest(loudness.iter());
+    // Nothing is louder than the threshold of a silent sound, which is 0.
     let threshold = loudest * 10f32.powf(-SILENCE_DECIBELS / 10.0);
     let is_loud: Vec<bool> = loudness.iter().map(|&energy| energy > threshold).collect();
     let first = is_loud.iter().position(|&is_loud| is_loud)?;

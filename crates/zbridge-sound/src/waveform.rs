@@ -28,6 +28,7 @@ impl Waveform {
     /// [`SoundError::Silent`], with the path.
     pub fn read(path: &Path, sample_rate: usize) -> Result<Self, SoundError> {
         let sound = Self::read_as_it_is(path)?;
+        // A silent sound has no loudest band, to which levels are relative.
         if sound.samples.iter().all(|sample| *sample == 0.0) {
             return Err(SoundError::Silent {
                 sound: path.display().to_string(),
@@ -256,16 +257,16 @@ mod tests {
     fn wrong_files_name_themselves() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
-        let told = |bytes: &[u8]| {
+        let message = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
             Waveform::read(&path, 8000).unwrap_err().to_string()
         };
         let whole = tone(8000, 100.0, 500).to_wav();
         for wrong in [&whole[..20], &whole[..200], b"ID3 an mp3", b""] {
-            assert!(told(wrong).contains("a.wav"));
+            assert!(message(wrong).contains("a.wav"));
         }
         assert!(
-            told(
+            message(
                 &Waveform {
                     sample_rate: 8000,
                     samples: vec![0.0; 9]

@@ -11,7 +11,7 @@ pub(crate) struct ArrayHeader {
 }
 
 impl ArrayHeader {
-    /// Returns the number of elements of a row: of everything behind the first axis.
+    /// Returns the number of elements of a row: of everything after the first axis.
     pub(crate) fn row_size(&self) -> usize {
         self.shape.iter().skip(1).product()
     }

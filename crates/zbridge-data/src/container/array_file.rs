@@ -54,7 +54,7 @@ impl<'a> ArrayFile<'a> {
         }
     }
 
-    /// Opens the arrays of the file at `path` for a look at their headers.
+    /// Opens the arrays of the file at `path` so that their headers can be read.
     pub(crate) fn of_headers(path: &Path, file: &'a RowFile) -> Self {
         // No array has as many rows, so that all headers stay as they are.
         Self::of_rows(path, file, vec![], usize::MAX)
@@ -127,6 +127,7 @@ impl<'a> ArrayFile<'a> {
     /// Returns the arrays of the file as messages show them: `` `name` f32 [3, 2] ``.
     pub(crate) fn listing(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.headers().iter().map(ArrayHeader::to_string).collect();
+        // Containers have their arrays in different orders; a message has one.
         lines.sort();
         lines
     }

@@ -38,6 +38,7 @@ impl<'a> NpzFile<'a> {
             entries: vec![],
             headers: vec![],
         };
+        // Names and shapes are known before any array is decompressed.
         for index in 0..file.archive.len() {
             file.read_header(index)?;
         }
@@ -100,6 +101,7 @@ fn array_name<R: Read>(entry: &ZipFile<'_, R>) -> Result<Option<String>, FormatE
 /// Returns the layout of the array at the beginning of an entry.
 fn read_layout<R: Read>(name: &str, entry: &mut ZipFile<'_, R>) -> Result<NpyLayout, FormatError> {
     let mut bytes = read_at_most(name, entry, HEADER_BEGINNING)?;
+    // An entry that is too short for its length is reported by the parser of the layout.
     let end = header_range(&bytes).map_or(HEADER_BEGINNING, |range| range.end);
     if end > LONGEST_HEADER {
         let reason = format!("it says that its header has {end} bytes");

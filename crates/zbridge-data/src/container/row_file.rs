@@ -77,6 +77,7 @@ impl RowFile {
         if !layout.has_contiguous_rows() {
             return None;
         }
+        // An `.npy` file has one array, and no name for it.
         let array = StoredArray {
             header: layout.header(UNNAMED),
             start: layout.start as u64,
@@ -100,6 +101,7 @@ impl RowFile {
     pub(crate) fn window(&self, rows: Vec<usize>, row_count: usize) -> Window<'_> {
         let mut headers: Vec<ArrayHeader> = self.headers().cloned().collect();
         for header in &mut headers {
+            // Arrays of another length, such as a vector of the model, are not per row.
             if let Some(first) = header.shape.first_mut().filter(|size| **size == row_count) {
                 *first = rows.len();
             }
@@ -112,8 +114,9 @@ impl RowFile {
         }
     }
 
-    /// Returns the bytes of these ranges, one behind the other.
+    /// Returns the bytes of these ranges, one after the other.
     fn read(&self, ranges: &[ByteRange]) -> io::Result<Vec<u8>> {
+        // A file has one position, which threads share.
         let mut file = self.file.lock().map_err(|_| io::ErrorKind::Other)?;
         let mut bytes = vec![0; ranges.iter().map(|range| range.length).sum()];
         let mut rest = bytes.as_mut_slice();
@@ -146,6 +149,7 @@ impl Opening {
             return Ok(None);
         };
         let length = u64::from_le_bytes(*length);
+        // A wrong length must not make the reader take the elements for a header.
         if length > LONGEST_HEADER || length + 8 > self.length {
             return Ok(None);
         }
@@ -167,7 +171,9 @@ fn stored_arrays(header: &Metadata, first_element: u64, length: u64) -> Option<V
         last_end = last_end.max(first_element + tensor.data_offsets.1 as u64);
         arrays.push(StoredArray::of_tensor(name, tensor, first_element)?);
     }
+    // The library keeps tensors in a hash map, whose order changes from run to run.
     arrays.sort_by(|a, b| a.header.name.cmp(&b.header.name));
+    // A file that was cut, or that goes on, is reported by reading it whole.
     (last_end == length).then_some(arrays)
 }
 

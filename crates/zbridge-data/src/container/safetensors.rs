@@ -14,6 +14,7 @@ pub(super) struct SafetensorsFile<'a> {
 
 impl<'a> SafetensorsFile<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        // The library gives tensors and metadata apart, and checks both against the bytes.
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(unsound)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(unsound)?;
         let mut headers = Vec::new();

@@ -44,7 +44,7 @@ pub enum TextError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "line {line}: {reason}; a pairs file starts with the line `x,y` and has one id of each on \
-     every further line; row numbers from 0 stand below `x_index` and `y_index`"
+     every further line; row numbers from 0 belong below `x_index` and `y_index`"
 )]
 pub struct PairsError {
     /// Line, from 1.

@@ -45,6 +45,7 @@ impl LatentsFile {
     /// views.
     pub fn views_of(&self, rows: &[usize]) -> Option<Posterior> {
         let views = self.views.as_ref()?;
+        // Every row has as many views, which are neighbours.
         let views_per_row = views.rows() / self.posterior.rows().max(1);
         let mut selected = Vec::with_capacity(rows.len() * views_per_row);
         for row in rows {

@@ -91,6 +91,7 @@ impl GeneratedLatents<'_> {
     }
 
     fn id_blocks(&self) -> impl Iterator<Item = Result<Vec<String>, DataError>> {
+        // The ids of ten million rows would take hundreds of megabytes.
         let block = |first: usize| (self.ids)(first..self.rows.min(first + IDS_BLOCK));
         (0..self.rows).step_by(IDS_BLOCK).map(block)
     }
@@ -112,7 +113,7 @@ impl GeneratedLatents<'_> {
         Ok(StoredIds::Integers)
     }
 
-    /// Writes the ids first and the latents behind them. The same contents give the same bytes.
+    /// Writes the ids first and the latents after them. The same contents give the same bytes.
     fn write_safetensors<E: From<DataError>>(
         &self,
         path: &Path,
@@ -167,6 +168,7 @@ impl GeneratedLatents<'_> {
         path: &Path,
         fill: impl FnOnce(&mut RowSink<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        // An archive has the checksum of an array before its data.
         let mut data = Vec::with_capacity(4 * self.count());
         RowSink::new(path, self.count(), &mut data).filled_by(fill)?;
         let latents = npy_bytes("<f4", &self.shape(), &data);

@@ -69,6 +69,7 @@ impl<'f, 'a> RowNames<'f, 'a> {
             return self.ids_of_array(index);
         }
         if let Some(lines) = self.file.metadata.get(IDS_KEY) {
+            // An id may be empty, so that blank lines are ids.
             let ids = lines.split('\n').map(str::to_owned).collect();
             return self.expect_rows("ids", ids, &self.file.path);
         }
@@ -180,6 +181,7 @@ pub(super) struct Repeat<'a> {
 pub(super) fn repeats(ids: &[String]) -> impl Iterator<Item = Repeat<'_>> {
     let mut first_rows = HashMap::with_capacity(ids.len());
     let rows = ids.iter().enumerate();
+    // One pass: a table of the first row of each id, and the rows that are in it already.
     rows.filter_map(move |(second, id)| match first_rows.entry(id.as_str()) {
         Entry::Occupied(first) => Some(Repeat {
             id,

@@ -47,6 +47,7 @@ struct Rows {
 fn read_rows(bytes: &[u8]) -> Result<Rows, RowsError> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
+        // Lines with another number of fields have an error of their own.
         .flexible(true)
         .trim(Trim::All)
         .from_reader(bytes);
@@ -114,6 +115,7 @@ pub(super) fn write_ids<E: From<DataError>>(
 ) -> Result<(), E> {
     let path = IdsTable::path_for(latents);
     let failed = |reason: csv::Error| FileError::Write(reason.into()).at(&path);
+    // The table is renamed last: a table without its latents would name rows of another file.
     replace_with(&path, |file| {
         let mut writer = Writer::from_writer(file);
         writer.write_record(["id"]).map_err(failed)?;

@@ -111,6 +111,7 @@ impl Inspection {
     }
 
     fn of_arrays(file: &ArrayFile<'_>) -> Self {
+        // The fault, if there is one, is added with those of the roles.
         let latents = LatentsArrays::of(file).ok();
         let indices = 0..file.headers().len();
         Self {
@@ -158,6 +159,7 @@ impl Inspection {
 
     fn add_repeats(&mut self, ids: &[String]) {
         for repeat in repeats(ids) {
+            // One fault for all of them; the others are listed.
             if self.repeated == 0 {
                 let fault = DataError::of_file(&self.path, repeat.error());
                 self.faults.push(fault);

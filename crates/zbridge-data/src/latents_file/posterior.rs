@@ -78,6 +78,7 @@ impl Roles {
         let draws = self.layout.draws;
         let points = Latents::from_vec(file.floats_f32(index)?, self.layout.dim());
         let points = points.map_err(|reason| wrong_draw(file, index, reason, draws))?;
+        // A point is a posterior of one draw.
         let samples = PosteriorSamples::new(points, draws);
         let samples = samples.map_err(|reason| file.wrong_value(index, reason))?;
         Ok(samples.into())
@@ -98,6 +99,7 @@ fn gaussian(
 /// Returns the error of values of draws, with the row and the draw.
 fn wrong_draw(file: &ArrayFile<'_>, index: usize, reason: ShapeError, draws: usize) -> DataError {
     match reason {
+        // The rows of the error are draws, which users do not count.
         ShapeError::NotFinite { row, column, value } if draws > 1 => {
             file.error(ArrayError::Value {
                 array: format!("{}, draw {}", file.named(index), row % draws),

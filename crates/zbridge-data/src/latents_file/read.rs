@@ -59,6 +59,7 @@ impl LatentsFile {
             expect_different(&file.path, &ids)?;
         }
         let mut metadata = file.metadata.clone();
+        // The ids are a field of their own, and would be written twice.
         metadata.remove(IDS_KEY);
         Ok(Self {
             ids,

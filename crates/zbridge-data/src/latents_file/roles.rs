@@ -123,6 +123,7 @@ impl Candidates {
 
 impl LatentsArrays {
     pub(super) fn of(file: &ArrayFile<'_>) -> Result<Self, DataError> {
+        // Names decide, and not shapes: draws and axes of a latent look alike.
         let candidates = Candidates::of(file);
         let unambiguous = candidates.expect_one_form(file);
         unambiguous.map_err(|fault| error(file, fault))?;

@@ -57,6 +57,7 @@ impl StoredTensor {
     ) -> Result<Self, String> {
         let mut data = Vec::with_capacity(2 * latents.values().len());
         for (place, &value) in latents.values().iter().enumerate() {
+            // A value beyond 65504 would become infinite, which readers refuse.
             let rounded = f16::from_f32(value);
             if !rounded.is_finite() {
                 let (row, column) = (first_row + place / latents.dim(), place % latents.dim());
@@ -120,6 +121,7 @@ impl TensorHeader {
 /// Sorts tensors as they follow in a file: those with the widest numbers first, so that all are
 /// aligned, and then by name. Returns an error if one has not as many elements as its shape says.
 pub(super) fn sort_tensors(path: &Path, tensors: &mut [StoredTensor]) -> Result<(), DataError> {
+    // The order of the safetensors library itself.
     tensors.sort_by(|a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(b.name)));
     for tensor in tensors {
         let filled = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.data);
@@ -160,7 +162,7 @@ pub(super) fn safetensors_header(
         start = end;
     }
     let mut text = Value::Object(header).to_string().into_bytes();
-    // Spaces behind the header make the elements begin at a multiple of 8 bytes.
+    // Spaces after the header make the elements begin at a multiple of 8 bytes.
     text.resize(text.len().next_multiple_of(8), b' ');
     let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
     bytes.extend(text);
@@ -172,6 +174,7 @@ pub(super) fn integer_ids(ids: &[String]) -> Option<Vec<i64>> {
     let mut integers = Vec::with_capacity(ids.len());
     for id in ids {
         let integer: i64 = id.parse().ok()?;
+        // A leading zero or a plus sign would be lost.
         if integer.to_string() != *id {
             return None;
         }

@@ -34,6 +34,7 @@ impl LatentsStream {
     /// As [`LatentsFile::read`], except for faults of the latents themselves.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         match RowFile::open(path)? {
+            // Ids that are texts have to be in memory anyway, to be compared.
             Some(file) if has_numbers_as_ids(path, &file) => Self::of_disk(path, file),
             _ => Self::of_memory(path),
         }
@@ -47,6 +48,7 @@ impl LatentsStream {
             latent_shape: layout.latent_shape,
             storage: Storage::Disk(file),
         };
+        // At once, since a later error would come after hours of work.
         stream.expect_different_ids()?;
         Ok(stream)
     }
@@ -82,7 +84,7 @@ impl LatentsStream {
     /// As [`LatentsFile::read`]; rows in errors are those of the whole file.
     ///
     /// # Panics
-    /// If the range ends behind the last row.
+    /// If the range ends after the last row.
     pub fn read(&self, rows: Range<usize>) -> Result<LatentsFile, DataError> {
         assert!(rows.end <= self.rows, "row {} of {}", rows.end, self.rows);
         self.select(&rows.collect::<Vec<_>>())
@@ -95,7 +97,7 @@ impl LatentsStream {
     /// As [`read`](Self::read).
     ///
     /// # Panics
-    /// If a row is behind the last.
+    /// If a row is after the last.
     pub fn select(&self, rows: &[usize]) -> Result<LatentsFile, DataError> {
         match &self.storage {
             Storage::Memory(file) => Ok(file.select(rows)),

@@ -40,6 +40,7 @@ impl LatentsSummary {
     /// As [`LatentsFile::read`](crate::LatentsFile::read), except for faults of the latents, ids
     /// and labels themselves.
     pub fn read(path: &Path) -> Result<Self, DataError> {
+        // Headers of archives and tables are spread over the file: those are read whole.
         if let Some(file) = RowFile::open(path)? {
             return Self::of(&ArrayFile::of_headers(path, &file));
         }

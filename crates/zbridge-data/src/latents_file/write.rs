@@ -19,6 +19,7 @@ pub(super) struct FileContents {
 impl FileContents {
     /// Adds the ids as a tensor, or, if they are not integers, as metadata.
     fn add_ids(&mut self, path: &Path, ids: &[String]) -> Result<(), DataError> {
+        // Ids of an earlier file, which may be others.
         self.metadata.remove(IDS_KEY);
         if let Some(integers) = integer_ids(ids) {
             self.tensors.push(StoredTensor::of_i64("ids", &integers));
@@ -141,6 +142,7 @@ impl LatentsFile {
         let rows = self.posterior.rows();
         RowsError::expect_count("ids", rows, self.ids.len()).at(path)?;
         if let Some(views) = self.views.as_ref().map(Posterior::rows) {
+            // Rounded up to whole rows: equal to the number of views if no row lacks one.
             let whole_rows = views.div_ceil(rows.max(1)) * rows;
             RowsError::expect_count("views", whole_rows, views).at(path)?;
         }

@@ -72,6 +72,7 @@ impl BlockWriter<'_> {
         if self.places.is_empty() {
             self.write_header(&tensors, &metadata)?;
         }
+        // Checked before the block is written: it would overwrite the next tensor.
         self.rows_done += block.posterior.rows();
         if self.rows_done > self.rows {
             return Err(self.wrong_number_of_rows());
@@ -102,6 +103,7 @@ impl BlockWriter<'_> {
     ) -> Result<(), DataError> {
         let mut headers: Vec<TensorHeader> = tensors.iter().map(StoredTensor::header).collect();
         for header in &mut headers {
+            // Rows are the first axis of every tensor of a latents file.
             header.shape[0] = self.rows;
         }
         let header = safetensors_header(metadata, &headers);
@@ -117,7 +119,7 @@ impl BlockWriter<'_> {
         Ok(())
     }
 
-    /// Writes the tensors of a block behind those of the blocks before it.
+    /// Writes the tensors of a block after those of the blocks before it.
     fn write_tensors(&mut self, tensors: &[StoredTensor]) -> Result<(), DataError> {
         let names = self.places.iter().map(|place| place.name);
         if !names.eq(tensors.iter().map(|tensor| tensor.name)) {

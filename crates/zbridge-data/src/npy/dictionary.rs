@@ -39,7 +39,7 @@ impl Dictionary {
             }
         }
         if !parser.rest.is_empty() {
-            return Err("there is text behind its dictionary".to_owned());
+            return Err("there is text after its dictionary".to_owned());
         }
         entries.complete()
     }
@@ -74,7 +74,7 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    /// Takes this many bytes, and the white space behind them.
+    /// Takes this many bytes, and the white space after them.
     fn take(&mut self, bytes: usize) -> &'t str {
         let (taken, rest) = self.rest.split_at(bytes);
         self.rest = rest.trim_start();
@@ -103,6 +103,7 @@ impl<'t> Parser<'t> {
             Some(quote @ ('\'' | '"')) => quote,
             _ => return Err("a string in quotes was expected".to_owned()),
         };
+        // Both quotes take one byte.
         let end = self.rest[1..].find(quote);
         let end = end.ok_or_else(|| "a string has no end".to_owned())?;
         let quoted = self.take(end + 2);
@@ -114,6 +115,7 @@ impl<'t> Parser<'t> {
         if !self.rest.starts_with(['[', '(']) {
             return Ok(self.string()?.to_owned());
         }
+        // The type of a structure is only shown, so that its end is all that matters.
         let mut depth = 0usize;
         for (place, character) in self.rest.char_indices() {
             match character {
@@ -142,6 +144,7 @@ impl<'t> Parser<'t> {
     fn tuple(&mut self) -> Result<Vec<u64>, String> {
         self.expect('(')?;
         let mut numbers = Vec::new();
+        // A comma may come after the last number, and must if there is only one.
         while !self.accept(')') {
             numbers.push(self.number()?);
             if !self.accept(',') {

@@ -34,6 +34,7 @@ impl NpyLayout {
     /// Returns what the header at the beginning of `bytes` says; the elements need not be there.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
         let header = header(bytes)?;
+        // Versions 1 and 2 are Latin-1, version 3 is UTF-8; what is read of it is ASCII.
         let text = String::from_utf8_lossy(&bytes[header.clone()]);
         let dictionary = Dictionary::parse(&text).map_err(FormatError::Header)?;
         let encoding = Encoding::of_type_string(&dictionary.type_string);
@@ -106,6 +107,7 @@ impl Encoding {
 
     /// Returns the encoding of a type; `None` if it is not read.
     fn parse(text: &str) -> Option<Self> {
+        // As in `<f4`: the byte order, the kind, and the size in bytes.
         let mut characters = text.chars();
         let order = characters.next().filter(|order| "<>|".contains(*order))?;
         let kind = characters.next()?;
@@ -166,6 +168,7 @@ fn header(bytes: &[u8]) -> Result<Range<usize>, FormatError> {
 pub(crate) fn header_range(beginning: &[u8]) -> Option<Range<usize>> {
     let version = *beginning.get(MAGIC.len())?;
     let (start, length) = match version {
+        // Version 1 has 16 bits for the length of the header, later ones have 32.
         1 => {
             let length = beginning.get(8..10)?.first_chunk()?;
             (10, usize::from(u16::from_le_bytes(*length)))
@@ -213,6 +216,7 @@ fn last_axis_fastest(data: &[u8], shape: &[usize], width: usize) -> Vec<u8> {
 
 /// Returns where the element at `place` in C order is in Fortran order.
 fn fortran_place(mut place: usize, shape: &[usize]) -> usize {
+    // From the last axis on: the fastest in C order, the slowest in Fortran order.
     let mut stride: usize = shape.iter().product();
     let mut fortran_place = 0;
     for &size in shape.iter().rev() {
@@ -229,7 +233,7 @@ fn swap_bytes(data: &[u8], unit: usize) -> Vec<u8> {
     units.flat_map(|unit| unit.iter().rev()).copied().collect()
 }
 
-/// Returns a text of fixed width without the zeros behind it.
+/// Returns a text of fixed width without the zeros after it.
 fn decode_text(bytes: &[u8], unit: usize) -> String {
     let text = if unit == 1 {
         String::from_utf8_lossy(bytes).into_owned()

@@ -53,7 +53,7 @@ impl<'a> NpyArray<'a> {
 /// # Errors
 /// [`FileError::Read`]; [`FormatError`] if the file is not an array; [`ArrayError::ElementType`]
 /// if its elements are not numbers; [`ArrayError::Value`] with the row and column of the first NaN
-/// or infinity, where a row is everything behind the first axis.
+/// or infinity, where a row is everything after the first axis.
 pub fn read_npy(path: &Path) -> Result<ArrayD<f32>, DataError> {
     let bytes = read_bytes(path)?;
     array_f32(&bytes).at(path)
@@ -84,6 +84,7 @@ fn integers(bytes: &[u8]) -> Result<Vec<i64>, FileError> {
     let array = NpyArray::parse(bytes)?;
     expect_column(&array.layout.shape)?;
     let elements = array.elements();
+    // Integers are not converted to floats, which do not have all of those beyond 2⁵³.
     if let Some(integers) = elements.integers() {
         let numbers = integers.iter();
         let numbers = numbers.map(|&number| (i64::try_from(number).ok(), number as f64));
@@ -130,6 +131,7 @@ fn whole_number(value: f64) -> Option<i64> {
 /// # Errors
 /// As [`read_npy_integers`]; [`ArrayError::NotInRange`] with the first row that is not a class.
 pub fn read_npy_classes(path: &Path, classes: usize) -> Result<Vec<u8>, DataError> {
+    // Classes are stored as bytes.
     let highest = classes.min(256) as i64 - 1;
     let mut labels = Vec::new();
     for (row, integer) in read_npy_integers(path)?.into_iter().enumerate() {

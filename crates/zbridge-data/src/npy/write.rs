@@ -67,6 +67,7 @@ fn npy_header(type_string: &str, shape: &[usize]) -> Vec<u8> {
     let padding = unpadded.next_multiple_of(ALIGNMENT) - unpadded;
     dictionary.extend(std::iter::repeat_n(' ', padding));
     dictionary.push('\n');
+    // Version 1 is enough for headers of up to 64 KiB.
     let length = u16::try_from(dictionary.len()).expect("an array has a few axes");
     let mut header = b"\x93NUMPY\x01\x00".to_vec();
     header.extend(length.to_le_bytes());

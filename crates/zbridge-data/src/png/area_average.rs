@@ -3,6 +3,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2};
 /// Returns `image`, `[height, width]`, scaled down to `[height, width]` pixels: each pixel is the
 /// mean of the area that it covers.
 pub fn area_average(image: ArrayView2<'_, f32>, [height, width]: [usize; 2]) -> Array2<f32> {
+    // The mean of a rectangle is the mean over rows of the means along rows.
     let narrow = average_rows(image, width);
     let low = average_rows(narrow.t(), height);
     low.reversed_axes().as_standard_layout().into_owned()
@@ -23,10 +24,11 @@ fn average_rows(image: ArrayView2<'_, f32>, width: usize) -> Array2<f32> {
 /// Returns the mean of a step function, whose value from `x` to `x + 1` is `row[x]`, between
 /// `start` and `end`.
 fn mean_between(row: ArrayView1<'_, f32>, start: f32, end: f32) -> f32 {
-    // Rounding can put the end behind the last pixel.
+    // Rounding can put the end after the last pixel.
     let pixels = start as usize..(end.ceil() as usize).min(row.len());
     let (mut sum, mut weight) = (0.0, 0.0);
     for x in pixels {
+        // The ends cover a part of a pixel.
         let covered = (end.min((x + 1) as f32) - start.max(x as f32)).max(0.0);
         sum += covered * row[x];
         weight += covered;

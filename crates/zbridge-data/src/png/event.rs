@@ -75,6 +75,7 @@ fn planes(image: PngImage, channels: usize) -> Result<Array3<f32>, ImageError> {
 
 /// Returns an error unless the image can be averaged down to this size.
 fn expect_shape(image: &PngImage, [height, width]: [usize; 2]) -> Result<(), ImageError> {
+    // Compared as products: a quotient would be rounded.
     let same_ratio = image.width() * height == image.height() * width;
     if same_ratio && image.width() >= width {
         return Ok(());
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn another_shape_is_an_error() {
         let (_folder, path) = saved(4, &[0; 24]);
-        let told = read_png(&path, &KIND).unwrap_err().to_string();
-        assert!(told.contains("4 × 2") && told.contains("2 × 2"), "{told}");
+        let text = read_png(&path, &KIND).unwrap_err().to_string();
+        assert!(text.contains("4 × 2") && text.contains("2 × 2"), "{text}");
     }
 }

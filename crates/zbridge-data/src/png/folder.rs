@@ -38,6 +38,7 @@ fn png_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
             paths.push(path);
         }
     }
+    // The order of a folder is not defined, and differs between file systems.
     paths.sort();
     Ok(paths)
 }

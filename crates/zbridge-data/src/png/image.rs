@@ -29,6 +29,7 @@ impl PngImage {
 
     fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
         let mut decoder = Decoder::new(Cursor::new(bytes));
+        // Palettes, grey of fewer bits, and 16 bits all become samples of 8 bits.
         decoder.set_transformations(Transformations::normalize_to_color8());
         let reader = decoder.read_info();
         let mut reader = reader.map_err(|error| not_png(bytes, &error))?;
@@ -38,6 +39,7 @@ impl PngImage {
         let size = size.ok_or_else(|| undecodable("its size is beyond memory"))?;
         let mut samples = vec![0; size];
         let frame = reader.next_frame(&mut samples).map_err(undecodable)?;
+        // The buffer has room for the largest frame.
         samples.truncate(frame.buffer_size());
         Ok(Self {
             colours: colours(&samples, frame.color_type, [height, width]),

@@ -25,6 +25,7 @@ impl ImageTransform {
     pub(super) fn draw(stream: &mut RandomStream) -> Self {
         let angle = draw_within(ROTATION, stream);
         let scale = draw_within(SCALE, stream).exp();
+        // The inverse of the change: a view that is larger looks at a smaller part of the image.
         let (sin, cos) = (angle.sin() / scale, angle.cos() / scale);
         Self {
             matrix: [[cos, -sin], [sin, cos]],
@@ -37,6 +38,7 @@ impl ImageTransform {
     pub(super) fn apply(&self, image: ArrayView2<'_, f32>) -> Array2<f32> {
         let (height, width) = image.dim();
         let centre = [(height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0];
+        // Before the image is turned, when strokes are sharpest.
         let strokes = self.change_strokes(image);
         Array2::from_shape_fn((height, width), |(y, x)| {
             let place = self.place([y as f32 - centre[0], x as f32 - centre[1]], centre);

@@ -26,6 +26,7 @@ pub fn augmented_views(
     let kind = observations.kind();
     let mut values = Vec::with_capacity(observations.values().len() * views);
     for row in 0..observations.rows() {
+        // A stream for each view, so that views do not depend on each other.
         let row_stream = stream.child(row as u64);
         for view in 0..views {
             let mut stream = row_stream.child(view as u64);

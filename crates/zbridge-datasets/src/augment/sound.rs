@@ -40,6 +40,7 @@ impl SoundTransform {
             let (band, frame) = (band as f32, frame as f32);
             let place = [band * self.pitch, (frame - self.shift) * self.speed];
             let level = interpolate(levels, place);
+            // The tilt must not lift silence to noise.
             if level > 0.0 {
                 (level + self.tilt * (band / bands - 0.5)).clamp(0.0, 1.0)
             } else {
@@ -50,7 +51,7 @@ impl SoundTransform {
 }
 
 /// Returns the bilinear interpolation between the four levels around a place. There is silence
-/// before and behind the sound; above the highest band, its level goes on.
+/// before and after the sound; above the highest band, its level goes on.
 fn interpolate(levels: ArrayView2<'_, f32>, [band, frame]: [f32; 2]) -> f32 {
     let (low, early) = (band.floor(), frame.floor());
     let (up, later) = (band - low, frame - early);

@@ -151,6 +151,7 @@ impl Downloader {
             if !matches!(tried, Err(Failure::Retry(_))) {
                 break;
             }
+            // A server that refuses a request at once may answer a moment later.
             std::thread::sleep(self.stall_limit / 20);
             tried = self.try_once(address, part, observer);
         }
@@ -164,6 +165,7 @@ impl Downloader {
         part: &mut PartialFile<'_>,
         observer: &dyn Observer,
     ) -> Result<(), Failure> {
+        // As long as the file, but not complete: its bytes are wrong.
         if part.received >= part.file.bytes {
             part.truncate(0)?;
         }
@@ -241,7 +243,7 @@ fn expect_success(
     part: &mut PartialFile<'_>,
     first_byte: u64,
 ) -> Result<(), Failure> {
-    // Some versions of curl take the answer "there is nothing behind this byte" as a success.
+    // Some versions of curl take the answer "there is nothing after this byte" as a success.
     let nothing_came = first_byte > 0 && first_byte == part.received;
     if status.cannot_resume || (status.is_success && nothing_came) {
         part.truncate(0)?;

@@ -38,6 +38,7 @@ impl<'a> PartialFile<'a> {
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), DatasetError> {
+        // The digest moved the position.
         let sought = self.handle.seek(SeekFrom::Start(self.received));
         let written = sought.and_then(|_| self.handle.write_all(bytes));
         self.received += bytes.len() as u64;
@@ -72,6 +73,7 @@ impl<'a> PartialFile<'a> {
 
     /// Gives the complete file its name.
     pub(super) fn rename_to(self, path: PathBuf) -> Result<PathBuf, DatasetError> {
+        // The name of the file promises its bytes, also after a power cut.
         let synced = self.handle.sync_all();
         let renamed = synced.and_then(|()| fs::rename(&self.path, &path));
         self.written(renamed)?;

@@ -76,6 +76,7 @@ fn prepare(image: Array2<f32>) -> Result<Array2<f32>, DigitImageError> {
     if contrast < LEAST_CONTRAST {
         return Err(DigitImageError::Blank);
     }
+    // An image of this size was most likely prepared as MNIST is.
     if image.dim() == (SIDE, SIDE) {
         return Ok(image);
     }

@@ -163,6 +163,7 @@ fn cache_folder() -> Option<PathBuf> {
 /// Returns the folder at or below `folder` that has all four files.
 fn complete_folder(folder: &Path, named_by: NamedBy) -> Result<PathBuf, DatasetError> {
     let names = [Split::Train, Split::Test].map(Split::file_names).concat();
+    // All files are in one folder: that of the first.
     let mut paths = find_files(folder, &names, named_by)?;
     paths[0].pop();
     Ok(paths.swap_remove(0))

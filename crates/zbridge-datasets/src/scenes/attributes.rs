@@ -171,6 +171,7 @@ impl Attributes {
     /// Returns the number of the combination in [`all`](Self::all), from 0.
     pub fn key(&self) -> u16 {
         let mut key = 0;
+        // A number in a mixed base, the last attribute in the lowest place.
         for (attribute, &class) in self.level.attributes().iter().zip(&self.classes) {
             key = key * attribute.classes() as u16 + u16::from(class);
         }
@@ -231,7 +232,7 @@ impl Attributes {
     }
 }
 
-/// An attribute that a text names, and the text behind it.
+/// An attribute that a text names, and the text after it.
 struct Named<'t> {
     class: u8,
     rest: &'t str,

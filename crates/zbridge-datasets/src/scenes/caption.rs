@@ -64,6 +64,7 @@ fn words(caption: &[f32]) -> String {
     for probabilities in caption.chunks_exact(WORDS.len()) {
         words.push(WORDS[most_probable(probabilities)]);
     }
+    // The empty word fills a caption up.
     while words.last() == Some(&"") {
         words.pop();
     }

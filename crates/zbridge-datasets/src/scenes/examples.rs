@@ -34,6 +34,7 @@ pub fn examples(
         labels.push(class.expect("the levels name the attribute"));
         let mut picture = scene.picture();
         if row % 2 == 1 {
+            // A stream of its own, so that the scenes are those of `mixed_scenes`.
             degrade(&mut picture, &mut stream.child(row as u64).child(0));
         }
         values.extend(picture);
@@ -52,6 +53,7 @@ fn scenes_of(levels: &[Level], count: usize, stream: &RandomStream) -> Vec<Scene
 }
 
 fn draw_level(levels: &[Level], stream: &mut RandomStream) -> Level {
+    // A level has as many tickets as its share.
     let mut tickets = Vec::new();
     for &level in levels {
         tickets.extend(vec![level; SHARES[level.number() - 1]]);

@@ -47,6 +47,7 @@ fn box_distance([x, y]: [f32; 2], half: f32) -> f32 {
 fn ellipse_distance([x, y]: [f32; 2], [a, b]: [f32; 2]) -> f32 {
     let level = length([x / a, y / b]);
     let slope = length([x / (a * a), y / (b * b)]);
+    // At the centre the gradient is 0, and the distance is the shorter axis.
     if slope > 0.0 {
         level * (level - 1.0) / slope
     } else {
@@ -67,6 +68,7 @@ fn heart_distance([x, y]: [f32; 2], half: f32) -> f32 {
     let (x, y) = (x.abs(), y - HEART_SHIFT * half);
     // Coordinates along the sides of the square.
     let along = [FRAC_1_SQRT_2 * (x + y), FRAC_1_SQRT_2 * (x - y)];
+    // The other disc is its mirror image.
     let disc = length([along[0], along[1] - half]) - half;
     box_distance(along, half).min(disc)
 }

@@ -79,10 +79,10 @@ impl Scene {
         for y in 0..SIDE {
             for x in 0..SIDE {
                 let centre = [x as f32 + 0.5, y as f32 + 0.5];
-                let (behind, share) = (self.background.at(centre), self.coverage(centre));
+                let (background, share) = (self.background.at(centre), self.coverage(centre));
                 for channel in 0..3 {
                     picture[[channel, y, x]] =
-                        behind[channel] + share * (self.ink[channel] - behind[channel]);
+                        background[channel] + share * (self.ink[channel] - background[channel]);
                 }
             }
         }
@@ -242,8 +242,8 @@ mod tests {
                     .iter()
                     .any(|side| !(1.0..=SIDE as f32 - 1.0).contains(side));
                 assert!(!border || share < 0.5, "{scene:?} at {point:?}");
-                let behind = scene.background.at(point);
-                let contrast = behind
+                let background = scene.background.at(point);
+                let contrast = background
                     .iter()
                     .zip(&scene.ink)
                     .map(|(a, b)| (a - b).abs())

@@ -59,6 +59,7 @@ impl Wave {
     /// Returns a wave of any direction; longer ones are higher, as in clouds.
     fn draw(stream: &mut RandomStream) -> Self {
         let [shortest, longest] = WAVELENGTHS;
+        // Uniform in the logarithm, as there is no reason to prefer a scale.
         let wavelength = shortest * (longest / shortest).powf(stream.uniform());
         let (sin, cos) = (TAU * stream.uniform()).sin_cos();
         let frequency = [TAU / wavelength * cos, TAU / wavelength * sin];

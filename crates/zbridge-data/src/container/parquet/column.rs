@@ -109,6 +109,7 @@ impl Column {
             return Ok(decoded);
         };
         let mut missing = most;
+        // Rows are split into groups, each with a part of every column.
         for group in table.footer.row_groups() {
             let chunk = group.columns().get(index);
             let chunk = chunk.ok_or_else(|| self.unsound("it is not in every group of rows"))?;
@@ -127,7 +128,7 @@ impl Column {
         rows: usize,
         into: &mut Decoded,
     ) -> Result<(), FormatError> {
-        // The parts behind the rows that are wanted are not even looked for in the file.
+        // The parts after the rows that are wanted are not even looked for in the file.
         if rows == 0 {
             return Ok(());
         }
@@ -145,6 +146,7 @@ impl Column {
             )
         })?;
         Ok(Pages {
+            // The crate wants bytes that it can share; those of the file are borrowed.
             bytes: Bytes::copy_from_slice(bytes),
             compression: chunk.compression(),
             values_left: self.value_count(table, chunk)?,
@@ -196,6 +198,7 @@ fn element_type(leaf: &ColumnDescriptor) -> ElementType {
     match leaf.physical_type() {
         Type::FLOAT if is_plain => ElementType::F32,
         Type::DOUBLE if is_plain => ElementType::F64,
+        // Older readers know no 16-bit floats: a file has them as two bytes.
         Type::FIXED_LEN_BYTE_ARRAY if is_f16(leaf) => ElementType::F16,
         Type::INT32 => int32_type(converted).unwrap_or_else(|| other_type(leaf)),
         Type::INT64 if converted == ConvertedType::UINT_64 => ElementType::U64,

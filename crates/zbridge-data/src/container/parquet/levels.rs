@@ -28,12 +28,13 @@ pub(super) fn lengths(repetitions: &[i16], depth: i16) -> Vec<usize> {
     let sizes: Vec<usize> = (0..depth).map(|level| next_entry(row, level)).collect();
     let mut lengths = Vec::with_capacity(sizes.len());
     for (level, size) in sizes.iter().enumerate() {
+        // An entry of this level is made of entries of the next one, or of values.
         lengths.push(size / sizes.get(level + 1).unwrap_or(&1));
     }
     lengths
 }
 
-/// Returns the place of the first value, behind the first, that begins an entry of this level or
+/// Returns the place of the first value, after the first, that begins an entry of this level or
 /// of one above it; their number if there is none.
 fn next_entry(repetitions: &[i16], level: i16) -> usize {
     let mut others = repetitions.iter().skip(1);
@@ -54,6 +55,7 @@ impl Levels {
         full: i16,
         empty: Option<i16>,
     ) -> Result<(), Irregularity> {
+        // A null takes a place among the levels, so that it is looked for before the lengths.
         if let Some(place) = self.definitions.iter().position(|&level| level < full) {
             let row = self.row_of(place);
             let is_empty = empty == Some(self.definitions[place]);
@@ -78,6 +80,7 @@ impl Levels {
         if self.repetitions.is_empty() {
             return place;
         }
+        // A value of level 0 begins a row.
         let begun = self.repetitions[..=place]
             .iter()
             .filter(|&&level| level == 0);
@@ -90,6 +93,7 @@ fn expected_level(place: usize, lengths: &[usize]) -> i16 {
     let mut size = lengths.iter().product::<usize>().max(1);
     let mut level = 0;
     for length in lengths {
+        // A value begins a new entry wherever a whole number of entries is after it.
         if place.is_multiple_of(size) {
             return level;
         }

@@ -1,9 +1,13 @@
 //! Columns of a Parquet file: numbers, texts, and lists of numbers that are equally long in every
 //! row.
 //!
-//! The `parquet` crate decodes footers and values. It trusts sizes and counts that a file gives,
-//! and panics at some damaged pages, so that the pages are read here, within bounds, and decoding
-//! is guarded.
+//! The `parquet` crate decodes footers and values. It trusts sizes and counts that a file gives
+//! ([arrow-rs 10734]), and panics at some damaged pages ([arrow-rs 7102], [arrow-rs 10722]), so that
+//! the pages are read here, within bounds, and decoding is guarded.
+//!
+//! [arrow-rs 7102]: https://github.com/apache/arrow-rs/issues/7102
+//! [arrow-rs 10722]: https://github.com/apache/arrow-rs/issues/10722
+//! [arrow-rs 10734]: https://github.com/apache/arrow-rs/issues/10734
 
 mod column;
 mod levels;
@@ -22,7 +26,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const MAGIC: &[u8; 4] = b"PAR1";
-/// Bytes behind the footer: its length and the magic bytes.
+/// Bytes after the footer: its length and the magic bytes.
 const TAIL: usize = 8;
 
 /// The columns of a Parquet file. When it is opened, no more than the first row of a column is
@@ -85,6 +89,7 @@ fn guarded<T, E: From<FormatError>>(
     column: &Column,
     decode: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
+    // Nothing that a panic could leave half changed is used again: an error ends the reading.
     let decoded = catch_unwind(AssertUnwindSafe(decode));
     decoded.unwrap_or_else(|_| {
         let reason = "a page is damaged: it cannot be decoded";
@@ -113,6 +118,7 @@ fn footer_range(bytes: &[u8]) -> Result<Range<usize>, FormatError> {
         return Err(unsound_footer(reason));
     }
     let length = u32::from_le_bytes(*length.first_chunk().expect("four bytes")) as usize;
+    // The footer is read backwards: its length comes after it.
     let start = end.checked_sub(length);
     let start = start.ok_or_else(|| unsound_footer("it says that it is longer than the file"))?;
     Ok(start..end)

@@ -17,7 +17,7 @@ const LARGEST_WINDOW: u64 = 128 << 20;
 ///
 /// The `parquet` crate has such a reader, which allocates what a page header says of sizes and
 /// counts. This one allocates what really decompresses, and accepts no more values than
-/// `values_left`.
+/// `values_left`. It can go when <https://github.com/apache/arrow-rs/issues/10734> is closed.
 pub(super) struct Pages {
     /// The bytes of the column that were not read yet.
     pub(super) bytes: Bytes,
@@ -50,6 +50,7 @@ impl Pages {
     fn next_page(&mut self) -> Result<Option<Page>> {
         while !self.bytes.is_empty() {
             let page = self.next_raw_page()?;
+            // The numbers of fields are those of `parquet.thrift`: 1 is the kind of a page.
             let kind = page.header.number(1);
             match kind {
                 Some(DATA_PAGE) => return self.data_page(&page).map(Some),
@@ -70,7 +71,9 @@ impl Pages {
         let compressed_size = count(&header, 3, "its compressed size")?;
         let end = start.checked_add(compressed_size);
         let end = end.filter(|end| *end <= self.bytes.len()).ok_or_else(|| {
-            damaged("a page ends behind its column: the file was cut, or the page is damaged")
+            damaged(
+                "a page ends after the end of its column: the file was cut, or the page is damaged",
+            )
         })?;
         let data = self.bytes.slice(start..end);
         self.bytes = self.bytes.slice(end..);
@@ -130,6 +133,7 @@ impl Pages {
                 "a dictionary says that it has more entries than bytes for them",
             ));
         }
+        // Checked before the decoder sees it, which allocates memory for all entries.
         self.has_dictionary = true;
         Ok(Page::DictionaryPage {
             buf: buf.into(),

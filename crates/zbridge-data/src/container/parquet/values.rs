@@ -120,6 +120,7 @@ fn decode_each<T: DataType>(
     levels: &mut Levels,
     mut each: impl FnMut(&T::T),
 ) -> Result<(), String> {
+    // In batches, since the values of a row group may be many and each is copied once more.
     let (mut missing, mut values) = (rows, vec![]);
     while missing > 0 {
         let read = reader.read_records(
