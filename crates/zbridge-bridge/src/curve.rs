@@ -6,15 +6,15 @@ use zbridge_nn::{Hook, StepReport};
 /// The objective of one direction over its fit: what the paper's figure 1 shows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct FitCurve {
-    /// Steps done at each point.
+    /// Steps done at each point, about 200 of them.
     pub steps: Vec<usize>,
-    /// Mean objective of a pair since the point before, in nats: for the paper's recipe the
+    /// Mean objective of a pair since the previous point, in nats. For the paper's recipe it is the
     /// divergence, L of equation 4 over N; for every other family −log q of draws in standardised
     /// coordinates.
     pub objective_nats: Vec<f64>,
 }
 
-/// Gathers about 200 points of a fit's objective.
+/// Records the objective of a fit at about 200 points.
 pub(crate) struct Curve {
     every: usize,
     total: f64,

@@ -130,13 +130,15 @@ pub(crate) fn maximise_likelihood<L: Learner>(
     streams: &RandomStream,
     stage: &Stage<'_>,
 ) -> Result<(L, FitCurve), BridgeError> {
+    /// The first child of the stream orders the batches.
+    const RESERVED: u64 = 1;
     let mut fit = LikelihoodFit {
         training: LearnerTraining::new(learner, plan.weight_decay),
         pairs,
     };
     let mut curve = Curve::over(plan.steps);
     let batches = BatchSampler::full_batches(pairs.count(), plan.batch, streams.child(0));
-    let mut trainer = Trainer::of_steps(plan, batches, streams, 1);
+    let mut trainer = Trainer::of_steps(plan, batches, streams, RESERVED);
     trainer.run(&mut fit, stage, &mut [&mut curve])?;
     Ok((fit.training.learner, curve.finish()))
 }

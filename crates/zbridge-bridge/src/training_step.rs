@@ -9,7 +9,7 @@ use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 use zbridge_nn::WeightsFile;
 
 /// A family in training, one step at a time on batches that the caller gives: what a benchmark
-/// times, and what a second implementation is held against. Fits take their steps by the same code.
+/// times, and what another implementation is compared with. Fits take their steps by the same code.
 ///
 /// The networks are those for 1,024 to 4,095 pairs, without dropout.
 pub struct TrainingStep {
@@ -17,7 +17,7 @@ pub struct TrainingStep {
     stream: RandomStream,
 }
 
-/// What is left of a learner when its kind is forgotten.
+/// A learner in training, of any family.
 trait Steps: Send {
     fn step(
         &mut self,
@@ -28,12 +28,13 @@ trait Steps: Send {
     fn density(&self) -> Density;
 }
 
-struct Kind<L: Learner> {
+struct FamilyTraining<L: Learner> {
     training: LearnerTraining<L>,
+    /// The variant of the family.
     density: fn(L) -> Density,
 }
 
-impl<L: Learner> Steps for Kind<L> {
+impl<L: Learner> Steps for FamilyTraining<L> {
     fn step(
         &mut self,
         source: ArrayView2<'_, f32>,
@@ -49,12 +50,16 @@ impl<L: Learner> Steps for Kind<L> {
     }
 }
 
-fn boxed<L: Learner + 'static>(learner: L, density: fn(L) -> Density) -> Box<dyn Steps> {
-    Box::new(Kind {
+fn training_of<L: Learner + 'static>(learner: L, density: fn(L) -> Density) -> Box<dyn Steps> {
+    Box::new(FamilyTraining {
         training: LearnerTraining::new(learner, TrainingStep::WEIGHT_DECAY),
         density,
     })
 }
+
+/// Widths of the hidden layers of Gaussians and mixtures.
+const HIDDEN: [usize; 2] = [128, 128];
+const DROPOUT: f32 = 0.0;
 
 impl TrainingStep {
     /// Adam's learning rate.
@@ -64,10 +69,11 @@ impl TrainingStep {
     /// Components of a mixture.
     pub const COMPONENTS: usize = 32;
 
-    /// The untrained density of `family` between spaces of `source` and `target` dimensions.
+    /// Returns the untrained density of `family` between spaces of `source` and `target`
+    /// dimensions.
     ///
     /// # Errors
-    /// [`BridgeError::Shape`] when there are no dimensions, [`BridgeError::Setting`] for a family
+    /// [`BridgeError::Shape`] if there are no dimensions, [`BridgeError::Setting`] for a family
     /// that is not learned by steps of this kind.
     pub fn new(
         family: Family,
@@ -77,43 +83,23 @@ impl TrainingStep {
     ) -> Result<Self, BridgeError> {
         let mut stream = RandomStream::named(seed, "training step");
         let training = match family {
-            Family::Gaussian => {
-                let density =
-                    GaussianDensity::regularised(source, target, &[128, 128], 0.0, &mut stream)?;
-                boxed(density, Density::Gaussian)
-            }
-            Family::TiedMixture | Family::Mixture => {
-                let mut means = vec![0.0; Self::COMPONENTS * target];
-                stream.fill_standard_normal(&mut means);
-                let log_vars = Latents::filled(Self::COMPONENTS, target, -1.0);
-                let components =
-                    DiagonalGaussian::new(Latents::from_vec(means, target)?, log_vars)?;
-                let log_weights = [-(Self::COMPONENTS as f32).ln(); Self::COMPONENTS];
-                let moving = family == Family::Mixture;
-                let hidden = [128, 128];
-                let density = Mixture::initial(
-                    source,
-                    components,
-                    &log_weights,
-                    &hidden,
-                    0.0,
-                    moving,
-                    &mut stream,
-                )?;
-                boxed(density, Density::Mixture)
-            }
-            Family::Flow => {
-                let shape = FlowShape {
-                    couplings: 6,
-                    hidden: vec![64, 64],
-                    bins: 8,
-                };
-                boxed(
-                    CouplingFlow::initial(source, target, &shape, &mut stream)?,
-                    Density::Flow,
-                )
-            }
-            Family::FlowMatching => boxed(
+            Family::Gaussian => training_of(
+                GaussianDensity::regularised(source, target, &HIDDEN, DROPOUT, &mut stream)?,
+                Density::Gaussian,
+            ),
+            Family::TiedMixture => training_of(
+                initial_mixture(source, target, false, &mut stream)?,
+                Density::Mixture,
+            ),
+            Family::Mixture => training_of(
+                initial_mixture(source, target, true, &mut stream)?,
+                Density::Mixture,
+            ),
+            Family::Flow => training_of(
+                CouplingFlow::initial(source, target, &flow_shape(), &mut stream)?,
+                Density::Flow,
+            ),
+            Family::FlowMatching => training_of(
                 FlowMatching::initial(source, target, [64, 64], &mut stream)?,
                 Density::FlowMatching,
             ),
@@ -128,13 +114,13 @@ impl TrainingStep {
         Ok(Self { training, stream })
     }
 
-    /// Where the next step draws from, should the family draw.
+    /// Sets the stream of the next step, for families that draw.
     pub fn draw_from(&mut self, stream: RandomStream) {
         self.stream = stream;
     }
 
-    /// One step of the optimiser; gives the mean objective of the batch before it, in nats (for
-    /// flow matching, half the squared error of the velocity).
+    /// Takes one step of the optimiser, and returns the mean objective of the batch before it, in
+    /// nats (for flow matching, half the squared error of the velocity).
     ///
     /// # Shapes
     /// `source` `[rows, source]`, `target` `[rows, target]`.
@@ -142,7 +128,8 @@ impl TrainingStep {
         self.training.step(source, target, &mut self.stream)
     }
 
-    /// The density as it is now, as a file: tensors and metadata begin with `density`.
+    /// Returns the density as it is now, as a file: names of tensors and metadata begin with
+    /// `density`.
     ///
     /// # Errors
     /// [`BridgeError::Network`] if metadata cannot be written as JSON.
@@ -150,5 +137,37 @@ impl TrainingStep {
         let mut file = WeightsFile::default();
         self.training.density().put_into(&mut file, "density")?;
         Ok(file)
+    }
+}
+
+/// Returns a mixture of random components; `moving` ones depend on the source.
+fn initial_mixture(
+    source: usize,
+    target: usize,
+    moving: bool,
+    stream: &mut RandomStream,
+) -> Result<Mixture, BridgeError> {
+    const COMPONENTS: usize = TrainingStep::COMPONENTS;
+    let mut means = vec![0.0; COMPONENTS * target];
+    stream.fill_standard_normal(&mut means);
+    let means = Latents::from_vec(means, target)?;
+    let components = DiagonalGaussian::new(means, Latents::filled(COMPONENTS, target, -1.0))?;
+    let log_weights = [-(COMPONENTS as f32).ln(); COMPONENTS];
+    Ok(Mixture::initial(
+        source,
+        components,
+        &log_weights,
+        &HIDDEN,
+        DROPOUT,
+        moving,
+        stream,
+    )?)
+}
+
+fn flow_shape() -> FlowShape {
+    FlowShape {
+        couplings: 6,
+        hidden: vec![64, 64],
+        bins: 8,
     }
 }

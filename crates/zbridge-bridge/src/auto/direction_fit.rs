@@ -9,7 +9,7 @@ use crate::density::Density;
 use crate::families::Mixture;
 use crate::frame::FramedPosterior;
 use crate::maximum_likelihood::{Pairs, PosteriorPairs};
-use crate::refine::{Refinement, refine};
+use crate::mean_teacher::{Refinement, refine};
 use crate::{BridgeError, Direction};
 use zbridge_core::{RandomStream, Stage};
 

@@ -6,7 +6,7 @@
 
 use super::candidate::{Candidate, CandidateFamily};
 use crate::Family;
-use crate::refine::Refinement;
+use crate::mean_teacher::Refinement;
 use crate::shared_codes::CodeLearning;
 use zbridge_nn::OptimiserPlan;
 

@@ -1,9 +1,10 @@
-//! Semi-supervised refinement of the informative direction: what posteriors without partners teach.
+//! Refinement of a tied mixture by posteriors without partners: a mean teacher (Tarvainen & Valpola
+//! 2017).
 //!
-//! A mean teacher (Tarvainen & Valpola 2017) reads one draw of an unpaired posterior, the student
-//! another draw of the same posterior, and the student learns the teacher's weights, sharpened
-//! (Berthelot et al. 2019). It is a statement about latents only: draws of one posterior are one
-//! observation, so that they mean the same. No label of an unpaired observation exists here.
+//! The teacher is a moving average of the student. It sees one draw of an unpaired posterior, the
+//! student sees another draw of the same posterior, and the student learns the weights of the
+//! teacher, sharpened (Berthelot et al. 2019). Both draws are of one observation, and should have
+//! the same targets. No label of an unpaired observation is used.
 
 use crate::BridgeError;
 use crate::curve::{Curve, FitCurve};
@@ -36,19 +37,24 @@ pub(crate) struct Refinement {
 /// them it is left out.
 const RAMP: f32 = 0.3;
 
-/// A tied mixture that learns from pairs, and from its own mean teacher.
+/// A tied mixture that learns from pairs and from its own mean teacher.
 struct MeanTeacherFit<'p> {
     refinement: Refinement,
     pairs: &'p dyn Pairs,
-    frame: &'p Frame,
-    unpaired: &'p FramedPosterior,
-    unpaired_batches: BatchSampler,
+    unpaired: UnpairedSources<'p>,
     student: Mixture,
     teacher: Mixture,
     optimiser: Optimiser,
     gradients: Vec<f32>,
     tape: MixtureTape,
     teacher_tape: MixtureTape,
+}
+
+/// Posteriors without partners, in batches.
+struct UnpairedSources<'p> {
+    posterior: &'p FramedPosterior,
+    frame: &'p Frame,
+    batches: BatchSampler,
 }
 
 /// Returns the teacher at the end of the refinement of `student`, a tied mixture; `stage` counts
@@ -59,33 +65,24 @@ struct MeanTeacherFit<'p> {
 pub(crate) fn refine(
     student: Mixture,
     pairs: &dyn Pairs,
-    (frame, unpaired): (&Frame, &FramedPosterior),
+    (frame, posterior): (&Frame, &FramedPosterior),
     refinement: &Refinement,
     streams: &RandomStream,
     stage: &Stage<'_>,
 ) -> Result<(Mixture, FitCurve), BridgeError> {
-    let plan = &refinement.optimiser;
-    let parameters = student.parameters().len();
-    let mut fit = MeanTeacherFit {
-        refinement: *refinement,
-        pairs,
+    /// Children of the stream that do not belong to steps.
+    const RESERVED: u64 = 2;
+    let per_step = refinement.unpaired;
+    let unpaired = UnpairedSources {
+        posterior,
         frame,
-        unpaired,
-        unpaired_batches: BatchSampler::full_batches(
-            unpaired.rows(),
-            refinement.unpaired,
-            streams.child(1),
-        ),
-        teacher: student.clone(),
-        student,
-        optimiser: Optimiser::new(parameters, plan.weight_decay, MAX_GRADIENT_NORM),
-        gradients: vec![0.0; parameters],
-        tape: MixtureTape::default(),
-        teacher_tape: MixtureTape::default(),
+        batches: BatchSampler::full_batches(posterior.rows(), per_step, streams.child(1)),
     };
+    let mut fit = MeanTeacherFit::new(student, pairs, unpaired, refinement);
+    let plan = &refinement.optimiser;
     let mut curve = Curve::over(plan.steps);
     let batches = BatchSampler::full_batches(pairs.count(), plan.batch, streams.child(0));
-    let mut trainer = Trainer::of_steps(plan, batches, streams, 2);
+    let mut trainer = Trainer::of_steps(plan, batches, streams, RESERVED);
     trainer.run(&mut fit, stage, &mut [&mut curve])?;
     Ok((fit.teacher, curve.finish()))
 }
@@ -114,7 +111,28 @@ impl Trainee for MeanTeacherFit<'_> {
     }
 }
 
-impl MeanTeacherFit<'_> {
+impl<'p> MeanTeacherFit<'p> {
+    fn new(
+        student: Mixture,
+        pairs: &'p dyn Pairs,
+        unpaired: UnpairedSources<'p>,
+        refinement: &Refinement,
+    ) -> Self {
+        let parameters = student.parameters().len();
+        let weight_decay = refinement.optimiser.weight_decay;
+        Self {
+            refinement: *refinement,
+            pairs,
+            unpaired,
+            teacher: student.clone(),
+            student,
+            optimiser: Optimiser::new(parameters, weight_decay, MAX_GRADIENT_NORM),
+            gradients: vec![0.0; parameters],
+            tape: MixtureTape::default(),
+            teacher_tape: MixtureTape::default(),
+        }
+    }
+
     /// Adds the gradient of the mean −log q of the pairs in `rows`, and returns that mean in nats.
     fn learn_from_pairs(&mut self, rows: &[usize], stream: &mut RandomStream) -> f64 {
         let batch = self.pairs.draw(rows, stream);
@@ -132,13 +150,13 @@ impl MeanTeacherFit<'_> {
     /// Adds the gradient of `strength` times the mean cross-entropy between the teacher's weights of
     /// one draw of unpaired posteriors and the student's of another draw.
     fn learn_from_teacher(&mut self, strength: f32, stream: &mut RandomStream) {
-        let rows = self.unpaired_batches.next_batch().to_vec();
-        let seen_by_teacher = self.unpaired_features(&rows, stream);
+        let rows = self.unpaired.batches.next_batch().to_vec();
+        let seen_by_teacher = self.unpaired.draw_features(&rows, stream);
         let mut targets = self
             .teacher
             .weights(seen_by_teacher.view(), &mut self.teacher_tape);
         sharpen(&mut targets, self.refinement.temperature);
-        let seen_by_student = self.unpaired_features(&rows, stream);
+        let seen_by_student = self.unpaired.draw_features(&rows, stream);
         let scale = strength / rows.len() as f32;
         let weights =
             self.student
@@ -148,13 +166,18 @@ impl MeanTeacherFit<'_> {
         self.student
             .backward_weights(logit_gradients.view(), &mut self.gradients, &mut self.tape);
     }
+}
 
-    /// Returns the features of one draw of each of these unpaired posteriors.
-    fn unpaired_features(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
-        self.frame.features(self.unpaired.draw_source(rows, stream))
+impl UnpairedSources<'_> {
+    /// Returns the features of one draw of each of these posteriors, `[rows, feature width]`.
+    fn draw_features(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
+        self.frame
+            .features(self.posterior.draw_source(rows, stream))
     }
 }
 
+/// Returns the strength of the unpaired term, 0..=1, when a share of the steps is done: a teacher
+/// that has learned little would confirm its own errors.
 pub(crate) fn ramp(progress: f32) -> f32 {
     ((progress / RAMP - 0.5) * 2.0).clamp(0.0, 1.0)
 }
