@@ -153,7 +153,7 @@ fn initial_mixture(
     let means = Latents::from_vec(means, target)?;
     let components = DiagonalGaussian::new(means, Latents::filled(COMPONENTS, target, -1.0))?;
     let log_weights = [-(COMPONENTS as f32).ln(); COMPONENTS];
-    Ok(Mixture::initial(
+    Mixture::initial(
         source,
         components,
         &log_weights,
@@ -161,7 +161,7 @@ fn initial_mixture(
         DROPOUT,
         moving,
         stream,
-    )?)
+    )
 }
 
 fn flow_shape() -> FlowShape {
