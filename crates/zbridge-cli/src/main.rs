@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If standard error cannot be written there is no way left to report it.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {}", message(&error));
             ExitCode::from(error.failure().exit_code())
         }
     }
@@ -45,5 +45,15 @@ fn expect_instruction_set() -> Result<(), Error> {
     match InstructionSet::from_environment() {
         Ok(_) => Ok(()),
         Err(unknown) => Err(Error::usage(unknown.to_string())),
+    }
+}
+
+/// Returns the message of an error, with the flags that help.
+fn message(error: &Error) -> String {
+    match error {
+        Error::TrainingInterrupted { command, .. } => {
+            format!("{error}\nhint: go on with `{command} --resume`")
+        }
+        _ => error.to_string(),
     }
 }

@@ -4,7 +4,7 @@
 
 mod program;
 
-use program::{fails, json, write_npy};
+use program::{fails, json, run, write_npy};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -45,7 +45,10 @@ fn models_at_fault_exit_with_3_and_leave_nothing() {
         ("cut.pt", "cut.pt"),
         ("model.toml", "absent.onnx"),
     ] {
-        fails(&folder, &["inspect", model], 3, &[told]);
+        // The report of what was found goes to standard output, why it is a fault to standard error.
+        let (code, _, err) = run(&folder, &["inspect", model]);
+        assert_eq!(code, 3, "{model}: {err}");
+        assert!(err.starts_with("error: ") && err.contains(told), "{err}");
         let encode = [
             "encode",
             "--model",
@@ -72,7 +75,9 @@ fn models_at_fault_exit_with_3_and_leave_nothing() {
         3,
         &["body.0.weight", "mlp-encoder.external.onnx.data"],
     );
-    let told = json(&folder, &["inspect", "alone.onnx"]);
+    let (code, out, _) = run(&folder, &["--json", "--quiet", "inspect", "alone.onnx"]);
+    assert_eq!(code, 3, "{out}");
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert!(
         told["problem"]
             .as_str()

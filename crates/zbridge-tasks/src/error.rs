@@ -145,8 +145,8 @@ pub enum Error {
     Interrupted(#[from] Interrupted),
     /// The observer stopped a training.
     #[error(
-        "the training was stopped before step {step} of epoch {epoch}; it is kept in {}\nhint: \
-         resume the training `{command}`", checkpoint.display()
+        "the training was stopped before step {step} of epoch {epoch}; it is kept in {}, from where \
+         it can be resumed", checkpoint.display()
     )]
     TrainingInterrupted {
         /// The next step of the epoch, from 1.
