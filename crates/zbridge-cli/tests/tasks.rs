@@ -158,7 +158,7 @@ fn the_demo_refuses_what_it_cannot_do() {
         &folder,
         &["demo", "--out", "file/inside"],
         1,
-        &["file/inside", "--out"],
+        &["file/inside", "output folder"],
     );
 }
 
@@ -657,7 +657,7 @@ fn a_report_is_one_page_with_its_figures_beside_it() {
         &folder,
         &report(&["--quiet", "--x-data", "data", "--out", "b.html"]),
         3,
-        &["data", "--split"],
+        &["data", "train or test"],
     );
     assert_eq!(files(&folder), before);
 }
@@ -756,7 +756,7 @@ fn views_and_draws_from_the_prior_take_part_in_a_fit() {
             "2",
         ],
         2,
-        &["--augment"],
+        &["only images can be turned"],
     );
     fails(
         &folder,
@@ -769,7 +769,7 @@ fn views_and_draws_from_the_prior_take_part_in_a_fit() {
             "--binarise",
         ],
         2,
-        &["--binarise"],
+        &["only pixels can be made black or white"],
     );
     fails(
         &folder,
@@ -935,7 +935,7 @@ fn wrong_settings_exit_with_2() {
             "101",
         ],
         2,
-        &["100 rows"],
+        &["only 100"],
     );
 }
 

@@ -19,7 +19,8 @@ use std::ops::Range;
 /// network.linear(&[1.0, 0.0, 1.0, 1.0], &[0.0, -5.0]);
 /// network.activate(Activation::LeakyRelu(0.0));
 /// network.gather(&[1, 0, 0]);
-/// let outputs = network.forward(array![[2.0, 1.0]].view(), &mut Workspace::default());
+/// let mut workspace = Workspace::default();
+/// let outputs = network.forward(array![[2.0, 1.0]].view(), &mut workspace);
 /// assert_eq!(outputs, array![[0.0, 2.0, 2.0]]);
 /// ```
 impl FixedNetwork {

@@ -120,7 +120,7 @@ struct Recorder {
 
 impl Observer for Recorder {
     fn progress(&self, progress: &Progress<'_>) -> ControlFlow<()> {
-        if progress.stage == "log p(x)" && progress.done > 0 {
+        if progress.stage == "importance sampling" && progress.done > 0 {
             self.images.lock().unwrap().push(progress.done);
         }
         let reached = *self.position.lock().unwrap();
