@@ -122,12 +122,12 @@ impl FixedNetwork {
         for first in (0..rows).step_by(ROWS) {
             let count = ROWS.min(rows - first);
             let input = &input[first * self.inputs..][..count * self.inputs];
-            rows_to_lanes(input, self.inputs, &mut block.values);
+            rows_to_lanes(input, self.inputs, block.values.resize(self.inputs));
             for step in &self.steps {
                 step.apply(self.set, count, block);
             }
             let outputs = &mut outputs[first * self.outputs..][..count * self.outputs];
-            lanes_to_rows(&block.values, outputs);
+            lanes_to_rows(block.values.as_slice(), outputs);
         }
         ArrayViewMut2::from_shape((rows, self.outputs), outputs)
             .expect("the outputs were resized to this shape")

@@ -6,7 +6,7 @@ use crate::weighted_sums::TileWidths;
 use std::ops::Range;
 
 /// An output of a convolution: the phases of its place, and its channel.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Output {
     pub(crate) down: usize,
     pub(crate) across: usize,
@@ -43,8 +43,41 @@ pub(crate) struct Tile {
     pub(crate) outputs: Vec<Output>,
     /// As many as the tile has space for, which can be more than it has outputs.
     pub(crate) biases: Vec<f32>,
+    /// Whether the tile is full and its outputs are channels of one place, one behind the other.
+    pub(crate) is_side_by_side: bool,
     /// Space for outputs in the tiles before.
-    pub(crate) before: usize,
+    before: usize,
+}
+
+impl Tile {
+    fn new(outputs: Vec<Output>, biases: Vec<f32>) -> Self {
+        let is_side_by_side = is_side_by_side(&outputs, biases.len());
+        Self {
+            outputs,
+            biases,
+            is_side_by_side,
+            before: 0,
+        }
+    }
+
+    /// Moves channel c of the output to `places[c]`.
+    pub(crate) fn permute(&mut self, places: &[usize]) {
+        for output in &mut self.outputs {
+            output.channel = places[output.channel];
+        }
+        self.is_side_by_side = is_side_by_side(&self.outputs, self.biases.len());
+    }
+}
+
+fn is_side_by_side(outputs: &[Output], space: usize) -> bool {
+    let follows = |pair: &[Output]| {
+        let next = Output {
+            channel: pair[0].channel + 1,
+            ..pair[0]
+        };
+        pair[1] == next
+    };
+    outputs.len() == space && outputs.windows(2).all(follows)
 }
 
 /// Inputs of a piece at most, unless a band of a grouped convolution has more: 16 KiB, half of the
@@ -161,11 +194,7 @@ impl<W: Fn(usize, usize, usize, usize) -> f32> FieldBuilder<'_, W> {
     fn tile(&self, outputs: Vec<Output>, width: usize) -> Tile {
         let mut biases: Vec<f32> = outputs.iter().map(|o| self.bias[o.channel]).collect();
         biases.resize(width, 0.0);
-        Tile {
-            outputs,
-            biases,
-            before: 0,
-        }
+        Tile::new(outputs, biases)
     }
 
     /// Splits the window of a field, and copies its weights.

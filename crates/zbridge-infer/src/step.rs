@@ -1,9 +1,12 @@
 //! The steps of a network.
 
 use crate::activation::{Activation, activate};
-use crate::column_steps::{Affine, ColumnGroups, Tap, affine, group_norm, interpolate, prelu};
-use crate::lanes::Lanes;
+use crate::column_steps::{
+    Affine, AffineKernel, ColumnGroups, GroupNormKernel, InterpolationKernel, PreluKernel, Tap,
+};
+use crate::lanes::LaneBuffer;
 use crate::stencil::Stencil;
+use crate::weighted_sums::TileWidths;
 use std::ops::Range;
 use zbridge_nn::{InstructionSet, transpose_each};
 
@@ -39,45 +42,61 @@ pub(crate) enum Step {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Block {
     /// One for each column.
-    pub(crate) values: Vec<Lanes>,
-    next: Vec<Lanes>,
-    sums: Vec<Lanes>,
-    statistics: Vec<Lanes>,
+    pub(crate) values: LaneBuffer,
+    next: LaneBuffer,
+    tile: LaneBuffer,
+    statistics: LaneBuffer,
 }
 
 impl Step {
     /// Takes a block of `rows` rows through the step.
     pub(crate) fn apply(&self, set: InstructionSet, rows: usize, block: &mut Block) {
         let Block {
-            values,
+            values: buffer,
             next,
-            sums,
+            tile,
             statistics,
         } = block;
+        let values = buffer.as_mut_slice();
         match self {
             Self::Activation(activation, columns) => {
                 let end = columns.end.min(values.len());
                 return activate(set, *activation, &mut values[columns.start..end]);
             }
-            Self::Affine(columns) => return affine(set, values, columns),
-            Self::Prelu(slopes) => return prelu(set, values, slopes),
+            Self::Affine(columns) => return set.run(AffineKernel { values, columns }),
+            Self::Prelu(slopes) => return set.run(PreluKernel { values, slopes }),
             Self::GroupNorm { groups, epsilon } => {
-                return group_norm(set, values, groups, *epsilon, statistics);
+                let statistics = statistics.resize(2 * groups.sizes.len());
+                let epsilon = *epsilon;
+                return set.run(GroupNormKernel {
+                    values,
+                    groups,
+                    epsilon,
+                    statistics,
+                });
             }
-            Self::Stencil(stencil) => stencil.apply(set, values, rows, sums, next),
+            Self::Stencil(stencil) => {
+                let outputs = next.resize(stencil.width());
+                stencil.apply(set, values, rows, tile.resize(TileWidths::MOST), outputs);
+            }
             Self::Transpose { rows, columns } => {
-                next.resize(values.len(), Lanes::ZERO);
-                transpose_each(values, *rows, *columns, next);
+                let outputs = next.resize(values.len());
+                transpose_each(values, *rows, *columns, outputs);
             }
             Self::Gather(columns) => {
-                next.clear();
-                next.extend(columns.iter().map(|&column| values[column as usize]));
+                for (output, &column) in next.resize(columns.len()).iter_mut().zip(columns) {
+                    *output = values[column as usize];
+                }
             }
             Self::Interpolate(taps) => {
-                next.resize(taps.len(), Lanes::ZERO);
-                interpolate(set, values, taps, next);
+                let outputs = next.resize(taps.len());
+                set.run(InterpolationKernel {
+                    inputs: values,
+                    taps,
+                    outputs,
+                });
             }
         }
-        std::mem::swap(values, next);
+        std::mem::swap(buffer, next);
     }
 }

@@ -52,6 +52,9 @@ impl TileWidths {
         }
     }
 
+    /// The most outputs of a tile of any instruction set.
+    pub(crate) const MOST: usize = 8;
+
     /// The most outputs of a tile.
     pub(crate) fn widest(self) -> usize {
         self.wide
@@ -75,29 +78,37 @@ impl TileWidths {
     }
 }
 
-/// `sums[t] ← start[t] + Σ weight[.., t] · input`, in the lanes of the first `rows` rows at least,
-/// for one tile: `weights` are `[inputs, sums.len()]`.
+/// What the sums of a tile are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Products<'a> {
+    pub(crate) patch: Patch<'a>,
+    /// `[inputs, outputs of the tile]`.
+    pub(crate) weights: &'a [f32],
+    pub(crate) start: Start<'a>,
+    /// The rows of the block that are needed, from the first.
+    pub(crate) rows: usize,
+}
+
+/// `sums[t] ← start[t] + Σ weights[.., t] · input`, in the lanes of the rows that are needed at
+/// least, for as many outputs as there are sums.
 #[inline(always)]
-pub(crate) fn weighted_sums<S: Simd>(
-    simd: S,
-    patch: Patch<'_>,
-    weights: &[f32],
-    start: Start<'_>,
-    rows: usize,
-    sums: &mut [Lanes],
-) {
+pub(crate) fn weighted_sums<S: Simd>(simd: S, products: Products<'_>, sums: &mut [Lanes]) {
     // The arms that another instruction set takes are no part of a compiled kernel.
-    match (S::F32_LANES, sums.len(), rows.div_ceil(S::F32_LANES)) {
-        (8, 3, 1) => tile::<S, 3, 1>(simd, patch, weights, start, rows, sums),
-        (8, 3, 2) => tile::<S, 3, 2>(simd, patch, weights, start, rows, sums),
-        (8, 3, _) => tile::<S, 3, 4>(simd, patch, weights, start, rows, sums),
-        (8, 2, 1) => tile::<S, 2, 1>(simd, patch, weights, start, rows, sums),
-        (8, 2, 2) => tile::<S, 2, 2>(simd, patch, weights, start, rows, sums),
-        (8, 2, _) => tile::<S, 2, 4>(simd, patch, weights, start, rows, sums),
-        (_, 8, 1) => tile::<S, 8, 1>(simd, patch, weights, start, rows, sums),
-        (_, 8, _) => tile::<S, 8, 2>(simd, patch, weights, start, rows, sums),
-        (_, 4, 1) => tile::<S, 4, 1>(simd, patch, weights, start, rows, sums),
-        (_, 4, _) => tile::<S, 4, 2>(simd, patch, weights, start, rows, sums),
+    match (
+        S::F32_LANES,
+        sums.len(),
+        products.rows.div_ceil(S::F32_LANES),
+    ) {
+        (8, 3, 1) => tile::<S, 3, 1>(simd, products, sums),
+        (8, 3, 2) => tile::<S, 3, 2>(simd, products, sums),
+        (8, 3, _) => tile::<S, 3, 4>(simd, products, sums),
+        (8, 2, 1) => tile::<S, 2, 1>(simd, products, sums),
+        (8, 2, 2) => tile::<S, 2, 2>(simd, products, sums),
+        (8, 2, _) => tile::<S, 2, 4>(simd, products, sums),
+        (_, 8, 1) => tile::<S, 8, 1>(simd, products, sums),
+        (_, 8, _) => tile::<S, 8, 2>(simd, products, sums),
+        (_, 4, 1) => tile::<S, 4, 1>(simd, products, sums),
+        (_, 4, _) => tile::<S, 4, 2>(simd, products, sums),
         (_, width, _) => unreachable!("no tile of this instruction set has {width} outputs"),
     }
 }
@@ -106,28 +117,25 @@ pub(crate) fn weighted_sums<S: Simd>(
 #[inline(always)]
 fn tile<S: Simd, const T: usize, const V: usize>(
     simd: S,
-    patch: Patch<'_>,
-    weights: &[f32],
-    start: Start<'_>,
-    rows: usize,
+    products: Products<'_>,
     sums: &mut [Lanes],
 ) {
+    let Products {
+        patch,
+        weights,
+        start,
+        rows,
+    } = products;
     let parts = rows
         .div_ceil(V * S::F32_LANES)
         .min(ROWS / (V * S::F32_LANES));
     for part in 0..parts {
         let mut totals = [[simd.splat_f32s(0.0); V]; T];
-        match start {
-            Start::Biases(biases) => {
-                for t in 0..T {
-                    totals[t] = [simd.splat_f32s(biases[t]); V];
-                }
-            }
-            Start::Sums => {
-                for t in 0..T {
-                    totals[t] = S::as_simd_f32s(&sums[t].0).0.as_chunks::<V>().0[part];
-                }
-            }
+        for t in 0..T {
+            totals[t] = match start {
+                Start::Biases(biases) => [simd.splat_f32s(biases[t]); V],
+                Start::Sums => S::as_simd_f32s(&sums[t]).0.as_chunks::<V>().0[part],
+            };
         }
         for band in 0..patch.bands {
             for run in 0..patch.runs {
@@ -136,13 +144,13 @@ fn tile<S: Simd, const T: usize, const V: usize>(
                 let first = (patch.first_weight + at(patch.weight_strides)) * T;
                 let weights = weights[first..][..patch.length * T].as_chunks::<T>().0;
                 for (input, weights) in inputs.iter().zip(weights) {
-                    let input: &[S::f32s; V] = &S::as_simd_f32s(&input.0).0.as_chunks().0[part];
+                    let input: &[S::f32s; V] = &S::as_simd_f32s(input).0.as_chunks().0[part];
                     add_products(simd, input, weights, &mut totals);
                 }
             }
         }
         for t in 0..T {
-            S::as_mut_simd_f32s(&mut sums[t].0).0.as_chunks_mut::<V>().0[part] = totals[t];
+            S::as_mut_simd_f32s(&mut sums[t]).0.as_chunks_mut::<V>().0[part] = totals[t];
         }
     }
 }

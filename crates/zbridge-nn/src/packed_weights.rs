@@ -47,7 +47,7 @@ impl PackedWeights {
             self.layers.push(end..end + length);
             end += length.next_multiple_of(LINE);
         }
-        let (mut rest, mut panels) = (self.values.with_length(end), vec![]);
+        let (mut rest, mut panels) = (self.values.resize(end), vec![]);
         for index in 0..network.layers().len() {
             let Some((range, inputs)) = linear_weight(network, index) else {
                 continue;
@@ -72,7 +72,7 @@ impl PackedWeights {
     /// The packed weight of a linear layer; `None` if there is none.
     pub(crate) fn of_layer(&self, index: usize) -> Option<Weight<'_>> {
         let range = self.layers.get(index).filter(|range| !range.is_empty())?;
-        let values = &self.values.values()[range.clone()];
+        let values = &self.values.as_slice()[range.clone()];
         Some(Weight::Packed(Panels {
             values,
             panel_width: self.panel_width,
