@@ -130,33 +130,38 @@ pub(crate) struct FieldBuilder<'a, W> {
 impl<W: Fn(usize, usize, usize, usize) -> f32> FieldBuilder<'_, W> {
     /// The fields of all groups.
     pub(crate) fn fields(&self) -> Vec<ReceptiveField> {
-        let (seen, own) = (
-            self.shape.seen_channels(),
-            self.shape.channels / self.shape.groups,
-        );
-        let mut fields = vec![];
-        for group in 0..self.shape.groups {
-            let mut of_group: Vec<ReceptiveField> = vec![];
-            for (outputs, width) in self.tiles(group * own..(group + 1) * own) {
-                let [down, across] = self.window(&outputs);
-                let tile = self.tile(outputs, width);
-                match of_group.last_mut() {
-                    Some(field) if field.down == down && field.across == across => field.push(tile),
-                    _ => of_group.push(ReceptiveField::new(down, across, group * seen, tile)),
-                }
-            }
-            fields.extend(of_group);
-        }
+        let groups = 0..self.shape.groups;
+        let mut fields: Vec<_> = groups
+            .flat_map(|group| self.fields_of_group(group))
+            .collect();
         for field in &mut fields {
             self.fill(field);
         }
         fields
     }
 
-    /// The outputs of every tile of these channels, and its width. Phases see different windows, so
-    /// they share a tile only where the channels of a phase would not fill one.
-    fn tiles(&self, channels: Range<usize>) -> Vec<(Vec<Output>, usize)> {
+    /// The fields of one group of channels, without their weights.
+    fn fields_of_group(&self, group: usize) -> Vec<ReceptiveField> {
+        let seen = self.shape.seen_channels();
+        let own = self.shape.channels / self.shape.groups;
+        let mut fields: Vec<ReceptiveField> = vec![];
+        for outputs in self.outputs_that_share_tiles(group * own..(group + 1) * own) {
+            for tile in self.tiles(&outputs) {
+                let [down, across] = self.window(&tile.outputs);
+                match fields.last_mut() {
+                    Some(field) if field.down == down && field.across == across => field.push(tile),
+                    _ => fields.push(ReceptiveField::new(down, across, group * seen, tile)),
+                }
+            }
+        }
+        fields
+    }
+
+    /// Outputs of these channels that may share a tile. Phases see different windows, so they do
+    /// only where the channels of a phase would not fill one.
+    fn outputs_that_share_tiles(&self, channels: Range<usize>) -> Vec<Vec<Output>> {
         let [down, across] = self.axes;
+        let phases_share = channels.len() < self.widths.widest();
         let mut groups: Vec<Vec<Output>> = vec![];
         for (down, across) in phases([down.step, across.step]) {
             let outputs = channels.clone().map(|channel| Output {
@@ -165,18 +170,19 @@ impl<W: Fn(usize, usize, usize, usize) -> f32> FieldBuilder<'_, W> {
                 channel,
             });
             match groups.last_mut() {
-                Some(group) if channels.len() < self.widths.widest() => group.extend(outputs),
+                Some(group) if phases_share => group.extend(outputs),
                 _ => groups.push(outputs.collect()),
             }
         }
+        groups
+    }
+
+    fn tiles(&self, mut outputs: &[Output]) -> Vec<Tile> {
         let mut tiles = vec![];
-        for group in groups {
-            let mut rest = group.as_slice();
-            for width in self.widths.split(group.len()) {
-                let (outputs, others) = rest.split_at(width.min(rest.len()));
-                tiles.push((outputs.to_vec(), width));
-                rest = others;
-            }
+        for width in self.widths.split(outputs.len()) {
+            let (own, others) = outputs.split_at(width.min(outputs.len()));
+            tiles.push(self.tile(own.to_vec(), width));
+            outputs = others;
         }
         tiles
     }

@@ -11,6 +11,7 @@ use crate::lanes::Lanes;
 use crate::receptive_field::{FieldBuilder, Output, Piece, ReceptiveField, Tile};
 use crate::weighted_sums::{Patch, Products, Start, TileWidths, weighted_sums};
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 use zbridge_nn::InstructionSet;
 
 /// A layer with weights, and the activation that follows it.
@@ -227,38 +228,30 @@ impl Stencil {
     ) -> Patch<'a> {
         let (channels, seen) = (self.shape.input_channels, self.shape.seen_channels());
         let grid_row = self.across.inputs * channels;
-        let top = piece.bands.start.max(tops.skipped);
-        let bottom = piece.bands.end.min(tops.skipped + tops.count).max(top);
-        let left = piece.inputs.start.max(lefts.skipped * seen);
-        let right = piece
-            .inputs
-            .end
-            .min((lefts.skipped + lefts.count) * seen)
-            .max(left);
-        let length = right - left;
+        let bands = overlap(&piece.bands, tops.offsets(1));
+        let columns = overlap(&piece.inputs, lefts.offsets(seen));
+        if bands.is_empty() || columns.is_empty() {
+            return Patch::EMPTY;
+        }
+        let first_input = (tops.first + bands.start - tops.skipped) * grid_row
+            + lefts.first * channels
+            + (columns.start - lefts.skipped * seen)
+            + field.first_channel;
+        let first_weight = (bands.start - piece.bands.start) * piece.inputs.len()
+            + (columns.start - piece.inputs.start);
         // Without groups, neighbours across lie side by side.
         let runs = if self.shape.groups == 1 {
             1
         } else {
-            length / seen
-        };
-        let bands = if length == 0 { 0 } else { bottom - top };
-        let first_input = if bands == 0 {
-            0
-        } else {
-            (tops.first + top - tops.skipped) * grid_row
-                + lefts.first * channels
-                + (left - lefts.skipped * seen)
-                + field.first_channel
+            columns.len() / seen
         };
         Patch {
             inputs: &inputs[first_input..],
-            bands,
+            bands: bands.len(),
             runs,
-            length: if runs == 1 { length } else { seen },
+            length: columns.len() / runs,
             input_strides: [grid_row, channels],
-            first_weight: (top - piece.bands.start) * piece.inputs.len() + left
-                - piece.inputs.start,
+            first_weight,
             weight_strides: [piece.inputs.len(), seen],
         }
     }
@@ -272,4 +265,8 @@ impl Stencil {
         let index = (y * self.across.outputs + x) * self.shape.channels + output.channel;
         is_inside.then_some(index)
     }
+}
+
+fn overlap(one: &Range<usize>, other: Range<usize>) -> Range<usize> {
+    one.start.max(other.start)..one.end.min(other.end)
 }

@@ -44,59 +44,76 @@ pub(crate) struct Block {
     /// One for each column.
     pub(crate) values: LaneBuffer,
     next: LaneBuffer,
-    tile: LaneBuffer,
-    statistics: LaneBuffer,
+    scratch: LaneBuffer,
 }
 
 impl Step {
     /// Takes a block of `rows` rows through the step.
     pub(crate) fn apply(&self, set: InstructionSet, rows: usize, block: &mut Block) {
-        let Block {
-            values: buffer,
-            next,
-            tile,
-            statistics,
-        } = block;
-        let values = buffer.as_mut_slice();
         match self {
             Self::Activation(activation, columns) => {
+                let values = block.values.as_mut_slice();
                 let end = columns.end.min(values.len());
-                return activate(set, *activation, &mut values[columns.start..end]);
+                activate(set, *activation, &mut values[columns.start..end]);
             }
-            Self::Affine(columns) => return set.run(AffineKernel { values, columns }),
-            Self::Prelu(slopes) => return set.run(PreluKernel { values, slopes }),
-            Self::GroupNorm { groups, epsilon } => {
-                let statistics = statistics.resize(2 * groups.sizes.len());
-                let epsilon = *epsilon;
-                return set.run(GroupNormKernel {
-                    values,
-                    groups,
-                    epsilon,
-                    statistics,
+            Self::Affine(columns) => {
+                set.run(AffineKernel {
+                    values: block.values.as_mut_slice(),
+                    columns,
                 });
             }
-            Self::Stencil(stencil) => {
-                let outputs = next.resize(stencil.width());
-                stencil.apply(set, values, rows, tile.resize(TileWidths::MOST), outputs);
-            }
-            Self::Transpose { rows, columns } => {
-                let outputs = next.resize(values.len());
-                transpose_each(values, *rows, *columns, outputs);
-            }
-            Self::Gather(columns) => {
-                for (output, &column) in next.resize(columns.len()).iter_mut().zip(columns) {
-                    *output = values[column as usize];
-                }
-            }
-            Self::Interpolate(taps) => {
-                let outputs = next.resize(taps.len());
-                set.run(InterpolationKernel {
-                    inputs: values,
-                    taps,
-                    outputs,
+            Self::Prelu(slopes) => {
+                set.run(PreluKernel {
+                    values: block.values.as_mut_slice(),
+                    slopes,
                 });
+            }
+            Self::GroupNorm { groups, epsilon } => set.run(GroupNormKernel {
+                values: block.values.as_mut_slice(),
+                groups,
+                epsilon: *epsilon,
+                statistics: block.scratch.resize(2 * groups.sizes.len()),
+            }),
+            Self::Stencil(_) | Self::Transpose { .. } | Self::Gather(_) | Self::Interpolate(_) => {
+                self.replace(set, rows, block)
             }
         }
-        std::mem::swap(buffer, next);
+    }
+
+    /// Does the steps whose outputs are other columns than their inputs.
+    fn replace(&self, set: InstructionSet, rows: usize, block: &mut Block) {
+        let outputs = block
+            .next
+            .resize(self.outputs(block.values.as_slice().len()));
+        let inputs = block.values.as_slice();
+        match self {
+            Self::Stencil(stencil) => {
+                let tile = block.scratch.resize(TileWidths::MOST);
+                stencil.apply(set, inputs, rows, tile, outputs);
+            }
+            Self::Transpose { rows, columns } => transpose_each(inputs, *rows, *columns, outputs),
+            Self::Gather(columns) => {
+                for (output, &column) in outputs.iter_mut().zip(columns) {
+                    *output = inputs[column as usize];
+                }
+            }
+            Self::Interpolate(taps) => set.run(InterpolationKernel {
+                inputs,
+                taps,
+                outputs,
+            }),
+            _ => unreachable!("a step in place"),
+        }
+        std::mem::swap(&mut block.values, &mut block.next);
+    }
+
+    /// Columns behind the step, for `inputs` columns before it.
+    fn outputs(&self, inputs: usize) -> usize {
+        match self {
+            Self::Stencil(stencil) => stencil.width(),
+            Self::Gather(columns) => columns.len(),
+            Self::Interpolate(taps) => taps.len(),
+            _ => inputs,
+        }
     }
 }

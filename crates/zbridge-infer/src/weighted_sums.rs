@@ -28,6 +28,19 @@ pub(crate) struct Patch<'a> {
     pub(crate) weight_strides: [usize; 2],
 }
 
+impl Patch<'_> {
+    /// Where no input is seen.
+    pub(crate) const EMPTY: Self = Self {
+        inputs: &[],
+        bands: 0,
+        runs: 0,
+        length: 0,
+        input_strides: [0; 2],
+        first_weight: 0,
+        weight_strides: [0; 2],
+    };
+}
+
 /// What a tile's sums begin with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Start<'a> {
@@ -120,42 +133,60 @@ fn tile<S: Simd, const T: usize, const V: usize>(
     products: Products<'_>,
     sums: &mut [Lanes],
 ) {
-    let Products {
-        patch,
-        weights,
-        start,
-        rows,
-    } = products;
-    let parts = rows
+    // The second bound is never the smaller one; it tells the compiler that parts exist.
+    let parts = products
+        .rows
         .div_ceil(V * S::F32_LANES)
         .min(ROWS / (V * S::F32_LANES));
     for part in 0..parts {
         let mut totals = [[simd.splat_f32s(0.0); V]; T];
         for t in 0..T {
-            totals[t] = match start {
+            totals[t] = match products.start {
                 Start::Biases(biases) => [simd.splat_f32s(biases[t]); V],
-                Start::Sums => S::as_simd_f32s(&sums[t]).0.as_chunks::<V>().0[part],
+                Start::Sums => vectors::<S, V>(&sums[t])[part],
             };
         }
-        for band in 0..patch.bands {
-            for run in 0..patch.runs {
-                let at = |strides: [usize; 2]| band * strides[0] + run * strides[1];
-                let inputs = &patch.inputs[at(patch.input_strides)..][..patch.length];
-                let first = (patch.first_weight + at(patch.weight_strides)) * T;
-                let weights = weights[first..][..patch.length * T].as_chunks::<T>().0;
+        for band in 0..products.patch.bands {
+            for run in 0..products.patch.runs {
+                let (inputs, weights) = products.run::<T>(band, run);
                 for (input, weights) in inputs.iter().zip(weights) {
-                    let input: &[S::f32s; V] = &S::as_simd_f32s(input).0.as_chunks().0[part];
-                    add_products(simd, input, weights, &mut totals);
+                    add_products(simd, &vectors::<S, V>(input)[part], weights, &mut totals);
                 }
             }
         }
+        // Not before the loop has ended: a sum whose address is taken would leave its register.
         for t in 0..T {
             S::as_mut_simd_f32s(&mut sums[t]).0.as_chunks_mut::<V>().0[part] = totals[t];
         }
     }
 }
 
-/// Adds one input's products to the sums. The fewer of inputs and weights are held in registers.
+/// Lanes as parts of `V` vectors.
+#[inline(always)]
+fn vectors<S: Simd, const V: usize>(lanes: &Lanes) -> &[[S::f32s; V]] {
+    S::as_simd_f32s(lanes).0.as_chunks::<V>().0
+}
+
+impl<'a> Products<'a> {
+    /// The inputs of a stretch, and their weights.
+    #[inline(always)]
+    fn run<const T: usize>(&self, band: usize, run: usize) -> (&'a [Lanes], &'a [[f32; T]]) {
+        let Patch {
+            inputs,
+            length,
+            input_strides,
+            first_weight,
+            weight_strides,
+            ..
+        } = self.patch;
+        let first_input = band * input_strides[0] + run * input_strides[1];
+        let first_weight = first_weight + band * weight_strides[0] + run * weight_strides[1];
+        let weights = &self.weights[first_weight * T..][..length * T];
+        (&inputs[first_input..][..length], weights.as_chunks::<T>().0)
+    }
+}
+
+/// Adds one input's products to the sums.
 #[inline(always)]
 fn add_products<S: Simd, const T: usize, const V: usize>(
     simd: S,
@@ -163,6 +194,7 @@ fn add_products<S: Simd, const T: usize, const V: usize>(
     weights: &[f32; T],
     totals: &mut [[S::f32s; V]; T],
 ) {
+    // Whichever there are fewer of is held in registers, the other read one by one.
     if T < V {
         let weights = weights.map(|weight| simd.splat_f32s(weight));
         for v in 0..V {

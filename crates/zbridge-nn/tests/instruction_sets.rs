@@ -108,12 +108,13 @@ fn passes(network: &Network, rows: usize, results: &mut Results) {
         let outputs = network
             .forward_with(&parameters, weights, &input, mode, &mut tape)
             .to_vec();
-        results.push((format!("outputs of {name} in {mode:?}"), outputs.clone()));
+        results.push((format!("outputs of {name} in {mode:?}"), outputs));
         if mode == Mode::Training {
             let mut gradients = vec![0.0; parameters.len()];
+            let output_gradient = numbers(rows * network.outputs(), "output gradient");
             let at_input = network.backward(
                 &parameters,
-                &outputs,
+                &output_gradient,
                 Gradients::Overwrite(&mut gradients),
                 InputGradient::Wanted,
                 &mut tape,
