@@ -1,6 +1,5 @@
 use crate::named_enum::named_enum;
-use multiversion::multiversion;
-use zbridge_nn::exponentials;
+use zbridge_nn::{exponentials, vectorise};
 
 named_enum! {
     /// The D of the paper's equation 2, between q = q(z_y|z_x,i) and p = p(z_y|y_i), both diagonal
@@ -149,7 +148,6 @@ impl Divergence {
 }
 
 /// One row of [`Divergence::backward`].
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 fn row_backward(
     divergence: Divergence,
     q: NetworkRow<'_>,
@@ -158,11 +156,14 @@ fn row_backward(
     results: RowResults<'_>,
 ) {
     // One loop for each divergence: a choice inside of it would keep it from being vectorised.
-    match divergence {
-        Divergence::ReverseKl => each_dimension(q, p, scale, results, reverse),
-        Divergence::ForwardKl => each_dimension(q, p, scale, results, forward),
-        Divergence::Jeffreys => each_dimension(q, p, scale, results, jeffreys),
-    }
+    vectorise(
+        #[inline(always)]
+        move || match divergence {
+            Divergence::ReverseKl => each_dimension(q, p, scale, results, reverse),
+            Divergence::ForwardKl => each_dimension(q, p, scale, results, forward),
+            Divergence::Jeffreys => each_dimension(q, p, scale, results, jeffreys),
+        },
+    );
 }
 
 #[inline(always)]

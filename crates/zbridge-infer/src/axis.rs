@@ -33,6 +33,13 @@ pub(crate) struct Inside {
     pub(crate) skipped: usize,
 }
 
+impl Inside {
+    /// Which offsets of the window it has, at `numbers` numbers for each.
+    pub(crate) fn offsets(&self, numbers: usize) -> Range<usize> {
+        self.skipped * numbers..(self.skipped + self.count) * numbers
+    }
+}
+
 impl Axis {
     pub(crate) fn new(side: GridSide, transposed: bool) -> Self {
         let stride = side.stride;

@@ -5,7 +5,7 @@ use crate::lanes::{ROWS, lanes_to_rows, rows_to_lanes};
 use crate::stencil::Stencil;
 use crate::step::{Block, Step};
 use ndarray::{ArrayView2, ArrayViewMut2};
-use zbridge_nn::{BATCH_NORM_EPSILON, InstructionSet, Layer, Network};
+use zbridge_nn::{BATCH_NORM_EPSILON, Convolution, InstructionSet, Layer, Network};
 
 /// A network whose parameters no longer change, packed for inference on many rows at once.
 ///
@@ -120,40 +120,32 @@ impl FixedNetwork {
         let Workspace { block, outputs } = workspace;
         outputs.resize(rows * self.outputs, 0.0);
         for first in (0..rows).step_by(ROWS) {
-            let count = ROWS.min(rows - first);
-            let input = &input[first * self.inputs..][..count * self.inputs];
-            rows_to_lanes(input, self.inputs, &mut block.values);
-            for step in &self.steps {
-                step.apply(self.set, count, block);
-            }
-            let outputs = &mut outputs[first * self.outputs..][..count * self.outputs];
-            lanes_to_rows(&block.values, outputs);
+            let block_rows = ROWS.min(rows - first);
+            let input = &input[first * self.inputs..][..block_rows * self.inputs];
+            let outputs = &mut outputs[first * self.outputs..][..block_rows * self.outputs];
+            self.forward_block(input, block_rows, block, outputs);
         }
         ArrayViewMut2::from_shape((rows, self.outputs), outputs)
             .expect("the outputs were resized to this shape")
     }
 
+    fn forward_block(&self, input: &[f32], rows: usize, block: &mut Block, outputs: &mut [f32]) {
+        rows_to_lanes(input, self.inputs, block.values.resize(self.inputs));
+        for step in &self.steps {
+            step.apply(self.set, rows, block);
+        }
+        lanes_to_rows(block.values.as_slice(), outputs);
+    }
+
     fn push_layer(&mut self, layer: &Layer, parts: &[&[f32]]) {
         match layer {
             Layer::Linear { .. } => self.linear(parts[0], parts[1]),
-            Layer::Conv(conv) => {
-                // Weights are `[channels, kernel, kernel, input channels]`.
-                let (side, inputs) = (conv.kernel, conv.input[2]);
-                let weight = |y, x, input, channel| {
-                    parts[0][((channel * side + y) * side + x) * inputs + input]
-                };
-                self.convolution(&GridConvolution::of_layer(conv), parts[1], weight);
-            }
+            Layer::Conv(conv) => self.push_convolution(conv, parts[0], parts[1]),
             Layer::ConvTranspose(conv) => {
-                // Weights are `[input channels, kernel, kernel, channels]`.
-                let (side, channels) = (conv.kernel, conv.channels);
-                let weight = |y, x, input, channel| {
-                    parts[0][((input * side + y) * side + x) * channels + channel]
-                };
-                let shape = GridConvolution::of_transposed_layer(conv);
-                self.convolution(&shape, parts[1], weight);
+                self.push_transposed_convolution(conv, parts[0], parts[1]);
             }
             Layer::BatchNorm { .. } => self.steps.push(Step::Affine(batch_norm_columns(parts))),
+            // Dropout does nothing at inference.
             Layer::Dropout { .. } => {}
             &Layer::Transpose { rows, columns } => {
                 self.steps.push(Step::Transpose { rows, columns });
@@ -162,6 +154,25 @@ impl FixedNetwork {
             Layer::LeakyRelu { slope } => self.activate(Activation::LeakyRelu(*slope)),
             _ => unreachable!("a layer that zbridge-infer does not know"),
         }
+    }
+
+    /// Pushes a convolution with the weight `[channels, kernel, kernel, input channels]`.
+    fn push_convolution(&mut self, conv: &Convolution, weight: &[f32], bias: &[f32]) {
+        let (side, inputs) = (conv.kernel, conv.input[2]);
+        self.convolution(
+            &GridConvolution::of_layer(conv),
+            bias,
+            |y, x, input, channel| weight[((channel * side + y) * side + x) * inputs + input],
+        );
+    }
+
+    /// Pushes a transposed one with the weight `[input channels, kernel, kernel, channels]`.
+    fn push_transposed_convolution(&mut self, conv: &Convolution, weight: &[f32], bias: &[f32]) {
+        let (side, channels) = (conv.kernel, conv.channels);
+        let shape = GridConvolution::of_transposed_layer(conv);
+        self.convolution(&shape, bias, |y, x, input, channel| {
+            weight[((input * side + y) * side + x) * channels + channel]
+        });
     }
 
     pub(crate) fn push_stencil(&mut self, stencil: Stencil) {

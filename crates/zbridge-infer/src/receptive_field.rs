@@ -6,7 +6,7 @@ use crate::weighted_sums::TileWidths;
 use std::ops::Range;
 
 /// An output of a convolution: the phases of its place, and its channel.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Output {
     pub(crate) down: usize,
     pub(crate) across: usize,
@@ -43,8 +43,41 @@ pub(crate) struct Tile {
     pub(crate) outputs: Vec<Output>,
     /// As many as the tile has space for, which can be more than it has outputs.
     pub(crate) biases: Vec<f32>,
+    /// Whether the tile is full and its outputs are channels of one place, one behind the other.
+    pub(crate) is_side_by_side: bool,
     /// Space for outputs in the tiles before.
-    pub(crate) before: usize,
+    before: usize,
+}
+
+impl Tile {
+    fn new(outputs: Vec<Output>, biases: Vec<f32>) -> Self {
+        let is_side_by_side = is_side_by_side(&outputs, biases.len());
+        Self {
+            outputs,
+            biases,
+            is_side_by_side,
+            before: 0,
+        }
+    }
+
+    /// Moves channel c of the output to `places[c]`.
+    pub(crate) fn permute(&mut self, places: &[usize]) {
+        for output in &mut self.outputs {
+            output.channel = places[output.channel];
+        }
+        self.is_side_by_side = is_side_by_side(&self.outputs, self.biases.len());
+    }
+}
+
+fn is_side_by_side(outputs: &[Output], space: usize) -> bool {
+    let follows = |pair: &[Output]| {
+        let next = Output {
+            channel: pair[0].channel + 1,
+            ..pair[0]
+        };
+        pair[1] == next
+    };
+    outputs.len() == space && outputs.windows(2).all(follows)
 }
 
 /// Inputs of a piece at most, unless a band of a grouped convolution has more: 16 KiB, half of the
@@ -97,33 +130,38 @@ pub(crate) struct FieldBuilder<'a, W> {
 impl<W: Fn(usize, usize, usize, usize) -> f32> FieldBuilder<'_, W> {
     /// The fields of all groups.
     pub(crate) fn fields(&self) -> Vec<ReceptiveField> {
-        let (seen, own) = (
-            self.shape.seen_channels(),
-            self.shape.channels / self.shape.groups,
-        );
-        let mut fields = vec![];
-        for group in 0..self.shape.groups {
-            let mut of_group: Vec<ReceptiveField> = vec![];
-            for (outputs, width) in self.tiles(group * own..(group + 1) * own) {
-                let [down, across] = self.window(&outputs);
-                let tile = self.tile(outputs, width);
-                match of_group.last_mut() {
-                    Some(field) if field.down == down && field.across == across => field.push(tile),
-                    _ => of_group.push(ReceptiveField::new(down, across, group * seen, tile)),
-                }
-            }
-            fields.extend(of_group);
-        }
+        let groups = 0..self.shape.groups;
+        let mut fields: Vec<_> = groups
+            .flat_map(|group| self.fields_of_group(group))
+            .collect();
         for field in &mut fields {
             self.fill(field);
         }
         fields
     }
 
-    /// The outputs of every tile of these channels, and its width. Phases see different windows, so
-    /// they share a tile only where the channels of a phase would not fill one.
-    fn tiles(&self, channels: Range<usize>) -> Vec<(Vec<Output>, usize)> {
+    /// The fields of one group of channels, without their weights.
+    fn fields_of_group(&self, group: usize) -> Vec<ReceptiveField> {
+        let seen = self.shape.seen_channels();
+        let own = self.shape.channels / self.shape.groups;
+        let mut fields: Vec<ReceptiveField> = vec![];
+        for outputs in self.outputs_that_share_tiles(group * own..(group + 1) * own) {
+            for tile in self.tiles(&outputs) {
+                let [down, across] = self.window(&tile.outputs);
+                match fields.last_mut() {
+                    Some(field) if field.down == down && field.across == across => field.push(tile),
+                    _ => fields.push(ReceptiveField::new(down, across, group * seen, tile)),
+                }
+            }
+        }
+        fields
+    }
+
+    /// Outputs of these channels that may share a tile. Phases see different windows, so they do
+    /// only where the channels of a phase would not fill one.
+    fn outputs_that_share_tiles(&self, channels: Range<usize>) -> Vec<Vec<Output>> {
         let [down, across] = self.axes;
+        let phases_share = channels.len() < self.widths.widest();
         let mut groups: Vec<Vec<Output>> = vec![];
         for (down, across) in phases([down.step, across.step]) {
             let outputs = channels.clone().map(|channel| Output {
@@ -132,18 +170,19 @@ impl<W: Fn(usize, usize, usize, usize) -> f32> FieldBuilder<'_, W> {
                 channel,
             });
             match groups.last_mut() {
-                Some(group) if channels.len() < self.widths.widest() => group.extend(outputs),
+                Some(group) if phases_share => group.extend(outputs),
                 _ => groups.push(outputs.collect()),
             }
         }
+        groups
+    }
+
+    fn tiles(&self, mut outputs: &[Output]) -> Vec<Tile> {
         let mut tiles = vec![];
-        for group in groups {
-            let mut rest = group.as_slice();
-            for width in self.widths.split(group.len()) {
-                let (outputs, others) = rest.split_at(width.min(rest.len()));
-                tiles.push((outputs.to_vec(), width));
-                rest = others;
-            }
+        for width in self.widths.split(outputs.len()) {
+            let (own, others) = outputs.split_at(width.min(outputs.len()));
+            tiles.push(self.tile(own.to_vec(), width));
+            outputs = others;
         }
         tiles
     }
@@ -161,11 +200,7 @@ impl<W: Fn(usize, usize, usize, usize) -> f32> FieldBuilder<'_, W> {
     fn tile(&self, outputs: Vec<Output>, width: usize) -> Tile {
         let mut biases: Vec<f32> = outputs.iter().map(|o| self.bias[o.channel]).collect();
         biases.resize(width, 0.0);
-        Tile {
-            outputs,
-            biases,
-            before: 0,
-        }
+        Tile::new(outputs, biases)
     }
 
     /// Splits the window of a field, and copies its weights.

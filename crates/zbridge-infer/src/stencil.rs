@@ -8,9 +8,10 @@ use crate::axis::{Axis, Inside};
 use crate::column_steps::Affine;
 use crate::grid_convolution::GridConvolution;
 use crate::lanes::Lanes;
-use crate::receptive_field::{FieldBuilder, Piece, ReceptiveField, Tile};
-use crate::weighted_sums::{Patch, Start, TileWidths, weighted_sums};
+use crate::receptive_field::{FieldBuilder, Output, Piece, ReceptiveField, Tile};
+use crate::weighted_sums::{Patch, Products, Start, TileWidths, weighted_sums};
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 use zbridge_nn::InstructionSet;
 
 /// A layer with weights, and the activation that follows it.
@@ -73,9 +74,8 @@ impl Stencil {
 
     /// Moves channel c of the output to `places[c]`.
     pub(crate) fn permute(&mut self, places: &[usize]) {
-        let tiles = self.fields.iter_mut().flat_map(|field| &mut field.tiles);
-        for output in tiles.flat_map(|tile| &mut tile.outputs) {
-            output.channel = places[output.channel];
+        for tile in self.fields.iter_mut().flat_map(|field| &mut field.tiles) {
+            tile.permute(places);
         }
     }
 
@@ -84,29 +84,21 @@ impl Stencil {
         self.down.outputs * self.across.outputs * self.shape.channels
     }
 
-    /// The layer's outputs for the first `rows` rows, `[height, width, channels]`. `sums` is
-    /// working space.
+    /// The layer's outputs for the first `rows` rows, `[height, width, channels]`. `tile` is working
+    /// space for the outputs of a tile.
     pub(crate) fn apply(
         &self,
         set: InstructionSet,
         inputs: &[Lanes],
         rows: usize,
-        sums: &mut Vec<Lanes>,
-        outputs: &mut Vec<Lanes>,
+        tile: &mut [Lanes],
+        outputs: &mut [Lanes],
     ) {
-        let space = self
-            .fields
-            .iter()
-            .map(ReceptiveField::space)
-            .max()
-            .unwrap_or(0);
-        sums.resize(space.max(sums.len()), Lanes::ZERO);
-        outputs.resize(self.width(), Lanes::ZERO);
         set.run(Application {
             stencil: self,
             inputs,
             rows,
-            sums,
+            tile,
             outputs,
         });
     }
@@ -117,7 +109,7 @@ struct Application<'a> {
     stencil: &'a Stencil,
     inputs: &'a [Lanes],
     rows: usize,
-    sums: &'a mut [Lanes],
+    tile: &'a mut [Lanes],
     outputs: &'a mut [Lanes],
 }
 
@@ -146,24 +138,77 @@ impl Application<'_> {
         let tops = stencil.down.inside(&field.down, place[0]);
         let lefts = stencil.across.inside(&field.across, place[1]);
         for (index, piece) in field.pieces.iter().enumerate() {
-            let (is_first, is_last) = (index == 0, index + 1 == field.pieces.len());
+            let is_last = index + 1 == field.pieces.len();
             let patch = stencil.patch(field, piece, tops, lefts, self.inputs);
             for tile in &field.tiles {
-                // Sums of a field with one piece need no space of their own.
-                let first_sum = if is_first && is_last { 0 } else { tile.before };
-                let sums = &mut self.sums[first_sum..][..tile.biases.len()];
-                let start = if is_first {
-                    Start::Biases(&tile.biases)
-                } else {
-                    Start::Sums
+                let start = match index {
+                    0 => Start::Biases(&tile.biases),
+                    _ => Start::Sums,
                 };
                 let weights = field.weights(piece, tile);
-                weighted_sums(simd, patch, weights, start, self.rows, sums);
-                if is_last {
-                    let sums = &mut sums[..tile.outputs.len()];
-                    activate_with_simd(simd, stencil.activation, sums);
-                    stencil.store(tile, sums, place, self.outputs);
+                let products = Products {
+                    patch,
+                    weights,
+                    start,
+                    rows: self.rows,
+                };
+                if tile.is_side_by_side {
+                    self.sum_in_place(simd, tile, products, place, is_last);
+                } else {
+                    self.sum_scattered(simd, tile, products, place, is_last);
                 }
+            }
+        }
+    }
+
+    /// A tile whose outputs lie side by side: they hold the sums from the first piece on.
+    #[inline(always)]
+    fn sum_in_place<S: Simd>(
+        &mut self,
+        simd: S,
+        tile: &Tile,
+        products: Products<'_>,
+        place: [usize; 2],
+        is_last: bool,
+    ) {
+        // A last place may have phases beyond the edge.
+        let Some(first) = self.stencil.output_index(&tile.outputs[0], place) else {
+            return;
+        };
+        let sums = &mut self.outputs[first..][..tile.outputs.len()];
+        weighted_sums(simd, products, sums);
+        if is_last {
+            activate_with_simd(simd, self.stencil.activation, sums);
+        }
+    }
+
+    /// A tile whose outputs lie anywhere: sums are copied to them, and back for the next piece.
+    #[inline(always)]
+    fn sum_scattered<S: Simd>(
+        &mut self,
+        simd: S,
+        tile: &Tile,
+        products: Products<'_>,
+        place: [usize; 2],
+        is_last: bool,
+    ) {
+        let stencil = self.stencil;
+        let sums = &mut self.tile[..tile.biases.len()];
+        if matches!(products.start, Start::Sums) {
+            for (output, sum) in tile.outputs.iter().zip(&mut *sums) {
+                if let Some(index) = stencil.output_index(output, place) {
+                    *sum = self.outputs[index];
+                }
+            }
+        }
+        weighted_sums(simd, products, sums);
+        let sums = &mut sums[..tile.outputs.len()];
+        if is_last {
+            activate_with_simd(simd, stencil.activation, sums);
+        }
+        for (output, sum) in tile.outputs.iter().zip(sums) {
+            if let Some(index) = stencil.output_index(output, place) {
+                self.outputs[index] = *sum;
             }
         }
     }
@@ -183,52 +228,45 @@ impl Stencil {
     ) -> Patch<'a> {
         let (channels, seen) = (self.shape.input_channels, self.shape.seen_channels());
         let grid_row = self.across.inputs * channels;
-        let top = piece.bands.start.max(tops.skipped);
-        let bottom = piece.bands.end.min(tops.skipped + tops.count).max(top);
-        let left = piece.inputs.start.max(lefts.skipped * seen);
-        let right = piece
-            .inputs
-            .end
-            .min((lefts.skipped + lefts.count) * seen)
-            .max(left);
-        let length = right - left;
+        let bands = overlap(&piece.bands, tops.offsets(1));
+        let columns = overlap(&piece.inputs, lefts.offsets(seen));
+        if bands.is_empty() || columns.is_empty() {
+            return Patch::EMPTY;
+        }
+        let first_input = (tops.first + bands.start - tops.skipped) * grid_row
+            + lefts.first * channels
+            + (columns.start - lefts.skipped * seen)
+            + field.first_channel;
+        let first_weight = (bands.start - piece.bands.start) * piece.inputs.len()
+            + (columns.start - piece.inputs.start);
         // Without groups, neighbours across lie side by side.
         let runs = if self.shape.groups == 1 {
             1
         } else {
-            length / seen
-        };
-        let bands = if length == 0 { 0 } else { bottom - top };
-        let first_input = if bands == 0 {
-            0
-        } else {
-            (tops.first + top - tops.skipped) * grid_row
-                + lefts.first * channels
-                + (left - lefts.skipped * seen)
-                + field.first_channel
+            columns.len() / seen
         };
         Patch {
             inputs: &inputs[first_input..],
-            bands,
+            bands: bands.len(),
             runs,
-            length: if runs == 1 { length } else { seen },
+            length: columns.len() / runs,
             input_strides: [grid_row, channels],
-            first_weight: (top - piece.bands.start) * piece.inputs.len() + left
-                - piece.inputs.start,
+            first_weight,
             weight_strides: [piece.inputs.len(), seen],
         }
     }
 
-    /// Copies a tile's sums to where they belong; a last place may have phases beyond the edge.
+    /// Where an output lies that is seen from `place`; `None` beyond the edge.
     #[inline(always)]
-    fn store(&self, tile: &Tile, sums: &[Lanes], place: [usize; 2], outputs: &mut [Lanes]) {
-        for (output, sum) in tile.outputs.iter().zip(sums) {
-            let y = place[0] * self.down.step + output.down;
-            let x = place[1] * self.across.step + output.across;
-            if y < self.down.outputs && x < self.across.outputs {
-                let channel = output.channel;
-                outputs[(y * self.across.outputs + x) * self.shape.channels + channel] = *sum;
-            }
-        }
+    fn output_index(&self, output: &Output, place: [usize; 2]) -> Option<usize> {
+        let y = place[0] * self.down.step + output.down;
+        let x = place[1] * self.across.step + output.across;
+        let is_inside = y < self.down.outputs && x < self.across.outputs;
+        let index = (y * self.across.outputs + x) * self.shape.channels + output.channel;
+        is_inside.then_some(index)
     }
+}
+
+fn overlap(one: &Range<usize>, other: Range<usize>) -> Range<usize> {
+    one.start.max(other.start)..one.end.min(other.end)
 }

@@ -1,9 +1,12 @@
 //! The steps of a network.
 
 use crate::activation::{Activation, activate};
-use crate::column_steps::{Affine, ColumnGroups, Tap, affine, group_norm, interpolate, prelu};
-use crate::lanes::Lanes;
+use crate::column_steps::{
+    Affine, AffineKernel, ColumnGroups, GroupNormKernel, InterpolationKernel, PreluKernel, Tap,
+};
+use crate::lanes::LaneBuffer;
 use crate::stencil::Stencil;
+use crate::weighted_sums::TileWidths;
 use std::ops::Range;
 use zbridge_nn::{InstructionSet, transpose_each};
 
@@ -39,45 +42,78 @@ pub(crate) enum Step {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Block {
     /// One for each column.
-    pub(crate) values: Vec<Lanes>,
-    next: Vec<Lanes>,
-    sums: Vec<Lanes>,
-    statistics: Vec<Lanes>,
+    pub(crate) values: LaneBuffer,
+    next: LaneBuffer,
+    scratch: LaneBuffer,
 }
 
 impl Step {
     /// Takes a block of `rows` rows through the step.
     pub(crate) fn apply(&self, set: InstructionSet, rows: usize, block: &mut Block) {
-        let Block {
-            values,
-            next,
-            sums,
-            statistics,
-        } = block;
         match self {
             Self::Activation(activation, columns) => {
+                let values = block.values.as_mut_slice();
                 let end = columns.end.min(values.len());
-                return activate(set, *activation, &mut values[columns.start..end]);
+                activate(set, *activation, &mut values[columns.start..end]);
             }
-            Self::Affine(columns) => return affine(set, values, columns),
-            Self::Prelu(slopes) => return prelu(set, values, slopes),
-            Self::GroupNorm { groups, epsilon } => {
-                return group_norm(set, values, groups, *epsilon, statistics);
+            Self::Affine(columns) => {
+                set.run(AffineKernel {
+                    values: block.values.as_mut_slice(),
+                    columns,
+                });
             }
-            Self::Stencil(stencil) => stencil.apply(set, values, rows, sums, next),
-            Self::Transpose { rows, columns } => {
-                next.resize(values.len(), Lanes::ZERO);
-                transpose_each(values, *rows, *columns, next);
+            Self::Prelu(slopes) => {
+                set.run(PreluKernel {
+                    values: block.values.as_mut_slice(),
+                    slopes,
+                });
             }
-            Self::Gather(columns) => {
-                next.clear();
-                next.extend(columns.iter().map(|&column| values[column as usize]));
-            }
-            Self::Interpolate(taps) => {
-                next.resize(taps.len(), Lanes::ZERO);
-                interpolate(set, values, taps, next);
+            Self::GroupNorm { groups, epsilon } => set.run(GroupNormKernel {
+                values: block.values.as_mut_slice(),
+                groups,
+                epsilon: *epsilon,
+                statistics: block.scratch.resize(2 * groups.sizes.len()),
+            }),
+            Self::Stencil(_) | Self::Transpose { .. } | Self::Gather(_) | Self::Interpolate(_) => {
+                self.replace(set, rows, block)
             }
         }
-        std::mem::swap(values, next);
+    }
+
+    /// Does the steps whose outputs are other columns than their inputs.
+    fn replace(&self, set: InstructionSet, rows: usize, block: &mut Block) {
+        let outputs = block
+            .next
+            .resize(self.outputs(block.values.as_slice().len()));
+        let inputs = block.values.as_slice();
+        match self {
+            Self::Stencil(stencil) => {
+                let tile = block.scratch.resize(TileWidths::MOST);
+                stencil.apply(set, inputs, rows, tile, outputs);
+            }
+            Self::Transpose { rows, columns } => transpose_each(inputs, *rows, *columns, outputs),
+            Self::Gather(columns) => {
+                for (output, &column) in outputs.iter_mut().zip(columns) {
+                    *output = inputs[column as usize];
+                }
+            }
+            Self::Interpolate(taps) => set.run(InterpolationKernel {
+                inputs,
+                taps,
+                outputs,
+            }),
+            _ => unreachable!("a step in place"),
+        }
+        std::mem::swap(&mut block.values, &mut block.next);
+    }
+
+    /// Columns behind the step, for `inputs` columns before it.
+    fn outputs(&self, inputs: usize) -> usize {
+        match self {
+            Self::Stencil(stencil) => stencil.width(),
+            Self::Gather(columns) => columns.len(),
+            Self::Interpolate(taps) => taps.len(),
+            _ => inputs,
+        }
     }
 }

@@ -28,6 +28,19 @@ pub(crate) struct Patch<'a> {
     pub(crate) weight_strides: [usize; 2],
 }
 
+impl Patch<'_> {
+    /// Where no input is seen.
+    pub(crate) const EMPTY: Self = Self {
+        inputs: &[],
+        bands: 0,
+        runs: 0,
+        length: 0,
+        input_strides: [0; 2],
+        first_weight: 0,
+        weight_strides: [0; 2],
+    };
+}
+
 /// What a tile's sums begin with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Start<'a> {
@@ -52,6 +65,9 @@ impl TileWidths {
         }
     }
 
+    /// The most outputs of a tile of any instruction set.
+    pub(crate) const MOST: usize = 8;
+
     /// The most outputs of a tile.
     pub(crate) fn widest(self) -> usize {
         self.wide
@@ -75,29 +91,37 @@ impl TileWidths {
     }
 }
 
-/// `sums[t] ← start[t] + Σ weight[.., t] · input`, in the lanes of the first `rows` rows at least,
-/// for one tile: `weights` are `[inputs, sums.len()]`.
+/// What the sums of a tile are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Products<'a> {
+    pub(crate) patch: Patch<'a>,
+    /// `[inputs, outputs of the tile]`.
+    pub(crate) weights: &'a [f32],
+    pub(crate) start: Start<'a>,
+    /// The rows of the block that are needed, from the first.
+    pub(crate) rows: usize,
+}
+
+/// `sums[t] ← start[t] + Σ weights[.., t] · input`, in the lanes of the rows that are needed at
+/// least, for as many outputs as there are sums.
 #[inline(always)]
-pub(crate) fn weighted_sums<S: Simd>(
-    simd: S,
-    patch: Patch<'_>,
-    weights: &[f32],
-    start: Start<'_>,
-    rows: usize,
-    sums: &mut [Lanes],
-) {
+pub(crate) fn weighted_sums<S: Simd>(simd: S, products: Products<'_>, sums: &mut [Lanes]) {
     // The arms that another instruction set takes are no part of a compiled kernel.
-    match (S::F32_LANES, sums.len(), rows.div_ceil(S::F32_LANES)) {
-        (8, 3, 1) => tile::<S, 3, 1>(simd, patch, weights, start, rows, sums),
-        (8, 3, 2) => tile::<S, 3, 2>(simd, patch, weights, start, rows, sums),
-        (8, 3, _) => tile::<S, 3, 4>(simd, patch, weights, start, rows, sums),
-        (8, 2, 1) => tile::<S, 2, 1>(simd, patch, weights, start, rows, sums),
-        (8, 2, 2) => tile::<S, 2, 2>(simd, patch, weights, start, rows, sums),
-        (8, 2, _) => tile::<S, 2, 4>(simd, patch, weights, start, rows, sums),
-        (_, 8, 1) => tile::<S, 8, 1>(simd, patch, weights, start, rows, sums),
-        (_, 8, _) => tile::<S, 8, 2>(simd, patch, weights, start, rows, sums),
-        (_, 4, 1) => tile::<S, 4, 1>(simd, patch, weights, start, rows, sums),
-        (_, 4, _) => tile::<S, 4, 2>(simd, patch, weights, start, rows, sums),
+    match (
+        S::F32_LANES,
+        sums.len(),
+        products.rows.div_ceil(S::F32_LANES),
+    ) {
+        (8, 3, 1) => tile::<S, 3, 1>(simd, products, sums),
+        (8, 3, 2) => tile::<S, 3, 2>(simd, products, sums),
+        (8, 3, _) => tile::<S, 3, 4>(simd, products, sums),
+        (8, 2, 1) => tile::<S, 2, 1>(simd, products, sums),
+        (8, 2, 2) => tile::<S, 2, 2>(simd, products, sums),
+        (8, 2, _) => tile::<S, 2, 4>(simd, products, sums),
+        (_, 8, 1) => tile::<S, 8, 1>(simd, products, sums),
+        (_, 8, _) => tile::<S, 8, 2>(simd, products, sums),
+        (_, 4, 1) => tile::<S, 4, 1>(simd, products, sums),
+        (_, 4, _) => tile::<S, 4, 2>(simd, products, sums),
         (_, width, _) => unreachable!("no tile of this instruction set has {width} outputs"),
     }
 }
@@ -106,48 +130,63 @@ pub(crate) fn weighted_sums<S: Simd>(
 #[inline(always)]
 fn tile<S: Simd, const T: usize, const V: usize>(
     simd: S,
-    patch: Patch<'_>,
-    weights: &[f32],
-    start: Start<'_>,
-    rows: usize,
+    products: Products<'_>,
     sums: &mut [Lanes],
 ) {
-    let parts = rows
+    // The second bound is never the smaller one; it tells the compiler that parts exist.
+    let parts = products
+        .rows
         .div_ceil(V * S::F32_LANES)
         .min(ROWS / (V * S::F32_LANES));
     for part in 0..parts {
         let mut totals = [[simd.splat_f32s(0.0); V]; T];
-        match start {
-            Start::Biases(biases) => {
-                for t in 0..T {
-                    totals[t] = [simd.splat_f32s(biases[t]); V];
-                }
-            }
-            Start::Sums => {
-                for t in 0..T {
-                    totals[t] = S::as_simd_f32s(&sums[t].0).0.as_chunks::<V>().0[part];
-                }
-            }
-        }
-        for band in 0..patch.bands {
-            for run in 0..patch.runs {
-                let at = |strides: [usize; 2]| band * strides[0] + run * strides[1];
-                let inputs = &patch.inputs[at(patch.input_strides)..][..patch.length];
-                let first = (patch.first_weight + at(patch.weight_strides)) * T;
-                let weights = weights[first..][..patch.length * T].as_chunks::<T>().0;
-                for (input, weights) in inputs.iter().zip(weights) {
-                    let input: &[S::f32s; V] = &S::as_simd_f32s(&input.0).0.as_chunks().0[part];
-                    add_products(simd, input, weights, &mut totals);
-                }
-            }
-        }
         for t in 0..T {
-            S::as_mut_simd_f32s(&mut sums[t].0).0.as_chunks_mut::<V>().0[part] = totals[t];
+            totals[t] = match products.start {
+                Start::Biases(biases) => [simd.splat_f32s(biases[t]); V],
+                Start::Sums => vectors::<S, V>(&sums[t])[part],
+            };
+        }
+        for band in 0..products.patch.bands {
+            for run in 0..products.patch.runs {
+                let (inputs, weights) = products.run::<T>(band, run);
+                for (input, weights) in inputs.iter().zip(weights) {
+                    add_products(simd, &vectors::<S, V>(input)[part], weights, &mut totals);
+                }
+            }
+        }
+        // Not before the loop has ended: a sum whose address is taken would leave its register.
+        for t in 0..T {
+            S::as_mut_simd_f32s(&mut sums[t]).0.as_chunks_mut::<V>().0[part] = totals[t];
         }
     }
 }
 
-/// Adds one input's products to the sums. The fewer of inputs and weights are held in registers.
+/// Lanes as parts of `V` vectors.
+#[inline(always)]
+fn vectors<S: Simd, const V: usize>(lanes: &Lanes) -> &[[S::f32s; V]] {
+    S::as_simd_f32s(lanes).0.as_chunks::<V>().0
+}
+
+impl<'a> Products<'a> {
+    /// The inputs of a stretch, and their weights.
+    #[inline(always)]
+    fn run<const T: usize>(&self, band: usize, run: usize) -> (&'a [Lanes], &'a [[f32; T]]) {
+        let Patch {
+            inputs,
+            length,
+            input_strides,
+            first_weight,
+            weight_strides,
+            ..
+        } = self.patch;
+        let first_input = band * input_strides[0] + run * input_strides[1];
+        let first_weight = first_weight + band * weight_strides[0] + run * weight_strides[1];
+        let weights = &self.weights[first_weight * T..][..length * T];
+        (&inputs[first_input..][..length], weights.as_chunks::<T>().0)
+    }
+}
+
+/// Adds one input's products to the sums.
 #[inline(always)]
 fn add_products<S: Simd, const T: usize, const V: usize>(
     simd: S,
@@ -155,6 +194,7 @@ fn add_products<S: Simd, const T: usize, const V: usize>(
     weights: &[f32; T],
     totals: &mut [[S::f32s; V]; T],
 ) {
+    // Whichever there are fewer of is held in registers, the other read one by one.
     if T < V {
         let weights = weights.map(|weight| simd.splat_f32s(weight));
         for v in 0..V {

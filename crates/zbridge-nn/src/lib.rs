@@ -67,6 +67,7 @@ pub use gru::{Gru, GruTape};
 pub use instruction_set::{
     INSTRUCTION_SET_VARIABLE, InstructionSet, UnknownInstructionSet, vectorise,
 };
+pub use kernels::aligned_buffer::AlignedBuffer;
 pub use kernels::batch_norm::BATCH_NORM_EPSILON;
 pub use kernels::elementary;
 pub use kernels::elementwise::{exponentials, silu_backward};

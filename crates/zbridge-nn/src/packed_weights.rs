@@ -17,15 +17,15 @@ pub struct PackedWeights {
     layers: Vec<Range<usize>>,
 }
 
-/// Weights begin a multiple of this apart: a line of the cache.
-const LINE: usize = 16;
-
 /// A panel of a weight, and where it goes.
 struct Panel<'a> {
     weight: &'a [f32],
     inputs: usize,
     packed: &'a mut [f32],
 }
+
+/// Numbers of a line of the cache: weights begin a multiple of this apart.
+const LINE: usize = 16;
 
 impl PackedWeights {
     /// Packs the weights of `network` out of its `parameters`, on all cores.
@@ -40,23 +40,31 @@ impl PackedWeights {
         );
         let width = panel_width();
         self.panel_width = width;
+        let panels = self.panels(network, parameters);
+        panels
+            .into_par_iter()
+            .for_each(|panel| pack(panel.weight, panel.inputs, width, panel.packed));
+    }
+
+    /// Makes space for each weight, and cuts it into panels.
+    fn panels<'a>(&'a mut self, network: &Network, parameters: &'a [f32]) -> Vec<Panel<'a>> {
+        let weights: Vec<_> = (0..network.layers().len())
+            .map(|layer| linear_weight(network, layer))
+            .collect();
         self.layers.clear();
         let mut end = 0;
-        for index in 0..network.layers().len() {
-            let length = linear_weight(network, index).map_or(0, |(range, _)| range.len());
+        for weight in &weights {
+            let length = weight.as_ref().map_or(0, |weight| weight.range.len());
             self.layers.push(end..end + length);
             end += length.next_multiple_of(LINE);
         }
-        let (mut rest, mut panels) = (self.values.with_length(end), vec![]);
-        for index in 0..network.layers().len() {
-            let Some((range, inputs)) = linear_weight(network, index) else {
-                continue;
-            };
+        let (mut rest, mut panels) = (self.values.resize(end), vec![]);
+        for LinearWeight { range, inputs } in weights.into_iter().flatten() {
             let (own, others) = rest.split_at_mut(range.len().next_multiple_of(LINE));
             rest = others;
-            let weights = parameters[range].chunks(width * inputs);
-            for (weight, packed) in weights.zip(own.chunks_mut(width * inputs)) {
-                let packed = &mut packed[..weight.len()];
+            let size = self.panel_width * inputs;
+            let own = own[..range.len()].chunks_mut(size);
+            for (weight, packed) in parameters[range].chunks(size).zip(own) {
                 panels.push(Panel {
                     weight,
                     inputs,
@@ -65,14 +73,12 @@ impl PackedWeights {
             }
         }
         panels
-            .into_par_iter()
-            .for_each(|panel| pack(panel.weight, panel.inputs, width, panel.packed));
     }
 
     /// The packed weight of a linear layer; `None` if there is none.
     pub(crate) fn of_layer(&self, index: usize) -> Option<Weight<'_>> {
         let range = self.layers.get(index).filter(|range| !range.is_empty())?;
-        let values = &self.values.values()[range.clone()];
+        let values = &self.values.as_slice()[range.clone()];
         Some(Weight::Packed(Panels {
             values,
             panel_width: self.panel_width,
@@ -80,10 +86,20 @@ impl PackedWeights {
     }
 }
 
-/// Where the weight of layer `index` lies among the parameters, and its inputs, if it is linear.
-fn linear_weight(network: &Network, index: usize) -> Option<(Range<usize>, usize)> {
+/// The weight of a linear layer, `[outputs, inputs]`.
+struct LinearWeight {
+    /// Where it lies among the parameters.
+    range: Range<usize>,
+    inputs: usize,
+}
+
+/// The weight of layer `index`; `None` if it is not linear.
+fn linear_weight(network: &Network, index: usize) -> Option<LinearWeight> {
     match network.layers()[index] {
-        Layer::Linear { inputs, .. } => Some((network.ranges(index).next()?, inputs)),
+        Layer::Linear { inputs, .. } => Some(LinearWeight {
+            range: network.ranges(index).next()?,
+            inputs,
+        }),
         _ => None,
     }
 }

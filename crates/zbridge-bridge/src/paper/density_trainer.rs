@@ -3,11 +3,10 @@
 use crate::curve::{Curve, FitCurve};
 use crate::divergence::Gaussians;
 use crate::{BridgeError, GaussianDensity, PaperConfig};
-use multiversion::multiversion;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError, Stage};
 use zbridge_nn::{
     Adam, Gradients, InputGradient, Mode, NnError, Schedule, StepContext, Tape, Trainee, Trainer,
-    TrainingPlan, help_other_task,
+    TrainingPlan, help_other_task, vectorise,
 };
 
 /// What the fit of a direction depends on.
@@ -175,9 +174,13 @@ fn deviations(gaussians: &DiagonalGaussian) -> Result<Latents, ShapeError> {
 }
 
 /// Turns standard normal draws into draws from a Gaussian.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 fn to_gaussian(noise: &mut [f32], mean: &[f32], deviation: &[f32]) {
-    for ((value, mean), deviation) in noise.iter_mut().zip(mean).zip(deviation) {
-        *value = mean + deviation * *value;
-    }
+    vectorise(
+        #[inline(always)]
+        move || {
+            for ((value, mean), deviation) in noise.iter_mut().zip(mean).zip(deviation) {
+                *value = mean + deviation * *value;
+            }
+        },
+    );
 }

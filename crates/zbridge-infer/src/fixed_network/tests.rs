@@ -1,7 +1,7 @@
 use super::*;
 use ndarray::{Array2, Axis};
 use zbridge_core::RandomStream;
-use zbridge_nn::{Convolution, Mode, Tape};
+use zbridge_nn::{Mode, Tape};
 
 fn conv(
     input: [usize; 3],

@@ -78,11 +78,11 @@ impl BatchStatistics {
     }
 
     /// The gradient through statistics of the batch itself, in place; Ioffe & Szegedy 2015, section
-    /// 3. `leak` is what [`normalise`](Self::normalise) returned and its slope, if that is not 1.
+    /// 3. `leaky` is what [`normalise`](Self::normalise) returned and its slope, if that is not 1.
     pub(crate) fn backward(
         &mut self,
         x: &[f32],
-        leak: Option<(&[f32], f32)>,
+        leaky: Option<(&[f32], f32)>,
         scale: &[f32],
         gradient: &mut [f32],
         scale_gradient: &mut [f32],
@@ -90,28 +90,35 @@ impl BatchStatistics {
     ) {
         let width = scale.len();
         let per_row = 1.0 / (x.len() / width) as f32;
+        self.add_gradients(x, leaky, gradient);
         let (along, total) = (&mut self.first, &mut self.second);
-        reset(along, width);
-        reset(total, width);
-        match leak {
-            Some((y, slope)) => {
-                add_leaky_gradients(x, &self.mean, y, slope, gradient, along, total)
-            }
-            None => add_gradients(x, &self.mean, gradient, along, total),
-        }
         for (along, inverse) in along.iter_mut().zip(&self.inverse) {
             *along *= inverse;
         }
         add(along, scale_gradient);
         add(total, shift_gradient);
-        products(&self.inverse, scale, &mut self.third);
         for ((along, total), inverse) in along.iter_mut().zip(total).zip(&self.inverse) {
             *along *= inverse * per_row;
             *total *= per_row;
         }
+        products(&self.inverse, scale, &mut self.third);
         reset(&mut self.gradient_sums, width);
         let numbers = [&*self.third, &self.first, &self.second];
         centre(x, &self.mean, numbers, gradient, &mut self.gradient_sums);
+    }
+
+    /// Leaves Σ gradient · (x − mean) in `first` and Σ gradient in `second`, once the gradient is
+    /// that below the leaky activation.
+    fn add_gradients(&mut self, x: &[f32], leaky: Option<(&[f32], f32)>, gradient: &mut [f32]) {
+        let (along, total) = (&mut self.first, &mut self.second);
+        reset(along, self.mean.len());
+        reset(total, self.mean.len());
+        match leaky {
+            Some((y, slope)) => {
+                add_leaky_gradients(x, &self.mean, y, slope, gradient, along, total);
+            }
+            None => add_gradients(x, &self.mean, gradient, along, total),
+        }
     }
 }
 

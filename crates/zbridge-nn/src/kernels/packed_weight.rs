@@ -57,7 +57,7 @@ pub(crate) fn weight_for<'w>(
         return Weight::Plain(weight);
     }
     let panel_width = panel_width();
-    let values = space.with_length(weight.len());
+    let values = space.resize(weight.len());
     pack(weight, inputs, panel_width, values);
     Weight::Packed(Panels {
         values,

@@ -1,6 +1,7 @@
 //! Sliding windows of a convolution: gather (im2col) and its adjoint, scatter (col2im).
 
 use crate::layer::Convolution;
+use std::ops::Range;
 
 /// How windows lie over an image `[height, width, channels]`.
 #[derive(Clone, Copy)]
@@ -72,10 +73,10 @@ impl Windows {
     pub(crate) fn gather(&self, images: &[f32], columns: &mut [f32]) {
         let blocks = columns.chunks_exact_mut(self.count() * self.size());
         for (image, block) in images.chunks_exact(self.image_size()).zip(blocks) {
-            self.each_run(|window, offset, image_at, length| {
-                let target = &mut block[window * self.size() + offset..][..length];
-                match image_at {
-                    Some(at) => target.copy_from_slice(&image[at..at + length]),
+            self.each_stretch(|stretch| {
+                let target = &mut block[stretch.at..][..stretch.length];
+                match stretch.image_at {
+                    Some(at) => target.copy_from_slice(&image[at..at + stretch.length]),
                     None => target.fill(0.0),
                 }
             });
@@ -87,10 +88,10 @@ impl Windows {
     pub(crate) fn scatter_add(&self, columns: &[f32], images: &mut [f32]) {
         let blocks = columns.chunks_exact(self.count() * self.size());
         for (image, block) in images.chunks_exact_mut(self.image_size()).zip(blocks) {
-            self.each_run(|window, offset, image_at, length| {
-                if let Some(at) = image_at {
-                    let source = &block[window * self.size() + offset..][..length];
-                    for (pixel, value) in image[at..at + length].iter_mut().zip(source) {
+            self.each_stretch(|stretch| {
+                if let Some(at) = stretch.image_at {
+                    let source = &block[stretch.at..][..stretch.length];
+                    for (pixel, value) in image[at..at + stretch.length].iter_mut().zip(source) {
                         *pixel += value;
                     }
                 }
@@ -98,49 +99,82 @@ impl Windows {
         }
     }
 
-    /// Calls `visit(window, offset in the window, place in the image, length)` for each run of a
-    /// window's row that lies inside the image, and with no place for the padding around it.
+    /// Calls `visit` for each stretch of each window of an image, in order.
     #[inline(always)]
-    fn each_run(&self, mut visit: impl FnMut(usize, usize, Option<usize>, usize)) {
-        let (row_length, k) = (self.kernel * self.channels, self.kernel);
+    fn each_stretch(&self, mut visit: impl FnMut(Stretch)) {
+        let row_length = self.kernel * self.channels;
         for window in 0..self.count() {
-            let (top, left) = (
-                (window / self.across) * self.stride,
-                (window % self.across) * self.stride,
-            );
-            let first = self.padding.saturating_sub(left).min(k);
-            let last = (self.width + self.padding)
-                .saturating_sub(left)
-                .min(k)
-                .max(first);
-            for ky in 0..k {
-                let offset = ky * row_length;
-                let y = (top + ky).wrapping_sub(self.padding);
-                if y >= self.height {
-                    visit(window, offset, None, row_length);
-                    continue;
-                }
-                if first > 0 {
-                    visit(window, offset, None, first * self.channels);
-                }
-                let at = (y * self.width + left + first - self.padding) * self.channels;
-                visit(
-                    window,
-                    offset + first * self.channels,
-                    Some(at),
-                    (last - first) * self.channels,
-                );
-                if last < k {
-                    visit(
-                        window,
-                        offset + last * self.channels,
-                        None,
-                        (k - last) * self.channels,
-                    );
+            let top = (window / self.across) * self.stride;
+            let left = (window % self.across) * self.stride;
+            let inside = self.inside(left);
+            for row in 0..self.kernel {
+                let at = window * self.size() + row * row_length;
+                // Above the image this is a large number.
+                let y = (top + row).wrapping_sub(self.padding);
+                if y < self.height {
+                    self.visit_row(at, y * self.width + left, &inside, &mut visit);
+                } else {
+                    visit(Stretch {
+                        at,
+                        image_at: None,
+                        length: row_length,
+                    });
                 }
             }
         }
     }
+
+    /// The columns of the kernel that are inside the image for a window at `left`.
+    #[inline(always)]
+    fn inside(&self, left: usize) -> Range<usize> {
+        let first = self.padding.saturating_sub(left).min(self.kernel);
+        let end = (self.width + self.padding)
+            .saturating_sub(left)
+            .min(self.kernel);
+        first..end.max(first)
+    }
+
+    /// Visits a row of a window that is in the image at least in part: the padding before it, what
+    /// is `inside`, and the padding behind. The row begins at pixel `pixel - padding`.
+    #[inline(always)]
+    fn visit_row(
+        &self,
+        at: usize,
+        pixel: usize,
+        inside: &Range<usize>,
+        visit: &mut impl FnMut(Stretch),
+    ) {
+        let channels = self.channels;
+        if inside.start > 0 {
+            visit(Stretch {
+                at,
+                image_at: None,
+                length: inside.start * channels,
+            });
+        }
+        visit(Stretch {
+            at: at + inside.start * channels,
+            image_at: Some((pixel + inside.start - self.padding) * channels),
+            length: inside.len() * channels,
+        });
+        if inside.end < self.kernel {
+            let length = (self.kernel - inside.end) * channels;
+            visit(Stretch {
+                at: at + inside.end * channels,
+                image_at: None,
+                length,
+            });
+        }
+    }
+}
+
+/// Neighbouring values of a window.
+struct Stretch {
+    /// Where it begins among the windows of its image.
+    at: usize,
+    /// Where it begins in the image; `None` in the padding around it.
+    image_at: Option<usize>,
+    length: usize,
 }
 
 #[cfg(test)]

@@ -8,10 +8,9 @@ use crate::learner::Learner;
 use crate::rows::{
     flat, flat_mut, leading_columns, reshape, rows_of_mut, values_of, values_of_mut,
 };
-use multiversion::multiversion;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use zbridge_core::{RandomStream, softmax_in_place};
-use zbridge_nn::{Tape, exponentials};
+use zbridge_nn::{Tape, exponentials, vectorise};
 
 /// In training no point is further from a component than this many deviations, so that sums of
 /// squares are finite.
@@ -245,20 +244,24 @@ impl MovedDensities {
 
 /// From e^(2x/b): the changes x clamped to ±b as [`smooth_clamp`](crate::families::smooth_clamp)
 /// does, the slopes of the clamp, and −½ of each change.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 fn clamp_changes(
     exponentials: &[f32],
     changes: &mut [f32],
     slopes: &mut [f32],
     halves: &mut [f32],
 ) {
-    let results = changes.iter_mut().zip(slopes).zip(halves);
-    for (((change, slope), half), exponential) in results.zip(exponentials) {
-        let tanh = 1.0 - 2.0 / (1.0 + exponential);
-        *change = MAX_CHANGE * tanh;
-        *slope = 1.0 - tanh * tanh;
-        *half = -0.5 * *change;
-    }
+    vectorise(
+        #[inline(always)]
+        move || {
+            let results = changes.iter_mut().zip(slopes).zip(halves);
+            for (((change, slope), half), exponential) in results.zip(exponentials) {
+                let tanh = 1.0 - 2.0 / (1.0 + exponential);
+                *change = MAX_CHANGE * tanh;
+                *slope = 1.0 - tanh * tanh;
+                *half = -0.5 * *change;
+            }
+        },
+    );
 }
 
 /// Components and how they are moved, each `[K, dim]`.
@@ -273,30 +276,34 @@ struct MovedComponents<'m> {
 /// Adds the squared distance of `point` `[dim]` from each component, dimension by dimension, to
 /// `terms` `[K, dim]`, which holds the changes; and writes the gradients of −½ terms by the shifts,
 /// and by the changes before they are clamped, into `gradient`, which holds the slopes of the clamp.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
 fn add_distances(
     moved: MovedComponents<'_>,
     point: &[f32],
     terms: &mut Array2<f32>,
     gradient: &mut OutputsMut<'_>,
 ) {
-    let dim = point.len();
-    for k in 0..terms.nrows() {
-        let means = &values_of(moved.means.row(k))[..dim];
-        let inverse_deviations = &values_of(moved.inverse_deviations.row(k))[..dim];
-        let shifts = &values_of(moved.shifts.row(k))[..dim];
-        let inverse_scales = &values_of(moved.inverse_scales.row(k))[..dim];
-        let terms = &mut values_of_mut(terms.row_mut(k))[..dim];
-        let by_shift = &mut values_of_mut(gradient.shifts.row_mut(k))[..dim];
-        let by_change = &mut values_of_mut(gradient.changes.row_mut(k))[..dim];
-        for d in 0..dim {
-            let at_rest = (point[d] - means[d]) * inverse_deviations[d];
-            let standard = (at_rest - shifts[d]) * inverse_scales[d];
-            let standard = standard.clamp(-MAX_DISTANCE, MAX_DISTANCE);
-            let square = standard * standard;
-            terms[d] += square;
-            by_shift[d] = standard * inverse_scales[d];
-            by_change[d] *= 0.5 * (square - 1.0);
-        }
-    }
+    vectorise(
+        #[inline(always)]
+        move || {
+            let dim = point.len();
+            for k in 0..terms.nrows() {
+                let means = &values_of(moved.means.row(k))[..dim];
+                let inverse_deviations = &values_of(moved.inverse_deviations.row(k))[..dim];
+                let shifts = &values_of(moved.shifts.row(k))[..dim];
+                let inverse_scales = &values_of(moved.inverse_scales.row(k))[..dim];
+                let terms = &mut values_of_mut(terms.row_mut(k))[..dim];
+                let by_shift = &mut values_of_mut(gradient.shifts.row_mut(k))[..dim];
+                let by_change = &mut values_of_mut(gradient.changes.row_mut(k))[..dim];
+                for d in 0..dim {
+                    let at_rest = (point[d] - means[d]) * inverse_deviations[d];
+                    let standard = (at_rest - shifts[d]) * inverse_scales[d];
+                    let standard = standard.clamp(-MAX_DISTANCE, MAX_DISTANCE);
+                    let square = standard * standard;
+                    terms[d] += square;
+                    by_shift[d] = standard * inverse_scales[d];
+                    by_change[d] *= 0.5 * (square - 1.0);
+                }
+            }
+        },
+    );
 }
