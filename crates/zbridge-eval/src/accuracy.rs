@@ -26,14 +26,11 @@ pub struct Accuracy {
 impl Accuracy {
     /// Returns the accuracy of these outcomes, `true` for a right answer.
     pub fn of(outcomes: impl IntoIterator<Item = bool>) -> Self {
-        let (mut right, mut wrong) = (0, 0);
+        let mut counts = [0, 0];
         for correct in outcomes {
-            if correct {
-                right += 1;
-            } else {
-                wrong += 1;
-            }
+            counts[usize::from(correct)] += 1;
         }
+        let [wrong, right] = counts;
         Self::from_counts(right, wrong)
     }
 
@@ -99,14 +96,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn interval_contains_the_share_and_stays_in_bounds(right in 0..500usize, wrong in 0..500usize) {
+        fn interval_contains_the_share_and_stays_in_bounds(
+            right in 0..500usize,
+            wrong in 0..500usize,
+        ) {
             prop_assume!(right + wrong > 0);
             let accuracy = Accuracy::from_counts(right, wrong);
             let (low, high) = accuracy.interval_95;
             prop_assert!(0.0 <= low && low <= accuracy.share + 1e-12);
             prop_assert!(accuracy.share <= high + 1e-12 && high <= 1.0);
             let (mirror_low, mirror_high) = Accuracy::from_counts(wrong, right).interval_95;
-            prop_assert!((low + mirror_high - 1.0).abs() < 1e-12 && (high + mirror_low - 1.0).abs() < 1e-12);
+            prop_assert!((low + mirror_high - 1.0).abs() < 1e-12);
+            prop_assert!((high + mirror_low - 1.0).abs() < 1e-12);
         }
     }
 }

@@ -84,11 +84,12 @@ pub struct AnnealedEstimate {
 /// algorithm*.
 ///
 /// ```
+/// use ndarray::array;
 /// use zbridge_core::Unobserved;
 /// use zbridge_eval::{AnnealingSettings, LinearGaussianModel, PriorTarget, annealed};
 ///
-/// let model = LinearGaussianModel::new(ndarray::array![[1.0, 0.5]], ndarray::array![0.0, 0.1], 0.5)?;
-/// let images = model.observations(ndarray::array![[0.3, -0.2]])?;
+/// let model = LinearGaussianModel::new(array![[1.0, 0.5]], array![0.0, 0.1], 0.5)?;
+/// let images = model.observations(array![[0.3, -0.2]])?;
 /// let prior = PriorTarget::new("log p(x)").drawable(1);
 /// let settings = AnnealingSettings {
 ///     chains: 50,
@@ -155,6 +156,14 @@ impl AnnealingSettings {
     }
 }
 
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn smallest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
 fn sigmoid(t: f64) -> f64 {
     1.0 / (1.0 + (-t).exp())
 }
@@ -171,6 +180,7 @@ impl AnnealedRow {
         settings: &AnnealingSettings,
         stream: &RandomStream,
     ) -> Result<Self, EvalError> {
+        // Child 0 belongs to the pilot, so that chains have the same draws whatever its size.
         let moves = path.moves(settings.pilot_chains, &stream.child(0))?;
         let (mut weights, mut accepted) = (LogWeights::default(), 0);
         for chains in chunks(settings.chains, settings.chunk) {
@@ -178,6 +188,7 @@ impl AnnealedRow {
             let streams = chains.map(|chain| stream.child(chain as u64 + 1));
             let run = path.run(first, streams.collect(), &moves)?;
             accepted += run.accepted;
+            // In the order of chains: the sum does not depend on the size of chunks.
             for log_weight in run.log_weights {
                 weights.push(log_weight);
             }
@@ -201,11 +212,10 @@ impl AnnealedEstimate {
     fn new(name: &str, chains: usize, rows: &[AnnealedRow]) -> Self {
         let per_row = rows.iter().map(|row| row.estimate).collect();
         let acceptance_per_row: Vec<f64> = rows.iter().map(|row| row.acceptance).collect();
-        let least = acceptance_per_row.iter().copied();
         Self {
             estimate: TargetEstimate::new(name, chains, per_row),
-            mean_acceptance: acceptance_per_row.iter().sum::<f64>() / rows.len() as f64,
-            least_acceptance: least.fold(f64::INFINITY, f64::min),
+            mean_acceptance: mean(&acceptance_per_row),
+            least_acceptance: smallest(&acceptance_per_row),
             acceptance_per_row,
         }
     }
@@ -222,6 +232,7 @@ impl AnnealedEstimate {
     /// there is none.
     pub fn warning(&self) -> Option<EstimateWarning> {
         match self.estimate.warning() {
+            // The remedies of draws do not help chains.
             Some(EstimateWarning::LowEffectiveSampleSize {
                 name,
                 low,
@@ -235,6 +246,7 @@ impl AnnealedEstimate {
                 median,
                 chains: draws,
             }),
+            // Chains that never move have the weights of the naive estimate, which can look even.
             None if self.least_acceptance < STUCK_ACCEPTANCE => {
                 Some(EstimateWarning::StuckChains {
                     name: self.estimate.name.clone(),

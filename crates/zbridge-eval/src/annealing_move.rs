@@ -77,15 +77,18 @@ impl Move {
 
     /// Turns noise into the proposal from `point`.
     fn fill_proposal(&self, point: &[f32], noise: &mut [f32]) {
+        let cells = noise.iter_mut().zip(point).enumerate();
         match self {
             Self::RandomWalk { scales } => {
-                for ((cell, scale), z) in noise.iter_mut().zip(scales).zip(point) {
-                    *cell = z + scale * *cell;
+                for (column, (cell, z)) in cells {
+                    *cell = z + scales[column] * *cell;
                 }
             }
             Self::CrankNicolson { mean, sd, step } => {
+                // A step of 1 may be a little more after rounding to f32.
                 let kept = (1.0 - step * step).max(0.0).sqrt();
-                for (((cell, sd), mean), z) in noise.iter_mut().zip(sd).zip(mean).zip(point) {
+                for (column, (cell, z)) in cells {
+                    let (mean, sd) = (mean[column], sd[column]);
                     *cell = mean + kept * (z - mean) + step * sd * *cell;
                 }
             }
@@ -106,6 +109,7 @@ impl Move {
 
 /// Returns Σ ((z − m)/σ)².
 fn squared_distance(point: &[f32], mean: &[f32], sd: &[f32]) -> f64 {
+    // In f64: two of these sums are subtracted.
     let terms = point.iter().zip(mean).zip(sd);
     let squares =
         terms.map(|((&z, &m), &s)| ((f64::from(z) - f64::from(m)) / f64::from(s)).powi(2));
@@ -163,6 +167,7 @@ impl Pilot {
             }
         }
         for (column, moments) in column_moments(points).iter().enumerate() {
+            // The density changes with the temperature: old points count less and less.
             self.means[column] += MOMENT_GAIN * (moments.mean() - self.means[column]);
             self.variances[column] += MOMENT_GAIN * (moments.variance() - self.variances[column]);
         }

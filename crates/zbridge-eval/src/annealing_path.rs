@@ -1,7 +1,8 @@
 use crate::annealing_move::{Move, MoveKind, Moves, Pilot};
-use crate::checks::{at_row, checked_log_densities, expect_count};
+use crate::checks::{at_row, expect_count};
 use crate::observation_likelihoods::ObservationLikelihoods;
 use crate::open_uniform::open_uniform;
+use crate::target_density::checked_log_prob;
 use crate::{DrawableDensity, EvalError, TargetDensity};
 use zbridge_core::{Latents, RandomStream, Stage};
 
@@ -37,6 +38,7 @@ impl AnnealingPath<'_> {
         let mut chains = Chains::start(self, 0, streams.collect())?;
         let mut pilot = Pilot::new(&chains.points);
         let mut moves = Vec::with_capacity(self.schedule.len());
+        // Chains start at β = 0, and none moves after the last weight at β = 1.
         for &beta in &self.schedule[1..self.schedule.len() - 1] {
             self.stage.check()?;
             self.adapt(&mut pilot, &mut chains, beta)?;
@@ -87,6 +89,7 @@ impl AnnealingPath<'_> {
         let mut values = Vec::new();
         for (number, stream) in streams.iter_mut().enumerate() {
             let chain = first + number;
+            // Each chain from its own stream: the result does not depend on the size of chunks.
             let point = self.start.draw(self.row, chain..chain + 1, stream)?;
             values.extend(point.into_vec());
         }
@@ -99,25 +102,15 @@ impl AnnealingPath<'_> {
     /// Returns both ends of the path at each point; `first` is the number of the first chain.
     fn ends(&self, first: usize, points: &Latents) -> Result<Vec<Ends>, EvalError> {
         let likelihoods = self.likelihoods.at(self.row, first, points)?;
-        let targets = self.densities(self.target, first, points)?;
-        let starts = self.densities(self.start, first, points)?;
+        let targets = checked_log_prob(self.target, self.row, first, points)?;
+        let starts = checked_log_prob(self.start, self.row, first, points)?;
         let mut ends = Vec::with_capacity(points.rows());
         for (chain, start) in starts.into_iter().enumerate() {
+            // Both can be −∞, neither +∞: the sum is never NaN.
             let joint = likelihoods[chain] + targets[chain];
             ends.push(Ends { start, joint });
         }
         Ok(ends)
-    }
-
-    fn densities<D: TargetDensity + ?Sized>(
-        &self,
-        density: &D,
-        first: usize,
-        points: &Latents,
-    ) -> Result<Vec<f64>, EvalError> {
-        let nats = density.log_prob(self.row, points)?;
-        let chains = first..first + points.rows();
-        checked_log_densities(density.name(), self.row, chains, nats)
     }
 }
 
@@ -193,6 +186,7 @@ impl Chains {
         step: &Move,
     ) -> Result<usize, EvalError> {
         let at_row = at_row(path.row);
+        // The proposals of all chains go through the decoder together.
         let proposals = step
             .propose(&self.points, &mut self.streams)
             .map_err(&at_row)?;

@@ -59,8 +59,7 @@ impl<'a> BridgeTarget<'a> {
     ) -> Result<Self, EvalError> {
         let (source_dim, _) = bridge.dims();
         for draws in sources {
-            let what = "dimensions of the bridge's source";
-            expect_count(what, source_dim, draws.dim())?;
+            expect_count("dimensions of the bridge's source", source_dim, draws.dim())?;
             expect_items("source draws of a context", 1, draws.rows())?;
         }
         expect_indices("context", context_of_row.iter().copied(), sources.len())?;
@@ -86,6 +85,7 @@ impl TargetDensity for BridgeTarget<'_> {
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let sources = self.sources_of(row)?;
+        // Sums of logarithms: densities of distant points underflow.
         let mut mixtures = vec![LogWeights::default(); points.rows()];
         // Source by source, so that a density computes what depends on its source only once.
         for source in 0..sources.rows() {
@@ -112,6 +112,7 @@ impl LatentSampler for BridgeTarget<'_> {
         stream: &mut RandomStream,
     ) -> Result<Latents, EvalError> {
         let sources = self.sources_of(row)?;
+        // In turn rather than at random: the sources of a chunk do not depend on earlier ones.
         let in_turn: Vec<usize> = draws.map(|draw| draw % sources.rows()).collect();
         let sources = sources.select(&in_turn);
         self.bridge

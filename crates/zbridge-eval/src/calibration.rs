@@ -96,6 +96,7 @@ impl ReliabilityBin {
 
 /// Returns the bin b with b/15 < confidence ≤ (b + 1)/15.
 fn bin_of(confidence: f64) -> usize {
+    // A confidence on an edge belongs to the bin below it, as in the paper.
     let upper_edge = (confidence * CALIBRATION_BINS as f64).ceil() as usize;
     upper_edge.clamp(1, CALIBRATION_BINS) - 1
 }

@@ -143,6 +143,7 @@ pub(crate) fn at_draw(
     first: usize,
 ) -> impl Fn(DensityError) -> EvalError {
     move |error| match error {
+        // The row of a density is a draw here.
         DensityError::NotANumber { row: place, value } => EvalError::NotALogDensity {
             quantity: quantity.to_owned(),
             row,

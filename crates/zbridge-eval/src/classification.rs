@@ -54,20 +54,15 @@ pub struct Classification {
 pub fn classify(probabilities: &Observations, labels: &[u8]) -> Result<Classification, EvalError> {
     let classes = checked_classes(probabilities, labels)?;
     let answers = answers(probabilities, labels);
-    let pairs = answers
-        .iter()
-        .map(|answer| (answer.truth, answer.prediction));
+    // A probability of 0 has the logarithm −∞, which makes the mean −∞ and not NaN.
     let true_logs = answers.iter().map(|answer| answer.true_probability.ln());
     let brier_scores = answers.iter().map(|answer| answer.brier_score);
-    let graded = answers
-        .iter()
-        .map(|answer| (answer.confidence, answer.is_correct()));
     Ok(Classification {
         accuracy: Accuracy::of(answers.iter().map(Answer::is_correct)),
-        confusion: ConfusionMatrix::of(classes, pairs)?,
+        confusion: ConfusionMatrix::of(classes, answers.iter().map(Answer::classes))?,
         log_p_true_class: Estimate::of_log_densities(true_logs),
         brier_score: Estimate::of(brier_scores),
-        calibration: Calibration::of(graded),
+        calibration: Calibration::of(answers.iter().map(Answer::graded)),
     })
 }
 
@@ -82,6 +77,16 @@ struct Answer {
 }
 
 impl Answer {
+    /// Returns (true class, predicted class).
+    fn classes(&self) -> (usize, usize) {
+        (self.truth, self.prediction)
+    }
+
+    /// Returns the confidence, with whether the prediction is right.
+    fn graded(&self) -> (f64, bool) {
+        (self.confidence, self.is_correct())
+    }
+
     fn is_correct(&self) -> bool {
         self.truth == self.prediction
     }
@@ -120,8 +125,11 @@ fn checked_classes(probabilities: &Observations, labels: &[u8]) -> Result<usize,
             found: probabilities.kind().clone(),
         });
     };
-    let what = "labels, one per row of probabilities";
-    expect_count(what, probabilities.rows(), labels.len())?;
+    expect_count(
+        "labels, one per row of probabilities",
+        probabilities.rows(),
+        labels.len(),
+    )?;
     expect_items("rows of class probabilities", 1, labels.len())?;
     let labels = labels.iter().map(|&label| usize::from(label));
     expect_indices("class", labels, classes)?;
@@ -136,6 +144,7 @@ fn checked_classes(probabilities: &Observations, labels: &[u8]) -> Result<usize,
 /// # Errors
 /// [`EvalError::NotProbabilities`] otherwise.
 fn expect_probabilities(row: usize, probabilities: ArrayView1<f32>) -> Result<(), EvalError> {
+    // In f64, so that rounding stays far below the tolerance.
     let (mut sum, mut smallest) = (0.0, f64::INFINITY);
     for &probability in probabilities {
         sum += f64::from(probability);

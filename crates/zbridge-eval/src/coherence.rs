@@ -50,12 +50,16 @@ pub fn coherence(
     classes: usize,
     judge_accuracy: Accuracy,
 ) -> Result<Coherence, EvalError> {
-    let what = "judged classes, one per condition";
-    expect_count(what, conditions.len(), judged.len())?;
+    expect_count(
+        "judged classes, one per condition",
+        conditions.len(),
+        judged.len(),
+    )?;
     expect_items("generated observations", 1, judged.len())?;
     let conditions: Vec<usize> = conditions.iter().map(|&c| usize::from(c)).collect();
     expect_indices("condition", conditions.iter().copied(), classes)?;
     expect_indices("class", judged.iter().copied(), classes)?;
+    // The overall share counts every observation once, whatever its condition.
     let counts = AgreementCounts::of(judged, &conditions, classes);
     Ok(Coherence {
         overall: Accuracy::from_counts(counts.right.iter().sum(), counts.wrong.iter().sum()),

@@ -45,10 +45,7 @@ impl ConditionalTarget {
         contexts: &[DiagonalGaussian],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        let equal = contexts
-            .iter()
-            .map(|components| vec![0.0; components.rows()]);
-        let equal: Vec<Vec<f64>> = equal.collect();
+        let equal: Vec<_> = contexts.iter().map(equal_log_weights).collect();
         Self::weighted(name, contexts, &equal, context_of_row)
     }
 
@@ -65,14 +62,20 @@ impl ConditionalTarget {
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
         expect_items("contexts of a conditional target", 1, contexts.len())?;
-        let what = "lists of log weights, one per context";
-        expect_count(what, contexts.len(), log_weights.len())?;
+        expect_count(
+            "lists of log weights, one per context",
+            contexts.len(),
+            log_weights.len(),
+        )?;
         expect_indices("context", context_of_row.iter().copied(), contexts.len())?;
         let dim = contexts[0].dim();
         let mut mixtures = Vec::with_capacity(contexts.len());
         for (components, log_weights) in contexts.iter().zip(log_weights) {
-            let what = "dimensions of each context's Gaussians";
-            expect_count(what, dim, components.dim())?;
+            expect_count(
+                "dimensions of each context's Gaussians",
+                dim,
+                components.dim(),
+            )?;
             mixtures.push(GaussianMixture::new(components, log_weights)?);
         }
         Ok(Self {
@@ -89,6 +92,10 @@ impl ConditionalTarget {
     }
 }
 
+fn equal_log_weights(components: &DiagonalGaussian) -> Vec<f64> {
+    vec![0.0; components.rows()]
+}
+
 impl TargetDensity for ConditionalTarget {
     fn name(&self) -> &str {
         &self.name
@@ -96,8 +103,11 @@ impl TargetDensity for ConditionalTarget {
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         let mixture = self.context_of(row)?;
-        let what = "dimensions of the points under a conditional target";
-        expect_count(what, mixture.dim(), points.dim())?;
+        expect_count(
+            "dimensions of the points under a conditional target",
+            mixture.dim(),
+            points.dim(),
+        )?;
         Ok(mixture.log_prob(points))
     }
 }
@@ -113,6 +123,7 @@ impl LatentSampler for ConditionalTarget {
         let mixture = self.context_of(row)?;
         let mut values = vec![0.0; draws.len() * mixture.dim()];
         for cells in values.chunks_exact_mut(mixture.dim()) {
+            // A fixed number of random numbers per draw, so that draws do not depend on chunks.
             mixture.fill_draw(cells, stream);
         }
         Latents::from_vec(values, mixture.dim()).map_err(at_row(row))

@@ -44,10 +44,8 @@ impl ConfusionMatrix {
     }
 
     fn recall_of(&self, class: usize) -> Accuracy {
-        let (right, all) = (
-            self.counts[class][class],
-            self.counts[class].iter().sum::<usize>(),
-        );
-        Accuracy::from_counts(right, all - right)
+        let of_class = &self.counts[class];
+        let all: usize = of_class.iter().sum();
+        Accuracy::from_counts(of_class[class], all - of_class[class])
     }
 }

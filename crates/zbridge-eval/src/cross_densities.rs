@@ -134,6 +134,7 @@ fn ranks(queries: Lanes<'_, f64, Ix1>) -> Vec<f64> {
 fn rank(own: usize, values: ArrayView1<f64>) -> f64 {
     let (mut higher, mut equal) = (0, 0);
     for (other, &value) in values.iter().enumerate() {
+        // Ties count half: a density that ignores its source gets the mean rank of chance.
         higher += usize::from(value > values[own]);
         equal += usize::from(other != own && value == values[own]);
     }

@@ -46,6 +46,7 @@ impl Dependence {
     /// If the numbers of rows differ.
     pub fn of(x: &Latents, y: &Latents, seed: u64) -> Option<Self> {
         assert_eq!(x.rows(), y.rows(), "pairs");
+        // Rows are sampled because time and memory grow with their square.
         let mut stream = RandomStream::named(seed, "dependence");
         let mut chosen = stream.permutation(x.rows());
         chosen.truncate(MOST_ROWS);

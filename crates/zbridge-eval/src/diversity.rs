@@ -56,8 +56,11 @@ pub struct ConditionDiversity {
 /// # Ok::<(), zbridge_eval::EvalError>(())
 /// ```
 pub fn diversity(observations: &Observations, conditions: &[u8]) -> Result<Diversity, EvalError> {
-    let what = "conditions, one per observation";
-    expect_count(what, observations.rows(), conditions.len())?;
+    expect_count(
+        "conditions, one per observation",
+        observations.rows(),
+        conditions.len(),
+    )?;
     expect_items("observations", 1, observations.rows())?;
     let mut per_condition = Vec::new();
     for (condition, rows) in rows_by_condition(conditions) {
@@ -70,17 +73,25 @@ pub fn diversity(observations: &Observations, conditions: &[u8]) -> Result<Diver
             pixel_sd: mean_pixel_sd(observations, &rows),
         });
     }
-    let pixel_sds = per_condition
-        .iter()
-        .map(|of_condition| of_condition.pixel_sd);
-    Ok(Diversity {
-        within_condition_sd: pixel_sds.sum::<f64>() / per_condition.len() as f64,
-        per_condition,
-    })
+    Ok(Diversity::over(per_condition))
+}
+
+impl Diversity {
+    fn over(per_condition: Vec<ConditionDiversity>) -> Self {
+        let sum: f64 = per_condition
+            .iter()
+            .map(|of_condition| of_condition.pixel_sd)
+            .sum();
+        Self {
+            within_condition_sd: sum / per_condition.len() as f64,
+            per_condition,
+        }
+    }
 }
 
 /// Returns the rows of each condition that occurs, in the order of conditions.
 fn rows_by_condition(conditions: &[u8]) -> BTreeMap<usize, Vec<usize>> {
+    // A map in the order of its keys: conditions may be any numbers up to 255.
     let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, &condition) in conditions.iter().enumerate() {
         rows.entry(condition.into()).or_default().push(row);

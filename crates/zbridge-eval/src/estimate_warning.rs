@@ -96,6 +96,7 @@ impl TargetEstimate {
     pub fn warning(&self) -> Option<EstimateWarning> {
         let (name, observations) = (self.name.clone(), self.per_row.len());
         let rows = count(&self.per_row, |row| row.log_mean_nats == f64::NEG_INFINITY);
+        // First: their effective sample size is 0, which the other warning would count as well.
         if rows > 0 {
             return Some(EstimateWarning::NoWeight {
                 name,

@@ -82,10 +82,17 @@ pub fn feature_diversity(
         per_condition.push(ConditionFeatureDiversity::new(condition, generated, real));
     }
     expect_items("generated observations", 1, per_condition.len())?;
-    Ok(FeatureDiversity {
-        ratio: Estimate::of(per_condition.iter().map(|of_condition| of_condition.ratio)),
-        per_condition,
-    })
+    Ok(FeatureDiversity::over(per_condition))
+}
+
+impl FeatureDiversity {
+    fn over(per_condition: Vec<ConditionFeatureDiversity>) -> Self {
+        let ratios = per_condition.iter().map(|of_condition| of_condition.ratio);
+        Self {
+            ratio: Estimate::of(ratios),
+            per_condition,
+        }
+    }
 }
 
 impl ConditionFeatureDiversity {
@@ -107,8 +114,11 @@ struct ConditionedFeatures<'a> {
 
 impl<'a> ConditionedFeatures<'a> {
     fn new(features: &'a Latents, conditions: &'a [u8]) -> Result<Self, EvalError> {
-        let what = "conditions, one per observation";
-        expect_count(what, features.rows(), conditions.len())?;
+        expect_count(
+            "conditions, one per observation",
+            features.rows(),
+            conditions.len(),
+        )?;
         Ok(Self {
             features,
             conditions,
@@ -144,6 +154,7 @@ fn mean_distance(points: &Latents, stage: &Stage<'_>) -> Result<f64, Interrupted
     let sums = each_block(points.rows(), BLOCK, stage, |block: Range<usize>| {
         let mut sums = vec![0.0; block.len()];
         panels.for_each(points, block.clone(), |i, _, square| {
+            // The distance of a point to itself is 0 and adds nothing.
             sums[i - block.start] += f64::from(square).sqrt();
         });
         sums

@@ -35,6 +35,7 @@ pub fn frechet_distance(a: &Latents, b: &Latents) -> Result<f64, EvalError> {
     expect_items("rows of the first set", 2, a.rows())?;
     expect_items("rows of the second set", 2, b.rows())?;
     let (a, b) = (FittedGaussian::of(a), FittedGaussian::of(b));
+    // A^½ B A^½ has the eigenvalues of AB, and is symmetric: it has a real square root.
     let root = square_root(&a.covariance);
     let cross = square_root(&(&root * &b.covariance * &root));
     let squared_gap = (a.mean - b.mean).norm_squared();

@@ -30,8 +30,11 @@ impl GaussianMixture {
         components: &DiagonalGaussian,
         log_weights: &[f64],
     ) -> Result<Self, EvalError> {
-        let what = "log weights, one per component";
-        expect_count(what, components.rows(), log_weights.len())?;
+        expect_count(
+            "log weights, one per component",
+            components.rows(),
+            log_weights.len(),
+        )?;
         let log_weights = normalised(log_weights)?;
         let log_var = components.log_var().view().mapv(f64::from);
         Ok(Self {
@@ -81,6 +84,7 @@ impl GaussianMixture {
         let mean = self.mean.row(component);
         let precision = self.precision.row(component);
         for ((cell, mean), precision) in cells.iter_mut().zip(mean).zip(precision) {
+            // The standard deviation is the root of the inverse precision, which is stored.
             *cell = (mean + f64::from(*cell) / precision.sqrt()) as f32;
         }
     }

@@ -1,11 +1,11 @@
-use crate::checks::{checked_log_densities, expect_count, expect_items};
+use crate::checks::{expect_count, expect_items};
 use crate::observation_likelihoods::ObservationLikelihoods;
 use crate::parallel_rows::each_row;
+use crate::target_density::checked_log_prob;
 use crate::{
     EvalError, ImportanceSettings, LogWeights, Proposal, Proposed, RowEstimate, RowProposal,
     TargetDensity, TargetEstimate,
 };
-use std::ops::Range;
 use zbridge_core::{LatentModel, Observations, Observer, RandomStream, Stage};
 
 /// Returns log p_t(x_i) = log ∫ p(x_i|z) p_t(z|context_i) dz for each observation `i` and each
@@ -39,12 +39,13 @@ use zbridge_core::{LatentModel, Observations, Observer, RandomStream, Stage};
 /// Rezende, Mohamed, Wierstra (2014), appendix D; Burda, Grosse, Salakhutdinov (2016), eq. 8.
 ///
 /// ```
+/// use ndarray::array;
 /// use zbridge_core::{LatentModel, Unobserved};
 /// use zbridge_eval::{ImportanceSettings, LinearGaussianModel, PriorTarget, importance_sampled};
 ///
 /// // One latent, two pixels.
-/// let model = LinearGaussianModel::new(ndarray::array![[1.0, 0.5]], ndarray::array![0.0, 0.1], 0.5)?;
-/// let images = model.observations(ndarray::array![[0.3, -0.2], [1.0, 0.5]])?;
+/// let model = LinearGaussianModel::new(array![[1.0, 0.5]], array![0.0, 0.1], 0.5)?;
+/// let images = model.observations(array![[0.3, -0.2], [1.0, 0.5]])?;
 /// let posterior = model.posterior(&images)?;
 /// let prior = PriorTarget::new("log p(x)");
 /// let settings = ImportanceSettings { draws: 100, chunk: 50, seed: 7 };
@@ -82,11 +83,21 @@ pub fn importance_sampled(
         };
         sampler.estimates(settings, draws.as_mut())
     })?;
-    let estimate = |(number, target): (usize, &&dyn TargetDensity)| {
-        let of_target = per_row.iter().map(|estimates| estimates[number]);
-        TargetEstimate::new(target.name(), settings.draws, of_target.collect())
-    };
-    Ok(targets.iter().enumerate().map(estimate).collect())
+    let mut estimates = Vec::with_capacity(targets.len());
+    for (number, target) in targets.iter().enumerate() {
+        let of_target = column(&per_row, number);
+        estimates.push(TargetEstimate::new(
+            target.name(),
+            settings.draws,
+            of_target,
+        ));
+    }
+    Ok(estimates)
+}
+
+/// Returns the estimate of target `number` for each observation.
+fn column(per_row: &[Vec<RowEstimate>], number: usize) -> Vec<RowEstimate> {
+    per_row.iter().map(|estimates| estimates[number]).collect()
 }
 
 /// Checks that there is a proposal in the model's latent space for each observation.
@@ -127,9 +138,10 @@ impl RowSampler<'_> {
             // Between chunks, so that an observation with many draws can be stopped too.
             self.stage.check()?;
             let drawn = proposal.draw(draws.len())?;
-            let likelihoods = self.likelihoods.at(self.row, draws.start, &drawn.points)?;
+            let (row, first, points) = (self.row, draws.start, &drawn.points);
+            let likelihoods = self.likelihoods.at(row, first, points)?;
             for (target, strata) in self.targets.iter().zip(&mut weights) {
-                let densities = self.target_densities(*target, draws.clone(), &drawn)?;
+                let densities = checked_log_prob(*target, row, first, points)?;
                 push_weights(strata, &drawn, &likelihoods, &densities);
             }
         }
@@ -137,16 +149,6 @@ impl RowSampler<'_> {
             .iter()
             .map(|strata| RowEstimate::of_strata(strata))
             .collect())
-    }
-
-    fn target_densities(
-        &self,
-        target: &dyn TargetDensity,
-        draws: Range<usize>,
-        drawn: &Proposed,
-    ) -> Result<Vec<f64>, EvalError> {
-        let nats = target.log_prob(self.row, &drawn.points)?;
-        checked_log_densities(target.name(), self.row, draws, nats)
     }
 }
 

@@ -70,6 +70,7 @@ impl JointLikelihood {
         let per_row: Vec<JointRow> = (0..pairs).map(|pair| factors.row(pair)).collect();
         let by_x_first = per_row.iter().map(|row| row.by_x_first_nats);
         let by_y_first = per_row.iter().map(|row| row.by_y_first_nats);
+        // Two factorisations that are both −∞ have a gap of NaN, which stays visible in the mean.
         let gaps = per_row.iter().map(JointRow::gap_nats);
         Ok(Self {
             by_x_first_nats: Estimate::of_log_densities(by_x_first),

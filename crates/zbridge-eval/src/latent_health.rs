@@ -110,6 +110,7 @@ impl Column {
             means.push(f64::from(mean));
         }
         for &log_var in moments.log_var().view().column(column) {
+            // In f64: the exponential of a large log-variance overflows f32.
             variances.push(f64::from(log_var).exp());
         }
         Self {
@@ -130,6 +131,10 @@ impl Column {
         !self.is_constant() && !self.is_collapsed()
     }
 
+    fn within_share(&self) -> f64 {
+        self.within / self.total()
+    }
+
     fn total(&self) -> f64 {
         self.between + self.within
     }
@@ -148,6 +153,7 @@ fn scale(active: &[&Column]) -> [f64; 2] {
     }
     let (mut smallest, mut largest) = (f64::INFINITY, 0.0f64);
     for column in active {
+        // Of the means alone: a posterior that is wide everywhere has no scale.
         let sd = column.between.sqrt();
         smallest = smallest.min(sd);
         largest = largest.max(sd);
@@ -157,8 +163,8 @@ fn scale(active: &[&Column]) -> [f64; 2] {
 
 /// Returns the mean share of variance within posteriors; 0 without columns.
 fn posterior_share(active: &[&Column]) -> f64 {
-    let shares = active.iter().map(|column| column.within / column.total());
-    shares.sum::<f64>() / active.len().max(1) as f64
+    let sum: f64 = active.iter().map(|column| column.within_share()).sum();
+    sum / active.len().max(1) as f64
 }
 
 fn distinct_rows(moments: &DiagonalGaussian) -> usize {
@@ -178,6 +184,7 @@ fn effective_dim(moments: &DiagonalGaussian) -> f64 {
     // tr C² is the sum of squared inner products of rows, whatever the number of dimensions.
     let (mut trace, mut squares) = (0.0, 0.0);
     for a in 0..means.nrows() {
+        // Products are symmetric: each pair of rows is computed once and counted twice.
         let own = dot(means.row(a), means.row(a));
         trace += own;
         let before = (0..a).map(|b| dot(means.row(a), means.row(b)).powi(2));

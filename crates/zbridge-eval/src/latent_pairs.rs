@@ -33,8 +33,11 @@ impl LatentPairs {
     /// [`EvalError::Mismatch`] if the two differ in number, [`EvalError::TooFew`] with fewer than
     /// two pairs: a single one cannot be compared with others.
     pub fn new(sources: Latents, targets: Latents) -> Result<Self, EvalError> {
-        let what = "target latents, one per source";
-        expect_count(what, sources.rows(), targets.rows())?;
+        expect_count(
+            "target latents, one per source",
+            sources.rows(),
+            targets.rows(),
+        )?;
         expect_items("held-out pairs", 2, sources.rows())?;
         Ok(Self { sources, targets })
     }
@@ -63,6 +66,7 @@ impl LatentPairs {
         expect_setting("most", 2, most)?;
         let mut rows = RandomStream::named(seed, "evaluate/candidates").permutation(self.count());
         rows.truncate(most);
+        // In their own order: few pairs come out unchanged.
         rows.sort_unstable();
         Ok(Self {
             sources: self.sources.select(&rows),

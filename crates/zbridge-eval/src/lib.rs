@@ -4,24 +4,27 @@
 //!
 //! | quantity | where |
 //! |---|---|
-//! | E_{z~p(z\|x)} log p(x\|z), the reconstruction term, and the evidence lower bound | [`Elbo`](zbridge_core::Elbo) |
-//! | E_{z~q(z\|context)} log p(x\|z), the paper's table 1 | [`naive_monte_carlo`], `mean_log_likelihood` |
-//! | log (1/K) Σ p(x\|z_k) with z_k ~ q(z\|context) | [`naive_monte_carlo`], `log_mean_likelihood` |
-//! | log p(x), log p(x\|y) by importance sampling from p(z\|x) | [`importance_sampled`] |
-//! | the same from a mixture of p(z\|x) and the targets themselves | [`importance_sampled`] with a [`MixtureProposal`] |
+//! | reconstruction term E log p(x\|z), z ~ p(z\|x), and evidence lower bound | [`Elbo`] |
+//! | E log p(x\|z), z ~ q(z\|context), the paper's table 1 | [`NaiveEstimate`], first mean |
+//! | log (1/K) Σ p(x\|z_k), z_k ~ q(z\|context) | [`NaiveEstimate`], second mean |
+//! | log p(x), log p(x\|y), draws from p(z\|x) | [`importance_sampled`] |
+//! | the same, draws also from the targets themselves | [`MixtureProposal`] |
 //! | the same by annealing, if no proposal is near the posterior | [`annealed`] |
-//! | number of draws, interval, effective sample size and warning of these | [`TargetEstimate::summary`] |
-//! | log p(x, y) = log p(x) + log p(y\|x) = log p(y) + log p(x\|y), and the gap | [`JointLikelihood`] |
-//! | active, collapsed and constant dimensions, scale, effective dimension of latents | [`LatentHealth`] |
+//! | interval, effective sample sizes and warning of these | [`TargetEstimate::summary`] |
+//! | log p(x, y) by both factorisations, and their gap | [`JointLikelihood`] |
+//! | active and collapsed dimensions, scale, effective dimension of latents | [`LatentHealth`] |
 //! | whether pairs depend on each other: distance correlation | [`Dependence`] |
 //! | log q(t\|s) − log mean_j q(t\|s_j) in latent space | [`LatentGain`] |
 //! | rank of the true partner among held-out ones | [`Retrieval`] |
 //! | probability-integral transforms of a conditional density | [`PitCalibration`] |
 //! | accuracy, log p(true class), Brier score, calibration | [`classify`] |
-//! | coherence and diversity of generated observations | [`coherence()`], [`diversity()`], [`feature_diversity()`] |
+//! | coherence of generated observations | [`coherence()`] |
+//! | diversity of generated observations | [`diversity()`], [`feature_diversity()`] |
 //! | Fréchet distance between features | [`frechet_distance()`] |
-//! | precision, recall, density and coverage in feature space | [`precision_recall()`] |
+//! | precision, recall, density and coverage of features | [`precision_recall()`] |
 //! | outputs closer to the training set than held-out observations | [`nearest_training()`] |
+//!
+//! [`Elbo`]: zbridge_core::Elbo
 //!
 //! Every estimate has its standard error. Importance-sampled ones also have the effective sample
 //! size, because a standard error that comes from a handful of weights cannot be trusted:

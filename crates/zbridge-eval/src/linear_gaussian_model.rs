@@ -66,6 +66,7 @@ impl LinearGaussianModel {
             }));
         }
         expect_positive("noise_sd", noise_sd)?;
+        // Without this the exact posterior would not be diagonal.
         expect_orthogonal(&weight_columns)?;
         let event = EventKind::Image {
             channels: 1,
@@ -93,8 +94,7 @@ impl LinearGaussianModel {
     /// # Errors
     /// [`EvalError::Shape`] if the observations are not of the model's event.
     pub fn log_marginal_nats(&self, observations: &Observations) -> Result<Vec<f64>, EvalError> {
-        let prior = DiagonalGaussian::standard(observations.rows(), self.latent_dim());
-        self.log_marginal_given_nats(observations, &prior)
+        self.log_marginal_given_nats(observations, &self.standard_prior(observations.rows()))
     }
 
     /// Returns the exact log p(x_i) in nats if z ~ N(m_i, diag(s_i²)) is row `i` of `prior`:
@@ -134,6 +134,10 @@ impl LinearGaussianModel {
         Ok(self.exact_posterior(observations, prior)?)
     }
 
+    fn standard_prior(&self, rows: usize) -> DiagonalGaussian {
+        DiagonalGaussian::standard(rows, self.latent_dim())
+    }
+
     /// Row by row and column by column: precision 1/s² + |w|²/σ², mean = m + wᵀ(x − b − Wm) / (σ² ·
     /// precision).
     fn exact_posterior(
@@ -145,6 +149,7 @@ impl LinearGaussianModel {
         let (mut means, mut log_vars) = (Array2::zeros(shape), Array2::zeros(shape));
         for (row, x) in observations.view().outer_iter().enumerate() {
             let (prior_mean, prior_log_var) = (prior.mean().row(row), prior.log_var().row(row));
+            // The residual at the prior mean: the posterior mean is the prior mean plus a shift.
             let residual = self.residual(x, prior_mean);
             for (j, column) in self.columns.outer_iter().enumerate() {
                 let precision = self.posterior_precision(column, prior_log_var[j]);
@@ -158,7 +163,7 @@ impl LinearGaussianModel {
 
     /// Returns 1/s² + |w|²/σ² of a column w.
     fn posterior_precision(&self, column: ArrayView1<f64>, prior_log_var: f32) -> f64 {
-        (-f64::from(prior_log_var)).exp() + dot(column, column) / self.noise_variance
+        (-f64::from(prior_log_var)).exp() + squared_norm(column) / self.noise_variance
     }
 
     /// With orthogonal columns the covariance has the eigenvalues σ² + s_j²|w_j|² along them and σ²
@@ -172,10 +177,10 @@ impl LinearGaussianModel {
         let residual = self.residual(x, mean);
         let residual = residual.view();
         let mut log_determinant = x.len() as f64 * self.noise_variance.ln();
-        let mut quadratic = dot(residual, residual) / self.noise_variance;
+        let mut quadratic = squared_norm(residual) / self.noise_variance;
         for (column, &log_var) in self.columns.outer_iter().zip(log_var) {
             let (signal, projection) = (f64::from(log_var).exp(), dot(column, residual));
-            let variance = self.noise_variance + signal * dot(column, column);
+            let variance = self.noise_variance + signal * squared_norm(column);
             log_determinant += (variance / self.noise_variance).ln();
             quadratic -= signal * projection * projection / (self.noise_variance * variance);
         }
@@ -185,7 +190,7 @@ impl LinearGaussianModel {
     /// Returns log N(x; Wz + b, σ²I).
     fn log_likelihood(&self, x: ArrayView1<f32>, z: ArrayView1<f32>) -> f64 {
         let residual = self.residual(x, z);
-        let distance = dot(residual.view(), residual.view()) / self.noise_variance;
+        let distance = squared_norm(residual.view()) / self.noise_variance;
         let log_variance = LN_TWO_PI + self.noise_variance.ln();
         -0.5 * (x.len() as f64 * log_variance + distance)
     }
@@ -211,8 +216,9 @@ impl LinearGaussianModel {
     ) -> Result<(), ShapeError> {
         self.expect_event(observations)?;
         let (rows, dim) = (observations.rows(), self.latent_dim());
-        let what = "priors, one per observation";
-        prior.mean().expect_shape(what, rows, dim)
+        prior
+            .mean()
+            .expect_shape("priors, one per observation", rows, dim)
     }
 
     fn expect_event(&self, observations: &Observations) -> Result<(), ShapeError> {
@@ -228,8 +234,11 @@ impl LinearGaussianModel {
     }
 
     fn expect_latents(&self, latents: &Latents, rows: usize) -> Result<(), ShapeError> {
-        let what = "latents of a linear-Gaussian model";
-        latents.expect_shape(what, rows, self.latent_dim())
+        latents.expect_shape(
+            "latents of a linear-Gaussian model",
+            rows,
+            self.latent_dim(),
+        )
     }
 }
 
@@ -248,7 +257,7 @@ impl LatentModel for LinearGaussianModel {
 
     fn posterior(&self, observations: &Observations) -> Result<Posterior, LatentModelError> {
         self.expect_event(observations)?;
-        let prior = DiagonalGaussian::standard(observations.rows(), self.latent_dim());
+        let prior = self.standard_prior(observations.rows());
         Ok(self.exact_posterior(observations, &prior)?.into())
     }
 
@@ -270,9 +279,9 @@ impl LatentModel for LinearGaussianModel {
         let draws = latents.rows() / observations.rows().max(1);
         self.expect_latents(latents, draws * observations.rows())?;
         let mut nats = Vec::with_capacity(latents.rows());
+        let rows = observations.view();
         for (k, z) in latents.view().outer_iter().enumerate() {
-            let x = observations.view();
-            nats.push(self.log_likelihood(x.row(k / draws), z) as f32);
+            nats.push(self.log_likelihood(rows.row(k / draws), z) as f32);
         }
         Ok(nats)
     }
@@ -283,8 +292,12 @@ fn dot(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+fn squared_norm(vector: ArrayView1<f64>) -> f64 {
+    dot(vector, vector)
+}
+
 fn cosine(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    dot(a, b) / (squared_norm(a) * squared_norm(b)).sqrt()
 }
 
 fn expect_positive(name: &'static str, value: f64) -> Result<(), EvalError> {

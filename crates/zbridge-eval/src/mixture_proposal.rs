@@ -1,4 +1,5 @@
-use crate::checks::{at_row, checked_log_densities};
+use crate::checks::at_row;
+use crate::target_density::checked_log_prob;
 use crate::{
     DrawableDensity, EvalError, LogWeights, PosteriorDensity, Proposal, Proposed, RowProposal,
 };
@@ -130,8 +131,8 @@ impl<'a> Allocation<'a> {
     /// Returns log (n_c/K) of each part.
     fn log_shares(&self) -> Vec<f64> {
         let total = self.total() as f64;
-        let shares = self.taken.iter().map(|&taken| taken as f64 / total);
-        shares.map(f64::ln).collect()
+        let log_share = |&taken: &usize| (taken as f64 / total).ln();
+        self.taken.iter().map(log_share).collect()
     }
 
     /// Adds `count` draws.
@@ -210,7 +211,7 @@ impl MixtureRow<'_> {
             if log_share == f64::NEG_INFINITY {
                 continue;
             }
-            let nats = self.part_densities(*part, first, points)?;
+            let nats = checked_log_prob(*part, self.row, first, points)?;
             for (sum, nats) in sums.iter_mut().zip(nats) {
                 sum.push(log_share + nats);
             }
@@ -225,17 +226,6 @@ impl MixtureRow<'_> {
                 value: totals[place],
             }),
         }
-    }
-
-    fn part_densities(
-        &self,
-        part: &dyn DrawableDensity,
-        first: usize,
-        points: &Latents,
-    ) -> Result<Vec<f64>, EvalError> {
-        let draws = first..first + points.rows();
-        let nats = part.log_prob(self.row, points)?;
-        checked_log_densities(part.name(), self.row, draws, nats)
     }
 }
 

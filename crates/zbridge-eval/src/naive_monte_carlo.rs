@@ -71,11 +71,12 @@ impl NaiveRow {
 /// +∞, [`EvalError::Interrupted`] if the observer stops the computation.
 ///
 /// ```
+/// use ndarray::array;
 /// use zbridge_core::{DiagonalGaussian, Unobserved};
 /// use zbridge_eval::{ImportanceSettings, LinearGaussianModel, naive_monte_carlo};
 ///
-/// let model = LinearGaussianModel::new(ndarray::array![[1.0, 0.5]], ndarray::array![0.0, 0.1], 0.5)?;
-/// let images = model.observations(ndarray::array![[0.3, -0.2]])?;
+/// let model = LinearGaussianModel::new(array![[1.0, 0.5]], array![0.0, 0.1], 0.5)?;
+/// let images = model.observations(array![[0.3, -0.2]])?;
 /// // q(z|context) is the prior here.
 /// let context = DiagonalGaussian::standard(1, 1);
 /// let settings = ImportanceSettings { draws: 1000, chunk: 100, seed: 7 };
@@ -98,6 +99,7 @@ pub fn naive_monte_carlo(
         let mut stream = streams.child(row as u64);
         let mut log_likelihoods = Vec::new();
         for draws in settings.chunks() {
+            // Between chunks, so that an observation with many draws can be stopped too.
             stage.check()?;
             let first = draws.start;
             let points = sampler.draw(row, draws, &mut stream)?;

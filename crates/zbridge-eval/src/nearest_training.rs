@@ -152,11 +152,8 @@ impl NearestTraining {
         let threshold = quantile(held_out, CLOSE_QUANTILE);
         let close_count = distances.partition_point(|&distance| distance < threshold);
         let close_share = close_count as f64 / distances.len() as f64;
-        let at_level = |level| DistanceQuantile {
-            level,
-            generated: quantile(&distances, level),
-            held_out: quantile(held_out, level),
-        };
+        let at_level = |level| DistanceQuantile::at(level, &distances, held_out);
+        // Everything else is computed from all pairs.
         pairs.truncate(closest);
         Self {
             threshold,
@@ -168,6 +165,17 @@ impl NearestTraining {
             held_out_count: held_out.len(),
             quantiles: LEVELS.map(at_level).to_vec(),
             closest: pairs,
+        }
+    }
+}
+
+impl DistanceQuantile {
+    /// Returns the quantiles at `level` of sorted distances.
+    fn at(level: f64, generated: &[f64], held_out: &[f64]) -> Self {
+        Self {
+            level,
+            generated: quantile(generated, level),
+            held_out: quantile(held_out, level),
         }
     }
 }
@@ -189,6 +197,7 @@ fn nearest_pairs(
         training.for_each(points, block.clone(), |i, j, square| {
             let nearest = &mut nearest[i - block.start];
             // Points come in ascending order: the first of several equal ones stays.
+            // Squares have the order of distances: roots are taken at the end only.
             if square < nearest.square {
                 *nearest = Nearest { square, row: j };
             }

@@ -46,6 +46,7 @@ impl<'a> ObservationLikelihoods<'a> {
         first: usize,
         points: &Latents,
     ) -> Result<Vec<f64>, EvalError> {
+        // One call for all points: a decoder is fast on batches only.
         let observation = self.observations.select(&[row]);
         let nats = self
             .model

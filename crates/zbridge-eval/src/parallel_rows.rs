@@ -18,6 +18,7 @@ pub(crate) fn each_row<T: Send>(
 ) -> Result<Vec<T>, EvalError> {
     let observed = |row| {
         let result = work(row)?;
+        // After the work: what is reported as done is done.
         stage.advance(1)?;
         Ok(result)
     };

@@ -25,7 +25,8 @@ pub struct PitSettings {
 /// |---|---|---|
 /// | high at both ends | q too narrow there | – |
 /// | high in the middle | q too wide there | – |
-/// | higher on one side | q shifted: mean above ½, targets lie above the draws | mean below ½: targets in regions of too low density, q too narrow or misplaced; above ½: q too wide |
+/// | mean above ½ | q shifted: targets lie above the draws | q too wide |
+/// | mean below ½ | q shifted: targets lie below the draws | q too narrow or misplaced |
 ///
 /// Uniform transforms do not imply that q is the true conditional: its own marginal, with the
 /// source ignored, has them as well. Read them together with the [gain](crate::LatentGain).
@@ -121,8 +122,11 @@ impl PitCalibration {
 
 /// Returns the smallest p-value times the number of tests, at most 1.
 fn bonferroni_p_value(tests: &[Uniformity]) -> f64 {
-    let p_values = tests.iter().map(|test| test.ks_p_value);
-    let smallest = p_values.fold(1.0, f64::min);
+    // A Bonferroni correction: any dependence between dimensions is allowed.
+    let mut smallest = 1.0f64;
+    for test in tests {
+        smallest = smallest.min(test.ks_p_value);
+    }
     (smallest * tests.len() as f64).min(1.0)
 }
 
@@ -163,6 +167,7 @@ fn coordinate_ranks(
 ) -> Vec<f64> {
     let mut ranks = Vec::with_capacity(target.len());
     for (&truth, drawn) in target.iter().zip(draws.view().columns()) {
+        // Comparisons are exact: every f32 is an f64.
         let drawn = drawn.iter().map(|&z| f64::from(z));
         ranks.push(randomised_rank(f64::from(truth), drawn, stream));
     }

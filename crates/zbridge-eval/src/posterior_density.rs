@@ -34,6 +34,7 @@ impl TargetDensity for PosteriorDensity<'_> {
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
         expect_row(self.posterior, row)?;
+        // Row i of a batch is the density of point i: repeat the one row.
         let every_point = self.posterior.select(&vec![row; points.rows()]);
         let nats = every_point.log_prob(points);
         nats.map_err(at_draw(&self.name, row, 0))

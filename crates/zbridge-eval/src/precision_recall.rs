@@ -22,8 +22,8 @@ const BLOCK: usize = 32;
 /// |---|---|---|
 /// | precision | generated points in some real ball | implausible outputs |
 /// | recall | real points in some generated ball | missing modes |
-/// | density | generated points: real balls it lies in, over k | as precision, less to outliers among real points |
-/// | coverage | real points whose ball has a generated point | as recall, less to outliers among generated ones |
+/// | density | generated points: real balls around it, over k | as precision, not to outliers |
+/// | coverage | real points whose ball has a generated point | as recall, not to outliers |
 ///
 /// **Bias**: balls shrink as sets grow, and the values with them or not, depending on the
 /// dimension: even for two samples of one distribution, precision and recall are below 1 by an
@@ -101,8 +101,11 @@ fn expect_comparable(
     neighbours: usize,
 ) -> Result<(), EvalError> {
     expect_count("features of the generated set", real.dim(), generated.dim())?;
-    let what = "generated observations, as many as real ones";
-    expect_count(what, real.rows(), generated.rows())?;
+    expect_count(
+        "generated observations, as many as real ones",
+        real.rows(),
+        generated.rows(),
+    )?;
     if (1..real.rows()).contains(&neighbours) {
         return Ok(());
     }
@@ -235,6 +238,7 @@ impl Balls {
         let mut around_generated = vec![0; radii.generated.len()];
         let (mut recalled, mut covered) = (vec![false; block.len()], vec![false; block.len()]);
         generated.for_each(real, block.clone(), |i, j, square| {
+            // A point on the edge of a ball is in it, as in the reference implementations.
             let within = square <= radii.real[i];
             around_generated[j] += u32::from(within);
             covered[i - block.start] |= within;

@@ -56,8 +56,11 @@ impl PrincipalPlane {
     /// # Errors
     /// [`EvalError::Mismatch`] if they have another dimension.
     pub fn coordinates(&self, points: &Latents) -> Result<Vec<(f64, f64)>, EvalError> {
-        let what = "dimensions of points in the plane";
-        expect_count(what, self.mean.len(), points.dim())?;
+        expect_count(
+            "dimensions of points in the plane",
+            self.mean.len(),
+            points.dim(),
+        )?;
         let [first, second] = &self.axes;
         let mut coordinates = Vec::with_capacity(points.rows());
         for point in points.view().outer_iter() {
@@ -93,6 +96,7 @@ fn subtract_means(matrix: &mut DMatrix<f64>) -> Vec<f64> {
 /// Returns the places of the two largest eigenvalues, the largest first.
 fn largest_two(eigen: &SymmetricEigen<f64, Dyn>) -> [usize; 2] {
     let values = &eigen.eigenvalues;
+    // nalgebra returns eigenvalues in no particular order.
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
     [order[0], order[1]]
@@ -115,10 +119,11 @@ fn axis(eigen: &SymmetricEigen<f64, Dyn>, place: usize) -> Vec<f64> {
 
 /// Returns the share of the variance along the eigenvector at `place`; 0 for points without spread.
 fn explained(eigen: &SymmetricEigen<f64, Dyn>, place: usize) -> f64 {
-    // Rounding can make the eigenvalues of a flat direction negative.
-    let total: f64 = eigen.eigenvalues.iter().map(|value| value.max(0.0)).sum();
+    // Rounding can make the eigenvalue of a flat direction negative.
+    let variance = |value: &f64| value.max(0.0);
+    let total: f64 = eigen.eigenvalues.iter().map(variance).sum();
     if total > 0.0 {
-        eigen.eigenvalues[place].max(0.0) / total
+        variance(&eigen.eigenvalues[place]) / total
     } else {
         0.0
     }

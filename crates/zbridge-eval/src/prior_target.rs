@@ -55,8 +55,11 @@ impl TargetDensity for DrawablePrior {
     }
 
     fn log_prob(&self, row: usize, points: &Latents) -> Result<Vec<f64>, EvalError> {
-        let what = "dimensions of the points under the prior";
-        expect_count(what, self.dim, points.dim())?;
+        expect_count(
+            "dimensions of the points under the prior",
+            self.dim,
+            points.dim(),
+        )?;
         self.prior.log_prob(row, points)
     }
 }

@@ -69,6 +69,7 @@ impl Proposal for DiagonalGaussian {
         expect_row(self, row)?;
         let log_var = self.log_var().row(row);
         let log_volume: f64 = log_var.iter().map(|&v| f64::from(v)).sum();
+        // What does not depend on the draws is computed once per observation.
         Ok(Box::new(GaussianRow {
             row,
             stream,

@@ -70,6 +70,7 @@ fn chance_mean_reciprocal_rank(candidates: usize) -> f64 {
 
 impl RecallAt {
     fn of(ranks: &[f64], first: usize, candidates: usize) -> Self {
+        // A rank between two numbers, from ties, counts as the larger one.
         let found = ranks.iter().map(|&rank| rank <= first as f64);
         Self {
             first,

@@ -1,4 +1,5 @@
 use crate::EvalError;
+use crate::checks::checked_log_densities;
 use std::ops::Range;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream};
 
@@ -54,6 +55,20 @@ impl LatentSampler for DiagonalGaussian {
         expect_row(self, row)?;
         Ok(self.select(&[row]).sample_each(draws.len(), stream))
     }
+}
+
+/// Returns the log densities of points that are draws `first …` of observation `row`, in nats.
+///
+/// # Errors
+/// Those of the density; [`EvalError::NotALogDensity`] for NaN and +∞.
+pub(crate) fn checked_log_prob<D: TargetDensity + ?Sized>(
+    density: &D,
+    row: usize,
+    first: usize,
+    points: &Latents,
+) -> Result<Vec<f64>, EvalError> {
+    let nats = density.log_prob(row, points)?;
+    checked_log_densities(density.name(), row, first..first + points.rows(), nats)
 }
 
 /// Checks that the batch has a distribution for observation `row`.

@@ -76,6 +76,7 @@ impl EffectiveSampleSize {
 /// Returns the effective sample sizes of the rows, the smallest first.
 pub(crate) fn sorted_sample_sizes(rows: &[RowEstimate]) -> Vec<f64> {
     let mut sizes: Vec<f64> = rows.iter().map(|row| row.effective_sample_size).collect();
+    // A total order, so that a NaN from a deserialised estimate cannot panic.
     sizes.sort_unstable_by(f64::total_cmp);
     sizes
 }

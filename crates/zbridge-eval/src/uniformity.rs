@@ -47,12 +47,15 @@ impl Uniformity {
 
 fn histogram(values: &[f64]) -> Vec<usize> {
     let mut bins = vec![0; UNIFORMITY_BINS];
-    for value in values {
-        // A value of exactly 1 belongs to the last bin.
-        let bin = (value * UNIFORMITY_BINS as f64) as usize;
-        bins[bin.min(UNIFORMITY_BINS - 1)] += 1;
+    for &value in values {
+        bins[bin_of(value)] += 1;
     }
     bins
+}
+
+fn bin_of(value: f64) -> usize {
+    // A value of exactly 1 belongs to the last bin.
+    ((value * UNIFORMITY_BINS as f64) as usize).min(UNIFORMITY_BINS - 1)
 }
 
 /// Returns sup |F_n(u) − u| of sorted values.

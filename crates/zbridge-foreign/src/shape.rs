@@ -8,6 +8,7 @@ pub(crate) fn checked_size(shape: &[usize]) -> Option<usize> {
         // Dimensions of 0 do not excuse others that overflow: `ndarray` panics on such shapes.
         size = size.checked_mul(dim.max(1))?;
     }
+    // The limit of memory, and of `ndarray`.
     let fits = isize::try_from(size).is_ok();
     let is_empty = shape.contains(&0);
     fits.then_some(if is_empty { 0 } else { size })

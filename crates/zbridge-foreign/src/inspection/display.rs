@@ -83,6 +83,7 @@ impl fmt::Display for NetworkFile {
 
 fn producer_in_words(graph: &Graph) -> &str {
     match graph.producer.as_str() {
+        // The field is optional.
         "" => "an unknown program",
         producer => producer,
     }

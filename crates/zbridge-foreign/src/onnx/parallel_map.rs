@@ -27,6 +27,7 @@ pub(super) fn map<T: Send, E: Send>(
     items: usize,
     work: impl Fn(usize, &Arc<ThreadPool>) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
+    // One queue for all cores: some batches take longer than others.
     let queue = Queue::new(items);
     let pools = pools();
     let first = first_pool();

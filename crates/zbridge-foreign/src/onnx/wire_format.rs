@@ -55,10 +55,11 @@ impl Message {
     fn inner_message(self, field: u64) -> Option<Self> {
         match (self, field) {
             (Self::Model, 7) => Some(Self::Graph),
+            // Operator sets and metadata; dimensions.
             (Self::Model, 8 | 14) | (Self::Shape, 1) => Some(Self::Leaf),
             (Self::Graph, 1) => Some(Self::Node),
-            (Self::Graph, 5) => Some(Self::Tensor),
-            (Self::Graph, 11..=13) => Some(Self::Value),
+            (Self::Graph, 5) => Some(Self::Tensor), // weights
+            (Self::Graph, 11..=13) => Some(Self::Value), // inputs, outputs, values in between
             (Self::Node, 5) => Some(Self::Attribute),
             (Self::Value, 2) | (Self::Sequence, 1) => Some(Self::Type),
             (Self::Type, 1) => Some(Self::TensorType),
@@ -70,20 +71,20 @@ impl Message {
 
     fn attribute_content(field: u64) -> Content {
         match field {
-            5 | 10 => Content::Message(Self::Tensor),
-            6 | 11 => Content::Message(Self::Graph),
-            7 => Content::Fixed(4),
-            8 => Content::Varints,
+            5 | 10 => Content::Message(Self::Tensor), // t, tensors
+            6 | 11 => Content::Message(Self::Graph),  // g, graphs
+            7 => Content::Fixed(4),                   // floats
+            8 => Content::Varints,                    // ints
             _ => Content::Bytes,
         }
     }
 
     fn tensor_content(field: u64) -> Content {
         match field {
-            1 | 5 | 7 | 11 => Content::Varints,
-            4 => Content::Fixed(4),
-            10 => Content::Fixed(8),
-            13 => Content::Message(Self::Leaf),
+            1 | 5 | 7 | 11 => Content::Varints, // dims, int32_data, int64_data, uint64_data
+            4 => Content::Fixed(4),             // float_data
+            10 => Content::Fixed(8),            // double_data
+            13 => Content::Message(Self::Leaf), // external_data
             _ => Content::Bytes,
         }
     }

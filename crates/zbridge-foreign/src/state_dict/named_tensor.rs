@@ -69,6 +69,7 @@ impl StridedLayout {
 
     /// Returns how many numbers lie from the first to the last one; `None` if that overflows.
     fn extent(&self) -> Option<usize> {
+        // The last number is at the last place of every dimension.
         let mut last = 0usize;
         for (&dim, &stride) in self.shape.iter().zip(&self.strides) {
             last = last.checked_add(dim.saturating_sub(1).checked_mul(stride)?)?;

@@ -48,15 +48,15 @@ pub(super) enum Operands {
 impl ContainerInstruction {
     fn of(code: u8) -> Option<Self> {
         Some(match code {
-            b'}' => Self::NewDict,
-            b']' | b')' => Self::NewList(Operands::Top(0)),
+            b'}' => Self::NewDict,                          // EMPTY_DICT
+            b']' | b')' => Self::NewList(Operands::Top(0)), // EMPTY_LIST, EMPTY_TUPLE
             // TUPLE1 to TUPLE3.
             0x85..=0x87 => Self::NewList(Operands::Top(usize::from(code - 0x84))),
-            b't' | b'l' => Self::NewList(Operands::AboveMark),
-            b'a' => Self::Append(Operands::Top(1)),
-            b'e' => Self::Append(Operands::AboveMark),
-            b's' => Self::Insert(Operands::Top(2)),
-            b'u' => Self::Insert(Operands::AboveMark),
+            b't' | b'l' => Self::NewList(Operands::AboveMark), // TUPLE, LIST
+            b'a' => Self::Append(Operands::Top(1)),            // APPEND
+            b'e' => Self::Append(Operands::AboveMark),         // APPENDS
+            b's' => Self::Insert(Operands::Top(2)),            // SETITEM
+            b'u' => Self::Insert(Operands::AboveMark),         // SETITEMS
             _ => return None,
         })
     }
@@ -73,17 +73,17 @@ impl Instruction {
 
     fn without_argument(code: u8) -> Option<Self> {
         Some(match code {
-            b'.' => Self::Stop,
-            b'(' => Self::Mark,
-            b'0' => Self::Pop,
-            b'N' => Self::Push(Value::None),
-            0x88 => Self::Push(Value::Bool(true)),
-            0x89 => Self::Push(Value::Bool(false)),
-            0x93 => Self::StackGlobal,
-            b'Q' => Self::PersistentId,
-            b'R' => Self::Reduce,
-            b'b' => Self::Build,
-            0x94 => Self::Memoize,
+            b'.' => Self::Stop,                     // STOP
+            b'(' => Self::Mark,                     // MARK
+            b'0' => Self::Pop,                      // POP
+            b'N' => Self::Push(Value::None),        // NONE
+            0x88 => Self::Push(Value::Bool(true)),  // NEWTRUE
+            0x89 => Self::Push(Value::Bool(false)), // NEWFALSE
+            0x93 => Self::StackGlobal,              // STACK_GLOBAL
+            b'Q' => Self::PersistentId,             // BINPERSID
+            b'R' => Self::Reduce,                   // REDUCE
+            b'b' => Self::Build,                    // BUILD
+            0x94 => Self::Memoize,                  // MEMOIZE
             _ => return ContainerInstruction::of(code).map(Self::Container),
         })
     }
@@ -93,11 +93,11 @@ impl Instruction {
             // PROTO and FRAME.
             0x80 => reader.take(1).map(|_| Self::Skip)?,
             0x95 => reader.take(8).map(|_| Self::Skip)?,
-            b'c' => Self::Push(global(reader)?),
-            b'q' => Self::Put(reader.u8()?.into()),
-            b'r' => Self::Put(reader.u32()?),
-            b'h' => Self::Get(reader.u8()?.into()),
-            b'j' => Self::Get(reader.u32()?),
+            b'c' => Self::Push(global(reader)?),    // GLOBAL
+            b'q' => Self::Put(reader.u8()?.into()), // BINPUT
+            b'r' => Self::Put(reader.u32()?),       // LONG_BINPUT
+            b'h' => Self::Get(reader.u8()?.into()), // BINGET
+            b'j' => Self::Get(reader.u32()?),       // LONG_BINGET
             _ => Self::Push(literal(code, reader)?),
         })
     }
@@ -111,14 +111,13 @@ fn global(reader: &mut ByteReader<'_>) -> Step<Value> {
 /// Returns a number or a text that stands in the pickle itself.
 fn literal(code: u8, reader: &mut ByteReader<'_>) -> Step<Value> {
     Ok(match code {
-        b'K' => Value::Int(reader.u8()?.into()),
-        b'M' => Value::Int(reader.u16()?.into()),
-        b'J' => Value::Int(reader.i32()?.into()),
-        0x8a => Value::Int(reader.long()?),
-        b'G' => Value::Float(reader.f64()?),
-        // Texts of one byte a character, and of UTF-8.
-        b'U' | 0x8c => Value::Text(reader.short_text()?),
-        b'T' | b'X' => Value::Text(reader.long_text()?),
+        b'K' => Value::Int(reader.u8()?.into()),          // BININT1
+        b'M' => Value::Int(reader.u16()?.into()),         // BININT2
+        b'J' => Value::Int(reader.i32()?.into()),         // BININT
+        0x8a => Value::Int(reader.long()?),               // LONG1
+        b'G' => Value::Float(reader.f64()?),              // BINFLOAT
+        b'U' | 0x8c => Value::Text(reader.short_text()?), // SHORT_BINSTRING, SHORT_BINUNICODE
+        b'T' | b'X' => Value::Text(reader.long_text()?),  // BINSTRING, BINUNICODE
         _ => return Err(Stop::Damaged("an instruction that no state dict has")),
     })
 }
