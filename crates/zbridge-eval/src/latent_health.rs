@@ -96,7 +96,9 @@ impl LatentHealth {
 }
 
 /// One dimension of a latent space.
-struct Column {
+pub(crate) struct Column {
+    /// The mean of the means.
+    pub(crate) centre: f64,
     /// The variance of the means.
     between: f64,
     /// The mean of the variances.
@@ -104,7 +106,7 @@ struct Column {
 }
 
 impl Column {
-    fn of(moments: &DiagonalGaussian, column: usize) -> Self {
+    pub(crate) fn of(moments: &DiagonalGaussian, column: usize) -> Self {
         let (mut means, mut variances) = (Moments::default(), Moments::default());
         for &mean in moments.mean().view().column(column) {
             means.push(f64::from(mean));
@@ -114,6 +116,7 @@ impl Column {
             variances.push(f64::from(log_var).exp());
         }
         Self {
+            centre: means.mean(),
             between: means.variance(),
             within: variances.mean(),
         }
@@ -127,7 +130,7 @@ impl Column {
         !self.is_constant() && self.between < COLLAPSED_BELOW * self.total()
     }
 
-    fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         !self.is_constant() && !self.is_collapsed()
     }
 
@@ -135,7 +138,8 @@ impl Column {
         self.within / self.total()
     }
 
-    fn total(&self) -> f64 {
+    /// Returns the variance of a draw from the posterior of an observation taken at random.
+    pub(crate) fn total(&self) -> f64 {
         self.between + self.within
     }
 }

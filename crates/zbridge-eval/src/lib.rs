@@ -12,11 +12,13 @@
 //! | the same by annealing, if no proposal is near the posterior | [`annealed`] |
 //! | interval, effective sample sizes and warning of these | [`TargetEstimate::summary`] |
 //! | log p(x, y) by both factorisations, and their gap | [`JointLikelihood`] |
+//! | few items that stand for many | [`Representatives`] |
 //! | active and collapsed dimensions, scale, effective dimension of latents | [`LatentHealth`] |
 //! | whether pairs depend on each other: distance correlation | [`Dependence`] |
 //! | log q(t\|s) − log mean_j q(t\|s_j) in latent space | [`LatentGain`] |
 //! | rank of the true partner among held-out ones | [`Retrieval`] |
-//! | probability-integral transforms of a conditional density | [`PitCalibration`] |
+//! | R² of the means of a conditional density, FOSCTTM | [`MeanAccuracy`] |
+//! | probability-integral transforms and coverage of a conditional density | [`PitCalibration`] |
 //! | accuracy, log p(true class), Brier score, calibration | [`classify`] |
 //! | coherence of generated observations | [`coherence()`] |
 //! | diversity of generated observations | [`diversity()`], [`feature_diversity()`] |
@@ -73,6 +75,7 @@
 #![forbid(unsafe_code)]
 
 mod accuracy;
+mod active_space;
 mod annealed;
 mod annealing_move;
 mod annealing_path;
@@ -100,6 +103,7 @@ mod latent_pairs;
 mod likelihood_summary;
 mod linear_gaussian_model;
 mod log_weights;
+mod mean_accuracy;
 mod mixture_proposal;
 mod naive_monte_carlo;
 mod nearest_training;
@@ -113,6 +117,7 @@ mod precision_recall;
 mod principal_plane;
 mod prior_target;
 mod proposal;
+mod representatives;
 mod retrieval;
 mod row_estimate;
 mod target_density;
@@ -122,6 +127,7 @@ mod tests;
 mod uniformity;
 
 pub use accuracy::Accuracy;
+pub use active_space::ActiveSpace;
 pub use annealed::{AnnealedEstimate, AnnealingSettings, annealed};
 pub use bridge_target::BridgeTarget;
 pub use calibration::{CALIBRATION_BINS, Calibration, ReliabilityBin};
@@ -145,17 +151,19 @@ pub use latent_pairs::LatentPairs;
 pub use likelihood_summary::{EffectiveSampleSizeRange, LikelihoodSummary};
 pub use linear_gaussian_model::LinearGaussianModel;
 pub use log_weights::LogWeights;
+pub use mean_accuracy::MeanAccuracy;
 pub use mixture_proposal::MixtureProposal;
 pub use naive_monte_carlo::{NaiveEstimate, NaiveRow, naive_monte_carlo};
 pub use nearest_training::{
     CLOSE_QUANTILE, DistanceQuantile, NearestPair, NearestTraining, nearest_training,
 };
-pub use pit_calibration::{PitCalibration, PitSettings};
+pub use pit_calibration::{Coverage, PitCalibration, PitSettings};
 pub use posterior_density::PosteriorDensity;
 pub use precision_recall::{DEFAULT_NEIGHBOURS, PrecisionRecall, precision_recall};
 pub use principal_plane::PrincipalPlane;
 pub use prior_target::{DrawablePrior, PriorTarget};
 pub use proposal::{Proposal, Proposed, RowProposal};
+pub use representatives::{Representative, RepresentativeSettings, Representatives};
 pub use retrieval::{RecallAt, Retrieval};
 pub use row_estimate::RowEstimate;
 pub use target_density::{DrawableDensity, LatentSampler, TargetDensity};

@@ -4,7 +4,9 @@ use crate::parallel_rows::each_row;
 use crate::{EvalError, LatentPairs, Uniformity};
 use ndarray::{ArrayView1, Axis, concatenate};
 use serde::{Deserialize, Serialize};
-use zbridge_core::{ConditionalDensity, DensityError, Latents, Observer, RandomStream, Stage};
+use zbridge_core::{
+    ConditionalDensity, DensityError, Estimate, Latents, Observer, RandomStream, Stage,
+};
 
 /// How many draws to take for each pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,41 @@ pub struct PitCalibration {
     pub dimensions_p_value: f64,
     /// Share of draws with a *lower* density than the target's.
     pub highest_density: Uniformity,
+    /// How many targets lie in sets that hold half of the density's mass.
+    pub coverage_50: Coverage,
+    /// The same of sets that hold nine tenths of it.
+    pub coverage_90: Coverage,
+}
+
+/// The share of targets that lie in sets of a stated probability: near that probability if the
+/// density is right, below it if the density is too narrow or misplaced.
+///
+/// Whether a target lies in a set follows from its rank among the draws, so that the share is right
+/// for any number of draws.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Of the region of highest density, over all dimensions together.
+    pub region: Estimate,
+    /// Of the central interval of each dimension: the mean over dimensions, with its standard error
+    /// over targets.
+    pub intervals: Estimate,
+}
+
+impl Coverage {
+    /// Returns the shares of at least one target in sets of probability `mass`.
+    fn of(transforms: &[Transforms], mass: f64) -> Self {
+        let inside = |inside: bool| f64::from(u8::from(inside));
+        let in_region = |row: &Transforms| inside(row.density_level >= 1.0 - mass);
+        let in_intervals = |row: &Transforms| {
+            let centred = row.coordinates.iter().map(|rank| (rank - 0.5).abs());
+            let found: f64 = centred.map(|gap| inside(gap <= 0.5 * mass)).sum();
+            found / row.coordinates.len() as f64
+        };
+        Self {
+            region: Estimate::of(transforms.iter().map(in_region)),
+            intervals: Estimate::of(transforms.iter().map(in_intervals)),
+        }
+    }
 }
 
 impl PitCalibration {
@@ -116,6 +153,8 @@ impl PitCalibration {
             dimensions_p_value: bonferroni_p_value(&per_dimension),
             per_dimension,
             highest_density: Uniformity::of(transforms.iter().map(|row| row.density_level)),
+            coverage_50: Coverage::of(transforms, 0.5),
+            coverage_90: Coverage::of(transforms, 0.9),
         }
     }
 }
@@ -223,6 +262,21 @@ fn randomised_rank(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_is_in_a_set_by_its_ranks() {
+        let row = |density_level, coordinates: [f64; 2]| Transforms {
+            coordinates: coordinates.into(),
+            density_level,
+        };
+        let transforms = [row(0.3, [0.5, 0.04]), row(0.05, [0.2, 0.8])];
+        let (half, most) = (
+            Coverage::of(&transforms, 0.5),
+            Coverage::of(&transforms, 0.9),
+        );
+        assert_eq!((half.region.mean, most.region.mean), (0.0, 0.5));
+        assert_eq!((half.intervals.mean, most.intervals.mean), (0.25, 0.75));
+    }
 
     #[test]
     fn a_rank_lies_between_those_of_its_neighbours() {

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+use zbridge_core::Estimate;
 
 /// The number of bins of the histogram.
 pub const UNIFORMITY_BINS: usize = 20;
@@ -14,6 +15,8 @@ pub struct Uniformity {
     pub count: usize,
     /// Their mean; ½ if they are uniform.
     pub mean: f64,
+    /// The standard error of the mean.
+    pub standard_error: f64,
     /// The number of values in each of [`UNIFORMITY_BINS`] bins of equal width.
     pub bins: Vec<usize>,
     /// Kolmogorov–Smirnov distance sup |F_n(u) − u|, 0 … 1.
@@ -38,6 +41,7 @@ impl Uniformity {
         Self {
             count,
             mean: values.iter().sum::<f64>() / count as f64,
+            standard_error: Estimate::of(values.iter().copied()).standard_error,
             bins: histogram(&values),
             ks_distance,
             ks_p_value: kolmogorov_tail((root + 0.12 + 0.11 / root) * ks_distance),

@@ -187,6 +187,36 @@ fn transforms_of_the_true_conditional_are_uniform() {
 }
 
 #[test]
+fn the_true_conditional_covers_as_it_says_and_a_narrow_one_too_little() {
+    let pairs = pairs(1000, 1);
+    let (right, narrow) = (
+        pit(&TRUTH, &pairs),
+        pit(
+            &Linear {
+                scale: 0.6,
+                ..TRUTH
+            },
+            &pairs,
+        ),
+    );
+    for (mass, found, too_little) in [
+        (0.5, right.coverage_50, narrow.coverage_50),
+        (0.9, right.coverage_90, narrow.coverage_90),
+    ] {
+        for (found, too_little) in [
+            (found.region, too_little.region),
+            (found.intervals, too_little.intervals),
+        ] {
+            assert!(
+                (found.mean - mass).abs() < 3.5 * found.standard_error,
+                "{mass}: {found:?}"
+            );
+            assert!(too_little.mean < mass - 0.1, "{mass}: {too_little:?}");
+        }
+    }
+}
+
+#[test]
 fn a_conditional_that_is_too_narrow_too_wide_or_shifted_is_rejected() {
     let pairs = pairs(400, 1);
     let narrow = pit(
