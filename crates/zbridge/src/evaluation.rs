@@ -1,10 +1,16 @@
 //! The figures of a bridge on held-out pairs that need no given model.
 
-use crate::Error;
+use crate::{Error, translate_mean};
+use ndarray::Array2;
+use rayon::prelude::*;
 use serde::Serialize;
 use zbridge_bridge::{Bridge, Conditional};
-use zbridge_core::{ConditionalDensity, Estimate, Observer, Posterior};
-use zbridge_eval::{CrossDensities, LatentPairs, PitCalibration, PitSettings, Retrieval};
+use zbridge_core::{
+    ConditionalDensity, Estimate, Latents, Observer, Posterior, RandomStream, Stage,
+};
+use zbridge_eval::{
+    CrossDensities, LatentPairs, MeanAccuracy, PitCalibration, PitSettings, Retrieval,
+};
 
 /// The largest number of pairs of which every target is evaluated under every source: the cost
 /// grows with the square.
@@ -13,6 +19,8 @@ const MOST_CROSSED_PAIRS: usize = 300;
 const MOST_RANKED_PAIRS: usize = 1000;
 /// Draws among which a target is ranked.
 const RANKING_DRAWS: usize = 99;
+/// Draws of which the mean of a conditional is taken.
+const MEAN_DRAWS: usize = 32;
 
 /// The figures of both directions of a bridge on held-out pairs.
 #[derive(Debug, Clone, Serialize)]
@@ -71,6 +79,8 @@ pub struct DirectionFigures {
     pub gain_ceiling_nats: f64,
     /// How often the true target is found among the held-out ones.
     pub retrieval: Retrieval,
+    /// How near the mean of the conditional, over 32 draws, comes to the target.
+    pub means: MeanAccuracy,
     /// Whether targets fall where the density says that they do.
     pub calibration: PitCalibration,
 }
@@ -103,9 +113,52 @@ impl DirectionFigures {
             gain_over_marginal_nats: gain.gain_nats,
             gain_ceiling_nats: gain.ceiling_nats,
             retrieval: crossed.retrieve_targets(),
+            means: mean_accuracy(density, source, target, seed, observer)?,
             calibration: PitCalibration::of(density, &ranked_pairs, &ranking, observer)?,
         })
     }
+}
+
+/// Returns how near the means of the conditional come to the targets of at most
+/// [`MOST_RANKED_PAIRS`] pairs. Pair `i` uses the stream `("evaluate/means", seed).child(i)`.
+fn mean_accuracy(
+    density: &Conditional,
+    source: &Posterior,
+    target: &Posterior,
+    seed: u64,
+    observer: &dyn Observer,
+) -> Result<MeanAccuracy, Error> {
+    let rows = at_most(MOST_RANKED_PAIRS, source.rows(), seed);
+    let streams = RandomStream::named(seed, "evaluate/means");
+    let stage = Stage::new(observer, "means of the conditional", rows.len() as u64);
+    let predicted = |&row: &usize| -> Result<Latents, Error> {
+        let mut stream = streams.child(row as u64);
+        let mean = translate_mean(density, &source.select(&[row]), MEAN_DRAWS, &mut stream)?;
+        stage.advance(1)?;
+        Ok(mean)
+    };
+    let predicted: Vec<Latents> = rows.par_iter().map(predicted).collect::<Result<_, _>>()?;
+    let mut predictions = Array2::zeros((rows.len(), target.dim()));
+    for (mut prediction, mean) in predictions.outer_iter_mut().zip(&predicted) {
+        prediction.assign(&mean.row(0));
+    }
+    let targets = target.select(&rows);
+    let predictions = Latents::new(predictions)?;
+    Ok(MeanAccuracy::of(
+        &predictions,
+        &targets,
+        MEAN_DRAWS,
+        observer,
+    )?)
+}
+
+/// Returns all of `0..count`, or `most` of them taken at random, in rising order: the pairs that
+/// [`LatentPairs::at_most`] takes.
+fn at_most(most: usize, count: usize, seed: u64) -> Vec<usize> {
+    let mut rows = RandomStream::named(seed, "evaluate/candidates").permutation(count);
+    rows.truncate(most);
+    rows.sort_unstable();
+    rows
 }
 
 /// Returns the mean KL(q ‖ p) where q and the target's posteriors are diagonal Gaussians.

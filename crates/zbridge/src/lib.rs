@@ -38,7 +38,7 @@
 //! | read or write latents | [`LatentsFile`] |
 //! | open a model: ONNX, diffusers, weights of zbridge | [`GivenModel::open`] |
 //! | fit a bridge from pairs, and from latents without partners | [`Bridge::fit`], [`FitData`], [`BridgeConfig`] |
-//! | draw targets, or evaluate their density | [`ConditionalDensity::given`], [`translate`], [`generate`] |
+//! | draw targets, or evaluate their density | [`ConditionalDensity::given`], [`translate`], [`translate_mean`], [`generate`] |
 //! | figures on held-out pairs | [`evaluate`] |
 //! | progress, and stopping early | [`Observer`] |
 //!
@@ -54,7 +54,9 @@ mod translation;
 pub use error::Error;
 pub use evaluation::{DirectionFigures, Evaluation, evaluate};
 pub use given_model::GivenModel;
-pub use translation::{class_probabilities, generate, mean_observations, translate};
+pub use translation::{
+    class_probabilities, generate, mean_observations, translate, translate_mean,
+};
 
 pub use zbridge_bridge::{
     AutoConfig, Bridge, BridgeConfig, BridgeError, CheckedConfig, Comparison, Conditional,
@@ -68,7 +70,9 @@ pub use zbridge_core::{
     Vocabulary, VocabularyError,
 };
 pub use zbridge_data::{DataError, LatentsFile, Precision};
-pub use zbridge_eval::{EvalError, PitCalibration, RecallAt, Retrieval, Uniformity};
+pub use zbridge_eval::{
+    Coverage, EvalError, MeanAccuracy, PitCalibration, RecallAt, Retrieval, Uniformity,
+};
 pub use zbridge_foreign::{ForeignError, Guess};
 pub use zbridge_models::ModelError;
 pub use zbridge_nn::NnError;

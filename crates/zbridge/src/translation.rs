@@ -2,6 +2,7 @@
 //! Ochi, Mori, Sakata 2018).
 
 use crate::Error;
+use ndarray::Array2;
 use zbridge_core::{
     ConditionalDensity, LatentModel, Latents, Observations, Posterior, RandomStream, ShapeError,
 };
@@ -35,6 +36,41 @@ pub fn translate(
 ) -> Result<Latents, Error> {
     let sources = source.sample_each(draws, stream);
     Ok(density.given(&sources)?.sample_each(1, stream)?)
+}
+
+/// Draws that are in memory at once for each source.
+const DRAWS_AT_ONCE: usize = 256;
+
+/// Returns the mean of the conditional for each source posterior, `[n, target dim]`: the mean of
+/// `draws` draws as [`translate`] takes them.
+///
+/// It is the best guess under squared error. Where targets fall into groups, such as classes, it
+/// lies between the groups, where there may be no target at all.
+///
+/// # Errors
+/// [`Error::Density`] if the posterior is not of the density's source dimension,
+/// [`Error::Shape`] if there are no draws.
+pub fn translate_mean(
+    density: &dyn ConditionalDensity,
+    source: &Posterior,
+    draws: usize,
+    stream: &mut RandomStream,
+) -> Result<Latents, Error> {
+    if draws == 0 {
+        let what = "draws of a conditional";
+        return Err(ShapeError::Empty { what }.into());
+    }
+    let (_, dim) = density.dims();
+    let mut sums = Array2::<f64>::zeros((source.rows(), dim));
+    for first in (0..draws).step_by(DRAWS_AT_ONCE) {
+        let count = DRAWS_AT_ONCE.min(draws - first);
+        let drawn = translate(density, source, count, stream)?;
+        for (row, draw) in drawn.view().outer_iter().enumerate() {
+            let mut sum = sums.row_mut(row / count);
+            sum.zip_mut_with(&draw, |sum, &value| *sum += f64::from(value));
+        }
+    }
+    Ok(Latents::new(sums.mapv(|sum| (sum / draws as f64) as f32))?)
 }
 
 /// Returns one generated observation for each source posterior and draw, `[n · draws]`:
