@@ -6,17 +6,39 @@
 
 use crate::Error;
 use std::ops::Range;
-use zbridge::translate;
+use zbridge::{translate, translate_mean};
 use zbridge_bridge::Conditional;
 use zbridge_core::{Latents, Posterior, RandomStream};
 
 /// Outputs that share a random stream; those of a row that has more are cut.
 const OUTPUTS: usize = 256;
 
-/// How source rows with so many draws each fall into pieces.
+/// What is made for each source row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outputs {
+    /// So many draws.
+    Draws(usize),
+    /// One mean of so many draws.
+    MeanOf(usize),
+}
+
+impl Outputs {
+    /// Returns the number of outputs of a row.
+    pub(crate) fn per_row(self) -> usize {
+        match self {
+            Self::Draws(draws) => draws,
+            Self::MeanOf(_) => 1,
+        }
+    }
+}
+
+/// How source rows with so many outputs each fall into pieces.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pieces {
-    draws: usize,
+    /// Outputs of a row.
+    outputs: usize,
+    /// Rows that are never torn apart.
+    rows: usize,
 }
 
 /// Some draws of some rows.
@@ -27,20 +49,22 @@ pub(crate) struct Piece {
 }
 
 impl Pieces {
-    pub(crate) fn new(draws: usize) -> Self {
+    pub(crate) fn new(outputs: Outputs) -> Self {
+        let (Outputs::Draws(draws) | Outputs::MeanOf(draws)) = outputs;
         Self {
-            draws: draws.max(1),
+            outputs: outputs.per_row().max(1),
+            rows: (OUTPUTS / draws.max(1)).max(1),
         }
     }
 
     /// Rows that are never torn apart.
     pub(crate) fn rows(self) -> usize {
-        (OUTPUTS / self.draws).max(1)
+        self.rows
     }
 
     /// Those of the rows in a range that begins where a piece does.
     pub(crate) fn of(self, rows: Range<usize>) -> impl Iterator<Item = Piece> {
-        let (step, draws, end) = (self.rows(), self.draws, rows.end);
+        let (step, draws, end) = (self.rows, self.outputs, rows.end);
         rows.step_by(step).flat_map(move |first| {
             (0..draws).step_by(OUTPUTS).map(move |draw| Piece {
                 rows: first..(first + step).min(end),
@@ -61,17 +85,16 @@ impl Piece {
         &self,
         density: &Conditional,
         posterior: &Posterior,
-        draws: usize,
+        outputs: Outputs,
         streams: &RandomStream,
     ) -> Result<Latents, Error> {
-        let first = self.rows.start as u64 * draws as u64 + self.draws.start as u64;
+        let first = self.rows.start as u64 * outputs.per_row() as u64 + self.draws.start as u64;
         let mut stream = streams.child(first);
-        Ok(translate(
-            density,
-            posterior,
-            self.draws.len(),
-            &mut stream,
-        )?)
+        let latents = match outputs {
+            Outputs::Draws(_) => translate(density, posterior, self.draws.len(), &mut stream),
+            Outputs::MeanOf(draws) => translate_mean(density, posterior, draws, &mut stream),
+        };
+        Ok(latents?)
     }
 }
 
@@ -82,7 +105,7 @@ mod tests {
     #[test]
     fn pieces_are_all_outputs_once_and_in_order() {
         for (rows, draws) in [(1000, 1), (7, 100), (3, 256), (2, 1000), (1, 1), (0, 5)] {
-            let (pieces, mut next) = (Pieces::new(draws), 0);
+            let (pieces, mut next) = (Pieces::new(Outputs::Draws(draws)), 0);
             for piece in pieces.of(0..rows) {
                 assert_eq!(
                     piece.rows.start * draws + piece.draws.start,
@@ -101,10 +124,21 @@ mod tests {
 
     #[test]
     fn a_range_has_the_pieces_of_the_whole() {
-        let pieces = Pieces::new(3);
+        let pieces = Pieces::new(Outputs::Draws(3));
         let whole: Vec<Piece> = pieces.of(0..1000).collect();
         let cut = 4 * pieces.rows();
         let parts: Vec<Piece> = pieces.of(0..cut).chain(pieces.of(cut..1000)).collect();
         assert_eq!(whole, parts);
+    }
+    #[test]
+    fn rows_with_a_mean_have_one_output_and_share_a_piece_by_their_draws() {
+        for (mean_of, rows) in [(32, 8), (1000, 1)] {
+            let pieces = Pieces::new(Outputs::MeanOf(mean_of));
+            assert_eq!(pieces.rows(), rows);
+            assert_eq!(
+                pieces.of(0..20).map(|piece| piece.outputs()).sum::<usize>(),
+                20
+            );
+        }
     }
 }

@@ -28,6 +28,13 @@ pub struct GenerateArgs {
     /// Outputs for each input, side by side
     #[arg(long, value_name = "K", default_value_t = 1)]
     count: usize,
+    /// Write the mean in place of a draw: the mean of the draws' latents, decoded once; for each
+    /// input the best guess under squared error
+    #[arg(long, conflicts_with = "count")]
+    mean: bool,
+    /// Draws of which the mean is taken
+    #[arg(long, value_name = "K", default_value_t = 32, requires = "mean")]
+    mean_draws: usize,
     /// Only one of so many equal parts of the inputs, 1/4 say: what all parts write is what one run
     /// would
     #[arg(long, value_name = "I/N", default_value = "1/1")]
@@ -54,6 +61,7 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
         latents: args.latents,
         to: args.to,
         count: args.count,
+        mean_draws: args.mean.then_some(args.mean_draws),
         x_model: args.x_model.clone(),
         y_model: args.y_model.clone(),
         seed: context.seed,
@@ -78,8 +86,12 @@ fn as_text(report: &GenerateReport) -> String {
         seconds,
         ..
     } = report;
+    let what = match report.mean_draws {
+        Some(draws) => format!("means of {draws} draws"),
+        None => "outputs".to_owned(),
+    };
     let mut lines = vec![format!(
-        "{outputs} outputs for {inputs} inputs, shape {shape:?}"
+        "{outputs} {what} for {inputs} inputs, shape {shape:?}"
     )];
     lines.extend(
         report

@@ -1,6 +1,6 @@
 use super::source::Source;
 use crate::Error;
-use crate::pieces::{Piece, Pieces};
+use crate::pieces::{Outputs, Piece, Pieces};
 use rayon::prelude::*;
 use std::ops::Range;
 use zbridge_bridge::Conditional;
@@ -11,21 +11,21 @@ const NUMBERS_AT_ONCE: usize = 1 << 21;
 /// Pieces that are made at once at most: more would only delay the observer.
 const PIECES_AT_ONCE: usize = 64;
 
-/// Draws of the target's latents for some rows of a source.
+/// Latents of the target for some rows of a source: draws, or means of draws.
 pub(super) struct Job<'j> {
     pub(super) density: &'j Conditional,
     pub(super) source: &'j Source,
     pub(super) pieces: Pieces,
     pub(super) rows: Range<usize>,
-    /// Draws for each row.
-    pub(super) draws: usize,
+    /// What is made for each row.
+    pub(super) each: Outputs,
     pub(super) streams: RandomStream,
     pub(super) stage: Stage<'j>,
 }
 
 impl Job<'_> {
     pub(super) fn outputs(&self) -> usize {
-        self.rows.len() * self.draws
+        self.rows.len() * self.each.per_row()
     }
 
     /// Calls `take` with what `make` returns for the latents of each piece, in order; an output has
@@ -62,7 +62,7 @@ impl Job<'_> {
         let made = |piece: &Piece| {
             let rows: Vec<usize> = piece.rows.clone().map(|row| row - start).collect();
             let sources = posterior.select(&rows);
-            make(piece.latents(self.density, &sources, self.draws, &self.streams)?)
+            make(piece.latents(self.density, &sources, self.each, &self.streams)?)
         };
         group.par_iter().map(made).collect()
     }

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::fit::LATENT_SHAPE;
 use crate::models::BridgeOfFile;
 use crate::output::Format;
-use crate::pieces::Pieces;
+use crate::pieces::{Outputs, Pieces};
 use crate::shard::Shard;
 use crate::side::Side;
 use job::Job;
@@ -30,6 +30,8 @@ pub struct GenerateRequest {
     pub to: Side,
     /// Outputs for each input.
     pub count: usize,
+    /// One output for each input: the mean of so many draws of the target's latents, decoded once.
+    pub mean_draws: Option<usize>,
     /// Model of x, where the bridge file does not name it.
     pub x_model: Option<String>,
     /// Model of y, likewise.
@@ -63,6 +65,9 @@ pub struct GenerateReport {
     pub outputs: usize,
     /// Shape of the raw array, `[outputs, event…]`.
     pub shape: Vec<usize>,
+    /// Draws of whose latents each output is the mean; `None` if outputs are draws.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_draws: Option<usize>,
     /// The most probable class of each output, where the target is classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<usize>>,
@@ -85,11 +90,7 @@ pub fn generate(
     observer: &dyn Observer,
 ) -> Result<GenerateReport, Error> {
     let start = Instant::now();
-    if request.count == 0 {
-        return Err(Error::usage(
-            "at least one output for each input is needed, not 0",
-        ));
-    }
+    request.expect_outputs()?;
     let bridge = Bridge::read(&request.bridge)?;
     let target = Target::of(request, &bridge)?;
     let source = Source::open(request, &bridge)?;
@@ -98,6 +99,7 @@ pub fn generate(
         inputs: job.rows.len(),
         outputs: job.outputs(),
         shape: vec![],
+        mean_draws: request.mean_draws,
         classes: None,
         texts: None,
         seconds: 0.0,
@@ -123,15 +125,16 @@ fn job<'j>(
         Side::Y => Direction::XToY,
         Side::X => Direction::YToX,
     };
-    let pieces = Pieces::new(request.count);
+    let each = request.each();
+    let pieces = Pieces::new(each);
     let rows = request.shard.of_rows(source.rows(), pieces.rows());
-    let outputs = rows.len() * request.count;
+    let outputs = rows.len() * each.per_row();
     Job {
         density: bridge.density(direction),
         source,
         pieces,
         rows,
-        draws: request.count,
+        each,
         streams: RandomStream::named(request.seed, "generate"),
         stage: Stage::new(observer, "generating", outputs as u64),
     }
@@ -150,6 +153,7 @@ impl Target {
             return Ok(Self::Latents);
         }
         let model = request.expected_model(bridge, request.to)?;
+        request.expect_mean_of(model.model.event())?;
         let format = Format::of(&request.out, model.model.event())?;
         if !request.shard.is_whole() && !format.is_numbers() {
             return Err(Error::usage(format!(
@@ -162,6 +166,45 @@ impl Target {
 }
 
 impl GenerateRequest {
+    /// Returns what is made for each input.
+    fn each(&self) -> Outputs {
+        match self.mean_draws {
+            Some(draws) => Outputs::MeanOf(draws),
+            None => Outputs::Draws(self.count),
+        }
+    }
+
+    /// Checks that something is made, and one mean for each input where means are asked for.
+    fn expect_outputs(&self) -> Result<(), Error> {
+        match (self.count, self.mean_draws) {
+            (0, _) => Err(Error::usage(
+                "at least one output for each input is needed, not 0",
+            )),
+            (_, Some(draws @ (0 | 1))) => Err(Error::usage(format!(
+                "a mean of {draws} draw(s) is none: take at least 2, or a draw in place of the mean"
+            ))),
+            (count @ 2.., Some(_)) => Err(Error::usage(format!(
+                "{count} outputs for each input: there is only one mean; leave the number of \
+                 outputs out, or take draws"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that a mean of latents can stand for an observation of the target's model.
+    fn expect_mean_of(&self, event: &EventKind) -> Result<(), Error> {
+        let is_discrete = matches!(event, EventKind::Class { .. } | EventKind::Text { .. });
+        match self.mean_draws {
+            Some(_) if is_discrete => Err(Error::usage(format!(
+                "the target model makes {}: a mean of latents lies between them and decodes to none \
+                 that any draw would give\nhint: take several draws and count them, or write the \
+                 mean itself as latents",
+                event.in_words()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the model of a side: the one that the request names, else the one that the bridge
     /// file records.
     fn expected_model(&self, bridge: &Bridge, side: Side) -> Result<GivenModel, Error> {
@@ -218,7 +261,7 @@ impl GenerateReport {
                 })?;
                 let outputs = Observations::new(values, event.clone())?;
                 let phases = RandomStream::named(request.seed, "generate/phases");
-                format.write(&request.out, &outputs, request.count, &phases)?
+                format.write(&request.out, &outputs, job.each.per_row(), &phases)?
             }
         };
         Ok(())
@@ -246,19 +289,24 @@ impl GenerateReport {
         job: &Job<'_>,
     ) -> Result<(), Error> {
         let latent_shape = latent_shape(bridge, request.to);
+        let draws = job.each.per_row();
         let mut shape = vec![job.rows.len()];
-        if job.draws > 1 {
-            shape.push(job.draws);
+        if draws > 1 {
+            shape.push(draws);
         }
         self.shape = [shape, latent_shape.clone()].concat();
         let first = job.rows.start;
         let bridge_path = request.bridge.display().to_string();
+        let mut metadata = BTreeMap::from([("bridge".to_owned(), bridge_path)]);
+        if let Some(draws) = request.mean_draws {
+            metadata.insert("mean_of_draws".to_owned(), draws.to_string());
+        }
         let latents = GeneratedLatents {
             rows: job.rows.len(),
             ids: &|rows| job.source.ids(first + rows.start..first + rows.end),
-            draws: job.draws,
+            draws,
             latent_shape,
-            metadata: BTreeMap::from([("bridge".to_owned(), bridge_path)]),
+            metadata,
         };
         latents.write(&request.out, |sink| {
             job.each(request.to.dim(bridge), Ok, |made| {
