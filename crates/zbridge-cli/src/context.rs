@@ -42,6 +42,11 @@ impl Context {
         self.out.clone().unwrap_or_else(|| default.into())
     }
 
+    /// The path that `--out` names, if it names one.
+    pub fn out(&self) -> Option<PathBuf> {
+        self.out.clone()
+    }
+
     /// A display of progress on standard error, as the terminal and `--quiet` allow.
     pub fn progress(&self) -> ProgressDisplay {
         ProgressDisplay::new(self.quiet)

@@ -1,4 +1,5 @@
-//! What the program of zbridge does on files: encode, fit, generate, evaluate, report, train.
+//! What the program of zbridge does on files: encode, fit, suggest, generate, evaluate, report,
+//! train.
 //!
 //! Each task is a request, a function that runs it, and a report that can be printed or written as
 //! JSON. Tasks know files, folders and progress; they know no command line.
@@ -25,6 +26,7 @@ mod pixel_range;
 pub mod report;
 mod shard;
 mod side;
+mod suggest;
 pub mod training;
 pub mod words;
 
@@ -36,6 +38,7 @@ pub use generate::{GenerateReport, GenerateRequest, GenerateSource, generate};
 pub use models::open_model;
 pub use shard::Shard;
 pub use side::Side;
+pub use suggest::{SuggestReport, SuggestRequest, Suggested, suggest};
 
 use std::path::Path;
 

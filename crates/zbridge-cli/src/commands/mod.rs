@@ -13,6 +13,7 @@ pub mod learning_curve;
 pub mod recipes;
 pub mod report;
 pub mod reproduce;
+pub mod suggest;
 pub mod train;
 
 use crate::context::Context;
@@ -30,6 +31,8 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Whether latents files and pairs are fit to be fitted on, and what a fit would do with them
     Doctor(doctor::DoctorArgs),
+    /// Which observations to pair next: a few that stand for all the others
+    Suggest(suggest::SuggestArgs),
     /// Two latents files → a bridge, both directions
     Fit(fit::FitArgs),
     /// One modality → the other, across a bridge
@@ -69,6 +72,7 @@ pub fn run(command: &Command, context: &Context) -> Result<(), Error> {
         Command::LearningCurve(args) => learning_curve::run(args, context),
         Command::Report(args) => report::run(args, context),
         Command::Reproduce(args) => reproduce::run(args, context),
+        Command::Suggest(args) => suggest::run(args, context),
         Command::Train(args) => train::run(args, context),
     }
 }
