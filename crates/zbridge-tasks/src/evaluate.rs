@@ -1,7 +1,7 @@
 use crate::Error;
 use crate::evaluation::{
-    DirectionFigures, Generated, GeneratedImages, HeldOutPairs, HeldOutSource, LeftOut,
-    LikelihoodPlan, Likelihoods, Outcome, Requirement,
+    CrossedErrors, DirectionFigures, Generated, GeneratedImages, HeldOutPairs, HeldOutSource,
+    LeftOut, LikelihoodPlan, Likelihoods, Outcome, Requirement,
 };
 use crate::measures::{ImageToLabel, LabelReadings, image_to_label_readings};
 use serde::Serialize;
@@ -36,12 +36,16 @@ pub struct EvaluateReport {
     pub y_to_x: DirectionFigures,
     /// How far the joints of the two directions are apart on these pairs.
     pub direction_gap: DirectionGap,
-    /// If one side is images and the other classes.
+    /// How well labels are told from the other side, if exactly one side is classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_to_label: Option<ImageToLabel>,
     /// The same, for MNIST images, which the embedded judge reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_to_image: Option<Generated>,
+    /// How near decoded means come to held-out observations, where a target's model and data are
+    /// given and it is neither classes nor texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoded_means: Option<CrossedErrors>,
     /// If both models and both sides' data are given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub likelihoods: Option<Likelihoods>,
@@ -90,8 +94,9 @@ pub(crate) fn evaluated(
     let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed, observer)?;
     let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, observer)?;
     let direction_gap = DirectionGap::between(bridge.directions(), x, y, seed)?;
-    let (image_to_label, readings) = labels_from_images(&pairs, seed, &mut left_out)?.unzip();
+    let (image_to_label, readings) = labels_from_latents(&pairs, seed, &mut left_out)?.unzip();
     let (label_to_image, generated) = Generated::of(&pairs, seed, observer, &mut left_out)?.unzip();
+    let decoded_means = CrossedErrors::of(&pairs, seed, observer, &mut left_out)?;
     let plan = LikelihoodPlan {
         pairs: request.likelihood_pairs,
         draws: request.draws,
@@ -105,6 +110,7 @@ pub(crate) fn evaluated(
         direction_gap,
         image_to_label,
         label_to_image,
+        decoded_means,
         likelihoods,
         warnings: vec![],
         left_out,
@@ -121,24 +127,26 @@ pub(crate) fn evaluated(
     })
 }
 
-fn labels_from_images(
+/// Returns how well labels are told from the other side, whatever its observations are.
+fn labels_from_latents(
     pairs: &HeldOutPairs,
     seed: u64,
     left_out: &mut Vec<LeftOut>,
 ) -> Result<Option<(ImageToLabel, LabelReadings)>, Error> {
-    let figures = "labels from images";
-    let Some(direction) = pairs.image_to_class() else {
-        left_out.push(LeftOut::new(figures, pairs.why_not_image_to_class()));
+    let figures = "labels told from the other side";
+    let Some(direction) = pairs.to_classes() else {
+        left_out.push(LeftOut::new(figures, pairs.why_not_to_classes()));
         return Ok(None);
     };
-    let (images, classes) = pairs.sides(direction);
+    let (source, classes) = pairs.sides(direction);
     let (Some(labels), Some(given)) = (&pairs.labels, &classes.given) else {
-        left_out.push(LeftOut::new(figures, "neither latents file has labels"));
+        let reason = "neither latents file has labels, and no classes are given as data";
+        left_out.push(LeftOut::new(figures, reason));
         return Ok(None);
     };
     let density = pairs.bridge.density(direction);
     let model = &*given.model;
-    let found = image_to_label_readings(density, &images.posterior, labels, model, seed)?;
+    let found = image_to_label_readings(density, &source.posterior, labels, model, seed)?;
     Ok(Some(found))
 }
 

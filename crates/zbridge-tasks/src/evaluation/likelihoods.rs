@@ -202,7 +202,7 @@ fn observed_sides<'p>(
 impl<'p> Observed<'p> {
     fn of(name: &str, side: &'p SideOfPairs, rows: &[usize]) -> Result<Self, String> {
         let Some(given) = &side.given else {
-            return Err(format!("the model of {name} is not known: name it"));
+            return Err(side.why_no_model());
         };
         let Some(observations) = &side.observations else {
             return Err(format!(

@@ -1,5 +1,6 @@
 //! A bridge on held-out pairs: each quantity under its own name, with its uncertainty.
 
+mod crossed_error;
 mod generated;
 mod left_out;
 mod likelihoods;
@@ -7,6 +8,7 @@ mod pairs;
 mod requirement;
 mod side_of_pairs;
 
+pub use crossed_error::{CrossedError, CrossedErrors};
 pub use generated::Generated;
 pub(crate) use generated::GeneratedImages;
 pub use left_out::LeftOut;

@@ -37,7 +37,7 @@ pub(crate) struct HeldOutPairs {
     pub(crate) bridge: Bridge,
     pub(crate) x: SideOfPairs,
     pub(crate) y: SideOfPairs,
-    /// The class of each pair, if a latents file has classes.
+    /// The class of each pair, if a latents file has classes or the data of a side are classes.
     pub(crate) labels: Option<Vec<u8>>,
 }
 
@@ -69,10 +69,13 @@ impl HeldOutPairs {
             model: source.y_model.as_deref(),
             data: source.y_data.as_deref(),
         };
+        let x = SideOfPairs::read(&x, of_file, source.split, labels.as_deref())?;
+        let y = SideOfPairs::read(&y, of_file, source.split, labels.as_deref())?;
+        let labels = labels.or_else(|| x.classes()).or_else(|| y.classes());
         Ok(Self {
-            x: SideOfPairs::read(&x, of_file, source.split, labels.as_deref())?,
-            y: SideOfPairs::read(&y, of_file, source.split, labels.as_deref())?,
             bridge,
+            x,
+            y,
             labels,
         })
     }
@@ -102,12 +105,34 @@ impl HeldOutPairs {
 
     /// Returns why no direction is from images to classes.
     pub(crate) fn why_not_image_to_class(&self) -> String {
-        for (name, side) in [("x", &self.x), ("y", &self.y)] {
+        for side in [&self.x, &self.y] {
             if side.given.is_none() {
-                return format!("the model of {name} is not known: name it");
+                return side.why_no_model();
             }
         }
         "the sides are not images and classes".to_owned()
+    }
+
+    /// Returns the direction to classes, if one side is classes and the other is not known to be
+    /// classes as well: labels are told from latents, so that the model of the other side need not
+    /// be known.
+    pub(crate) fn to_classes(&self) -> Option<Direction> {
+        Direction::BOTH.into_iter().find(|&direction| {
+            let (source, target) = self.sides(direction);
+            target.is_classes() == Some(true) && source.is_classes() != Some(true)
+        })
+    }
+
+    /// Returns why no direction is to classes.
+    pub(crate) fn why_not_to_classes(&self) -> String {
+        for side in [&self.x, &self.y] {
+            // One of the two must be classes: if one is known and is not, it is the other's model
+            // that is needed.
+            if side.given.is_none() {
+                return side.why_no_model();
+            }
+        }
+        "not exactly one of the sides is classes".to_owned()
     }
 }
 

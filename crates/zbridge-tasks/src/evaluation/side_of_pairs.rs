@@ -7,15 +7,18 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use zbridge::GivenModel;
 use zbridge_bridge::Bridge;
-use zbridge_core::{Latents, Observations, Posterior};
+use zbridge_core::{EventKind, Latents, Observations, Posterior};
 use zbridge_data::LatentsFile;
 use zbridge_datasets::Split;
 
 /// One side of the pairs, row by row.
 pub(crate) struct SideOfPairs {
     pub(crate) posterior: Posterior,
+    side: Side,
     /// The given model, if it is named and can be opened.
     pub(crate) given: Option<GivenModel>,
+    /// Why the model that the bridge file names is not at hand.
+    not_opened: Option<String>,
     /// The observations that the posteriors are of.
     pub(crate) observations: Option<Observations>,
     /// Observations of the pairs that the bridge was fitted on, if they can be found.
@@ -41,9 +44,17 @@ impl SideOfPairs {
         split: Split,
         labels: Option<&[u8]>,
     ) -> Result<Self, Error> {
+        let (given, not_opened) = match bridge.model_of(source.side, source.model) {
+            Ok(given) => (given, None),
+            // Figures that need no model are worth having without it.
+            Err(reason) if source.is_without_wishes() => (None, Some(on_one_line(&reason))),
+            Err(reason) => return Err(reason),
+        };
         let mut side = Self {
             posterior: source.file.posterior.select(source.rows),
-            given: bridge.model_of(source.side, source.model)?,
+            side: source.side,
+            given,
+            not_opened,
             observations: None,
             fitted: None,
         };
@@ -72,9 +83,46 @@ impl SideOfPairs {
         }
         Ok(side)
     }
+
+    /// Returns why there is no model of this side, and what would bring it in.
+    pub(crate) fn why_no_model(&self) -> String {
+        match &self.not_opened {
+            Some(reason) => reason.clone(),
+            None => format!("the model of {} is not known: name it", self.side),
+        }
+    }
+
+    /// Returns the class of each pair; `None` unless the observations are given and are classes.
+    pub(super) fn classes(&self) -> Option<Vec<u8>> {
+        let observations = self.observations.as_ref()?;
+        if !matches!(observations.kind(), EventKind::Class { .. }) {
+            return None;
+        }
+        let classes = observations.argmax().into_iter();
+        classes.map(|class| u8::try_from(class).ok()).collect()
+    }
+
+    /// Returns whether the model is of classes; `None` if it is not known.
+    pub(super) fn is_classes(&self) -> Option<bool> {
+        let given = self.given.as_ref()?;
+        Some(given.classes().is_some())
+    }
+}
+
+/// Returns the message of an error without line breaks.
+fn on_one_line(error: &Error) -> String {
+    error
+        .to_string()
+        .replace("\nhint: ", "; ")
+        .replace('\n', " ")
 }
 
 impl SideSource<'_> {
+    /// Returns whether neither a model nor data were asked for by name.
+    fn is_without_wishes(&self) -> bool {
+        self.model.is_none() && self.data.is_none()
+    }
+
     /// Returns the observations in the data, black and white if the latents are of such images.
     fn input(&self, given: &GivenModel, data: &Path, split: Split) -> Result<Input, Error> {
         let mut input = Input::read(data, split, given)?;

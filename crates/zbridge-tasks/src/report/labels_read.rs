@@ -9,13 +9,17 @@ use zbridge_eval::Accuracy;
 use zbridge_plot::{ConfidenceBin, Figure, ReliabilityDiagram};
 use zbridge_report::{Cell, Column, Section, Table};
 
-/// Returns the section; `None` if no labels are told from images.
+/// Returns the section; `None` if no labels are told.
 pub(super) fn read(evaluated: &Evaluated) -> Result<Option<Section>, Error> {
     let (Some(read), Some(readings)) = (&evaluated.report.image_to_label, &evaluated.readings)
     else {
         return Ok(None);
     };
-    let mut section = Section::new("Labels from images");
+    let title = match evaluated.pairs.image_to_class() {
+        Some(_) => "Labels from images",
+        None => "Labels from the other side",
+    };
+    let mut section = Section::new(title);
     if let Some(grid) = pictures::read(evaluated)? {
         section = section.illustration(
             "read",
@@ -69,7 +73,7 @@ fn reading_figures(read: &ImageToLabel) -> Table {
         ));
     }
     Table {
-        caption: format!("Labels told from {} held-out images.", read.images),
+        caption: format!("Labels told of {} held-out pairs.", read.images),
         columns: vec![
             Column::words("figure"),
             Column::numbers("value"),

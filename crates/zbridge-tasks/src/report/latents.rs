@@ -6,7 +6,7 @@ use crate::Error;
 use crate::evaluate::{EvaluateReport, Evaluated};
 use crate::evaluation::DirectionFigures;
 use zbridge_core::Estimate;
-use zbridge_eval::{PitCalibration, Retrieval, Uniformity};
+use zbridge_eval::{MeanAccuracy, PitCalibration, Retrieval, Uniformity};
 use zbridge_plot::{ExpectedBand, Figure, Histogram, Panel};
 use zbridge_report::{Cell, Column, Section, Table};
 
@@ -66,6 +66,8 @@ fn latent_figures(report: &EvaluateReport) -> Table {
         },
     ];
     rows.extend(ranks(&report.x_to_y.retrieval));
+    rows.extend(recalls(&report.x_to_y.retrieval));
+    rows.extend(means(&report.x_to_y.means));
     let has_divergence = |figures: &DirectionFigures| figures.reverse_kl_nats.is_some();
     if has_divergence(&report.x_to_y) || has_divergence(&report.y_to_x) {
         rows.push(Row {
@@ -110,6 +112,76 @@ fn ranks(retrieval: &Retrieval) -> [Row; 2] {
     ]
 }
 
+/// Returns the shares of targets among the first 1, 5 and 10.
+fn recalls(retrieval: &Retrieval) -> [Row; 3] {
+    let chance = |place: usize| {
+        let chance = retrieval.recall.get(place).map_or(f64::NAN, |at| at.chance);
+        format!("chance {:.1}", 100.0 * chance)
+    };
+    [
+        Row {
+            name: "target ranked first, %",
+            cell: |figures| recall(figures, 0),
+            what: chance(0),
+        },
+        Row {
+            name: "target among the first 5, %",
+            cell: |figures| recall(figures, 1),
+            what: chance(1),
+        },
+        Row {
+            name: "target among the first 10, %",
+            cell: |figures| recall(figures, 2),
+            what: chance(2),
+        },
+    ]
+}
+
+fn recall(figures: &DirectionFigures, place: usize) -> Cell {
+    match figures.retrieval.recall.get(place) {
+        Some(at) => share(&at.share),
+        None => Cell::missing(),
+    }
+}
+
+/// Returns a share in per cent with its error.
+fn share(found: &Estimate) -> Cell {
+    Cell::estimate(100.0 * found.mean, 100.0 * found.standard_error, 1)
+}
+
+fn means(found: &MeanAccuracy) -> [Row; 3] {
+    [
+        Row {
+            name: "R² of means",
+            cell: |figures| existing_estimate(&figures.means.r2),
+            what: format!(
+                "of the mean of {} draws against the mean of the target's posterior; mean over \
+                 active dimensions",
+                found.draws
+            ),
+        },
+        Row {
+            name: "R² of means, by variance",
+            cell: |figures| existing_estimate(&figures.means.r2_variance_weighted),
+            what: "the same, each dimension as much as it varies".into(),
+        },
+        Row {
+            name: "FOSCTTM",
+            cell: |figures| existing_estimate(&figures.means.foscttm),
+            what: "share of others that are closer to a mean than its own target; chance 0.5"
+                .into(),
+        },
+    ]
+}
+
+/// Returns an estimate; a dash if it does not exist.
+fn existing_estimate(found: &Estimate) -> Cell {
+    match found.mean.is_nan() {
+        true => Cell::missing(),
+        false => estimate(found, 3),
+    }
+}
+
 const CALIBRATION_READING: &str = "If a held-out target is one more draw from q(target|source), the share of draws that are less \
      probable than it is uniform. Bars piled up at the left: the density is too narrow or \
      misplaced; at the right: too wide. A density that ignores its source passes too, so read this \
@@ -146,6 +218,9 @@ pub(super) fn calibration(evaluated: &Evaluated) -> Section {
 fn transforms(report: &EvaluateReport) -> Table {
     let numbers = [
         "mean level",
+        "in 50 % regions, %",
+        "in 90 % regions, %",
+        "in 90 % intervals, %",
         "distance from uniform",
         "p-value",
         "dimension furthest from uniform",
@@ -159,8 +234,9 @@ fn transforms(report: &EvaluateReport) -> Table {
         .map(|(direction, name)| transforms_row(name, &report.direction(direction).calibration));
     Table {
         caption: format!(
-            "Probability-integral transforms of {} held-out targets among {} draws each; distances \
-             and p-values by Kolmogorov and Smirnov.",
+            "Probability-integral transforms of {} held-out targets among {} draws each; the share \
+             of targets in the regions of highest density, and in the central intervals of single \
+             dimensions; distances and p-values by Kolmogorov and Smirnov.",
             first.count, first.draws
         ),
         columns,
@@ -181,7 +257,10 @@ fn transforms_row(name: &str, found: &PitCalibration) -> Vec<Cell> {
     let level = &found.highest_density;
     vec![
         Cell::text(name),
-        Cell::number(level.mean, 3),
+        Cell::estimate(level.mean, level.standard_error, 3),
+        share(&found.coverage_50.region),
+        share(&found.coverage_90.region),
+        share(&found.coverage_90.intervals),
         Cell::number(level.ks_distance, 3),
         Cell::number(level.ks_p_value, 3),
         place,

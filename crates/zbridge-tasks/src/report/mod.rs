@@ -1,5 +1,6 @@
 //! A bridge's report: one page that opens offline, with everything that its held-out pairs say.
 
+mod decoded_means;
 mod fit;
 mod images_made;
 mod labels_read;

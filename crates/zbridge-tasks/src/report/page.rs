@@ -1,6 +1,6 @@
 //! The report as a page: verdict first, then what it rests on.
 
-use super::{ReportRequest, fit, images_made, labels_read, latents, likelihoods};
+use super::{ReportRequest, decoded_means, fit, images_made, labels_read, latents, likelihoods};
 use crate::Error;
 use crate::evaluate::{EvaluateReport, Evaluated};
 use crate::evaluation::{Generated, Likelihoods};
@@ -24,6 +24,7 @@ pub(super) fn page(evaluated: &Evaluated, request: &ReportRequest) -> Result<Pag
     let mut sections = vec![opening];
     sections.extend(images_made::made(evaluated, seed)?);
     sections.extend(labels_read::read(evaluated)?);
+    sections.extend(report.decoded_means.as_ref().map(decoded_means::errors));
     sections.push(latents::latent(evaluated, seed)?);
     sections.push(latents::calibration(evaluated));
     sections.extend(report.likelihoods.as_ref().map(likelihoods::likelihoods));
@@ -117,10 +118,10 @@ fn key_figures(report: &EvaluateReport) -> Vec<KeyFigure> {
 
 fn labels_of_images(read: &ImageToLabel) -> KeyFigure {
     let [low, high] = read.accuracy_interval;
-    KeyFigure::new("image → label", 100.0 * read.accuracy, 1)
+    KeyFigure::new("labels told", 100.0 * read.accuracy, 1)
         .with_unit("%")
         .with_interval(100.0 * low, 100.0 * high)
-        .with_reading("of held-out images get their label")
+        .with_reading("of held-out pairs get their label from the other side")
 }
 
 fn images_of_labels(made: &Generated) -> KeyFigure {
