@@ -6,11 +6,12 @@ mod program;
 
 use program::run;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "demo",
     "encode",
     "inspect",
     "doctor",
+    "suggest",
     "fit",
     "generate",
     "evaluate",

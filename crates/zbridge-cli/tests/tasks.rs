@@ -447,6 +447,18 @@ fn evaluation_finds_more_in_true_pairs_than_in_shuffled_ones() {
         gain(&report) > 1.0 && gain(&wrong) < 0.0,
         "{report} {wrong}"
     );
+    let r2 = |report: &serde_json::Value| report["x_to_y"]["means"]["r2"]["mean"].as_f64().unwrap();
+    assert!(r2(&report) > 0.8 && r2(&wrong) < 0.0, "{report} {wrong}");
+    let foscttm = |report: &serde_json::Value| {
+        let found = &report["x_to_y"]["means"]["foscttm"]["mean"];
+        found.as_f64().unwrap()
+    };
+    assert!(
+        foscttm(&report) < 0.2 && foscttm(&wrong) > 0.3,
+        "{report} {wrong}"
+    );
+    let covered = &report["x_to_y"]["calibration"]["coverage_90"]["region"];
+    assert!(covered["mean"].as_f64().unwrap() > 0.5, "{report}");
     let rank = |report: &serde_json::Value| {
         report["x_to_y"]["retrieval"]["median_rank"]
             .as_f64()
@@ -554,9 +566,15 @@ fn a_report_is_one_page_with_its_figures_beside_it() {
         reported["label_to_image"]["nearest_training"]["exact_copies"].is_number(),
         "{reported}"
     );
+    // x is images whose data are given; of the classes of y no means are taken.
+    let decoded = &reported["decoded_means"];
+    let error = |of: &str| decoded["y_to_x"][of]["mean"].as_f64().unwrap();
+    assert!(error("given_model") < error("bridge"), "{decoded}");
+    assert!(error("given_model") < error("mean_observation") && decoded["x_to_y"].is_null());
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
     for part in [
         "Images from labels",
+        "Decoded means",
         "Labels from images",
         "Likelihoods",
         "The fit",
@@ -1012,4 +1030,139 @@ fn shuffling_the_labels_of_unpaired_latents_changes_nothing() {
         bridge("shuffled.safetensors", "b.bridge"),
     );
     assert_eq!((a.x_to_y(), a.y_to_x()), (b.x_to_y(), b.y_to_x()));
+}
+
+#[test]
+fn a_mean_is_one_output_for_each_input() {
+    let folder = folder_with_bridge();
+    let base = ["generate", "--bridge", "a.bridge"];
+    let generate = |extra: &[&str]| json(&folder, &[&base, extra].concat());
+    let seven = ["--from", "7", "--to", "x"];
+    let made = generate(&[&seven[..], &["--mean", "--out", "seven.npy"]].concat());
+    assert_eq!(made["shape"], serde_json::json!([1, 1, 28, 28]));
+    assert_eq!(made["mean_draws"], 32);
+    let latents = |extra: &[&str], out: &str| {
+        let from = ["--from-latents", "y.safetensors", "--to", "x", "--latents"];
+        generate(&[&from[..], extra, &["--out", out]].concat());
+        let file = LatentsFile::read(&folder.path().join(out)).unwrap();
+        file.posterior.moments().mean().clone()
+    };
+    let mean = |extra: &[&str], out: &str| latents(&[&["--mean"][..], extra].concat(), out);
+    let apart = |a: &Latents, b: &Latents| (&a.view() - &b.view()).mapv(|gap| gap * gap).sum();
+    let other = ["--seed", "2"];
+    let of_draws = apart(
+        &latents(&[], "a.safetensors"),
+        &latents(&other, "b.safetensors"),
+    );
+    let whole = mean(&[], "c.safetensors");
+    let of_means = apart(&whole, &mean(&other, "d.safetensors"));
+    assert!(
+        of_means < 0.1 * of_draws,
+        "means differ by 1/32 of what draws do: {of_means} {of_draws}"
+    );
+    let parts =
+        ["1/2", "2/2"].map(|shard| mean(&["--shard", shard], "e.safetensors").values().to_vec());
+    assert_eq!(whole.values(), parts.concat());
+
+    let wrong = |extra: &[&str], told: &[&str]| {
+        let arguments = [&base, &seven[..], extra].concat();
+        fails(&folder, &arguments, 2, told);
+    };
+    wrong(&["--mean", "--count", "3"], &["--mean", "--count"]);
+    wrong(&["--mean-draws", "3"], &["--mean"]);
+    wrong(&["--mean", "--mean-draws", "1"], &["at least 2"]);
+    let to_classes = [
+        "generate",
+        "--bridge",
+        "a.bridge",
+        "--from-latents",
+        "x.safetensors",
+        "--to",
+        "y",
+        "--mean",
+    ];
+    fails(&folder, &to_classes, 2, &["10 classes", "several draws"]);
+}
+
+#[test]
+fn suggested_items_cover_every_cluster() {
+    let folder = folder_with_data();
+    write_clusters(&folder.path().join("x.safetensors"), 400, 1);
+    let labels = |report: &serde_json::Value| {
+        let chosen = report["chosen"].as_array().unwrap();
+        let rows = chosen.iter().map(|item| item["row"].as_u64().unwrap());
+        let mut labels: Vec<u64> = rows.map(|row| row % 10).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels
+    };
+    let base = ["suggest", "--x", "x.safetensors"];
+    let suggest = |extra: &[&str]| json(&folder, &[&base, extra].concat());
+    let found = suggest(&[]);
+    assert_eq!(found["chosen"].as_array().unwrap().len(), 16);
+    assert_eq!(labels(&found).len(), 10, "{found}");
+    let distance = |name: &str| found[name].as_f64().unwrap();
+    assert!(distance("mean_distance") < distance("mean_distance_at_random"));
+
+    // Text on standard output is the file itself.
+    let (code, csv, err) = run(&folder, &[&["--quiet"][..], &base].concat());
+    assert_eq!((code, err.as_str()), (0, ""));
+    let written = suggest(&["--out", "ids.csv"]);
+    assert_eq!(written["files"], serde_json::json!(["ids.csv"]));
+    assert_eq!(
+        fs::read_to_string(folder.path().join("ids.csv")).unwrap(),
+        csv
+    );
+    let ids: Vec<&str> = csv.lines().collect();
+    assert_eq!((ids[0], ids.len()), ("x", 17));
+    assert_eq!(found["chosen"][0]["id"].as_str(), Some(ids[1]));
+
+    // Items of seven clusters have partners: the other three are left.
+    let file = LatentsFile::read(&folder.path().join("x.safetensors")).unwrap();
+    let known: Vec<usize> = (0..400).filter(|row| row % 10 < 7).collect();
+    let known = LatentsFile::numbered(file.posterior.select(&known));
+    let path = folder.path().join("known.safetensors");
+    known.write(&path, Precision::F32).unwrap();
+    let rest = suggest(&["--pairs-x", "known.safetensors", "--count", "6"]);
+    assert_eq!(labels(&rest), [7, 8, 9], "{rest}");
+
+    json(
+        &folder,
+        &[
+            "encode",
+            "--model",
+            "mnist-label",
+            "--data",
+            "data",
+            "--split",
+            "test",
+            "--out",
+            "y.safetensors",
+        ],
+    );
+    let fit = ["fit", "--x", "x.safetensors", "--y", "y.safetensors"];
+    json(
+        &folder,
+        &[&fit[..], &["--budget", "1", "--out", "a.bridge"]].concat(),
+    );
+    let unsure = suggest(&["--bridge", "a.bridge"]);
+    assert!(unsure["chosen"][0]["uncertainty"].as_f64().unwrap() >= 0.0);
+    assert_eq!(labels(&unsure).len(), 10, "{unsure}");
+
+    let wrong = |extra: &[&str], code: i32, told: &[&str]| {
+        fails(
+            &folder,
+            &[&["--quiet"][..], &base, extra].concat(),
+            code,
+            told,
+        );
+    };
+    wrong(&["--count", "0"], 2, &["at least one"]);
+    wrong(&["--count", "401"], 3, &["different items", "401", "400"]);
+    wrong(
+        &["--pairs-x", "y.safetensors"],
+        3,
+        &["y.safetensors", "2 dimensions", "64"],
+    );
+    wrong(&["--bridge", "absent.bridge"], 3, &["absent.bridge"]);
 }

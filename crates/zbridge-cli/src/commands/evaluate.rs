@@ -4,8 +4,11 @@ use crate::context::Context;
 use crate::figures::{estimate, number, percent};
 use crate::held_out::HeldOutArgs;
 use clap::Args;
+use zbridge::{Estimate, MeanAccuracy, PitCalibration, Retrieval};
 use zbridge_tasks::Error;
-use zbridge_tasks::evaluation::{DirectionFigures, Generated, Likelihoods, Requirement};
+use zbridge_tasks::evaluation::{
+    CrossedErrors, DirectionFigures, Generated, Likelihoods, Requirement,
+};
 use zbridge_tasks::{EvaluateReport, evaluate};
 
 /// Arguments of `zbridge evaluate`.
@@ -50,7 +53,7 @@ pub fn as_text(report: &EvaluateReport) -> String {
     ));
     lines.extend(report.image_to_label.as_ref().map(|read| {
         format!(
-            "image → label   accuracy {} [{} to {}], log p(y|x) {} ± {:.3} nats, calibration error {:.3}{}",
+            "labels told     accuracy {} [{} to {}], log p(label|other side) {} ± {:.3} nats, calibration error {:.3}{}",
             percent(read.accuracy),
             percent(read.accuracy_interval[0]),
             percent(read.accuracy_interval[1]),
@@ -61,6 +64,7 @@ pub fn as_text(report: &EvaluateReport) -> String {
         )
     }));
     lines.extend(report.label_to_image.iter().flat_map(generated));
+    lines.extend(report.decoded_means.iter().flat_map(decoded_means));
     lines.extend(report.likelihoods.iter().flat_map(likelihoods));
     lines.extend(
         report
@@ -81,7 +85,7 @@ pub fn as_text(report: &EvaluateReport) -> String {
     lines.join("\n")
 }
 
-fn direction(name: &str, figures: &DirectionFigures) -> [String; 2] {
+fn direction(name: &str, figures: &DirectionFigures) -> [String; 4] {
     let gain = &figures.gain_over_marginal_nats;
     let density = format!(
         "{name}   log q(z_target|z_source) {} nats, {} over its own marginal",
@@ -92,16 +96,58 @@ fn direction(name: &str, figures: &DirectionFigures) -> [String; 2] {
         Some(divergence) => format!("{density}, KL(q‖p) {} nats", estimate(divergence)),
         None => density,
     };
-    let (found, placed) = (&figures.retrieval, &figures.calibration.highest_density);
-    let rank = format!(
-        "        true target at median rank {:.0} of {} (chance {:.0}); level among own draws {:.2} (0.50 is right; distance from uniform {:.2})",
+    let lines = [
+        rank(&figures.retrieval),
+        means(&figures.means),
+        placed(&figures.calibration),
+    ];
+    let [rank, means, placed] = lines.map(|line| format!("        {line}"));
+    [density, rank, means, placed]
+}
+
+fn rank(found: &Retrieval) -> String {
+    let first: Vec<String> = found.recall.iter().map(|at| at.first.to_string()).collect();
+    let shares = found.recall.iter().map(|at| percent(at.share.mean));
+    let shares: Vec<String> = shares.collect();
+    format!(
+        "true target at median rank {:.0} of {} (chance {:.0}); among the first {}: {}",
         found.median_rank,
         found.candidates,
         found.chance_median_rank,
-        placed.mean,
-        placed.ks_distance
-    );
-    [density, rank]
+        first.join(", "),
+        shares.join(", ")
+    )
+}
+
+fn means(found: &MeanAccuracy) -> String {
+    if found.active.is_empty() {
+        return "means: no R², since no dimension of the targets varies".into();
+    }
+    format!(
+        "mean of {} draws: R² {} over {} dimensions ({} weighted by variance); FOSCTTM {} ± {:.3} (chance 0.5)",
+        found.draws,
+        estimate(&found.r2),
+        found.active.len(),
+        estimate(&found.r2_variance_weighted),
+        number(found.foscttm.mean, 3),
+        found.foscttm.standard_error
+    )
+}
+
+fn placed(found: &PitCalibration) -> String {
+    let level = &found.highest_density;
+    let share = |found: &Estimate| {
+        let error = 100.0 * found.standard_error;
+        format!("{:.1} ± {error:.1} %", 100.0 * found.mean)
+    };
+    format!(
+        "level among own draws {:.2} ± {:.2} (0.50 is right; distance from uniform {:.2}); its 50 % and 90 % regions hold {} and {} of targets",
+        level.mean,
+        level.standard_error,
+        level.ks_distance,
+        share(&found.coverage_50.region),
+        share(&found.coverage_90.region)
+    )
 }
 
 fn generated(made: &Generated) -> Vec<String> {
@@ -135,6 +181,22 @@ fn generated(made: &Generated) -> Vec<String> {
             nearest.exact_copies
         )
     }));
+    lines
+}
+
+fn decoded_means(found: &CrossedErrors) -> Vec<String> {
+    let mut lines = vec![];
+    for (name, error) in [("x → y", &found.x_to_y), ("y → x", &found.y_to_x)] {
+        lines.extend(error.as_ref().map(|error| {
+            format!(
+                "decoded means   {name}: squared error {:.5} ± {:.5} an element (the target's own mean decoded {:.5}, the mean of all observations {:.5})",
+                error.bridge.mean,
+                error.bridge.standard_error,
+                error.given_model.mean,
+                error.mean_observation.mean
+            )
+        }));
+    }
     lines
 }
 
