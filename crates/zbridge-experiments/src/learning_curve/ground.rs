@@ -11,7 +11,9 @@ use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap};
 use zbridge_core::{DiagonalGaussian, Estimate, Observations, Observer, RandomStream};
 use zbridge_datasets::MnistSplit;
 use zbridge_eval::{diversity, frechet_distance};
-use zbridge_tasks::measures::{image_to_label, images_of_labels, label_to_image, row_order};
+use zbridge_tasks::measures::{
+    LabelToImage, image_to_label, images_of_labels, label_to_image, row_order,
+};
 use zbridge_tasks::{Error, open_model};
 
 /// Generated images of each label.
@@ -22,6 +24,20 @@ const SOURCE_DRAWS: usize = 8;
 pub(super) struct Ground {
     digits: Digits,
     seed: u64,
+}
+
+struct Fitted {
+    bridge: Bridge,
+    /// Wall-clock seconds.
+    seconds: f64,
+    /// Processor seconds, over all cores.
+    core_seconds: f64,
+}
+
+/// Figures of images that a bridge makes from labels.
+struct GeneratedImages {
+    label_to_image: LabelToImage,
+    frechet_distance: f64,
 }
 
 impl Ground {
@@ -46,18 +62,17 @@ impl Ground {
     pub(super) fn stored_or_measured(
         &self,
         request: &LearningCurveRequest,
-        PointKind { pairs, shuffled }: PointKind,
+        kind: PointKind,
         seed: u64,
         observer: &dyn Observer,
     ) -> Result<SeedPoint, Error> {
-        let kind = if shuffled { "shuffled" } else { "pairs" };
-        let path = request
-            .out
-            .join(format!("points/{kind}-{pairs}-seed-{seed}.json"));
+        let pairs = if kind.shuffled { "shuffled" } else { "pairs" };
+        let name = format!("{pairs}-{}-seed-{seed}.json", kind.pairs);
+        let path = request.out.join("points").join(name);
         let config = request.config.clone().with_seed(seed);
         let settings = (&config, self.unpaired_rows(), request.images, request.draws);
         stored_or(&path, &settings, || {
-            self.measured(request, &config, PointKind { pairs, shuffled }, observer)
+            self.measured(request, &config, kind, observer)
         })
     }
 
@@ -65,25 +80,79 @@ impl Ground {
         &self,
         request: &LearningCurveRequest,
         config: &BridgeConfig,
-        PointKind { pairs, shuffled }: PointKind,
+        kind: PointKind,
         observer: &dyn Observer,
     ) -> Result<SeedPoint, Error> {
         let (digits, seed) = (&self.digits, config.seed);
         let order = row_order(seed, digits.labels.len());
-        let (rows, held_out) = order.split_at(pairs);
+        let (rows, held_out) = order.split_at(kind.pairs);
+        let fitted = self.fit(config, rows, kind.shuffled, observer)?;
+        let bridge = &fitted.bridge;
+        let generated = self.generated(bridge, held_out, seed)?;
+        // The last rows of the order are held out at every number of pairs, so that points differ
+        // by their bridges only.
+        let last = &held_out[held_out.len().saturating_sub(request.images)..];
+        let gain = match request.images {
+            0 => None,
+            _ => Some(self.gain_over_prior(bridge, last, request.draws, seed, observer)?),
+        };
+        let image_posterior = digits.image_posterior.select(held_out);
+        let label_posterior = digits.label_posterior.select(held_out);
+        Ok(SeedPoint {
+            seed,
+            image_to_label: image_to_label(
+                bridge.x_to_y(),
+                &image_posterior,
+                &digits.labels_of(held_out),
+                &*digits.label_model,
+                seed,
+            )?,
+            label_to_image: generated.label_to_image,
+            frechet_distance: generated.frechet_distance,
+            gain_over_prior_nats: gain,
+            direction_gap: DirectionGap::between(
+                bridge.directions(),
+                &image_posterior,
+                &label_posterior,
+                seed,
+            )?,
+            image_to_label_choice: bridge.comparison(Direction::XToY).clone(),
+            label_to_image_choice: bridge.comparison(Direction::YToX).clone(),
+            fit_seconds: fitted.seconds,
+            fit_core_seconds: fitted.core_seconds,
+        })
+    }
+
+    fn fit(
+        &self,
+        config: &BridgeConfig,
+        rows: &[usize],
+        shuffled: bool,
+        observer: &dyn Observer,
+    ) -> Result<Fitted, Error> {
         let mut partners = rows.to_vec();
         if shuffled {
-            let order = RandomStream::named(seed, "learning-curve/shuffled").permutation(pairs);
+            let mut stream = RandomStream::named(config.seed, "learning-curve/shuffled");
+            let order = stream.permutation(rows.len());
             partners = order.into_iter().map(|place| rows[place]).collect();
         }
         let (start, processor) = (Instant::now(), ProcessTime::now());
         let bridge = self.digits.fit(config, (rows, &partners), observer)?;
-        let (fit_seconds, fit_core_seconds) = (
-            start.elapsed().as_secs_f64(),
-            processor.elapsed().as_secs_f64(),
-        );
-        let truth = digits.labels_of(held_out);
-        let held_posterior = digits.image_posterior.select(held_out);
+        Ok(Fitted {
+            bridge,
+            seconds: start.elapsed().as_secs_f64(),
+            core_seconds: processor.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Figures of images that the bridge makes from every label, beside the held-out ones.
+    fn generated(
+        &self,
+        bridge: &Bridge,
+        held_out: &[usize],
+        seed: u64,
+    ) -> Result<GeneratedImages, Error> {
+        let digits = &self.digits;
         let (made, conditions) = images_of_labels(
             bridge.y_to_x(),
             &*digits.label_model,
@@ -91,40 +160,20 @@ impl Ground {
             IMAGES_PER_LABEL,
             seed,
         )?;
-        let real = digits
-            .judge
-            .classifier
-            .features(&digits.images.select(held_out))?;
-        let gain = match request.images {
-            0 => None,
-            images => {
-                let last = &held_out[held_out.len().saturating_sub(images)..];
-                Some(self.gain_over_prior(&bridge, last, (request.draws, seed), observer)?)
-            }
-        };
-        Ok(SeedPoint {
-            seed,
-            image_to_label: image_to_label(
-                bridge.x_to_y(),
-                &held_posterior,
-                &truth,
-                &*digits.label_model,
-                seed,
-            )?,
+        let real = digits.images.select(held_out);
+        Ok(GeneratedImages {
             label_to_image: label_to_image(&made, &conditions, &digits.judge)?,
-            frechet_distance: frechet_distance(&digits.judge.classifier.features(&made)?, &real)?,
-            gain_over_prior_nats: gain,
-            direction_gap: DirectionGap::between(
-                bridge.directions(),
-                &held_posterior,
-                &digits.label_posterior.select(held_out),
-                seed,
-            )?,
-            image_to_label_choice: bridge.comparison(Direction::XToY).clone(),
-            label_to_image_choice: bridge.comparison(Direction::YToX).clone(),
-            fit_seconds,
-            fit_core_seconds,
+            frechet_distance: self.frechet_distance(&made, &real)?,
         })
+    }
+
+    /// Fréchet distance in the features of the judge.
+    fn frechet_distance(&self, made: &Observations, real: &Observations) -> Result<f64, Error> {
+        let judge = &self.digits.judge.classifier;
+        Ok(frechet_distance(
+            &judge.features(made)?,
+            &judge.features(real)?,
+        )?)
     }
 
     /// log p(x|y) − log p(x) of test images, from the same decoder evaluations.
@@ -132,7 +181,8 @@ impl Ground {
         &self,
         bridge: &Bridge,
         rows: &[usize],
-        (draws, seed): (usize, u64),
+        draws: usize,
+        seed: u64,
         observer: &dyn Observer,
     ) -> Result<Estimate, Error> {
         let estimates = self.digits.likelihoods(
@@ -154,29 +204,26 @@ impl Ground {
     /// What the given models allow: their own draws in place of a bridge's.
     pub(super) fn limits(&self) -> Result<Limits, Error> {
         let digits = &self.digits;
-        let mut stream = RandomStream::named(self.seed, "learning-curve/limits");
         let (model, rows) = (&digits.image_model, 10 * IMAGES_PER_LABEL);
-        let real = digits.judge.classifier.features(&digits.images)?;
-        let distance = |images: &Observations| -> Result<f64, Error> {
-            Ok(frechet_distance(
-                &digits.judge.classifier.features(images)?,
-                &real,
-            )?)
-        };
-        let chosen: Vec<usize> = row_order(self.seed, digits.labels.len())[..rows].to_vec();
-        let drawn = model.decode(&digits.image_posterior.select(&chosen).sample(&mut stream))?;
-        let labels: Vec<u8> = chosen.iter().map(|&row| digits.labels[row]).collect();
-        let prior = model
-            .decode(&DiagonalGaussian::standard(rows, model.latent_dim()).sample(&mut stream))?;
+        let chosen = &row_order(self.seed, digits.labels.len())[..rows];
+        // One stream: draws of the posterior come first, then those of the prior.
+        let mut stream = RandomStream::named(self.seed, "learning-curve/limits");
+        let posterior_latents = digits.image_posterior.select(chosen).sample(&mut stream);
+        let prior = DiagonalGaussian::standard(rows, model.latent_dim());
+        let prior_latents = prior.sample(&mut stream);
+        let posterior_images = model.decode(&posterior_latents)?;
+        let prior_images = model.decode(&prior_latents)?;
+        let coherence =
+            label_to_image(&posterior_images, &digits.labels_of(chosen), &digits.judge)?;
         Ok(Limits {
             judge_accuracy: digits.judge.accuracy.share,
             posterior_draws: Generated {
-                label_to_image: Some(label_to_image(&drawn, &labels, &digits.judge)?),
-                frechet_distance: distance(&drawn)?,
+                label_to_image: Some(coherence),
+                frechet_distance: self.frechet_distance(&posterior_images, &digits.images)?,
             },
             prior_draws: Generated {
                 label_to_image: None,
-                frechet_distance: distance(&prior)?,
+                frechet_distance: self.frechet_distance(&prior_images, &digits.images)?,
             },
             real_pixel_sd: diversity(&digits.images, &digits.labels)?.within_condition_sd,
         })

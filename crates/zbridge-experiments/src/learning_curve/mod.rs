@@ -59,27 +59,10 @@ pub fn learning_curve(
     zbridge_tasks::make_folder(&request.out.join("points"))?;
     let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
     Stage::new(observer, "reading and encoding MNIST", 0).check()?;
-    let (train, test) = (
-        Mnist::load(&folder, Split::Train)?,
-        Mnist::load(&folder, Split::Test)?,
-    );
+    let train = Mnist::load(&folder, Split::Train)?;
+    let test = Mnist::load(&folder, Split::Test)?;
     let ground = Ground::prepare(&train, &test, request)?;
-    let mut points = Vec::new();
-    for (shuffled, numbers) in [(false, &request.pairs), (true, &request.shuffled)] {
-        for &pairs in numbers {
-            let kind = PointKind { pairs, shuffled };
-            let mut by_seed = Vec::new();
-            for seed in request.seed..request.seed + request.seeds {
-                let observer = LabelledStages::new(observer, kind.label(seed));
-                by_seed.push(ground.stored_or_measured(request, kind, seed, &observer)?);
-            }
-            points.push(Point {
-                pairs,
-                shuffled,
-                by_seed,
-            });
-        }
-    }
+    let points = points(request, &ground, observer)?;
     let mut curve = Curve {
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -95,6 +78,38 @@ pub fn learning_curve(
     };
     write(&request.out, &mut curve)?;
     Ok(curve)
+}
+
+/// A point for each number of pairs, then the negative controls.
+fn points(
+    request: &LearningCurveRequest,
+    ground: &Ground,
+    observer: &dyn Observer,
+) -> Result<Vec<Point>, Error> {
+    let mut points = Vec::new();
+    for kind in kinds(request) {
+        let mut by_seed = Vec::new();
+        for seed in request.seed..request.seed + request.seeds {
+            let observer = LabelledStages::new(observer, kind.label(seed));
+            by_seed.push(ground.stored_or_measured(request, kind, seed, &observer)?);
+        }
+        points.push(Point {
+            pairs: kind.pairs,
+            shuffled: kind.shuffled,
+            by_seed,
+        });
+    }
+    Ok(points)
+}
+
+fn kinds(request: &LearningCurveRequest) -> Vec<PointKind> {
+    let mut kinds = Vec::new();
+    for (shuffled, numbers) in [(false, &request.pairs), (true, &request.shuffled)] {
+        for &pairs in numbers {
+            kinds.push(PointKind { pairs, shuffled });
+        }
+    }
+    kinds
 }
 
 /// Which point of the curve is measured.

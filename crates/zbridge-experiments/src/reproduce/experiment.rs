@@ -144,14 +144,6 @@ impl Experiment {
         let figures = self.every_figure(observer)?;
         let rows = self.likelihood_rows();
         let likelihoods = self.every_likelihood(&rows, observer)?;
-        let mut bridges = Vec::new();
-        let measured = figures
-            .by_pairs
-            .into_iter()
-            .zip(likelihoods.image_vae.bridges);
-        for (fitted, (by_seed, likelihoods)) in self.bridges.iter().zip(measured) {
-            bridges.push(fitted.result(by_seed, Some(likelihoods)));
-        }
         // There is one such bridge, and so one of its likelihoods.
         let early_likelihoods = likelihoods.image_vae_3_epochs.bridges.into_iter().next();
         Ok(Results {
@@ -162,7 +154,7 @@ impl Experiment {
             image_vae: likelihoods.image_vae.given,
             image_vae_3_epochs: likelihoods.image_vae_3_epochs.given,
             label_vae: self.label_vae_result(&rows)?,
-            bridges,
+            bridges: self.bridge_results(figures.by_pairs, likelihoods.image_vae.bridges),
             bridge_3_epochs: self
                 .bridge_3_epochs
                 .result(figures.image_vae_3_epochs, early_likelihoods),
@@ -177,6 +169,20 @@ impl Experiment {
             seconds: 0.0,
             files: vec![],
         })
+    }
+
+    /// What was measured of the bridges of each number of pairs.
+    fn bridge_results(
+        &self,
+        by_pairs: Vec<Vec<SeedFigures>>,
+        likelihoods: Vec<Likelihoods>,
+    ) -> Vec<BridgeResult> {
+        let mut results = Vec::new();
+        let measured = by_pairs.into_iter().zip(likelihoods);
+        for (fitted, (by_seed, likelihoods)) in self.bridges.iter().zip(measured) {
+            results.push(fitted.result(by_seed, Some(likelihoods)));
+        }
+        results
     }
 
     fn every_figure(&self, observer: &dyn Observer) -> Result<FiguresBySeed, Error> {

@@ -84,13 +84,8 @@ pub(super) fn bridge_likelihoods(
         let label_nats = label_log_likelihood(experiment, at, &held_out)?;
         likelihoods.push(estimates.over(&at.held_out, label_nats)?);
     }
-    let mut stream = RandomStream::named(experiment.seed, "reproduce/elbo");
-    let given = GivenResult {
-        elbo: held_out.model.elbo(&held_out.images, &mut stream)?,
-        log_marginal: LogMarginal::of(&estimates[0]),
-    };
     Ok(ModelLikelihoods {
-        given,
+        given: held_out.given_result(&estimates[0], experiment.seed)?,
         bridges: likelihoods,
     })
 }
@@ -103,6 +98,15 @@ impl<'e> HeldOutImages<'e> {
             labels: experiment.labels_of(given.rows),
             posterior: given.model.posterior.select(given.rows),
         }
+    }
+
+    /// The bound, beside log p(x).
+    fn given_result(&self, log_p_x: &TargetEstimate, seed: u64) -> Result<GivenResult, Error> {
+        let mut stream = RandomStream::named(seed, "reproduce/elbo");
+        Ok(GivenResult {
+            elbo: self.model.elbo(&self.images, &mut stream)?,
+            log_marginal: LogMarginal::of(log_p_x),
+        })
     }
 
     /// log p(x), then log p(x|y) under each of `conditionals`.
