@@ -8,7 +8,7 @@ use cpu_time::ProcessTime;
 use std::time::Instant;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig, Direction, DirectionGap};
-use zbridge_core::{DiagonalGaussian, Estimate, Observations, Observer, RandomStream};
+use zbridge_core::{DiagonalGaussian, Estimate, Latents, Observations, Observer, RandomStream};
 use zbridge_datasets::MnistSplit;
 use zbridge_eval::{diversity, frechet_distance};
 use zbridge_tasks::measures::{
@@ -89,8 +89,7 @@ impl Ground {
         let fitted = self.fit(config, rows, kind.shuffled, observer)?;
         let bridge = &fitted.bridge;
         let generated = self.generated(bridge, held_out, seed)?;
-        // The last rows of the order are held out at every number of pairs, so that points differ
-        // by their bridges only.
+        // The last rows of the order, which larger numbers of pairs hold out too.
         let last = &held_out[held_out.len().saturating_sub(request.images)..];
         let gain = match request.images {
             0 => None,
@@ -160,20 +159,16 @@ impl Ground {
             IMAGES_PER_LABEL,
             seed,
         )?;
-        let real = digits.images.select(held_out);
+        let real = self.features(&digits.images.select(held_out))?;
         Ok(GeneratedImages {
             label_to_image: label_to_image(&made, &conditions, &digits.judge)?,
-            frechet_distance: self.frechet_distance(&made, &real)?,
+            frechet_distance: frechet_distance(&self.features(&made)?, &real)?,
         })
     }
 
-    /// Fréchet distance in the features of the judge.
-    fn frechet_distance(&self, made: &Observations, real: &Observations) -> Result<f64, Error> {
-        let judge = &self.digits.judge.classifier;
-        Ok(frechet_distance(
-            &judge.features(made)?,
-            &judge.features(real)?,
-        )?)
+    /// What Fréchet distances are measured on.
+    fn features(&self, images: &Observations) -> Result<Latents, Error> {
+        Ok(self.digits.judge.classifier.features(images)?)
     }
 
     /// log p(x|y) − log p(x) of test images, from the same decoder evaluations.
@@ -213,17 +208,18 @@ impl Ground {
         let prior_latents = prior.sample(&mut stream);
         let posterior_images = model.decode(&posterior_latents)?;
         let prior_images = model.decode(&prior_latents)?;
+        let real = self.features(&digits.images)?;
         let coherence =
             label_to_image(&posterior_images, &digits.labels_of(chosen), &digits.judge)?;
         Ok(Limits {
             judge_accuracy: digits.judge.accuracy.share,
             posterior_draws: Generated {
                 label_to_image: Some(coherence),
-                frechet_distance: self.frechet_distance(&posterior_images, &digits.images)?,
+                frechet_distance: frechet_distance(&self.features(&posterior_images)?, &real)?,
             },
             prior_draws: Generated {
                 label_to_image: None,
-                frechet_distance: self.frechet_distance(&prior_images, &digits.images)?,
+                frechet_distance: frechet_distance(&self.features(&prior_images)?, &real)?,
             },
             real_pixel_sd: diversity(&digits.images, &digits.labels)?.within_condition_sd,
         })
