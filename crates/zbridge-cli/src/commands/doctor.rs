@@ -69,21 +69,19 @@ fn as_text(report: &DoctorReport) -> String {
 
 fn side(side: &SideHealth) -> Vec<String> {
     let container = side.container.as_deref().unwrap_or("cannot be read");
-    let mut lines = vec![format!(
-        "{}: {} ({container})",
-        side.side,
-        side.path.display()
-    )];
-    lines.extend(side.arrays.iter().map(|array| {
+    let path = side.path.display();
+    let mut lines = vec![format!("{}: {path} ({container})", side.side)];
+    for array in &side.arrays {
         let role = array.role.as_deref().unwrap_or("not used");
-        format!(
+        lines.push(format!(
             "  `{}` {} {:?}: {role}",
             array.name, array.dtype, array.shape
-        )
-    }));
-    lines.extend(side.latents.iter().map(|latents| {
-        format!(
-            "  {} rows, {} dimensions: {} active, {} collapsed, {} constant; effective dimension {:.1}; means vary by {:.2} to {:.2}",
+        ));
+    }
+    if let Some(latents) = &side.latents {
+        lines.push(format!(
+            "  {} rows, {} dimensions: {} active, {} collapsed, {} constant; effective dimension \
+         {:.1}; means vary by {:.2} to {:.2}",
             latents.rows,
             latents.dim,
             latents.active,
@@ -92,14 +90,11 @@ fn side(side: &SideHealth) -> Vec<String> {
             latents.effective_dim,
             latents.scale[0],
             latents.scale[1]
-        )
-    }));
+        ));
+    }
     lines.extend(side.ids.iter().map(|ids| format!("  ids: {ids}")));
-    lines.extend(
-        side.labels
-            .iter()
-            .map(|labels| format!("  labels: {labels}")),
-    );
+    let labels = side.labels.iter();
+    lines.extend(labels.map(|labels| format!("  labels: {labels}")));
     lines
 }
 

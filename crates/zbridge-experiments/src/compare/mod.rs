@@ -201,25 +201,33 @@ impl<'c> Comparing<'c> {
         for pairs in PAIRS {
             bridges.push(self.fit(&digits, pairs, seed, kind.name)?);
         }
-        let draws = Draws {
-            draws: request.draws,
-            source_draws: SOURCE_DRAWS,
-            seed,
-        };
-        let order = row_order(seed, digits.labels.len());
-        let unseen = &order[PAIRS[PAIRS.len() - 1]..];
-        let rows = &unseen[unseen.len().saturating_sub(request.images)..];
-        let observer = LabelledStages::new(self.observer, format!("{}, likelihoods", kind.name));
-        let log_p_x = LogMarginal::of(&digits.likelihoods(&[], rows, draws, &observer)?[0]);
+        let rows = unseen_rows(seed, digits.labels.len(), request.images);
         let few = &rows[..rows.len().min(request.gain_images)];
+        let alone = self.estimates(&digits, &[], &rows, &format!("{}, likelihoods", kind.name))?;
         let bridges: Vec<&Bridge> = bridges.iter().collect();
-        let observer = LabelledStages::new(self.observer, format!("{}, gains", kind.name));
-        // log p(x) comes first, then log p(x|y) across each bridge.
-        let estimates = digits.likelihoods(&bridges, few, draws, &observer)?;
+        let gains = self.estimates(&digits, &bridges, few, &format!("{}, gains", kind.name))?;
+        let log_p_x = LogMarginal::of(&alone[0]);
         Ok(ImageLikelihoods {
-            bridges: bridge_likelihoods(&log_p_x, &estimates[0], &estimates[1..]),
+            bridges: bridge_likelihoods(&log_p_x, &gains[0], &gains[1..]),
             log_p_x,
         })
+    }
+
+    /// log p(x), then log p(x|y) across each bridge.
+    fn estimates(
+        &self,
+        digits: &Digits,
+        bridges: &[&Bridge],
+        rows: &[usize],
+        label: &str,
+    ) -> Result<Vec<TargetEstimate>, Error> {
+        let draws = Draws {
+            draws: self.request.draws,
+            source_draws: SOURCE_DRAWS,
+            seed: self.request.config.seed,
+        };
+        let observer = LabelledStages::new(self.observer, label);
+        digits.likelihoods(bridges, rows, draws, &observer)
     }
 
     fn labels(&self) -> Result<Vec<LabelPoint>, Error> {
@@ -263,6 +271,12 @@ impl<'c> Comparing<'c> {
             )
         })
     }
+}
+
+/// The last `count` rows of a seed's order, which no bridge sees.
+fn unseen_rows(seed: u64, rows: usize, count: usize) -> Vec<usize> {
+    let mut unseen = row_order(seed, rows).split_off(PAIRS[PAIRS.len() - 1]);
+    unseen.split_off(unseen.len().saturating_sub(count))
 }
 
 /// From log p(x) over all images, and the estimates over some of them.

@@ -74,7 +74,8 @@ impl Plan<'_> {
     /// The bridge.
     ///
     /// # Errors
-    /// [`Error`] when there are too few observations, the fit fails, or the observer stops the work.
+    /// [`Error`] when there are too few observations, the fit fails, or the observer stops the
+    /// work.
     pub(super) fn fit(&self, observer: &dyn Observer) -> Result<Fitted, Error> {
         let (x_rows, mut y_rows) = self.paired_rows()?;
         let x_free = self.x.without_partners(&x_rows)?;

@@ -152,23 +152,32 @@ pub(super) fn scenes_and_captions(
             .ok_or_else(|| Error::usage("levels are 1 to 5"))?;
         let pool = some_scenes(level, SCENES, request.seed, &format!("{number}/pool"));
         let held_out = some_scenes(level, HELD_OUT, request.seed, &format!("{number}/held-out"));
-        let x = Modality {
-            name: "picture",
-            pool: picture_rows(&*picture.model, &pool)?,
-            held_out: picture_rows(&*picture.model, &held_out)?,
-            unpaired: None,
-            model: picture.model.clone(),
-            digest: picture.digest.clone(),
-            is_collection: false,
-            reader: Box::new(SceneReader::open(&request.models, level)?),
-        };
+        let reader = SceneReader::open(&request.models, level)?;
         grounds.push(Ground {
             name: format!("level {number}"),
-            x,
+            x: scene_pictures(&picture, &pool, &held_out, reader)?,
             y: every_caption(&caption, level, &held_out)?,
         });
     }
     Ok(grounds)
+}
+
+fn scene_pictures(
+    given: &GivenModel,
+    pool: &[Scene],
+    held_out: &[Scene],
+    reader: SceneReader,
+) -> Result<Modality, Error> {
+    Ok(Modality {
+        name: "picture",
+        pool: picture_rows(&*given.model, pool)?,
+        held_out: picture_rows(&*given.model, held_out)?,
+        unpaired: None,
+        model: given.model.clone(),
+        digest: given.digest.clone(),
+        is_collection: false,
+        reader: Box::new(reader),
+    })
 }
 
 /// `name` tells the scenes of one level and half from all others.

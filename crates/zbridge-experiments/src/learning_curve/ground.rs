@@ -34,6 +34,12 @@ struct Fitted {
     core_seconds: f64,
 }
 
+/// Images of the given model without any bridge.
+struct OwnImages {
+    of_posterior: Observations,
+    of_prior: Observations,
+}
+
 /// Figures of images that a bridge makes from labels.
 struct GeneratedImages {
     label_to_image: LabelToImage,
@@ -89,11 +95,13 @@ impl Ground {
         let fitted = self.fit(config, rows, kind.shuffled, observer)?;
         let bridge = &fitted.bridge;
         let generated = self.generated(bridge, held_out, seed)?;
-        // The last rows of the order, which larger numbers of pairs hold out too.
-        let last = &held_out[held_out.len().saturating_sub(request.images)..];
         let gain = match request.images {
             0 => None,
-            _ => Some(self.gain_over_prior(bridge, last, request.draws, seed, observer)?),
+            images => {
+                // The last rows of the order, which larger numbers of pairs hold out too.
+                let rows = &held_out[held_out.len().saturating_sub(images)..];
+                Some(self.gain_over_prior(bridge, rows, request.draws, seed, observer)?)
+            }
         };
         let image_posterior = digits.image_posterior.select(held_out);
         let label_posterior = digits.label_posterior.select(held_out);
@@ -199,29 +207,37 @@ impl Ground {
     /// What the given models allow: their own draws in place of a bridge's.
     pub(super) fn limits(&self) -> Result<Limits, Error> {
         let digits = &self.digits;
-        let (model, rows) = (&digits.image_model, 10 * IMAGES_PER_LABEL);
-        let chosen = &row_order(self.seed, digits.labels.len())[..rows];
-        // One stream: draws of the posterior come first, then those of the prior.
-        let mut stream = RandomStream::named(self.seed, "learning-curve/limits");
-        let posterior_latents = digits.image_posterior.select(chosen).sample(&mut stream);
-        let prior = DiagonalGaussian::standard(rows, model.latent_dim());
-        let prior_latents = prior.sample(&mut stream);
-        let posterior_images = model.decode(&posterior_latents)?;
-        let prior_images = model.decode(&prior_latents)?;
+        let rows = &row_order(self.seed, digits.labels.len())[..10 * IMAGES_PER_LABEL];
+        let own = self.own_images(rows)?;
         let real = self.features(&digits.images)?;
-        let coherence =
-            label_to_image(&posterior_images, &digits.labels_of(chosen), &digits.judge)?;
+        let labels = digits.labels_of(rows);
+        let coherence = label_to_image(&own.of_posterior, &labels, &digits.judge)?;
         Ok(Limits {
             judge_accuracy: digits.judge.accuracy.share,
             posterior_draws: Generated {
                 label_to_image: Some(coherence),
-                frechet_distance: frechet_distance(&self.features(&posterior_images)?, &real)?,
+                frechet_distance: frechet_distance(&self.features(&own.of_posterior)?, &real)?,
             },
             prior_draws: Generated {
                 label_to_image: None,
-                frechet_distance: frechet_distance(&self.features(&prior_images)?, &real)?,
+                frechet_distance: frechet_distance(&self.features(&own.of_prior)?, &real)?,
             },
             real_pixel_sd: diversity(&digits.images, &digits.labels)?.within_condition_sd,
+        })
+    }
+
+    /// The image model's images of its posteriors of `rows`, and of as many draws of its prior.
+    fn own_images(&self, rows: &[usize]) -> Result<OwnImages, Error> {
+        let model = &self.digits.image_model;
+        let posterior = self.digits.image_posterior.select(rows);
+        let prior = DiagonalGaussian::standard(rows.len(), model.latent_dim());
+        // One stream for both, so the order of these two lines is part of the result.
+        let mut stream = RandomStream::named(self.seed, "learning-curve/limits");
+        let of_posterior = model.decode(&posterior.sample(&mut stream))?;
+        let of_prior = model.decode(&prior.sample(&mut stream))?;
+        Ok(OwnImages {
+            of_posterior,
+            of_prior,
         })
     }
 }
