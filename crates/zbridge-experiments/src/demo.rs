@@ -140,28 +140,15 @@ pub fn run(request: &DemoRequest, observer: &dyn Observer) -> Result<DemoReport,
     zbridge_tasks::make_folder(&request.out)?;
     let embedded = EmbeddedPairs::load()?;
     let demo = Demo::fit(request, &config, &embedded, observer)?;
-    let (label_to_image, mut files) = demo.label_to_image()?;
+    let mut report = demo.report(&embedded)?;
     if let Some(label) = request.label {
-        files.push(demo.images_of_one_label(label)?);
+        report.files.push(demo.images_of_one_label(label)?);
     }
-    let image = match image {
-        Some(asked) => Some(demo.read_image(asked.file, &asked.image)?),
-        None => None,
-    };
-    Ok(DemoReport {
-        pairs: request.pairs,
-        seed: request.seed,
-        recipe: request.recipe.to_string(),
-        unpaired: demo.unpaired(),
-        image_to_label_choice: demo.choice(Direction::XToY),
-        label_to_image_choice: demo.choice(Direction::YToX),
-        image_to_label: demo.image_to_label(&embedded)?,
-        label_to_image,
-        judge_accuracy: demo.judge.accuracy.share,
-        image,
-        seconds: start.elapsed().as_secs_f64(),
-        files,
-    })
+    if let Some(asked) = image {
+        report.image = Some(demo.read_image(asked.file, &asked.image)?);
+    }
+    report.seconds = start.elapsed().as_secs_f64();
+    Ok(report)
 }
 
 /// An image whose label is to be told.
@@ -224,6 +211,25 @@ impl<'r> Demo<'r> {
             bridge: Bridge::fit(&data, config, observer)?,
             label_model,
             unpaired_rows: unpaired.rows(),
+        })
+    }
+
+    /// Returns the figures in both directions, without what else was asked for.
+    fn report(&self, embedded: &EmbeddedPairs) -> Result<DemoReport, Error> {
+        let (label_to_image, files) = self.label_to_image()?;
+        Ok(DemoReport {
+            pairs: self.request.pairs,
+            seed: self.request.seed,
+            recipe: self.request.recipe.to_string(),
+            unpaired: self.unpaired(),
+            image_to_label_choice: self.choice(Direction::XToY),
+            label_to_image_choice: self.choice(Direction::YToX),
+            image_to_label: self.image_to_label(embedded)?,
+            label_to_image,
+            judge_accuracy: self.judge.accuracy.share,
+            image: None,
+            seconds: 0.0,
+            files,
         })
     }
 

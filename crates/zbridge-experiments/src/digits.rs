@@ -121,13 +121,7 @@ impl Digits {
         observer: &dyn Observer,
     ) -> Result<Vec<TargetEstimate>, Error> {
         let contexts = self.label_draws(draws)?;
-        let context_of_row: Vec<usize> = rows.iter().map(|&row| self.labels[row].into()).collect();
-        let mut conditionals = Vec::new();
-        for bridge in bridges {
-            let (name, density) = ("log p(x|y)", bridge.y_to_x());
-            let context_of_row = context_of_row.clone();
-            conditionals.push(BridgeTarget::new(name, density, &contexts, context_of_row)?);
-        }
+        let conditionals = self.conditionals(bridges, rows, &contexts)?;
         let prior = PriorTarget::new("log p(x)");
         let mut targets: Vec<&dyn TargetDensity> = vec![&prior];
         for conditional in &conditionals {
@@ -147,6 +141,23 @@ impl Digits {
             &settings,
             observer,
         )?)
+    }
+
+    /// log p(x|y) across each bridge; `contexts` has draws of z_y for each label.
+    fn conditionals<'b>(
+        &self,
+        bridges: &[&'b Bridge],
+        rows: &[usize],
+        contexts: &'b [Latents],
+    ) -> Result<Vec<BridgeTarget<'b>>, Error> {
+        let label_of_row: Vec<usize> = rows.iter().map(|&row| self.labels[row].into()).collect();
+        let mut targets = Vec::new();
+        for bridge in bridges {
+            let (name, density) = ("log p(x|y)", bridge.y_to_x());
+            let label_of_row = label_of_row.clone();
+            targets.push(BridgeTarget::new(name, density, contexts, label_of_row)?);
+        }
+        Ok(targets)
     }
 
     /// Draws of z_y ~ p(z_y|y), for each label apart.

@@ -144,20 +144,27 @@ pub fn experiment(
     Stage::new(observer, "reading and encoding", 0).check()?;
     let grounds = grounds(request, observer)?;
     let settings = Work { request, observer }.settings(&grounds)?;
-    let mut report = ExperimentReport {
+    let mut report = report(request, settings);
+    report.seconds = start.elapsed().as_secs_f64();
+    let samples = samples(request, &grounds, observer)?;
+    write(&request.out, &mut report, samples)?;
+    Ok(report)
+}
+
+/// What was measured with what made it; `seconds` and `files` are known only in the end.
+fn report(request: &ExperimentRequest, settings: Vec<Setting>) -> ExperimentReport {
+    let recipe = &request.config.recipe;
+    ExperimentReport {
         experiment: request.experiment.name().into(),
         about: request.experiment.about().into(),
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        recipe: request.config.recipe.name().to_string(),
-        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
+        recipe: recipe.name().to_string(),
+        budget_seconds: recipe.budget_seconds().unwrap_or_default(),
         settings,
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: 0.0,
         files: vec![],
-    };
-    let samples = samples(request, &grounds, observer)?;
-    write(&request.out, &mut report, samples)?;
-    Ok(report)
+    }
 }
 
 /// The main table as Markdown.

@@ -134,8 +134,8 @@ fn caption(report: &ExperimentReport) -> String {
     let points = report.settings.iter().flat_map(|setting| &setting.points);
     let seeds = points.map(|point| point.by_seed.len()).max().unwrap_or(0);
     format!(
-        "{}; recipe “{}”, budget {:.0} s; mean ± standard error over {seeds} seeds of pairs, fit \
-         and draws. Own draws: z from the target model's posterior of a held-out observation, \
+        "{}; recipe “{}”, budget {:.0} s; mean ± standard error over {seeds} seeds of pairs, \
+         fit and draws. Own draws: z from the target model's posterior of a held-out observation, \
          decoded and read, which bounds what a bridge can reach.",
         report.about, report.recipe, report.budget_seconds
     )

@@ -4,6 +4,7 @@ use super::modality::{Modality, Rows};
 use super::readers::{CaptionReader, ClassReader, DigitReader, SceneReader, SpeechReader};
 use super::{ExperimentRequest, Ground};
 use std::ops::Range;
+use std::path::Path;
 use zbridge::GivenModel;
 use zbridge_assets::MNIST_LABEL;
 use zbridge_core::{
@@ -85,11 +86,7 @@ pub(super) fn labels() -> Result<Modality, Error> {
 /// Spoken digits as the speech VAE sees them: pairs are made of what it was trained on, without
 /// labels; the recordings numbered 0 to 4 of each speaker and digit are held out.
 pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Error> {
-    let Some(folder) = &request.speech else {
-        return Err(Error::usage(
-            "this experiment needs recordings of spoken digits: name their folder with --speech",
-        ));
-    };
+    let folder = recordings_folder(request)?;
     let path = path_of(request, "speech.safetensors");
     let GivenModel { model, digest, .. } = open_model(&path)?;
     let EventKind::Sound(kind) = model.event() else {
@@ -115,6 +112,14 @@ pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Err
         digest,
         is_collection: false,
         reader: Box::new(reader),
+    })
+}
+
+fn recordings_folder(request: &ExperimentRequest) -> Result<&Path, Error> {
+    request.speech.as_deref().ok_or_else(|| {
+        Error::usage(
+            "this experiment needs recordings of spoken digits: name their folder with --speech",
+        )
     })
 }
 

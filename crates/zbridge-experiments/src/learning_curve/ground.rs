@@ -12,7 +12,7 @@ use zbridge_core::{DiagonalGaussian, Estimate, Latents, Observations, Observer, 
 use zbridge_datasets::MnistSplit;
 use zbridge_eval::{diversity, frechet_distance};
 use zbridge_tasks::measures::{
-    LabelToImage, image_to_label, images_of_labels, label_to_image, row_order,
+    ImageToLabel, LabelToImage, image_to_label, images_of_labels, label_to_image, row_order,
 };
 use zbridge_tasks::{Error, open_model};
 
@@ -103,26 +103,13 @@ impl Ground {
                 Some(self.gain_over_prior(bridge, rows, request.draws, seed, observer)?)
             }
         };
-        let image_posterior = digits.image_posterior.select(held_out);
-        let label_posterior = digits.label_posterior.select(held_out);
         Ok(SeedPoint {
             seed,
-            image_to_label: image_to_label(
-                bridge.x_to_y(),
-                &image_posterior,
-                &digits.labels_of(held_out),
-                &*digits.label_model,
-                seed,
-            )?,
+            image_to_label: self.image_to_label(bridge, held_out, seed)?,
             label_to_image: generated.label_to_image,
             frechet_distance: generated.frechet_distance,
             gain_over_prior_nats: gain,
-            direction_gap: DirectionGap::between(
-                bridge.directions(),
-                &image_posterior,
-                &label_posterior,
-                seed,
-            )?,
+            direction_gap: self.direction_gap(bridge, held_out, seed)?,
             image_to_label_choice: bridge.comparison(Direction::XToY).clone(),
             label_to_image_choice: bridge.comparison(Direction::YToX).clone(),
             fit_seconds: fitted.seconds,
@@ -150,6 +137,35 @@ impl Ground {
             seconds: start.elapsed().as_secs_f64(),
             core_seconds: processor.elapsed().as_secs_f64(),
         })
+    }
+
+    fn image_to_label(
+        &self,
+        bridge: &Bridge,
+        held_out: &[usize],
+        seed: u64,
+    ) -> Result<ImageToLabel, Error> {
+        let digits = &self.digits;
+        let images = digits.image_posterior.select(held_out);
+        let labels = digits.labels_of(held_out);
+        image_to_label(
+            bridge.x_to_y(),
+            &images,
+            &labels,
+            &*digits.label_model,
+            seed,
+        )
+    }
+
+    fn direction_gap(
+        &self,
+        bridge: &Bridge,
+        held_out: &[usize],
+        seed: u64,
+    ) -> Result<DirectionGap, Error> {
+        let x = self.digits.image_posterior.select(held_out);
+        let y = self.digits.label_posterior.select(held_out);
+        Ok(DirectionGap::between(bridge.directions(), &x, &y, seed)?)
     }
 
     /// Figures of images that the bridge makes from every label, beside the held-out ones.

@@ -63,21 +63,32 @@ pub fn learning_curve(
     let test = Mnist::load(&folder, Split::Test)?;
     let ground = Ground::prepare(&train, &test, request)?;
     let points = points(request, &ground, observer)?;
-    let mut curve = Curve {
+    let mut curve = curve(request, &ground, points)?;
+    curve.seconds = start.elapsed().as_secs_f64();
+    write(&request.out, &mut curve)?;
+    Ok(curve)
+}
+
+/// The points with what made them; `seconds` and `files` are known only in the end.
+fn curve(
+    request: &LearningCurveRequest,
+    ground: &Ground,
+    points: Vec<Point>,
+) -> Result<Curve, Error> {
+    let recipe = &request.config.recipe;
+    Ok(Curve {
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        recipe: request.config.recipe.name().to_string(),
-        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
+        recipe: recipe.name().to_string(),
+        budget_seconds: recipe.budget_seconds().unwrap_or_default(),
         unpaired: ground.unpaired_rows(),
         images: request.images,
         draws: request.draws,
         limits: ground.limits()?,
         points,
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: 0.0,
         files: vec![],
-    };
-    write(&request.out, &mut curve)?;
-    Ok(curve)
+    })
 }
 
 /// A point for each number of pairs, then the negative controls.

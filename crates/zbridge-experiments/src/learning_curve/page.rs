@@ -12,8 +12,8 @@ pub(super) fn page(curve: &Curve) -> Page {
         Section::new("Figures over the number of pairs")
             .illustration(
                 "learning-curve",
-                "Mean over seeds; bands are ± two standard errors. Shuffled pairs are the negative \
-                 control.",
+                "Mean over seeds; bands are ± two standard errors. Shuffled pairs are the \
+                 negative control.",
                 "Line charts over the number of pairs: accuracy, log p(y|x), calibration error, \
                  coherence, diversity and the gain in log p(x).",
                 figure(curve),

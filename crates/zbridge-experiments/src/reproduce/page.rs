@@ -101,8 +101,8 @@ fn verdict(results: &Results) -> Verdict {
         coherence_percent(&results.shuffled),
         reading(results)
     );
-    let headline = "The paper's recipe works in both directions from 256 pairs on, and makes images that are \
-         blurred and alike.";
+    let headline = "The paper's recipe works in both directions from 256 pairs on, and makes \
+                    images that are blurred and alike.";
     let mut verdict = Verdict::new(headline).with_text(text);
     // The first and the last number of pairs say enough.
     let ends = [results.bridges.first(), results.bridges.last()];
@@ -153,8 +153,8 @@ fn reading(results: &Results) -> String {
         }
     };
     format!(
-        "The given image VAE reaches log p(x) = {} nats on held-out images (the paper's: −89.99). \
-         Knowing the label should raise that by up to 2.3 nats; {change}.",
+        "The given image VAE reaches log p(x) = {} nats on held-out images (the paper's: \
+         −89.99). Knowing the label should raise that by up to 2.3 nats; {change}.",
         nats(results.image_vae.log_marginal.nats.mean, 2),
     )
 }

@@ -162,10 +162,10 @@ fn label_row(name: impl Into<String>, paper_nats: Option<f64>, bridge: &BridgeRe
 
 fn labels_caption(results: &Results) -> String {
     format!(
-        "Table 2. Labels told from held-out images, in nats; ± standard error between images for E \
-         log p(y|z), over {} seeds elsewhere. The label VAE's own log p(y) is −{:.3}: no model of \
-         ten balanced labels can exceed −ln 10 = −2.303 on average, so the paper's −0.0456 must be \
-         a reconstruction term.",
+        "Table 2. Labels told from held-out images, in nats; ± standard error between images for \
+         E log p(y|z), over {} seeds elsewhere. The label VAE's own log p(y) is −{:.3}: no model \
+         of ten balanced labels can exceed −ln 10 = −2.303 on average, so the paper's \
+         −0.0456 must be a reconstruction term.",
         results.shuffled.by_seed.len(),
         results.label_vae.log_marginal.nats.mean.abs()
     )
