@@ -123,6 +123,7 @@ fn text(figures: &TextFigures) -> Vec<String> {
         "active dimensions {} of {dims}",
         figures.active_dimensions
     ));
+    // A collapsed model still writes texts, but its latents tell a bridge nothing.
     if figures.active_dimensions == 0 {
         lines.push(
             "the posteriors have collapsed: the latents say nothing of the texts; lower the weight \

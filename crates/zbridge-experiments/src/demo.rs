@@ -140,6 +140,7 @@ pub fn run(request: &DemoRequest, observer: &dyn Observer) -> Result<DemoReport,
     zbridge_tasks::make_folder(&request.out)?;
     let embedded = EmbeddedPairs::load()?;
     let demo = Demo::fit(request, &config, &embedded, observer)?;
+    // What everybody gets; then what was asked for besides.
     let mut report = demo.report(&embedded)?;
     if let Some(label) = request.label {
         report.files.push(demo.images_of_one_label(label)?);

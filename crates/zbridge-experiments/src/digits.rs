@@ -154,6 +154,7 @@ impl Digits {
         let mut targets = Vec::new();
         for bridge in bridges {
             let (name, density) = ("log p(x|y)", bridge.y_to_x());
+            // Images of a label share its draws of z_y.
             let label_of_row = label_of_row.clone();
             targets.push(BridgeTarget::new(name, density, contexts, label_of_row)?);
         }
@@ -169,6 +170,7 @@ impl Digits {
         let mut stream = RandomStream::named(draws.seed, "learning-curve/label-draws");
         let each = draws.source_draws;
         // Draws of one label follow one another.
+        // Drawn once for all bridges and images, so that differences are theirs.
         let latents = posterior.sample_each(each, &mut stream);
         let mut by_label = Vec::new();
         for label in 0..10 {

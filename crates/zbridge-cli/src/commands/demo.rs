@@ -96,6 +96,7 @@ fn label_to_image(made: &LabelToImage, judge_accuracy: f64) -> String {
 
 fn answer(answer: &ImageAnswer) -> String {
     let mut ranked: Vec<(usize, f32)> = answer.probabilities.iter().copied().enumerate().collect();
+    // The most probable label first.
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     let likely: Vec<String> = ranked
         .iter()

@@ -61,6 +61,7 @@ fn as_text(report: &DoctorReport) -> String {
             .iter()
             .map(|plan| format!("fit: {}", plan.in_words())),
     );
+    // First what the files hold, then what to think of it.
     lines.push(String::new());
     lines.extend(report.findings.iter().map(finding));
     lines.push(verdict(report));

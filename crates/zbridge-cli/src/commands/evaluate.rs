@@ -119,6 +119,7 @@ fn direction(name: &str, figures: &DirectionFigures) -> [String; 2] {
 
 fn generated(made: &Generated) -> Vec<String> {
     let mut lines = vec![coherence(made)];
+    // Both are measured in the judge's features, or neither is.
     if let (Some(distance), Some(found)) = (made.frechet_distance, &made.precision_recall) {
         lines.push(format!(
             "        Fréchet distance {distance:.2}; precision {}, recall {}, coverage {} of {} \

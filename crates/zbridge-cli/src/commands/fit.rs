@@ -82,6 +82,7 @@ impl FitArgs {
             Recipe::Auto(settings) => (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca),
             Recipe::Family(settings) => (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca),
         }
+        // A flag without effect would make a user believe that it had one.
         match self.first_paper_flag() {
             Some(flag) if self.recipe != RecipeName::Paper => Err(Error::usage(format!(
                 "{flag} belongs to --recipe paper; {} takes --budget",

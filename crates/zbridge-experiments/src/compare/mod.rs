@@ -69,6 +69,7 @@ pub fn compare(request: &CompareRequest, observer: &dyn Observer) -> Result<Stan
     check(request)?;
     zbridge_tasks::make_folder(&request.out.join("points"))?;
     let comparison = Comparing::prepare(request, observer)?;
+    // The user's model comes first: if its file is wrong, nothing was measured in vain.
     let binary = match &request.binary_model {
         Some(path) => Some(comparison.likelihoods(&ImageKind::binary(path)?)?),
         None => None,
@@ -202,6 +203,7 @@ impl<'c> Comparing<'c> {
             bridges.push(self.fit(&digits, pairs, seed, kind.name)?);
         }
         let rows = unseen_rows(seed, digits.labels.len(), request.images);
+        // The gain varies less between images than log p(x) does, so that fewer will do.
         let few = &rows[..rows.len().min(request.gain_images)];
         let alone = self.estimates(&digits, &[], &rows, &format!("{}, likelihoods", kind.name))?;
         let bridges: Vec<&Bridge> = bridges.iter().collect();
@@ -234,6 +236,7 @@ impl<'c> Comparing<'c> {
         let digits = self.digits(&ImageKind::grey()?)?;
         let first = self.request.config.seed;
         let mut points = Vec::new();
+        // As many labels as the published system had.
         for Published { pairs, .. } in M1_TSVM {
             let mut by_seed = Vec::new();
             for seed in first..first + self.request.seeds {

@@ -138,6 +138,7 @@ fn likelihood_cells(kind: &Kind<'_>) -> Vec<[Cell; 2]> {
         ]);
     }
     cells.push([estimate(&kind.ours.log_p_x.nats, 2), Cell::missing()]);
+    // They have no log p(x) that a gain could be taken from.
     for other in kind.published {
         cells.push([Cell::number(other.figure, 2), Cell::missing()]);
     }
@@ -294,6 +295,7 @@ fn likelihood_figure(kind: &str, ours: &Estimate) -> KeyFigure {
 
 fn accuracy_figure(point: &LabelPoint) -> KeyFigure {
     let name = format!("image → label, {} labels", point.pairs);
+    // Rows of both are in order of labels, so that the first ones have equally many.
     let published = 100.0 * M1_TSVM[0].figure;
     key_figure(name, &over_seeds(point, accuracy_percent), 1)
         .with_unit("%")
@@ -309,6 +311,7 @@ fn warnings(standing: &Standing) -> Vec<String> {
 fn low_sample_sizes(kind: &Kind<'_>) -> Option<String> {
     let own = kind.ours.log_p_x.effective_sample_size;
     let given = kind.from_fewest_pairs()?.effective_sample_size;
+    // Above one image in twenty, the bias of the mean is worth a warning.
     if own.low_share <= 0.05 && given.low_share <= 0.05 {
         return None;
     }

@@ -78,6 +78,7 @@ impl Plan<'_> {
     /// work.
     pub(super) fn fit(&self, observer: &dyn Observer) -> Result<Fitted, Error> {
         let (x_rows, mut y_rows) = self.paired_rows()?;
+        // A shuffle changes partners, not which rows are in pairs.
         let x_free = self.x.without_partners(&x_rows)?;
         let y_free = self.y.without_partners(&y_rows)?;
         if self.shuffled {
@@ -132,6 +133,7 @@ impl Plan<'_> {
         };
         let choice = bridge.comparison(direction).clone();
         let density = bridge.density(direction);
+        // The seed of the fit again: streams of one seed are told apart by their names.
         DirectionFigures::of(density, source, target, choice, self.config.seed)
     }
 }
@@ -150,6 +152,7 @@ impl Modality {
     /// Posteriors without partners: the pool's rows in no pair, and the others.
     fn without_partners(&self, paired: &[usize]) -> Result<Option<Posterior>, Error> {
         if self.is_collection {
+            // Its rows are in pairs again and again, so that none are left over.
             return Ok(self.unpaired.clone());
         }
         let left = self
@@ -313,6 +316,7 @@ fn most_frequent(read: &[Option<u16>]) -> Option<u16> {
     read.iter()
         .flatten()
         .copied()
+        // The lowest of several, so that the order of draws does not matter.
         .max_by_key(|key| (votes(key), std::cmp::Reverse(*key)))
 }
 

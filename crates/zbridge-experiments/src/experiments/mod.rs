@@ -144,6 +144,7 @@ pub fn experiment(
     Stage::new(observer, "reading and encoding", 0).check()?;
     let grounds = grounds(request, observer)?;
     let settings = Work { request, observer }.settings(&grounds)?;
+    // Samples are to look at; their fits are not counted among the seconds.
     let mut report = report(request, settings);
     report.seconds = start.elapsed().as_secs_f64();
     let samples = samples(request, &grounds, observer)?;
@@ -314,6 +315,7 @@ impl PointKind {
 }
 
 fn side_report(side: &Modality, seed: u64) -> Result<SideReport, Error> {
+    // Digits or captions come many times; what counts is how many different ones there are.
     let mut keys = side.held_out.keys.clone();
     keys.sort_unstable();
     keys.dedup();

@@ -169,6 +169,7 @@ fn vote(point: &Point, figures: Figures) -> Cell {
 }
 
 fn own(setting: &Setting) -> Vec<Cell> {
+    // The first direction makes y, so that it has y's own draws beside it.
     let [x, y] = setting
         .sides
         .each_ref()

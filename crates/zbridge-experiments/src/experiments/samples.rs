@@ -185,6 +185,7 @@ fn one_of_each(keys: &[u16]) -> Vec<usize> {
     let mut all: Vec<u16> = keys.to_vec();
     all.sort_unstable();
     all.dedup();
+    // Neighbouring keys are alike, so that those shown are spread over all.
     let step = all.len().div_ceil(ROWS).max(1);
     let chosen = all.into_iter().step_by(step);
     chosen

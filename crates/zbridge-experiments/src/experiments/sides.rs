@@ -74,6 +74,7 @@ pub(super) fn labels() -> Result<Modality, Error> {
     Ok(Modality {
         name: "label",
         pool: ten.select(&(0..10).collect::<Vec<_>>()),
+        // There are no other labels that could be held out.
         held_out: ten,
         unpaired: None,
         model,
@@ -98,6 +99,7 @@ pub(super) fn spoken_digits(request: &ExperimentRequest) -> Result<Modality, Err
     };
     let digits = SpokenDigits::read(folder, kind)?;
     let test = digits.rows(true);
+    // The judge is measured on the recordings that pairs are not made of.
     let reader = SpeechReader::open(
         &path_of(request, "speech-judge.safetensors"),
         &digits.recordings.sounds.select(&test),
@@ -155,6 +157,7 @@ pub(super) fn scenes_and_captions(
         stage.advance(1)?;
         let level = Level::of_number(usize::from(number))
             .ok_or_else(|| Error::usage("levels are 1 to 5"))?;
+        // Streams of different names: held-out scenes are drawn independently of the pool.
         let pool = some_scenes(level, SCENES, request.seed, &format!("{number}/pool"));
         let held_out = some_scenes(level, HELD_OUT, request.seed, &format!("{number}/held-out"));
         let reader = SceneReader::open(&request.models, level)?;
@@ -214,6 +217,7 @@ fn every_caption(given: &GivenModel, level: Level, held_out: &[Scene]) -> Result
     Ok(Modality {
         name: "caption",
         pool: caption_rows(model, &Attributes::all(level))?,
+        // A caption is here as often as held-out scenes have it.
         held_out: caption_rows(model, &held_out)?,
         unpaired: None,
         model: given.model.clone(),

@@ -76,6 +76,7 @@ impl Ground {
         let name = format!("{pairs}-{}-seed-{seed}.json", kind.pairs);
         let path = request.out.join("points").join(name);
         let config = request.config.clone().with_seed(seed);
+        // A point is measured again when any of these differs.
         let settings = (&config, self.unpaired_rows(), request.images, request.draws);
         stored_or(&path, &settings, || {
             self.measured(request, &config, kind, observer)
@@ -128,6 +129,7 @@ impl Ground {
         if shuffled {
             let mut stream = RandomStream::named(config.seed, "learning-curve/shuffled");
             let order = stream.permutation(rows.len());
+            // The same labels in another order, so both sides are distributed as in a real fit.
             partners = order.into_iter().map(|place| rows[place]).collect();
         }
         let (start, processor) = (Instant::now(), ProcessTime::now());
@@ -223,6 +225,7 @@ impl Ground {
     /// What the given models allow: their own draws in place of a bridge's.
     pub(super) fn limits(&self) -> Result<Limits, Error> {
         let digits = &self.digits;
+        // As many images as a bridge makes: the Fréchet distance depends on their number.
         let rows = &row_order(self.seed, digits.labels.len())[..10 * IMAGES_PER_LABEL];
         let own = self.own_images(rows)?;
         let real = self.features(&digits.images)?;

@@ -139,6 +139,7 @@ impl PointKind {
 }
 
 fn check(request: &LearningCurveRequest) -> Result<(), Error> {
+    // A thousand test images stay held out at least.
     const MOST_PAIRS: usize = 9000;
     let mut numbers = request.pairs.iter().chain(&request.shuffled);
     if let Some(pairs) = numbers.find(|pairs| !(4..=MOST_PAIRS).contains(*pairs)) {

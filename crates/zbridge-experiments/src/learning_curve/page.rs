@@ -31,6 +31,7 @@ pub(super) fn page(curve: &Curve) -> Page {
         let section = Section::new("Negative control")
             .paragraph("The same fits on shuffled pairs: chance is 10 %.")
             .table(table(curve, true));
+        // After what was chosen, before how to make it again.
         page.sections.insert(3, section);
     }
     page

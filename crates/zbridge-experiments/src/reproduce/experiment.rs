@@ -96,6 +96,7 @@ impl Experiment {
         let label_posterior = label_vae.posterior(&Observations::one_hot(test.labels(), 10)?)?;
         let seed = request.seed;
         let fit = |given, pairs| Fitted::new(given, &label_posterior, pairs, seed, observer);
+        // Figures and likelihoods are of the same bridges, which are fitted once.
         let mut bridges = Vec::new();
         for pairs in PAIRS {
             bridges.push(fit(&image_vae, pairs)?);
@@ -124,6 +125,8 @@ impl Experiment {
     pub(super) fn likelihood_rows(&self) -> Vec<usize> {
         let order = row_order(self.seed, self.labels.len());
         let first = if self.full {
+            // The largest numbers of pairs have some of these as pairs; their averages leave them
+            // out.
             PAIRS[0]
         } else {
             order.len() - self.sizes.images.min(order.len())
@@ -221,6 +224,7 @@ impl Experiment {
         let observer = LabelledStages::new(observer, kind.label(seed));
         let order = row_order(seed, self.labels.len());
         let (rows, held_out) = order.split_at(kind.pairs);
+        // Shuffled partners are the same labels, so both sides are distributed as in a real fit.
         let partners = if kind.shuffled {
             shuffled(rows, seed)
         } else {
@@ -300,6 +304,7 @@ impl Experiment {
     }
 
     fn bridge_at<'e>(&self, fitted: &'e Fitted, rows: &[usize]) -> BridgeAt<'e> {
+        // A bridge of many pairs has some of these rows as pairs.
         let held_out: HashSet<usize> = self.held_out(fitted.pairs).into_iter().collect();
         BridgeAt {
             bridge: &fitted.bridge,

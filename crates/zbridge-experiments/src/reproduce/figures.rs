@@ -43,6 +43,7 @@ fn objective_panel(title: &str, bridges: &[Fitted], direction: Direction) -> Pan
         x_label: "optimiser step".into(),
         y_label: "KL(q ‖ p) in nats per pair".into(),
         series,
+        // On a linear scale, the end of a fit would be a flat line.
         y_scale: Scale::Log,
         ..LineChart::default()
     })
@@ -116,6 +117,7 @@ fn append(rows: &mut [Vec<Tile>], tiles: Vec<Tile>) {
 
 /// Held-out rows, [`TILES`] of each label, label by label.
 fn some_of_each_label(experiment: &Experiment) -> Vec<usize> {
+    // What the largest number of pairs holds out, every bridge holds out.
     let held_out = experiment.held_out(PAIRS[2]);
     let of_label = |label: u8| {
         held_out
@@ -177,6 +179,7 @@ fn inferred(
     title: &str,
 ) -> Result<Panel, Error> {
     let rows = points_shown(experiment);
+    // The same random numbers in every panel, so that panels differ by their bridges only.
     let mut stream = RandomStream::named(experiment.seed, "reproduce/plane");
     let latents = translate(
         bridge.x_to_y(),
@@ -195,6 +198,7 @@ fn own(experiment: &Experiment) -> Panel {
 }
 
 fn points_shown(experiment: &Experiment) -> Vec<usize> {
+    // As above: held out from every bridge.
     let mut rows = experiment.held_out(PAIRS[2]);
     rows.truncate(POINTS);
     rows

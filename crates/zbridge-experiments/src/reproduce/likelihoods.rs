@@ -121,6 +121,7 @@ impl<'e> HeldOutImages<'e> {
         for conditional in conditionals {
             targets.push(conditional);
         }
+        // From p(z|x), where most of p(x, z) lies, whatever the target is.
         let proposal = self.posterior.moments();
         let estimates = importance_sampled(
             self.model,
@@ -143,6 +144,7 @@ impl<'e> HeldOutImages<'e> {
         let draws = experiment.sizes.naive_draws;
         let settings = ImportanceSettings {
             draws,
+            // Few enough to be decoded at once.
             chunk: draws,
             seed: experiment.seed,
         };
@@ -257,6 +259,7 @@ fn label_log_likelihood(
     let nats = experiment
         .label_vae
         .log_likelihood_nats(&Observations::one_hot(&labels, 10)?, &latents)?;
+    // One mean for each image: the standard error is between images, not between draws.
     let mean =
         |draws: &[f32]| draws.iter().map(|&nats| f64::from(nats)).sum::<f64>() / DRAWS as f64;
     Ok(Estimate::of(nats.chunks_exact(DRAWS).map(mean)))

@@ -194,6 +194,7 @@ fn low_percent(found: &LogMarginal) -> f64 {
 }
 
 fn early_verdict(results: &Results) -> String {
+    // Both have 1024 pairs, so that they differ by the image VAE only.
     let (early, full) = (&results.bridge_3_epochs, &results.bridges[1]);
     format!(
         "The image VAE of 3 epochs has log p(x) = {} nats (fully trained: {}). Across it, with \

@@ -117,6 +117,7 @@ pub(super) fn labels(results: &Results) -> Table {
     for (bridge, paper_nats) in results.bridges.iter().zip(PAPER_TABLE_2) {
         rows.push(label_row(name(bridge), Some(paper_nats), bridge));
     }
+    // The term that the paper's table 2 agrees with, though it is no likelihood.
     rows.push(vec![
         Cell::text("given label VAE: reconstruction term"),
         Cell::number(PAPER_TABLE_2[3], 4),
@@ -208,6 +209,7 @@ pub(super) fn coherence(results: &Results) -> Table {
 
 fn coherence_row(name: impl Into<String>, bridge: &BridgeResult) -> Vec<Cell> {
     let coherence = bridge.over_seeds(|seed| seed.label_to_image.coherence);
+    // The worst label may be another one under each seed.
     let worst = bridge.over_seeds(|seed| lowest(&seed.label_to_image.coherence_by_label));
     let pixel_sd = bridge.over_seeds(|seed| seed.label_to_image.pixel_sd);
     vec![
@@ -291,6 +293,7 @@ fn given_summary_row(results: &Results) -> Vec<Cell> {
         Cell::text("given image VAE"),
         Cell::missing(),
         Cell::missing(),
+        // Its own draws for real images, which no bridge can be expected to exceed.
         Cell::number(100.0 * results.ceiling.coherence, 1),
         Cell::number(results.ceiling.pixel_sd, 3),
         Cell::missing(),
