@@ -5,7 +5,9 @@ use clap::Args;
 use std::path::PathBuf;
 use zbridge_bridge::{BridgeConfig, RecipeName};
 use zbridge_tasks::Error;
-use zbridge_tasks::doctor::{DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor};
+use zbridge_tasks::doctor::{
+    ArrayOfFile, DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor,
+};
 
 /// Arguments of `zbridge doctor`.
 #[derive(Debug, Args)]
@@ -72,13 +74,7 @@ fn side(side: &SideHealth) -> Vec<String> {
     let container = side.container.as_deref().unwrap_or("cannot be read");
     let path = side.path.display();
     let mut lines = vec![format!("{}: {path} ({container})", side.side)];
-    for array in &side.arrays {
-        let role = array.role.as_deref().unwrap_or("not used");
-        lines.push(format!(
-            "  `{}` {} {:?}: {role}",
-            array.name, array.dtype, array.shape
-        ));
-    }
+    lines.extend(side.arrays.iter().map(array));
     if let Some(latents) = &side.latents {
         lines.push(format!(
             "  {} rows, {} dimensions: {} active, {} collapsed, {} constant; effective dimension \
@@ -97,6 +93,14 @@ fn side(side: &SideHealth) -> Vec<String> {
     let labels = side.labels.iter();
     lines.extend(labels.map(|labels| format!("  labels: {labels}")));
     lines
+}
+
+fn array(array: &ArrayOfFile) -> String {
+    let role = array.role.as_deref().unwrap_or("not used");
+    format!(
+        "  `{}` {} {:?}: {role}",
+        array.name, array.dtype, array.shape
+    )
 }
 
 fn finding(finding: &Finding) -> String {

@@ -153,21 +153,31 @@ pub(super) fn scenes_and_captions(
     let levels = request.levels.len() as u64;
     let stage = Stage::new(observer, "drawing and encoding scenes", levels);
     let mut grounds = Vec::new();
-    for &number in &request.levels {
+    for &level in &request.levels {
         stage.advance(1)?;
-        let level = Level::of_number(usize::from(number))
-            .ok_or_else(|| Error::usage("levels are 1 to 5"))?;
-        // Streams of different names: held-out scenes are drawn independently of the pool.
-        let pool = some_scenes(level, SCENES, request.seed, &format!("{number}/pool"));
-        let held_out = some_scenes(level, HELD_OUT, request.seed, &format!("{number}/held-out"));
-        let reader = SceneReader::open(&request.models, level)?;
-        grounds.push(Ground {
-            name: format!("level {number}"),
-            x: scene_pictures(&picture, &pool, &held_out, reader)?,
-            y: every_caption(&caption, level, &held_out)?,
-        });
+        grounds.push(scene_ground(request, level, &picture, &caption)?);
     }
     Ok(grounds)
+}
+
+/// Scenes and captions of one level.
+fn scene_ground(
+    request: &ExperimentRequest,
+    number: u8,
+    picture: &GivenModel,
+    caption: &GivenModel,
+) -> Result<Ground, Error> {
+    let level =
+        Level::of_number(usize::from(number)).ok_or_else(|| Error::usage("levels are 1 to 5"))?;
+    // Streams of different names: held-out scenes are drawn independently of the pool.
+    let pool = some_scenes(level, SCENES, request.seed, &format!("{number}/pool"));
+    let held_out = some_scenes(level, HELD_OUT, request.seed, &format!("{number}/held-out"));
+    let reader = SceneReader::open(&request.models, level)?;
+    Ok(Ground {
+        name: format!("level {number}"),
+        x: scene_pictures(picture, &pool, &held_out, reader)?,
+        y: every_caption(caption, level, &held_out)?,
+    })
 }
 
 fn scene_pictures(

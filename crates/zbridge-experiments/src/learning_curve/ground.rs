@@ -96,14 +96,7 @@ impl Ground {
         let fitted = self.fit(config, rows, kind.shuffled, observer)?;
         let bridge = &fitted.bridge;
         let generated = self.generated(bridge, held_out, seed)?;
-        let gain = match request.images {
-            0 => None,
-            images => {
-                // The last rows of the order, which larger numbers of pairs hold out too.
-                let rows = &held_out[held_out.len().saturating_sub(images)..];
-                Some(self.gain_over_prior(bridge, rows, request.draws, seed, observer)?)
-            }
-        };
+        let gain = self.gain_over_prior(request, bridge, held_out, seed, observer)?;
         Ok(SeedPoint {
             seed,
             image_to_label: self.image_to_label(bridge, held_out, seed)?,
@@ -197,29 +190,31 @@ impl Ground {
         Ok(self.digits.judge.classifier.features(images)?)
     }
 
-    /// log p(x|y) − log p(x) of test images, from the same decoder evaluations.
+    /// log p(x|y) − log p(x) of held-out images, from the same decoder evaluations; none if no
+    /// images are asked for.
     fn gain_over_prior(
         &self,
+        request: &LearningCurveRequest,
         bridge: &Bridge,
-        rows: &[usize],
-        draws: usize,
+        held_out: &[usize],
         seed: u64,
         observer: &dyn Observer,
-    ) -> Result<Estimate, Error> {
-        let estimates = self.digits.likelihoods(
-            &[bridge],
-            rows,
-            Draws {
-                draws,
-                source_draws: SOURCE_DRAWS,
-                seed,
-            },
-            observer,
-        )?;
-        let each = estimates[0].per_row.iter().zip(&estimates[1].per_row);
-        Ok(Estimate::of(each.map(|(prior, bridge)| {
-            bridge.log_mean_nats - prior.log_mean_nats
-        })))
+    ) -> Result<Option<Estimate>, Error> {
+        if request.images == 0 {
+            return Ok(None);
+        }
+        // The last rows of the order, which larger numbers of pairs hold out too.
+        let rows = &held_out[held_out.len().saturating_sub(request.images)..];
+        let draws = Draws {
+            draws: request.draws,
+            source_draws: SOURCE_DRAWS,
+            seed,
+        };
+        let estimates = self.digits.likelihoods(&[bridge], rows, draws, observer)?;
+        let (prior, conditional) = (&estimates[0].per_row, &estimates[1].per_row);
+        let gains = conditional.iter().zip(prior);
+        let gains = gains.map(|(given_y, alone)| given_y.log_mean_nats - alone.log_mean_nats);
+        Ok(Some(Estimate::of(gains)))
     }
 
     /// What the given models allow: their own draws in place of a bridge's.

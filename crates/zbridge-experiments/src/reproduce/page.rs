@@ -176,7 +176,7 @@ fn effective_draws(results: &Results) -> String {
     let likelihoods = results.fewest_pairs().likelihoods.as_ref();
     let conditional = match likelihoods.map(|found| low_percent(&found.log_p_x_given_y)) {
         Some(low) => format!("for {low:.0} % in log p(x|y) with 256 pairs"),
-        None => "for a share that not enough rows tell in log p(x|y) with 256 pairs".into(),
+        None => "there are not enough rows to say for how many in log p(x|y) with 256 pairs".into(),
     };
     format!(
         "Few of the {} draws carry the importance-sampled figures: fewer than ten for {:.0} % of \
