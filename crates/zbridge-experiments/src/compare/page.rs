@@ -19,7 +19,7 @@ struct Kind<'s> {
 
 impl Kind<'_> {
     /// Ours from the smallest number of pairs.
-    fn from_fewest_pairs(&self) -> Option<&BridgeLikelihood> {
+    fn fewest_pairs(&self) -> Option<&BridgeLikelihood> {
         self.ours.bridges.first()
     }
 }
@@ -249,7 +249,7 @@ fn labels_caption(standing: &Standing) -> String {
 fn verdict(standing: &Standing) -> Verdict {
     let (mut sentences, mut figures) = (Vec::new(), Vec::new());
     for kind in kinds(standing) {
-        if let Some(bridge) = kind.from_fewest_pairs() {
+        if let Some(bridge) = kind.fewest_pairs() {
             let ours = &bridge.log_p_x_given_y_nats;
             sentences.push(sentence(&kind, ours));
             figures.push(likelihood_figure(kind.name, ours));
@@ -310,7 +310,7 @@ fn warnings(standing: &Standing) -> Vec<String> {
 /// A warning where few draws carry the likelihoods of many images.
 fn low_sample_sizes(kind: &Kind<'_>) -> Option<String> {
     let own = kind.ours.log_p_x.effective_sample_size;
-    let given = kind.from_fewest_pairs()?.effective_sample_size;
+    let given = kind.fewest_pairs()?.effective_sample_size;
     // Above one image in twenty, the bias of the mean is worth a warning.
     if own.low_share <= 0.05 && given.low_share <= 0.05 {
         return None;
