@@ -4,6 +4,7 @@ use super::encoder::TextEncoder;
 use super::recurrent_network::RecurrentTape;
 use super::texts::Texts;
 use crate::ModelError;
+use crate::vae::draws_per_observation;
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -260,13 +261,7 @@ impl LatentModel for TextVae {
     ) -> Result<Vec<f32>, LatentModelError> {
         let texts = self.texts(observations)?;
         self.expect_latents(latents)?;
-        if observations.rows() == 0 || !latents.rows().is_multiple_of(observations.rows()) {
-            return Err(LatentModelError::from(ShapeError::Ragged {
-                values: latents.rows(),
-                dim: observations.rows(),
-            }));
-        }
-        let draws = latents.rows() / observations.rows();
+        let draws = draws_per_observation(observations, latents)?;
         let rows: Vec<usize> = (0..latents.rows()).map(|row| row / draws).collect();
         let blocks = latents
             .values()
