@@ -27,7 +27,8 @@ const MIN_VARIANCE: f64 = 1e-6;
 const MAX_JITTERS: usize = 40;
 
 impl Cholesky {
-    /// Returns the factorisation of `matrix` `[dim, dim]`, of which only the lower triangle is read.
+    /// Returns the factorisation of `matrix` `[dim, dim]`, of which only the lower triangle is
+    /// read.
     ///
     /// # Errors
     /// [`BridgeError::NotPositiveDefinite`], also for NaN and infinities;
@@ -130,8 +131,8 @@ impl Cholesky {
         noise.dot(&self.lower.t())
     }
 
-    /// Replaces every row r of `rows` `[rows, dim]` by L⁻¹ r, of unit covariance if r has covariance
-    /// L Lᵀ.
+    /// Replaces every row r of `rows` `[rows, dim]` by L⁻¹ r, of unit covariance if r has
+    /// covariance L Lᵀ.
     pub(crate) fn whiten(&self, rows: ArrayViewMut2<'_, f64>) {
         let mut columns = transposed_mut(rows);
         let solved = self.upper().tr_solve_upper_triangular_mut(&mut columns);

@@ -415,8 +415,8 @@ impl Shard {
         }
     }
 
-    /// Replaces what the decoder made of the draws of one row by the gradients of −Σ w_k log p(x|z_k)
-    /// there, with normalised weights.
+    /// Replaces what the decoder made of the draws of one row by the gradients of −Σ w_k log
+    /// p(x|z_k) there, with normalised weights.
     fn turn_draws_into_gradients(
         &mut self,
         architecture: &VaeArchitecture,
@@ -437,8 +437,8 @@ impl Shard {
         }
     }
 
-    /// Computes the gradient at the posteriors from that at the draws, whose part of the prior is in
-    /// the place of z.
+    /// Computes the gradient at the posteriors from that at the draws, whose part of the prior is
+    /// in the place of z.
     fn gradient_through_draws(&mut self, dim: usize, likelihood_gradient: &[f32], terms: Terms) {
         self.posterior_gradient.clear();
         self.posterior_gradient.resize(self.posterior.len(), 0.0);

@@ -41,6 +41,7 @@ impl Input {
                 Ok(Self::numbered(Recordings::read_one(data, kind)?, None))
             }
             (EventKind::Text { .. }, "txt") => Self::lines(data, event),
+            // A folder may have any extension.
             (EventKind::Sound(kind), _) if data.is_dir() => Self::sounds(data, split, kind),
             (EventKind::Image { .. } | EventKind::Class { .. }, _) if data.is_dir() => {
                 Self::folder(data, split, model)

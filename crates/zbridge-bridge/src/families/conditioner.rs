@@ -199,8 +199,8 @@ impl Conditioner {
     /// Returns the network stored under `prefix`.
     ///
     /// # Errors
-    /// [`NnError::Weights`](zbridge_nn::NnError::Weights) if its layers are of another kind, have no
-    /// units, or do not fit each other or the tensors.
+    /// [`NnError::Weights`](zbridge_nn::NnError::Weights) if its layers are of another kind, have
+    /// no units, or do not fit each other or the tensors.
     pub(crate) fn from_file(
         file: &WeightsFile,
         prefix: &str,

@@ -29,16 +29,16 @@ const ROWS_AT_ONCE: usize = 512;
 
 /// Returns a mixture of at most `most` Gaussians with diagonal covariance for these points: the
 /// components, and their log weights. It has 1, 2, 4, 8, … or `most` components, whichever is best
-/// by the Bayesian information criterion. Variances are no less than a thousandth of their column's.
-/// Of more than 20,000 points, as many are drawn from `stream`.
+/// by the Bayesian information criterion. Variances are no less than a thousandth of their
+/// column's. Of more than 20,000 points, as many are drawn from `stream`.
 ///
 /// # Errors
 /// [`ShapeError::NotFinite`] if moments of the points are NaN.
 ///
 /// # Source
-/// Dempster, Laird & Rubin 1977. Starts by Arthur & Vassilvitskii 2007 (k-means++), of which the one
-/// that is best after a few steps goes on (Biernacki, Celeux & Govaert 2003). Schwarz 1978 for the
-/// criterion.
+/// Dempster, Laird & Rubin 1977. Starts by Arthur & Vassilvitskii 2007 (k-means++), of which the
+/// one that is best after a few steps goes on (Biernacki, Celeux & Govaert 2003). Schwarz 1978 for
+/// the criterion.
 pub(crate) fn fit_components(
     points: &Latents,
     most: usize,
@@ -296,11 +296,7 @@ impl Sums {
         for (k, &mass) in self.mass.iter().enumerate() {
             let moments = Zip::from(means.row_mut(k)).and(log_vars.row_mut(k));
             moments.for_each(|first, second| {
-                let (mut mean, mut variance) = (0.0, 1.0);
-                if mass >= PSEUDO_COUNT {
-                    mean = *first / mass;
-                    variance = (*second / mass - mean * mean).max(MIN_VARIANCE);
-                }
+                let (mean, variance) = moments_of(mass, *first, *second);
                 *first = mean;
                 *second = variance.ln();
             });
@@ -314,6 +310,16 @@ impl Sums {
             log_likelihood: f64::NEG_INFINITY,
         })
     }
+}
+
+/// Returns the mean and the variance of a component from its sums in one dimension. Columns are
+/// standardised: 0 and 1 are those of all points.
+fn moments_of(mass: f64, first: f64, second: f64) -> (f64, f64) {
+    if mass < PSEUDO_COUNT {
+        return (0.0, 1.0);
+    }
+    let mean = first / mass;
+    (mean, (second / mass - mean * mean).max(MIN_VARIANCE))
 }
 
 /// Returns the values in f32, within its range.

@@ -23,8 +23,8 @@ pub struct GaussianDensity {
     parameters: Vec<f32>,
 }
 
-/// A fit by maximum likelihood may reach this log-variance: a deviation of e⁻⁶ of the aggregate's is
-/// a point.
+/// A fit by maximum likelihood may reach this log-variance: a deviation of e⁻⁶ of the aggregate's
+/// is a point.
 const MIN_LOG_VARIANCE: f32 = -12.0;
 
 impl GaussianDensity {
@@ -194,8 +194,8 @@ impl Learner for GaussianDensity {
     }
 }
 
-/// Returns −log q(target) in nats for a row of the network's outputs `[2 · dim]`, and writes `scale`
-/// times its gradient by them into `gradient`.
+/// Returns −log q(target) in nats for a row of the network's outputs `[2 · dim]`, and writes
+/// `scale` times its gradient by them into `gradient`.
 ///
 /// −log q = ½ Σ (log σ² + (μ − t)² / σ² + log 2π).
 fn row_backward(

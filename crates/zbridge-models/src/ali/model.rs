@@ -232,10 +232,10 @@ impl LatentModel for Ali {
         _: &Observations,
         _: &Latents,
     ) -> Result<Vec<f32>, LatentModelError> {
-        let reason =
-            "adversarially learned inference generates observations and defines no density of them; likelihoods \
-                      need a VAE in its place, everything else goes without"
-                .into();
+        let reason = "adversarially learned inference generates observations and defines no \
+                      density of them; likelihoods need a VAE in its place, everything else goes \
+                      without"
+            .into();
         Err(LatentModelError::Absent {
             model: self.architecture.name.clone(),
             part: "likelihood",

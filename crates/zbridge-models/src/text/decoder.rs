@@ -57,7 +57,8 @@ impl TextDecoder {
     }
 
     /// Σ log p(x|z) in nats with `shown` as the symbols before, `[steps, rows]`; adds the gradients
-    /// of −scale · Σ to `gradients` and returns those at the latents, `[rows, latent_dim]`, as well.
+    /// of −scale · Σ to `gradients` and returns those at the latents, `[rows, latent_dim]`, as
+    /// well.
     pub(super) fn train<'t>(
         &self,
         parameters: &[f32],

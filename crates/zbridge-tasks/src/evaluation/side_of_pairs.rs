@@ -78,6 +78,7 @@ impl SideSource<'_> {
     /// Returns the observations in the data, black and white if the latents are of such images.
     fn input(&self, given: &GivenModel, data: &Path, split: Split) -> Result<Input, Error> {
         let mut input = Input::read(data, split, given)?;
+        // The same seed draws the same pixels as when the latents were encoded.
         let seed = self.file.metadata.get(BINARISED);
         if let Some(seed) = seed.and_then(|seed| seed.parse().ok()) {
             input.observations = binarised(&input.observations, seed, 0);

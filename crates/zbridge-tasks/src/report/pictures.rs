@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::evaluate::Evaluated;
+use crate::evaluation::{GeneratedImages, SideOfPairs};
 use crate::pictures::tiles;
 use zbridge_core::{Observations, RandomStream};
 use zbridge_eval::NearestTraining;
@@ -19,12 +20,9 @@ const MISTAKES: usize = 16;
 /// Returns images made from each label, beside the given model's own draws for held-out images of
 /// the label, and these.
 pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, Error> {
-    let (Some(generated), Some(direction)) =
-        (&evaluated.generated, evaluated.pairs.image_to_class())
-    else {
+    let Some((generated, image_side)) = generated_and_real(evaluated) else {
         return Ok(None);
     };
-    let (image_side, _) = evaluated.pairs.sides(direction);
     let Some(image) = &image_side.given else {
         return Ok(None);
     };
@@ -45,6 +43,13 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
         gallery = gallery.with("real, held out", real);
     }
     Ok(Some(gallery))
+}
+
+/// Returns the generated images and the side of the pairs that is images.
+fn generated_and_real(evaluated: &Evaluated) -> Option<(&GeneratedImages, &SideOfPairs)> {
+    let direction = evaluated.pairs.image_to_class()?;
+    let (image_side, _) = evaluated.pairs.sides(direction);
+    Some((evaluated.generated.as_ref()?, image_side))
 }
 
 /// Grids with a row of images for each class.
@@ -170,12 +175,9 @@ pub(super) fn neighbours(
     evaluated: &Evaluated,
     found: &NearestTraining,
 ) -> Result<Option<ImageGrid>, Error> {
-    let (Some(generated), Some(direction)) =
-        (&evaluated.generated, evaluated.pairs.image_to_class())
-    else {
+    let Some((generated, image_side)) = generated_and_real(evaluated) else {
         return Ok(None);
     };
-    let (image_side, _) = evaluated.pairs.sides(direction);
     let Some(fitted) = &image_side.fitted else {
         return Ok(None);
     };

@@ -85,7 +85,8 @@ impl<'r> Checkpoint<'r> {
         let path = self.path.display();
         let message = format!(
             "{path} is the checkpoint of another training: {difference}\n\
-             hint: resume with the settings it was started with, or remove the file and start afresh"
+             hint: resume with the settings it was started with, or remove the file and start \
+             afresh"
         );
         Error::Usage { message }
     }

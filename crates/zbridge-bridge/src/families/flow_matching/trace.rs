@@ -30,8 +30,8 @@ impl Trace {
         Self { parameters }
     }
 
-    /// Adds `factor` times the trace at each point of the last forward pass on `network` to `totals`
-    /// `[rows]`; `between` is the layer of [`FlowMatching::between`].
+    /// Adds `factor` times the trace at each point of the last forward pass on `network` to
+    /// `totals` `[rows]`; `between` is the layer of [`FlowMatching::between`].
     pub(super) fn add_to(
         &self,
         totals: &mut [f64],

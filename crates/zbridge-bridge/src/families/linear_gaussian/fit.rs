@@ -18,17 +18,17 @@ impl LinearGaussian {
     /// several draws of fewer pairs. It exists for any finite posteriors, also for fewer pairs than
     /// dimensions and for dimensions that never vary.
     ///
-    /// With S the covariance of the draws of both sides, A = S_ts (S_ss + λ I)⁻¹ and
-    /// Σ = S_tt − A S_st, where λ is `ridge` times the mean variance of the source. The off-diagonal
-    /// of Σ is then shrunk, see [`shrunk`].
+    /// With S the covariance of the draws of both sides, A = S_ts (S_ss + λ I)⁻¹ and Σ = S_tt − A
+    /// S_st, where λ is `ridge` times the mean variance of the source. The off-diagonal of Σ is
+    /// then shrunk, see [`shrunk`].
     ///
     /// # Shapes
     /// `source` and `target` have the same number of rows; row i of one belongs to row i of the
     /// other.
     ///
     /// # Errors
-    /// [`BridgeError::NotPositiveDefinite`] if moments overflow; [`BridgeError::Interrupted`] if the
-    /// observer of the stage stops it.
+    /// [`BridgeError::NotPositiveDefinite`] if moments overflow; [`BridgeError::Interrupted`] if
+    /// the observer of the stage stops it.
     ///
     /// # Source
     /// Bishop 2006, equations 2.81, 2.82 and 3.28: the conditional of a joint Gaussian, and ridge

@@ -34,8 +34,8 @@ pub struct Mixture {
     conditioner: Conditioner,
     components: Components,
     moving: bool,
-    /// Factor of the logits in densities, draws and log weights (Guo et al. 2017). Training does not
-    /// use it.
+    /// Factor of the logits in densities, draws and log weights (Guo et al. 2017). Training does
+    /// not use it.
     inverse_temperature: f32,
 }
 
@@ -51,8 +51,8 @@ struct Outputs<'o> {
 }
 
 impl Mixture {
-    /// Returns the untrained density, next to the mixture of `components` with these log weights for
-    /// every source.
+    /// Returns the untrained density, next to the mixture of `components` with these log weights
+    /// for every source.
     ///
     /// # Errors
     /// [`ShapeError::Empty`] if a width is 0, [`ShapeError::Mismatch`] and
