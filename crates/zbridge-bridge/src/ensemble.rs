@@ -71,6 +71,7 @@ impl Ensemble {
         features: &Latents,
         stream: &mut RandomStream,
     ) -> Result<Array2<f32>, DensityError> {
+        // A single member needs no choice, which would move the stream on.
         if let [member] = self.members.as_slice() {
             let draws = member.as_dyn().given(features)?.sample_each(1, stream)?;
             return Ok(draws.into_array());
@@ -81,9 +82,8 @@ impl Ensemble {
             .collect();
         let mut points = Array2::zeros((features.rows(), self.target.active()));
         for (index, member) in self.members.iter().enumerate() {
-            let rows: Vec<usize> = (0..chosen.len())
-                .filter(|&row| chosen[row] == index)
-                .collect();
+            let rows = (0..chosen.len()).filter(|&row| chosen[row] == index);
+            let rows: Vec<usize> = rows.collect();
             let given = member.as_dyn().given(&features.select(&rows))?;
             let draws = given.sample_each(1, stream)?;
             for (&row, draw) in rows.iter().zip(draws.view().rows()) {

@@ -61,8 +61,8 @@ pub enum ModelError {
     /// An adversarial training ended at a generator that draws the same observation everywhere.
     #[error(
         "model `{model}` has collapsed: what it generates differs by {spread:.3} of what \
-         the data differ by; train it again with a larger gradient penalty, a lower learning rate or another \
-         seed"
+         the data differ by; train it again with a larger gradient penalty, a lower learning \
+         rate or another seed"
     )]
     Collapsed {
         /// The model's name.

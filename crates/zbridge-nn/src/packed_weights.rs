@@ -38,8 +38,17 @@ impl PackedWeights {
             network.parameter_count(),
             "parameters of the network"
         );
-        let width = panel_width();
-        self.panel_width = width;
+        self.panel_width = panel_width();
+        let length = self.place_layers(network);
+        let values = self.values.with_length(length);
+        let panels = panels(network, parameters, self.panel_width, values);
+        panels
+            .into_par_iter()
+            .for_each(|panel| pack(panel.weight, panel.inputs, self.panel_width, panel.packed));
+    }
+
+    /// Gives every layer its range of the values, and returns the length of all.
+    fn place_layers(&mut self, network: &Network) -> usize {
         self.layers.clear();
         let mut end = 0;
         for index in 0..network.layers().len() {
@@ -47,26 +56,7 @@ impl PackedWeights {
             self.layers.push(end..end + length);
             end += length.next_multiple_of(LINE);
         }
-        let (mut rest, mut panels) = (self.values.with_length(end), vec![]);
-        for index in 0..network.layers().len() {
-            let Some((range, inputs)) = linear_weight(network, index) else {
-                continue;
-            };
-            let (own, others) = rest.split_at_mut(range.len().next_multiple_of(LINE));
-            rest = others;
-            let weights = parameters[range].chunks(width * inputs);
-            for (weight, packed) in weights.zip(own.chunks_mut(width * inputs)) {
-                let packed = &mut packed[..weight.len()];
-                panels.push(Panel {
-                    weight,
-                    inputs,
-                    packed,
-                });
-            }
-        }
-        panels
-            .into_par_iter()
-            .for_each(|panel| pack(panel.weight, panel.inputs, width, panel.packed));
+        end
     }
 
     /// The packed weight of a linear layer; `None` if there is none.
@@ -78,6 +68,33 @@ impl PackedWeights {
             panel_width: self.panel_width,
         }))
     }
+}
+
+/// The panels of all weights, each with its part of `packed`.
+fn panels<'a>(
+    network: &Network,
+    parameters: &'a [f32],
+    panel_width: usize,
+    packed: &'a mut [f32],
+) -> Vec<Panel<'a>> {
+    let (mut rest, mut panels) = (packed, vec![]);
+    for index in 0..network.layers().len() {
+        let Some((range, inputs)) = linear_weight(network, index) else {
+            continue;
+        };
+        let (own, others) = rest.split_at_mut(range.len().next_multiple_of(LINE));
+        rest = others;
+        let weights = parameters[range].chunks(panel_width * inputs);
+        for (weight, packed) in weights.zip(own.chunks_mut(panel_width * inputs)) {
+            panels.push(Panel {
+                weight,
+                inputs,
+                // The last panel may be narrower, and what pads it to a line is nobody's.
+                packed: &mut packed[..weight.len()],
+            });
+        }
+    }
+    panels
 }
 
 /// Where the weight of layer `index` lies among the parameters, and its inputs, if it is linear.

@@ -220,12 +220,8 @@ impl Training<'_> {
         mut trainee: T,
         observer: &dyn TrainingObserver,
     ) -> Result<TrainReport, Error> {
-        let checkpoint = Checkpoint::new(
-            &self.request.checkpoint,
-            self.recipe,
-            self.plan,
-            &self.data_digest,
-        )?;
+        let path = &self.request.checkpoint;
+        let checkpoint = Checkpoint::new(path, self.recipe, self.plan, &self.data_digest)?;
         let position = self.begin(&mut trainee, &checkpoint)?;
         observer.started(self.plan.rows, position);
         let mut trainer = Trainer::of_epochs(self.plan).resumed_at(position);
@@ -241,6 +237,7 @@ impl Training<'_> {
         };
         let (bytes, held_out) = self.weights_file(&trainee, observer)?;
         write_atomically(&self.request.out, |file| file.write_all(&bytes))?;
+        // Only now: if anything before fails, hours of training are not lost.
         checkpoint.remove()?;
         let epochs = outcome.position.epoch;
         Ok(self.report(&bytes, held_out, epochs, outcome.objective_nats))

@@ -93,6 +93,8 @@ impl BatchStatistics {
         let (along, total) = (&mut self.first, &mut self.second);
         reset(along, width);
         reset(total, width);
+        // With x̂ = (x − mean) / √(variance + ε), the gradient at x is
+        // scale / √(variance + ε) · (g − mean g − x̂ · mean (g x̂)).
         match leak {
             Some((y, slope)) => {
                 add_leaky_gradients(x, &self.mean, y, slope, gradient, along, total)

@@ -104,17 +104,16 @@ impl Windows {
     fn each_run(&self, mut visit: impl FnMut(usize, usize, Option<usize>, usize)) {
         let (row_length, k) = (self.kernel * self.channels, self.kernel);
         for window in 0..self.count() {
-            let (top, left) = (
-                (window / self.across) * self.stride,
-                (window % self.across) * self.stride,
-            );
+            let top = (window / self.across) * self.stride;
+            let left = (window % self.across) * self.stride;
+            // Columns of the window that lie inside the image: first ≤ kx < last.
             let first = self.padding.saturating_sub(left).min(k);
-            let last = (self.width + self.padding)
-                .saturating_sub(left)
-                .min(k)
-                .max(first);
+            let right = (self.width + self.padding).saturating_sub(left);
+            let last = right.min(k).max(first);
+            let inside = (last - first) * self.channels;
             for ky in 0..k {
                 let offset = ky * row_length;
+                // Above the image this wraps to a large number: one comparison covers both sides.
                 let y = (top + ky).wrapping_sub(self.padding);
                 if y >= self.height {
                     visit(window, offset, None, row_length);
@@ -124,19 +123,10 @@ impl Windows {
                     visit(window, offset, None, first * self.channels);
                 }
                 let at = (y * self.width + left + first - self.padding) * self.channels;
-                visit(
-                    window,
-                    offset + first * self.channels,
-                    Some(at),
-                    (last - first) * self.channels,
-                );
+                visit(window, offset + first * self.channels, Some(at), inside);
                 if last < k {
-                    visit(
-                        window,
-                        offset + last * self.channels,
-                        None,
-                        (k - last) * self.channels,
-                    );
+                    let behind = (k - last) * self.channels;
+                    visit(window, offset + last * self.channels, None, behind);
                 }
             }
         }

@@ -61,13 +61,7 @@ impl SideOfPairs {
                     side.observations = Some(Observations::one_hot(labels, classes)?);
                 }
             }
-            (None, Some(data)) => {
-                let name = source.side;
-                let reason = format!(
-                    "no model of {name} is known that could read it: name the model of {name}"
-                );
-                return Err(Error::bad_file(data, reason));
-            }
+            (None, Some(data)) => return Err(source.no_model(data)),
             (None, None) => {}
         }
         Ok(side)
@@ -75,6 +69,14 @@ impl SideOfPairs {
 }
 
 impl SideSource<'_> {
+    /// Returns the error of data that no model can read.
+    fn no_model(&self, data: &Path) -> Error {
+        let side = self.side;
+        let reason =
+            format!("no model of {side} is known that could read it: name the model of {side}");
+        Error::bad_file(data, reason)
+    }
+
     /// Returns the observations in the data, black and white if the latents are of such images.
     fn input(&self, given: &GivenModel, data: &Path, split: Split) -> Result<Input, Error> {
         let mut input = Input::read(data, split, given)?;

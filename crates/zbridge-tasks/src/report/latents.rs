@@ -50,6 +50,23 @@ fn estimate(found: &Estimate, digits: usize) -> Cell {
 }
 
 fn latent_figures(report: &EvaluateReport) -> Table {
+    let rows = latent_rows(report);
+    Table {
+        caption: format!(
+            "Figures of {} held-out pairs in latent space.",
+            report.pairs
+        ),
+        columns: vec![
+            Column::words("figure"),
+            Column::numbers("x → y"),
+            Column::numbers("y → x"),
+            Column::words("what it is"),
+        ],
+        rows: rows.into_iter().map(|row| row.of(report)).collect(),
+    }
+}
+
+fn latent_rows(report: &EvaluateReport) -> Vec<Row> {
     let mut rows = vec![
         Row {
             name: "log density, nats",
@@ -77,19 +94,7 @@ fn latent_figures(report: &EvaluateReport) -> Table {
             what: "the paper's objective, on held-out pairs".into(),
         });
     }
-    Table {
-        caption: format!(
-            "Figures of {} held-out pairs in latent space.",
-            report.pairs
-        ),
-        columns: vec![
-            Column::words("figure"),
-            Column::numbers("x → y"),
-            Column::numbers("y → x"),
-            Column::words("what it is"),
-        ],
-        rows: rows.into_iter().map(|row| row.of(report)).collect(),
-    }
+    rows
 }
 
 fn ranks(retrieval: &Retrieval) -> [Row; 2] {

@@ -5,6 +5,7 @@ use crate::Error;
 use crate::evaluate::Evaluated;
 use crate::evaluation::{GeneratedImages, SideOfPairs};
 use crate::pictures::tiles;
+use zbridge::GivenModel;
 use zbridge_core::{Observations, RandomStream};
 use zbridge_eval::NearestTraining;
 use zbridge_plot::{Gallery, ImageGrid, Neighbour, Tile};
@@ -28,10 +29,22 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
     };
     let rows = ClassRows::of(&generated.labels);
     let grid = rows.grid(&generated.images, &generated.labels)?;
-    let mut gallery = Gallery::default().with("made from labels", grid);
-    let Some(labels) = &evaluated.pairs.labels else {
-        return Ok(Some(gallery));
-    };
+    let gallery = Gallery::default().with("made from labels", grid);
+    Ok(Some(match &evaluated.pairs.labels {
+        Some(labels) => with_held_out(gallery, &rows, image, image_side, labels, seed)?,
+        None => gallery,
+    }))
+}
+
+/// Adds the image model's own draws for held-out images of each label, and these.
+fn with_held_out(
+    mut gallery: Gallery,
+    rows: &ClassRows,
+    image: &GivenModel,
+    image_side: &SideOfPairs,
+    labels: &[u8],
+    seed: u64,
+) -> Result<Gallery, Error> {
     let shown = rows.shown(labels);
     let truth: Vec<u8> = shown.iter().map(|&row| labels[row]).collect();
     let mut stream = RandomStream::named(seed, "report/own");
@@ -42,7 +55,7 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
         let real = rows.grid(&real.select(&shown), &truth)?;
         gallery = gallery.with("real, held out", real);
     }
-    Ok(Some(gallery))
+    Ok(gallery)
 }
 
 /// Returns the generated images and the side of the pairs that is images.
