@@ -267,6 +267,7 @@ impl LatentModel for Vae {
         blocks.for_each(|(block, (points, nats))| {
             self.decode_block(points, |outputs| {
                 for (i, outputs) in outputs.chunks_exact(size).enumerate() {
+                    // All draws of one observation, then those of the next.
                     let observation = observations.row((block * ROWS_AT_ONCE + i) / draws);
                     nats[i] = likelihood.log_likelihood_nats(outputs, observation);
                 }

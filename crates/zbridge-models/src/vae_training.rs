@@ -179,6 +179,7 @@ impl VaeTrainer<'_> {
         let (encoder, decoder) = self
             .parameters
             .split_at(architecture.encoder.parameter_count());
+        // Once for all shards, which read the same weights.
         self.forward[0].pack(&architecture.encoder, encoder);
         self.forward[1].pack(&architecture.decoder, decoder);
         let weights = Weights {
@@ -462,6 +463,7 @@ impl Shard {
     /// The gradient at the latents, for output gradients left in the decoder's outputs.
     fn decoder_backward(&mut self, architecture: &VaeArchitecture, decoder: &[f32]) -> Vec<f32> {
         let start = architecture.encoder.parameter_count();
+        // Taken out for the pass, which writes to the tape; put back, so that its memory is kept.
         let output_gradient = std::mem::take(self.decoder_tape.output_mut());
         let gradients = Gradients::DeferWeights(&mut self.gradients[start..]);
         let wanted = InputGradient::Wanted;

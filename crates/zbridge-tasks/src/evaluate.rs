@@ -119,6 +119,7 @@ pub(crate) fn evaluated(
         seconds: start.elapsed().as_secs_f64(),
         files: vec![],
     };
+    // After all figures, since some doubts concern several of them.
     report.warnings = report.causes_for_doubt();
     Ok(Evaluated {
         pairs,

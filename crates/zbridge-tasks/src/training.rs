@@ -225,6 +225,7 @@ impl Training<'_> {
         let position = self.begin(&mut trainee, &checkpoint)?;
         observer.started(self.plan.rows, position);
         let mut trainer = Trainer::of_epochs(self.plan).resumed_at(position);
+        // A resumed training reports its progress from where it goes on.
         let (done, end) = (trainer.steps_done(), trainer.steps_at_end());
         let stage = Stage::resumed(observer, "training", done as u64, end as u64);
         let mut write = Checkpoints::new(|trainee: &T, at| checkpoint.write(trainee, at));
@@ -273,6 +274,7 @@ impl Training<'_> {
             ..
         } = self.request;
         let mut file = trainee.weights()?;
+        // Figures are those of the stored numbers, which are rounded to half precision.
         let stored = WeightsFile::from_bytes(&file.to_bytes(Precision::Half)?, out)?;
         let plan = LikelihoodPlan {
             images: *images,

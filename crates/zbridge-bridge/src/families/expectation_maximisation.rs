@@ -106,6 +106,7 @@ impl Scale {
                 deviation[column] = moments.variance().sqrt();
             }
         }
+        // A constant column is divided by this instead of 0.
         deviation.mapv_inplace(|deviation: f64| deviation.max(MIN_DEVIATION));
         Self { mean, deviation }
     }
@@ -117,6 +118,7 @@ impl Scale {
 
     fn restored(&self, gaussians: &DiagonalGaussian) -> Result<DiagonalGaussian, ShapeError> {
         let means = gaussians.mean().view().mapv(f64::from) * &self.deviation + &self.mean;
+        // A variance grows by the square of the scale.
         let log_variance = self.deviation.mapv(|deviation| 2.0 * deviation.ln());
         let log_vars = gaussians.log_var().view().mapv(f64::from) + &log_variance;
         DiagonalGaussian::new(in_f32(means)?, in_f32(log_vars)?)
@@ -135,6 +137,7 @@ struct FittedMixture {
 impl FittedMixture {
     /// Returns the best mixture of `count` components that a few starts lead to.
     fn of(points: &Latents, count: usize, stream: &mut RandomStream) -> Result<Self, ShapeError> {
+        // A single component has one solution, whatever it starts from.
         let starts = if count == 1 { 1 } else { STARTS };
         let mut best = Self::started(points, count, stream)?.improved(points, FIRST_STEPS)?;
         for _ in 1..starts {
@@ -153,6 +156,7 @@ impl FittedMixture {
         stream: &mut RandomStream,
     ) -> Result<Self, ShapeError> {
         let mut sums = Sums::zeros(count, points.dim());
+        // Every point counts as a whole for its nearest seed.
         for (row, nearest) in nearest_seeds(points, count, stream).into_iter().enumerate() {
             sums.add(nearest, 1.0, points.row_values(row));
         }
@@ -198,6 +202,7 @@ impl FittedMixture {
             }
             sums.log_likelihood += f64::from(softmax_in_place(&mut shares));
             for (k, &share) in shares.iter().enumerate() {
+                // Most components have next to no share of a point: leaving them out saves time.
                 if share > MIN_SHARE {
                     sums.add(k, share, point);
                 }
@@ -208,6 +213,7 @@ impl FittedMixture {
 
     /// Returns the Bayesian information criterion: less is better.
     fn criterion(&self, points: usize) -> f64 {
+        // A mean and a variance in each dimension, and a weight; the weights sum to one.
         let parameters = self.components.count() * (2 * self.components.dim() + 1) - 1;
         parameters as f64 * (points as f64).ln() - 2.0 * self.log_likelihood
     }
@@ -216,6 +222,7 @@ impl FittedMixture {
 /// Returns for each point the nearest of `count` seeds that k-means++ chooses.
 fn nearest_seeds(points: &Latents, count: usize, stream: &mut RandomStream) -> Vec<usize> {
     let mut nearest = vec![0; points.rows()];
+    // The squared distance from the nearest seed so far.
     let mut squares = vec![f32::MAX; points.rows()];
     let mut seed = stream.below(points.rows());
     for k in 0..count {
@@ -301,6 +308,7 @@ impl Sums {
                 *second = variance.ln();
             });
         }
+        // A component that loses all points keeps a weight above 0, whose logarithm is finite.
         let total = points as f64 + self.mass.len() as f64 * PSEUDO_COUNT;
         let log_weight = |mass: &f64| ((mass + PSEUDO_COUNT) / total).ln() as f32;
         let gaussians = DiagonalGaussian::new(in_f32(means)?, in_f32(log_vars)?)?;

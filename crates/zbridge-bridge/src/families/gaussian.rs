@@ -216,6 +216,7 @@ fn row_backward(
         nats += 0.5 * (log_var + distance + LN_TWO_PI as f32);
         by_mean[d] = scale * gap * precision;
         by_log_var[d] = match log_vars[d] > MIN_LOG_VARIANCE {
+            // Below the bound the log-variance no longer matters, and has no gradient.
             true => scale * 0.5 * (1.0 - distance),
             false => 0.0,
         };

@@ -125,6 +125,7 @@ impl Shard {
         let (encoded, [_, generator, _]) = (self.latents.len(), play.parameters);
         self.latents.resize(2 * encoded, 0.0);
         stream.fill_standard_normal(&mut self.latents[encoded..]);
+        // Without reconstruction, the generator is not run on encoded latents.
         let from = if play.reconstruction_weight > 0.0 {
             0
         } else {
@@ -132,6 +133,7 @@ impl Shard {
         };
         let (network, tape) = (&play.architecture.generator, &mut self.generator_tape);
         let logits = network.forward(generator, &self.latents[from..], Mode::Training, tape);
+        // Generated observations come last, whether or not there are reconstructions.
         let generated = logits.len() - self.x.len();
         self.observations.extend_from_slice(&logits[generated..]);
         Likelihood::Bernoulli.means(&mut self.observations[self.x.len()..]);

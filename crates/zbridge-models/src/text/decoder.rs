@@ -103,6 +103,7 @@ impl TextDecoder {
                 .network
                 .advance(parameters, &before, latents, &mut states, tape);
             for (row, logits) in logits.chunks_exact_mut(self.network.outputs()).enumerate() {
+                // At first, `before` is 0 for every text; later, 0 says that a text has ended.
                 if place == 0 || before[row] != 0 {
                     before[row] = choose(row, logits);
                     written[row * self.length + place] = before[row];

@@ -73,6 +73,7 @@ impl PosteriorDraw {
             for i in 0..dim {
                 let (mean, log_var) = (posterior[i], posterior[dim + i]);
                 let variance = log_var.exp();
+                // KL(N(μ, σ²) ‖ N(0, 1)) of one dimension.
                 let kl = 0.5 * (mean * mean + variance - log_var - 1.0);
                 cost += f64::from(price.cost(kl));
                 let weight = price.slope(kl) * scale;

@@ -281,6 +281,7 @@ impl LatentModel for TextVae {
 /// The first place of the largest logit.
 fn most_probable(logits: &[f32]) -> usize {
     (0..logits.len())
+        // `max_by` returns the last of equal ones: reversed, that is the first.
         .rev()
         .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
         .unwrap_or(0)

@@ -186,6 +186,7 @@ impl Shard {
         texts: &TextBatch,
         stream: &RandomStream,
     ) -> f64 {
+        // Streams of their own, so that word dropout does not change the noise.
         const NOISE: u64 = 0;
         const DROPOUT: u64 = 1;
         let (encoder, decoder) = (step.architecture.encoder(), step.architecture.decoder());

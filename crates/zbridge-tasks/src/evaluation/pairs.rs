@@ -101,6 +101,7 @@ impl HeldOutPairs {
 
     /// Returns the direction from images to classes, if one side is images and the other classes.
     pub(crate) fn image_to_class(&self) -> Option<Direction> {
+        // Either side may be the images: the names x and y mean nothing here.
         Direction::BOTH.into_iter().find(|&direction| {
             let (source, target) = self.sides(direction);
             let is_image = source.given.as_ref().is_some_and(GivenModel::is_image);

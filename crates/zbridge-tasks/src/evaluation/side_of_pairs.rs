@@ -126,6 +126,7 @@ impl SideSource<'_> {
         for id in file.ids.iter().filter(|id| !held_out.contains(id)) {
             rows.push(*row_of.get(id)?);
         }
+        // Any other number means that some rows of the file were not fitted on.
         (rows.len() == bridge.pairs()).then(|| input.observations.select(&rows))
     }
 
@@ -155,6 +156,7 @@ fn expect_encoded(
     posterior: &Posterior,
     path: &Path,
 ) -> Result<(), Error> {
+    // A few rows show wrong data or a wrong order; all would take as long as encoding.
     let rows: Vec<usize> = (0..observations.rows().min(ENCODED_AGAIN)).collect();
     let again = given.model.posterior(&observations.select(&rows))?;
     let before = posterior.select(&rows);

@@ -113,6 +113,7 @@ pub fn fit(request: &FitRequest, observer: &dyn Observer) -> Result<FitReport, E
     let mut bridge = fitted_bridge(request, &x, &y, observer)?;
     x_file.record(&mut bridge, &x)?;
     y_file.record(&mut bridge, &y)?;
+    // A file tells which version made it.
     bridge.record_provenance("version", env!("CARGO_PKG_VERSION"));
     // Nothing is written before the last step that can fail.
     bridge.write(&request.out)?;

@@ -128,6 +128,7 @@ pub(super) fn mistakes(evaluated: &Evaluated) -> Result<Option<ImageGrid>, Error
     let mut wrong: Vec<usize> = (0..readings.images.rows())
         .filter(|&row| readings.taken[row] != usize::from(readings.labels[row]))
         .collect();
+    // The surest first: these say most about what the bridge has learned.
     wrong.sort_by(|&a, &b| readings.confidence(b).total_cmp(&readings.confidence(a)));
     wrong.truncate(MISTAKES);
     if wrong.is_empty() {

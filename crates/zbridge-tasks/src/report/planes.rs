@@ -75,6 +75,7 @@ fn groups(own: Vec<(f64, f64)>, told: Vec<(f64, f64)>, labels: Option<&[u8]>) ->
 fn few_classes(labels: Option<&[u8]>, rows: &[usize]) -> Option<Vec<u8>> {
     let labels = labels?;
     let labels: Vec<u8> = rows.iter().map(|&row| labels[row]).collect();
+    // Classes are numbered from 0, so that the largest tells how many there are.
     let most = labels.iter().max()?;
     (usize::from(*most) < MOST_CLASSES).then_some(labels)
 }
@@ -120,6 +121,7 @@ impl Places {
         let of_classes = labels
             .map(|labels| class_means(means, labels))
             .transpose()?
+            // Two means lie on a line, which is no plane.
             .filter(|classes| classes.rows() > 2);
         let (plane, of_what) = match of_classes {
             Some(classes) => (PrincipalPlane::of(&classes)?, "the classes' means"),

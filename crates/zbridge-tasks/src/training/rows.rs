@@ -66,6 +66,7 @@ impl TrainingRows {
                 }
             )
         ) {
+            // Drawn once, so that epochs are compared on the same pixels.
             seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"), 0);
         }
         Ok(Self {
@@ -104,6 +105,7 @@ impl TrainingRows {
 
     /// Scenes are drawn, always the same ones: there is nothing to read.
     fn scenes(recipe: &Recipe) -> Result<Self, Error> {
+        // Always the same scenes: models of different seeds are compared on them.
         let streams = ["scenes/train", "scenes/test"].map(|name| RandomStream::named(1, name));
         let mut halves = Vec::new();
         for (count, stream) in SCENES.into_iter().zip(&streams) {
@@ -210,11 +212,13 @@ fn digest_of(observations: &Observations) -> String {
     observations
         .values()
         .iter()
+        // In one byte order on every machine.
         .for_each(|value| hash.update(value.to_le_bytes()));
     hexadecimal(&hash.finalize())
 }
 
 fn expect_rows(folder: &Path, train: usize, test: usize) -> Result<(), Error> {
+    // A single row has no batch statistics.
     if train >= 2 && test >= 1 {
         return Ok(());
     }

@@ -70,6 +70,7 @@ impl Mixture {
         let logits = initial_logits(&components, log_weights)?;
         let outputs = outputs_of(components.rows(), components.dim(), moving);
         let mut conditioner = Conditioner::initial(source, hidden, outputs, dropout, stream)?;
+        // Weights are next to 0 at first, so that the biases are the outputs. Motions begin at 0.
         conditioner.last_layer_mut().biases[..logits.len()].copy_from_slice(&logits);
         Ok(Self {
             conditioner,
@@ -119,6 +120,7 @@ impl Mixture {
         let mut nats = Array2::zeros((source.rows(), count));
         for_each_row(self, source, &mut nats, |_, outputs, nats, log_odds| {
             self.log_odds(outputs, log_odds);
+            // In f64, where a weight next to 0 still has an accurate logarithm.
             let total = log_sum_exp(log_odds);
             for (nats, odds) in nats.iter_mut().zip(&*log_odds) {
                 *nats = (odds - total) as f32;
