@@ -109,6 +109,7 @@ impl Classifier {
                 self.tapes.with(|tape| {
                     self.network
                         .forward(&self.parameters, block, Mode::Inference, tape);
+                    // What goes into the last linear layer, behind the last activation.
                     values.copy_from_slice(tape.input_of(last));
                 });
             });

@@ -47,6 +47,7 @@ impl GaussianDensity {
             });
             inputs = outputs;
         }
+        // Means, then log-variances.
         let outputs = 2 * target;
         layers.push(Layer::Linear { inputs, outputs });
         let network = Network::new(layers)?;

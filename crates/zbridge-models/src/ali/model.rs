@@ -222,6 +222,7 @@ impl LatentModel for Ali {
         self.expect_latents(latents)?;
         let widths = [self.architecture.latent_dim, self.architecture.event.size()];
         let mut values = self.outputs(&self.networks.generator, widths, latents.values());
+        // The generator gives logits of pixels.
         Likelihood::Bernoulli.means(&mut values);
         Ok(Observations::new(values, self.architecture.event.clone())?)
     }

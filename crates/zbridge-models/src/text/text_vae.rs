@@ -137,6 +137,7 @@ impl TextVae {
                 .collect();
             move |row, logits: &mut [f32]| {
                 softmax(logits);
+                // One uniform draw for each symbol of a text, from its own stream.
                 drawn(logits, streams[row].uniform())
             }
         })
@@ -160,6 +161,7 @@ impl TextVae {
             .par_chunks(ROWS_AT_ONCE * dim)
             .zip(symbols.par_chunks_mut(ROWS_AT_ONCE * length));
         blocks.enumerate().for_each(|(block, (latents, symbols))| {
+            // The first row names the streams, so that blocks do not matter.
             let mut choose = chooser(block * ROWS_AT_ONCE, latents.len() / dim);
             self.tapes.with(|tape| {
                 symbols.copy_from_slice(&self.decoder.write(

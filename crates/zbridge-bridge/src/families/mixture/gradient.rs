@@ -187,6 +187,7 @@ impl RowLikelihood {
         for (k, logit) in gradient.logits.iter_mut().enumerate() {
             *logit = scale * (self.weights[k] - self.shares[k]);
         }
+        // They hold d log N_k, and become −scale · r_k d log N_k.
         for moves in [&mut gradient.shifts, &mut gradient.changes] {
             for (mut moves, share) in moves.rows_mut().into_iter().zip(&self.shares) {
                 moves *= -scale * share;
@@ -301,6 +302,7 @@ fn add_distances(
         for d in 0..dim {
             let at_rest = (point[d] - means[d]) * inverse_deviations[d];
             let standard = (at_rest - shifts[d]) * inverse_scales[d];
+            // Far off, a square in f32 would overflow.
             let standard = standard.clamp(-MAX_DISTANCE, MAX_DISTANCE);
             let square = standard * standard;
             terms[d] += square;

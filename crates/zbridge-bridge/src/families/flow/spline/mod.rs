@@ -113,6 +113,7 @@ impl Splines {
         x: &mut [f32],
         tape: &mut SplineTape,
     ) {
+        // There is no way back through an inverse: one block of working space is enough.
         tape.reserve(1, self.bins);
         let inputs = y.chunks(LANES).zip(raw.axis_chunks_iter(Axis(0), LANES));
         let piece = &mut tape.pieces[0];
@@ -216,6 +217,7 @@ impl Splines {
             for (gradient, by_logits) in logits.iter_mut().zip(by_logits) {
                 *gradient = by_logits[lane];
             }
+            // Only the slopes at both ends of the bin take part.
             inner.fill(0.0);
             let bin = piece.bin[lane] as usize;
             if bin > 0 {

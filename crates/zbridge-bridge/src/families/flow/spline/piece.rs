@@ -203,6 +203,7 @@ impl Piece {
                 right,
                 ..
             } = self.point(lane, 0.0);
+            // How much of the bin's height lies below the position.
             let share = ((position[lane] - self.y.start[lane]) / self.y.size[lane]).clamp(0.0, 1.0);
             let curve = share * (left + right - 2.0 * mean_slope);
             let (a, b, c) = (mean_slope - left + curve, left - curve, -mean_slope * share);
