@@ -7,6 +7,7 @@ use crate::measures::{ImageToLabel, LabelReadings, image_to_label_readings};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
+use zbridge::Evaluation;
 use zbridge_bridge::{Direction, DirectionGap};
 use zbridge_core::{Estimate, Observer};
 use zbridge_eval::Uniformity;
@@ -67,6 +68,16 @@ pub(crate) struct Evaluated {
     pub(crate) generated: Option<GeneratedImages>,
 }
 
+impl EvaluateRequest {
+    fn likelihood_plan(&self) -> LikelihoodPlan {
+        LikelihoodPlan {
+            pairs: self.likelihood_pairs,
+            draws: self.draws,
+            seed: self.seed,
+        }
+    }
+}
+
 /// Returns the figures of a bridge on held-out pairs.
 ///
 /// # Errors
@@ -86,17 +97,13 @@ pub(crate) fn evaluated(
     let (start, seed) = (Instant::now(), request.seed);
     let pairs = HeldOutPairs::read(&request.held_out)?;
     let (bridge, x, y) = (&pairs.bridge, &pairs.x.posterior, &pairs.y.posterior);
-    let mut left_out = vec![];
-    let x_to_y = DirectionFigures::of(bridge.x_to_y(), x, y, seed, observer)?;
-    let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, observer)?;
+    let Evaluation { x_to_y, y_to_x } = zbridge::evaluate(bridge, x, y, seed, observer)?;
     let direction_gap = DirectionGap::between(bridge.directions(), x, y, seed)?;
+    // What follows needs given models and their data: it is left out without them.
+    let mut left_out = vec![];
     let (image_to_label, readings) = labels_from_images(&pairs, seed, &mut left_out)?.unzip();
     let (label_to_image, generated) = Generated::of(&pairs, seed, observer, &mut left_out)?.unzip();
-    let plan = LikelihoodPlan {
-        pairs: request.likelihood_pairs,
-        draws: request.draws,
-        seed,
-    };
+    let plan = request.likelihood_plan();
     let likelihoods = Likelihoods::of(&pairs, plan, observer, &mut left_out)?;
     let mut report = EvaluateReport {
         pairs: pairs.count(),
@@ -112,6 +119,7 @@ pub(crate) fn evaluated(
         seconds: start.elapsed().as_secs_f64(),
         files: vec![],
     };
+    // After all figures, since some doubts concern several of them.
     report.warnings = report.causes_for_doubt();
     Ok(Evaluated {
         pairs,

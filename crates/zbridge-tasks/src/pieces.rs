@@ -64,6 +64,7 @@ impl Piece {
         draws: usize,
         streams: &RandomStream,
     ) -> Result<Latents, Error> {
+        // The number of the first output in the whole, not in the shard.
         let first = self.rows.start as u64 * draws as u64 + self.draws.start as u64;
         let mut stream = streams.child(first);
         Ok(translate(

@@ -222,6 +222,7 @@ impl<'p> Observed<'p> {
         let mut contexts = vec![];
         for row in 0..self.observations.rows() {
             let posterior = Posterior::from(self.posterior.select(&[row]));
+            // A pair has the same draws, however many pairs there are.
             let mut stream = streams.child(row as u64);
             contexts.push(posterior.sample_each(SOURCE_DRAWS, &mut stream));
         }
@@ -256,6 +257,7 @@ impl Crossing<'_> {
     ) -> Result<SideEstimates, Error> {
         let [marginal, conditional] = self.names;
         let contexts = self.source.contexts(settings.seed);
+        // Each target under the source that it is paired with.
         let own_context = (0..self.target.observations.rows()).collect();
         let prior = PriorTarget::new(marginal);
         let bridge = BridgeTarget::new(conditional, self.density, &contexts, own_context)?;
@@ -268,6 +270,7 @@ impl Crossing<'_> {
             settings,
             observer,
         )?;
+        // In the order of the targets; the second first, so that places stay.
         let conditional = found.remove(1);
         let marginal = found.remove(0);
         Ok(SideEstimates {

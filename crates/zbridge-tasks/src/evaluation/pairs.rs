@@ -32,6 +32,28 @@ pub struct HeldOutSource {
     pub split: Split,
 }
 
+impl HeldOutSource {
+    fn of_x<'s>(&'s self, files: &'s PairedFiles) -> SideSource<'s> {
+        SideSource {
+            side: Side::X,
+            file: &files.x,
+            rows: &files.x_rows,
+            model: self.x_model.as_deref(),
+            data: self.x_data.as_deref(),
+        }
+    }
+
+    fn of_y<'s>(&'s self, files: &'s PairedFiles) -> SideSource<'s> {
+        SideSource {
+            side: Side::Y,
+            file: &files.y,
+            rows: &files.y_rows,
+            model: self.y_model.as_deref(),
+            data: self.y_data.as_deref(),
+        }
+    }
+}
+
 /// Held-out pairs with all that is known of them.
 pub(crate) struct HeldOutPairs {
     pub(crate) bridge: Bridge,
@@ -55,20 +77,7 @@ impl HeldOutPairs {
             bridge: &bridge,
             path: &source.bridge,
         };
-        let x = SideSource {
-            side: Side::X,
-            file: &files.x,
-            rows: &files.x_rows,
-            model: source.x_model.as_deref(),
-            data: source.x_data.as_deref(),
-        };
-        let y = SideSource {
-            side: Side::Y,
-            file: &files.y,
-            rows: &files.y_rows,
-            model: source.y_model.as_deref(),
-            data: source.y_data.as_deref(),
-        };
+        let (x, y) = (source.of_x(&files), source.of_y(&files));
         Ok(Self {
             x: SideOfPairs::read(&x, of_file, source.split, labels.as_deref())?,
             y: SideOfPairs::read(&y, of_file, source.split, labels.as_deref())?,
@@ -92,6 +101,7 @@ impl HeldOutPairs {
 
     /// Returns the direction from images to classes, if one side is images and the other classes.
     pub(crate) fn image_to_class(&self) -> Option<Direction> {
+        // Either side may be the images: the names x and y mean nothing here.
         Direction::BOTH.into_iter().find(|&direction| {
             let (source, target) = self.sides(direction);
             let is_image = source.given.as_ref().is_some_and(GivenModel::is_image);

@@ -61,13 +61,7 @@ impl SideOfPairs {
                     side.observations = Some(Observations::one_hot(labels, classes)?);
                 }
             }
-            (None, Some(data)) => {
-                let name = source.side;
-                let reason = format!(
-                    "no model of {name} is known that could read it: name the model of {name}"
-                );
-                return Err(Error::bad_file(data, reason));
-            }
+            (None, Some(data)) => return Err(source.no_model(data)),
             (None, None) => {}
         }
         Ok(side)
@@ -75,9 +69,18 @@ impl SideOfPairs {
 }
 
 impl SideSource<'_> {
+    /// Returns the error of data that no model can read.
+    fn no_model(&self, data: &Path) -> Error {
+        let side = self.side;
+        let reason =
+            format!("no model of {side} is known that could read it: name the model of {side}");
+        Error::bad_file(data, reason)
+    }
+
     /// Returns the observations in the data, black and white if the latents are of such images.
     fn input(&self, given: &GivenModel, data: &Path, split: Split) -> Result<Input, Error> {
         let mut input = Input::read(data, split, given)?;
+        // The same seed draws the same pixels as when the latents were encoded.
         let seed = self.file.metadata.get(BINARISED);
         if let Some(seed) = seed.and_then(|seed| seed.parse().ok()) {
             input.observations = binarised(&input.observations, seed, 0);
@@ -123,6 +126,7 @@ impl SideSource<'_> {
         for id in file.ids.iter().filter(|id| !held_out.contains(id)) {
             rows.push(*row_of.get(id)?);
         }
+        // Any other number means that some rows of the file were not fitted on.
         (rows.len() == bridge.pairs()).then(|| input.observations.select(&rows))
     }
 
@@ -152,6 +156,7 @@ fn expect_encoded(
     posterior: &Posterior,
     path: &Path,
 ) -> Result<(), Error> {
+    // A few rows show wrong data or a wrong order; all would take as long as encoding.
     let rows: Vec<usize> = (0..observations.rows().min(ENCODED_AGAIN)).collect();
     let again = given.model.posterior(&observations.select(&rows))?;
     let before = posterior.select(&rows);

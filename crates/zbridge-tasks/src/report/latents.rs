@@ -17,9 +17,9 @@ pub(super) fn latent(evaluated: &Evaluated, seed: u64) -> Result<Section, Error>
     if let Some(figure) = planes::figure(&evaluated.pairs, seed)? {
         section = section.illustration(
             "planes",
-            "Latents told from the source (strong), over the target's own latents (pale), in the plane \
-             of the target's two latents, or in that of the two principal components that the axes \
-             name.",
+            "Latents told from the source (strong), over the target's own latents (pale), in the \
+             plane of the target's two latents, or in that of the two principal components that \
+             the axes name.",
             "Scatter plots of latents.",
             figure,
         );
@@ -50,6 +50,23 @@ fn estimate(found: &Estimate, digits: usize) -> Cell {
 }
 
 fn latent_figures(report: &EvaluateReport) -> Table {
+    let rows = latent_rows(report);
+    Table {
+        caption: format!(
+            "Figures of {} held-out pairs in latent space.",
+            report.pairs
+        ),
+        columns: vec![
+            Column::words("figure"),
+            Column::numbers("x → y"),
+            Column::numbers("y → x"),
+            Column::words("what it is"),
+        ],
+        rows: rows.into_iter().map(|row| row.of(report)).collect(),
+    }
+}
+
+fn latent_rows(report: &EvaluateReport) -> Vec<Row> {
     let mut rows = vec![
         Row {
             name: "log density, nats",
@@ -77,19 +94,7 @@ fn latent_figures(report: &EvaluateReport) -> Table {
             what: "the paper's objective, on held-out pairs".into(),
         });
     }
-    Table {
-        caption: format!(
-            "Figures of {} held-out pairs in latent space.",
-            report.pairs
-        ),
-        columns: vec![
-            Column::words("figure"),
-            Column::numbers("x → y"),
-            Column::numbers("y → x"),
-            Column::words("what it is"),
-        ],
-        rows: rows.into_iter().map(|row| row.of(report)).collect(),
-    }
+    rows
 }
 
 fn ranks(retrieval: &Retrieval) -> [Row; 2] {
@@ -110,10 +115,10 @@ fn ranks(retrieval: &Retrieval) -> [Row; 2] {
     ]
 }
 
-const CALIBRATION_READING: &str = "If a held-out target is one more draw from q(target|source), the share of draws that are less \
-     probable than it is uniform. Bars piled up at the left: the density is too narrow or \
-     misplaced; at the right: too wide. A density that ignores its source passes too, so read this \
-     beside the gain.";
+const CALIBRATION_READING: &str = "If a held-out target is one more draw from q(target|source), \
+     the share of draws that are less probable than it is uniform. Bars piled up at the left: the \
+     density is too narrow or misplaced; at the right: too wide. A density that ignores its source \
+     passes too, so read this beside the gain.";
 
 /// Returns whether targets fall where the densities say.
 pub(super) fn calibration(evaluated: &Evaluated) -> Section {

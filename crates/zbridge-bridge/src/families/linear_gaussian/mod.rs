@@ -84,6 +84,7 @@ impl Parametric for LinearGaussian {
         means: &'t mut Array2<f32>,
     ) -> ArrayView2<'t, f32> {
         *means = sources.dot(&self.matrix.t()) + &self.offset;
+        // A source far off must not give an infinite mean.
         means.mapv_inplace(|mean| mean.clamp(-MAX_MEAN, MAX_MEAN));
         means.view()
     }
@@ -92,6 +93,7 @@ impl Parametric for LinearGaussian {
         let differences = point.iter().zip(mean);
         residual.clear();
         residual.extend(differences.map(|(&point, &mean)| f64::from(point) - f64::from(mean)));
+        // rᵀ Σ⁻¹ r = ‖L⁻¹ r‖² with Σ = L Lᵀ.
         self.noise.whiten(rows_of_mut(residual, mean.len()));
         let distance = dot(residual, residual) + mean.len() as f64 * LN_TWO_PI;
         -self.noise.half_log_determinant() - 0.5 * distance
