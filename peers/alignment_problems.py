@@ -308,7 +308,7 @@ def mnist_labels(folder, arguments):
     write_pairs(folder, "test-all", order, sides["x", "test"], sides["y", "test"], first_id=100_000)
     text = "latents of MNIST's images and of their labels, by the models inside zbridge; test-all has all 10,000"
     x, y = sides["x", "test"], sides["y", "test"]
-    return about(text, [10, 16, 32, 64, 128, 256, 1024, 8192], x, y)
+    return about(text, [10, 16, 32, 64, 128, 256, 1024, 8192], x, y, targets="labels")
 
 
 def zbridge_encode(arguments, model, split, work):
