@@ -1,11 +1,14 @@
 """Labels of images from latents: label spreading over a graph, logistic regression, nearest neighbours."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from alignment_rivals import folds, square_distances, variable_scale
+
+warnings.filterwarnings("ignore", message="Sparse")
 
 NEIGHBOURS = 12
 ALPHA = 0.99
@@ -51,6 +54,8 @@ def spread_labels(task, source, labels):
     graph = normalised_graph(*with_neighbours(source, rest))
     given = torch.zeros(len(source) + len(rest), 10, dtype=torch.float64)
     given[torch.arange(len(source)), torch.as_tensor(labels)] = 1
+    # Each class has one vote in all: with α near 1, classes of more pairs would flood the others.
+    given /= given.sum(0).clamp(min=1)
     spread = given
     for _ in range(400):
         spread = ALPHA * torch.sparse.mm(graph, spread) + (1 - ALPHA) * given

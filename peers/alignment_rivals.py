@@ -76,12 +76,13 @@ class Spread:
         self.scale = np.sqrt(np.maximum(variance, 1e-8))
         scaled = residuals / self.scale
         self.extra = extra_variance / self.scale**2
-        scaled = thinned(scaled)
+        # A choice among six needs fewer rows than a covariance.
+        few = thinned(scaled, max(300, 2_000_000 // scaled.shape[1]))
         grid = [0.02, 0.1, 0.25, 0.5, 0.8, 1.0]
         if len(scaled) < 2 * FOLDS:
             grid = [1.0]
-        self.shrinkage = max(grid, key=lambda shrinkage: self.cross_validated(scaled, shrinkage))
-        self.diagonal, self.directions = self.shrunk(scaled, self.shrinkage)
+        self.shrinkage = max(grid, key=lambda shrinkage: self.cross_validated(few, shrinkage))
+        self.diagonal, self.directions = self.shrunk(thinned(scaled), self.shrinkage)
 
     def cross_validated(self, scaled, shrinkage):
         if len(scaled) < 2 * FOLDS:
@@ -114,19 +115,32 @@ class Whitener:
 
     def __init__(self, diagonal, directions):
         self.root = np.sqrt(diagonal)
-        _, lengths, self.axes = np.linalg.svd(directions / self.root, full_matrices=False)
-        self.shrink = 1 / np.sqrt(1 + lengths**2) - 1
-        self.log_determinant = np.log(diagonal).sum() + np.log1p(lengths**2).sum()
+        squares, self.axes = principal_rows(directions / self.root)
+        self.shrink = 1 / np.sqrt(1 + squares) - 1
+        self.log_determinant = np.log(diagonal).sum() + np.log1p(squares).sum()
 
     def __call__(self, rows):
         rows = rows / self.root
         return rows + (rows @ self.axes.T * self.shrink) @ self.axes
 
 
+def principal_rows(matrix):
+    """Squared singular values `[k]` and right singular vectors as rows `[k, d]`, largest first, none near 0.
+
+    By the smaller of the two Gram matrices.
+    """
+    if len(matrix) > matrix.shape[1]:
+        squares, axes = np.linalg.eigh(matrix.T @ matrix)
+        axes = axes.T
+    else:
+        squares, left = np.linalg.eigh(matrix @ matrix.T)
+        axes = left.T @ matrix / np.sqrt(np.maximum(squares, 1e-300))[:, None]
+    kept = np.flatnonzero(squares > 1e-10 * squares[-1])[::-1]
+    return squares[kept], axes[kept]
+
+
 def log_normal(rows, diagonal, directions):
     """Log density of a centred Gaussian with covariance diag(diagonal) + directionsᵀ directions, for each row."""
-    if len(directions) > len(diagonal):
-        directions = np.linalg.cholesky(directions.T @ directions + 1e-9 * np.eye(len(diagonal))).T
     whitener = Whitener(diagonal, directions)
     squares = (whitener(rows) ** 2).sum(1)
     return -0.5 * (squares + whitener.log_determinant + len(diagonal) * np.log(2 * np.pi))
@@ -200,17 +214,9 @@ def ridge(task):
 def fit_ridge(x, y, grid, x_test):
     centre, scale, y_mean = x.mean(0), variable_scale(x), y.mean(0)
     x, x_test = (x - centre) / scale, (x_test - centre) / scale
-    squares, axes = squared_singular_values(x)
-    scores, rotated = x_test @ axes, (x @ axes).T @ (y - y_mean)
+    squares, axes = principal_rows(x)
+    scores, rotated = x_test @ axes.T, axes @ (x.T @ (y - y_mean))
     return [y_mean + scores / (squares + penalty * len(x)) @ rotated for penalty in grid]
-
-
-def squared_singular_values(x):
-    """With the right singular vectors as columns; by the smaller of the two Gram matrices."""
-    if len(x) > x.shape[1]:
-        return np.linalg.eigh(x.T @ x)
-    _, lengths, rows = np.linalg.svd(x, full_matrices=False)
-    return lengths**2, rows.T
 
 
 def cca(task):
@@ -244,8 +250,9 @@ def fit_cca(x, y, grid, x_test):
 def principal(centred, limit=128):
     """Principal axes `[d, k]` and their variances `[k]`."""
     most = min(limit, max(1, len(centred) // 2), centred.shape[1])
-    _, lengths, axes = np.linalg.svd(thinned(centred), full_matrices=False)
-    return axes[:most].T, lengths[:most] ** 2 / len(thinned(centred))
+    rows = thinned(centred)
+    squares, axes = principal_rows(rows)
+    return axes[:most].T, squares[:most] / len(rows)
 
 
 def nearest(task):
