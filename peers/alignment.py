@@ -326,8 +326,8 @@ def zbridge_figures(told):
         part = told[direction]
         values = {"log_density": estimate(part["log_density_nats"]), "gain_nats": estimate(part["gain_over_marginal_nats"])}
         for share in part["retrieval"]["recall"]:
-            name = "first" if share["first"] == 1 else f"first_{share['first']}"
-            values[name] = estimate(share["share"])
+            # zbridge looks among fewer targets than this program, so that these shares have names of their own.
+            values[f"first_{share['first']}_of_{part['retrieval']['candidates']}"] = estimate(share["share"])
         r2 = next((part[name] for name in ("r2", "r_squared", "r2_of_means") if name in part), None)
         if r2 is not None:
             values["r2"] = estimate(r2)
@@ -399,11 +399,17 @@ def markdown(table, name):
     lines = []
     for direction, pairs in dict.fromkeys((row["direction"], row["pairs"]) for row in table):
         rows = [row for row in table if (row["direction"], row["pairs"]) == (direction, pairs)]
-        columns = [column for column in COLUMNS if any(column in row for row in rows)]
+        columns = [column for column in columns_of(rows) if any(column in row for row in rows)]
         lines += ["", f"{name}, {direction}, {pairs} pairs, mean ± standard error over {rows[0]['seeds']} seeds", ""]
         lines += ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
         lines += ["| " + " | ".join([row["rival"], *(cell(row.get(column)) for column in columns)]) + " |" for row in rows]
     return "\n".join(lines[1:])
+
+
+def columns_of(rows):
+    """Known columns in their order; zbridge's shares before the time."""
+    others = sorted({name for row in rows for name in row if "_of_" in name})
+    return COLUMNS[:-1] + others + COLUMNS[-1:]
 
 
 def cell(value):
