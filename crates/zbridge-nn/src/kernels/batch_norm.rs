@@ -92,19 +92,6 @@ impl BatchStatistics {
         let per_row = 1.0 / (x.len() / width) as f32;
         self.add_gradients(x, leaky, gradient);
         let (along, total) = (&mut self.first, &mut self.second);
-<<<<<<< HEAD
-=======
-        reset(along, width);
-        reset(total, width);
-        // With x̂ = (x − mean) / √(variance + ε), the gradient at x is
-        // scale / √(variance + ε) · (g − mean g − x̂ · mean (g x̂)).
-        match leak {
-            Some((y, slope)) => {
-                add_leaky_gradients(x, &self.mean, y, slope, gradient, along, total)
-            }
-            None => add_gradients(x, &self.mean, gradient, along, total),
-        }
->>>>>>> h/models2
         for (along, inverse) in along.iter_mut().zip(&self.inverse) {
             *along *= inverse;
         }

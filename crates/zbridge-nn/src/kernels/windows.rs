@@ -106,7 +106,6 @@ impl Windows {
         for window in 0..self.count() {
             let top = (window / self.across) * self.stride;
             let left = (window % self.across) * self.stride;
-<<<<<<< HEAD
             let inside = self.inside(left);
             for row in 0..self.kernel {
                 let at = window * self.size() + row * row_length;
@@ -120,29 +119,6 @@ impl Windows {
                         image_at: None,
                         length: row_length,
                     });
-=======
-            // Columns of the window that lie inside the image: first ≤ kx < last.
-            let first = self.padding.saturating_sub(left).min(k);
-            let right = (self.width + self.padding).saturating_sub(left);
-            let last = right.min(k).max(first);
-            let inside = (last - first) * self.channels;
-            for ky in 0..k {
-                let offset = ky * row_length;
-                // Above the image this wraps to a large number: one comparison covers both sides.
-                let y = (top + ky).wrapping_sub(self.padding);
-                if y >= self.height {
-                    visit(window, offset, None, row_length);
-                    continue;
-                }
-                if first > 0 {
-                    visit(window, offset, None, first * self.channels);
-                }
-                let at = (y * self.width + left + first - self.padding) * self.channels;
-                visit(window, offset + first * self.channels, Some(at), inside);
-                if last < k {
-                    let behind = (k - last) * self.channels;
-                    visit(window, offset + last * self.channels, None, behind);
->>>>>>> h/models2
                 }
             }
         }

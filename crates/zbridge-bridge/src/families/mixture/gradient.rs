@@ -72,9 +72,9 @@ impl Mixture {
         weights
     }
 
-    /// Adds d objective / d parameters to `gradients`, for d objective / d logits `[rows, K]` of
-    /// the last call of [`weights`](Self::weights) or
-    /// [`weights_in_training`](Self::weights_in_training) on this tape.
+    /// Adds d objective / d parameters to `gradients`, for d objective / d logits `[rows, K]` of the
+    /// last call of [`weights`](Self::weights) or [`weights_in_training`](Self::weights_in_training)
+    /// on this tape.
     pub(crate) fn backward_weights(
         &self,
         logit_gradient: ArrayView2<'_, f32>,
@@ -180,13 +180,11 @@ impl RowLikelihood {
         for (share, logit) in self.shares.iter_mut().zip(outputs.logits) {
             *share += logit;
         }
-        // Each returns the logarithm of the sum of exponentials that it divides by.
         let log_normaliser = softmax_in_place(&mut self.weights);
         let log_density = softmax_in_place(&mut self.shares);
         for (k, logit) in gradient.logits.iter_mut().enumerate() {
             *logit = scale * (self.weights[k] - self.shares[k]);
         }
-        // They hold d log N_k, and become −scale · r_k d log N_k.
         for moves in [&mut gradient.shifts, &mut gradient.changes] {
             for (mut moves, share) in moves.rows_mut().into_iter().zip(&self.shares) {
                 moves *= -scale * share;
@@ -197,8 +195,8 @@ impl RowLikelihood {
 }
 
 impl MovedDensities {
-    /// Writes log N_k(target), in f32, for every moved component into `log_densities` `[K]`, and
-    /// its gradients by shifts and changes into `gradient`.
+    /// Writes log N_k(target), in f32, for every moved component into `log_densities` `[K]`, and its
+    /// gradients by shifts and changes into `gradient`.
     fn log_densities(
         &mut self,
         components: &Components,
@@ -207,8 +205,28 @@ impl MovedDensities {
         log_densities: &mut [f32],
         gradient: &mut OutputsMut<'_>,
     ) {
-        let slopes = gradient.changes.as_slice_mut();
-        self.clamp(motions.changes, slopes.expect("rows of a row-major array"));
+        for buffer in [&mut self.exponents, &mut self.exponentials, &mut self.terms] {
+            reshape(buffer, motions.changes.dim());
+        }
+        self.exponents.assign(&motions.changes);
+        self.exponents *= 2.0 / MAX_CHANGE;
+        exponentials(
+            flat(self.exponents.view()),
+            flat_mut(&mut self.exponentials),
+        );
+        clamp_changes(
+            flat(self.exponentials.view()),
+            flat_mut(&mut self.terms),
+            gradient
+                .changes
+                .as_slice_mut()
+                .expect("rows of a row-major array"),
+            flat_mut(&mut self.exponents),
+        );
+        exponentials(
+            flat(self.exponents.view()),
+            flat_mut(&mut self.exponentials),
+        );
         let moved = MovedComponents {
             means: components.gaussians().mean().view(),
             inverse_deviations: components.inverse_deviations(),
@@ -221,33 +239,6 @@ impl MovedDensities {
             let terms = values_of(self.terms.row(k));
             *log_density = log_normaliser - 0.5 * terms.iter().sum::<f32>();
         }
-    }
-}
-
-impl MovedDensities {
-    /// Writes the clamped changes into `terms` and e^(−½ change) into `exponentials`, and the
-    /// slopes of the clamp into `slopes`.
-    fn clamp(&mut self, changes: ArrayView2<'_, f32>, slopes: &mut [f32]) {
-        let Self {
-            exponents,
-            exponentials: exponentials_of,
-            terms,
-        } = self;
-        for buffer in [&mut *exponents, &mut *exponentials_of, &mut *terms] {
-            reshape(buffer, changes.dim());
-        }
-        // All exponentials of a row at once, in vectors: they are most of the work.
-        exponents.assign(&changes);
-        *exponents *= 2.0 / MAX_CHANGE;
-        exponentials(flat(exponents.view()), flat_mut(exponentials_of));
-        let halves = flat_mut(exponents);
-        clamp_changes(
-            flat(exponentials_of.view()),
-            flat_mut(terms),
-            slopes,
-            halves,
-        );
-        exponentials(flat(exponents.view()), flat_mut(exponentials_of));
     }
 }
 
@@ -284,20 +275,13 @@ struct MovedComponents<'m> {
 
 /// Adds the squared distance of `point` `[dim]` from each component, dimension by dimension, to
 /// `terms` `[K, dim]`, which holds the changes; and writes the gradients of −½ terms by the shifts,
-<<<<<<< HEAD
 /// and by the changes before they are clamped, into `gradient`, which holds the slopes of the clamp.
-=======
-/// and by the changes before they are clamped, into `gradient`, which holds the slopes of the
-/// clamp.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx2+fma"))]
->>>>>>> h/models2
 fn add_distances(
     moved: MovedComponents<'_>,
     point: &[f32],
     terms: &mut Array2<f32>,
     gradient: &mut OutputsMut<'_>,
 ) {
-<<<<<<< HEAD
     vectorise(
         #[inline(always)]
         move || {
@@ -322,26 +306,4 @@ fn add_distances(
             }
         },
     );
-=======
-    let dim = point.len();
-    for k in 0..terms.nrows() {
-        let means = &values_of(moved.means.row(k))[..dim];
-        let inverse_deviations = &values_of(moved.inverse_deviations.row(k))[..dim];
-        let shifts = &values_of(moved.shifts.row(k))[..dim];
-        let inverse_scales = &values_of(moved.inverse_scales.row(k))[..dim];
-        let terms = &mut values_of_mut(terms.row_mut(k))[..dim];
-        let by_shift = &mut values_of_mut(gradient.shifts.row_mut(k))[..dim];
-        let by_change = &mut values_of_mut(gradient.changes.row_mut(k))[..dim];
-        for d in 0..dim {
-            let at_rest = (point[d] - means[d]) * inverse_deviations[d];
-            let standard = (at_rest - shifts[d]) * inverse_scales[d];
-            // Far off, a square in f32 would overflow.
-            let standard = standard.clamp(-MAX_DISTANCE, MAX_DISTANCE);
-            let square = standard * standard;
-            terms[d] += square;
-            by_shift[d] = standard * inverse_scales[d];
-            by_change[d] *= 0.5 * (square - 1.0);
-        }
-    }
->>>>>>> h/models2
 }
