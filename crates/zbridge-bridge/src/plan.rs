@@ -1,4 +1,4 @@
-use crate::auto::Effort;
+use crate::auto::{Effort, LadderProblem};
 use crate::fit_data::SideData;
 use crate::frame::Frame;
 use crate::{BridgeError, CheckedConfig, Family, FitData, Recipe};
@@ -64,7 +64,11 @@ impl Tried<'_> {
             Recipe::Auto(settings) => settings.budget_seconds,
         };
         let effort = Effort::new(budget_seconds, None);
-        let rungs = effort.rungs(target.active(), source_has_views);
+        let rungs = effort.rungs(&LadderProblem {
+            target_dim: target.active(),
+            source_has_views,
+            both_are_continuous: self.both_are_continuous,
+        });
         let mut families: Vec<Family> = rungs.iter().map(|rung| rung.family.into()).collect();
         families.dedup();
         if effort.tries_shared_codes(self.pairs, self.both_are_continuous) {
