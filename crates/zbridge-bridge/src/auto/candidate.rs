@@ -265,19 +265,25 @@ impl CandidateFit<'_, '_> {
         let stream = &mut self.streams.child(2);
         let rows: Vec<usize> = (0..pairs.count()).collect();
         let PairBatch { source, target } = pairs.with_target_means(&rows, stream);
-        let FittedMean { mean, left_out } =
-            KernelMean::fit(source.view(), target.view(), stream, self.stage)?;
+        let FittedMean { mean, left_out } = KernelMean::fit(
+            source.view(),
+            target.view(),
+            self.context.source.spreads(),
+            stream,
+            self.stage,
+        )?;
         let rows: Vec<usize> = (0..MOMENT_DRAWS.max(rows.len()))
             .map(|i| i % rows.len())
             .collect();
         let mut residuals = pairs.draw(&rows, stream).target;
         residuals -= &left_out.select(Axis(0), &rows);
-        let residuals = residuals.mapv(f64::from);
-        let covariance = residuals.t().dot(&residuals) / rows.len() as f64;
+        let moments = residuals.mapv(f64::from);
+        let covariance = moments.t().dot(&moments) / rows.len() as f64;
         let covariance = shrunk(covariance, pairs.count());
         let covariance = Cholesky::of_nearly(covariance, self.stage)?.rounded();
+        let whitened = covariance.whitened_f32(residuals.view());
         Ok(Regressed {
-            density: KernelRegression::new(mean, covariance.clone()),
+            density: KernelRegression::new(mean, covariance.clone(), whitened.view()),
             left_out,
             covariance,
         })

@@ -32,13 +32,19 @@ pub(crate) struct LadderProblem {
 
 impl LadderProblem {
     fn suits(&self, family: CandidateFamily) -> bool {
+        use CandidateFamily::*;
+        let is_wide = self.target_dim > MAX_FULL_DIMENSIONS;
         match family {
-            CandidateFamily::FullGaussian => self.target_dim <= MAX_FULL_DIMENSIONS,
+            FullGaussian => !is_wide,
             // A mean between two classes is a point that does not occur.
-            CandidateFamily::KernelRegression
-            | CandidateFamily::KernelGaussian
-            | CandidateFamily::KernelFlow => self.both_are_continuous,
-            _ => true,
+            KernelRegression => self.both_are_continuous,
+            KernelGaussian => self.both_are_continuous && !is_wide,
+            KernelFlow => self.both_are_continuous && !is_wide,
+            // Too slow for what it gains where a regression with a flow of its residual is tried.
+            FlowMatching => !self.both_are_continuous,
+            // Between wide spaces, networks of this size fall behind independence.
+            TiedMixture | Mixture | Flow | Gaussian => !(self.both_are_continuous && is_wide),
+            Independent | LinearGaussian => true,
         }
     }
 }
@@ -174,10 +180,11 @@ impl Effort {
         }
     }
 
-    /// Returns whether codes that both sides share are tried. Where one side is discrete, its
-    /// posteriors are the codes.
-    pub(crate) fn tries_shared_codes(&self, pairs: usize, both_are_continuous: bool) -> bool {
-        let possible = both_are_continuous && pairs >= MIN_PAIRS_FOR_CODES;
+    /// Returns whether codes that both sides share are tried between spaces of these active
+    /// dimensions; `None` where a side is discrete: its posteriors are the codes.
+    pub(crate) fn tries_shared_codes(&self, pairs: usize, continuous: Option<[usize; 2]>) -> bool {
+        let are_few = |dims: [usize; 2]| dims.iter().all(|&dim| dim <= MAX_FULL_DIMENSIONS);
+        let possible = continuous.is_some_and(are_few) && pairs >= MIN_PAIRS_FOR_CODES;
         self.insists_on(Family::SharedCode) || (possible && self.allows(Family::SharedCode))
     }
 

@@ -47,10 +47,13 @@ pub(crate) fn fit(
     prepared.readings = reading::choose(&prepared, observer)?;
     let mut searches = ladder::compare(&prepared, observer)?;
     let mut labelling = None;
-    let both_are_continuous = prepared.both_are_continuous();
-    if effort.tries_shared_codes(prepared.pair_count(), both_are_continuous) {
+    let widths = [prepared.x.frame.active(), prepared.y.frame.active()];
+    let continuous = prepared.both_are_continuous().then_some(widths);
+    if effort.tries_shared_codes(prepared.pair_count(), continuous) {
         codes::try_shared_codes(&prepared, &mut searches, observer)?;
-    } else if let Some(inference) = semi_supervised::inference(&prepared, &searches) {
+    } else if continuous.is_none()
+        && let Some(inference) = semi_supervised::inference(&prepared, &searches)
+    {
         let search = &mut searches;
         labelling = semi_supervised::learn_from_unpaired(&prepared, inference, search, observer)?;
     }

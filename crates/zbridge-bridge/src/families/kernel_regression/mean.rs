@@ -4,7 +4,7 @@ use super::kernel::Kernel;
 use crate::BridgeError;
 use crate::linear_algebra::Cholesky;
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 use zbridge_core::{RandomStream, Stage};
 
@@ -15,7 +15,9 @@ use zbridge_core::{RandomStream, Stage};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct KernelMean {
     pub(super) kernel: Kernel,
-    /// The sources s_j, `[landmarks, inputs]`.
+    /// What each dimension of a source is multiplied by before distances are taken, `[inputs]`.
+    pub(super) scales: Array1<f32>,
+    /// The sources s_j, scaled, `[landmarks, inputs]`.
     pub(super) landmarks: Array2<f32>,
     /// α, `[landmarks, target]`.
     pub(super) weights: Array2<f32>,
@@ -51,30 +53,45 @@ const MAX_MEAN: f64 = 1e30;
 
 impl KernelMean {
     /// Returns the mean of the targets given their sources. Length scale, linear part and noise are
-    /// those of the least error on pairs that are left out one at a time.
+    /// those of the least error on pairs that are left out one at a time, and so is the power of
+    /// `spreads` by which dimensions of the sources are scaled: whitened principal components count
+    /// equally at 0, and as they vary in the latent space at 1.
     ///
     /// # Shapes
-    /// `sources` `[pairs, inputs]`, `targets` `[pairs, target]`.
+    /// `sources` `[pairs, inputs]`, `targets` `[pairs, target]`, `spreads` `[inputs]`.
     ///
     /// # Errors
     /// [`BridgeError::NotPositiveDefinite`] if values overflow; [`BridgeError::Interrupted`].
     pub(crate) fn fit(
         sources: ArrayView2<'_, f32>,
         targets: ArrayView2<'_, f32>,
+        spreads: Option<ArrayView1<'_, f32>>,
         stream: &mut RandomStream,
         stage: &Stage<'_>,
     ) -> Result<FittedMean, BridgeError> {
         let order = stream.permutation(sources.nrows());
-        let sources = bounded(sources);
         let targets = targets.mapv(f64::from);
         let some = &order[..order.len().min(MAX_PAIRS_OF_A_CHOICE)];
-        let some = Regression::of(sources.select(Axis(0), some), targets.select(Axis(0), some));
-        let settings = some.best_settings(stage)?;
-        let all = Regression::of(sources, targets);
-        match order.len() {
-            ..=MAX_LANDMARKS => all.exact(&settings, stage),
-            _ => all.spanned_by(&order[..MAX_LANDMARKS], &settings, stage),
+        let mut best: Option<(f64, Settings, Array1<f32>)> = None;
+        for scales in possible_scales(sources.ncols(), spreads) {
+            let of_some = bounded(sources.select(Axis(0), some).view(), &scales);
+            let some = Regression::of(of_some, targets.select(Axis(0), some));
+            let (settings, error) = some.best_settings(stage)?;
+            if best.as_ref().is_none_or(|(least, ..)| error < *least) {
+                best = Some((error, settings, scales));
+            }
         }
+        let (_, settings, scales) = best.expect("scales of 1 are possible");
+        let all = Regression::of(bounded(sources, &scales), targets);
+        let fitted = match order.len() {
+            ..=MAX_LANDMARKS => all.exact(&settings, stage)?,
+            _ => all.spanned_by(&order[..MAX_LANDMARKS], &settings, stage)?,
+        };
+        let mean = Self {
+            scales,
+            ..fitted.mean
+        };
+        Ok(FittedMean { mean, ..fitted })
     }
 
     /// Returns m(s), `[rows, target]`.
@@ -88,9 +105,8 @@ impl KernelMean {
             .zip(means.axis_chunks_iter_mut(Axis(0), ROWS_AT_ONCE))
             .collect();
         blocks.into_par_iter().for_each(|(sources, mut means)| {
-            let covariances = self
-                .kernel
-                .between(bounded(sources).view(), landmarks.view());
+            let sources = bounded(sources, &self.scales);
+            let covariances = self.kernel.between(sources.view(), landmarks.view());
             let values = covariances.dot(&weights);
             for (mut mean, value) in means.outer_iter_mut().zip(values.outer_iter()) {
                 for column in 0..dim {
@@ -124,9 +140,9 @@ impl Regression {
         }
     }
 
-    /// Returns the settings of least left-out error among those on a path: factors are doubled or
-    /// halved, one at a time, until none of these steps helps.
-    fn best_settings(&self, stage: &Stage<'_>) -> Result<Settings, BridgeError> {
+    /// Returns the settings of least left-out error among those on a path, and the error: settings
+    /// are multiplied or divided by a factor, one at a time, until none of these steps helps.
+    fn best_settings(&self, stage: &Stage<'_>) -> Result<(Settings, f64), BridgeError> {
         const MAX_ROUNDS: usize = 4;
         let mut best = Settings {
             kernel: Kernel {
@@ -155,7 +171,7 @@ impl Regression {
                 break;
             }
         }
-        Ok(best)
+        Ok((best, least))
     }
 
     /// Returns Σ_d log of the mean squared left-out error of each dimension of the target: up to a
@@ -164,9 +180,8 @@ impl Regression {
         const SMALLEST_ERROR: f64 = 1e-12;
         let (_, residuals) = self.solve(settings, stage)?;
         let count = residuals.nrows().max(1) as f64;
-        let of_column = |column: ndarray::ArrayView1<'_, f64>| {
-            (column.dot(&column) / count).max(SMALLEST_ERROR).ln()
-        };
+        let of_column =
+            |column: ArrayView1<'_, f64>| (column.dot(&column) / count).max(SMALLEST_ERROR).ln();
         Ok(residuals.axis_iter(Axis(1)).map(of_column).sum())
     }
 
@@ -267,6 +282,7 @@ impl Regression {
         let finite = |value: f64| (value as f32).clamp(f32::MIN, f32::MAX);
         KernelMean {
             kernel: settings.kernel,
+            scales: Array1::ones(landmarks.ncols()),
             landmarks: landmarks.mapv(finite),
             weights: weights.mapv(finite),
             offset: self.offset.mapv(finite),
@@ -319,7 +335,23 @@ impl Settings {
     }
 }
 
-/// Returns values in f64, within reach of a kernel.
-fn bounded(rows: ArrayView2<'_, f32>) -> Array2<f64> {
-    rows.mapv(|value| f64::from(value.clamp(-MAX_SOURCE, MAX_SOURCE)))
+/// Returns values in f64, within reach of a kernel, each column multiplied by its scale.
+fn bounded(rows: ArrayView2<'_, f32>, scales: &Array1<f32>) -> Array2<f64> {
+    let mut rows = rows.mapv(|value| f64::from(value.clamp(-MAX_SOURCE, MAX_SOURCE)));
+    rows *= &scales.mapv(f64::from);
+    rows
+}
+
+/// Returns what dimensions may be multiplied by: 1, and powers of their spreads of mean square 1.
+fn possible_scales(inputs: usize, spreads: Option<ArrayView1<'_, f32>>) -> Vec<Array1<f32>> {
+    let mut possible = vec![Array1::ones(inputs)];
+    let Some(spreads) = spreads else {
+        return possible;
+    };
+    for power in [0.5, 1.0] {
+        let scales = spreads.mapv(|spread| spread.powf(power));
+        let mean_square = scales.dot(&scales) / inputs as f32;
+        possible.push(scales / mean_square.sqrt());
+    }
+    possible
 }

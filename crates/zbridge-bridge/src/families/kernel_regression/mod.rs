@@ -1,5 +1,6 @@
 mod kernel;
 mod mean;
+mod scale_mixture;
 #[cfg(test)]
 mod tests;
 
@@ -13,16 +14,24 @@ use crate::linear_algebra::Cholesky;
 use crate::maximum_likelihood::{PairBatch, Pairs};
 use crate::rows::{DistinctRows, clamped};
 use kernel::Kernel;
-use ndarray::{Array2, Axis, aview1};
+use ndarray::{Array2, ArrayView2, Axis, aview1};
+use scale_mixture::ScaleMixture;
 use std::path::Path;
-use zbridge_core::{
-    ConditionalDensity, DensityError, DiagonalGaussian, LatentDistribution, Latents, RandomStream,
-};
+use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream};
 use zbridge_nn::{NnError, WeightsFile};
+
+/// The density of a whitened residual r.
+#[derive(Debug, Clone, PartialEq)]
+enum Residual {
+    /// The same for every source.
+    Scaled(ScaleMixture),
+    /// Depending on the source.
+    Conditional(Box<Density>),
+}
 
 /// q(t|s): the mean m(s) of a Gaussian process, and a density of what it leaves.
 ///
-/// t = m(s) + L r, where r is standard normal, or follows a density that depends on s. L Lᵀ is the
+/// t = m(s) + L r, where r follows a scale mixture of normals, or a density that depends on s. L Lᵀ is the
 /// covariance of t − m(s) over pairs that the mean was fitted without, so that the density is as
 /// wide on new pairs as it says.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,24 +39,28 @@ pub struct KernelRegression {
     mean: KernelMean,
     /// L Lᵀ.
     covariance: Cholesky,
-    /// The density of r given s; `None` if it is standard normal.
-    residual: Option<Box<Density>>,
+    residual: Residual,
 }
 
 impl KernelRegression {
-    /// Returns the regression with Gaussian residuals of one covariance.
-    pub(crate) fn new(mean: KernelMean, covariance: Cholesky) -> Self {
+    /// Returns the regression whose whitened residuals are distributed like these, whatever the
+    /// source is: `residuals` `[rows, target]`.
+    pub(crate) fn new(
+        mean: KernelMean,
+        covariance: Cholesky,
+        residuals: ArrayView2<'_, f32>,
+    ) -> Self {
         Self {
             mean,
             covariance,
-            residual: None,
+            residual: Residual::Scaled(ScaleMixture::fit(residuals)),
         }
     }
 
     /// Returns the same mean with this density of whitened residuals.
     pub(crate) fn with_residual(self, residual: Density) -> Self {
         Self {
-            residual: Some(Box::new(residual)),
+            residual: Residual::Conditional(Box::new(residual)),
             ..self
         }
     }
@@ -65,11 +78,13 @@ impl FamilyDensity for KernelRegression {
     fn put_into(&self, file: &mut WeightsFile, prefix: &str) -> Result<(), BridgeError> {
         let KernelMean {
             kernel,
+            scales,
             landmarks,
             weights,
             offset,
         } = &self.mean;
         let lower = self.covariance.lower().mapv(|value| value as f32);
+        put_vector(file, format!("{prefix}.scales"), &scales.to_vec());
         put_matrix(file, format!("{prefix}.landmarks"), landmarks.view());
         put_matrix(file, format!("{prefix}.weights"), weights.view());
         put_vector(file, format!("{prefix}.offset"), &offset.to_vec());
@@ -78,14 +93,14 @@ impl FamilyDensity for KernelRegression {
         let shape = (landmarks.nrows(), inputs, target);
         put_json(file, format!("{prefix}.kernel"), kernel)?;
         put_json(file, format!("{prefix}.kernel-regression"), &shape)?;
-        put_json(
-            file,
-            format!("{prefix}.has-residual"),
-            &self.residual.is_some(),
-        )?;
         match &self.residual {
-            Some(residual) => residual.put_into(file, &format!("{prefix}.residual")),
-            None => Ok(()),
+            Residual::Scaled(mixture) => {
+                mixture.put_into(file, prefix);
+                Ok(())
+            }
+            Residual::Conditional(residual) => {
+                residual.put_into(file, &format!("{prefix}.residual"))
+            }
         }
     }
 
@@ -105,8 +120,10 @@ impl FamilyDensity for KernelRegression {
             fault("has a factor that is not lower-triangular with a positive diagonal")
         })?;
         let shape = (landmarks, inputs);
+        let scales = stored(file, &format!("{prefix}.scales"), &[inputs], path)?;
         let mean = KernelMean {
             kernel,
+            scales: aview1(scales).to_owned(),
             landmarks: stored_matrix(file, &format!("{prefix}.landmarks"), shape, path)?,
             weights: stored_matrix(
                 file,
@@ -116,20 +133,38 @@ impl FamilyDensity for KernelRegression {
             )?,
             offset: aview1(stored(file, &format!("{prefix}.offset"), &[target], path)?).to_owned(),
         };
-        let regression = Self::new(mean, covariance);
-        if !file.parsed_metadata::<bool>(&format!("{prefix}.has-residual"), path)? {
-            return Ok(regression);
-        }
-        // A file must not make us follow residuals of residuals without end.
-        if prefix.ends_with(".residual") {
-            return Err(fault("is the residual of another one").into());
-        }
-        let residual = Density::from_file(file, &format!("{prefix}.residual"), path)?;
-        if residual.as_dyn().dims() != (inputs, target) {
+        let residual = residual_from_file(file, prefix, path)?;
+        if let Residual::Conditional(density) = &residual
+            && density.as_dyn().dims() != (inputs, target)
+        {
             return Err(fault("has a residual of other dimensions").into());
         }
-        Ok(regression.with_residual(residual))
+        Ok(Self {
+            mean,
+            covariance,
+            residual,
+        })
     }
+}
+
+fn residual_from_file(
+    file: &WeightsFile,
+    prefix: &str,
+    path: &Path,
+) -> Result<Residual, BridgeError> {
+    let residual = format!("{prefix}.residual");
+    if !file.metadata.contains_key(&format!("{residual}.kind")) {
+        let mixture = ScaleMixture::from_file(file, prefix, path)?;
+        return Ok(Residual::Scaled(mixture));
+    }
+    // A file must not make us follow residuals of residuals without end.
+    if prefix.ends_with(".residual") {
+        let reason = format!("`{prefix}` is a residual and has one itself; get the file anew");
+        let path = path.to_owned();
+        return Err(NnError::Weights { path, reason }.into());
+    }
+    let density = Density::from_file(file, &residual, path)?;
+    Ok(Residual::Conditional(Box::new(density)))
 }
 
 impl ConditionalDensity for KernelRegression {
@@ -141,8 +176,8 @@ impl ConditionalDensity for KernelRegression {
         let (inputs, dim) = self.dims();
         super::parametric::check_source(source, inputs)?;
         let residuals = match &self.residual {
-            Some(residual) => residual.as_dyn().given(source)?,
-            None => Box::new(DiagonalGaussian::standard(source.rows(), dim)),
+            Residual::Conditional(density) => density.as_dyn().given(source)?,
+            Residual::Scaled(mixture) => Box::new(mixture.for_rows(source.rows(), dim)),
         };
         Ok(Box::new(AroundMeans {
             means: self.means(source)?,

@@ -20,7 +20,7 @@ fn curved(pairs: usize, noise: f32) -> (Array2<f32>, Array2<f32>) {
 fn fit(sources: ArrayView2<'_, f32>, targets: ArrayView2<'_, f32>) -> FittedMean {
     let stage = Stage::new(&Unobserved, "kernel regression", 0);
     let stream = &mut RandomStream::named(1, "kernel regression");
-    KernelMean::fit(sources, targets, stream, &stage).unwrap()
+    KernelMean::fit(sources, targets, None, stream, &stage).unwrap()
 }
 
 fn mean_square(values: &Array2<f32>) -> f32 {
@@ -31,7 +31,12 @@ fn regression() -> KernelRegression {
     let (sources, targets) = curved(60, 0.2);
     let FittedMean { mean, .. } = fit(sources.view(), targets.view());
     let lower = Cholesky::from_lower(array![[0.5, 0.0], [0.2, 0.4]]).unwrap();
-    KernelRegression::new(mean, lower)
+    // Residuals of two scales: some lie far out.
+    let mut residuals = standard_normal((100, 2), &mut RandomStream::named(3, "residuals"));
+    for mut row in residuals.rows_mut().into_iter().take(10) {
+        row *= 3.0;
+    }
+    KernelRegression::new(mean, lower, residuals.view())
 }
 
 fn with_flow() -> KernelRegression {
@@ -113,6 +118,23 @@ fn a_file_gives_back_what_was_put_into_it() {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
     }
+}
+
+#[test]
+fn heavy_tails_are_described_better_than_by_one_normal() {
+    let mut residuals = standard_normal((400, 3), &mut RandomStream::named(4, "tails"));
+    for mut row in residuals.rows_mut().into_iter().step_by(10) {
+        row *= 4.0;
+    }
+    let given = |mixture: &ScaleMixture| {
+        let points = Latents::new(residuals.clone()).unwrap();
+        let nats = mixture.for_rows(400, 3).log_prob(&points).unwrap();
+        nats.iter().sum::<f64>() / 400.0
+    };
+    let variance = f64::from(mean_square(&residuals));
+    let one_normal = -1.5 * (1.0 + variance.ln() + zbridge_core::LN_TWO_PI);
+    let mixture = ScaleMixture::fit(residuals.view());
+    assert!(given(&mixture) > one_normal + 0.3, "{}", given(&mixture));
 }
 
 #[test]
