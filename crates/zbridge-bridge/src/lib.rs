@@ -54,6 +54,7 @@ mod principal_components;
 mod recipe_name;
 mod rows;
 mod shared_codes;
+mod source_reading;
 mod stored_config;
 mod training_step;
 
@@ -71,4 +72,5 @@ pub use fit_data::{FitData, Views};
 pub use gap::DirectionGap;
 pub use plan::FitPlan;
 pub use recipe_name::RecipeName;
+pub use source_reading::SourceReading;
 pub use training_step::TrainingStep;

@@ -148,6 +148,14 @@ impl Cholesky {
         debug_assert!(solved, "the diagonal is positive");
     }
 
+    /// Returns (L Lᵀ)⁻¹, `[dim, dim]`.
+    pub(crate) fn inverse(&self) -> Array2<f64> {
+        let mut rows = Array2::eye(self.dim());
+        // Row i becomes L⁻¹ e_i: together the transpose of L⁻¹.
+        self.whiten(rows.view_mut());
+        rows.dot(&rows.t())
+    }
+
     /// Returns [`coloured`](Self::coloured) draws in f32.
     pub(crate) fn coloured_f32(&self, noise: ArrayView2<'_, f32>) -> Array2<f32> {
         let noise = noise.mapv(f64::from);

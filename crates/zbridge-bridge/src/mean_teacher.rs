@@ -7,6 +7,7 @@
 //! the same targets. No label of an unpaired observation is used.
 
 use crate::BridgeError;
+use crate::SourceReading;
 use crate::curve::{Curve, FitCurve};
 use crate::families::{Mixture, MixtureTape};
 use crate::frame::{Frame, FramedPosterior};
@@ -171,8 +172,10 @@ impl<'p> MeanTeacherFit<'p> {
 impl UnpairedSources<'_> {
     /// Returns the features of one draw of each of these posteriors, `[rows, feature width]`.
     fn draw_features(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
-        self.frame
-            .features(self.posterior.draw_source(rows, stream))
+        self.frame.features(
+            self.posterior
+                .read_source(rows, SourceReading::Draw, stream),
+        )
     }
 }
 

@@ -79,6 +79,11 @@ impl PrincipalComponents {
         self.directions.nrows()
     }
 
+    /// Returns the standard deviation along each direction, `[count]`.
+    pub(crate) fn deviations(&self) -> ArrayView1<'_, f32> {
+        self.deviations.view()
+    }
+
     fn columns(&self) -> usize {
         self.directions.ncols()
     }

@@ -10,7 +10,7 @@ use crate::families::Mixture;
 use crate::frame::FramedPosterior;
 use crate::maximum_likelihood::{Pairs, PosteriorPairs};
 use crate::mean_teacher::{Refinement, refine};
-use crate::{BridgeError, Direction};
+use crate::{BridgeError, Direction, SourceReading};
 use zbridge_core::{RandomStream, Stage};
 
 /// What a fit of one direction depends on, besides what is fitted.
@@ -20,6 +20,8 @@ pub(super) struct DirectionFit<'f> {
     pub(super) direction: Direction,
     /// The pairs that it may use.
     pub(super) part: Part<'f>,
+    /// What the density is given of a source.
+    pub(super) reading: SourceReading,
     pub(super) streams: &'f RandomStream,
     pub(super) stage: &'f Stage<'f>,
 }
@@ -64,7 +66,9 @@ impl DirectionFit<'_> {
 
     /// Returns the conditional of these densities in the frames of the direction.
     pub(super) fn conditional(&self, members: Vec<Density>) -> Conditional {
-        self.prepared.conditional(self.direction, members)
+        self.prepared
+            .conditional(self.direction, members)
+            .given_as(self.reading)
     }
 
     /// Returns a candidate that is fitted to the pairs.
@@ -153,6 +157,9 @@ impl DirectionFit<'_> {
     }
 
     fn pairs(&self) -> PosteriorPairs<'_> {
-        self.prepared.pairs(self.direction, self.part)
+        PosteriorPairs {
+            reading: self.reading,
+            ..self.prepared.pairs(self.direction, self.part)
+        }
     }
 }

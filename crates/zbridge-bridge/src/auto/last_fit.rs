@@ -161,6 +161,7 @@ impl LastFits<'_> {
                 prepared,
                 direction,
                 part: prepared.all_pairs(),
+                reading: *prepared.readings.get(direction),
                 streams: &prepared.streams.of(direction, purpose),
                 stage: &stage,
             };
@@ -171,11 +172,13 @@ impl LastFits<'_> {
             .map(member)
             .collect::<Result<_, _>>()?;
         let curve = fitted.first().map(|first| first.curve.clone());
+        let reading = fitted.first().map(|first| first.conditional.reading);
         let densities = fitted
             .into_iter()
             .flat_map(|fitted| fitted.conditional.ensemble.members);
+        let conditional = prepared.conditional(direction, densities.collect());
         Ok(FittedDirection {
-            conditional: prepared.conditional(direction, densities.collect()),
+            conditional: conditional.given_as(reading.unwrap_or_default()),
             curve: curve.unwrap_or_default(),
             comparison: search.into_comparison(members),
         })

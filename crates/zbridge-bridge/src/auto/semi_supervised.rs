@@ -16,7 +16,7 @@ use super::streams::DirectionPurpose;
 use crate::agreement::Agreement;
 use crate::conditional::Conditional;
 use crate::frame::FramedPosterior;
-use crate::{BridgeError, Direction, Directions, Family};
+use crate::{BridgeError, Direction, Directions, Family, SourceReading};
 use rayon::prelude::*;
 use std::sync::Arc;
 use zbridge_core::{Observer, Stage};
@@ -178,6 +178,7 @@ impl<'p> TrialPlan<'p> {
             prepared: self.prepared,
             direction,
             part: self.prepared.part_of(split),
+            reading: SourceReading::Draw,
             streams: &self.prepared.streams.of(direction, purpose),
             stage,
         };
@@ -243,6 +244,7 @@ impl<'p> TrialPlan<'p> {
                 prepared: self.prepared,
                 direction: generative,
                 part: self.prepared.part_of(split),
+                reading: SourceReading::Draw,
                 streams: &self.prepared.streams.of(generative, purpose),
                 stage,
             };

@@ -60,6 +60,8 @@ pub(super) enum DirectionPurpose {
         /// Number of the split.
         split: usize,
     },
+    /// The regression by which it is chosen how sources are read.
+    Reading,
 }
 
 impl Streams {
@@ -138,6 +140,7 @@ impl DirectionPurpose {
             Self::Labelled { candidate, split } => (5, 300, 100, STRIDE * candidate + split),
             Self::LastFit { member } => (6, 400, 100, member),
             Self::CodedFlow { split } => (7, 510, 90, split),
+            Self::Reading => (8, 3, 1, 0),
         };
         Numbers { id, first, count }.of(item as u64)
     }
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn no_two_purposes_of_a_direction_share_a_number() {
         use DirectionPurpose::*;
-        let mut purposes = vec![HeldOutDensities, BrierScores];
+        let mut purposes = vec![HeldOutDensities, BrierScores, Reading];
         purposes.extend((0..=MAX_SPLITS).map(|part| Components { part }));
         for split in 0..MAX_SPLITS {
             purposes.extend([Labeller { split }, CodedFlow { split }]);

@@ -144,7 +144,7 @@ fn with_ridge(mut covariance: Array2<f64>, ridge: f64) -> Array2<f64> {
 /// The posterior mean of Σ under an inverse-Wishart prior (Gelman et al. 2013, section 3.6) that is
 /// worth dim + 1 pairs, the least for which it has a mean, and is centred at the variances without
 /// their correlations.
-pub(super) fn shrunk(mut covariance: Array2<f64>, pairs: usize) -> Array2<f64> {
+pub(crate) fn shrunk(mut covariance: Array2<f64>, pairs: usize) -> Array2<f64> {
     let dim = covariance.nrows();
     let kept = pairs as f64 / (pairs + dim + 1) as f64;
     let variances = covariance.diag().to_owned();

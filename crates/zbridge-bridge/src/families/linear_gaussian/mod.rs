@@ -2,6 +2,8 @@ mod fit;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fit::shrunk;
+
 use super::family_density::FamilyDensity;
 use super::parametric::{Parametric, ParametricDistributions};
 use super::stored::{put_json, put_matrix, put_vector, stored, stored_matrix};
