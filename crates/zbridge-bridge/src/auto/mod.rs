@@ -20,6 +20,7 @@ mod latent_space;
 mod prepared;
 mod semi_supervised;
 mod splits;
+mod spreading;
 mod streams;
 
 pub(crate) use effort::Effort;

@@ -43,6 +43,11 @@ pub(super) enum DirectionPurpose {
         /// Number of the split.
         split: usize,
     },
+    /// The labeller that learns spread labels first and is tried on a split.
+    SpreadLabeller {
+        /// Number of the split.
+        split: usize,
+    },
     /// The fit of a candidate on labelled latents of a split.
     Labelled {
         /// Number of the candidate.
@@ -138,6 +143,7 @@ impl DirectionPurpose {
             Self::Labelled { candidate, split } => (5, 300, 100, STRIDE * candidate + split),
             Self::LastFit { member } => (6, 400, 100, member),
             Self::CodedFlow { split } => (7, 510, 90, split),
+            Self::SpreadLabeller { split } => (8, 600, 100, split),
         };
         Numbers { id, first, count }.of(item as u64)
     }
@@ -168,7 +174,11 @@ mod tests {
         let mut purposes = vec![HeldOutDensities, BrierScores];
         purposes.extend((0..=MAX_SPLITS).map(|part| Components { part }));
         for split in 0..MAX_SPLITS {
-            purposes.extend([Labeller { split }, CodedFlow { split }]);
+            purposes.extend([
+                Labeller { split },
+                CodedFlow { split },
+                SpreadLabeller { split },
+            ]);
             purposes.extend((0..MANY).map(|rung| Rung { rung, split }));
             purposes.extend((0..MANY).map(|candidate| Labelled { candidate, split }));
         }
