@@ -204,9 +204,9 @@ impl<'p> TrialPlan<'p> {
 
     /// Returns how a mixture is refined in a trial on this many pairs.
     fn refinement(&self, pairs: usize) -> Refinement {
-        // Two trials together take little longer than one.
+        // Two trials together take as long as one.
         let share = match self.refines && self.inference.spreads {
-            true => 0.6 * self.share,
+            true => 0.5 * self.share,
             false => self.share,
         };
         self.prepared.effort.trial_refinement(pairs, share)

@@ -114,3 +114,54 @@ fn keep_within(probabilities: &mut Array2<f32>, bounds: &[Option<Bounds>]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn points_that_no_label_reaches_are_of_classes_without_one() {
+        let spread = Spread {
+            reach: array![
+                [0.9, 0.1, 0.0, 0.0],
+                [0.8, 0.1, 0.0, 0.0],
+                [0.1, 0.7, 0.0, 0.0],
+                [0.01, 0.01, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0]
+            ],
+            is_labelled: vec![true, true, false, false],
+        };
+        let classes = ClassShares {
+            shares: vec![0.4, 0.2, 0.1, 0.3],
+            observations: 10,
+        };
+        let probabilities = spread.probabilities(&classes);
+        for row in probabilities.rows() {
+            assert!((row.sum() - 1.0).abs() < 1e-5, "{row}");
+        }
+        assert!(probabilities[[0, 0]] > 0.9 && probabilities[[2, 1]] > 0.9);
+        for point in [3, 4] {
+            assert_eq!(probabilities.row(point).to_vec(), [0.0, 0.0, 0.25, 0.75]);
+        }
+    }
+
+    #[test]
+    fn classes_keep_the_shares_that_are_known() {
+        let mut probabilities = Array2::from_shape_fn((100, 2), |(row, class)| {
+            let first = 0.5 + 0.005 * row as f32;
+            if class == 0 { first } else { 1.0 - first }
+        });
+        let bounds = |share: f32| {
+            Some(Bounds {
+                least: share - 0.01,
+                most: share + 0.01,
+            })
+        };
+        keep_within(&mut probabilities, &[bounds(0.4), bounds(0.6)]);
+        let mean = probabilities.column(0).sum() / 100.0;
+        assert!((mean - 0.4).abs() < 0.02, "{mean}");
+        // Their order stays.
+        assert!(probabilities[[99, 0]] > probabilities[[0, 0]]);
+    }
+}

@@ -62,3 +62,33 @@ pub(crate) fn spread(
     }
     Ok(Spread { reach, is_labelled })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::standard_normal;
+    use zbridge_core::{RandomStream, Unobserved};
+
+    #[test]
+    fn labels_reach_their_own_cluster() {
+        let mut points = standard_normal((200, 2), &mut RandomStream::named(1, "clusters"));
+        for mut point in points.rows_mut().into_iter().skip(100) {
+            point[0] += 20.0;
+        }
+        let stage = Stage::new(&Unobserved, "graph", 0);
+        let graph = NeighbourGraph::of(&points, &stage).unwrap();
+        let given = GivenLabels {
+            points: &[3, 5, 150],
+            classes: &ndarray::array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        };
+        let spread = spread(&graph, &given, &stage).unwrap();
+        assert_eq!(spread.is_labelled, [true, true, false]);
+        for (point, reach) in spread.reach.rows().into_iter().enumerate() {
+            let own = point / 100;
+            assert!(
+                reach[own] > 0.0 && reach[1 - own] == 0.0,
+                "{point}: {reach}"
+            );
+        }
+    }
+}
