@@ -43,6 +43,7 @@ mod family;
 mod fit_data;
 mod frame;
 mod gap;
+mod graph;
 mod learner;
 mod linear_algebra;
 mod maximum_likelihood;

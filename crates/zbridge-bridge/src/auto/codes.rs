@@ -106,6 +106,7 @@ fn consider_codes(
         family: Family::SharedCode,
         steps: prepared.effort.code_learning(1.0).optimiser.steps,
         unpaired: source.unpaired.is_some() || target.unpaired.is_some(),
+        spread: false,
         agreed: false,
         nats: best.nats,
     };

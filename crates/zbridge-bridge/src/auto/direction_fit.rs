@@ -3,6 +3,7 @@
 use super::candidate::{Candidate, FitContext};
 use super::labelled::LabelledPairs;
 use super::prepared::{Part, Prepared, SourceAndTarget};
+use super::spreading::SourceGraph;
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
 use crate::density::Density;
@@ -95,22 +96,26 @@ impl DirectionFit<'_> {
         self.candidate_on(candidate, &labelled)
     }
 
-    /// Returns a tied mixture that is refined on `unpaired` posteriors of the source.
+    /// Returns a tied mixture that is refined on `unpaired` posteriors of the source, after labels
+    /// were spread to them if there is a `graph` of these.
     ///
     /// # Errors
     /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
     pub(super) fn refined(
         &self,
         unpaired: &FramedPosterior,
+        graph: Option<&SourceGraph>,
         refinement: &Refinement,
     ) -> Result<FittedConditional, BridgeError> {
         let source = &self.prepared.spaces(self.direction).source.frame;
         let (start, streams) = (self.initial_mixture()?, self.stream(Draws::Later));
+        let likely = graph.map(|graph| graph.likely_labels(self)).transpose()?;
         let unpaired = (source, unpaired);
         let (mixture, curve) = refine(
             start,
             &self.pairs(),
             unpaired,
+            likely.as_ref(),
             refinement,
             &streams,
             self.stage,

@@ -57,6 +57,8 @@ const MIN_STEPS: usize = 20;
 const MAX_FULL_DIMENSIONS: usize = 48;
 /// Pairs below which no shared codes are tried: from few pairs a network memorises codes.
 const MIN_PAIRS_FOR_CODES: usize = 64;
+/// Pairs above which no labels are spread.
+const MAX_PAIRS_FOR_SPREADING: usize = 512;
 /// Share of the steps of a last fit after which shared codes are compared.
 const CODE_TRIAL_SHARE: f64 = 0.4;
 
@@ -246,6 +248,12 @@ impl Effort {
         let mut refinement = self.refinement(pairs);
         refinement.optimiser.steps = self.steps(1000.0 * share);
         refinement
+    }
+
+    /// Returns whether labels are spread from this many pairs: of more, the pairs themselves tell as
+    /// much.
+    pub(super) fn spreads_labels(&self, pairs: usize) -> bool {
+        pairs <= MAX_PAIRS_FOR_SPREADING && self.allows(Family::TiedMixture)
     }
 
     /// Returns the hidden layers of a mixture that is refined.

@@ -22,6 +22,7 @@ mod prepared;
 mod reading;
 mod semi_supervised;
 mod splits;
+mod spreading;
 mod streams;
 
 pub(crate) use effort::{Effort, LadderProblem};

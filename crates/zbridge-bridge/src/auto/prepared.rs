@@ -2,6 +2,7 @@ use super::aggregate::AggregateComponents;
 use super::effort::Effort;
 use super::latent_space::LatentSpace;
 use super::splits::{Split, splits};
+use super::spreading::SourceGraph;
 use super::streams::{DirectionPurpose, Purpose, Streams};
 use crate::conditional::Conditional;
 use crate::density::Density;
@@ -24,6 +25,8 @@ pub(super) struct Prepared<'e> {
     all: Vec<usize>,
     /// Components of each target's aggregate posterior, by the number of the part.
     components: Directions<Vec<OnceLock<AggregateComponents>>>,
+    /// Nearest neighbours among each source's posteriors, where labels are spread.
+    pub(super) graphs: Directions<OnceLock<SourceGraph>>,
 }
 
 /// The spaces that a direction leads from and to.
@@ -70,6 +73,7 @@ impl<'e> Prepared<'e> {
             streams,
             readings: Directions::from_fn(|_| SourceReading::Draw),
             all: (0..data.x.rows()).collect(),
+            graphs: Directions::from_fn(|_| OnceLock::new()),
             components: Directions::from_fn(|_| (0..parts).map(|_| OnceLock::new()).collect()),
             splits,
         })

@@ -89,6 +89,22 @@ impl FramedPosterior {
         self.views.is_some()
     }
 
+    /// Returns the means of the posteriors in `rows`, `[rows, active]`.
+    pub(crate) fn means_of(&self, rows: &[usize]) -> Array2<f32> {
+        match &self.kind {
+            Kind::Gaussian { means, .. } => means.select(Axis(0), rows),
+            Kind::Samples { points, draws } => {
+                let mut means = Array2::zeros((rows.len(), points.ncols()));
+                for (mut mean, &row) in means.rows_mut().into_iter().zip(rows) {
+                    for draw in row * draws..(row + 1) * draws {
+                        mean.scaled_add(1.0 / *draws as f32, &points.row(draw));
+                    }
+                }
+                means
+            }
+        }
+    }
+
     /// Returns one draw from each of `rows`, `[rows, active]`.
     pub(crate) fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
         match &self.kind {
