@@ -4,10 +4,9 @@
 use crate::density::Density;
 use crate::ensemble::Ensemble;
 use crate::families::{Mixture, responsibilities};
-use crate::rows::{clamped, leading_columns};
+use crate::rows::{DistinctRows, clamped, leading_columns};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
-use std::collections::HashMap;
 use zbridge_core::{DensityError, DiagonalGaussian, Latents, RandomStream};
 
 /// The informative direction's opinion on pairs of latents.
@@ -73,29 +72,20 @@ impl Agreement {
     ) -> Result<Vec<f32>, DensityError> {
         let frame = &self.informative.source;
         let features = clamped(frame.features(targets.to_owned()))?;
+        let members = &self.informative.members;
         let mut total = vec![0.0f32; features.rows()];
-        for mixture in self
-            .informative
-            .members
-            .iter()
-            .filter_map(Density::as_mixture)
-        {
+        for mixture in members.iter().filter_map(Density::as_mixture) {
             let log_weights = mixture.log_weights_given(&features)?;
             let log_weights = log_weights.view();
             let rows = codes.rows().into_iter().zip(log_weights.rows());
             for (total, (codes, log_weights)) in total.iter_mut().zip(rows) {
-                *total += codes
-                    .iter()
-                    .zip(log_weights)
-                    .map(|(code, nats)| code * nats.exp())
-                    .sum::<f32>();
+                let terms = codes.iter().zip(log_weights);
+                *total += terms.map(|(code, nats)| code * nats.exp()).sum::<f32>();
             }
         }
-        let members = self.informative.members.len() as f32;
-        Ok(total
-            .iter()
-            .map(|total| SURELY_WRONG + (1.0 - SURELY_WRONG) * total / members)
-            .collect())
+        let agreement =
+            |total: f32| SURELY_WRONG + (1.0 - SURELY_WRONG) * total / members.len() as f32;
+        Ok(total.into_iter().map(agreement).collect())
     }
 
     /// One accepted draw for each row of features, `[rows, active]`.
@@ -115,12 +105,9 @@ impl Agreement {
             for (&row, point) in waiting.iter().zip(drawn.rows()) {
                 points.row_mut(row).assign(&point);
             }
-            waiting = waiting
-                .iter()
-                .zip(&accepted)
-                .filter(|(_, a)| stream.uniform() >= **a)
-                .map(|(row, _)| *row)
-                .collect();
+            let tried = waiting.iter().zip(accepted);
+            let refused = tried.filter(|&(_, a)| stream.uniform() >= a);
+            waiting = refused.map(|(&row, _)| row).collect();
             if waiting.is_empty() {
                 break;
             }
@@ -151,35 +138,25 @@ impl Agreement {
         broad: &Ensemble,
         features: &Latents,
     ) -> Result<Vec<f64>, DensityError> {
-        let mut place: HashMap<Vec<u32>, usize> = HashMap::new();
-        let mut distinct = Vec::new();
-        let places: Vec<usize> = (0..features.rows())
-            .map(|row| {
-                let bits = features
-                    .row_values(row)
-                    .iter()
-                    .map(|value| value.to_bits())
-                    .collect();
-                *place.entry(bits).or_insert_with(|| {
-                    distinct.push(row);
-                    distinct.len() - 1
-                })
-            })
-            .collect();
-        let log_normaliser = |&row: &usize| -> Result<f64, DensityError> {
-            let asked = features.select(&[row]).repeat_each(NORMALISER_DRAWS);
-            // The same noise for every source, so that a row's density does not depend on its
-            // neighbours.
-            let drawn = broad.draw(&asked, &mut RandomStream::named(0, "bridge/normaliser"))?;
-            let codes = self.codes_of_sources(points_of(&asked, broad.source.active()).view());
-            let agreed = self.agreement(codes.view(), drawn.view())?;
-            Ok((agreed.iter().map(|&a| f64::from(a)).sum::<f64>() / NORMALISER_DRAWS as f64).ln())
-        };
-        let logs: Vec<f64> = distinct
-            .par_iter()
-            .map(log_normaliser)
+        let distinct = DistinctRows::of(features.view());
+        let rows = distinct.firsts.par_iter();
+        let logs: Vec<f64> = rows
+            .map(|&row| self.log_normaliser(broad, &features.select(&[row])))
             .collect::<Result<_, _>>()?;
-        Ok(places.into_iter().map(|place| logs[place]).collect())
+        Ok(distinct.places.iter().map(|&place| logs[place]).collect())
+    }
+
+    /// log Z(s) of one source: the mean agreement of draws.
+    fn log_normaliser(&self, broad: &Ensemble, source: &Latents) -> Result<f64, DensityError> {
+        let asked = source.repeat_each(NORMALISER_DRAWS);
+        // The same noise for every source, so that a row's density does not depend on its
+        // neighbours.
+        let mut noise = RandomStream::named(0, "bridge/normaliser");
+        let drawn = broad.draw(&asked, &mut noise)?;
+        let codes = self.codes_of_sources(points_of(&asked, broad.source.active()).view());
+        let agreed = self.agreement(codes.view(), drawn.view())?;
+        let sum: f64 = agreed.into_iter().map(f64::from).sum();
+        Ok((sum / NORMALISER_DRAWS as f64).ln())
     }
 }
 

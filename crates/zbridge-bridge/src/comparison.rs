@@ -13,6 +13,9 @@ pub struct Trial {
     pub steps: usize,
     /// Whether posteriors without partners took part.
     pub unpaired: bool,
+    /// Whether labels were spread to them by their neighbours first.
+    #[serde(default)]
+    pub spread: bool,
     /// Whether draws are accepted by the other direction's agreement.
     pub agreed: bool,
     /// Mean log q(target|source) of held-out pairs minus that of the target's marginal, in nats: a
@@ -61,6 +64,9 @@ impl fmt::Display for Trial {
         if self.unpaired {
             f.write_str(" with unpaired latents")?;
         }
+        if self.spread {
+            f.write_str(" and label spreading")?;
+        }
         if self.agreed {
             f.write_str(" and agreement of the other direction")?;
         }
@@ -97,6 +103,7 @@ mod tests {
             family,
             steps: 100,
             unpaired: false,
+            spread: false,
             agreed: false,
             gain_nats: Estimate {
                 mean,

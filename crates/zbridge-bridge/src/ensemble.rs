@@ -20,6 +20,8 @@ pub(crate) struct Ensemble {
     pub(crate) members: Vec<Density>,
 }
 
+/// Names of the frames' tensors in files.
+const SIDES: [&str; 2] = ["source", "target"];
 /// Members that a file may have.
 const MEMBERS: RangeInclusive<usize> = 1..=64;
 
@@ -69,17 +71,19 @@ impl Ensemble {
         features: &Latents,
         stream: &mut RandomStream,
     ) -> Result<Array2<f32>, DensityError> {
+        // A single member needs no choice, which would move the stream on.
         if let [member] = self.members.as_slice() {
             let draws = member.as_dyn().given(features)?.sample_each(1, stream)?;
             return Ok(draws.into_array());
         }
-        let rows = features.rows();
-        let chosen: Vec<usize> = (0..rows)
-            .map(|_| stream.below(self.members.len()))
+        let members = self.members.len();
+        let chosen: Vec<usize> = (0..features.rows())
+            .map(|_| stream.below(members))
             .collect();
-        let mut points = Array2::zeros((rows, self.target.active()));
+        let mut points = Array2::zeros((features.rows(), self.target.active()));
         for (index, member) in self.members.iter().enumerate() {
-            let rows: Vec<usize> = (0..rows).filter(|&row| chosen[row] == index).collect();
+            let rows = (0..chosen.len()).filter(|&row| chosen[row] == index);
+            let rows: Vec<usize> = rows.collect();
             let given = member.as_dyn().given(&features.select(&rows))?;
             let draws = given.sample_each(1, stream)?;
             for (&row, draw) in rows.iter().zip(draws.view().rows()) {
@@ -95,7 +99,7 @@ impl Ensemble {
             format!("{prefix}.frames"),
             &(&self.source, &self.target),
         )?;
-        for (side, frame) in [("source", &self.source), ("target", &self.target)] {
+        for (side, frame) in SIDES.into_iter().zip([&self.source, &self.target]) {
             if let Some(principal) = &frame.principal {
                 principal.put_into(file, &format!("{prefix}.{side}.principal"));
             }
@@ -116,41 +120,71 @@ impl Ensemble {
         prefix: &str,
         path: &Path,
     ) -> Result<Self, BridgeError> {
-        let fault = |reason: String| NnError::Weights {
-            path: path.to_owned(),
-            reason,
-        };
-        let (mut source, mut target): (Frame, Frame) =
-            file.parsed_metadata(&format!("{prefix}.frames"), path)?;
-        if !source.is_sound(source.dim()) || !target.is_sound(target.dim()) {
-            return Err(fault(format!("metadata `{prefix}.frames` contradicts itself")).into());
-        }
-        for (side, frame) in [("source", &mut source), ("target", &mut target)] {
-            let prefix = format!("{prefix}.{side}.principal");
-            let columns = frame.active_dimensions();
-            frame.principal = PrincipalComponents::from_file(file, &prefix, columns, path)?;
-        }
-        let count: usize = file.parsed_metadata(&format!("{prefix}.members"), path)?;
-        if !MEMBERS.contains(&count) {
-            let reason = format!("metadata `{prefix}.members` is {count}; 1 to 64 are possible");
-            return Err(fault(reason).into());
-        }
-        let member = |index| Density::from_file(file, &format!("{prefix}.{index}"), path);
-        let members = (0..count).map(member).collect::<Result<Vec<_>, _>>()?;
-        let expected = (source.feature_width(), target.active());
-        for member in &members {
-            let found = member.as_dyn().dims();
-            if found != expected {
-                let reason = format!(
-                    "a member of `{prefix}` joins {found:?} dimensions, its frames {expected:?}"
-                );
-                return Err(fault(reason).into());
-            }
-        }
+        let stored = StoredEnsemble { file, prefix, path };
+        let [source, target] = stored.frames()?;
+        let members = stored.members()?;
+        stored.expect_dims(&members, (source.feature_width(), target.active()))?;
         Ok(Self {
             source,
             target,
             members,
         })
+    }
+}
+
+/// Where an ensemble is stored.
+struct StoredEnsemble<'f> {
+    file: &'f WeightsFile,
+    prefix: &'f str,
+    path: &'f Path,
+}
+
+impl StoredEnsemble<'_> {
+    fn fault(&self, reason: String) -> BridgeError {
+        let path = self.path.to_owned();
+        NnError::Weights { path, reason }.into()
+    }
+
+    /// Returns the frames of source and target.
+    fn frames(&self) -> Result<[Frame; 2], BridgeError> {
+        let Self { file, prefix, path } = *self;
+        let mut frames: [Frame; 2] = file.parsed_metadata(&format!("{prefix}.frames"), path)?;
+        if !frames.iter().all(|frame| frame.is_sound(frame.dim())) {
+            return Err(self.fault(format!("metadata `{prefix}.frames` contradicts itself")));
+        }
+        for (side, frame) in SIDES.into_iter().zip(&mut frames) {
+            let columns = frame.active_dimensions();
+            let prefix = format!("{prefix}.{side}.principal");
+            frame.principal = PrincipalComponents::from_file(file, &prefix, columns, path)?;
+        }
+        Ok(frames)
+    }
+
+    fn members(&self) -> Result<Vec<Density>, BridgeError> {
+        let Self { file, prefix, path } = *self;
+        let count: usize = file.parsed_metadata(&format!("{prefix}.members"), path)?;
+        // Checked before anything is reserved for them: the file may be anybody's.
+        if !MEMBERS.contains(&count) {
+            return Err(self.fault(format!(
+                "metadata `{prefix}.members` is {count}; 1 to 64 are possible"
+            )));
+        }
+        let member = |index| Density::from_file(file, &format!("{prefix}.{index}"), path);
+        (0..count).map(member).collect()
+    }
+
+    fn expect_dims(
+        &self,
+        members: &[Density],
+        expected: (usize, usize),
+    ) -> Result<(), BridgeError> {
+        let mut found = members.iter().map(|member| member.as_dyn().dims());
+        match found.find(|&found| found != expected) {
+            None => Ok(()),
+            Some(found) => Err(self.fault(format!(
+                "a member of `{}` joins {found:?} dimensions, its frames {expected:?}",
+                self.prefix
+            ))),
+        }
     }
 }

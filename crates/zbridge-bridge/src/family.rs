@@ -8,6 +8,13 @@ named_enum! {
         Independent = "independent",
         /// A Gaussian whose mean is linear in the source, with one full covariance; closed form.
         LinearGaussian = "linear-gaussian",
+        /// The mean of a Gaussian process, with one full covariance around it; closed form.
+        KernelRegression = "kernel-regression",
+        /// The mean of a Gaussian process, with a diagonal Gaussian of the whitened residual whose
+        /// parameters a network gives.
+        KernelGaussian = "kernel-gaussian",
+        /// The mean of a Gaussian process, with a flow of the whitened residual.
+        KernelFlow = "kernel-flow",
         /// A diagonal Gaussian whose parameters a network gives: the paper's (eq. 1).
         Gaussian = "gaussian",
         /// A Gaussian with full covariance whose parameters a network gives.

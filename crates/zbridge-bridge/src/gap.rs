@@ -1,4 +1,4 @@
-use crate::{Conditional, Directions};
+use crate::{Conditional, Directions, SourceReading};
 use serde::{Deserialize, Serialize};
 use zbridge_core::{ConditionalDensity, DensityError, Estimate, Latents, Posterior, RandomStream};
 
@@ -38,15 +38,20 @@ impl DirectionGap {
     ) -> Result<Self, DensityError> {
         let rows: Vec<usize> = (0..x.rows().min(y.rows()).min(MAX_PAIRS)).collect();
         let mut stream = RandomStream::named(seed, "bridge/gap");
-        let x = x.select(&rows).sample(&mut stream);
-        let y = y.select(&rows).sample(&mut stream);
+        let (x, y) = (x.select(&rows), y.select(&rows));
+        let (x_draws, y_draws) = (x.sample(&mut stream), y.sample(&mut stream));
         let pairs = Directions {
-            x_to_y: (&x, &y),
-            y_to_x: (&y, &x),
+            x_to_y: (&x, &x_draws, &y_draws),
+            y_to_x: (&y, &y_draws, &x_draws),
         };
         let information = pairs
-            .join(|direction, (sources, targets)| {
-                information_nats(directions.get(direction), sources, targets)
+            .join(|direction, (source, draws, targets)| {
+                let density = directions.get(direction);
+                let sources = match density.reading() {
+                    SourceReading::Draw => draws.clone(),
+                    SourceReading::Mean => source.moments().mean().clone(),
+                };
+                information_nats(density, &sources, targets)
             })
             .transpose()?;
         let (forward, backward) = (information.x_to_y, information.y_to_x);

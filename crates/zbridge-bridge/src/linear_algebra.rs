@@ -27,7 +27,8 @@ const MIN_VARIANCE: f64 = 1e-6;
 const MAX_JITTERS: usize = 40;
 
 impl Cholesky {
-    /// Returns the factorisation of `matrix` `[dim, dim]`, of which only the lower triangle is read.
+    /// Returns the factorisation of `matrix` `[dim, dim]`, of which only the lower triangle is
+    /// read.
     ///
     /// # Errors
     /// [`BridgeError::NotPositiveDefinite`], also for NaN and infinities;
@@ -78,6 +79,7 @@ impl Cholesky {
         let mean_variance = matrix.diag().sum() / dim.max(1) as f64;
         let mut jitter = 1e-7 * mean_variance.clamp(MIN_VARIANCE, f64::MAX);
         for _ in 0..MAX_JITTERS {
+            // What is added adds up: after a failure the diagonal has both amounts.
             matrix.diag_mut().mapv_inplace(|variance| variance + jitter);
             match Self::of(matrix.clone(), stage) {
                 Err(BridgeError::NotPositiveDefinite { .. }) => jitter *= 10.0,
@@ -103,6 +105,7 @@ impl Cholesky {
     /// it. Entries stay finite, and the diagonal stays positive.
     pub(crate) fn rounded(mut self) -> Self {
         for ((i, j), value) in self.lower.indexed_iter_mut() {
+            // A diagonal entry that rounds to 0 would make the matrix singular.
             let least = if i == j { f32::MIN_POSITIVE } else { f32::MIN };
             *value = f64::from((*value as f32).clamp(least, f32::MAX));
         }
@@ -130,8 +133,8 @@ impl Cholesky {
         noise.dot(&self.lower.t())
     }
 
-    /// Replaces every row r of `rows` `[rows, dim]` by L⁻¹ r, of unit covariance if r has covariance
-    /// L Lᵀ.
+    /// Replaces every row r of `rows` `[rows, dim]` by L⁻¹ r, of unit covariance if r has
+    /// covariance L Lᵀ.
     pub(crate) fn whiten(&self, rows: ArrayViewMut2<'_, f64>) {
         let mut columns = transposed_mut(rows);
         let solved = self.upper().tr_solve_upper_triangular_mut(&mut columns);
@@ -143,6 +146,14 @@ impl Cholesky {
         let mut columns = transposed_mut(rows);
         let solved = self.upper().solve_upper_triangular_mut(&mut columns);
         debug_assert!(solved, "the diagonal is positive");
+    }
+
+    /// Returns (L Lᵀ)⁻¹, `[dim, dim]`.
+    pub(crate) fn inverse(&self) -> Array2<f64> {
+        let mut rows = Array2::eye(self.dim());
+        // Row i becomes L⁻¹ e_i: together the transpose of L⁻¹.
+        self.whiten(rows.view_mut());
+        rows.dot(&rows.t())
     }
 
     /// Returns [`coloured`](Self::coloured) draws in f32.
@@ -178,6 +189,7 @@ fn subtract_outer_product(
         stage.check()?;
         let end = (first + BLOCK).min(dim);
         let rows = below.slice_axis(Axis(0), (first - start..end - start).into());
+        // As far as the block on the diagonal: what is right of it is never read.
         let columns = below.slice_axis(Axis(0), (0..end - start).into());
         let mut target = block_mut(matrix, first..end, start..end);
         general_mat_mul(-1.0, &rows, &columns.t(), 1.0, &mut target);
@@ -199,6 +211,7 @@ impl Eigen {
         let dim = matrix.nrows();
         let eigen = SymmetricEigen::new(copied(matrix));
         let mut order: Vec<usize> = (0..dim).collect();
+        // nalgebra gives them in no order.
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
         Self {
             values: order
@@ -216,6 +229,7 @@ impl Eigen {
 /// `[rows, columns]`. There must be no more rows than columns.
 pub(crate) fn orthonormal_rows(rows: ArrayView2<'_, f32>) -> Array2<f32> {
     let (count, columns) = rows.dim();
+    // Row-major rows are the columns of the transpose, in the same order.
     let transposed = DMatrix::from_iterator(columns, count, rows.iter().copied());
     let basis = transposed.qr().q();
     Array2::from_shape_vec((count, columns), basis.as_slice().to_vec()).expect("as many rows")

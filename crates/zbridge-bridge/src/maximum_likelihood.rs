@@ -3,10 +3,10 @@
 //! E −log q(z_t|z_s) over draws of both posteriors is KL(p ‖ q) up to a constant, for every family
 //! and every kind of posterior: the divergence that keeps the spread between targets of one source.
 
-use crate::BridgeError;
 use crate::curve::{Curve, FitCurve};
 use crate::frame::{Frame, FramedPosterior};
 use crate::learner::Learner;
+use crate::{BridgeError, SourceReading};
 use ndarray::{Array2, ArrayView2};
 use zbridge_core::{RandomStream, Stage};
 use zbridge_nn::{BatchSampler, NnError, Optimiser, OptimiserPlan, StepContext, Trainee, Trainer};
@@ -18,6 +18,12 @@ pub(crate) trait Pairs: Sync {
 
     /// Returns fresh draws for the pairs in `rows`.
     fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch;
+
+    /// Returns the same with the means of the targets in place of draws, where they are known: what
+    /// a regression is fitted to.
+    fn with_target_means(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch {
+        self.draw(rows, stream)
+    }
 }
 
 /// A batch of draws from pairs: row i of `source` belongs to row i of `target`.
@@ -28,14 +34,27 @@ pub(crate) struct PairBatch {
     pub(crate) target: Array2<f32>,
 }
 
-/// Pairs of posteriors, drawn afresh every time; `features` turns drawn source points into
-/// features.
+/// Pairs of posteriors, drawn afresh every time; `frame` turns source points into features.
 pub(crate) struct PosteriorPairs<'p> {
     pub(crate) source: &'p FramedPosterior,
     pub(crate) target: &'p FramedPosterior,
     pub(crate) frame: &'p Frame,
     /// The pairs to use: row of source and target alike.
     pub(crate) rows: &'p [usize],
+    /// What is given of a source.
+    pub(crate) reading: SourceReading,
+}
+
+impl PosteriorPairs<'_> {
+    /// Returns the features of these sources of all posteriors.
+    fn features(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
+        let points = self.source.read_source(rows, self.reading, stream);
+        self.frame.features(points)
+    }
+
+    fn posterior_rows(&self, rows: &[usize]) -> Vec<usize> {
+        rows.iter().map(|&row| self.rows[row]).collect()
+    }
 }
 
 impl Pairs for PosteriorPairs<'_> {
@@ -44,9 +63,16 @@ impl Pairs for PosteriorPairs<'_> {
     }
 
     fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch {
-        let rows: Vec<usize> = rows.iter().map(|&row| self.rows[row]).collect();
+        let rows = self.posterior_rows(rows);
         let target = self.target.draw(&rows, stream);
-        let source = self.frame.features(self.source.draw_source(&rows, stream));
+        let source = self.features(&rows, stream);
+        PairBatch { source, target }
+    }
+
+    fn with_target_means(&self, rows: &[usize], stream: &mut RandomStream) -> PairBatch {
+        let rows = self.posterior_rows(rows);
+        let target = self.target.means_of(&rows);
+        let source = self.features(&rows, stream);
         PairBatch { source, target }
     }
 }

@@ -5,14 +5,17 @@
 //! student sees another draw of the same posterior, and the student learns the weights of the
 //! teacher, sharpened (Berthelot et al. 2019). Both draws are of one observation, and should have
 //! the same targets. No label of an unpaired observation is used.
+//!
+//! If labels were spread to unpaired observations, the student learns these first.
 
 use crate::BridgeError;
+use crate::SourceReading;
 use crate::curve::{Curve, FitCurve};
 use crate::families::{Mixture, MixtureTape};
 use crate::frame::{Frame, FramedPosterior};
 use crate::learner::Learner;
 use crate::maximum_likelihood::{MAX_GRADIENT_NORM, Pairs};
-use ndarray::Array2;
+use ndarray::{Array1, Array2, Axis};
 use zbridge_core::{RandomStream, Stage};
 use zbridge_nn::{
     BatchSampler, MovingAverage, NnError, Optimiser, OptimiserPlan, StepContext, Trainee, Trainer,
@@ -33,6 +36,18 @@ pub(crate) struct Refinement {
     pub(crate) averaging: f32,
 }
 
+/// Labels of some unpaired posteriors, that are likely but not known: where a refinement begins.
+#[derive(Debug, Clone)]
+pub(crate) struct LikelyLabels {
+    /// Rows among the unpaired posteriors, `[labels]`.
+    pub(crate) rows: Vec<usize>,
+    /// Probabilities of the components of each, `[labels, K]`.
+    pub(crate) weights: Array2<f32>,
+}
+
+/// Share of the steps in which likely labels are learned, if there are any.
+const LIKELY_LABELS_SHARE: f32 = 0.3;
+
 /// Share of the steps after which the unpaired term has its full strength; over the first half of
 /// them it is left out.
 const RAMP: f32 = 0.3;
@@ -42,6 +57,7 @@ struct MeanTeacherFit<'p> {
     refinement: Refinement,
     pairs: &'p dyn Pairs,
     unpaired: UnpairedSources<'p>,
+    likely: Option<LikelyTargets<'p>>,
     student: Mixture,
     teacher: Mixture,
     optimiser: Optimiser,
@@ -57,8 +73,19 @@ struct UnpairedSources<'p> {
     batches: BatchSampler,
 }
 
+/// Likely labels, in batches, and how often each component occurs among them.
+struct LikelyTargets<'p> {
+    labels: &'p LikelyLabels,
+    batches: BatchSampler,
+    /// Mean of the likely labels, `[K]`.
+    shares: Array1<f32>,
+    /// Moving average of the teacher's weights, `[K]`.
+    teacher_shares: Array1<f32>,
+}
+
 /// Returns the teacher at the end of the refinement of `student`, a tied mixture; `stage` counts
-/// steps.
+/// steps. With likely labels of unpaired posteriors it learns from these before it learns from
+/// itself.
 ///
 /// # Errors
 /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
@@ -66,19 +93,23 @@ pub(crate) fn refine(
     student: Mixture,
     pairs: &dyn Pairs,
     (frame, posterior): (&Frame, &FramedPosterior),
+    likely: Option<&LikelyLabels>,
     refinement: &Refinement,
     streams: &RandomStream,
     stage: &Stage<'_>,
 ) -> Result<(Mixture, FitCurve), BridgeError> {
     /// Children of the stream that do not belong to steps.
     const RESERVED: u64 = 2;
+    /// The child that follows those of all steps.
+    const LIKELY: u64 = u64::MAX;
     let per_step = refinement.unpaired;
     let unpaired = UnpairedSources {
         posterior,
         frame,
         batches: BatchSampler::full_batches(posterior.rows(), per_step, streams.child(1)),
     };
-    let mut fit = MeanTeacherFit::new(student, pairs, unpaired, refinement);
+    let likely = likely.map(|labels| LikelyTargets::new(labels, per_step, streams.child(LIKELY)));
+    let mut fit = MeanTeacherFit::new(student, pairs, unpaired, likely, refinement);
     let plan = &refinement.optimiser;
     let mut curve = Curve::over(plan.steps);
     let batches = BatchSampler::full_batches(pairs.count(), plan.batch, streams.child(0));
@@ -92,9 +123,17 @@ impl Trainee for MeanTeacherFit<'_> {
         let stream = &mut context.stream;
         self.gradients.fill(0.0);
         let nats = self.learn_from_pairs(rows, stream);
-        let strength = self.refinement.strength * ramp(context.done);
-        if strength > 0.0 {
-            self.learn_from_teacher(strength, stream);
+        let strength = self.refinement.strength;
+        match &mut self.likely {
+            Some(likely) if context.done < LIKELY_LABELS_SHARE => {
+                let targets = likely.next_batch();
+                self.learn_weights(targets, strength, stream);
+            }
+            Some(_) => self.learn_from_teacher(strength, stream),
+            None if ramp(context.done) > 0.0 => {
+                self.learn_from_teacher(strength * ramp(context.done), stream);
+            }
+            None => (),
         }
         let parameters = self.student.parameters_mut();
         self.optimiser
@@ -116,6 +155,7 @@ impl<'p> MeanTeacherFit<'p> {
         student: Mixture,
         pairs: &'p dyn Pairs,
         unpaired: UnpairedSources<'p>,
+        likely: Option<LikelyTargets<'p>>,
         refinement: &Refinement,
     ) -> Self {
         let parameters = student.parameters().len();
@@ -124,6 +164,7 @@ impl<'p> MeanTeacherFit<'p> {
             refinement: *refinement,
             pairs,
             unpaired,
+            likely,
             teacher: student.clone(),
             student,
             optimiser: Optimiser::new(parameters, weight_decay, MAX_GRADIENT_NORM),
@@ -155,7 +196,17 @@ impl<'p> MeanTeacherFit<'p> {
         let mut targets = self
             .teacher
             .weights(seen_by_teacher.view(), &mut self.teacher_tape);
+        if let Some(likely) = &mut self.likely {
+            likely.align(&mut targets);
+        }
         sharpen(&mut targets, self.refinement.temperature);
+        self.learn_weights(WeightTargets { rows, targets }, strength, stream);
+    }
+
+    /// Adds the gradient of `strength` times the mean cross-entropy between targets and the
+    /// student's weights of a draw of their posteriors.
+    fn learn_weights(&mut self, learned: WeightTargets, strength: f32, stream: &mut RandomStream) {
+        let WeightTargets { rows, targets } = learned;
         let seen_by_student = self.unpaired.draw_features(&rows, stream);
         let scale = strength / rows.len() as f32;
         let weights =
@@ -168,11 +219,59 @@ impl<'p> MeanTeacherFit<'p> {
     }
 }
 
+/// What the student is to say of some unpaired posteriors.
+struct WeightTargets {
+    /// Rows among the unpaired posteriors.
+    rows: Vec<usize>,
+    /// `[rows, K]`.
+    targets: Array2<f32>,
+}
+
+impl<'p> LikelyTargets<'p> {
+    fn new(labels: &'p LikelyLabels, batch: usize, orders: RandomStream) -> Self {
+        let shares = labels.weights.sum_axis(Axis(0)) / labels.rows.len().max(1) as f32;
+        Self {
+            labels,
+            batches: BatchSampler::full_batches(labels.rows.len(), batch, orders),
+            teacher_shares: shares.clone(),
+            shares,
+        }
+    }
+
+    /// Multiplies the teacher's weights `[rows, K]` so that every component keeps the share that it
+    /// has among likely labels: without this, components of few labels are lost to others.
+    ///
+    /// # Source
+    /// Distribution alignment of Berthelot et al. 2020 (ReMixMatch), section 3.1.
+    fn align(&mut self, weights: &mut Array2<f32>) {
+        const DECAY: f32 = 0.99;
+        /// Shares below this count as this.
+        const LEAST: f32 = 1e-4;
+        let means = weights.sum_axis(Axis(0)) / weights.nrows().max(1) as f32;
+        self.teacher_shares = DECAY * &self.teacher_shares + (1.0 - DECAY) * means;
+        let factors = (&self.shares + LEAST) / (&self.teacher_shares + LEAST);
+        for mut row in weights.rows_mut() {
+            row *= &factors;
+        }
+    }
+
+    fn next_batch(&mut self) -> WeightTargets {
+        let LikelyLabels { rows, weights } = self.labels;
+        let places = self.batches.next_batch();
+        WeightTargets {
+            rows: places.iter().map(|&place| rows[place]).collect(),
+            targets: weights.select(Axis(0), places),
+        }
+    }
+}
+
 impl UnpairedSources<'_> {
     /// Returns the features of one draw of each of these posteriors, `[rows, feature width]`.
     fn draw_features(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
-        self.frame
-            .features(self.posterior.draw_source(rows, stream))
+        self.frame.features(
+            self.posterior
+                .read_source(rows, SourceReading::Draw, stream),
+        )
     }
 }
 

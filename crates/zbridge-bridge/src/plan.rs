@@ -1,4 +1,4 @@
-use crate::auto::Effort;
+use crate::auto::{Effort, LadderProblem};
 use crate::fit_data::SideData;
 use crate::frame::Frame;
 use crate::{BridgeError, CheckedConfig, Family, FitData, Recipe};
@@ -34,7 +34,8 @@ impl FitPlan {
         let tried = Tried {
             recipe: &config.recipe,
             pairs: data.x.rows(),
-            both_are_continuous: !frames.iter().any(is_discrete),
+            continuous: (!frames.iter().any(is_discrete))
+                .then(|| frames.each_ref().map(Frame::active)),
         };
         let [x_frame, y_frame] = &frames;
         Ok(Self {
@@ -52,7 +53,8 @@ impl FitPlan {
 struct Tried<'p> {
     recipe: &'p Recipe,
     pairs: usize,
-    both_are_continuous: bool,
+    /// Active dimensions of x and of y, if neither is discrete.
+    continuous: Option<[usize; 2]>,
 }
 
 impl Tried<'_> {
@@ -64,10 +66,14 @@ impl Tried<'_> {
             Recipe::Auto(settings) => settings.budget_seconds,
         };
         let effort = Effort::new(budget_seconds, None);
-        let rungs = effort.rungs(target.active(), source_has_views);
+        let rungs = effort.rungs(&LadderProblem {
+            target_dim: target.active(),
+            source_has_views,
+            both_are_continuous: self.continuous.is_some(),
+        });
         let mut families: Vec<Family> = rungs.iter().map(|rung| rung.family.into()).collect();
         families.dedup();
-        if effort.tries_shared_codes(self.pairs, self.both_are_continuous) {
+        if effort.tries_shared_codes(self.pairs, self.continuous) {
             families.push(Family::SharedCode);
         }
         families

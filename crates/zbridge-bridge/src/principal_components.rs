@@ -37,16 +37,16 @@ const MIN_DEVIATION: f32 = 1e-4;
 const ROWS_AT_ONCE: usize = 256;
 
 impl PrincipalComponents {
-    /// Returns the first `count` principal components of centred points `[rows, columns]`; `None` if
-    /// there are no more columns than that, or too few rows to tell.
+    /// Returns the first `count` principal components of centred points `[rows, columns]`; `None`
+    /// if there are no more columns than that, or too few rows to tell.
     ///
     /// # Errors
     /// [`BridgeError::Interrupted`] if the observer of the stage stops it.
     ///
     /// # Source
-    /// Randomised subspace iteration with a Rayleigh–Ritz step at its end (Halko, Martinsson & Tropp
-    /// 2011, algorithms 4.4 and 5.3). A symmetric decomposition of the whole covariance would take
-    /// time cubic in the number of columns.
+    /// Randomised subspace iteration with a Rayleigh–Ritz step at its end (Halko, Martinsson &
+    /// Tropp 2011, algorithms 4.4 and 5.3). A symmetric decomposition of the whole covariance would
+    /// take time cubic in the number of columns.
     pub(crate) fn of(
         points: ArrayView2<'_, f32>,
         count: usize,
@@ -58,10 +58,12 @@ impl PrincipalComponents {
         }
         let basis = leading_subspace(points, (count + EXTRA).min(columns).min(rows), stage)?;
         let covariance = covariance_within(points, basis.view());
+        // Eigenvalues come in falling order.
         let eigen = Eigen::of_symmetric(covariance.view());
         let variances = eigen.values.slice_axis(Axis(0), (0..count).into());
         let rotation = eigen.vectors.slice_axis(Axis(0), (0..count).into());
 
+        // What the directions do not explain is spread evenly over all others.
         let kept = variances.sum();
         let total = sum_of_squares(points.iter()) / rows as f64;
         let left = (total - kept).max(0.0) / (columns - count) as f64;
@@ -75,6 +77,11 @@ impl PrincipalComponents {
     /// Returns the number of directions.
     pub(crate) fn count(&self) -> usize {
         self.directions.nrows()
+    }
+
+    /// Returns the standard deviation along each direction, `[count]`.
+    pub(crate) fn deviations(&self) -> ArrayView1<'_, f32> {
+        self.deviations.view()
     }
 
     fn columns(&self) -> usize {
@@ -149,12 +156,10 @@ impl PrincipalComponents {
         let residual = tensor("residual", &[1])?[0];
         let positive = residual > 0.0 && deviations.iter().all(|deviation| *deviation > 0.0);
         if !positive || !(1..columns).contains(&count) {
-            return Err(NnError::Weights {
-                path: path.to_owned(),
-                reason: format!(
-                    "tensors `{prefix}.…` are no principal directions of {columns} columns"
-                ),
-            });
+            let reason =
+                format!("tensors `{prefix}.…` are no principal directions of {columns} columns");
+            let path = path.to_owned();
+            return Err(NnError::Weights { path, reason });
         }
         Ok(Some(Self {
             directions: rows_of(&directions, columns).to_owned(),
@@ -197,8 +202,8 @@ fn times_scatter(points: ArrayView2<'_, f32>, basis: ArrayView2<'_, f32>) -> Arr
     products.iter().fold(zeros, |sum, product| sum + product)
 }
 
-/// Returns the covariance `[width, width]` of the coordinates of centred points along the rows of an
-/// orthonormal basis `[width, columns]`.
+/// Returns the covariance `[width, width]` of the coordinates of centred points along the rows of
+/// an orthonormal basis `[width, columns]`.
 fn covariance_within(points: ArrayView2<'_, f32>, basis: ArrayView2<'_, f32>) -> Array2<f64> {
     let coordinates = along(points, basis).mapv(f64::from);
     coordinates.t().dot(&coordinates) / points.nrows() as f64

@@ -1,7 +1,8 @@
 //! Figures as people read them.
 
 use std::path::PathBuf;
-use zbridge_tasks::training::{Estimate, HeldOut, TextFigures};
+use zbridge_core::Elbo;
+use zbridge_tasks::training::{Estimate, HeldOut, LogMarginal, TextFigures};
 
 /// `−96.31 ± 0.12`.
 pub fn estimate(estimate: &Estimate) -> String {
@@ -44,25 +45,8 @@ pub fn headline(held_out: &HeldOut) -> String {
 pub fn held_out(held_out: &HeldOut) -> Vec<String> {
     match held_out {
         HeldOut::Vae { elbo, log_p_x } => {
-            let mut lines = vec![
-                format!(
-                    "held-out ELBO     {} nats, {} rows",
-                    estimate(&elbo.elbo_nats),
-                    elbo.elbo_nats.count
-                ),
-                format!(
-                    "  reconstruction  {} nats",
-                    estimate(&elbo.reconstruction_nats)
-                ),
-                format!("  KL to prior     {} nats", estimate(&elbo.kl_nats)),
-            ];
-            lines.extend(log_p_x.iter().map(|log_p_x| {
-                let (size, nats) = (log_p_x.effective_sample_size, log_p_x.nats);
-                format!(
-                    "held-out log p(x) {} nats, {} images × {} draws; effective sample size {:.0} in the median, below 10 for {:.1} %",
-                    estimate(&nats), nats.count, log_p_x.draws, size.median, 100.0 * size.low_share
-                )
-            }));
+            let mut lines = bound(elbo, "rows").to_vec();
+            lines.extend(log_p_x.as_ref().map(log_marginal));
             lines
         }
         HeldOut::Text(figures) => text(figures),
@@ -70,28 +54,23 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
             reconstruction_error,
             classes_kept,
         } => {
-            let mut lines = vec![format!(
-                "held-out reconstruction error {} a value",
-                estimate(reconstruction_error)
-            )];
-            lines.extend(
-                classes_kept
-                    .iter()
-                    .map(|kept| format!("classes kept by reconstructions {}", percent(kept.share))),
-            );
+            let error = estimate(reconstruction_error);
+            let mut lines = vec![format!("held-out reconstruction error {error} a value")];
+            if let Some(kept) = classes_kept {
+                let share = percent(kept.share);
+                lines.push(format!("classes kept by reconstructions {share}"));
+            }
             lines
         }
         HeldOut::Judge {
             accuracy,
             log_p_true_class_nats,
         } => {
-            let (low, high) = accuracy.interval_95;
+            let [low, high] = <[f64; 2]>::from(accuracy.interval_95).map(|end| 100.0 * end);
             vec![
                 format!(
-                    "held-out accuracy {:.2} % (95 % interval {:.2} … {:.2}), {} rows",
+                    "held-out accuracy {:.2} % (95 % interval {low:.2} … {high:.2}), {} rows",
                     100.0 * accuracy.share,
-                    100.0 * low,
-                    100.0 * high,
                     accuracy.count
                 ),
                 format!("log p(true class) {} nats", estimate(log_p_true_class_nats)),
@@ -100,29 +79,55 @@ pub fn held_out(held_out: &HeldOut) -> Vec<String> {
     }
 }
 
+/// The ELBO over so many `items`, and its two terms.
+fn bound(elbo: &Elbo, items: &str) -> [String; 3] {
+    let Elbo {
+        elbo_nats,
+        reconstruction_nats,
+        kl_nats,
+        ..
+    } = elbo;
+    let count = elbo_nats.count;
+    [
+        format!(
+            "held-out ELBO     {} nats, {count} {items}",
+            estimate(elbo_nats)
+        ),
+        format!("  reconstruction  {} nats", estimate(reconstruction_nats)),
+        format!("  KL to prior     {} nats", estimate(kl_nats)),
+    ]
+}
+
+fn log_marginal(found: &LogMarginal) -> String {
+    let size = found.effective_sample_size;
+    format!(
+        "held-out log p(x) {} nats, {} images × {} draws; effective sample size {:.0} in the \
+         median, below 10 for {:.1} %",
+        estimate(&found.nats),
+        found.nats.count,
+        found.draws,
+        size.median,
+        100.0 * size.low_share
+    )
+}
+
 fn text(figures: &TextFigures) -> Vec<String> {
     let dims = figures.mean_variances.len();
-    let mut lines = vec![
-        format!(
-            "held-out ELBO     {} nats, {} texts",
-            estimate(&figures.elbo.elbo_nats),
-            figures.elbo.elbo_nats.count
-        ),
-        format!(
-            "  reconstruction  {} nats",
-            estimate(&figures.elbo.reconstruction_nats)
-        ),
-        format!("  KL to prior     {} nats", estimate(&figures.elbo.kl_nats)),
-        format!(
-            "texts kept whole  {}, symbols {}",
-            percent(figures.texts_kept.mean),
-            percent(figures.symbols_kept.mean)
-        ),
-        format!("active dimensions {} of {dims}", figures.active_dimensions),
-    ];
+    let mut lines = bound(&figures.elbo, "texts").to_vec();
+    lines.push(format!(
+        "texts kept whole  {}, symbols {}",
+        percent(figures.texts_kept.mean),
+        percent(figures.symbols_kept.mean)
+    ));
+    lines.push(format!(
+        "active dimensions {} of {dims}",
+        figures.active_dimensions
+    ));
+    // A collapsed model still writes texts, but its latents tell a bridge nothing.
     if figures.active_dimensions == 0 {
         lines.push(
-            "the posteriors have collapsed: the latents say nothing of the texts; lower the weight of the KL term"
+            "the posteriors have collapsed: the latents say nothing of the texts; lower the weight \
+             of the KL term"
                 .into(),
         );
     }

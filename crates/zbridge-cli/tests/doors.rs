@@ -45,7 +45,8 @@ fn models_at_fault_exit_with_3_and_leave_nothing() {
         ("cut.pt", "cut.pt"),
         ("model.toml", "absent.onnx"),
     ] {
-        // The report of what was found goes to standard output, why it is a fault to standard error.
+        // The report of what was found goes to standard output, why it is a fault to standard
+        // error.
         let (code, _, err) = run(&folder, &["inspect", model]);
         assert_eq!(code, 3, "{model}: {err}");
         assert!(err.starts_with("error: ") && err.contains(told), "{err}");

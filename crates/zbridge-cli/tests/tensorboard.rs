@@ -299,7 +299,8 @@ fn python_with_tensorboard() -> Option<PathBuf> {
     }
     let python = python.display();
     eprintln!(
-        "skipped: {python} has no TensorBoard; pip install tensorboard, or name another by ZBRIDGE_TEST_PYTHON"
+        "skipped: {python} has no TensorBoard; pip install tensorboard, or name another by \
+         ZBRIDGE_TEST_PYTHON"
     );
     None
 }
@@ -321,7 +322,8 @@ fn by_tensorboard(python: &Path, folder: &Path) -> Curves {
 import json, sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 events = EventAccumulator(sys.argv[1], size_guidance={'scalars': 0}).Reload()
-print(json.dumps({tag: [(point.step, point.value) for point in events.Scalars(tag)] for tag in events.Tags()['scalars']}))
+scalars = lambda tag: [(point.step, point.value) for point in events.Scalars(tag)]
+print(json.dumps({tag: scalars(tag) for tag in events.Tags()['scalars']}))
 ";
     let output = Command::new(python)
         .args(["-c", SCRIPT])

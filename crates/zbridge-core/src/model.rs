@@ -65,6 +65,12 @@ pub trait ConditionalDensity {
     /// # Errors
     /// [`DensityError::Shape`] if the source has another dimension.
     fn given(&self, source: &Latents) -> Result<Box<dyn LatentDistribution + '_>, DensityError>;
+
+    /// Returns what this density is to be given of each posterior of a source, `draws` rows for
+    /// each, side by side: draws of it, unless the density was fitted on something else.
+    fn sources(&self, posterior: &Posterior, draws: usize, stream: &mut RandomStream) -> Latents {
+        posterior.sample_each(draws, stream)
+    }
 }
 
 /// A given generative model of one modality, trained elsewhere and never changed here.

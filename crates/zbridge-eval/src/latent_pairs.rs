@@ -1,7 +1,7 @@
 use crate::EvalError;
 use crate::checks::{expect_count, expect_items, expect_setting};
 use ndarray::Array2;
-use zbridge_core::{Latents, Posterior, RandomStream};
+use zbridge_core::{ConditionalDensity, Latents, Posterior, RandomStream};
 
 /// A point of each latent space for each held-out pair: the data on which a conditional density is
 /// evaluated in latent space, without the given models.
@@ -53,6 +53,29 @@ impl LatentPairs {
     pub fn draw(sources: &Posterior, targets: &Posterior, seed: u64) -> Result<Self, EvalError> {
         Self::new(
             draw_each(sources, &RandomStream::named(seed, "evaluate/pairs/source"))?,
+            draw_each(targets, &RandomStream::named(seed, "evaluate/pairs/target"))?,
+        )
+    }
+
+    /// Returns the same with what `density` is to be given of each source, if that is not a draw.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn for_density(
+        density: &dyn ConditionalDensity,
+        sources: &Posterior,
+        targets: &Posterior,
+        seed: u64,
+    ) -> Result<Self, EvalError> {
+        let streams = RandomStream::named(seed, "evaluate/pairs/source");
+        let mut points = Array2::zeros((sources.rows(), sources.dim()));
+        for (row, mut point) in points.outer_iter_mut().enumerate() {
+            let source = sources.select(&[row]);
+            let read = density.sources(&source, 1, &mut streams.child(row as u64));
+            point.assign(&read.row(0));
+        }
+        Self::new(
+            Latents::new(points)?,
             draw_each(targets, &RandomStream::named(seed, "evaluate/pairs/target"))?,
         )
     }

@@ -1,5 +1,5 @@
-//! What zbridge spends its time on: `cargo bench -p zbridge-experiments`. Figures, not tests: nothing here can
-//! fail for being slow.
+//! What zbridge spends its time on: `cargo bench -p zbridge-experiments`. Figures, not tests:
+//! nothing here can fail for being slow.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;

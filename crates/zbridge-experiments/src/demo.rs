@@ -136,36 +136,34 @@ pub fn run(request: &DemoRequest, observer: &dyn Observer) -> Result<DemoReport,
     let start = Instant::now();
     let config = check(request)?;
     // Before the fit, so that an unreadable image shows at once.
-    let image = match &request.image {
-        Some(path) => Some((path, zbridge_datasets::read_digit(path)?)),
-        None => None,
-    };
+    let image = asked_image(request)?;
     zbridge_tasks::make_folder(&request.out)?;
     let embedded = EmbeddedPairs::load()?;
     let demo = Demo::fit(request, &config, &embedded, observer)?;
-    let (label_to_image, mut files) = demo.label_to_image()?;
+    // What everybody gets; then what was asked for besides.
+    let mut report = demo.report(&embedded)?;
     if let Some(label) = request.label {
-        files.push(demo.images_of_one_label(label)?);
+        report.files.push(demo.images_of_one_label(label)?);
     }
-    let image = match image {
-        Some((path, image)) => Some(demo.read_image(path, &image)?),
-        None => None,
+    if let Some(asked) = image {
+        report.image = Some(demo.read_image(asked.file, &asked.image)?);
+    }
+    report.seconds = start.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// An image whose label is to be told.
+struct AskedImage<'r> {
+    file: &'r Path,
+    image: Observations,
+}
+
+fn asked_image(request: &DemoRequest) -> Result<Option<AskedImage<'_>>, Error> {
+    let Some(file) = &request.image else {
+        return Ok(None);
     };
-    let uses_unpaired = request.recipe != RecipeName::Paper;
-    Ok(DemoReport {
-        pairs: request.pairs,
-        seed: request.seed,
-        recipe: request.recipe.to_string(),
-        unpaired: if uses_unpaired { demo.unpaired_rows } else { 0 },
-        image_to_label_choice: demo.choice(Direction::XToY),
-        label_to_image_choice: demo.choice(Direction::YToX),
-        image_to_label: demo.image_to_label(&embedded)?,
-        label_to_image,
-        judge_accuracy: demo.judge.accuracy.share,
-        image,
-        seconds: start.elapsed().as_secs_f64(),
-        files,
-    })
+    let image = zbridge_datasets::read_digit(file)?;
+    Ok(Some(AskedImage { file, image }))
 }
 
 fn check(request: &DemoRequest) -> Result<CheckedConfig, Error> {
@@ -215,6 +213,34 @@ impl<'r> Demo<'r> {
             label_model,
             unpaired_rows: unpaired.rows(),
         })
+    }
+
+    /// Returns the figures in both directions, without what else was asked for.
+    fn report(&self, embedded: &EmbeddedPairs) -> Result<DemoReport, Error> {
+        let (label_to_image, files) = self.label_to_image()?;
+        Ok(DemoReport {
+            pairs: self.request.pairs,
+            seed: self.request.seed,
+            recipe: self.request.recipe.to_string(),
+            unpaired: self.unpaired(),
+            image_to_label_choice: self.choice(Direction::XToY),
+            label_to_image_choice: self.choice(Direction::YToX),
+            image_to_label: self.image_to_label(embedded)?,
+            label_to_image,
+            judge_accuracy: self.judge.accuracy.share,
+            image: None,
+            seconds: 0.0,
+            files,
+        })
+    }
+
+    /// Returns how many images without labels took part.
+    fn unpaired(&self) -> usize {
+        match self.request.recipe {
+            // The paper's recipe learns from pairs only.
+            RecipeName::Paper => 0,
+            _ => self.unpaired_rows,
+        }
     }
 
     /// Returns the line that explains what was chosen; `None` for the paper's recipe.

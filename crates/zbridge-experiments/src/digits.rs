@@ -6,7 +6,8 @@ use zbridge_bridge::{Bridge, BridgeConfig, FitData};
 use zbridge_core::{LatentModel, Latents, Observations, Observer, Posterior, RandomStream};
 use zbridge_datasets::MnistSplit;
 use zbridge_eval::{
-    BridgeTarget, ImportanceSettings, PriorTarget, TargetEstimate, importance_sampled,
+    BridgeTarget, ImportanceSettings, PriorTarget, TargetDensity, TargetEstimate,
+    importance_sampled,
 };
 use zbridge_tasks::Error;
 use zbridge_tasks::measures::Judge;
@@ -116,42 +117,20 @@ impl Digits {
         &self,
         bridges: &[&Bridge],
         rows: &[usize],
-        Draws {
-            draws,
-            source_draws,
-            seed,
-        }: Draws,
+        draws: Draws,
         observer: &dyn Observer,
     ) -> Result<Vec<TargetEstimate>, Error> {
-        let every_label: Vec<u8> = (0..10).collect();
-        let label_posterior = self
-            .label_model
-            .posterior(&Observations::one_hot(&every_label, 10)?)?;
-        let mut stream = RandomStream::named(seed, "learning-curve/label-draws");
-        let sources = label_posterior.sample_each(source_draws, &mut stream);
-        let of_label =
-            |label: usize| (label * source_draws..(label + 1) * source_draws).collect::<Vec<_>>();
-        let contexts: Vec<Latents> = (0..10)
-            .map(|label| sources.select(&of_label(label)))
-            .collect();
-        let context_of_row: Vec<usize> = rows.iter().map(|&row| self.labels[row].into()).collect();
+        let contexts = self.label_draws(draws)?;
+        let conditionals = self.conditionals(bridges, rows, &contexts)?;
         let prior = PriorTarget::new("log p(x)");
-        let mut conditionals = Vec::new();
-        for bridge in bridges {
-            conditionals.push(BridgeTarget::new(
-                "log p(x|y)",
-                bridge.y_to_x(),
-                &contexts,
-                context_of_row.clone(),
-            )?);
+        let mut targets: Vec<&dyn TargetDensity> = vec![&prior];
+        for conditional in &conditionals {
+            targets.push(conditional);
         }
-        let targets: Vec<_> = std::iter::once(&prior as _)
-            .chain(conditionals.iter().map(|c| c as _))
-            .collect();
         let settings = ImportanceSettings {
-            draws,
-            chunk: CHUNK.min(draws),
-            seed,
+            draws: draws.draws,
+            chunk: CHUNK.min(draws.draws),
+            seed: draws.seed,
         };
         let (images, posterior) = (self.images.select(rows), self.image_posterior.select(rows));
         Ok(importance_sampled(
@@ -162,6 +141,43 @@ impl Digits {
             &settings,
             observer,
         )?)
+    }
+
+    /// log p(x|y) across each bridge; `contexts` has draws of z_y for each label.
+    fn conditionals<'b>(
+        &self,
+        bridges: &[&'b Bridge],
+        rows: &[usize],
+        contexts: &'b [Latents],
+    ) -> Result<Vec<BridgeTarget<'b>>, Error> {
+        let label_of_row: Vec<usize> = rows.iter().map(|&row| self.labels[row].into()).collect();
+        let mut targets = Vec::new();
+        for bridge in bridges {
+            let (name, density) = ("log p(x|y)", bridge.y_to_x());
+            // Images of a label share its draws of z_y.
+            let label_of_row = label_of_row.clone();
+            targets.push(BridgeTarget::new(name, density, contexts, label_of_row)?);
+        }
+        Ok(targets)
+    }
+
+    /// Draws of z_y ~ p(z_y|y), for each label apart.
+    fn label_draws(&self, draws: Draws) -> Result<Vec<Latents>, Error> {
+        let every_label: Vec<u8> = (0..10).collect();
+        let posterior = self
+            .label_model
+            .posterior(&Observations::one_hot(&every_label, 10)?)?;
+        let mut stream = RandomStream::named(draws.seed, "learning-curve/label-draws");
+        let each = draws.source_draws;
+        // Draws of one label follow one another.
+        // Drawn once for all bridges and images, so that differences are theirs.
+        let latents = posterior.sample_each(each, &mut stream);
+        let mut by_label = Vec::new();
+        for label in 0..10 {
+            let rows: Vec<usize> = (label * each..(label + 1) * each).collect();
+            by_label.push(latents.select(&rows));
+        }
+        Ok(by_label)
     }
 }
 

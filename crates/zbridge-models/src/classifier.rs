@@ -109,6 +109,7 @@ impl Classifier {
                 self.tapes.with(|tape| {
                     self.network
                         .forward(&self.parameters, block, Mode::Inference, tape);
+                    // What goes into the last linear layer, behind the last activation.
                     values.copy_from_slice(tape.input_of(last));
                 });
             });
@@ -195,27 +196,11 @@ impl<'d> ClassifierTrainer<'d> {
 
 impl Trainee for ClassifierTrainer<'_> {
     fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
-        let (classes, scale) = (self.network.outputs(), 1.0 / rows.len() as f32);
-        let mut x = Vec::with_capacity(rows.len() * self.network.inputs());
-        for &row in rows {
-            shifted(
-                self.observations.row(row),
-                self.observations.kind(),
-                &mut context.stream,
-                &mut x,
-            );
-        }
-        let outputs = self
-            .network
+        let x = self.shifted_rows(rows, &mut context.stream);
+        self.network
             .forward(&self.parameters, &x, Mode::Training, &mut self.tape);
-        let mut log_likelihood = 0.0;
-        for (outputs, &row) in outputs.chunks_exact_mut(classes).zip(rows) {
-            let target: Vec<f32> = (0..classes)
-                .map(|class| f32::from(class == usize::from(self.labels[row])))
-                .collect();
-            log_likelihood += f64::from(Likelihood::Categorical.backward(outputs, &target, scale));
-        }
-        let gradient = outputs.to_vec();
+        let log_likelihood = self.turn_outputs_into_gradients(rows);
+        let gradient = self.tape.output_mut().clone();
         let mut gradients = vec![0.0; self.parameters.len()];
         self.network.backward(
             &self.parameters,
@@ -232,6 +217,31 @@ impl Trainee for ClassifierTrainer<'_> {
     }
 }
 
+impl ClassifierTrainer<'_> {
+    fn shifted_rows(&self, rows: &[usize], stream: &mut RandomStream) -> Vec<f32> {
+        let event = self.observations.kind();
+        let mut x = Vec::with_capacity(rows.len() * self.network.inputs());
+        for &row in rows {
+            shifted(self.observations.row(row), event, stream, &mut x);
+        }
+        x
+    }
+
+    /// Σ log p(label|x) over the rows; the network's outputs become the gradients of minus its
+    /// mean.
+    fn turn_outputs_into_gradients(&mut self, rows: &[usize]) -> f64 {
+        let (classes, scale) = (self.network.outputs(), 1.0 / rows.len() as f32);
+        let outputs = self.tape.output_mut().chunks_exact_mut(classes);
+        let mut total = 0.0;
+        for (outputs, &row) in outputs.zip(rows) {
+            let mut target = vec![0.0; classes];
+            target[usize::from(self.labels[row])] = 1.0;
+            total += f64::from(Likelihood::Categorical.backward(outputs, &target, scale));
+        }
+        total
+    }
+}
+
 /// Appends the image moved by up to two pixels each way, with black coming in.
 fn shifted(image: &[f32], event: &EventKind, stream: &mut RandomStream, out: &mut Vec<f32>) {
     let &EventKind::Image {
@@ -243,14 +253,15 @@ fn shifted(image: &[f32], event: &EventKind, stream: &mut RandomStream, out: &mu
         out.extend_from_slice(image);
         return;
     };
+    let (height, width) = (height as isize, width as isize);
+    // From −2 to 2 pixels.
     let (down, right) = (stream.below(5) as isize - 2, stream.below(5) as isize - 2);
-    for y in 0..height as isize {
-        for x in 0..width as isize {
+    for y in 0..height {
+        for x in 0..width {
             let (from_y, from_x) = (y - down, x - right);
-            let inside =
-                (0..height as isize).contains(&from_y) && (0..width as isize).contains(&from_x);
+            let inside = (0..height).contains(&from_y) && (0..width).contains(&from_x);
             out.push(if inside {
-                image[(from_y * width as isize + from_x) as usize]
+                image[(from_y * width + from_x) as usize]
             } else {
                 0.0
             });

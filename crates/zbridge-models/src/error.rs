@@ -45,7 +45,8 @@ pub enum ModelError {
     },
     /// A discriminator does not take the pairs that it is to tell apart.
     #[error(
-        "model `{model}`: its discriminator is made for {found} {what} where there are {expected}: change its layers"
+        "model `{model}`: its discriminator is made for {found} {what} where there are \
+         {expected}: change its layers"
     )]
     Discriminator {
         /// The model's name.
@@ -59,8 +60,9 @@ pub enum ModelError {
     },
     /// An adversarial training ended at a generator that draws the same observation everywhere.
     #[error(
-        "model `{model}` has collapsed: what it generates differs by {spread:.3} of what the data differ by; train it \
-         again with a larger gradient penalty, a lower learning rate or another seed"
+        "model `{model}` has collapsed: what it generates differs by {spread:.3} of what \
+         the data differ by; train it again with a larger gradient penalty, a lower learning \
+         rate or another seed"
     )]
     Collapsed {
         /// The model's name.

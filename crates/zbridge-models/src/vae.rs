@@ -259,32 +259,40 @@ impl LatentModel for Vae {
     ) -> Result<Vec<f32>, LatentModelError> {
         self.expect(observations)?;
         self.expect_latents(latents)?;
-        if observations.rows() == 0 || !latents.rows().is_multiple_of(observations.rows()) {
-            return Err(LatentModelError::from(ShapeError::Ragged {
-                values: latents.rows(),
-                dim: observations.rows(),
-            }));
-        }
-        let draws = latents.rows() / observations.rows();
-        let size = self.architecture.event.size();
+        let draws = draws_per_observation(observations, latents)?;
+        let (likelihood, size) = (self.architecture.likelihood, self.architecture.event.size());
         let mut nats = vec![0.0; latents.rows()];
         let blocks = latents.values().par_chunks(ROWS_AT_ONCE * latents.dim());
-        blocks
-            .zip(nats.par_chunks_mut(ROWS_AT_ONCE))
-            .enumerate()
-            .for_each(|(block, (points, nats))| {
-                self.decode_block(points, |outputs| {
-                    for (i, (row, nats)) in outputs.chunks_exact(size).zip(nats).enumerate() {
-                        let observation = observations.row((block * ROWS_AT_ONCE + i) / draws);
-                        *nats = self
-                            .architecture
-                            .likelihood
-                            .log_likelihood_nats(row, observation);
-                    }
-                });
+        let blocks = blocks.zip(nats.par_chunks_mut(ROWS_AT_ONCE)).enumerate();
+        blocks.for_each(|(block, (points, nats))| {
+            self.decode_block(points, |outputs| {
+                for (i, outputs) in outputs.chunks_exact(size).enumerate() {
+                    // All draws of one observation, then those of the next.
+                    let observation = observations.row((block * ROWS_AT_ONCE + i) / draws);
+                    nats[i] = likelihood.log_likelihood_nats(outputs, observation);
+                }
             });
+        });
         Ok(nats)
     }
+}
+
+/// Returns how many latents there are for each observation.
+///
+/// # Errors
+/// [`ShapeError::Ragged`] if it is not the same number for all.
+pub(crate) fn draws_per_observation(
+    observations: &Observations,
+    latents: &Latents,
+) -> Result<usize, ShapeError> {
+    let (rows, points) = (observations.rows(), latents.rows());
+    if rows == 0 || !points.is_multiple_of(rows) {
+        return Err(ShapeError::Ragged {
+            values: points,
+            dim: rows,
+        });
+    }
+    Ok(points / rows)
 }
 
 #[cfg(test)]

@@ -56,14 +56,13 @@ impl Objective {
         } else {
             1.0
         };
-        (
-            self.kl_weight * risen,
-            if done >= self.importance_after {
-                self.importance_draws
-            } else {
-                1
-            },
-        )
+        let is_importance_weighted = done >= self.importance_after;
+        let draws = if is_importance_weighted {
+            self.importance_draws
+        } else {
+            1
+        };
+        (self.kl_weight * risen, draws)
     }
 }
 
@@ -163,14 +162,24 @@ impl Trainee for VaeTrainer<'_> {
             draws,
             scale: 1.0 / rows.len() as f32,
         };
-        let objective = self.objective;
         let parts: Vec<&[usize]> = rows.chunks(shard_rows(rows.len())).collect();
+        let nats = self.run_shards(&parts, terms, &context.stream);
+        self.descend(parts.len(), context.learning_rate);
+        Ok(nats.iter().sum::<f64>() / rows.len() as f64)
+    }
+}
+
+impl VaeTrainer<'_> {
+    /// Returns the summed objective of each part of a batch; its gradients are left in its shard.
+    fn run_shards(&mut self, parts: &[&[usize]], terms: Terms, stream: &RandomStream) -> Vec<f64> {
+        let (architecture, observations) = (&self.architecture, self.observations);
+        let objective = self.objective;
         self.shards
             .resize_with(parts.len().max(self.shards.len()), Shard::default);
-        let (architecture, observations) = (&self.architecture, self.observations);
         let (encoder, decoder) = self
             .parameters
             .split_at(architecture.encoder.parameter_count());
+        // Once for all shards, which read the same weights.
         self.forward[0].pack(&architecture.encoder, encoder);
         self.forward[1].pack(&architecture.decoder, decoder);
         let weights = Weights {
@@ -178,48 +187,27 @@ impl Trainee for VaeTrainer<'_> {
             decoder,
             forward: &self.forward,
         };
-        let sums: Vec<f64> = self.shards[..parts.len()]
-            .par_iter_mut()
-            .zip(&parts)
-            .enumerate()
-            .map(|(index, (shard, rows))| {
-                let mut stream = context.stream.child(index as u64);
-                shard.take(observations, rows);
-                objective.show(&mut shard.x, &stream);
-                shard.run(architecture, weights, terms, &mut stream)
-            })
-            .collect();
-        self.descend(parts.len(), context.learning_rate);
-        Ok(sums.iter().sum::<f64>() / rows.len() as f64)
+        let work = self.shards.par_iter_mut().zip(parts).enumerate();
+        work.map(|(index, (shard, rows))| {
+            // Each shard has a stream of its own, whichever core works on it.
+            let mut stream = stream.child(index as u64);
+            shard.take(observations, rows);
+            objective.show(&mut shard.x, &stream);
+            shard.run(architecture, weights, terms, &mut stream)
+        })
+        .collect()
     }
-}
 
-impl VaeTrainer<'_> {
     /// Moves the parameters against the gradients of the first `shards`.
     fn descend(&mut self, shards: usize, learning_rate: f32) {
-        let (shards, encoder) = (
-            &self.shards[..shards],
-            self.architecture.encoder.parameter_count(),
-        );
-        let of_encoder: Vec<BatchPart> = shards
-            .iter()
-            .map(|shard| BatchPart {
-                tape: &shard.encoder_tape,
-                gradients: &shard.gradients[..encoder],
-            })
-            .collect();
-        let of_decoder: Vec<BatchPart> = shards
-            .iter()
-            .map(|shard| BatchPart {
-                tape: &shard.decoder_tape,
-                gradients: &shard.gradients[encoder..],
-            })
-            .collect();
+        let shards = &self.shards[..shards];
+        let encoder = self.architecture.encoder.parameter_count();
+        let of_encoder: Vec<BatchPart> = shards.iter().map(|s| s.encoder_part(encoder)).collect();
+        let of_decoder: Vec<BatchPart> = shards.iter().map(|s| s.decoder_part(encoder)).collect();
         let [encoder_blocks, decoder_blocks] = &self.blocks;
-        let ends: Vec<usize> = encoder_blocks
-            .ends()
-            .chain(decoder_blocks.ends().map(|end| encoder + end))
-            .collect();
+        // The decoder's parameters follow the encoder's, and so do their blocks.
+        let decoder_ends = decoder_blocks.ends().map(|end| encoder + end);
+        let ends: Vec<usize> = encoder_blocks.ends().chain(decoder_ends).collect();
         self.adam.step_by_blocks(
             &mut self.parameters,
             &ends,
@@ -267,8 +255,25 @@ impl Shard {
     /// Copies `rows` into the shard.
     fn take(&mut self, observations: &Observations, rows: &[usize]) {
         self.x.clear();
-        rows.iter()
-            .for_each(|&row| self.x.extend_from_slice(observations.row(row)));
+        for &row in rows {
+            self.x.extend_from_slice(observations.row(row));
+        }
+    }
+
+    /// The encoder's gradients, which are the first `encoder` ones.
+    fn encoder_part(&self, encoder: usize) -> BatchPart<'_> {
+        BatchPart {
+            tape: &self.encoder_tape,
+            gradients: &self.gradients[..encoder],
+        }
+    }
+
+    /// The decoder's gradients, which follow the encoder's.
+    fn decoder_part(&self, encoder: usize) -> BatchPart<'_> {
+        BatchPart {
+            tape: &self.decoder_tape,
+            gradients: &self.gradients[encoder..],
+        }
     }
 
     /// The summed objective in nats of the rows taken; their gradients are left in the shard and on
@@ -280,28 +285,13 @@ impl Shard {
         terms: Terms,
         stream: &mut RandomStream,
     ) -> f64 {
-        let Weights {
-            encoder,
-            decoder,
-            forward,
-        } = weights;
+        let (encoder, decoder) = (weights.encoder, weights.decoder);
         self.gradients.resize(encoder.len() + decoder.len(), 0.0);
-        let rows = self.x.len() / architecture.event.size();
-        let network = &architecture.encoder;
-        let posterior = network.forward_with(
-            encoder,
-            &forward[0],
-            &self.x,
-            Mode::Training,
-            &mut self.encoder_tape,
-        );
-        self.posterior.clear();
-        self.posterior.extend_from_slice(posterior);
-        self.draw(rows, architecture.latent_dim, terms.draws, stream);
-        let network = &architecture.decoder;
-        network.forward_with(
+        self.encode(architecture, weights);
+        self.draw(architecture.latent_dim, terms.draws, stream);
+        architecture.decoder.forward_with(
             decoder,
-            &forward[1],
+            &weights.forward[1],
             &self.z,
             Mode::Training,
             &mut self.decoder_tape,
@@ -311,33 +301,39 @@ impl Shard {
         } else {
             self.importance_weighted_bound(architecture, decoder, terms)
         };
-        let gradients = Gradients::DeferWeights(&mut self.gradients[..encoder.len()]);
-        let unused = InputGradient::Unused;
         architecture.encoder.backward(
             encoder,
             &self.posterior_gradient,
-            gradients,
-            unused,
+            Gradients::DeferWeights(&mut self.gradients[..encoder.len()]),
+            InputGradient::Unused,
             &mut self.encoder_tape,
         );
         total
     }
 
+    /// Computes the posteriors of the rows taken.
+    fn encode(&mut self, architecture: &VaeArchitecture, weights: Weights) {
+        let posterior = architecture.encoder.forward_with(
+            weights.encoder,
+            &weights.forward[0],
+            &self.x,
+            Mode::Training,
+            &mut self.encoder_tape,
+        );
+        self.posterior.clear();
+        self.posterior.extend_from_slice(posterior);
+    }
+
     /// `draws` reparametrised latents for each row: z = μ + σ ε.
-    fn draw(&mut self, rows: usize, dim: usize, draws: usize, stream: &mut RandomStream) {
-        self.noise.resize(rows * draws * dim, 0.0);
+    fn draw(&mut self, dim: usize, draws: usize, stream: &mut RandomStream) {
+        self.noise.resize(self.posterior.len() / 2 * draws, 0.0);
         stream.fill_standard_normal(&mut self.noise);
-        self.z.resize(self.noise.len(), 0.0);
-        for (i, (z, noise)) in self
-            .z
-            .chunks_exact_mut(dim)
-            .zip(self.noise.chunks_exact(dim))
-            .enumerate()
-        {
-            let (mean, log_var) = self.posterior[i / draws * 2 * dim..][..2 * dim].split_at(dim);
-            for (((z, noise), mean), log_var) in z.iter_mut().zip(noise).zip(mean).zip(log_var) {
-                *z = mean + (0.5 * log_var).exp() * noise;
-            }
+        self.z.clear();
+        for (draw, noise) in self.noise.chunks_exact(dim).enumerate() {
+            let row = draw / draws;
+            let (mean, log_var) = self.posterior[row * 2 * dim..][..2 * dim].split_at(dim);
+            let z = (0..dim).map(|i| mean[i] + (0.5 * log_var[i]).exp() * noise[i]);
+            self.z.extend(z);
         }
     }
 
@@ -348,37 +344,36 @@ impl Shard {
         decoder: &[f32],
         terms: Terms,
     ) -> f64 {
-        let (size, dim) = (architecture.event.size(), architecture.latent_dim);
-        let outputs = self.decoder_tape.output_mut();
-        let mut total = 0.0;
-        for (outputs, x) in outputs
-            .chunks_exact_mut(size)
-            .zip(self.x.chunks_exact(size))
-        {
-            total += f64::from(architecture.likelihood.backward(outputs, x, terms.scale));
-        }
+        let dim = architecture.latent_dim;
+        let mut total = self.reconstruct(architecture, terms);
         let latent_gradient = self.decoder_backward(architecture, decoder);
         let weight = terms.kl_weight * terms.scale;
         self.posterior_gradient.clear();
-        for (i, posterior) in self.posterior.chunks_exact(2 * dim).enumerate() {
+        for (row, posterior) in self.posterior.chunks_exact(2 * dim).enumerate() {
             let (mean, log_var) = posterior.split_at(dim);
-            let (dz, noise) = (
-                &latent_gradient[i * dim..][..dim],
-                &self.noise[i * dim..][..dim],
-            );
-            let kl: f32 = mean
-                .iter()
-                .zip(log_var)
-                .map(|(m, v)| 0.5 * (m * m + v.exp() - v - 1.0))
-                .sum();
-            total -= f64::from(terms.kl_weight * kl);
-            self.posterior_gradient
-                .extend(dz.iter().zip(mean).map(|(dz, mean)| dz + weight * mean));
-            let log_var = dz.iter().zip(noise).zip(log_var);
-            self.posterior_gradient
-                .extend(log_var.map(|((dz, noise), v)| {
-                    0.5 * (dz * noise * (0.5 * v).exp() + weight * (v.exp() - 1.0))
-                }));
+            let dz = &latent_gradient[row * dim..][..dim];
+            let noise = &self.noise[row * dim..][..dim];
+            total -= f64::from(terms.kl_weight * kl_from_prior(mean, log_var));
+            let by_mean = (0..dim).map(|i| dz[i] + weight * mean[i]);
+            self.posterior_gradient.extend(by_mean);
+            // dz/d log σ² = ½ σ ε.
+            let by_log_var = (0..dim).map(|i| {
+                let by_draw = dz[i] * noise[i] * (0.5 * log_var[i]).exp();
+                0.5 * (by_draw + weight * (log_var[i].exp() - 1.0))
+            });
+            self.posterior_gradient.extend(by_log_var);
+        }
+        total
+    }
+
+    /// Σ log p(x|z) over the rows, with one draw each; the decoder's outputs become the gradients
+    /// of −scale · Σ.
+    fn reconstruct(&mut self, architecture: &VaeArchitecture, terms: Terms) -> f64 {
+        let (likelihood, size) = (architecture.likelihood, architecture.event.size());
+        let outputs = self.decoder_tape.output_mut().chunks_exact_mut(size);
+        let mut total = 0.0;
+        for (outputs, x) in outputs.zip(self.x.chunks_exact(size)) {
+            total += f64::from(likelihood.backward(outputs, x, terms.scale));
         }
         total
     }
@@ -391,71 +386,84 @@ impl Shard {
         decoder: &[f32],
         terms: Terms,
     ) -> f64 {
-        let (size, dim, draws) = (
-            architecture.event.size(),
-            architecture.latent_dim,
-            terms.draws,
-        );
         let mut total = 0.0;
-        let outputs = self.decoder_tape.output_mut();
-        for (row, (outputs, x)) in outputs
-            .chunks_exact_mut(size * draws)
-            .zip(self.x.chunks_exact(size))
-            .enumerate()
-        {
-            let log_var: f32 = self.posterior[row * 2 * dim + dim..][..dim].iter().sum();
-            self.log_weights.clear();
-            for (draw, outputs) in outputs.chunks_exact(size).enumerate() {
-                let place = (row * draws + draw) * dim;
-                let gap: f32 = self.noise[place..][..dim]
-                    .iter()
-                    .zip(&self.z[place..][..dim])
-                    .map(|(e, z)| e * e - z * z)
-                    .sum();
-                let log_likelihood = architecture.likelihood.log_likelihood_nats(outputs, x);
-                self.log_weights
-                    .push(log_likelihood + 0.5 * (gap + log_var));
-            }
+        for row in 0..self.x.len() / architecture.event.size() {
+            self.weigh_draws(architecture, row, terms.draws);
             total += f64::from(normalise(&mut self.log_weights));
-            for (outputs, weight) in outputs.chunks_exact_mut(size).zip(&self.log_weights) {
-                architecture
-                    .likelihood
-                    .backward(outputs, x, terms.scale * weight);
-            }
+            self.turn_draws_into_gradients(architecture, row, terms);
+        }
+        let likelihood_gradient = self.decoder_backward(architecture, decoder);
+        self.gradient_through_draws(architecture.latent_dim, &likelihood_gradient, terms);
+        total
+    }
+
+    /// Computes log w_k = log p(x|z_k) + log p(z_k) − log q(z_k|x) for the draws of one row.
+    fn weigh_draws(&mut self, architecture: &VaeArchitecture, row: usize, draws: usize) {
+        let (size, dim) = (architecture.event.size(), architecture.latent_dim);
+        let x = &self.x[row * size..][..size];
+        let log_var: f32 = self.posterior[row * 2 * dim + dim..][..dim].iter().sum();
+        let outputs = self.decoder_tape.output_mut();
+        self.log_weights.clear();
+        for draw in row * draws..(row + 1) * draws {
+            let noise = &self.noise[draw * dim..][..dim];
+            let z = &self.z[draw * dim..][..dim];
+            // With z = μ + σ ε, log p(z) − log q(z|x) = ½ Σ (ε² − z² + log σ²).
+            let gap: f32 = (0..dim).map(|i| noise[i] * noise[i] - z[i] * z[i]).sum();
+            let outputs = &outputs[draw * size..][..size];
+            let log_likelihood = architecture.likelihood.log_likelihood_nats(outputs, x);
+            self.log_weights
+                .push(log_likelihood + 0.5 * (gap + log_var));
+        }
+    }
+
+    /// Replaces what the decoder made of the draws of one row by the gradients of −Σ w_k log
+    /// p(x|z_k) there, with normalised weights.
+    fn turn_draws_into_gradients(
+        &mut self,
+        architecture: &VaeArchitecture,
+        row: usize,
+        terms: Terms,
+    ) {
+        let (size, dim) = (architecture.event.size(), architecture.latent_dim);
+        let x = &self.x[row * size..][..size];
+        let outputs = self.decoder_tape.output_mut();
+        for (draw, weight) in self.log_weights.iter().enumerate() {
+            let (draw, weight) = (row * terms.draws + draw, weight * terms.scale);
+            let outputs = &mut outputs[draw * size..][..size];
+            architecture.likelihood.backward(outputs, x, weight);
             // The prior's part of the latent gradient, z · weight, waits in the place of z.
-            for (draw, weight) in self.log_weights.iter().enumerate() {
-                let place = (row * draws + draw) * dim;
-                self.z[place..][..dim]
-                    .iter_mut()
-                    .for_each(|z| *z *= weight * terms.scale);
+            for z in &mut self.z[draw * dim..][..dim] {
+                *z *= weight;
             }
         }
-        let latent_gradient = self.decoder_backward(architecture, decoder);
+    }
+
+    /// Computes the gradient at the posteriors from that at the draws, whose part of the prior is
+    /// in the place of z.
+    fn gradient_through_draws(&mut self, dim: usize, likelihood_gradient: &[f32], terms: Terms) {
         self.posterior_gradient.clear();
         self.posterior_gradient.resize(self.posterior.len(), 0.0);
-        for (i, gradient) in self
-            .posterior_gradient
-            .chunks_exact_mut(2 * dim)
-            .enumerate()
-        {
-            let log_var = &self.posterior[i * 2 * dim + dim..][..dim];
-            let (mean_gradient, log_var_gradient) = gradient.split_at_mut(dim);
-            log_var_gradient.fill(-0.5 * terms.scale);
-            for place in (i * draws..(i + 1) * draws).map(|draw| draw * dim) {
-                for column in 0..dim {
-                    let dz = latent_gradient[place + column] + self.z[place + column];
-                    mean_gradient[column] += dz;
-                    log_var_gradient[column] +=
-                        0.5 * dz * self.noise[place + column] * (0.5 * log_var[column]).exp();
+        let rows = self.posterior_gradient.chunks_exact_mut(2 * dim);
+        for (row, gradient) in rows.enumerate() {
+            let log_var = &self.posterior[row * 2 * dim + dim..][..dim];
+            let (by_mean, by_log_var) = gradient.split_at_mut(dim);
+            // −log q(z|x) = ½ Σ log σ² + …, where the ε² that stand beside it are constants.
+            by_log_var.fill(-0.5 * terms.scale);
+            for draw in row * terms.draws..(row + 1) * terms.draws {
+                for i in 0..dim {
+                    let place = draw * dim + i;
+                    let dz = likelihood_gradient[place] + self.z[place];
+                    by_mean[i] += dz;
+                    by_log_var[i] += 0.5 * dz * self.noise[place] * (0.5 * log_var[i]).exp();
                 }
             }
         }
-        total
     }
 
     /// The gradient at the latents, for output gradients left in the decoder's outputs.
     fn decoder_backward(&mut self, architecture: &VaeArchitecture, decoder: &[f32]) -> Vec<f32> {
         let start = architecture.encoder.parameter_count();
+        // Taken out for the pass, which writes to the tape; put back, so that its memory is kept.
         let output_gradient = std::mem::take(self.decoder_tape.output_mut());
         let gradients = Gradients::DeferWeights(&mut self.gradients[start..]);
         let wanted = InputGradient::Wanted;
@@ -474,16 +482,25 @@ impl Shard {
     }
 }
 
+/// KL(N(μ, σ²) ‖ N(0, 1)) in nats, summed over dimensions.
+fn kl_from_prior(mean: &[f32], log_var: &[f32]) -> f32 {
+    let dimensions = mean.iter().zip(log_var);
+    dimensions
+        .map(|(m, v)| 0.5 * (m * m + v.exp() - v - 1.0))
+        .sum()
+}
+
 /// log mean e^w, and `log_weights` become the normalised weights.
 fn normalise(log_weights: &mut [f32]) -> f32 {
-    let largest = log_weights
-        .iter()
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max);
-    log_weights
-        .iter_mut()
-        .for_each(|weight| *weight = (*weight - largest).exp());
+    let weights = log_weights.iter().copied();
+    // With the largest taken out, no exponential overflows and the sum is at least 1.
+    let largest = weights.fold(f32::NEG_INFINITY, f32::max);
+    for weight in log_weights.iter_mut() {
+        *weight = (*weight - largest).exp();
+    }
     let sum: f32 = log_weights.iter().sum();
-    log_weights.iter_mut().for_each(|weight| *weight /= sum);
+    for weight in log_weights.iter_mut() {
+        *weight /= sum;
+    }
     largest + (sum / log_weights.len() as f32).ln()
 }

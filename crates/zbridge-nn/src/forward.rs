@@ -4,7 +4,7 @@ use crate::kernels::batch_norm::BatchStatistics;
 use crate::kernels::elementwise;
 use crate::kernels::packed_weight::{Weight, weight_for};
 use crate::kernels::transpose::transpose_each;
-use crate::layer::Layer;
+use crate::layer::{Convolution, Layer};
 use crate::layer_plan::LayerParameters;
 use crate::layers::{batch_norm, convolution, dropout, linear, transposed_convolution};
 use crate::network::Network;
@@ -80,23 +80,12 @@ impl Network {
     ) {
         let plan = self.plan(index);
         let layer = LayerPass::of(tape, index, self.width_after(index));
-        let LayerParameters { weight, bias, .. } = parameters;
         match &self.layers()[index] {
             Layer::Linear { inputs, .. } => layer.linear(*inputs, parameters, packed),
-            Layer::Conv(conv) => {
-                convolution::forward(conv, layer.x, weight, bias, layer.y, layer.scratch);
-            }
-            Layer::ConvTranspose(conv) => {
-                transposed_convolution::forward(
-                    conv,
-                    layer.x,
-                    weight,
-                    bias,
-                    layer.y,
-                    layer.scratch,
-                );
-            }
+            Layer::Conv(conv) => layer.convolution(conv, parameters),
+            Layer::ConvTranspose(conv) => layer.transposed_convolution(conv, parameters),
             Layer::BatchNorm { .. } => layer.batch_norm(parameters, plan.fused_leaky_slope, mode),
+            // The batch normalisation below has applied it, in the same pass over memory.
             Layer::LeakyRelu { .. } if plan.done_by_layer_below => {}
             Layer::LeakyRelu { slope } => elementwise::leaky_relu(layer.x, *slope, layer.y),
             Layer::Silu => elementwise::silu(layer.x, layer.y),
@@ -133,6 +122,16 @@ impl<'t> LayerPass<'t> {
             scratch: &mut tape.scratch,
             dropout: &mut tape.dropout,
         }
+    }
+
+    fn convolution(self, conv: &Convolution, parameters: LayerParameters<'_>) {
+        let LayerParameters { weight, bias, .. } = parameters;
+        convolution::forward(conv, self.x, weight, bias, self.y, self.scratch);
+    }
+
+    fn transposed_convolution(self, conv: &Convolution, parameters: LayerParameters<'_>) {
+        let LayerParameters { weight, bias, .. } = parameters;
+        transposed_convolution::forward(conv, self.x, weight, bias, self.y, self.scratch);
     }
 
     fn linear(self, inputs: usize, parameters: LayerParameters<'_>, packed: Option<Weight<'_>>) {

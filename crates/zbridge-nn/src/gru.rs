@@ -201,6 +201,7 @@ impl Gru {
 
     /// Turns the gates of all steps into their gradients, from the last step to the first.
     fn backward_through_time(&self, weight: &[f32], state_gradients: &[f32], tape: &mut GruTape) {
+        // Taken out of the tape, of which the steps below borrow the rest.
         let mut gradient = std::mem::take(&mut tape.state_gradient);
         gradient.clear();
         gradient.resize(tape.state_size, 0.0);

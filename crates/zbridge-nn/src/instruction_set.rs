@@ -62,6 +62,7 @@ impl InstructionSet {
     /// report this as an error calls [`from_environment`](Self::from_environment) first.
     #[inline]
     pub fn current() -> Self {
+        // Relaxed: the number is all there is, no other memory depends on it.
         match CURRENT.load(Ordering::Relaxed) {
             0 => Self::decide(),
             place => ALL[usize::from(place) - 1],
@@ -109,6 +110,7 @@ impl InstructionSet {
     }
 
     fn or_best_below(self) -> Self {
+        // Variants are in order of width, and so is `<=`.
         let below = Self::available().filter(|set| *set <= self);
         below.max().unwrap_or(Self::Scalar)
     }

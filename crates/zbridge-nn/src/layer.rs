@@ -89,6 +89,19 @@ impl Convolution {
             .find_map(fault_of_sizes)
     }
 
+    fn fault_of_kernel(&self) -> Option<&'static str> {
+        let too_large = |side: usize| self.kernel > side + 2 * self.padding;
+        let [height, width, _] = self.input;
+        (too_large(height) || too_large(width))
+            .then_some("has a kernel that is larger than its padded input")
+    }
+
+    fn fault_of_cropping(&self) -> Option<&'static str> {
+        let empty = |side: usize| (side - 1) * self.stride + self.kernel <= 2 * self.padding;
+        let [height, width, _] = self.input;
+        (empty(height) || empty(width)).then_some("crops its whole output away")
+    }
+
     /// Roles and shapes of the parameters; the kernels lie between the two sizes of the weight.
     fn parameters(&self, [outer, inner]: [usize; 2]) -> Vec<(ParameterRole, Vec<usize>)> {
         vec![
@@ -117,18 +130,8 @@ impl Layer {
     pub(crate) fn fault(&self) -> Option<&'static str> {
         match self {
             Self::Linear { inputs, outputs } => fault_of_sizes(&[*inputs, *outputs]),
-            Self::Conv(conv) => conv.fault().or_else(|| {
-                let too_large = |side: usize| conv.kernel > side + 2 * conv.padding;
-                let [height, width, _] = conv.input;
-                (too_large(height) || too_large(width))
-                    .then_some("has a kernel that is larger than its padded input")
-            }),
-            Self::ConvTranspose(conv) => conv.fault().or_else(|| {
-                let empty =
-                    |side: usize| (side - 1) * conv.stride + conv.kernel <= 2 * conv.padding;
-                let [height, width, _] = conv.input;
-                (empty(height) || empty(width)).then_some("crops its whole output away")
-            }),
+            Self::Conv(conv) => conv.fault().or_else(|| conv.fault_of_kernel()),
+            Self::ConvTranspose(conv) => conv.fault().or_else(|| conv.fault_of_cropping()),
             Self::BatchNorm { width } => fault_of_sizes(&[*width]),
             Self::Dropout { rate } => {
                 (!(0.0..1.0).contains(rate)).then_some("has a rate of dropout outside 0..1")

@@ -155,15 +155,9 @@ impl Canvas for SvgDocument {
             .with("fill", self.colour(text.colour))
             .with_if(text.anchor != Anchor::Start, "text-anchor", anchor)
             .with_if(text.font.is_bold, "font-weight", "bold");
-        let element = if text.has_halo {
-            element
-                .with("stroke", self.colour(Colour::Paper))
-                .with("stroke-width", Text::HALO_WIDTH)
-                .with("stroke-linejoin", "round")
-                // The stroke must be under the letters, not over them.
-                .with("paint-order", "stroke")
-        } else {
-            element
+        let element = match text.has_halo {
+            true => element.with_halo(self.colour(Colour::Paper)),
+            false => element,
         };
         // Turned around its own point, so that the anchor stays there.
         let turn = format!("rotate(-90 {x} {y})");
@@ -191,6 +185,15 @@ impl Element {
         let value = escape_xml(&value.to_string());
         self.text.push_str(&format!(" {name}=\"{value}\""));
         self
+    }
+
+    /// An outline of text, so that it can be read over lines.
+    fn with_halo(self, colour: impl Display) -> Self {
+        self.with("stroke", colour)
+            .with("stroke-width", Text::HALO_WIDTH)
+            .with("stroke-linejoin", "round")
+            // The stroke must be under the letters, not over them.
+            .with("paint-order", "stroke")
     }
 
     fn with_if(self, condition: bool, name: &str, value: impl Display) -> Self {

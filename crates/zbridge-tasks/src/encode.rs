@@ -82,6 +82,7 @@ pub struct EncodeReport {
 pub fn encode(request: &EncodeRequest, observer: &dyn Observer) -> Result<EncodeReport, Error> {
     let start = Instant::now();
     let by_rows = match &request.source {
+        // A random sample needs rows from everywhere: then all are read.
         EncodeSource::Data(path, _) if request.sample.is_none() => {
             InputRows::open(path, &request.model)?
         }
@@ -105,6 +106,7 @@ fn write_whole(request: &EncodeRequest, observer: &dyn Observer) -> Result<usize
     let input = request.input(observer)?;
     let chosen = request.chosen_rows(input.observations.rows())?;
     let shard = request.shard.of_rows(chosen.len(), request.rows_together());
+    // Views go by the place in the sample, so that shards agree with one whole run.
     let (first, rows) = (shard.start, &chosen[shard]);
     // A row's draw of black and white pixels goes by its number in the data, chosen or not.
     let observations = request.observations(input.observations, 0)?.select(rows);
@@ -168,6 +170,7 @@ impl EncodeRequest {
             ))),
             Some(sample) => {
                 let mut stream = RandomStream::named(self.seed, "encode/sample");
+                // A larger sample under the same seed begins with the smaller one.
                 let mut order = stream.permutation(available);
                 order.truncate(sample);
                 Ok(order)
@@ -228,6 +231,7 @@ impl EncodeRequest {
             ("data".to_owned(), self.source.to_string()),
         ]);
         if self.binarise {
+            // An evaluation draws the same pixels again with this seed.
             metadata.insert(BINARISED.to_owned(), self.seed.to_string());
         }
         LatentsFile {
@@ -255,6 +259,7 @@ impl EncodeRequest {
         let mut parts = Vec::new();
         for start in (0..count).step_by(ROWS_OF_STREAM) {
             let rows: Vec<usize> = (start..count.min(start + ROWS_OF_STREAM)).collect();
+            // Named by the first row, so that views do not depend on the shard.
             let stream = stream.child((first + start) as u64);
             let views = augmented_views(&observations.select(&rows), self.augment, &stream)?;
             parts.push(self.model.model.posterior(&views)?.moments().into_owned());

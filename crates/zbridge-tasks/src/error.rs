@@ -90,7 +90,8 @@ pub enum Error {
     /// A given model that is neither embedded nor a file.
     #[error(
         "no model `{name}`: it is neither a file nor embedded\nembedded: mnist-image, \
-         mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a folder"
+         mnist-image-3-epochs, mnist-label; else a weights file, an .onnx, a model.toml, or a \
+         folder"
     )]
     UnknownModel {
         /// What was asked for.
@@ -145,8 +146,8 @@ pub enum Error {
     Interrupted(#[from] Interrupted),
     /// The observer stopped a training.
     #[error(
-        "the training was stopped before step {step} of epoch {epoch}; it is kept in {}, from where \
-         it can be resumed", checkpoint.display()
+        "the training was stopped before step {step} of epoch {epoch}; it is kept in {}, from \
+         where it can be resumed", checkpoint.display()
     )]
     TrainingInterrupted {
         /// The next step of the epoch, from 1.

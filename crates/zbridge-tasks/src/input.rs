@@ -41,6 +41,7 @@ impl Input {
                 Ok(Self::numbered(Recordings::read_one(data, kind)?, None))
             }
             (EventKind::Text { .. }, "txt") => Self::lines(data, event),
+            // A folder may have any extension.
             (EventKind::Sound(kind), _) if data.is_dir() => Self::sounds(data, split, kind),
             (EventKind::Image { .. } | EventKind::Class { .. }, _) if data.is_dir() => {
                 Self::folder(data, split, model)
@@ -57,6 +58,7 @@ impl Input {
     fn sounds(folder: &Path, split: Split, kind: &Spectrogram) -> Result<Self, Error> {
         let digits = match SpokenDigits::read(folder, kind) {
             Ok(digits) => digits,
+            // Recordings of other names are read as they are, all of them.
             Err(DatasetError::RecordingName { .. }) => {
                 let Recordings { ids, sounds } = Recordings::read(folder, kind)?;
                 return Ok(Self::named(ids, sounds));
@@ -213,6 +215,7 @@ fn observations_of(path: &Path, event: &EventKind) -> Result<Observations, Error
         );
         return Err(Error::bad_file(path, reason));
     }
+    // One scale for the whole array: a single dark image cannot tell.
     let scale = PixelRange::of(array.iter()).scale(path, event)?;
     let values = array.iter().map(|value| value * scale).collect();
     Ok(Observations::new(values, event.clone())?)

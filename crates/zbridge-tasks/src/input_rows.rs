@@ -19,8 +19,9 @@ pub(crate) struct InputRows {
 
 impl InputRows {
     /// Returns the observations in `data`, if it is an `.npy` in C order whose rows are
-    /// observations of `model`, other than classes; `None` if [`Input`](crate::input::Input) has to read it, or
-    /// to say what is wrong with it. All pixels of images are read, to find out which is white.
+    /// observations of `model`, other than classes; `None` if [`Input`](crate::input::Input) has to
+    /// read it, or to say what is wrong with it. All pixels of images are read, to find out which
+    /// is white.
     ///
     /// # Errors
     /// [`Error`] with the file if it cannot be read, a number is not finite, or images have values

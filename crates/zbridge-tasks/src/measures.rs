@@ -86,6 +86,7 @@ pub fn image_to_label_readings(
 ) -> Result<(ImageToLabel, LabelReadings), Error> {
     let mut stream = RandomStream::named(seed, "measure/image→label");
     let latents = translate(density, images, PREDICTION_DRAWS, &mut stream)?;
+    // p(label|image) averages over draws of the label latent, and so do probabilities.
     let probabilities = mean_observations(&label_model.decode(&latents)?, PREDICTION_DRAWS)?;
     let classification = classify(&probabilities, labels)?;
     let log_p = log_p_labels(&latents, labels, label_model)?;
@@ -119,6 +120,7 @@ fn log_p_labels(
     let log_mean = |draws: &[f32]| {
         let mut weights = LogWeights::default();
         draws.iter().for_each(|&nats| weights.push(f64::from(nats)));
+        // The logarithm of a mean: a single bad draw costs little.
         weights.log_mean()
     };
     Ok(Estimate::of(

@@ -39,6 +39,7 @@ pub(crate) fn open_recorded_model(
     }
     let folder = file.parent().unwrap_or(Path::new(""));
     let file_name = Path::new(name).file_name().unwrap_or_default();
+    // Files that travel together: the model may be beside the file that names it.
     let beside: [PathBuf; 2] = [folder.join(name), folder.join(file_name)];
     match beside.iter().find(|path| path.exists()) {
         Some(path) => Ok(GivenModel::open(path)?),
@@ -121,6 +122,7 @@ fn joined(parts: &[Posterior], dim: usize) -> Result<Posterior, Error> {
     for part in parts {
         if let Posterior::Samples(samples) = part {
             points.extend_from_slice(samples.points().values());
+            // The same for all parts: they come from one model.
             draws = samples.draws();
         }
     }
@@ -146,6 +148,7 @@ fn drawn_classes(
 }
 
 fn drawn_class(probabilities: &[f32], stream: &mut RandomStream) -> u8 {
+    // Rounded probabilities may sum to a little more or less than 1.
     let mut left = stream.uniform() * probabilities.iter().sum::<f32>();
     let found = probabilities.iter().position(|p| {
         left -= p;
@@ -186,6 +189,7 @@ impl BridgeOfFile<'_> {
             (None, None) => return Ok(None),
         };
         self.expect_dim(side, &model)?;
+        // A model that the user names may differ from the one that was fitted.
         if asked.is_none() {
             self.expect_digest(side, &model)?;
         }

@@ -99,6 +99,7 @@ impl Format {
         match (self, outputs.kind()) {
             (Self::Picture, _) => {
                 let columns = match count {
+                    // One row of the sheet for each input, if there are several outputs of it.
                     0 | 1 => outputs.rows().min(10),
                     _ => count.min(20),
                 };

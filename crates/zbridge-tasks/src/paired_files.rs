@@ -43,6 +43,7 @@ fn as_many_as_needed(
         return Ok((stream.read(0..stream.rows())?, rows));
     }
     let chosen = stream.select(&rows)?;
+    // The chosen rows now follow each other.
     Ok((chosen, (0..rows.len()).collect()))
 }
 
@@ -50,6 +51,7 @@ fn as_many_as_needed(
 /// file.
 pub(crate) fn read_some(path: &Path) -> Result<LatentsFile, Error> {
     let stream = LatentsStream::open(path)?;
+    // Evenly over the file: neighbours are often alike.
     let step = stream.rows().div_ceil(MOST_ROWS).max(1);
     Ok(stream.select(&(0..stream.rows()).step_by(step).collect::<Vec<_>>())?)
 }

@@ -44,6 +44,7 @@ impl PixelRange {
     pub(crate) fn scale(self, path: &Path, event: &EventKind) -> Result<f32, Error> {
         let Self { low, high, whole } = self;
         match event {
+            // This order matters: an image of zeros and ones alone is read as black and white.
             EventKind::Image { .. } if low >= 0.0 && high <= 1.0 => Ok(1.0),
             EventKind::Image { .. } if low >= 0.0 && high <= 255.0 && whole => Ok(1.0 / 255.0),
             EventKind::Image { .. } => Err(Error::bad_file(

@@ -144,9 +144,9 @@ pub struct TrainReport {
 ///
 /// # Errors
 /// [`Error::TrainingInterrupted`] if the observer interrupts the training; the checkpoint is kept.
-/// [`Error::Usage`] for epochs out of range, a checkpoint in the way of a fresh start, or one of another training;
-/// [`Error::Data`] and [`Error::Network`] for files that cannot be read or written, and for a
-/// training that diverges.
+/// [`Error::Usage`] for epochs out of range, a checkpoint in the way of a fresh start, or one of
+/// another training; [`Error::Data`] and [`Error::Network`] for files that cannot be read or
+/// written, and for a training that diverges.
 pub fn train_model(
     request: &TrainRequest,
     observer: &dyn TrainingObserver,
@@ -166,32 +166,25 @@ pub fn train_model(
         data_digest: digest,
         test,
     };
+    let (data, seed) = (&observations, request.seed);
     match recipe.model.clone() {
         RecipeModel::Vae(architecture, objective) => {
-            let trainer = VaeTrainer::new(architecture, objective, &observations, request.seed);
+            let trainer = VaeTrainer::new(architecture, objective, data, seed);
             training.run(trainer, observer)
         }
         RecipeModel::Ali(architecture, discriminator, objective) => {
-            let trainer = AliTrainer::new(
-                architecture,
-                discriminator,
-                objective,
-                &observations,
-                request.seed,
-            )?;
+            let trainer = AliTrainer::new(architecture, discriminator, objective, data, seed)?;
             training.run(trainer, observer)
         }
         RecipeModel::Text(config, objective) => {
-            let architecture = config.reading(observations.kind())?;
-            training.run(
-                TextVaeTrainer::new(architecture, objective, &observations, request.seed),
-                observer,
-            )
+            let architecture = config.reading(data.kind())?;
+            let trainer = TextVaeTrainer::new(architecture, objective, data, seed);
+            training.run(trainer, observer)
         }
-        RecipeModel::Classifier(network) => training.run(
-            ClassifierTrainer::new(network, &observations, &labels, request.seed),
-            observer,
-        ),
+        RecipeModel::Classifier(network) => {
+            let trainer = ClassifierTrainer::new(network, data, &labels, seed);
+            training.run(trainer, observer)
+        }
     }
 }
 
@@ -227,26 +220,25 @@ impl Training<'_> {
         mut trainee: T,
         observer: &dyn TrainingObserver,
     ) -> Result<TrainReport, Error> {
-        let checkpoint = Checkpoint::new(
-            &self.request.checkpoint,
-            self.recipe,
-            self.plan,
-            &self.data_digest,
-        )?;
+        let path = &self.request.checkpoint;
+        let checkpoint = Checkpoint::new(path, self.recipe, self.plan, &self.data_digest)?;
         let position = self.begin(&mut trainee, &checkpoint)?;
         observer.started(self.plan.rows, position);
         let mut trainer = Trainer::of_epochs(self.plan).resumed_at(position);
+        // A resumed training reports its progress from where it goes on.
         let (done, end) = (trainer.steps_done(), trainer.steps_at_end());
         let stage = Stage::resumed(observer, "training", done as u64, end as u64);
         let mut write = Checkpoints::new(|trainee: &T, at| checkpoint.write(trainee, at));
         let mut report = EpochReports::new(observer, &self.test, self.request.seed);
         let ended = trainer.run(&mut trainee, &stage, &mut [&mut write, &mut report]);
         let outcome = match ended {
+            // The checkpoint stays, and the error says from where the training goes on.
             Err(Error::Interrupted(_)) => return Err(self.interrupted(trainer.position())),
             ended => ended?,
         };
         let (bytes, held_out) = self.weights_file(&trainee, observer)?;
         write_atomically(&self.request.out, |file| file.write_all(&bytes))?;
+        // Only now: if anything before fails, hours of training are not lost.
         checkpoint.remove()?;
         let epochs = outcome.position.epoch;
         Ok(self.report(&bytes, held_out, epochs, outcome.objective_nats))
@@ -282,6 +274,7 @@ impl Training<'_> {
             ..
         } = self.request;
         let mut file = trainee.weights()?;
+        // Figures are those of the stored numbers, which are rounded to half precision.
         let stored = WeightsFile::from_bytes(&file.to_bytes(Precision::Half)?, out)?;
         let plan = LikelihoodPlan {
             images: *images,

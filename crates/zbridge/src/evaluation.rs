@@ -97,7 +97,7 @@ impl DirectionFigures {
         seed: u64,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
-        let pairs = LatentPairs::draw(source, target, seed)?;
+        let pairs = LatentPairs::for_density(density, source, target, seed)?;
         let log_density = density.given(pairs.sources())?.log_prob(pairs.targets())?;
         let few_pairs = pairs.at_most(MOST_CROSSED_PAIRS, seed)?;
         let crossed = CrossDensities::of(density, &few_pairs, observer)?;

@@ -10,7 +10,8 @@ use zbridge_core::{
 /// Returns target latents for each source posterior, `[n · draws, target dim]`; the draws of a row
 /// stand side by side.
 ///
-/// For each draw, z_source ~ p(z|source_i), then z_target ~ q(z_target|z_source).
+/// For each draw, z_source ~ p(z|source_i), or its mean for a density that was fitted on means,
+/// then z_target ~ q(z_target|z_source).
 ///
 /// ```
 /// use zbridge::{Bridge, BridgeConfig, DiagonalGaussian, FitData, Posterior, RandomStream};
@@ -34,7 +35,7 @@ pub fn translate(
     draws: usize,
     stream: &mut RandomStream,
 ) -> Result<Latents, Error> {
-    let sources = source.sample_each(draws, stream);
+    let sources = density.sources(source, draws, stream);
     Ok(density.given(&sources)?.sample_each(1, stream)?)
 }
 

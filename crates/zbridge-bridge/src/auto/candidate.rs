@@ -4,14 +4,16 @@ use super::aggregate::AggregateComponents;
 use crate::curve::FitCurve;
 use crate::density::Density;
 use crate::families::{
-    CouplingFlow, FlowMatching, FlowShape, FullGaussian, GaussianDensity, LinearGaussian, Mixture,
+    CouplingFlow, FittedMean, FlowMatching, FlowShape, FullGaussian, GaussianDensity, KernelMean,
+    KernelRegression, LinearGaussian, Mixture, ResidualPairs, shrunk,
 };
 use crate::frame::Frame;
 use crate::learner::Learner;
+use crate::linear_algebra::Cholesky;
 use crate::maximum_likelihood::{PairBatch, Pairs, maximise_likelihood};
 use crate::rows::clamped;
 use crate::{BridgeError, Family};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream, Stage};
 use zbridge_nn::OptimiserPlan;
 
@@ -20,6 +22,9 @@ use zbridge_nn::OptimiserPlan;
 pub(crate) enum CandidateFamily {
     Independent,
     LinearGaussian,
+    KernelRegression,
+    KernelGaussian,
+    KernelFlow,
     Gaussian,
     FullGaussian,
     TiedMixture,
@@ -62,6 +67,9 @@ impl From<CandidateFamily> for Family {
         match family {
             CandidateFamily::Independent => Self::Independent,
             CandidateFamily::LinearGaussian => Self::LinearGaussian,
+            CandidateFamily::KernelRegression => Self::KernelRegression,
+            CandidateFamily::KernelGaussian => Self::KernelGaussian,
+            CandidateFamily::KernelFlow => Self::KernelFlow,
             CandidateFamily::Gaussian => Self::Gaussian,
             CandidateFamily::FullGaussian => Self::FullGaussian,
             CandidateFamily::TiedMixture => Self::TiedMixture,
@@ -95,6 +103,11 @@ impl Candidate {
         match self.family {
             CandidateFamily::Independent => fit.independent(),
             CandidateFamily::LinearGaussian => fit.linear_gaussian(),
+            CandidateFamily::KernelRegression => fit.kernel_regression(),
+            CandidateFamily::KernelGaussian => {
+                fit.around_kernel_mean(|residual| residual.gaussian())
+            }
+            CandidateFamily::KernelFlow => fit.around_kernel_mean(|residual| residual.flow()),
             CandidateFamily::Gaussian => fit.gaussian(),
             CandidateFamily::FullGaussian => fit.full_gaussian(),
             CandidateFamily::TiedMixture => fit.mixture(false),
@@ -106,6 +119,7 @@ impl Candidate {
 }
 
 /// Size and regularisation of networks that suit a number of pairs.
+#[derive(Debug, Clone, Copy)]
 struct NetworkSize {
     hidden: [usize; 2],
     /// The hidden layers of a velocity, which is evaluated many times for each draw.
@@ -202,6 +216,79 @@ impl CandidateFit<'_, '_> {
         Ok(in_closed_form(Density::LinearGaussian(fitted)))
     }
 
+    fn kernel_regression(&self) -> Result<FittedDensity, BridgeError> {
+        let regression = self.regressed()?;
+        Ok(in_closed_form(Density::KernelRegression(
+            regression.density,
+        )))
+    }
+
+    /// Returns the mean of a kernel regression, with what `fit_residual` fits to its residuals.
+    fn around_kernel_mean(
+        &self,
+        fit_residual: impl Fn(&CandidateFit<'_, '_>) -> Result<FittedDensity, BridgeError>,
+    ) -> Result<FittedDensity, BridgeError> {
+        let Regressed {
+            density,
+            left_out,
+            covariance,
+        } = self.regressed()?;
+        let residuals = ResidualPairs {
+            pairs: self.context.pairs,
+            left_out: &left_out,
+            covariance: &covariance,
+        };
+        let context = FitContext {
+            pairs: &residuals,
+            source: self.context.source,
+            target: self.context.target,
+            components: &|| (self.context.components)(),
+        };
+        let fitted = fit_residual(&CandidateFit {
+            steps: self.steps,
+            context: &context,
+            size: self.size,
+            streams: self.streams,
+            stage: self.stage,
+        })?;
+        let density = density.with_residual(fitted.density);
+        Ok(FittedDensity {
+            density: Density::KernelRegression(density),
+            curve: fitted.curve,
+        })
+    }
+
+    /// Returns a kernel regression on the pairs, with the covariance of draws of the targets around
+    /// the means that were fitted without them.
+    fn regressed(&self) -> Result<Regressed, BridgeError> {
+        let pairs = self.context.pairs;
+        let stream = &mut self.streams.child(2);
+        let rows: Vec<usize> = (0..pairs.count()).collect();
+        let PairBatch { source, target } = pairs.with_target_means(&rows, stream);
+        let FittedMean { mean, left_out } = KernelMean::fit(
+            source.view(),
+            target.view(),
+            self.context.source.spreads(),
+            stream,
+            self.stage,
+        )?;
+        let rows: Vec<usize> = (0..MOMENT_DRAWS.max(rows.len()))
+            .map(|i| i % rows.len())
+            .collect();
+        let mut residuals = pairs.draw(&rows, stream).target;
+        residuals -= &left_out.select(Axis(0), &rows);
+        let moments = residuals.mapv(f64::from);
+        let covariance = moments.t().dot(&moments) / rows.len() as f64;
+        let covariance = shrunk(covariance, pairs.count());
+        let covariance = Cholesky::of_nearly(covariance, self.stage)?.rounded();
+        let whitened = covariance.whitened_f32(residuals.view());
+        Ok(Regressed {
+            density: KernelRegression::new(mean, covariance.clone(), whitened.view()),
+            left_out,
+            covariance,
+        })
+    }
+
     fn gaussian(&self) -> Result<FittedDensity, BridgeError> {
         let NetworkSize {
             hidden,
@@ -258,6 +345,15 @@ impl CandidateFit<'_, '_> {
         let start = FlowMatching::initial(inputs, outputs, self.size.velocity_hidden, stream)?;
         self.maximise(start, Self::VELOCITY_DECAY, Density::FlowMatching)
     }
+}
+
+/// A kernel regression, and what it says of its own pairs.
+struct Regressed {
+    density: KernelRegression,
+    /// The mean of each pair's target that was fitted without the pair, `[pairs, target]`.
+    left_out: Array2<f32>,
+    /// Of draws of the targets around these.
+    covariance: Cholesky,
 }
 
 fn in_closed_form(density: Density) -> FittedDensity {

@@ -43,6 +43,8 @@ pub(super) struct FurtherTrial {
     pub(super) steps: usize,
     /// Whether unpaired latents took part.
     pub(super) unpaired: bool,
+    /// Whether labels were spread to them first.
+    pub(super) spread: bool,
     /// Whether draws are accepted by the other direction's agreement.
     pub(super) agreed: bool,
     /// The log density of each held-out pair.
@@ -54,6 +56,8 @@ pub(super) struct FurtherTrial {
 pub(super) enum Criterion {
     /// If its mean log density is higher.
     Better,
+    /// If its mean log density is higher by more than two standard errors of the difference.
+    ClearlyBetter,
     /// Unless its mean log density is lower by more than two standard errors of the difference.
     NotClearlyWorse,
 }
@@ -66,6 +70,8 @@ pub(super) enum FitStrategy<'p> {
     /// A tied mixture, refined on posteriors of its source that have no partners.
     Refined {
         unpaired: &'p FramedPosterior,
+        /// Whether labels are spread to them first.
+        spread: bool,
         /// The inverse temperature that calibrates its weights.
         inverse_temperature: f32,
     },
@@ -99,6 +105,7 @@ impl<'p> DirectionSearch<'p> {
                 family: rung.candidate.family.into(),
                 steps: rung.candidate.steps,
                 unpaired: false,
+                spread: false,
                 agreed: false,
                 gain_nats,
             };
@@ -133,6 +140,7 @@ impl<'p> DirectionSearch<'p> {
             family,
             steps,
             unpaired,
+            spread,
             agreed,
             nats,
         } = new;
@@ -141,6 +149,7 @@ impl<'p> DirectionSearch<'p> {
             family,
             steps,
             unpaired,
+            spread,
             agreed,
             gain_nats: gain(&nats, &self.tried[0].nats),
         };
@@ -203,6 +212,7 @@ impl Criterion {
     fn holds(self, advantage: &Estimate) -> bool {
         let needed = match self {
             Self::Better => 0.0,
+            Self::ClearlyBetter => 2.0 * advantage.standard_error,
             Self::NotClearlyWorse => -2.0 * advantage.standard_error,
         };
         advantage.mean > needed
@@ -297,6 +307,7 @@ mod tests {
             family: Family::SharedCode,
             steps: 10,
             unpaired: true,
+            spread: false,
             agreed: false,
             nats: nats.to_vec(),
         }

@@ -9,10 +9,11 @@ use super::latent_space::LatentSpace;
 use super::prepared::{Part, Prepared, SourceAndTarget};
 use super::splits::Split;
 use super::streams::{DirectionPurpose, Purpose};
+use crate::conditional::Conditional;
 use crate::density::Density;
 use crate::families::{SharedCode, WhitenedFlow};
 use crate::shared_codes::{CodedTargets, SharedCodes, Side};
-use crate::{BridgeError, Direction, Directions, Family};
+use crate::{BridgeError, Direction, Directions, Family, SourceReading};
 use rayon::prelude::*;
 use zbridge_core::{Observer, RandomStream, Stage};
 
@@ -67,6 +68,7 @@ fn on_split(
             prepared,
             direction,
             part,
+            reading: SourceReading::Draw,
             streams: &prepared.streams.of(direction, purpose),
             stage,
         };
@@ -77,8 +79,8 @@ fn on_split(
             rows: &split.held_out,
         };
         let marginal = density.clone().marginal_baseline(&codes.log_prior)?;
-        let marginal = fit.conditional(vec![Density::SharedCode(marginal)]);
-        let inferred = fit.conditional(vec![Density::SharedCode(density)]);
+        let marginal = fit.given_draws(Density::SharedCode(marginal));
+        let inferred = fit.given_draws(Density::SharedCode(density));
         Ok(CodesOutcome {
             inferred: held_out.tempered(&inferred, LOW_INVERSE_TEMPERATURES, stage)?,
             marginal_nats: held_out.log_densities(&marginal, stage)?,
@@ -104,6 +106,7 @@ fn consider_codes(
         family: Family::SharedCode,
         steps: prepared.effort.code_learning(1.0).optimiser.steps,
         unpaired: source.unpaired.is_some() || target.unpaired.is_some(),
+        spread: false,
         agreed: false,
         nats: best.nats,
     };
@@ -164,6 +167,12 @@ fn side<'p>(space: &'p LatentSpace, part: Part<'p>) -> Side<'p> {
 }
 
 impl DirectionFit<'_> {
+    /// Returns the conditional of this density, whose codes are inferred from draws.
+    fn given_draws(&self, density: Density) -> Conditional {
+        self.conditional(vec![density])
+            .given_as(SourceReading::Draw)
+    }
+
     /// Returns the density by these shared codes: its flow given the code is fitted with a share of
     /// the steps.
     ///
@@ -207,7 +216,7 @@ impl DirectionFit<'_> {
             CodeSource::Prior => inferred.marginal_baseline(&codes.log_prior)?,
         };
         Ok(FittedConditional {
-            conditional: self.conditional(vec![Density::SharedCode(density)]),
+            conditional: self.given_draws(Density::SharedCode(density)),
             curve: codes.curve.clone(),
         })
     }

@@ -3,6 +3,7 @@
 use super::candidate::{Candidate, FitContext};
 use super::labelled::LabelledPairs;
 use super::prepared::{Part, Prepared, SourceAndTarget};
+use super::spreading::SourceGraph;
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
 use crate::density::Density;
@@ -10,7 +11,7 @@ use crate::families::Mixture;
 use crate::frame::FramedPosterior;
 use crate::maximum_likelihood::{Pairs, PosteriorPairs};
 use crate::mean_teacher::{Refinement, refine};
-use crate::{BridgeError, Direction};
+use crate::{BridgeError, Direction, SourceReading};
 use zbridge_core::{RandomStream, Stage};
 
 /// What a fit of one direction depends on, besides what is fitted.
@@ -20,6 +21,8 @@ pub(super) struct DirectionFit<'f> {
     pub(super) direction: Direction,
     /// The pairs that it may use.
     pub(super) part: Part<'f>,
+    /// What the density is given of a source.
+    pub(super) reading: SourceReading,
     pub(super) streams: &'f RandomStream,
     pub(super) stage: &'f Stage<'f>,
 }
@@ -64,7 +67,9 @@ impl DirectionFit<'_> {
 
     /// Returns the conditional of these densities in the frames of the direction.
     pub(super) fn conditional(&self, members: Vec<Density>) -> Conditional {
-        self.prepared.conditional(self.direction, members)
+        self.prepared
+            .conditional(self.direction, members)
+            .given_as(self.reading)
     }
 
     /// Returns a candidate that is fitted to the pairs.
@@ -91,22 +96,26 @@ impl DirectionFit<'_> {
         self.candidate_on(candidate, &labelled)
     }
 
-    /// Returns a tied mixture that is refined on `unpaired` posteriors of the source.
+    /// Returns a tied mixture that is refined on `unpaired` posteriors of the source, after labels
+    /// were spread to them if there is a `graph` of these.
     ///
     /// # Errors
     /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
     pub(super) fn refined(
         &self,
         unpaired: &FramedPosterior,
+        graph: Option<&SourceGraph>,
         refinement: &Refinement,
     ) -> Result<FittedConditional, BridgeError> {
         let source = &self.prepared.spaces(self.direction).source.frame;
         let (start, streams) = (self.initial_mixture()?, self.stream(Draws::Later));
+        let likely = graph.map(|graph| graph.likely_labels(self)).transpose()?;
         let unpaired = (source, unpaired);
         let (mixture, curve) = refine(
             start,
             &self.pairs(),
             unpaired,
+            likely.as_ref(),
             refinement,
             &streams,
             self.stage,
@@ -153,6 +162,9 @@ impl DirectionFit<'_> {
     }
 
     fn pairs(&self) -> PosteriorPairs<'_> {
-        self.prepared.pairs(self.direction, self.part)
+        PosteriorPairs {
+            reading: self.reading,
+            ..self.prepared.pairs(self.direction, self.part)
+        }
     }
 }

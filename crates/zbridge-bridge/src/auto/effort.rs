@@ -19,6 +19,36 @@ pub(crate) struct Effort {
     only: Option<Family>,
 }
 
+/// What decides which candidates are on a ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LadderProblem {
+    /// Active dimensions of the target.
+    pub(crate) target_dim: usize,
+    /// Whether there are augmented views of the source.
+    pub(crate) source_has_views: bool,
+    /// Whether neither side is discrete.
+    pub(crate) both_are_continuous: bool,
+}
+
+impl LadderProblem {
+    fn suits(&self, family: CandidateFamily) -> bool {
+        use CandidateFamily::*;
+        let is_wide = self.target_dim > MAX_FULL_DIMENSIONS;
+        match family {
+            FullGaussian => !is_wide,
+            // A mean between two classes is a point that does not occur.
+            KernelRegression => self.both_are_continuous,
+            KernelGaussian => self.both_are_continuous && !is_wide,
+            KernelFlow => self.both_are_continuous && !is_wide,
+            // Too slow for what it gains where a regression with a flow of its residual is tried.
+            FlowMatching => !self.both_are_continuous,
+            // Between wide spaces, networks of this size fall behind independence.
+            TiedMixture | Mixture | Flow | Gaussian => !(self.both_are_continuous && is_wide),
+            Independent | LinearGaussian => true,
+        }
+    }
+}
+
 /// The budget in seconds at which the numbers of steps below hold.
 const REFERENCE_BUDGET: f64 = 60.0;
 /// Steps of a fit, at least.
@@ -27,6 +57,8 @@ const MIN_STEPS: usize = 20;
 const MAX_FULL_DIMENSIONS: usize = 48;
 /// Pairs below which no shared codes are tried: from few pairs a network memorises codes.
 const MIN_PAIRS_FOR_CODES: usize = 64;
+/// Pairs above which no labels are spread.
+const MAX_PAIRS_FOR_SPREADING: usize = 512;
 /// Share of the steps of a last fit after which shared codes are compared.
 const CODE_TRIAL_SHARE: f64 = 0.4;
 
@@ -59,14 +91,14 @@ impl Effort {
 
     /// Returns the rungs of the ladder for a target of `dim` active dimensions: independence, then
     /// candidates from the simplest to the richest.
-    pub(crate) fn rungs(&self, dim: usize, source_has_views: bool) -> Vec<Candidate> {
+    pub(crate) fn rungs(&self, problem: &LadderProblem) -> Vec<Candidate> {
         let mut rungs = vec![Candidate {
             family: CandidateFamily::Independent,
             steps: 0,
         }];
-        for (family, lengths) in self.ladder(source_has_views) {
-            let is_too_wide = family == CandidateFamily::FullGaussian && dim > MAX_FULL_DIMENSIONS;
-            if self.allows(family) && (!is_too_wide || self.insists_on(family)) {
+        for (family, lengths) in self.ladder(problem.source_has_views) {
+            let is_tried = self.allows(family) && problem.suits(family);
+            if is_tried || self.insists_on(family) {
                 rungs.extend(lengths.into_iter().map(|steps| Candidate { family, steps }));
             }
         }
@@ -74,7 +106,7 @@ impl Effort {
     }
 
     /// Returns the families of the ladder, with the steps of each rung.
-    fn ladder(&self, source_has_views: bool) -> [(CandidateFamily, Vec<usize>); 7] {
+    fn ladder(&self, source_has_views: bool) -> [(CandidateFamily, Vec<usize>); 10] {
         use CandidateFamily::*;
         // Small networks on few pairs cost next to nothing: only a budget below 10 s shortens them.
         let shorten = (6.0 * self.budget).min(1.0);
@@ -87,6 +119,9 @@ impl Effort {
         }
         [
             (LinearGaussian, vec![0]),
+            (KernelRegression, vec![0]),
+            (KernelGaussian, vec![short, long]),
+            (KernelFlow, vec![short, long]),
             (TiedMixture, lengths.clone()),
             (Gaussian, lengths.clone()),
             (FullGaussian, vec![short]),
@@ -115,7 +150,11 @@ impl Effort {
                 steps: self.steps(800.0 * share),
             }];
         };
-        let rungs = self.rungs(dim, false);
+        let rungs = self.rungs(&LadderProblem {
+            target_dim: dim,
+            source_has_views: false,
+            both_are_continuous: false,
+        });
         let last = rungs
             .into_iter()
             .rfind(|rung| Family::from(rung.family) == only);
@@ -125,7 +164,9 @@ impl Effort {
     /// Returns the last fit of a family on labelled latents.
     pub(super) fn last_labelled_fit(&self, family: CandidateFamily) -> Candidate {
         let steps = match family {
-            CandidateFamily::Independent | CandidateFamily::LinearGaussian => 0,
+            CandidateFamily::Independent
+            | CandidateFamily::LinearGaussian
+            | CandidateFamily::KernelRegression => 0,
             CandidateFamily::Flow => self.steps(2500.0),
             _ => self.steps(3000.0),
         };
@@ -136,15 +177,16 @@ impl Effort {
     /// cores, if members differ.
     pub(super) fn members(&self, family: Family) -> usize {
         match family {
-            Family::Independent | Family::LinearGaussian => 1,
+            Family::Independent | Family::LinearGaussian | Family::KernelRegression => 1,
             _ => 2,
         }
     }
 
-    /// Returns whether codes that both sides share are tried. Where one side is discrete, its
-    /// posteriors are the codes.
-    pub(crate) fn tries_shared_codes(&self, pairs: usize, both_are_continuous: bool) -> bool {
-        let possible = both_are_continuous && pairs >= MIN_PAIRS_FOR_CODES;
+    /// Returns whether codes that both sides share are tried between spaces of these active
+    /// dimensions; `None` where a side is discrete: its posteriors are the codes.
+    pub(crate) fn tries_shared_codes(&self, pairs: usize, continuous: Option<[usize; 2]>) -> bool {
+        let are_few = |dims: [usize; 2]| dims.iter().all(|&dim| dim <= MAX_FULL_DIMENSIONS);
+        let possible = continuous.is_some_and(are_few) && pairs >= MIN_PAIRS_FOR_CODES;
         self.insists_on(Family::SharedCode) || (possible && self.allows(Family::SharedCode))
     }
 
@@ -208,6 +250,12 @@ impl Effort {
         refinement
     }
 
+    /// Returns whether labels are spread from this many pairs: of more, the pairs themselves tell as
+    /// much.
+    pub(super) fn spreads_labels(&self, pairs: usize) -> bool {
+        pairs <= MAX_PAIRS_FOR_SPREADING && self.allows(Family::TiedMixture)
+    }
+
     /// Returns the hidden layers of a mixture that is refined.
     pub(super) fn refined_hidden(&self) -> [usize; 2] {
         [256, 256]
@@ -229,6 +277,14 @@ mod tests {
         families
     }
 
+    fn problem(target_dim: usize, source_has_views: bool) -> LadderProblem {
+        LadderProblem {
+            target_dim,
+            source_has_views,
+            both_are_continuous: true,
+        }
+    }
+
     #[test]
     fn one_family_is_compared_with_independence_only() {
         for &family in Family::FITTED {
@@ -238,7 +294,7 @@ mod tests {
                 _ => vec![Family::Independent, family],
             };
             // Even a full covariance of many dimensions, if it is asked for.
-            assert_eq!(families(&effort.rungs(500, true)), expected);
+            assert_eq!(families(&effort.rungs(&problem(500, true))), expected);
         }
     }
 
@@ -249,7 +305,7 @@ mod tests {
             (steps(60.0), steps(30.0), steps(0.001)),
             (2500, 1250, MIN_STEPS)
         );
-        let rungs = |seconds: f64| Effort::new(seconds, None).rungs(4, false);
+        let rungs = |seconds: f64| Effort::new(seconds, None).rungs(&problem(4, false));
         assert_eq!(rungs(60.0), rungs(10.0));
         assert!(rungs(1.0).iter().all(|rung| rung.steps <= 40));
     }
@@ -257,9 +313,15 @@ mod tests {
     #[test]
     fn views_allow_longer_fits_and_many_dimensions_no_full_covariance() {
         let effort = Effort::new(60.0, None);
-        let longest = |views| effort.rungs(4, views).iter().map(|rung| rung.steps).max();
+        let longest = |views| {
+            effort
+                .rungs(&problem(4, views))
+                .iter()
+                .map(|rung| rung.steps)
+                .max()
+        };
         assert_eq!((longest(false), longest(true)), (Some(400), Some(1600)));
-        let wide = families(&effort.rungs(500, false));
+        let wide = families(&effort.rungs(&problem(500, false)));
         assert!(!wide.contains(&Family::FullGaussian));
     }
 }

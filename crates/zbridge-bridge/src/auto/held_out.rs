@@ -5,7 +5,7 @@ use super::streams::DirectionPurpose;
 use crate::conditional::Conditional;
 use crate::density::Density;
 use crate::families::{Mixture, responsibilities};
-use crate::{BridgeError, Direction};
+use crate::{BridgeError, Direction, SourceReading};
 use zbridge_core::{Latents, RandomStream, Stage};
 
 /// Draws of each pair over which log densities and weights are averaged.
@@ -44,7 +44,7 @@ impl HeldOutPairs<'_> {
         for _ in 0..DRAWS {
             stage.advance(0)?;
             let points = target.draw_points(self.rows, &mut stream)?;
-            let features = source.draw_features(self.rows, &mut stream)?;
+            let features = source.read_features(self.rows, conditional.reading, &mut stream)?;
             let nats = conditional.log_prob_in_frame(&features, &points)?;
             for (mean, nats) in means.iter_mut().zip(nats) {
                 *mean += nats / DRAWS as f64;
@@ -112,7 +112,7 @@ impl HeldOutPairs<'_> {
         let source = self.prepared.spaces(self.direction).source;
         let mut means = vec![0.0; self.rows.len() * mixture.components().rows()];
         for _ in 0..DRAWS {
-            let features: Latents = source.draw_features(self.rows, stream)?;
+            let features: Latents = source.read_features(self.rows, SourceReading::Draw, stream)?;
             let log_weights = mixture.log_weights_given(&features)?;
             for (mean, nats) in means.iter_mut().zip(log_weights.values()) {
                 *mean += nats.exp() / DRAWS as f32;

@@ -3,6 +3,7 @@
 use super::candidate::{Candidate, CandidateFamily};
 use super::choice::{DirectionSearch, Rung};
 use super::direction_fit::DirectionFit;
+use super::effort::LadderProblem;
 use super::held_out::{HeldOutPairs, TemperedNats, best, joined};
 use super::prepared::Prepared;
 use super::splits::Split;
@@ -78,8 +79,11 @@ fn jobs<'p>(prepared: &'p Prepared<'_>) -> Vec<Job<'p>> {
 
 fn rungs(prepared: &Prepared<'_>, direction: Direction) -> Vec<Candidate> {
     let spaces = prepared.spaces(direction);
-    let dim = spaces.target.frame.active();
-    prepared.effort.rungs(dim, spaces.source.pairs.has_views())
+    prepared.effort.rungs(&LadderProblem {
+        target_dim: spaces.target.frame.active(),
+        source_has_views: spaces.source.pairs.has_views(),
+        both_are_continuous: prepared.both_are_continuous(),
+    })
 }
 
 impl Job<'_> {
@@ -103,6 +107,7 @@ impl Job<'_> {
             prepared,
             direction,
             part: prepared.part_of(split),
+            reading: *prepared.readings.get(direction),
             streams: &prepared.streams.of(direction, purpose),
             stage,
         };

@@ -6,6 +6,7 @@ use super::codes::learn_last_codes;
 use super::direction_fit::{DirectionFit, FittedConditional};
 use super::prepared::Prepared;
 use super::semi_supervised::Labelling;
+use super::spreading::SourceGraph;
 use super::streams::DirectionPurpose;
 use crate::agreement::Agreement;
 use crate::comparison::Comparison;
@@ -79,8 +80,13 @@ impl LastFits<'_> {
             FitStrategy::Pairs(rung) => self.on_pairs(search, rung),
             FitStrategy::Refined {
                 unpaired,
+                spread,
                 inverse_temperature,
-            } => self.refined(search, unpaired, inverse_temperature),
+            } => {
+                let graphs = self.prepared.graphs.get(search.direction);
+                let graph = graphs.get().filter(|_| spread);
+                self.refined(search, unpaired, graph, inverse_temperature)
+            }
             FitStrategy::SharedCodes(from) => self.by_shared_codes(search, from),
         }
     }
@@ -102,13 +108,14 @@ impl LastFits<'_> {
         &self,
         search: DirectionSearch<'_>,
         unpaired: &FramedPosterior,
+        graph: Option<&SourceGraph>,
         inverse_temperature: f32,
     ) -> Result<FittedDirection, BridgeError> {
         let effort = self.prepared.effort;
         let refinement = effort.refinement(self.prepared.pair_count());
         let members = effort.members(Family::TiedMixture);
         self.ensemble(search, members, refinement.optimiser.steps, |fit, _| {
-            let fitted = fit.refined(unpaired, &refinement)?;
+            let fitted = fit.refined(unpaired, graph, &refinement)?;
             Ok(fitted.with_inverse_temperature(inverse_temperature))
         })
     }
@@ -161,6 +168,7 @@ impl LastFits<'_> {
                 prepared,
                 direction,
                 part: prepared.all_pairs(),
+                reading: *prepared.readings.get(direction),
                 streams: &prepared.streams.of(direction, purpose),
                 stage: &stage,
             };
@@ -171,11 +179,13 @@ impl LastFits<'_> {
             .map(member)
             .collect::<Result<_, _>>()?;
         let curve = fitted.first().map(|first| first.curve.clone());
+        let reading = fitted.first().map(|first| first.conditional.reading);
         let densities = fitted
             .into_iter()
             .flat_map(|fitted| fitted.conditional.ensemble.members);
+        let conditional = prepared.conditional(direction, densities.collect());
         Ok(FittedDirection {
-            conditional: prepared.conditional(direction, densities.collect()),
+            conditional: conditional.given_as(reading.unwrap_or_default()),
             curve: curve.unwrap_or_default(),
             comparison: search.into_comparison(members),
         })

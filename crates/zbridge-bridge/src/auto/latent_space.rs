@@ -1,7 +1,7 @@
-use crate::BridgeError;
 use crate::fit_data::SideData;
 use crate::frame::{Frame, FramedPosterior};
 use crate::rows::clamped;
+use crate::{BridgeError, SourceReading};
 use zbridge_core::{Latents, Posterior, RandomStream, ShapeError, Stage};
 
 /// One latent space: its frame, and its posteriors in the coordinates of the frame.
@@ -56,15 +56,16 @@ impl LatentSpace {
         clamped(self.pairs.draw(rows, stream))
     }
 
-    /// Returns the features of one draw of each of these pairs' posteriors, `[rows, features]`.
+    /// Returns the features of each of these pairs' posteriors, read so: `[rows, features]`.
     ///
     /// # Errors
     /// [`ShapeError::NotFinite`] if a draw is NaN.
-    pub(super) fn draw_features(
+    pub(super) fn read_features(
         &self,
         rows: &[usize],
+        reading: SourceReading,
         stream: &mut RandomStream,
     ) -> Result<Latents, ShapeError> {
-        clamped(self.frame.features(self.pairs.draw(rows, stream)))
+        clamped(self.frame.features(self.pairs.read(rows, reading, stream)))
     }
 }

@@ -1,10 +1,11 @@
 //! The automatic recipe.
 //!
-//! 1. [`ladder`]: candidates from the simplest to the richest are compared on held-out pairs.
-//! 2. Either [`codes`]: densities by codes that both spaces share join the comparison, if neither
+//! 1. [`reading`]: whether sources are given as draws or as means.
+//! 2. [`ladder`]: candidates from the simplest to the richest are compared on held-out pairs.
+//! 3. Either [`codes`]: densities by codes that both spaces share join the comparison, if neither
 //!    side is discrete. Or [`semi_supervised`]: posteriors without partners refine one direction,
 //!    which labels them for the other.
-//! 3. [`last_fit`]: what was taken for each direction is fitted on all pairs.
+//! 4. [`last_fit`]: what was taken for each direction is fitted on all pairs.
 
 mod aggregate;
 mod candidate;
@@ -18,11 +19,13 @@ mod ladder;
 mod last_fit;
 mod latent_space;
 mod prepared;
+mod reading;
 mod semi_supervised;
 mod splits;
+mod spreading;
 mod streams;
 
-pub(crate) use effort::Effort;
+pub(crate) use effort::{Effort, LadderProblem};
 pub(crate) use last_fit::FittedDirection;
 
 use crate::{BridgeError, Directions, FitData};
@@ -41,13 +44,17 @@ pub(crate) fn fit(
     seed: u64,
     observer: &dyn Observer,
 ) -> Result<Directions<FittedDirection>, BridgeError> {
-    let prepared = Prepared::new(data, effort, pca, seed, observer)?;
+    let mut prepared = Prepared::new(data, effort, pca, seed, observer)?;
+    prepared.readings = reading::choose(&prepared, observer)?;
     let mut searches = ladder::compare(&prepared, observer)?;
     let mut labelling = None;
-    let both_are_continuous = !prepared.x.is_discrete() && !prepared.y.is_discrete();
-    if effort.tries_shared_codes(prepared.pair_count(), both_are_continuous) {
+    let widths = [prepared.x.frame.active(), prepared.y.frame.active()];
+    let continuous = prepared.both_are_continuous().then_some(widths);
+    if effort.tries_shared_codes(prepared.pair_count(), continuous) {
         codes::try_shared_codes(&prepared, &mut searches, observer)?;
-    } else if let Some(inference) = semi_supervised::inference(&prepared, &searches) {
+    } else if continuous.is_none()
+        && let Some(inference) = semi_supervised::inference(&prepared, &searches)
+    {
         let search = &mut searches;
         labelling = semi_supervised::learn_from_unpaired(&prepared, inference, search, observer)?;
     }

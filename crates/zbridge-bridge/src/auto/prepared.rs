@@ -2,11 +2,12 @@ use super::aggregate::AggregateComponents;
 use super::effort::Effort;
 use super::latent_space::LatentSpace;
 use super::splits::{Split, splits};
+use super::spreading::SourceGraph;
 use super::streams::{DirectionPurpose, Purpose, Streams};
 use crate::conditional::Conditional;
 use crate::density::Density;
 use crate::maximum_likelihood::PosteriorPairs;
-use crate::{BridgeError, Direction, Directions, FitData};
+use crate::{BridgeError, Direction, Directions, FitData, SourceReading};
 use std::sync::OnceLock;
 use zbridge_core::{Observer, Stage};
 
@@ -18,10 +19,14 @@ pub(super) struct Prepared<'e> {
     pub(super) y: LatentSpace,
     pub(super) splits: Vec<Split>,
     pub(super) streams: Streams,
+    /// What densities of each direction are given of a source.
+    pub(super) readings: Directions<SourceReading>,
     /// Rows of all pairs.
     all: Vec<usize>,
     /// Components of each target's aggregate posterior, by the number of the part.
     components: Directions<Vec<OnceLock<AggregateComponents>>>,
+    /// Nearest neighbours among each source's posteriors, where labels are spread.
+    pub(super) graphs: Directions<OnceLock<SourceGraph>>,
 }
 
 /// The spaces that a direction leads from and to.
@@ -66,7 +71,9 @@ impl<'e> Prepared<'e> {
             x,
             y,
             streams,
+            readings: Directions::from_fn(|_| SourceReading::Draw),
             all: (0..data.x.rows()).collect(),
+            graphs: Directions::from_fn(|_| OnceLock::new()),
             components: Directions::from_fn(|_| (0..parts).map(|_| OnceLock::new()).collect()),
             splits,
         })
@@ -75,6 +82,11 @@ impl<'e> Prepared<'e> {
     /// Returns the number of pairs.
     pub(super) fn pair_count(&self) -> usize {
         self.all.len()
+    }
+
+    /// Returns whether neither side is discrete.
+    pub(super) fn both_are_continuous(&self) -> bool {
+        !self.x.is_discrete() && !self.y.is_discrete()
     }
 
     /// Returns the spaces that `direction` leads from and to.
@@ -110,6 +122,7 @@ impl<'e> Prepared<'e> {
             target: &target.pairs,
             frame: &source.frame,
             rows: part.rows,
+            reading: *self.readings.get(direction),
         }
     }
 
@@ -117,6 +130,7 @@ impl<'e> Prepared<'e> {
     pub(super) fn conditional(&self, direction: Direction, members: Vec<Density>) -> Conditional {
         let SourceAndTarget { source, target } = self.spaces(direction);
         Conditional::new(source.frame.clone(), target.frame.clone(), members)
+            .given_as(*self.readings.get(direction))
     }
 
     /// Returns the components of the aggregate posterior of a direction's target, from the pairs of

@@ -12,20 +12,24 @@ use super::held_out::{HeldOutPairs, TemperedNats, best, joined};
 use super::ladder::{LOW_INVERSE_TEMPERATURES, calibrations};
 use super::prepared::Prepared;
 use super::splits::Split;
+use super::spreading::{SourceGraph, can_spread};
 use super::streams::DirectionPurpose;
 use crate::agreement::Agreement;
 use crate::conditional::Conditional;
 use crate::frame::FramedPosterior;
-use crate::{BridgeError, Direction, Directions, Family};
+use crate::mean_teacher::Refinement;
+use crate::{BridgeError, Direction, Directions, Family, SourceReading};
 use rayon::prelude::*;
 use std::sync::Arc;
-use zbridge_core::{Observer, Stage};
+use zbridge_core::{Observer, RandomStream, Stage};
 
 /// The inference direction, and unpaired posteriors of its source: the generative one's target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Inference<'p> {
     pub(super) direction: Direction,
     pub(super) unpaired: &'p FramedPosterior,
+    /// Whether labels may be spread to these.
+    pub(super) spreads: bool,
 }
 
 /// The last fit of the generative direction, on posteriors that the inference direction labels.
@@ -42,8 +46,8 @@ pub(super) struct Labelling<'p> {
 /// Gain of a tied mixture, relative to that of the best candidate, above which it is refined.
 const WORTH_REFINING: f64 = 0.5;
 
-/// Returns the direction whose source tells more of its target, if it tells anything and unpaired
-/// posteriors of the source are there to learn from.
+/// Returns the direction whose source tells more of its target, if it tells anything or labels may
+/// be spread, and unpaired posteriors of the source are there to learn from.
 pub(super) fn inference<'p>(
     prepared: &'p Prepared<'_>,
     searches: &Directions<DirectionSearch<'_>>,
@@ -52,23 +56,31 @@ pub(super) fn inference<'p>(
     let possible = |direction: Direction| {
         let unpaired = prepared.spaces(direction).source.unpaired.as_ref()?;
         let is_informative = searches.get(direction).chosen().family != Family::Independent;
-        let is_possible = is_informative && unpaired.rows() >= MIN_UNPAIRED;
+        let spreads = can_spread(prepared, direction);
+        let is_possible = (is_informative || spreads) && unpaired.rows() >= MIN_UNPAIRED;
         is_possible.then_some(Inference {
             direction,
             unpaired,
+            spreads,
         })
     };
-    let gain =
-        |inference: &Inference<'_>| searches.get(inference.direction).chosen().gain_nats.mean;
+    // Where labels may be spread, a ladder of few pairs does not know what a source tells.
+    let rank = |inference: &Inference<'_>| {
+        let gain_nats = searches.get(inference.direction).chosen().gain_nats.mean;
+        (inference.spreads, gain_nats)
+    };
     Direction::BOTH
         .into_iter()
         .filter_map(possible)
-        .max_by(|a, b| gain(a).total_cmp(&gain(b)))
+        .max_by(|a, b| {
+            let ((a_spreads, a_gain), (b_spreads, b_gain)) = (rank(a), rank(b));
+            a_spreads.cmp(&b_spreads).then(a_gain.total_cmp(&b_gain))
+        })
 }
 
-/// Tries a refinement of the inference direction and labelled latents for the generative one, and
-/// takes what held-out pairs say is better. Returns how the generative direction is fitted on
-/// labelled latents; `None` if it is not.
+/// Tries a refinement of the inference direction, with and without spread labels, and labelled
+/// latents for the generative one, and takes what held-out pairs say is better. Returns how the
+/// generative direction is fitted on labelled latents; `None` if it is not.
 ///
 /// # Errors
 /// [`BridgeError::Network`] if a fit diverges, [`BridgeError::Density`] if a log density is NaN,
@@ -81,17 +93,34 @@ pub(super) fn learn_from_unpaired<'p>(
 ) -> Result<Option<Labelling<'p>>, BridgeError> {
     let plan = TrialPlan::new(prepared, inference, searches.get(inference.direction));
     let stage = Stage::new(observer, "learning from unpaired latents", plan.steps());
-    let tried: Vec<SplitOutcome> = prepared
+    if inference.spreads {
+        let graph = SourceGraph::new(prepared, inference.direction, &stage)?;
+        prepared
+            .graphs
+            .get(inference.direction)
+            .get_or_init(|| graph);
+    }
+    let tried: Vec<SplitLabellers> = prepared
         .splits
         .par_iter()
-        .map(|split| plan.on_split(split, &stage))
+        .map(|split| plan.labellers_of(split, &stage))
         .collect::<Result<_, _>>()?;
     let search = searches.get_mut(inference.direction);
     consider_refinement(&plan, &tried, search);
+    let takes_spread = consider_spreading(&plan, &tried, search);
+    if search.chosen().family == Family::Independent {
+        return Ok(None);
+    }
+    let labelled: Vec<Vec<LabelledOutcome>> = prepared
+        .splits
+        .par_iter()
+        .zip(&tried)
+        .map(|(split, labellers)| plan.labelled_of(split, labellers, takes_spread, &stage))
+        .collect::<Result<_, _>>()?;
     // Only a tied mixture can be asked for agreement.
     let can_agree = search.chosen().family == Family::TiedMixture;
     let generative = searches.get_mut(inference.direction.reverse());
-    Ok(consider_labelled(&plan, &tried, can_agree, generative))
+    Ok(consider_labelled(&plan, &labelled, can_agree, generative))
 }
 
 /// What is tried on every split.
@@ -107,11 +136,17 @@ struct TrialPlan<'p> {
     share: f64,
 }
 
-/// What one split says.
-struct SplitOutcome {
-    refined: Option<RefinedOutcome>,
-    /// For each candidate.
-    labelled: Vec<LabelledOutcome>,
+/// The labellers that are tried on a split.
+struct SplitLabellers {
+    refined: Option<Labeller>,
+    /// The same, after labels were spread.
+    spread: Option<Labeller>,
+}
+
+/// A refined mixture that labels the other direction's targets.
+struct Labeller {
+    mixture: Conditional,
+    outcome: RefinedOutcome,
 }
 
 /// What held-out pairs say of a refined mixture.
@@ -136,6 +171,7 @@ impl<'p> TrialPlan<'p> {
     ) -> Self {
         let effort = prepared.effort;
         let share = effort.trial_share(prepared.splits.len());
+        let refines = effort.allows(Family::TiedMixture) && is_worth_refining(search);
         let dim = prepared
             .spaces(inference.direction.reverse())
             .target
@@ -144,7 +180,7 @@ impl<'p> TrialPlan<'p> {
         Self {
             prepared,
             inference,
-            refines: effort.allows(Family::TiedMixture) && is_worth_refining(search),
+            refines,
             best_rung: search.best_rung,
             candidates: effort.labelled_candidates(dim, share),
             share,
@@ -158,42 +194,94 @@ impl<'p> TrialPlan<'p> {
             .iter()
             .map(|candidate| candidate.steps)
             .sum();
-        let labeller = match self.refines {
-            true => {
-                self.prepared
-                    .effort
-                    .trial_refinement(1, self.share)
-                    .optimiser
-                    .steps
-            }
-            false => self.best_rung.candidate.steps,
+        let refined = usize::from(self.refines) + usize::from(self.inference.spreads);
+        let labeller = match refined {
+            0 => self.best_rung.candidate.steps,
+            _ => refined * self.refinement(1).optimiser.steps,
         };
         (self.prepared.splits.len() * (labeller + labelled)) as u64
     }
 
-    fn on_split(&self, split: &Split, stage: &Stage<'_>) -> Result<SplitOutcome, BridgeError> {
-        let direction = self.inference.direction;
-        let purpose = DirectionPurpose::Labeller { split: split.index };
-        let fit = DirectionFit {
+    /// Returns how a mixture is refined in a trial on this many pairs.
+    fn refinement(&self, pairs: usize) -> Refinement {
+        // Two trials together take as long as one.
+        let share = match self.refines && self.inference.spreads {
+            true => 0.5 * self.share,
+            false => self.share,
+        };
+        self.prepared.effort.trial_refinement(pairs, share)
+    }
+
+    fn labellers_of(
+        &self,
+        split: &Split,
+        stage: &Stage<'_>,
+    ) -> Result<SplitLabellers, BridgeError> {
+        let index = split.index;
+        let plain = DirectionPurpose::Labeller { split: index };
+        let spread = DirectionPurpose::SpreadLabeller { split: index };
+        let graph = self.prepared.graphs.get(self.inference.direction).get();
+        let refined = match self.refines {
+            true => Some(self.labeller(split, plain, None, stage)?),
+            false => None,
+        };
+        let spread = match graph {
+            Some(graph) => Some(self.labeller(split, spread, Some(graph), stage)?),
+            None => None,
+        };
+        Ok(SplitLabellers { refined, spread })
+    }
+
+    /// Returns a mixture that is refined, after labels were spread if there is a graph.
+    fn labeller(
+        &self,
+        split: &Split,
+        purpose: DirectionPurpose,
+        graph: Option<&SourceGraph>,
+        stage: &Stage<'_>,
+    ) -> Result<Labeller, BridgeError> {
+        let streams = self.prepared.streams.of(self.inference.direction, purpose);
+        let fit = self.inference_fit(split, &streams, stage);
+        let refinement = self.refinement(split.fit.len());
+        let refined = fit.refined(self.inference.unpaired, graph, &refinement)?;
+        let mixture = refined.conditional;
+        let outcome = self.compare_refined(&mixture, split, stage)?;
+        Ok(Labeller { mixture, outcome })
+    }
+
+    fn inference_fit<'s>(
+        &'s self,
+        split: &'s Split,
+        streams: &'s RandomStream,
+        stage: &'s Stage<'s>,
+    ) -> DirectionFit<'s> {
+        DirectionFit {
             prepared: self.prepared,
-            direction,
+            direction: self.inference.direction,
             part: self.prepared.part_of(split),
-            streams: &self.prepared.streams.of(direction, purpose),
+            reading: SourceReading::Draw,
+            streams,
             stage,
-        };
-        let (labeller, refined) = if self.refines {
-            let pairs = split.fit.len();
-            let refinement = self.prepared.effort.trial_refinement(pairs, self.share);
-            let mixture = fit
-                .refined(self.inference.unpaired, &refinement)?
-                .conditional;
-            let outcome = self.compare_refined(&mixture, split, stage)?;
-            (mixture, Some(outcome))
-        } else {
-            (self.labeller_on_pairs(fit)?, None)
-        };
-        let labelled = self.compare_labelled(&labeller, split, stage)?;
-        Ok(SplitOutcome { refined, labelled })
+        }
+    }
+
+    /// Returns what held-out pairs say of candidates on latents that the labeller of this split
+    /// labels: the one with spread labels if it is taken, or else a refined one if there is one.
+    fn labelled_of(
+        &self,
+        split: &Split,
+        labellers: &SplitLabellers,
+        takes_spread: bool,
+        stage: &Stage<'_>,
+    ) -> Result<Vec<LabelledOutcome>, BridgeError> {
+        let spread = labellers.spread.as_ref().filter(|_| takes_spread);
+        if let Some(labeller) = spread.or(labellers.refined.as_ref()) {
+            return self.compare_labelled(&labeller.mixture, split, stage);
+        }
+        let purpose = DirectionPurpose::Labeller { split: split.index };
+        let streams = self.prepared.streams.of(self.inference.direction, purpose);
+        let labeller = self.labeller_on_pairs(self.inference_fit(split, &streams, stage))?;
+        self.compare_labelled(&labeller, split, stage)
     }
 
     fn labeller_on_pairs(&self, fit: DirectionFit<'_>) -> Result<Conditional, BridgeError> {
@@ -243,6 +331,7 @@ impl<'p> TrialPlan<'p> {
                 prepared: self.prepared,
                 direction: generative,
                 part: self.prepared.part_of(split),
+                reading: SourceReading::Draw,
                 streams: &self.prepared.streams.of(generative, purpose),
                 stage,
             };
@@ -280,32 +369,60 @@ fn is_worth_refining(search: &DirectionSearch<'_>) -> bool {
 
 fn consider_refinement<'p>(
     plan: &TrialPlan<'p>,
-    tried: &[SplitOutcome],
+    tried: &[SplitLabellers],
     search: &mut DirectionSearch<'p>,
 ) {
-    let refined: Vec<&RefinedOutcome> = tried
-        .iter()
-        .filter_map(|split| split.refined.as_ref())
-        .collect();
+    let refined = tried.iter().filter_map(|split| split.refined.as_ref());
+    consider_labellers(plan, &refined.collect::<Vec<_>>(), false, search);
+}
+
+/// Returns whether a mixture is taken that learned spread labels first.
+fn consider_spreading<'p>(
+    plan: &TrialPlan<'p>,
+    tried: &[SplitLabellers],
+    search: &mut DirectionSearch<'p>,
+) -> bool {
+    let spread = tried.iter().filter_map(|split| split.spread.as_ref());
+    consider_labellers(plan, &spread.collect::<Vec<_>>(), true, search)
+}
+
+/// Returns whether these mixtures, one of each split, are taken.
+fn consider_labellers<'p>(
+    plan: &TrialPlan<'p>,
+    labellers: &[&Labeller],
+    spread: bool,
+    search: &mut DirectionSearch<'p>,
+) -> bool {
+    let outcomes: Vec<&RefinedOutcome> =
+        labellers.iter().map(|labeller| &labeller.outcome).collect();
     let Some(best) = best(joined(
-        refined.iter().map(|split| split.tempered.as_slice()),
+        outcomes.iter().map(|split| split.tempered.as_slice()),
     )) else {
-        return;
+        return false;
     };
     let pairs = plan.prepared.pair_count();
     let trial = FurtherTrial {
         family: Family::TiedMixture,
         steps: plan.prepared.effort.refinement(pairs).optimiser.steps,
         unpaired: true,
+        spread,
         agreed: false,
         nats: best.nats,
     };
-    if search.consider(trial, Criterion::Better) {
+    // Where pairs told nothing yet, a small advantage may be chance.
+    let criterion = match search.chosen().family {
+        Family::Independent => Criterion::ClearlyBetter,
+        _ => Criterion::Better,
+    };
+    let is_taken = search.consider(trial, criterion);
+    if is_taken {
         search.strategy = FitStrategy::Refined {
             unpaired: plan.inference.unpaired,
-            inverse_temperature: best_calibration(calibrations(pairs), &refined),
+            spread,
+            inverse_temperature: best_calibration(calibrations(pairs), &outcomes),
         };
     }
+    is_taken
 }
 
 /// Returns the inverse temperature with the least sum of Brier scores over all splits.
@@ -321,14 +438,13 @@ fn best_calibration(calibrations: &[f32], refined: &[&RefinedOutcome]) -> f32 {
 /// agree.
 fn consider_labelled<'p>(
     plan: &TrialPlan<'p>,
-    tried: &[SplitOutcome],
+    tried: &[Vec<LabelledOutcome>],
     can_agree: bool,
     search: &mut DirectionSearch<'p>,
 ) -> Option<Labelling<'p>> {
     let mut labelling = None;
     for (index, &candidate) in plan.candidates.iter().enumerate() {
-        let outcomes: Vec<&LabelledOutcome> =
-            tried.iter().map(|split| &split.labelled[index]).collect();
+        let outcomes: Vec<&LabelledOutcome> = tried.iter().map(|split| &split[index]).collect();
         for agreed in [false, true] {
             let Some(nats) = nats_of(&outcomes, agreed).filter(|_| can_agree || !agreed) else {
                 continue;
@@ -337,6 +453,7 @@ fn consider_labelled<'p>(
                 family: candidate.family.into(),
                 steps: candidate.steps,
                 unpaired: true,
+                spread: false,
                 agreed,
                 nats,
             };

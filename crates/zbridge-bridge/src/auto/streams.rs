@@ -43,6 +43,11 @@ pub(super) enum DirectionPurpose {
         /// Number of the split.
         split: usize,
     },
+    /// The labeller that learns spread labels first and is tried on a split.
+    SpreadLabeller {
+        /// Number of the split.
+        split: usize,
+    },
     /// The fit of a candidate on labelled latents of a split.
     Labelled {
         /// Number of the candidate.
@@ -60,6 +65,8 @@ pub(super) enum DirectionPurpose {
         /// Number of the split.
         split: usize,
     },
+    /// The regression by which it is chosen how sources are read.
+    Reading,
 }
 
 impl Streams {
@@ -138,6 +145,8 @@ impl DirectionPurpose {
             Self::Labelled { candidate, split } => (5, 300, 100, STRIDE * candidate + split),
             Self::LastFit { member } => (6, 400, 100, member),
             Self::CodedFlow { split } => (7, 510, 90, split),
+            Self::Reading => (8, 3, 1, 0),
+            Self::SpreadLabeller { split } => (9, 600, 100, split),
         };
         Numbers { id, first, count }.of(item as u64)
     }
@@ -165,10 +174,14 @@ mod tests {
     #[test]
     fn no_two_purposes_of_a_direction_share_a_number() {
         use DirectionPurpose::*;
-        let mut purposes = vec![HeldOutDensities, BrierScores];
+        let mut purposes = vec![HeldOutDensities, BrierScores, Reading];
         purposes.extend((0..=MAX_SPLITS).map(|part| Components { part }));
         for split in 0..MAX_SPLITS {
-            purposes.extend([Labeller { split }, CodedFlow { split }]);
+            purposes.extend([
+                Labeller { split },
+                CodedFlow { split },
+                SpreadLabeller { split },
+            ]);
             purposes.extend((0..MANY).map(|rung| Rung { rung, split }));
             purposes.extend((0..MANY).map(|candidate| Labelled { candidate, split }));
         }

@@ -1,17 +1,19 @@
 #[cfg(test)]
 mod tests;
 
-use crate::BridgeError;
 use crate::agreement::Agreement;
 use crate::density::Density;
 use crate::ensemble::Ensemble;
-use crate::families::GaussianDensity;
+use crate::families::{GaussianDensity, put_json};
 use crate::frame::Frame;
 use crate::rows::clamped;
+use crate::{BridgeError, SourceReading};
 use ndarray::Array2;
 use std::path::Path;
 use std::sync::Arc;
-use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream};
+use zbridge_core::{
+    ConditionalDensity, DensityError, LatentDistribution, Latents, Posterior, RandomStream,
+};
 use zbridge_nn::WeightsFile;
 
 /// q(target|source) between two latent spaces: what a bridge has for each direction.
@@ -23,6 +25,8 @@ use zbridge_nn::WeightsFile;
 pub struct Conditional {
     pub(crate) ensemble: Ensemble,
     pub(crate) agreement: Option<Arc<Agreement>>,
+    /// What it was fitted to be given of a source.
+    pub(crate) reading: SourceReading,
 }
 
 impl Conditional {
@@ -35,7 +39,18 @@ impl Conditional {
         Self {
             ensemble,
             agreement: None,
+            reading: SourceReading::Draw,
         }
+    }
+
+    /// Returns the same conditional, to be given this of a source.
+    pub(crate) fn given_as(self, reading: SourceReading) -> Self {
+        Self { reading, ..self }
+    }
+
+    /// Returns what of a source's posterior the density was fitted on.
+    pub fn reading(&self) -> SourceReading {
+        self.reading
     }
 
     /// Returns the conditional that is a Gaussian network over whole latent spaces as they are: the
@@ -67,6 +82,7 @@ impl Conditional {
         Self {
             ensemble: self.ensemble.with_inverse_temperature(inverse_temperature),
             agreement: self.agreement.clone(),
+            reading: self.reading,
         }
     }
 
@@ -101,6 +117,9 @@ impl Conditional {
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) -> Result<(), BridgeError> {
+        if self.reading != SourceReading::Draw {
+            put_json(file, format!("{prefix}.reading"), &self.reading)?;
+        }
         self.ensemble.put_into(file, prefix)
     }
 
@@ -111,9 +130,16 @@ impl Conditional {
         path: &Path,
     ) -> Result<Self, BridgeError> {
         let ensemble = Ensemble::from_file(file, prefix, path)?;
+        // Files that do not say are given draws, those of version 0.1 among them.
+        let key = format!("{prefix}.reading");
+        let reading = match file.metadata.contains_key(&key) {
+            true => file.parsed_metadata(&key, path)?,
+            false => SourceReading::Draw,
+        };
         Ok(Self {
             ensemble,
             agreement: None,
+            reading,
         })
     }
 }
@@ -128,6 +154,13 @@ impl ConditionalDensity for Conditional {
             conditional: self,
             features: self.ensemble.source.features_of(source)?,
         }))
+    }
+
+    fn sources(&self, posterior: &Posterior, draws: usize, stream: &mut RandomStream) -> Latents {
+        match self.reading {
+            SourceReading::Draw => posterior.sample_each(draws, stream),
+            SourceReading::Mean => posterior.moments().mean().repeat_each(draws),
+        }
     }
 }
 

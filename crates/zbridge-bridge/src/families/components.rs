@@ -84,6 +84,7 @@ pub(crate) struct Component<'c> {
 impl Component<'_> {
     /// Returns log N(point) in f32, for training; finite everywhere.
     pub(crate) fn log_density_in_f32(&self, point: &[f32]) -> f32 {
+        // Far from the mean, the sum of squares overflows to infinity.
         let distance = squared_distance(point, self.mean, self.inverse_deviation);
         self.log_normaliser as f32 - 0.5 * distance.min(f32::MAX)
     }
@@ -94,6 +95,7 @@ impl Component<'_> {
         for ((&point, &mean), &inverse_deviation) in
             point.iter().zip(self.mean).zip(self.inverse_deviation)
         {
+            // In f64: beyond 1e19, the square of an f32 overflows.
             let standard = (f64::from(point) - f64::from(mean)) * f64::from(inverse_deviation);
             distance += standard * standard;
         }

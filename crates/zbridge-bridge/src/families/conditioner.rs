@@ -62,6 +62,7 @@ impl Conditioner {
             network,
             parameters,
         };
+        // All weights are zero, so that only the biases count.
         conditioner.last_layer_mut().biases.copy_from_slice(outputs);
         Ok(conditioner)
     }
@@ -93,6 +94,7 @@ impl Conditioner {
     pub(crate) fn last_layer_mut(&mut self) -> LastLayer<'_> {
         let biases = self.network.outputs();
         let weights = self.last_inputs() * biases;
+        // Parameters are in the order of the layers, and the last is linear.
         let start = self.parameters.len() - weights - biases;
         let (weights, biases) = self.parameters[start..].split_at_mut(weights);
         LastLayer { weights, biases }
@@ -164,6 +166,7 @@ impl Conditioner {
     ) -> ArrayView2<'t, f32> {
         let is_dropout = |layer: &Layer| matches!(layer, Layer::Dropout { .. });
         if self.network.layers().iter().any(is_dropout) {
+            // A stream of its own: what `stream` draws next does not depend on the layers.
             let next = stream.bits();
             tape.draw_dropout_from(stream.child(next));
         }
@@ -199,14 +202,15 @@ impl Conditioner {
     /// Returns the network stored under `prefix`.
     ///
     /// # Errors
-    /// [`NnError::Weights`](zbridge_nn::NnError::Weights) if its layers are of another kind, have no
-    /// units, or do not fit each other or the tensors.
+    /// [`NnError::Weights`](zbridge_nn::NnError::Weights) if its layers are of another kind, have
+    /// no units, or do not fit each other or the tensors.
     pub(crate) fn from_file(
         file: &WeightsFile,
         prefix: &str,
         path: &Path,
     ) -> Result<Self, BridgeError> {
         let network = mlp::from_file(file, prefix, path)?;
+        // A tensor in a file may hold another number of values than its shape says.
         for tensor in network.tensors() {
             stored(
                 file,

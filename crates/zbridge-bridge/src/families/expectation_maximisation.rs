@@ -29,16 +29,16 @@ const ROWS_AT_ONCE: usize = 512;
 
 /// Returns a mixture of at most `most` Gaussians with diagonal covariance for these points: the
 /// components, and their log weights. It has 1, 2, 4, 8, … or `most` components, whichever is best
-/// by the Bayesian information criterion. Variances are no less than a thousandth of their column's.
-/// Of more than 20,000 points, as many are drawn from `stream`.
+/// by the Bayesian information criterion. Variances are no less than a thousandth of their
+/// column's. Of more than 20,000 points, as many are drawn from `stream`.
 ///
 /// # Errors
 /// [`ShapeError::NotFinite`] if moments of the points are NaN.
 ///
 /// # Source
-/// Dempster, Laird & Rubin 1977. Starts by Arthur & Vassilvitskii 2007 (k-means++), of which the one
-/// that is best after a few steps goes on (Biernacki, Celeux & Govaert 2003). Schwarz 1978 for the
-/// criterion.
+/// Dempster, Laird & Rubin 1977. Starts by Arthur & Vassilvitskii 2007 (k-means++), of which the
+/// one that is best after a few steps goes on (Biernacki, Celeux & Govaert 2003). Schwarz 1978 for
+/// the criterion.
 pub(crate) fn fit_components(
     points: &Latents,
     most: usize,
@@ -106,6 +106,7 @@ impl Scale {
                 deviation[column] = moments.variance().sqrt();
             }
         }
+        // A constant column is divided by this instead of 0.
         deviation.mapv_inplace(|deviation: f64| deviation.max(MIN_DEVIATION));
         Self { mean, deviation }
     }
@@ -117,6 +118,7 @@ impl Scale {
 
     fn restored(&self, gaussians: &DiagonalGaussian) -> Result<DiagonalGaussian, ShapeError> {
         let means = gaussians.mean().view().mapv(f64::from) * &self.deviation + &self.mean;
+        // A variance grows by the square of the scale.
         let log_variance = self.deviation.mapv(|deviation| 2.0 * deviation.ln());
         let log_vars = gaussians.log_var().view().mapv(f64::from) + &log_variance;
         DiagonalGaussian::new(in_f32(means)?, in_f32(log_vars)?)
@@ -135,6 +137,7 @@ struct FittedMixture {
 impl FittedMixture {
     /// Returns the best mixture of `count` components that a few starts lead to.
     fn of(points: &Latents, count: usize, stream: &mut RandomStream) -> Result<Self, ShapeError> {
+        // A single component has one solution, whatever it starts from.
         let starts = if count == 1 { 1 } else { STARTS };
         let mut best = Self::started(points, count, stream)?.improved(points, FIRST_STEPS)?;
         for _ in 1..starts {
@@ -153,6 +156,7 @@ impl FittedMixture {
         stream: &mut RandomStream,
     ) -> Result<Self, ShapeError> {
         let mut sums = Sums::zeros(count, points.dim());
+        // Every point counts as a whole for its nearest seed.
         for (row, nearest) in nearest_seeds(points, count, stream).into_iter().enumerate() {
             sums.add(nearest, 1.0, points.row_values(row));
         }
@@ -198,6 +202,7 @@ impl FittedMixture {
             }
             sums.log_likelihood += f64::from(softmax_in_place(&mut shares));
             for (k, &share) in shares.iter().enumerate() {
+                // Most components have next to no share of a point: leaving them out saves time.
                 if share > MIN_SHARE {
                     sums.add(k, share, point);
                 }
@@ -208,6 +213,7 @@ impl FittedMixture {
 
     /// Returns the Bayesian information criterion: less is better.
     fn criterion(&self, points: usize) -> f64 {
+        // A mean and a variance in each dimension, and a weight; the weights sum to one.
         let parameters = self.components.count() * (2 * self.components.dim() + 1) - 1;
         parameters as f64 * (points as f64).ln() - 2.0 * self.log_likelihood
     }
@@ -216,6 +222,7 @@ impl FittedMixture {
 /// Returns for each point the nearest of `count` seeds that k-means++ chooses.
 fn nearest_seeds(points: &Latents, count: usize, stream: &mut RandomStream) -> Vec<usize> {
     let mut nearest = vec![0; points.rows()];
+    // The squared distance from the nearest seed so far.
     let mut squares = vec![f32::MAX; points.rows()];
     let mut seed = stream.below(points.rows());
     for k in 0..count {
@@ -296,15 +303,12 @@ impl Sums {
         for (k, &mass) in self.mass.iter().enumerate() {
             let moments = Zip::from(means.row_mut(k)).and(log_vars.row_mut(k));
             moments.for_each(|first, second| {
-                let (mut mean, mut variance) = (0.0, 1.0);
-                if mass >= PSEUDO_COUNT {
-                    mean = *first / mass;
-                    variance = (*second / mass - mean * mean).max(MIN_VARIANCE);
-                }
+                let (mean, variance) = moments_of(mass, *first, *second);
                 *first = mean;
                 *second = variance.ln();
             });
         }
+        // A component that loses all points keeps a weight above 0, whose logarithm is finite.
         let total = points as f64 + self.mass.len() as f64 * PSEUDO_COUNT;
         let log_weight = |mass: &f64| ((mass + PSEUDO_COUNT) / total).ln() as f32;
         let gaussians = DiagonalGaussian::new(in_f32(means)?, in_f32(log_vars)?)?;
@@ -314,6 +318,16 @@ impl Sums {
             log_likelihood: f64::NEG_INFINITY,
         })
     }
+}
+
+/// Returns the mean and the variance of a component from its sums in one dimension. Columns are
+/// standardised: 0 and 1 are those of all points.
+fn moments_of(mass: f64, first: f64, second: f64) -> (f64, f64) {
+    if mass < PSEUDO_COUNT {
+        return (0.0, 1.0);
+    }
+    let mean = first / mass;
+    (mean, (second / mass - mean * mean).max(MIN_VARIANCE))
 }
 
 /// Returns the values in f32, within its range.

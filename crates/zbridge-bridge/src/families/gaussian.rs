@@ -23,8 +23,8 @@ pub struct GaussianDensity {
     parameters: Vec<f32>,
 }
 
-/// A fit by maximum likelihood may reach this log-variance: a deviation of e⁻⁶ of the aggregate's is
-/// a point.
+/// A fit by maximum likelihood may reach this log-variance: a deviation of e⁻⁶ of the aggregate's
+/// is a point.
 const MIN_LOG_VARIANCE: f32 = -12.0;
 
 impl GaussianDensity {
@@ -47,6 +47,7 @@ impl GaussianDensity {
             });
             inputs = outputs;
         }
+        // Means, then log-variances.
         let outputs = 2 * target;
         layers.push(Layer::Linear { inputs, outputs });
         let network = Network::new(layers)?;
@@ -194,8 +195,8 @@ impl Learner for GaussianDensity {
     }
 }
 
-/// Returns −log q(target) in nats for a row of the network's outputs `[2 · dim]`, and writes `scale`
-/// times its gradient by them into `gradient`.
+/// Returns −log q(target) in nats for a row of the network's outputs `[2 · dim]`, and writes
+/// `scale` times its gradient by them into `gradient`.
 ///
 /// −log q = ½ Σ (log σ² + (μ − t)² / σ² + log 2π).
 fn row_backward(
@@ -216,6 +217,7 @@ fn row_backward(
         nats += 0.5 * (log_var + distance + LN_TWO_PI as f32);
         by_mean[d] = scale * gap * precision;
         by_log_var[d] = match log_vars[d] > MIN_LOG_VARIANCE {
+            // Below the bound the log-variance no longer matters, and has no gradient.
             true => scale * 0.5 * (1.0 - distance),
             false => 0.0,
         };

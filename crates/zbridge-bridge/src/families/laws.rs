@@ -19,12 +19,16 @@ pub(crate) fn hold_for(density: &(dyn ConditionalDensity + Sync), tolerance: f64
         mass_and_draws_agree(density, &sources.select(&[row]), tolerance);
     }
     a_batch_is_its_rows(density, &sources);
-    let another_width = Latents::filled(1, inputs + 1, 0.0);
+    other_shapes_are_refused(density, &sources);
+}
+
+fn other_shapes_are_refused(density: &dyn ConditionalDensity, sources: &Latents) {
+    let another_width = Latents::filled(1, sources.dim() + 1, 0.0);
     assert!(
         density.given(&another_width).is_err(),
         "a source of another width"
     );
-    let given = density.given(&sources).unwrap();
+    let given = density.given(sources).unwrap();
     assert!(
         given.log_prob(&Latents::filled(3, 3, 0.0)).is_err(),
         "points of another width"
@@ -35,50 +39,67 @@ pub(crate) fn hold_for(density: &(dyn ConditionalDensity + Sync), tolerance: f64
     );
 }
 
-/// A grid of cells over [−6, 6]²: their masses sum to 1, and draws fall into the coarse cells
-/// accordingly.
-fn mass_and_draws_agree(density: &dyn ConditionalDensity, source: &Latents, tolerance: f64) {
-    const FINE: usize = 240;
-    const COARSE: usize = 8;
-    const DRAWS: usize = 20_000;
-    let width = 12.0 / FINE as f32;
-    let centre = |i: usize| -6.0 + width * (i as f32 + 0.5);
-    let points = Array2::from_shape_fn((FINE * FINE, 2), |(i, axis)| match axis {
-        0 => centre(i % FINE),
-        _ => centre(i / FINE),
-    });
-    let points = Latents::new(points).unwrap();
-    let everywhere = source.repeat_each(points.rows());
-    let nats = density
-        .given(&everywhere)
-        .unwrap()
-        .log_prob(&points)
-        .unwrap();
-    let coarse =
-        |value: f32| (((value + 6.0) / 12.0 * COARSE as f32).max(0.0) as usize).min(COARSE - 1);
-    let mut masses = [[0.0; COARSE]; COARSE];
-    for (point, nats) in points.view().rows().into_iter().zip(&nats) {
-        masses[coarse(point[1])][coarse(point[0])] += nats.exp() * f64::from(width * width);
+/// The square [−6, 6]² in `n · n` cells.
+struct Cells {
+    n: usize,
+}
+
+impl Cells {
+    const FROM: f32 = -6.0;
+    const SIDE: f32 = 12.0;
+
+    fn width(&self) -> f32 {
+        Self::SIDE / self.n as f32
     }
-    let total: f64 = masses.iter().flatten().sum();
+
+    /// Returns the centres of all cells.
+    fn centres(&self) -> Latents {
+        let n = self.n;
+        let centre = |i: usize| Self::FROM + self.width() * (i as f32 + 0.5);
+        let points = Array2::from_shape_fn((n * n, 2), |(i, axis)| match axis {
+            0 => centre(i % n),
+            _ => centre(i / n),
+        });
+        Latents::new(points).unwrap()
+    }
+
+    /// Returns the number of the cell that each point is in; those outside count to the border.
+    fn of(&self, points: &Latents) -> Vec<usize> {
+        let along = |value: f32| {
+            let place = (value - Self::FROM) / Self::SIDE * self.n as f32;
+            (place.max(0.0) as usize).min(self.n - 1)
+        };
+        let rows = points.view();
+        let rows = rows.rows().into_iter();
+        rows.map(|point| along(point[1]) * self.n + along(point[0]))
+            .collect()
+    }
+}
+
+const FINE: Cells = Cells { n: 240 };
+const COARSE: Cells = Cells { n: 8 };
+
+/// The masses of the fine cells sum to 1, and draws fall into the coarse cells accordingly.
+fn mass_and_draws_agree(density: &dyn ConditionalDensity, source: &Latents, tolerance: f64) {
+    const DRAWS: usize = 20_000;
+    let masses = coarse_masses(density, source);
+    let total: f64 = masses.iter().sum();
     assert!(
         (total - 1.0).abs() < tolerance,
         "the density integrates to {total}"
     );
-
     let mut stream = RandomStream::named(12, "laws/draws");
-    let draws = density
-        .given(source)
-        .unwrap()
-        .sample_each(DRAWS, &mut stream)
-        .unwrap();
+    let given = density.given(source).unwrap();
+    let draws = given.sample_each(DRAWS, &mut stream).unwrap();
     assert_eq!((draws.rows(), draws.dim()), (DRAWS, 2));
-    let mut counts = [[0.0; COARSE]; COARSE];
-    for draw in draws.view().rows() {
-        counts[coarse(draw[1])][coarse(draw[0])] += 1.0;
+    let mut counts = vec![0.0; masses.len()];
+    for cell in COARSE.of(&draws) {
+        counts[cell] += 1.0;
     }
-    for (mass, count) in masses.iter().flatten().zip(counts.iter().flatten()) {
+    for (mass, count) in masses.iter().zip(counts) {
         let expected = mass * DRAWS as f64;
+        // Five standard deviations of a Poisson count, some for small ones, and the integral's
+        // error.
         let allowed = 5.0 * expected.sqrt() + 5.0 + 2.0 * tolerance * DRAWS as f64;
         assert!(
             (count - expected).abs() < allowed,
@@ -87,22 +108,34 @@ fn mass_and_draws_agree(density: &dyn ConditionalDensity, source: &Latents, tole
     }
 }
 
+/// Returns the mass of each coarse cell, by the midpoint rule over the fine cells in it.
+fn coarse_masses(density: &dyn ConditionalDensity, source: &Latents) -> Vec<f64> {
+    let points = FINE.centres();
+    let given = density.given(&source.repeat_each(points.rows())).unwrap();
+    let nats = given.log_prob(&points).unwrap();
+    let area = f64::from(FINE.width() * FINE.width());
+    let mut masses = vec![0.0; COARSE.n * COARSE.n];
+    for (cell, nats) in COARSE.of(&points).into_iter().zip(nats) {
+        masses[cell] += nats.exp() * area;
+    }
+    masses
+}
+
 fn a_batch_is_its_rows(density: &dyn ConditionalDensity, sources: &Latents) {
     let points = Latents::new(array![[0.3, -0.2], [1.0, 0.5], [-0.7, 0.1]]).unwrap();
     let batch = density.given(sources).unwrap();
     assert_eq!(batch.shape(), (3, 2));
     for (row, together) in batch.log_prob(&points).unwrap().into_iter().enumerate() {
-        let (source, point) = (sources.select(&[row]), points.select(&[row]));
-        let alone = density.given(&source).unwrap().log_prob(&point).unwrap()[0];
+        let given = density.given(&sources.select(&[row])).unwrap();
+        let alone = given.log_prob(&points.select(&[row])).unwrap()[0];
         assert!(
             (alone - together).abs() < 1e-4 * alone.abs().max(1.0),
             "{alone} alone, {together} together"
         );
     }
     let draws = || {
-        batch
-            .sample_each(4, &mut RandomStream::named(13, "laws/again"))
-            .unwrap()
+        let mut stream = RandomStream::named(13, "laws/again");
+        batch.sample_each(4, &mut stream).unwrap()
     };
     assert_eq!(draws(), draws(), "same stream, same draws");
     assert_eq!(draws().rows(), 12);
@@ -200,23 +233,27 @@ fn ridders(centre: f32, first_step: f32, mut function: impl FnMut(f32) -> f64) -
     let (mut best, mut least_change) = (f64::NAN, f64::INFINITY);
     let mut previous: Vec<f64> = Vec::new();
     for _ in 0..STEPS {
-        // Divided by the step that is taken in f32.
-        let (above, below) = (centre + step, centre - step);
-        let difference = function(above) - function(below);
-        let mut extrapolated = vec![difference / (f64::from(above) - f64::from(below))];
+        let mut row = vec![central_difference(centre, step, &mut function)];
+        // The error of a central difference is a series in step²: each degree removes one term.
         let mut power = 1.0;
         for (degree, &before) in previous.iter().enumerate() {
             power *= RATIO * RATIO;
-            let here = extrapolated[degree];
+            let here = row[degree];
             let value = (power * here - before) / (power - 1.0);
             let change = (value - here).abs().max((value - before).abs());
             if change < least_change {
                 (best, least_change) = (value, change);
             }
-            extrapolated.push(value);
+            row.push(value);
         }
-        previous = extrapolated;
+        previous = row;
         step /= RATIO as f32;
     }
     best
+}
+
+fn central_difference(centre: f32, step: f32, function: &mut impl FnMut(f32) -> f64) -> f64 {
+    // Divided by the step that is taken in f32.
+    let (above, below) = (centre + step, centre - step);
+    (function(above) - function(below)) / (f64::from(above) - f64::from(below))
 }

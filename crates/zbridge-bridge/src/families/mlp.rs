@@ -52,6 +52,7 @@ pub(crate) fn initial_parameters(network: &Network, stream: &mut RandomStream) -
         return parameters;
     };
     let end_of_hidden = hidden.last().map_or(0, |tensor| tensor.range.end);
+    // They come uniform in ±1/√fan-in.
     scale(&mut parameters[..end_of_hidden], 6f32.sqrt());
     scale(&mut parameters[weight.range.clone()], LAST_WEIGHTS);
     parameters[bias.range.clone()].fill(0.0);
@@ -85,6 +86,7 @@ pub(crate) fn from_file(
     };
     let layers: Vec<Layer> = file.parsed_metadata(&format!("{prefix}.network"), path)?;
     let described = Description::of(&layers);
+    // Before anything of this size is reserved.
     if described.parameters > numbers_in(file) {
         return Err(fault("has more parameters than the file holds numbers").into());
     }
@@ -94,6 +96,7 @@ pub(crate) fn from_file(
     if described.inputs == 0 || described.widths.contains(&0) || !is_rate(described.dropout) {
         return Err(fault("has a layer without units, or a rate that is no probability").into());
     }
+    // Made anew and compared, so that layers of any other kind are refused.
     let expected = network(described.inputs, hidden, outputs, described.dropout)?;
     if expected.layers() != layers {
         return Err(fault("has layers of another kind or width").into());

@@ -11,6 +11,7 @@ mod flow;
 mod flow_matching;
 mod full_gaussian;
 mod gaussian;
+mod kernel_regression;
 #[cfg(test)]
 pub(crate) mod laws;
 mod linear_gaussian;
@@ -33,7 +34,8 @@ pub(crate) use flow::{CouplingFlow, FlowShape};
 pub(crate) use flow_matching::FlowMatching;
 pub(crate) use full_gaussian::FullGaussian;
 pub use gaussian::GaussianDensity;
-pub(crate) use linear_gaussian::LinearGaussian;
+pub(crate) use kernel_regression::{FittedMean, KernelMean, KernelRegression, ResidualPairs};
+pub(crate) use linear_gaussian::{LinearGaussian, shrunk};
 pub(crate) use mixture::{Mixture, MixtureTape};
 pub(crate) use shared_code::{SharedCode, WhitenedFlow};
 pub(crate) use stored::put_json;

@@ -79,6 +79,7 @@ impl<F: Parametric> LatentDistribution for ParametricDistributions<'_, F> {
         let rows = self.source.rows();
         let mut values = standard_normal((rows, draws * self.dim), stream);
         let per_row = draws * F::UNIFORMS;
+        // All noise is drawn before the rows are shared out: it does not depend on the threads.
         let uniforms: Vec<f32> = (0..rows * per_row).map(|_| stream.uniform()).collect();
         for_each_row(
             self.family,
@@ -130,6 +131,7 @@ pub(crate) fn for_each_row<F: Parametric, R: Send>(
     let sources: Vec<_> = sources.axis_chunks_iter(Axis(0), ROWS_AT_ONCE).collect();
     let results = flat_mut(results).par_chunks_mut(ROWS_AT_ONCE * width);
     let blocks = sources.into_par_iter().zip(results).enumerate();
+    // A tape for each task of rayon, kept from block to block.
     blocks.for_each_init(
         <(F::Tape, Vec<f64>)>::default,
         |(tape, scratch), (block, (sources, results))| {

@@ -7,8 +7,8 @@ pub(crate) struct SmoothClamp {
     pub(crate) slope: f32,
 }
 
-/// Returns `bound · tanh(x / bound)`, which is next to `x` near 0 and never beyond ±`bound`, and its
-/// slope at `x`.
+/// Returns `bound · tanh(x / bound)`, which is next to `x` near 0 and never beyond ±`bound`, and
+/// its slope at `x`.
 ///
 /// Log-scales that a network gives are clamped so: no step of a fit makes a density explode, and
 /// unlike a hard clamp it lets a gradient through.

@@ -74,6 +74,7 @@ impl<T: Transport> LatentDistribution for TransportDistributions<T> {
         stream: &mut RandomStream,
     ) -> Result<Latents, DensityError> {
         let (rows, dim) = self.shape();
+        // All noise is drawn before the rows are shared out: it does not depend on the threads.
         let mut points = standard_normal((rows * draws, dim), stream);
         let blocks = flat_mut(&mut points)
             .par_chunks_mut(ROWS_AT_ONCE * dim)
@@ -104,6 +105,7 @@ impl<T: Transport> LatentDistribution for TransportDistributions<T> {
         blocks.into_par_iter().for_each_init(
             T::Tape::default,
             |tape, ((sources, points), nats)| {
+                // log q(t) = log N(noise; 0, I) + log |det ∂noise/∂t|; the second is added first.
                 let mut noise = points.to_owned();
                 self.transport
                     .to_noise(sources, noise.view_mut(), nats, tape);

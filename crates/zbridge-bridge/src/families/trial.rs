@@ -3,9 +3,9 @@
 
 use crate::learner::Learner;
 use crate::rows::standard_normal;
-use ndarray::Array2;
+use ndarray::{Array2, aview1};
 use std::f32::consts::PI;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use zbridge_core::{Latents, RandomStream};
 use zbridge_nn::Adam;
 
@@ -99,14 +99,12 @@ impl Moons {
         let mut unrotated = Array2::zeros((rows, 2));
         let mut rotated = Array2::zeros((rows, 2));
         for row in 0..rows {
-            let angle = PI * stream.uniform();
-            let side = if stream.uniform() < 0.5 { 1.0 } else { -1.0 };
-            let x = side * (angle.cos() - 0.5) + 0.1 * noise[[row, 0]];
-            let y = side * (angle.sin() - 0.25) + 0.1 * noise[[row, 1]];
+            let [x, y] = point_of_moons(stream);
+            let (x, y) = (x + 0.1 * noise[[row, 0]], y + 0.1 * noise[[row, 1]]);
+            unrotated.row_mut(row).assign(&aview1(&[x, y]));
             let (sin, cos) = source[[row, 0]].sin_cos();
-            unrotated.row_mut(row).assign(&ndarray::aview1(&[x, y]));
             let turned = [cos * x - sin * y, sin * x + cos * y];
-            rotated.row_mut(row).assign(&ndarray::aview1(&turned));
+            rotated.row_mut(row).assign(&aview1(&turned));
         }
         let latents = |values| Latents::new(values).unwrap();
         Self {
@@ -117,8 +115,15 @@ impl Moons {
     }
 }
 
-/// Returns −½ ln det(2πe Σ): the mean log-density of points in the plane under the Gaussian of their
-/// own covariance.
+/// Returns a point of one of two half circles that face each other.
+fn point_of_moons(stream: &mut RandomStream) -> [f32; 2] {
+    let angle = PI * stream.uniform();
+    let side = if stream.uniform() < 0.5 { 1.0 } else { -1.0 };
+    [side * (angle.cos() - 0.5), side * (angle.sin() - 0.25)]
+}
+
+/// Returns −½ ln det(2πe Σ): the mean log-density of points in the plane under the Gaussian of
+/// their own covariance.
 fn best_gaussian_nats(points: &Latents) -> f64 {
     let points = points.view().mapv(f64::from);
     let centred = &points - &points.mean_axis(ndarray::Axis(0)).unwrap();
@@ -146,13 +151,18 @@ pub(crate) fn measure<L: Learner>(learner: L) {
         (0..count).for_each(|_| fit.step(&source, &target, 1e-4, stream));
         start.elapsed() / count
     };
+    // The first steps reserve memory: they do not count.
     steps(10, &mut stream);
     println!("{:?} a training step", steps(STEPS, &mut stream));
     let given = fit.learner.given(&sources).unwrap();
+    let density = timed(|| given.log_prob(&points).unwrap());
+    println!("{:?} a density", density / POINTS as u32);
+    let draw = timed(|| given.sample_each(1, &mut stream).unwrap());
+    println!("{:?} a draw", draw / POINTS as u32);
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     let start = Instant::now();
-    given.log_prob(&points).unwrap();
-    println!("{:?} a density", start.elapsed() / POINTS as u32);
-    let start = Instant::now();
-    given.sample_each(1, &mut stream).unwrap();
-    println!("{:?} a draw", start.elapsed() / POINTS as u32);
+    work();
+    start.elapsed()
 }

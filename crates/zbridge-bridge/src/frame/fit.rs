@@ -13,6 +13,12 @@ use zbridge_core::{DiagonalGaussian, Posterior, Stage};
 const MIN_ACTIVE_SHARE: f64 = 0.02;
 /// Largest number of distinct posteriors of a modality that counts as discrete.
 const MAX_ATOMS: usize = 256;
+/// Active dimensions up to which all of them are coordinates.
+const MAX_WHOLE_DIMENSIONS: usize = 128;
+/// Principal components of a wider space. From a few hundred to a thousand pairs of 768 and 384
+/// dimensions that have 20 causes in common, a regression is best among 64 of them, and as good
+/// among 128 (decision 0008).
+const WIDE_DIRECTIONS: usize = 64;
 /// Rows that principal components are found from.
 const MAX_PRINCIPAL_ROWS: usize = 4096;
 /// Smaller deviations count as this, so that a constant can be standardised.
@@ -45,10 +51,16 @@ impl Frame {
             principal: None,
             atoms: None,
         };
-        if let Some(count) = directions {
+        if directions.is_none() {
+            frame.atoms = frame.find_atoms(&moments);
+        }
+        let is_discrete = frame.atoms.is_some();
+        let default = || frame.default_directions(&moments).filter(|_| !is_discrete);
+        if let Some(count) = directions.or_else(default) {
             frame.principal = frame.principal_components(&moments, count, stage)?;
         }
-        if frame.principal.is_none() {
+        // As many components as there are dimensions are none.
+        if directions.is_some() && frame.principal.is_none() {
             frame.atoms = frame.find_atoms(&moments);
         }
         Ok(frame)
@@ -59,6 +71,14 @@ impl Frame {
     pub(crate) fn of(posteriors: &[&Posterior]) -> Self {
         let stage = Stage::new(&zbridge_core::Unobserved, "frame", 0);
         Self::fit(posteriors, None, &stage).unwrap()
+    }
+
+    /// Returns how many principal components are the coordinates unless somebody says otherwise;
+    /// `None` if the dimensions are few enough as they are.
+    fn default_directions(&self, moments: &Moments<'_>) -> Option<usize> {
+        let rows: usize = moments.iter().map(|part| part.rows()).sum();
+        let count = WIDE_DIRECTIONS.min(rows / 2).max(1);
+        (self.active.len() > MAX_WHOLE_DIMENSIONS).then_some(count)
     }
 
     /// Returns the first `count` principal components of the means of the first few posteriors.

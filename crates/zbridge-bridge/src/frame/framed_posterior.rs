@@ -1,4 +1,5 @@
 use super::Frame;
+use crate::SourceReading;
 use crate::rows::standard_normal;
 use ndarray::{Array2, Axis, Zip};
 use zbridge_core::{DiagonalGaussian, Posterior, PosteriorSamples, RandomStream};
@@ -7,6 +8,8 @@ use zbridge_core::{DiagonalGaussian, Posterior, PosteriorSamples, RandomStream};
 #[derive(Debug, Clone)]
 pub(crate) struct FramedPosterior {
     kind: Kind,
+    /// The posteriors' means, `[rows, active]`.
+    means: Array2<f32>,
     /// Posteriors of augmented observations, the same number for each row.
     views: Option<Box<FramedPosterior>>,
 }
@@ -14,8 +17,6 @@ pub(crate) struct FramedPosterior {
 #[derive(Debug, Clone)]
 enum Kind {
     Gaussian {
-        /// `[rows, active]`.
-        means: Array2<f32>,
         /// `[rows, active]`.
         deviations: Array2<f32>,
     },
@@ -30,6 +31,8 @@ enum Kind {
 const DRAWS_AMONG_COMPONENTS: usize = 16;
 /// Larger deviations, relative to the aggregate's, count as this.
 const MAX_DEVIATION: f32 = 1e6;
+/// Deviations up to this, relative to the aggregate's, are those of points.
+const LEAST_SPREAD: f32 = 1e-3;
 
 impl Frame {
     /// Returns these posteriors in the coordinates of the frame.
@@ -50,7 +53,11 @@ impl Frame {
             }
             gaussian => self.gaussian_inside(&gaussian.moments()),
         };
-        FramedPosterior { kind, views: None }
+        FramedPosterior {
+            kind,
+            means: self.standardised(posterior.moments().mean().view()),
+            views: None,
+        }
     }
 
     fn gaussian_inside(&self, moments: &DiagonalGaussian) -> Kind {
@@ -61,20 +68,14 @@ impl Frame {
             let deviation = (0.5 * log_vars[[row, column]]).exp();
             (deviation / self.deviation[column]).min(MAX_DEVIATION)
         });
-        Kind::Gaussian {
-            means: self.standardised(moments.mean().view()),
-            deviations,
-        }
+        Kind::Gaussian { deviations }
     }
 }
 
 impl FramedPosterior {
     /// Returns the number of posteriors.
     pub(crate) fn rows(&self) -> usize {
-        match &self.kind {
-            Kind::Gaussian { means, .. } => means.nrows(),
-            Kind::Samples { points, draws } => points.nrows() / draws,
-        }
+        self.means.nrows()
     }
 
     /// Returns the same posteriors with those of augmented observations, the same number for each.
@@ -91,10 +92,11 @@ impl FramedPosterior {
     /// Returns one draw from each of `rows`, `[rows, active]`.
     pub(crate) fn draw(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
         match &self.kind {
-            Kind::Gaussian { means, deviations } => {
-                let mut draws = standard_normal((rows.len(), means.ncols()), stream);
+            Kind::Gaussian { deviations } => {
+                let mut draws = standard_normal((rows.len(), self.means.ncols()), stream);
                 for (draw, &row) in draws.rows_mut().into_iter().zip(rows) {
-                    let parameters = Zip::from(draw).and(means.row(row)).and(deviations.row(row));
+                    let mean = self.means.row(row);
+                    let parameters = Zip::from(draw).and(mean).and(deviations.row(row));
                     parameters
                         .for_each(|value, mean, deviation| *value = mean + deviation * *value);
                 }
@@ -107,11 +109,43 @@ impl FramedPosterior {
         }
     }
 
-    /// Returns one draw from each of `rows` as a source in training, `[rows, active]`: from the
-    /// posterior of the observation itself, or of one of its augmentations, each equally often.
-    pub(crate) fn draw_source(&self, rows: &[usize], stream: &mut RandomStream) -> Array2<f32> {
+    /// Returns the mean of each of `rows`, `[rows, active]`.
+    pub(crate) fn means_of(&self, rows: &[usize]) -> Array2<f32> {
+        self.means.select(Axis(0), rows)
+    }
+
+    /// Returns whether a draw says less than the mean: whether any posterior has a variance.
+    pub(crate) fn has_spread(&self) -> bool {
+        match &self.kind {
+            Kind::Gaussian { deviations } => deviations.iter().any(|&value| value > LEAST_SPREAD),
+            Kind::Samples { draws, .. } => *draws > 1,
+        }
+    }
+
+    /// Returns what a density is given of each of `rows`, `[rows, active]`.
+    pub(crate) fn read(
+        &self,
+        rows: &[usize],
+        reading: SourceReading,
+        stream: &mut RandomStream,
+    ) -> Array2<f32> {
+        match reading {
+            SourceReading::Draw => self.draw(rows, stream),
+            SourceReading::Mean => self.means_of(rows),
+        }
+    }
+
+    /// Returns what a density is given of each of `rows` as a source in training,
+    /// `[rows, active]`: of the posterior of the observation itself, or of one of its
+    /// augmentations, each equally often.
+    pub(crate) fn read_source(
+        &self,
+        rows: &[usize],
+        reading: SourceReading,
+        stream: &mut RandomStream,
+    ) -> Array2<f32> {
         let Some(views) = &self.views else {
-            return self.draw(rows, stream);
+            return self.read(rows, reading, stream);
         };
         let views_per_row = views.rows() / self.rows();
         // 0 stands for the observation itself, i for view i − 1.
@@ -119,13 +153,13 @@ impl FramedPosterior {
             .iter()
             .map(|_| stream.below(views_per_row + 1))
             .collect();
-        let mut draws = self.draw(rows, stream);
+        let mut draws = self.read(rows, reading, stream);
         let places: Vec<usize> = (0..rows.len())
             .filter(|&place| choices[place] > 0)
             .collect();
         let view_row = |&place: &usize| rows[place] * views_per_row + choices[place] - 1;
         let view_rows: Vec<usize> = places.iter().map(view_row).collect();
-        let of_views = views.draw(&view_rows, stream);
+        let of_views = views.read(&view_rows, reading, stream);
         for (&place, draw) in places.iter().zip(of_views.rows()) {
             draws.row_mut(place).assign(&draw);
         }

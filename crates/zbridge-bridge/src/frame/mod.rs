@@ -71,6 +71,14 @@ impl Frame {
         self.active.len()
     }
 
+    /// Returns how much the latent space varies along each coordinate, if these are whitened
+    /// principal components: `[active]`.
+    pub(crate) fn spreads(&self) -> Option<ArrayView1<'_, f32>> {
+        self.principal
+            .as_ref()
+            .map(|principal| principal.deviations())
+    }
+
     /// Returns the number of columns of [`features`](Self::features).
     pub(crate) fn feature_width(&self) -> usize {
         self.active()

@@ -1,4 +1,5 @@
 use super::*;
+use crate::SourceReading;
 use ndarray::array;
 use zbridge_core::{LatentDistribution, Posterior};
 
@@ -84,7 +85,7 @@ fn views_are_drawn_as_often_as_the_observation_itself() {
         .inside(&at(&[0.0, 10.0]))
         .with_views(Some(frame.inside(&at(&[1.0, 2.0, 11.0, 12.0]))));
     let (mut stream, rows) = (RandomStream::named(1, "views"), [0, 1].repeat(3000));
-    let drawn = own.draw_source(&rows, &mut stream);
+    let drawn = own.read_source(&rows, SourceReading::Draw, &mut stream);
     for expected in [0.0, 1.0, 2.0, 10.0, 11.0, 12.0] {
         let close = |value: &&f32| (*value - expected).abs() < 0.1;
         let count = drawn.iter().filter(close).count();

@@ -1,3 +1,4 @@
+use crate::SourceReading;
 use crate::frame::FramedPosterior;
 use crate::rows::stacked;
 use ndarray::Array2;
@@ -39,7 +40,7 @@ impl Side<'_> {
     /// Returns the same as sources in training: also from posteriors of augmented observations.
     pub(super) fn draw_source(&self, places: &[usize], stream: &mut RandomStream) -> Array2<f32> {
         self.draw_by(places, |posterior, rows| {
-            posterior.draw_source(rows, stream)
+            posterior.read_source(rows, SourceReading::Draw, stream)
         })
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use zbridge_bridge::RecipeName;
 use zbridge_experiments::demo::{DemoReport, DemoRequest, ImageAnswer, run as run_demo};
 use zbridge_tasks::Error;
+use zbridge_tasks::measures::{ImageToLabel, LabelToImage};
 
 /// Arguments of `zbridge demo`.
 #[derive(Debug, Args)]
@@ -50,44 +51,52 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(report: &DemoReport) -> String {
-    let (read, made) = (&report.image_to_label, &report.label_to_image);
     let mut lines = vec![
         format!(
-            "two given models, {} pairs and {} images without labels, both directions (recipe {}, seed {})",
+            "two given models, {} pairs and {} images without labels, both directions (recipe {}, \
+             seed {})",
             report.pairs, report.unpaired, report.recipe, report.seed
         ),
         String::new(),
-        format!(
-            "image → label   accuracy {} [{} to {}], log p(y|x) {} ± {:.3} nats, on {} held-out images",
-            percent(read.accuracy),
-            percent(read.accuracy_interval[0]),
-            percent(read.accuracy_interval[1]),
-            number(read.log_p_nats, 3),
-            read.log_p_standard_error_nats,
-            read.images,
-        ),
-        format!(
-            "label → image   coherence {} [{} to {}] in {} images (judge right on {} of real ones), pixel sd {:.3}",
-            percent(made.coherence),
-            percent(made.coherence_interval[0]),
-            percent(made.coherence_interval[1]),
-            made.images,
-            percent(report.judge_accuracy),
-            made.pixel_sd,
-        ),
+        image_to_label(&report.image_to_label),
+        label_to_image(&report.label_to_image, report.judge_accuracy),
     ];
     lines.extend(report.image.iter().map(answer));
     lines.push(String::new());
-    lines.push(format!(
-        "{} in {:.1} s",
-        files(&report.files),
-        report.seconds
-    ));
+    let (files, seconds) = (files(&report.files), report.seconds);
+    lines.push(format!("{files} in {seconds:.1} s"));
     lines.join("\n")
+}
+
+fn image_to_label(read: &ImageToLabel) -> String {
+    format!(
+        "image → label   accuracy {} [{} to {}], log p(y|x) {} ± {:.3} nats, on {} held-out \
+         images",
+        percent(read.accuracy),
+        percent(read.accuracy_interval[0]),
+        percent(read.accuracy_interval[1]),
+        number(read.log_p_nats, 3),
+        read.log_p_standard_error_nats,
+        read.images,
+    )
+}
+
+fn label_to_image(made: &LabelToImage, judge_accuracy: f64) -> String {
+    format!(
+        "label → image   coherence {} [{} to {}] in {} images (judge right on {} of real ones), \
+         pixel sd {:.3}",
+        percent(made.coherence),
+        percent(made.coherence_interval[0]),
+        percent(made.coherence_interval[1]),
+        made.images,
+        percent(judge_accuracy),
+        made.pixel_sd,
+    )
 }
 
 fn answer(answer: &ImageAnswer) -> String {
     let mut ranked: Vec<(usize, f32)> = answer.probabilities.iter().copied().enumerate().collect();
+    // The most probable label first.
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     let likely: Vec<String> = ranked
         .iter()

@@ -5,7 +5,9 @@ use clap::Args;
 use std::path::PathBuf;
 use zbridge_bridge::{BridgeConfig, RecipeName};
 use zbridge_tasks::Error;
-use zbridge_tasks::doctor::{DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor};
+use zbridge_tasks::doctor::{
+    ArrayOfFile, DoctorReport, DoctorRequest, Finding, Severity, SideHealth, doctor,
+};
 
 /// Arguments of `zbridge doctor`.
 #[derive(Debug, Args)]
@@ -61,6 +63,7 @@ fn as_text(report: &DoctorReport) -> String {
             .iter()
             .map(|plan| format!("fit: {}", plan.in_words())),
     );
+    // First what the files hold, then what to think of it.
     lines.push(String::new());
     lines.extend(report.findings.iter().map(finding));
     lines.push(verdict(report));
@@ -69,21 +72,13 @@ fn as_text(report: &DoctorReport) -> String {
 
 fn side(side: &SideHealth) -> Vec<String> {
     let container = side.container.as_deref().unwrap_or("cannot be read");
-    let mut lines = vec![format!(
-        "{}: {} ({container})",
-        side.side,
-        side.path.display()
-    )];
-    lines.extend(side.arrays.iter().map(|array| {
-        let role = array.role.as_deref().unwrap_or("not used");
-        format!(
-            "  `{}` {} {:?}: {role}",
-            array.name, array.dtype, array.shape
-        )
-    }));
-    lines.extend(side.latents.iter().map(|latents| {
-        format!(
-            "  {} rows, {} dimensions: {} active, {} collapsed, {} constant; effective dimension {:.1}; means vary by {:.2} to {:.2}",
+    let path = side.path.display();
+    let mut lines = vec![format!("{}: {path} ({container})", side.side)];
+    lines.extend(side.arrays.iter().map(array));
+    if let Some(latents) = &side.latents {
+        lines.push(format!(
+            "  {} rows, {} dimensions: {} active, {} collapsed, {} constant; effective dimension \
+         {:.1}; means vary by {:.2} to {:.2}",
             latents.rows,
             latents.dim,
             latents.active,
@@ -92,15 +87,20 @@ fn side(side: &SideHealth) -> Vec<String> {
             latents.effective_dim,
             latents.scale[0],
             latents.scale[1]
-        )
-    }));
+        ));
+    }
     lines.extend(side.ids.iter().map(|ids| format!("  ids: {ids}")));
-    lines.extend(
-        side.labels
-            .iter()
-            .map(|labels| format!("  labels: {labels}")),
-    );
+    let labels = side.labels.iter();
+    lines.extend(labels.map(|labels| format!("  labels: {labels}")));
     lines
+}
+
+fn array(array: &ArrayOfFile) -> String {
+    let role = array.role.as_deref().unwrap_or("not used");
+    format!(
+        "  `{}` {} {:?}: {role}",
+        array.name, array.dtype, array.shape
+    )
 }
 
 fn finding(finding: &Finding) -> String {

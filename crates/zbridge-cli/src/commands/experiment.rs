@@ -33,7 +33,13 @@ pub struct ExperimentArgs {
     #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_values_t = [256, 1024])]
     pairs: Vec<usize>,
     /// Numbers of pairs that are also fitted shuffled, as the negative control
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_values_t = [1024], conflicts_with = "no_shuffled")]
+    #[arg(
+        long,
+        value_name = "N,N,…",
+        value_delimiter = ',',
+        default_values_t = [1024],
+        conflicts_with = "no_shuffled"
+    )]
     shuffled_pairs: Vec<usize>,
     /// Leave the negative control out
     #[arg(long)]

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::figures::{files, number};
 use clap::Args;
 use std::path::PathBuf;
-use zbridge_bridge::{BridgeConfig, Divergence, PaperConfig, Recipe, RecipeName};
+use zbridge_bridge::{BridgeConfig, DirectionGap, Divergence, PaperConfig, Recipe, RecipeName};
 use zbridge_tasks::Error;
 use zbridge_tasks::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 
@@ -82,6 +82,7 @@ impl FitArgs {
             Recipe::Auto(settings) => (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca),
             Recipe::Family(settings) => (settings.x_pca, settings.y_pca) = (self.x_pca, self.y_pca),
         }
+        // A flag without effect would make a user believe that it had one.
         match self.first_paper_flag() {
             Some(flag) if self.recipe != RecipeName::Paper => Err(Error::usage(format!(
                 "{flag} belongs to --recipe paper; {} takes --budget",
@@ -134,41 +135,50 @@ pub fn run(args: &FitArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn as_text(report: &FitReport) -> String {
+    let mut lines = vec![
+        headline(report),
+        format!("x → y   {}", direction(&report.x_to_y)),
+        format!("y → x   {}", direction(&report.y_to_x)),
+    ];
+    lines.extend(report.direction_gap.as_ref().map(gap));
+    for note in &report.notes {
+        lines.push(format!("note: {note}"));
+    }
+    lines.push("for figures on held-out pairs: zbridge evaluate".into());
+    let (files, seconds) = (files(&report.files), report.seconds);
+    lines.push(format!("{files} in {seconds:.1} s"));
+    lines.join("\n")
+}
+
+fn headline(report: &FitReport) -> String {
     let FitReport {
         pairs,
         dims: (x, y),
         recipe,
-        seconds,
         unpaired: [x_more, y_more],
         ..
     } = report;
-    let of_side = |side: &str,
-                   Unpaired {
-                       rows,
-                       prior_samples,
-                   }: Unpaired| match (rows, prior_samples) {
+    let more = without_partners("x", *x_more) + &without_partners("y", *y_more);
+    format!("bridge between {x} and {y} dimensions from {pairs} pairs{more}, recipe {recipe}")
+}
+
+fn without_partners(side: &str, unpaired: Unpaired) -> String {
+    let rows = unpaired.rows;
+    match (rows, unpaired.prior_samples) {
         (0, _) => String::new(),
         (_, true) => format!(" and {rows} draws from the model of {side}"),
         (_, false) => format!(" and {rows} latents of {side} without partners"),
-    };
-    let more = of_side("x", *x_more) + &of_side("y", *y_more);
-    let mut lines = vec![format!(
-        "bridge between {x} and {y} dimensions from {pairs} pairs{more}, recipe {recipe}"
-    )];
-    lines.push(format!("x → y   {}", direction(&report.x_to_y)));
-    lines.push(format!("y → x   {}", direction(&report.y_to_x)));
-    lines.extend(report.direction_gap.as_ref().map(|gap| {
-        format!(
-            "the latents of a pair tell {} nats of each other by x → y, {} by y → x; direction gap {:.2} nats a pair",
-            number(gap.x_to_y_information_nats.mean, 2),
-            number(gap.y_to_x_information_nats.mean, 2),
-            gap.gap_nats.mean,
-        )
-    }));
-    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
-    lines.push("for figures on held-out pairs: zbridge evaluate".into());
-    lines.push(format!("{} in {seconds:.1} s", files(&report.files)));
-    lines.join("\n")
+    }
+}
+
+fn gap(gap: &DirectionGap) -> String {
+    format!(
+        "the latents of a pair tell {} nats of each other by x → y, {} by y → x; direction gap \
+         {:.2} nats a pair",
+        number(gap.x_to_y_information_nats.mean, 2),
+        number(gap.y_to_x_information_nats.mean, 2),
+        gap.gap_nats.mean,
+    )
 }
 
 fn direction(report: &DirectionReport) -> String {

@@ -97,6 +97,7 @@ fn as_text(report: &GenerateReport) -> String {
         report
             .classes
             .as_ref()
+            // More would push the other lines off the screen; the file has them all.
             .filter(|classes| classes.len() <= 20)
             .map(|classes| format!("classes {classes:?}")),
     );

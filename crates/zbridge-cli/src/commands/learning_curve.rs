@@ -10,6 +10,9 @@ use zbridge_experiments::learning_curve::{
 };
 use zbridge_tasks::Error;
 
+/// Numbers of pairs that are measured by default: each twice the one before.
+const PAIRS: [usize; 10] = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
+
 /// Arguments of `zbridge learning-curve`.
 #[derive(Debug, Args)]
 pub struct LearningCurveArgs {
@@ -18,7 +21,7 @@ pub struct LearningCurveArgs {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Numbers of pairs
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_values_t = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192])]
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_values_t = PAIRS)]
     pairs: Vec<usize>,
     /// Seeds for each, from --seed on
     #[arg(long, value_name = "N", default_value_t = 5)]

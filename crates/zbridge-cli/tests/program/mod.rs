@@ -1,5 +1,6 @@
 //! The binary in a folder of its own, and a small dataset in MNIST's form.
-#![allow(clippy::unwrap_used, dead_code)] // the helpers of test files are tests too; not each file uses all
+// The helpers of test files are tests too; not each file uses all.
+#![allow(clippy::unwrap_used, dead_code)]
 
 use assert_cmd::Command;
 use std::fs;

@@ -10,10 +10,11 @@ pub use results::{BridgeLikelihood, ImageLikelihoods, LabelPoint, Standing};
 use crate::digits::{Digits, Draws, Pixels};
 use crate::labelled_stages::LabelledStages;
 use crate::points::stored_or;
-use published::M1_TSVM;
-use std::path::PathBuf;
+use published::{M1_TSVM, Published};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+use zbridge::GivenModel;
 use zbridge_assets::MNIST_IMAGE;
 use zbridge_bridge::{Bridge, BridgeConfig};
 use zbridge_core::{Estimate, LatentModel, Observer, Stage};
@@ -65,38 +66,15 @@ const SOURCE_DRAWS: usize = 4;
 /// written. What is finished by then stays in the folder.
 pub fn compare(request: &CompareRequest, observer: &dyn Observer) -> Result<Standing, Error> {
     let start = Instant::now();
-    request.config.clone().check()?;
-    if !(2..=UNSEEN).contains(&request.images) || request.gain_images < 2 {
-        return Err(Error::usage(format!(
-            "--images {}, --gain-images {}: 2 to {UNSEEN} images are held out from every bridge",
-            request.images, request.gain_images
-        )));
-    }
+    check(request)?;
     zbridge_tasks::make_folder(&request.out.join("points"))?;
-    let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
-    Stage::new(observer, "reading MNIST", 0).check()?;
-    let comparison = Comparing {
-        request,
-        train: Mnist::load(&folder, Split::Train)?,
-        test: Mnist::load(&folder, Split::Test)?,
-        observer,
+    let comparison = Comparing::prepare(request, observer)?;
+    // The user's model comes first: if its file is wrong, nothing was measured in vain.
+    let binary = match &request.binary_model {
+        Some(path) => Some(comparison.likelihoods(&ImageKind::binary(path)?)?),
+        None => None,
     };
-    let binary = request.binary_model.as_ref().map(|path| {
-        let given = open_model(&path.display().to_string())?;
-        comparison.likelihoods(
-            "black and white",
-            Pixels::Binary,
-            given.model,
-            &given.digest,
-        )
-    });
-    let binary = binary.transpose()?;
-    let grey = comparison.likelihoods(
-        "grey",
-        Pixels::Grey,
-        comparison.grey()?,
-        &MNIST_IMAGE.digest(),
-    )?;
+    let grey = comparison.likelihoods(&ImageKind::grey()?)?;
     let labels = comparison.labels()?;
     let mut standing = Standing {
         command: request.command.clone(),
@@ -114,6 +92,56 @@ pub fn compare(request: &CompareRequest, observer: &dyn Observer) -> Result<Stan
     Ok(standing)
 }
 
+fn check(request: &CompareRequest) -> Result<(), Error> {
+    request.config.clone().check()?;
+    // A standard error between images needs two of them.
+    if !(2..=UNSEEN).contains(&request.images) || request.gain_images < 2 {
+        return Err(Error::usage(format!(
+            "--images {}, --gain-images {}: 2 to {UNSEEN} images are held out from every bridge",
+            request.images, request.gain_images
+        )));
+    }
+    Ok(())
+}
+
+/// Images as a given model sees them.
+struct ImageKind {
+    name: &'static str,
+    pixels: Pixels,
+    model: Arc<dyn LatentModel>,
+    /// SHA-256 of the model's file.
+    digest: String,
+}
+
+impl ImageKind {
+    fn grey() -> Result<Self, Error> {
+        Ok(Self {
+            name: "grey",
+            pixels: Pixels::Grey,
+            model: open_model(MNIST_IMAGE.name)?.model,
+            digest: MNIST_IMAGE.digest(),
+        })
+    }
+
+    fn binary(path: &Path) -> Result<Self, Error> {
+        let GivenModel { model, digest, .. } = open_model(&path.display().to_string())?;
+        Ok(Self {
+            name: "black and white",
+            pixels: Pixels::Binary,
+            model,
+            digest,
+        })
+    }
+
+    /// The file in the folder `points` that keeps its likelihoods.
+    fn file_name(&self) -> &'static str {
+        match self.pixels {
+            Pixels::Grey => "likelihoods-grey.json",
+            Pixels::Binary => "likelihoods-binary.json",
+        }
+    }
+}
+
 struct Comparing<'c> {
     request: &'c CompareRequest,
     train: MnistSplit,
@@ -121,15 +149,22 @@ struct Comparing<'c> {
     observer: &'c dyn Observer,
 }
 
-impl Comparing<'_> {
-    fn grey(&self) -> Result<Arc<dyn LatentModel>, Error> {
-        Ok(open_model(MNIST_IMAGE.name)?.model)
+impl<'c> Comparing<'c> {
+    fn prepare(request: &'c CompareRequest, observer: &'c dyn Observer) -> Result<Self, Error> {
+        let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
+        Stage::new(observer, "reading MNIST", 0).check()?;
+        Ok(Self {
+            request,
+            train: Mnist::load(&folder, Split::Train)?,
+            test: Mnist::load(&folder, Split::Test)?,
+            observer,
+        })
     }
 
-    fn digits(&self, model: Arc<dyn LatentModel>, pixels: Pixels) -> Result<Digits, Error> {
+    fn digits(&self, kind: &ImageKind) -> Result<Digits, Error> {
         Digits::prepare(
             (&self.train, &self.test),
-            (model, pixels),
+            (kind.model.clone(), kind.pixels),
             self.request.unpaired,
         )
     }
@@ -145,13 +180,7 @@ impl Comparing<'_> {
     }
 
     /// log p(x) and log p(x|y) of images that none of the bridges has seen.
-    fn likelihoods(
-        &self,
-        name: &str,
-        pixels: Pixels,
-        model: Arc<dyn LatentModel>,
-        digest: &str,
-    ) -> Result<ImageLikelihoods, Error> {
+    fn likelihoods(&self, kind: &ImageKind) -> Result<ImageLikelihoods, Error> {
         let CompareRequest {
             out,
             images,
@@ -161,61 +190,61 @@ impl Comparing<'_> {
             config,
             ..
         } = self.request;
-        let settings = (config, unpaired, (images, gain_images, draws), digest);
-        let path = out.join(format!(
-            "points/likelihoods-{}.json",
-            if pixels == Pixels::Grey {
-                "grey"
-            } else {
-                "binary"
-            }
-        ));
-        stored_or(&path, &settings, || {
-            let digits = self.digits(model, pixels)?;
-            let bridges: Vec<Bridge> = PAIRS
-                .iter()
-                .map(|&pairs| self.fit(&digits, pairs, config.seed, name))
-                .collect::<Result<_, _>>()?;
-            let order = row_order(config.seed, digits.labels.len());
-            let unseen = &order[PAIRS[PAIRS.len() - 1]..];
-            let rows = &unseen[unseen.len().saturating_sub(*images)..];
-            let observer = LabelledStages::new(self.observer, format!("{name}, likelihoods"));
-            let bridges: Vec<&Bridge> = bridges.iter().collect();
-            let settings = Draws {
-                draws: *draws,
-                source_draws: SOURCE_DRAWS,
-                seed: config.seed,
-            };
-            let marginal = LogMarginal::of(&digits.likelihoods(&[], rows, settings, &observer)?[0]);
-            let few = &rows[..rows.len().min(*gain_images)];
-            let observer = LabelledStages::new(self.observer, format!("{name}, gains"));
-            let estimates = digits.likelihoods(&bridges, few, settings, &observer)?;
-            let bridges = PAIRS.iter().zip(&estimates[1..]);
-            let bridges = bridges.map(|(&pairs, found)| {
-                BridgeLikelihood::new(pairs, &marginal, (found, &estimates[0]))
-            });
-            Ok(ImageLikelihoods {
-                bridges: bridges.collect(),
-                log_p_x: marginal,
-            })
+        let settings = (config, unpaired, (images, gain_images, draws), &kind.digest);
+        let path = out.join("points").join(kind.file_name());
+        stored_or(&path, &settings, || self.measured_likelihoods(kind))
+    }
+
+    fn measured_likelihoods(&self, kind: &ImageKind) -> Result<ImageLikelihoods, Error> {
+        let (request, seed) = (self.request, self.request.config.seed);
+        let digits = self.digits(kind)?;
+        let mut bridges = Vec::new();
+        for pairs in PAIRS {
+            bridges.push(self.fit(&digits, pairs, seed, kind.name)?);
+        }
+        let rows = unseen_rows(seed, digits.labels.len(), request.images);
+        // The gain varies less between images than log p(x) does, so that fewer will do.
+        let few = &rows[..rows.len().min(request.gain_images)];
+        let alone = self.estimates(&digits, &[], &rows, &format!("{}, likelihoods", kind.name))?;
+        let bridges: Vec<&Bridge> = bridges.iter().collect();
+        let gains = self.estimates(&digits, &bridges, few, &format!("{}, gains", kind.name))?;
+        let log_p_x = LogMarginal::of(&alone[0]);
+        Ok(ImageLikelihoods {
+            bridges: bridge_likelihoods(&log_p_x, &gains[0], &gains[1..]),
+            log_p_x,
         })
     }
 
-    fn labels(&self) -> Result<Vec<LabelPoint>, Error> {
-        let digits = self.digits(self.grey()?, Pixels::Grey)?;
-        let first = self.request.config.seed;
-        let point = |pairs: usize| -> Result<LabelPoint, Error> {
-            let each = (first..first + self.request.seeds)
-                .map(|seed| self.label_figures(&digits, pairs, seed));
-            Ok(LabelPoint {
-                pairs,
-                by_seed: each.collect::<Result<_, _>>()?,
-            })
+    /// log p(x), then log p(x|y) across each bridge.
+    fn estimates(
+        &self,
+        digits: &Digits,
+        bridges: &[&Bridge],
+        rows: &[usize],
+        label: &str,
+    ) -> Result<Vec<TargetEstimate>, Error> {
+        let draws = Draws {
+            draws: self.request.draws,
+            source_draws: SOURCE_DRAWS,
+            seed: self.request.config.seed,
         };
-        M1_TSVM
-            .iter()
-            .map(|published| point(published.pairs))
-            .collect()
+        let observer = LabelledStages::new(self.observer, label);
+        digits.likelihoods(bridges, rows, draws, &observer)
+    }
+
+    fn labels(&self) -> Result<Vec<LabelPoint>, Error> {
+        let digits = self.digits(&ImageKind::grey()?)?;
+        let first = self.request.config.seed;
+        let mut points = Vec::new();
+        // As many labels as the published system had.
+        for Published { pairs, .. } in M1_TSVM {
+            let mut by_seed = Vec::new();
+            for seed in first..first + self.request.seeds {
+                by_seed.push(self.label_figures(&digits, pairs, seed)?);
+            }
+            points.push(LabelPoint { pairs, by_seed });
+        }
+        Ok(points)
     }
 
     fn label_figures(
@@ -247,27 +276,43 @@ impl Comparing<'_> {
     }
 }
 
-impl BridgeLikelihood {
-    /// From log p(x) over all images, and both estimates over some of them.
-    fn new(
-        pairs: usize,
-        marginal: &LogMarginal,
-        (found, prior): (&TargetEstimate, &TargetEstimate),
-    ) -> Self {
-        let each = found.per_row.iter().zip(&prior.per_row);
-        let gain = Estimate::of(each.map(|(own, prior)| own.log_mean_nats - prior.log_mean_nats));
-        let log_p_x_given_y_nats = Estimate {
-            mean: marginal.nats.mean + gain.mean,
-            standard_error: marginal.nats.standard_error.hypot(gain.standard_error),
-            count: marginal.nats.count,
-        };
-        let effective_sample_size = found.effective_sample_size;
-        Self {
+/// The last `count` rows of a seed's order, which no bridge sees.
+fn unseen_rows(seed: u64, rows: usize, count: usize) -> Vec<usize> {
+    let mut unseen = row_order(seed, rows).split_off(PAIRS[PAIRS.len() - 1]);
+    unseen.split_off(unseen.len().saturating_sub(count))
+}
+
+/// From log p(x) over all images, and the estimates over some of them.
+fn bridge_likelihoods(
+    log_p_x: &LogMarginal,
+    prior: &TargetEstimate,
+    conditionals: &[TargetEstimate],
+) -> Vec<BridgeLikelihood> {
+    let mut likelihoods = Vec::new();
+    for (pairs, conditional) in PAIRS.into_iter().zip(conditionals) {
+        let gain = gain_nats(conditional, prior);
+        likelihoods.push(BridgeLikelihood {
             pairs,
-            log_p_x_given_y_nats,
+            log_p_x_given_y_nats: sum_of_independent(&log_p_x.nats, &gain),
             gain_over_prior_nats: gain,
-            effective_sample_size,
-        }
+            effective_sample_size: conditional.effective_sample_size,
+        });
+    }
+    likelihoods
+}
+
+/// log p(x|y) − log p(x), image by image, so that what makes an image hard for both drops out.
+fn gain_nats(conditional: &TargetEstimate, prior: &TargetEstimate) -> Estimate {
+    let rows = conditional.per_row.iter().zip(&prior.per_row);
+    Estimate::of(rows.map(|(given_y, alone)| given_y.log_mean_nats - alone.log_mean_nats))
+}
+
+/// log p(x) + gain, over as many images as log p(x) was measured on.
+fn sum_of_independent(log_p_x: &Estimate, gain: &Estimate) -> Estimate {
+    Estimate {
+        mean: log_p_x.mean + gain.mean,
+        standard_error: log_p_x.standard_error.hypot(gain.standard_error),
+        count: log_p_x.count,
     }
 }
 

@@ -63,44 +63,48 @@ pub(super) struct Plan<'p> {
     pub(super) config: BridgeConfig,
 }
 
+/// A bridge, and how much without partners took part in its fit.
+pub(super) struct Fitted {
+    pub(super) bridge: Bridge,
+    /// Observations of (x, y).
+    unpaired: (usize, usize),
+}
+
 impl Plan<'_> {
-    /// The bridge, and how much without partners took part.
+    /// The bridge.
     ///
     /// # Errors
-    /// [`Error`] when there are too few observations, the fit fails, or the observer stops the work.
-    pub(super) fn fit(&self, observer: &dyn Observer) -> Result<(Bridge, (usize, usize)), Error> {
-        let seed = self.config.seed;
-        // Rows of the first side come once each; those of a collection, such as ten labels, again
-        // and again.
-        let (x_rows, mut y_rows) = if self.x.is_collection {
-            let (y_rows, x_rows) = pairs(&self.y.pool, &self.x.pool, self.pairs, seed)?;
-            (x_rows, y_rows)
-        } else {
-            pairs(&self.x.pool, &self.y.pool, self.pairs, seed)?
-        };
-        let (x_free, y_free) = (
-            self.x.without_partners(&x_rows)?,
-            self.y.without_partners(&y_rows)?,
-        );
+    /// [`Error`] when there are too few observations, the fit fails, or the observer stops the
+    /// work.
+    pub(super) fn fit(&self, observer: &dyn Observer) -> Result<Fitted, Error> {
+        let (x_rows, mut y_rows) = self.paired_rows()?;
+        // A shuffle changes partners, not which rows are in pairs.
+        let x_free = self.x.without_partners(&x_rows)?;
+        let y_free = self.y.without_partners(&y_rows)?;
         if self.shuffled {
-            let order = RandomStream::named(seed, "experiment/shuffled").permutation(self.pairs);
-            y_rows = order.into_iter().map(|place| y_rows[place]).collect();
+            y_rows = shuffled(&y_rows, self.config.seed);
         }
-        let (x, y) = (
-            self.x.pool.posterior.select(&x_rows),
-            self.y.pool.posterior.select(&y_rows),
-        );
+        let x = self.x.pool.posterior.select(&x_rows);
+        let y = self.y.pool.posterior.select(&y_rows);
         let data = FitData::pairs(&x, &y)
             .with_unpaired_x(x_free.as_ref())
             .with_unpaired_y(y_free.as_ref());
-        let bridge = Bridge::fit(&data, &self.config.clone().check()?, observer)?;
-        Ok((
-            bridge,
-            (
-                x_free.map_or(0, |free| free.rows()),
-                y_free.map_or(0, |free| free.rows()),
-            ),
-        ))
+        Ok(Fitted {
+            bridge: Bridge::fit(&data, &self.config.clone().check()?, observer)?,
+            unpaired: (count(x_free.as_ref()), count(y_free.as_ref())),
+        })
+    }
+
+    /// Rows of x and of y, row by row a pair.
+    fn paired_rows(&self) -> Result<(Vec<usize>, Vec<usize>), Error> {
+        let (x, y, seed) = (&self.x.pool, &self.y.pool, self.config.seed);
+        // Rows of the first argument come once each; those of a collection, such as ten labels,
+        // again and again.
+        if self.x.is_collection {
+            let (y_rows, x_rows) = pairs(y, x, self.pairs, seed)?;
+            return Ok((x_rows, y_rows));
+        }
+        pairs(x, y, self.pairs, seed)
     }
 
     /// The bridge's figures both ways.
@@ -109,36 +113,46 @@ impl Plan<'_> {
     /// As [`fit`](Self::fit); [`Error`] when a reader fails.
     pub(super) fn crossing(&self, observer: &dyn Observer) -> Result<Crossing, Error> {
         let (start, processor) = (Instant::now(), ProcessTime::now());
-        let (bridge, unpaired) = self.fit(observer)?;
-        let (fit_seconds, fit_core_seconds) = (
-            start.elapsed().as_secs_f64(),
-            processor.elapsed().as_secs_f64(),
-        );
-        let seed = self.config.seed;
-        let read = |direction| {
-            let (source, target) = if direction == Direction::XToY {
-                (self.x, self.y)
-            } else {
-                (self.y, self.x)
-            };
-            let choice = bridge.comparison(direction).clone();
-            DirectionFigures::of(bridge.density(direction), source, target, choice, seed)
-        };
+        let Fitted { bridge, unpaired } = self.fit(observer)?;
+        let fit_seconds = start.elapsed().as_secs_f64();
+        let fit_core_seconds = processor.elapsed().as_secs_f64();
         Ok(Crossing {
-            seed,
-            x_to_y: read(Direction::XToY)?,
-            y_to_x: read(Direction::YToX)?,
+            seed: self.config.seed,
+            x_to_y: self.read(&bridge, Direction::XToY)?,
+            y_to_x: self.read(&bridge, Direction::YToX)?,
             unpaired,
             fit_seconds,
             fit_core_seconds,
         })
     }
+
+    fn read(&self, bridge: &Bridge, direction: Direction) -> Result<DirectionFigures, Error> {
+        let (source, target) = match direction {
+            Direction::XToY => (self.x, self.y),
+            Direction::YToX => (self.y, self.x),
+        };
+        let choice = bridge.comparison(direction).clone();
+        let density = bridge.density(direction);
+        // The seed of the fit again: streams of one seed are told apart by their names.
+        DirectionFigures::of(density, source, target, choice, self.config.seed)
+    }
+}
+
+/// The same rows in an order that has nothing to do with theirs.
+fn shuffled(rows: &[usize], seed: u64) -> Vec<usize> {
+    let order = RandomStream::named(seed, "experiment/shuffled").permutation(rows.len());
+    order.into_iter().map(|place| rows[place]).collect()
+}
+
+fn count(posterior: Option<&Posterior>) -> usize {
+    posterior.map_or(0, Posterior::rows)
 }
 
 impl Modality {
     /// Posteriors without partners: the pool's rows in no pair, and the others.
     fn without_partners(&self, paired: &[usize]) -> Result<Option<Posterior>, Error> {
         if self.is_collection {
+            // Its rows are in pairs again and again, so that none are left over.
             return Ok(self.unpaired.clone());
         }
         let left = self
@@ -212,15 +226,13 @@ impl DirectionFigures {
             true => Some(voted(density, &source.held_out, target, seed)?),
             false => None,
         };
-        let unreadable = readings.iter().filter(|(_, read)| read.is_none()).count() as f64
-            / readings.len() as f64;
-        let by_attribute = by_attribute(&*target.reader, &readings);
+        let unreadable = readings.iter().filter(|reading| reading.read.is_none());
         Ok(Self {
             draws_right: share_right(&readings),
             vote_right,
-            unreadable,
+            unreadable: unreadable.count() as f64 / readings.len() as f64,
             choice,
-            by_attribute,
+            by_attribute: by_attribute(&*target.reader, &readings),
         })
     }
 }
@@ -230,37 +242,54 @@ fn draws_for(sources: usize) -> usize {
     1000usize.div_ceil(sources.max(1)).max(1)
 }
 
-fn readings(keys: &[u16], draws: usize, read: &[Option<u16>]) -> Vec<(u16, Option<u16>)> {
-    read.chunks_exact(draws)
-        .zip(keys)
-        .flat_map(|(read, &key)| read.iter().map(move |read| (key, *read)))
-        .collect()
+/// What a draw shows beside what its source shows.
+#[derive(Clone, Copy)]
+struct Reading {
+    key: u16,
+    /// None where the reader finds nothing that there is.
+    read: Option<u16>,
 }
 
-fn share_right(readings: &[(u16, Option<u16>)]) -> Accuracy {
-    Accuracy::of(readings.iter().map(|(key, read)| Some(*key) == *read))
+/// `read` has `draws` entries for each of `keys`.
+fn readings(keys: &[u16], draws: usize, read: &[Option<u16>]) -> Vec<Reading> {
+    let mut readings = Vec::with_capacity(read.len());
+    for (&key, read) in keys.iter().zip(read.chunks_exact(draws)) {
+        readings.extend(read.iter().map(|&read| Reading { key, read }));
+    }
+    readings
+}
+
+fn share_right(readings: &[Reading]) -> Accuracy {
+    Accuracy::of(
+        readings
+            .iter()
+            .map(|reading| reading.read == Some(reading.key)),
+    )
 }
 
 /// The share of draws that are right in each attribute.
-fn by_attribute(reader: &dyn Reader, readings: &[(u16, Option<u16>)]) -> Vec<(String, f64)> {
-    let Some((first, _)) = readings.first() else {
+fn by_attribute(reader: &dyn Reader, readings: &[Reading]) -> Vec<(String, f64)> {
+    let Some(first) = readings.first() else {
         return vec![];
     };
-    let share = |place: usize| {
-        let value = |key: u16| reader.attributes(key).get(place).map(|(_, value)| *value);
+    let mut shares = Vec::new();
+    for (place, (name, _)) in reader.attributes(first.key).into_iter().enumerate() {
         let right = readings
             .iter()
-            .filter(|(key, read)| read.is_some_and(|read| value(*key) == value(read)));
-        right.count() as f64 / readings.len() as f64
-    };
-    let names = reader
-        .attributes(*first)
-        .into_iter()
-        .map(|(name, _)| name.to_owned());
-    names
-        .enumerate()
-        .map(|(place, name)| (name, share(place)))
-        .collect()
+            .filter(|reading| is_right_in(reader, place, **reading));
+        shares.push((
+            name.to_owned(),
+            right.count() as f64 / readings.len() as f64,
+        ));
+    }
+    shares
+}
+
+/// Whether a draw has its source's value of the attribute at `place`.
+fn is_right_in(reader: &dyn Reader, place: usize, reading: Reading) -> bool {
+    let value = |key: u16| reader.attributes(key).get(place).map(|(_, value)| *value);
+    let read = reading.read;
+    read.is_some_and(|read| value(read) == value(reading.key))
 }
 
 /// What most of sixteen draws show, source by source.
@@ -287,6 +316,7 @@ fn most_frequent(read: &[Option<u16>]) -> Option<u16> {
     read.iter()
         .flatten()
         .copied()
+        // The lowest of several, so that the order of draws does not matter.
         .max_by_key(|key| (votes(key), std::cmp::Reverse(*key)))
 }
 

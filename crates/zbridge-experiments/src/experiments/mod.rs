@@ -120,6 +120,14 @@ struct Ground {
     y: Modality,
 }
 
+impl Ground {
+    /// The only one of its experiment, which needs no name.
+    fn unnamed(x: Modality, y: Modality) -> Self {
+        let name = String::new();
+        Self { name, x, y }
+    }
+}
+
 /// Measures an experiment and writes `experiment.json`, `report.html`, `report.md`, figures and
 /// samples.
 ///
@@ -135,25 +143,29 @@ pub fn experiment(
     zbridge_tasks::make_folder(&request.out.join("points"))?;
     Stage::new(observer, "reading and encoding", 0).check()?;
     let grounds = grounds(request, observer)?;
-    let work = Work { request, observer };
-    let mut settings = Vec::new();
-    for ground in &grounds {
-        settings.push(work.setting(ground)?);
-    }
-    let mut report = ExperimentReport {
+    let settings = Work { request, observer }.settings(&grounds)?;
+    // Samples are to look at; their fits are not counted among the seconds.
+    let mut report = report(request, settings);
+    report.seconds = start.elapsed().as_secs_f64();
+    let samples = samples(request, &grounds, observer)?;
+    write(&request.out, &mut report, samples)?;
+    Ok(report)
+}
+
+/// What was measured with what made it; `seconds` and `files` are known only in the end.
+fn report(request: &ExperimentRequest, settings: Vec<Setting>) -> ExperimentReport {
+    let recipe = &request.config.recipe;
+    ExperimentReport {
         experiment: request.experiment.name().into(),
         about: request.experiment.about().into(),
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        recipe: request.config.recipe.name().to_string(),
-        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
+        recipe: recipe.name().to_string(),
+        budget_seconds: recipe.budget_seconds().unwrap_or_default(),
         settings,
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: 0.0,
         files: vec![],
-    };
-    let samples = samples(request, &grounds, observer)?;
-    write(&request.out, &mut report, samples)?;
-    Ok(report)
+    }
 }
 
 /// The main table as Markdown.
@@ -196,27 +208,31 @@ struct Work<'w> {
     observer: &'w dyn Observer,
 }
 
+/// What the bridges of a point have in common.
+#[derive(Clone, Copy)]
+struct PointKind {
+    pairs: usize,
+    /// Whether partners are permuted: the negative control.
+    shuffled: bool,
+}
+
 impl Work<'_> {
+    fn settings(&self, grounds: &[Ground]) -> Result<Vec<Setting>, Error> {
+        let mut settings = Vec::new();
+        for ground in grounds {
+            settings.push(self.setting(ground)?);
+        }
+        Ok(settings)
+    }
+
     fn setting(&self, ground: &Ground) -> Result<Setting, Error> {
-        let request = self.request;
-        let sides = [&ground.x, &ground.y].map(|side| side_report(side, request.seed));
-        let [x, y] = sides;
-        let sides = [x?, y?];
+        let sides = [
+            side_report(&ground.x, self.request.seed)?,
+            side_report(&ground.y, self.request.seed)?,
+        ];
         let mut points = Vec::new();
-        let kinds = [(false, &request.pairs), (true, &request.shuffled)];
-        for (shuffled, pairs) in kinds
-            .into_iter()
-            .flat_map(|(shuffled, all)| all.iter().map(move |n| (shuffled, *n)))
-        {
-            let mut by_seed = Vec::new();
-            for seed in request.seed..request.seed + request.seeds {
-                by_seed.push(self.bridge(ground, (pairs, shuffled), seed, &sides)?);
-            }
-            points.push(Point {
-                pairs,
-                shuffled,
-                by_seed,
-            });
+        for kind in self.kinds() {
+            points.push(self.point(ground, kind, &sides)?);
         }
         Ok(Setting {
             name: ground.name.clone(),
@@ -225,47 +241,81 @@ impl Work<'_> {
         })
     }
 
+    /// Each number of pairs, then the negative controls.
+    fn kinds(&self) -> Vec<PointKind> {
+        let mut kinds = Vec::new();
+        for (shuffled, numbers) in [(false, &self.request.pairs), (true, &self.request.shuffled)] {
+            for &pairs in numbers {
+                kinds.push(PointKind { pairs, shuffled });
+            }
+        }
+        kinds
+    }
+
+    fn point(
+        &self,
+        ground: &Ground,
+        kind: PointKind,
+        sides: &[SideReport; 2],
+    ) -> Result<Point, Error> {
+        let first = self.request.seed;
+        let mut by_seed = Vec::new();
+        for seed in first..first + self.request.seeds {
+            by_seed.push(self.bridge(ground, kind, seed, sides)?);
+        }
+        Ok(Point {
+            pairs: kind.pairs,
+            shuffled: kind.shuffled,
+            by_seed,
+        })
+    }
+
     /// The figures of one bridge, from an earlier run or new.
     fn bridge(
         &self,
         ground: &Ground,
-        (pairs, shuffled): (usize, bool),
+        kind: PointKind,
         seed: u64,
         sides: &[SideReport; 2],
     ) -> Result<Crossing, Error> {
-        let kind = if shuffled { "shuffled" } else { "pairs" };
-        let place = [
-            ground.name.replace(' ', "-"),
-            format!("{kind}-{pairs}-seed-{seed}.json"),
-        ];
-        let name = place
-            .iter()
-            .filter(|part| !part.is_empty())
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("-");
-        let path = self.request.out.join("points").join(name);
+        let path = self.request.out.join("points");
+        let path = path.join(kind.file_name(&ground.name, seed));
         let config = self.request.config.clone().with_seed(seed);
-        let what = format!(
-            "{} N = {pairs}{}, seed {seed}",
-            ground.name,
-            if shuffled { " shuffled" } else { "" }
-        );
-        let observer = LabelledStages::new(self.observer, what.trim());
+        let observer = LabelledStages::new(self.observer, kind.label(&ground.name, seed));
+        // The digests of both models are in `sides`, so that other models are measured anew.
         stored_or(&path, &(&config, sides), || {
-            Plan {
+            let plan = Plan {
                 x: &ground.x,
                 y: &ground.y,
-                pairs,
-                shuffled,
+                pairs: kind.pairs,
+                shuffled: kind.shuffled,
                 config: config.clone(),
-            }
-            .crossing(&observer)
+            };
+            plan.crossing(&observer)
         })
     }
 }
 
+impl PointKind {
+    fn file_name(self, ground: &str, seed: u64) -> String {
+        let pairs = if self.shuffled { "shuffled" } else { "pairs" };
+        let name = format!("{pairs}-{}-seed-{seed}.json", self.pairs);
+        match ground {
+            "" => name,
+            _ => format!("{}-{name}", ground.replace(' ', "-")),
+        }
+    }
+
+    /// What comes before the names of its stages.
+    fn label(self, ground: &str, seed: u64) -> String {
+        let shuffled = if self.shuffled { " shuffled" } else { "" };
+        let label = format!("{ground} N = {}{shuffled}, seed {seed}", self.pairs);
+        label.trim().to_owned()
+    }
+}
+
 fn side_report(side: &Modality, seed: u64) -> Result<SideReport, Error> {
+    // Digits or captions come many times; what counts is how many different ones there are.
     let mut keys = side.held_out.keys.clone();
     keys.sort_unstable();
     keys.dedup();
@@ -286,29 +336,25 @@ fn grounds(request: &ExperimentRequest, observer: &dyn Observer) -> Result<Vec<G
     match request.experiment {
         Experiment::ImageText => sides::scenes_and_captions(request, observer),
         Experiment::ImageSpeech => {
-            let image = sides::digit_images(&sides::mnist(request, observer)?, MNIST_IMAGE.name)?;
-            Ok(vec![Ground {
-                name: String::new(),
-                x: image,
-                y: sides::spoken_digits(request)?,
-            }])
+            let mnist = sides::mnist(request, observer)?;
+            let images = sides::digit_images(&mnist, MNIST_IMAGE.name)?;
+            Ok(vec![Ground::unnamed(
+                images,
+                sides::spoken_digits(request)?,
+            )])
         }
-        Experiment::LabelSpeech => Ok(vec![Ground {
-            name: String::new(),
-            x: sides::labels()?,
-            y: sides::spoken_digits(request)?,
-        }]),
+        Experiment::LabelSpeech => {
+            let labels = sides::labels()?;
+            Ok(vec![Ground::unnamed(
+                labels,
+                sides::spoken_digits(request)?,
+            )])
+        }
         Experiment::AliLabel => {
-            let ali = request.models.join("mnist-ali.safetensors");
-            let image = sides::digit_images(
-                &sides::mnist(request, observer)?,
-                &ali.display().to_string(),
-            )?;
-            Ok(vec![Ground {
-                name: String::new(),
-                x: image,
-                y: sides::labels()?,
-            }])
+            let model = request.models.join("mnist-ali.safetensors");
+            let mnist = sides::mnist(request, observer)?;
+            let images = sides::digit_images(&mnist, &model.display().to_string())?;
+            Ok(vec![Ground::unnamed(images, sides::labels()?)])
         }
     }
 }

@@ -122,6 +122,7 @@ impl Partners {
             .by_key
             .get(usize::from(key))
             .filter(|rows| !rows.is_empty())?;
+        // Each row once, then from the first one again.
         let taken = &mut self.taken[usize::from(key)];
         *taken += 1;
         Some(rows[(*taken - 1) % rows.len()])

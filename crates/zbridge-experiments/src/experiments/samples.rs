@@ -5,8 +5,10 @@ use super::modality::Modality;
 use super::{ExperimentRequest, Ground};
 use crate::labelled_stages::LabelledStages;
 use zbridge::generate;
-use zbridge_bridge::{Bridge, Direction};
-use zbridge_core::{EventKind, Observations, Observer, Posterior, RandomStream};
+use zbridge_bridge::Direction;
+use zbridge_core::{
+    ConditionalDensity, EventKind, Observations, Observer, RandomStream, Spectrogram,
+};
 use zbridge_plot::{ImageGrid, Tile};
 use zbridge_report::{Block, Cell, Column, Recording, Section, Table};
 use zbridge_sound::to_waveforms;
@@ -19,6 +21,8 @@ const ROWS: usize = 10;
 const COLUMNS: usize = 10;
 /// Sounds of each.
 const SOUNDS: usize = 2;
+/// Classes or texts of each.
+const WORDS: usize = 5;
 
 /// Sections that show what the first seed's bridges on the most pairs make.
 ///
@@ -32,142 +36,147 @@ pub(super) fn samples(
     let pairs = request.pairs.iter().copied().max().unwrap_or_default();
     let mut sections = Vec::new();
     for ground in grounds {
-        let config = request.config.clone().with_seed(request.seed);
         let plan = Plan {
             x: &ground.x,
             y: &ground.y,
             pairs,
             shuffled: false,
-            config,
+            config: request.config.clone().with_seed(request.seed),
         };
-        let (bridge, _) = plan.fit(&LabelledStages::new(observer, "samples"))?;
+        let bridge = plan.fit(&LabelledStages::new(observer, "samples"))?.bridge;
         for direction in [Direction::XToY, Direction::YToX] {
-            sections.push(made(
-                ground,
-                &bridge,
-                direction,
-                (request.seed, sections.len()),
-            )?);
+            let samples = Samples::of(ground, direction, request.seed);
+            let observations = samples.draw(bridge.density(direction))?;
+            // Figures of a page are told apart by number.
+            sections.push(samples.section(&observations, sections.len())?);
         }
     }
     Ok(sections)
 }
 
-/// A section with what one direction makes of held-out sources.
-fn made(
-    ground: &Ground,
-    bridge: &Bridge,
-    direction: Direction,
-    (seed, number): (u64, usize),
-) -> Result<Section, Error> {
-    let (source, target) = match direction {
-        Direction::XToY => (&ground.x, &ground.y),
-        Direction::YToX => (&ground.y, &ground.x),
-    };
-    let rows = one_of_each(&source.held_out.keys);
-    let sources = source.held_out.posterior.select(&rows);
-    let names: Vec<String> = rows
-        .iter()
-        .map(|&row| shown(source, source.held_out.keys[row]))
-        .collect();
-    let mut stream = RandomStream::named(seed, "experiment/samples");
-    let mut draw = |sources: &Posterior, count| {
-        generate(
-            bridge.density(direction),
-            sources,
-            &*target.model,
-            count,
-            &mut stream,
-        )
-    };
-    let heading = format!(
-        "{} {} made from {}",
-        ground.name,
-        target.plural(),
-        source.plural()
-    );
-    let section = Section::new(heading.trim());
-    Ok(match target.model.event() {
-        EventKind::Image { .. } => {
-            images(section, &draw(&sources, COLUMNS)?, names, (source, number))?
+/// What is shown of one direction: draws for some held-out sources.
+struct Samples<'g> {
+    heading: String,
+    source: &'g Modality,
+    target: &'g Modality,
+    /// Rows of the held-out sources, one for each key.
+    rows: Vec<usize>,
+    seed: u64,
+}
+
+impl<'g> Samples<'g> {
+    fn of(ground: &'g Ground, direction: Direction, seed: u64) -> Self {
+        let (source, target) = match direction {
+            Direction::XToY => (&ground.x, &ground.y),
+            Direction::YToX => (&ground.y, &ground.x),
+        };
+        let (made, from) = (target.plural(), source.plural());
+        Self {
+            heading: format!("{} {made} made from {from}", ground.name),
+            source,
+            target,
+            rows: one_of_each(&source.held_out.keys),
+            seed,
         }
-        EventKind::Sound(_) => section
-            .paragraph("Held-out sources, two draws each, as the judge hears them.")
-            .with(Block::Sounds(recordings(
-                &draw(&sources, SOUNDS)?,
-                &names,
-                seed,
-            ))),
-        _ => section.table(words(&draw(&sources, 5)?, &names, source)),
-    })
-}
+    }
 
-fn images(
-    section: Section,
-    made: &Observations,
-    names: Vec<String>,
-    (source, number): (&Modality, usize),
-) -> Result<Section, Error> {
-    let rows: Vec<Vec<Tile>> = tiles(made)?.chunks(COLUMNS).map(<[Tile]>::to_vec).collect();
-    let caption = format!(
-        "Ten draws for each of {} held-out {}, a row each.",
-        rows.len(),
-        source.plural()
-    );
-    let grid = ImageGrid {
-        row_captions: names,
-        ..ImageGrid::new(rows)
-    };
-    Ok(section.illustration(
-        format!("made-{number}"),
-        caption,
-        "Rows of generated images.",
-        grid,
-    ))
-}
+    /// Draws for each source.
+    fn count(&self) -> usize {
+        match self.target.model.event() {
+            EventKind::Image { .. } => COLUMNS,
+            EventKind::Sound(_) => SOUNDS,
+            _ => WORDS,
+        }
+    }
 
-fn recordings(made: &Observations, names: &[String], seed: u64) -> Vec<Recording> {
-    let EventKind::Sound(kind) = made.kind() else {
-        return vec![];
-    };
-    let sounds = to_waveforms(
-        made.values(),
-        kind,
-        &RandomStream::named(seed, "experiment/samples/phases"),
-    );
-    let named = names
-        .iter()
-        .flat_map(|name| std::iter::repeat_n(name, SOUNDS));
-    named
-        .zip(&sounds)
-        .map(|(name, sound)| Recording {
-            caption: name.clone(),
-            wav: sound.to_wav(),
+    fn draw(&self, density: &dyn ConditionalDensity) -> Result<Observations, Error> {
+        let sources = self.source.held_out.posterior.select(&self.rows);
+        let mut stream = RandomStream::named(self.seed, "experiment/samples");
+        let model = &*self.target.model;
+        Ok(generate(
+            density,
+            &sources,
+            model,
+            self.count(),
+            &mut stream,
+        )?)
+    }
+
+    /// What each source shows.
+    fn names(&self) -> Vec<String> {
+        let source = self.source;
+        let keys = self.rows.iter().map(|&row| source.held_out.keys[row]);
+        keys.map(|key| source.reader.in_words(key)).collect()
+    }
+
+    fn section(&self, made: &Observations, number: usize) -> Result<Section, Error> {
+        let section = Section::new(self.heading.trim());
+        let section = match made.kind() {
+            EventKind::Image { .. } => section.illustration(
+                format!("made-{number}"),
+                format!(
+                    "Ten draws for each of {} held-out {}, a row each.",
+                    self.rows.len(),
+                    self.source.plural()
+                ),
+                "Rows of generated images.",
+                self.images(made)?,
+            ),
+            EventKind::Sound(kind) => section
+                .paragraph("Held-out sources, two draws each, as the judge hears them.")
+                .with(Block::Sounds(self.recordings(made, kind))),
+            _ => section.table(self.words(made)),
+        };
+        Ok(section)
+    }
+
+    fn images(&self, made: &Observations) -> Result<ImageGrid, Error> {
+        let tiles = tiles(made)?;
+        let rows = tiles.chunks(COLUMNS).map(<[Tile]>::to_vec).collect();
+        Ok(ImageGrid {
+            row_captions: self.names(),
+            ..ImageGrid::new(rows)
         })
-        .collect()
-}
+    }
 
-/// Classes or texts, the draws of a source in one cell.
-fn words(made: &Observations, names: &[String], source: &Modality) -> Table {
-    let each = made
-        .texts()
-        .unwrap_or_else(|| made.argmax().iter().map(ToString::to_string).collect());
-    let draws = each.chunks(each.len() / names.len().max(1));
-    let rows = names
-        .iter()
-        .zip(draws)
-        .map(|(name, draws)| vec![Cell::text(name.clone()), Cell::text(draws.join("; "))]);
-    Table {
-        caption: format!(
-            "Five draws for each of {} held-out {}.",
-            names.len(),
-            source.plural()
-        ),
-        columns: vec![
-            Column::words(format!("{} of", source.name)),
-            Column::words("draws"),
-        ],
-        rows: rows.collect(),
+    fn recordings(&self, made: &Observations, kind: &Spectrogram) -> Vec<Recording> {
+        // Spectrograms have no phases: the algorithm of Griffin and Lim starts from random ones.
+        let phases = RandomStream::named(self.seed, "experiment/samples/phases");
+        let sounds = to_waveforms(made.values(), kind, &phases);
+        let mut recordings = Vec::new();
+        for (name, sounds) in self.names().iter().zip(sounds.chunks(SOUNDS)) {
+            for sound in sounds {
+                recordings.push(Recording {
+                    caption: name.clone(),
+                    wav: sound.to_wav(),
+                });
+            }
+        }
+        recordings
+    }
+
+    /// Classes or texts, the draws of a source in one cell.
+    fn words(&self, made: &Observations) -> Table {
+        let words = match made.texts() {
+            Some(texts) => texts,
+            None => made.argmax().iter().map(ToString::to_string).collect(),
+        };
+        let mut rows = Vec::new();
+        for (name, draws) in self.names().into_iter().zip(words.chunks(WORDS)) {
+            rows.push(vec![Cell::text(name), Cell::text(draws.join("; "))]);
+        }
+        Table {
+            caption: format!(
+                "Five draws for each of {} held-out {}.",
+                self.rows.len(),
+                self.source.plural()
+            ),
+            columns: vec![
+                Column::words(format!("{} of", self.source.name)),
+                Column::words("draws"),
+            ],
+            rows,
+        }
     }
 }
 
@@ -176,14 +185,10 @@ fn one_of_each(keys: &[u16]) -> Vec<usize> {
     let mut all: Vec<u16> = keys.to_vec();
     all.sort_unstable();
     all.dedup();
+    // Neighbouring keys are alike, so that those shown are spread over all.
     let step = all.len().div_ceil(ROWS).max(1);
     let chosen = all.into_iter().step_by(step);
     chosen
         .filter_map(|key| keys.iter().position(|&other| other == key))
         .collect()
-}
-
-/// What a key is called: a digit, or a caption.
-fn shown(side: &Modality, key: u16) -> String {
-    side.reader.in_words(key)
 }

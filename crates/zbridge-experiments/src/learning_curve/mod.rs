@@ -59,42 +59,68 @@ pub fn learning_curve(
     zbridge_tasks::make_folder(&request.out.join("points"))?;
     let folder = locate_or_download_mnist(request.data.as_deref(), observer)?;
     Stage::new(observer, "reading and encoding MNIST", 0).check()?;
-    let (train, test) = (
-        Mnist::load(&folder, Split::Train)?,
-        Mnist::load(&folder, Split::Test)?,
-    );
+    let train = Mnist::load(&folder, Split::Train)?;
+    let test = Mnist::load(&folder, Split::Test)?;
     let ground = Ground::prepare(&train, &test, request)?;
-    let mut points = Vec::new();
-    for (shuffled, numbers) in [(false, &request.pairs), (true, &request.shuffled)] {
-        for &pairs in numbers {
-            let kind = PointKind { pairs, shuffled };
-            let mut by_seed = Vec::new();
-            for seed in request.seed..request.seed + request.seeds {
-                let observer = LabelledStages::new(observer, kind.label(seed));
-                by_seed.push(ground.stored_or_measured(request, kind, seed, &observer)?);
-            }
-            points.push(Point {
-                pairs,
-                shuffled,
-                by_seed,
-            });
-        }
-    }
-    let mut curve = Curve {
+    let points = points(request, &ground, observer)?;
+    let mut curve = curve(request, &ground, points)?;
+    curve.seconds = start.elapsed().as_secs_f64();
+    write(&request.out, &mut curve)?;
+    Ok(curve)
+}
+
+/// The points with what made them; `seconds` and `files` are known only in the end.
+fn curve(
+    request: &LearningCurveRequest,
+    ground: &Ground,
+    points: Vec<Point>,
+) -> Result<Curve, Error> {
+    let recipe = &request.config.recipe;
+    Ok(Curve {
         command: request.command.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-        recipe: request.config.recipe.name().to_string(),
-        budget_seconds: request.config.recipe.budget_seconds().unwrap_or_default(),
+        recipe: recipe.name().to_string(),
+        budget_seconds: recipe.budget_seconds().unwrap_or_default(),
         unpaired: ground.unpaired_rows(),
         images: request.images,
         draws: request.draws,
         limits: ground.limits()?,
         points,
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: 0.0,
         files: vec![],
-    };
-    write(&request.out, &mut curve)?;
-    Ok(curve)
+    })
+}
+
+/// A point for each number of pairs, then the negative controls.
+fn points(
+    request: &LearningCurveRequest,
+    ground: &Ground,
+    observer: &dyn Observer,
+) -> Result<Vec<Point>, Error> {
+    let mut points = Vec::new();
+    for kind in kinds(request) {
+        let mut by_seed = Vec::new();
+        for seed in request.seed..request.seed + request.seeds {
+            let observer = LabelledStages::new(observer, kind.label(seed));
+            by_seed.push(ground.stored_or_measured(request, kind, seed, &observer)?);
+        }
+        points.push(Point {
+            pairs: kind.pairs,
+            shuffled: kind.shuffled,
+            by_seed,
+        });
+    }
+    Ok(points)
+}
+
+fn kinds(request: &LearningCurveRequest) -> Vec<PointKind> {
+    let mut kinds = Vec::new();
+    for (shuffled, numbers) in [(false, &request.pairs), (true, &request.shuffled)] {
+        for &pairs in numbers {
+            kinds.push(PointKind { pairs, shuffled });
+        }
+    }
+    kinds
 }
 
 /// Which point of the curve is measured.
@@ -113,6 +139,7 @@ impl PointKind {
 }
 
 fn check(request: &LearningCurveRequest) -> Result<(), Error> {
+    // A thousand test images stay held out at least.
     const MOST_PAIRS: usize = 9000;
     let mut numbers = request.pairs.iter().chain(&request.shuffled);
     if let Some(pairs) = numbers.find(|pairs| !(4..=MOST_PAIRS).contains(*pairs)) {

@@ -1,6 +1,7 @@
 //! The curve as tables and charts.
 
 use super::results::{Curve, Limits, Point, SeedPoint};
+use crate::pages::{columns, key_figure};
 use zbridge_plot::{BandPoint, Figure, LineChart, Panel, Scale, Series};
 use zbridge_report::{Block, Cell, Column, KeyFigure, Page, Section, Table, Verdict};
 use zbridge_tasks::words::estimate;
@@ -11,8 +12,10 @@ pub(super) fn page(curve: &Curve) -> Page {
         Section::new("Figures over the number of pairs")
             .illustration(
                 "learning-curve",
-                "Mean over seeds; bands are ± two standard errors. Shuffled pairs are the negative control.",
-                "Line charts over the number of pairs: accuracy, log p(y|x), calibration error, coherence, diversity and the gain in log p(x).",
+                "Mean over seeds; bands are ± two standard errors. Shuffled pairs are the \
+                 negative control.",
+                "Line charts over the number of pairs: accuracy, log p(y|x), calibration error, \
+                 coherence, diversity and the gain in log p(x).",
                 figure(curve),
             )
             .table(table(curve, false)),
@@ -28,6 +31,7 @@ pub(super) fn page(curve: &Curve) -> Page {
         let section = Section::new("Negative control")
             .paragraph("The same fits on shuffled pairs: chance is 10 %.")
             .table(table(curve, true));
+        // After what was chosen, before how to make it again.
         page.sections.insert(3, section);
     }
     page
@@ -57,7 +61,8 @@ fn headline(points: &[&Point]) -> String {
         return "Nothing was measured.".to_owned();
     };
     format!(
-        "From {} to {} pairs, the accuracy of labels of held-out images rises from {:.1} to {:.1} %.",
+        "From {} to {} pairs, the accuracy of labels of held-out images rises from {:.1} to {:.1} \
+         %.",
         few.pairs,
         many.pairs,
         few.over_seeds(accuracy_percent).mean,
@@ -77,14 +82,8 @@ fn limits_in_words(limits: &Limits) -> String {
 
 fn key_figures(point: &Point) -> [KeyFigure; 3] {
     let key = |name: &str, figure: fn(&SeedPoint) -> f64, digits: usize| {
-        let found = point.over_seeds(figure);
         let name = format!("{name}, {} pairs", point.pairs);
-        let key = KeyFigure::new(name, found.mean, digits);
-        let (low, high) = found.interval();
-        match found.count {
-            0 | 1 => key,
-            _ => key.with_interval(low, high),
-        }
+        key_figure(name, &point.over_seeds(figure), digits)
     };
     [
         key("image → label", accuracy_percent, 1)
@@ -130,9 +129,7 @@ fn table_columns() -> Vec<Column> {
         "direction gap",
         "fit, core-s",
     ];
-    let mut columns = vec![Column::words("pairs")];
-    columns.extend(figures.map(Column::numbers));
-    columns
+    columns("pairs", figures)
 }
 
 /// Returns the figures at one number of pairs, with their standard errors over seeds.
@@ -145,11 +142,11 @@ fn point_row(curve: &Curve, point: &Point) -> Vec<Cell> {
     vec![
         Cell::text(point.pairs.to_string()),
         cell(accuracy_percent, 1),
-        cell(|seed| seed.image_to_label.log_p_nats, 3),
-        cell(|seed| seed.image_to_label.expected_calibration_error, 3),
+        cell(log_p_nats, 3),
+        cell(calibration_error, 3),
         gain,
         cell(coherence_percent, 1),
-        cell(|seed| seed.label_to_image.pixel_sd, 3),
+        cell(pixel_sd, 3),
         cell(|seed| seed.frechet_distance, 2),
         cell(|seed| seed.direction_gap.gap_nats.mean, 2),
         cell(|seed| seed.fit_core_seconds, 0),
@@ -158,6 +155,18 @@ fn point_row(curve: &Curve, point: &Point) -> Vec<Cell> {
 
 fn accuracy_percent(seed: &SeedPoint) -> f64 {
     100.0 * seed.image_to_label.accuracy
+}
+
+fn log_p_nats(seed: &SeedPoint) -> f64 {
+    seed.image_to_label.log_p_nats
+}
+
+fn calibration_error(seed: &SeedPoint) -> f64 {
+    seed.image_to_label.expected_calibration_error
+}
+
+fn pixel_sd(seed: &SeedPoint) -> f64 {
+    seed.label_to_image.pixel_sd
 }
 
 fn coherence_percent(seed: &SeedPoint) -> f64 {
@@ -229,35 +238,20 @@ fn table_caption(curve: &Curve, shuffled: bool) -> String {
 
 /// Returns a line chart for each figure over the number of pairs.
 fn figure(curve: &Curve) -> Figure {
-    let panel = |title: &str, unit: &str, figure: fn(&SeedPoint) -> f64| {
-        let mut series = vec![line(curve, false, figure)];
-        if curve.points.iter().any(|point| point.shuffled) {
-            series.push(line(curve, true, figure));
-        }
-        Panel::from(LineChart {
-            title: title.into(),
-            x_label: "pairs".into(),
-            y_label: unit.into(),
-            series,
-            x_scale: Scale::Log,
-            ..LineChart::default()
-        })
-    };
     let mut panels = vec![
-        panel("image → label: accuracy", "%", accuracy_percent),
-        panel("image → label: log p(y|x)", "nats", |seed| {
-            seed.image_to_label.log_p_nats
-        }),
-        panel("image → label: calibration error", "", |seed| {
-            seed.image_to_label.expected_calibration_error
-        }),
-        panel("label → image: coherence", "%", coherence_percent),
-        panel("label → image: pixel sd", "", |seed| {
-            seed.label_to_image.pixel_sd
-        }),
+        panel(curve, "image → label: accuracy", "%", accuracy_percent),
+        panel(curve, "image → label: log p(y|x)", "nats", log_p_nats),
+        panel(
+            curve,
+            "image → label: calibration error",
+            "",
+            calibration_error,
+        ),
+        panel(curve, "label → image: coherence", "%", coherence_percent),
+        panel(curve, "label → image: pixel sd", "", pixel_sd),
     ];
     if curve.images > 0 {
-        panels.push(panel("log p(x|y) − log p(x)", "nats", gain_nats));
+        panels.push(panel(curve, "log p(x|y) − log p(x)", "nats", gain_nats));
     }
     Figure {
         title: "Figures over the number of pairs".into(),
@@ -265,6 +259,21 @@ fn figure(curve: &Curve) -> Figure {
         columns: 2,
         shared_axes: false,
     }
+}
+
+fn panel(curve: &Curve, title: &str, unit: &str, figure: fn(&SeedPoint) -> f64) -> Panel {
+    let mut series = vec![line(curve, false, figure)];
+    if curve.points.iter().any(|point| point.shuffled) {
+        series.push(line(curve, true, figure));
+    }
+    Panel::from(LineChart {
+        title: title.into(),
+        x_label: "pairs".into(),
+        y_label: unit.into(),
+        series,
+        x_scale: Scale::Log,
+        ..LineChart::default()
+    })
 }
 
 /// Returns a figure over the number of pairs, with a band of two standard errors over seeds.
@@ -293,40 +302,39 @@ fn line(curve: &Curve, shuffled: bool, figure: fn(&SeedPoint) -> f64) -> Series 
 }
 
 fn choices(curve: &Curve) -> Table {
-    let columns = vec![
-        Column::words("pairs"),
-        Column::words("image → label"),
-        Column::words("label → image"),
-    ];
-    let row = |point: &Point| -> Option<Vec<Cell>> {
-        let first = point.by_seed.first()?;
-        let pairs = if point.shuffled {
-            format!("{} shuffled", point.pairs)
-        } else {
-            point.pairs.to_string()
-        };
-        let choices = [&first.image_to_label_choice, &first.label_to_image_choice];
-        Some(
-            std::iter::once(pairs)
-                .chain(choices.map(ToString::to_string))
-                .map(Cell::text)
-                .collect(),
-        )
-    };
-    let caption =
-        "What the first seed's fits chose and why, by pairs that the compared fits did not see."
-            .into();
-    Table {
-        caption,
-        columns,
-        rows: curve.points.iter().filter_map(row).collect(),
+    let mut rows = Vec::new();
+    for point in &curve.points {
+        if let Some(first) = point.by_seed.first() {
+            rows.push(choices_row(point, first));
+        }
     }
+    Table {
+        caption: "What the first seed's fits chose and why, by pairs that the compared fits did \
+                  not see."
+            .into(),
+        columns: ["pairs", "image → label", "label → image"]
+            .map(Column::words)
+            .to_vec(),
+        rows,
+    }
+}
+
+fn choices_row(point: &Point, first: &SeedPoint) -> Vec<Cell> {
+    let shuffled = if point.shuffled { " shuffled" } else { "" };
+    vec![
+        Cell::text(format!("{}{shuffled}", point.pairs)),
+        Cell::text(first.image_to_label_choice.to_string()),
+        Cell::text(first.label_to_image_choice.to_string()),
+    ]
 }
 
 fn provenance(curve: &Curve) -> Section {
     Section::new("How to make this again")
         .code(curve.command.clone())
-        .paragraph("The first N rows of a seeded order of the 10,000 test images are pairs, all others are held out; unpaired images are training images, whose labels are never used.")
+        .paragraph(
+            "The first N rows of a seeded order of the 10,000 test images are pairs, all others \
+             are held out; unpaired images are training images, whose labels are never used.",
+        )
         .with(Block::Facts(vec![
             ("version".into(), format!("zbridge {}", curve.version)),
             ("seconds".into(), format!("{:.0}", curve.seconds)),

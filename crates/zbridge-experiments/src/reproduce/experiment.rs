@@ -1,12 +1,11 @@
 //! The experiment of section 4: which rows are pairs, which are held out, and what is measured on
 //! which.
 
-use super::likelihoods::{BridgeAt, GivenAt, bridge_likelihoods, given_marginal};
-use super::results::{BridgeResult, GivenResult, Results, SeedFigures};
+use super::likelihoods::{BridgeAt, GivenAt, ModelLikelihoods, bridge_likelihoods, given_marginal};
+use super::results::{BridgeResult, GivenResult, Likelihoods, Results, SeedFigures};
 use super::{Effort, ReproduceRequest, Sizes};
 use crate::labelled_stages::LabelledStages;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 use zbridge_assets::{Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
 use zbridge_bridge::{Bridge, BridgeConfig, FitData, PaperConfig};
@@ -36,14 +35,14 @@ pub(super) struct Experiment {
     /// Label posteriors of all rows, `[10000, 2]`.
     pub(super) label_posterior: Posterior,
     pub(super) judge: Judge,
-    /// The first seed's bridges: one for each of [`PAIRS`], then that of section 5.4.
-    pub(super) bridges: Vec<Bridge>,
-    pub(super) bridge_3_epochs: Bridge,
+    /// The first seed's bridges: one for each of [`PAIRS`].
+    pub(super) bridges: Vec<Fitted>,
+    /// The first seed's bridge of section 5.4.
+    pub(super) bridge_3_epochs: Fitted,
     pub(super) sizes: Sizes,
     pub(super) seed: u64,
     command: String,
     digests: BTreeMap<String, String>,
-    fit_seconds: Vec<f64>,
     full: bool,
 }
 
@@ -53,6 +52,37 @@ pub(super) struct Given {
     pub(super) posterior: Posterior,
 }
 
+/// A bridge of the first seed.
+pub(super) struct Fitted {
+    pub(super) pairs: usize,
+    pub(super) bridge: Bridge,
+    seconds: f64,
+}
+
+/// Which bridge is fitted under each seed.
+#[derive(Clone, Copy)]
+struct BridgeKind<'e> {
+    given: &'e Given,
+    pairs: usize,
+    /// Whether the pairs are shuffled: the negative control.
+    shuffled: bool,
+}
+
+/// Accuracy and coherence of every kind of bridge under each seed.
+struct FiguresBySeed {
+    /// For each of [`PAIRS`].
+    by_pairs: Vec<Vec<SeedFigures>>,
+    image_vae_3_epochs: Vec<SeedFigures>,
+    shuffled: Vec<SeedFigures>,
+}
+
+/// Likelihoods across both image models.
+struct EveryLikelihood {
+    image_vae: ModelLikelihoods,
+    image_vae_3_epochs: ModelLikelihoods,
+    decoder_evaluations_per_second: f64,
+}
+
 impl Experiment {
     pub(super) fn prepare(
         test: &MnistSplit,
@@ -60,40 +90,18 @@ impl Experiment {
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
         let images = test.images_observations();
-        let given = |asset: Asset| -> Result<Given, Error> {
-            let model = asset.vae()?;
-            let posterior = model.posterior(&images)?;
-            Ok(Given { model, posterior })
-        };
-        let (image_vae, image_vae_3_epochs) = (given(MNIST_IMAGE)?, given(MNIST_IMAGE_3_EPOCHS)?);
+        let image_vae = Given::open(MNIST_IMAGE, &images)?;
+        let image_vae_3_epochs = Given::open(MNIST_IMAGE_3_EPOCHS, &images)?;
         let label_vae = MNIST_LABEL.vae()?;
         let label_posterior = label_vae.posterior(&Observations::one_hot(test.labels(), 10)?)?;
-        let digest = |asset: Asset| (asset.name.to_owned(), asset.digest());
-        let mut digests = BTreeMap::from(
-            [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE].map(digest),
-        );
-        digests.insert("MNIST test images and labels".into(), test.digest());
-        let fit = |given: &Given, pairs: usize| -> Result<(Bridge, f64), Error> {
-            let start = Instant::now();
-            let rows = pair_rows(request.seed, test.rows(), pairs);
-            let bridge = fit_bridge(
-                given,
-                &label_posterior,
-                &rows,
-                &rows,
-                request.seed,
-                observer,
-            )?;
-            Ok((bridge, start.elapsed().as_secs_f64()))
-        };
-        let (mut bridges, mut fit_seconds) = (Vec::new(), Vec::new());
+        let seed = request.seed;
+        let fit = |given, pairs| Fitted::new(given, &label_posterior, pairs, seed, observer);
+        // Figures and likelihoods are of the same bridges, which are fitted once.
+        let mut bridges = Vec::new();
         for pairs in PAIRS {
-            let (bridge, seconds) = fit(&image_vae, pairs)?;
-            bridges.push(bridge);
-            fit_seconds.push(seconds);
+            bridges.push(fit(&image_vae, pairs)?);
         }
-        let (bridge_3_epochs, seconds) = fit(&image_vae_3_epochs, PAIRS_3_EPOCHS)?;
-        fit_seconds.push(seconds);
+        let bridge_3_epochs = fit(&image_vae_3_epochs, PAIRS_3_EPOCHS)?;
         Ok(Self {
             images,
             labels: test.labels().to_vec(),
@@ -105,10 +113,9 @@ impl Experiment {
             bridges,
             bridge_3_epochs,
             sizes: request.effort.sizes(),
-            seed: request.seed,
+            seed,
             command: request.command.clone(),
-            digests,
-            fit_seconds,
+            digests: digests(test),
             full: request.effort == Effort::Full,
         })
     }
@@ -118,6 +125,8 @@ impl Experiment {
     pub(super) fn likelihood_rows(&self) -> Vec<usize> {
         let order = row_order(self.seed, self.labels.len());
         let first = if self.full {
+            // The largest numbers of pairs have some of these as pairs; their averages leave them
+            // out.
             PAIRS[0]
         } else {
             order.len() - self.sizes.images.min(order.len())
@@ -135,135 +144,174 @@ impl Experiment {
 
     /// Every measurement, in order of cost.
     pub(super) fn run(&self, observer: &dyn Observer) -> Result<Results, Error> {
-        let figures = |given: &Given, pairs, shuffled| self.seeds(given, pairs, shuffled, observer);
-        let by_pairs: Vec<Vec<SeedFigures>> = PAIRS
-            .into_iter()
-            .map(|pairs| figures(&self.image_vae, pairs, false))
-            .collect::<Result<_, _>>()?;
-        let early = figures(&self.image_vae_3_epochs, PAIRS_3_EPOCHS, false)?;
-        let shuffled = figures(&self.image_vae, PAIRS_3_EPOCHS, true)?;
+        let figures = self.every_figure(observer)?;
         let rows = self.likelihood_rows();
-        let start = Instant::now();
-        let bridges: Vec<BridgeAt> = PAIRS
-            .into_iter()
-            .zip(&self.bridges)
-            .map(|(pairs, bridge)| self.bridge_at(bridge, pairs, &rows))
-            .collect();
-        let given = GivenAt {
-            model: &self.image_vae,
-            rows: &rows,
-            name: "log p(x|y), image VAE",
-        };
-        let (image_vae, mut likelihoods) = bridge_likelihoods(self, &given, &bridges, observer)?;
-        let early_bridges = [self.bridge_at(&self.bridge_3_epochs, PAIRS_3_EPOCHS, &rows)];
-        let given = GivenAt {
-            model: &self.image_vae_3_epochs,
-            rows: &rows,
-            name: "log p(x|y), 3 epochs",
-        };
-        let (image_vae_3_epochs, early_likelihoods) =
-            bridge_likelihoods(self, &given, &early_bridges, observer)?;
-        let evaluations =
-            2 * rows.len() * self.sizes.draws + rows.len() * self.sizes.naive_draws * 4;
-        let likelihood_seconds = start.elapsed().as_secs_f64();
-        likelihoods.extend(early_likelihoods);
-        let result = |pairs, by_seed, index: Option<usize>| BridgeResult {
-            pairs,
-            by_seed,
-            likelihoods: index.map(|index| likelihoods[index].clone()),
-            fit_seconds: index.map_or(f64::NAN, |index| self.fit_seconds[index]),
-        };
-        let indexed = by_pairs.into_iter().zip(PAIRS).enumerate();
+        let likelihoods = self.every_likelihood(&rows, observer)?;
+        // There is one such bridge, and so one of its likelihoods.
+        let early_likelihoods = likelihoods.image_vae_3_epochs.bridges.into_iter().next();
         Ok(Results {
             command: self.command.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
             seed: self.seed,
             digests: self.digests.clone(),
-            image_vae,
-            image_vae_3_epochs,
+            image_vae: likelihoods.image_vae.given,
+            image_vae_3_epochs: likelihoods.image_vae_3_epochs.given,
             label_vae: self.label_vae_result(&rows)?,
-            bridges: indexed
-                .map(|(index, (by_seed, pairs))| result(pairs, by_seed, Some(index)))
-                .collect(),
-            bridge_3_epochs: result(PAIRS_3_EPOCHS, early, Some(PAIRS.len())),
-            shuffled: BridgeResult {
-                fit_seconds: 0.0,
-                ..result(PAIRS_3_EPOCHS, shuffled, None)
-            },
+            bridges: self.bridge_results(figures.by_pairs, likelihoods.image_vae.bridges),
+            bridge_3_epochs: self
+                .bridge_3_epochs
+                .result(figures.image_vae_3_epochs, early_likelihoods),
+            shuffled: BridgeResult::control(PAIRS_3_EPOCHS, figures.shuffled),
             judge_accuracy: self.judge.accuracy.share,
-            real_pixel_sd: diversity(&self.images.select(&rows), &self.labels_of(&rows))?
-                .within_condition_sd,
+            real_pixel_sd: self.real_pixel_sd(&rows)?,
             ceiling: self.ceiling(&rows)?,
             importance_images: rows.len(),
             importance_draws: self.sizes.draws,
-            decoder_evaluations_per_second: evaluations as f64 / likelihood_seconds,
+            decoder_evaluations_per_second: likelihoods.decoder_evaluations_per_second,
+            // Known only once the page is there.
             seconds: 0.0,
-            files: Vec::<PathBuf>::new(),
+            files: vec![],
         })
     }
 
-    fn bridge_at<'e>(&self, bridge: &'e Bridge, pairs: usize, rows: &[usize]) -> BridgeAt<'e> {
-        let held_out = self.held_out(pairs);
-        let is_held_out: std::collections::HashSet<usize> = held_out.into_iter().collect();
-        let places = (0..rows.len())
-            .filter(|&place| is_held_out.contains(&rows[place]))
-            .collect();
-        BridgeAt {
-            bridge,
-            held_out: places,
+    /// What was measured of the bridges of each number of pairs.
+    fn bridge_results(
+        &self,
+        by_pairs: Vec<Vec<SeedFigures>>,
+        likelihoods: Vec<Likelihoods>,
+    ) -> Vec<BridgeResult> {
+        let mut results = Vec::new();
+        let measured = by_pairs.into_iter().zip(likelihoods);
+        for (fitted, (by_seed, likelihoods)) in self.bridges.iter().zip(measured) {
+            results.push(fitted.result(by_seed, Some(likelihoods)));
         }
+        results
+    }
+
+    fn every_figure(&self, observer: &dyn Observer) -> Result<FiguresBySeed, Error> {
+        let mut by_pairs = Vec::new();
+        for pairs in PAIRS {
+            let kind = BridgeKind::of(&self.image_vae, pairs);
+            by_pairs.push(self.figures_by_seed(kind, observer)?);
+        }
+        let early = BridgeKind::of(&self.image_vae_3_epochs, PAIRS_3_EPOCHS);
+        let control = BridgeKind::of(&self.image_vae, PAIRS_3_EPOCHS).with_shuffled_pairs();
+        Ok(FiguresBySeed {
+            by_pairs,
+            image_vae_3_epochs: self.figures_by_seed(early, observer)?,
+            shuffled: self.figures_by_seed(control, observer)?,
+        })
     }
 
     /// Accuracy and coherence under each seed: the pairs, the fit and the draws all differ.
-    fn seeds(
+    fn figures_by_seed(
         &self,
-        given: &Given,
-        pairs: usize,
-        shuffled: bool,
+        kind: BridgeKind,
         observer: &dyn Observer,
     ) -> Result<Vec<SeedFigures>, Error> {
-        let figures = |seed: u64| -> Result<SeedFigures, Error> {
-            let kind = if shuffled { " shuffled" } else { "" };
-            let observer =
-                &LabelledStages::new(observer, format!("N = {pairs}{kind}, seed {seed}"));
-            let rows = pair_rows(seed, self.labels.len(), pairs);
-            let mut partners = rows.clone();
-            if shuffled {
-                let order = RandomStream::named(seed, "reproduce/shuffled").permutation(pairs);
-                partners = order.into_iter().map(|place| rows[place]).collect();
-            }
-            let bridge = fit_bridge(
-                given,
-                &self.label_posterior,
-                &rows,
-                &partners,
-                seed,
-                observer,
-            )?;
-            let held_out = row_order(seed, self.labels.len()).split_off(pairs);
-            let (truth, posterior) = (self.labels_of(&held_out), given.posterior.select(&held_out));
-            let (made, conditions) = images_of_labels(
-                bridge.y_to_x(),
-                &self.label_vae,
-                &given.model,
-                IMAGES_PER_LABEL,
-                seed,
-            )?;
-            Ok(SeedFigures {
-                seed,
-                image_to_label: image_to_label(
-                    bridge.x_to_y(),
-                    &posterior,
-                    &truth,
-                    &self.label_vae,
-                    seed,
-                )?,
-                label_to_image: label_to_image(&made, &conditions, &self.judge)?,
-            })
-        };
-        (self.seed..self.seed + self.sizes.seeds)
-            .map(figures)
+        let seeds = self.seed..self.seed + self.sizes.seeds;
+        seeds
+            .map(|seed| self.seed_figures(kind, seed, observer))
             .collect()
+    }
+
+    fn seed_figures(
+        &self,
+        kind: BridgeKind,
+        seed: u64,
+        observer: &dyn Observer,
+    ) -> Result<SeedFigures, Error> {
+        let observer = LabelledStages::new(observer, kind.label(seed));
+        let order = row_order(seed, self.labels.len());
+        let (rows, held_out) = order.split_at(kind.pairs);
+        // Shuffled partners are the same labels, so both sides are distributed as in a real fit.
+        let partners = if kind.shuffled {
+            shuffled(rows, seed)
+        } else {
+            rows.to_vec()
+        };
+        let x = kind.given.posterior.select(rows);
+        let y = self.label_posterior.select(&partners);
+        let bridge = fit_bridge(&FitData::pairs(&x, &y), seed, &observer)?;
+        Ok(SeedFigures {
+            seed,
+            image_to_label: image_to_label(
+                bridge.x_to_y(),
+                &kind.given.posterior.select(held_out),
+                &self.labels_of(held_out),
+                &self.label_vae,
+                seed,
+            )?,
+            label_to_image: self.label_to_image(&bridge, &kind.given.model, seed)?,
+        })
+    }
+
+    /// Coherence and diversity of images that `bridge` makes from every label.
+    fn label_to_image(
+        &self,
+        bridge: &Bridge,
+        image_model: &Vae,
+        seed: u64,
+    ) -> Result<LabelToImage, Error> {
+        let (made, conditions) = images_of_labels(
+            bridge.y_to_x(),
+            &self.label_vae,
+            image_model,
+            IMAGES_PER_LABEL,
+            seed,
+        )?;
+        label_to_image(&made, &conditions, &self.judge)
+    }
+
+    fn every_likelihood(
+        &self,
+        rows: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<EveryLikelihood, Error> {
+        let start = Instant::now();
+        let given = GivenAt {
+            model: &self.image_vae,
+            rows,
+            name: "log p(x|y), image VAE",
+        };
+        let bridges: Vec<BridgeAt> = self
+            .bridges
+            .iter()
+            .map(|fitted| self.bridge_at(fitted, rows))
+            .collect();
+        let image_vae = bridge_likelihoods(self, &given, &bridges, observer)?;
+        let given = GivenAt {
+            model: &self.image_vae_3_epochs,
+            rows,
+            name: "log p(x|y), 3 epochs",
+        };
+        let bridges = [self.bridge_at(&self.bridge_3_epochs, rows)];
+        let image_vae_3_epochs = bridge_likelihoods(self, &given, &bridges, observer)?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(EveryLikelihood {
+            image_vae,
+            image_vae_3_epochs,
+            decoder_evaluations_per_second: self.decoder_evaluations(rows.len()) as f64 / seconds,
+        })
+    }
+
+    /// Latents that are decoded for the likelihoods of `images` images.
+    fn decoder_evaluations(&self, images: usize) -> usize {
+        // Bridges of one image model share the draws of importance sampling; of naive estimates,
+        // each bridge has its own.
+        let (image_models, bridges) = (2, PAIRS.len() + 1);
+        images * (image_models * self.sizes.draws + bridges * self.sizes.naive_draws)
+    }
+
+    fn bridge_at<'e>(&self, fitted: &'e Fitted, rows: &[usize]) -> BridgeAt<'e> {
+        // A bridge of many pairs has some of these rows as pairs.
+        let held_out: HashSet<usize> = self.held_out(fitted.pairs).into_iter().collect();
+        BridgeAt {
+            bridge: &fitted.bridge,
+            held_out: (0..rows.len())
+                .filter(|&place| held_out.contains(&rows[place]))
+                .collect(),
+        }
     }
 
     fn label_vae_result(&self, rows: &[usize]) -> Result<GivenResult, Error> {
@@ -281,6 +329,12 @@ impl Experiment {
         Ok(GivenResult { elbo, log_marginal })
     }
 
+    /// Pixel standard deviation within a label, of the images themselves.
+    fn real_pixel_sd(&self, rows: &[usize]) -> Result<f64, Error> {
+        let images = self.images.select(rows);
+        Ok(diversity(&images, &self.labels_of(rows))?.within_condition_sd)
+    }
+
     /// Coherence of the image VAE's own posterior draws: no bridge can be expected to do better.
     fn ceiling(&self, rows: &[usize]) -> Result<LabelToImage, Error> {
         let mut stream = RandomStream::named(self.seed, "reproduce/ceiling");
@@ -293,26 +347,84 @@ impl Experiment {
     }
 }
 
-fn pair_rows(seed: u64, rows: usize, pairs: usize) -> Vec<usize> {
-    let mut order = row_order(seed, rows);
-    order.truncate(pairs);
-    order
+impl Given {
+    fn open(asset: Asset, images: &Observations) -> Result<Self, Error> {
+        let model = asset.vae()?;
+        let posterior = model.posterior(images)?;
+        Ok(Self { model, posterior })
+    }
 }
 
-fn fit_bridge(
-    given: &Given,
-    label_posterior: &Posterior,
-    x_rows: &[usize],
-    y_rows: &[usize],
-    seed: u64,
-    observer: &dyn Observer,
-) -> Result<Bridge, Error> {
+impl Fitted {
+    /// Fits on the first `pairs` rows of the seed's order.
+    fn new(
+        given: &Given,
+        label_posterior: &Posterior,
+        pairs: usize,
+        seed: u64,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
+        let start = Instant::now();
+        let order = row_order(seed, label_posterior.rows());
+        let rows = &order[..pairs];
+        let (x, y) = (given.posterior.select(rows), label_posterior.select(rows));
+        let bridge = fit_bridge(&FitData::pairs(&x, &y), seed, observer)?;
+        Ok(Self {
+            pairs,
+            bridge,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn result(&self, by_seed: Vec<SeedFigures>, likelihoods: Option<Likelihoods>) -> BridgeResult {
+        BridgeResult {
+            pairs: self.pairs,
+            by_seed,
+            likelihoods,
+            fit_seconds: Some(self.seconds),
+        }
+    }
+}
+
+impl<'e> BridgeKind<'e> {
+    fn of(given: &'e Given, pairs: usize) -> Self {
+        Self {
+            given,
+            pairs,
+            shuffled: false,
+        }
+    }
+
+    fn with_shuffled_pairs(self) -> Self {
+        Self {
+            shuffled: true,
+            ..self
+        }
+    }
+
+    fn label(self, seed: u64) -> String {
+        let shuffled = if self.shuffled { " shuffled" } else { "" };
+        format!("N = {}{shuffled}, seed {seed}", self.pairs)
+    }
+}
+
+/// SHA-256 of the given models and the data, by name.
+fn digests(test: &MnistSplit) -> BTreeMap<String, String> {
+    let assets = [MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_LABEL, MNIST_JUDGE];
+    let mut digests = BTreeMap::from(assets.map(|asset| (asset.name.to_owned(), asset.digest())));
+    digests.insert("MNIST test images and labels".into(), test.digest());
+    digests
+}
+
+/// The same rows in an order that has nothing to do with theirs.
+fn shuffled(rows: &[usize], seed: u64) -> Vec<usize> {
+    let order = RandomStream::named(seed, "reproduce/shuffled").permutation(rows.len());
+    order.into_iter().map(|place| rows[place]).collect()
+}
+
+fn fit_bridge(data: &FitData, seed: u64, observer: &dyn Observer) -> Result<Bridge, Error> {
     let config = BridgeConfig::paper(PaperConfig::default())
         .with_seed(seed)
         .check()?;
-    let (x, y) = (
-        given.posterior.select(x_rows),
-        label_posterior.select(y_rows),
-    );
-    Ok(Bridge::fit(&FitData::pairs(&x, &y), &config, observer)?)
+    Ok(Bridge::fit(data, &config, observer)?)
 }

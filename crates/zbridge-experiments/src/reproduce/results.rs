@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use zbridge_core::Elbo;
-use zbridge_core::Estimate;
+use zbridge_core::{Elbo, Estimate};
 use zbridge_tasks::measures::{ImageToLabel, LabelToImage};
 use zbridge_tasks::training::LogMarginal;
 
@@ -69,8 +68,9 @@ pub struct BridgeResult {
     /// Likelihoods of the first seed's bridge; absent for controls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub likelihoods: Option<Likelihoods>,
-    /// Seconds of the first seed's fit, both directions.
-    pub fit_seconds: f64,
+    /// Seconds of the first seed's fit, both directions; absent for controls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit_seconds: Option<f64>,
 }
 
 /// A bridge's figures under one seed.
@@ -100,7 +100,24 @@ pub struct Likelihoods {
     pub label_log_likelihood_nats: Estimate,
 }
 
+impl Results {
+    /// The first seed's bridge of the smallest number of pairs.
+    pub(super) fn fewest_pairs(&self) -> &BridgeResult {
+        &self.bridges[0]
+    }
+}
+
 impl BridgeResult {
+    /// A negative control, of which only the figures under each seed are measured.
+    pub(super) fn control(pairs: usize, by_seed: Vec<SeedFigures>) -> Self {
+        Self {
+            pairs,
+            by_seed,
+            likelihoods: None,
+            fit_seconds: None,
+        }
+    }
+
     /// Mean and standard error over seeds of a figure.
     pub fn over_seeds(&self, figure: impl Fn(&SeedFigures) -> f64) -> Estimate {
         Estimate::of(self.by_seed.iter().map(figure))

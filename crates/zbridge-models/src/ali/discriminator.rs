@@ -90,6 +90,7 @@ impl Discriminator {
     ) -> [&'t [f32]; 2] {
         let (first, second) = parameters.split_at(self.observation.parameter_count());
         let (first_gradients, second_gradients) = gradients.split_at_mut(first.len());
+        // The features need it, whatever the caller wants.
         let always = InputGradient::Wanted;
         let inputs = self.joint.backward(
             second,

@@ -72,6 +72,7 @@ impl Tally {
 
 /// Σ ‖x_i − x_{i+1}‖² over the rows.
 pub(super) fn squared_distances(rows: &[f32], size: usize) -> f64 {
+    // Neighbours stand for random pairs: the order of a batch is random.
     let pairs = rows.chunks_exact(size).zip(rows.chunks_exact(size).skip(1));
     let distance =
         |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();

@@ -222,6 +222,7 @@ impl LatentModel for Ali {
         self.expect_latents(latents)?;
         let widths = [self.architecture.latent_dim, self.architecture.event.size()];
         let mut values = self.outputs(&self.networks.generator, widths, latents.values());
+        // The generator gives logits of pixels.
         Likelihood::Bernoulli.means(&mut values);
         Ok(Observations::new(values, self.architecture.event.clone())?)
     }
@@ -232,10 +233,10 @@ impl LatentModel for Ali {
         _: &Observations,
         _: &Latents,
     ) -> Result<Vec<f32>, LatentModelError> {
-        let reason =
-            "adversarially learned inference generates observations and defines no density of them; likelihoods \
-                      need a VAE in its place, everything else goes without"
-                .into();
+        let reason = "adversarially learned inference generates observations and defines no \
+                      density of them; likelihoods need a VAE in its place, everything else goes \
+                      without"
+            .into();
         Err(LatentModelError::Absent {
             model: self.architecture.name.clone(),
             part: "likelihood",

@@ -34,6 +34,7 @@ impl AliObjective {
     pub(super) fn penalty_at(&self, steps: u32) -> f32 {
         let every = self.penalty_every.max(1);
         if steps.is_multiple_of(every) {
+            // Weighs as much as a penalty in each of these steps.
             self.gradient_penalty * every as f32
         } else {
             0.0

@@ -67,11 +67,13 @@ impl GradientPenalty {
             &mut self.tape,
         );
         let (up, down) = logits.split_at(logits.len() / 2);
+        // Central differences along the gradient: ‖∇D‖ up to terms of LOOK².
         let slopes: Vec<f32> = up
             .iter()
             .zip(down)
             .map(|(up, down)| (up - down) / (2.0 * LOOK))
             .collect();
+        // d ½ slope² / d logits: slope / (2 LOOK) upwards, and minus that downwards.
         let share = weight / (2.0 * LOOK);
         let gradient: Vec<f32> = [share, -share]
             .iter()
@@ -98,6 +100,7 @@ fn stride<'g>(gradient: impl Iterator<Item = &'g f32>) -> f32 {
         .sum::<f64>()
         .sqrt();
     if norm > 0.0 {
+        // For a norm next to 0, the quotient is beyond the range of f32.
         (f64::from(LOOK) / norm).min(f64::from(f32::MAX)) as f32
     } else {
         0.0

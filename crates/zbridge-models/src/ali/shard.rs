@@ -60,8 +60,9 @@ impl Shard {
     /// Copies `rows` into the shard.
     pub(super) fn take(&mut self, observations: &Observations, rows: &[usize]) {
         self.x.clear();
-        rows.iter()
-            .for_each(|&row| self.x.extend_from_slice(observations.row(row)));
+        for &row in rows {
+            self.x.extend_from_slice(observations.row(row));
+        }
     }
 
     /// The discriminator's logits in the last step: of encoded pairs, then of generated ones.
@@ -108,17 +109,10 @@ impl Shard {
         self.noise.resize(self.posterior.len() / 2, 0.0);
         stream.fill_standard_normal(&mut self.noise);
         self.latents.clear();
-        for (posterior, noise) in self
-            .posterior
-            .chunks_exact(2 * dim)
-            .zip(self.noise.chunks_exact(dim))
-        {
+        let posteriors = self.posterior.chunks_exact(2 * dim);
+        for (posterior, noise) in posteriors.zip(self.noise.chunks_exact(dim)) {
             let (mean, log_var) = posterior.split_at(dim);
-            let draw = mean
-                .iter()
-                .zip(log_var)
-                .zip(noise)
-                .map(|((m, v), e)| m + (0.5 * v).exp() * e);
+            let draw = (0..dim).map(|i| mean[i] + (0.5 * log_var[i]).exp() * noise[i]);
             self.latents.extend(draw);
         }
         self.observations.clear();
@@ -131,6 +125,7 @@ impl Shard {
         let (encoded, [_, generator, _]) = (self.latents.len(), play.parameters);
         self.latents.resize(2 * encoded, 0.0);
         stream.fill_standard_normal(&mut self.latents[encoded..]);
+        // Without reconstruction, the generator is not run on encoded latents.
         let from = if play.reconstruction_weight > 0.0 {
             0
         } else {
@@ -138,6 +133,7 @@ impl Shard {
         };
         let (network, tape) = (&play.architecture.generator, &mut self.generator_tape);
         let logits = network.forward(generator, &self.latents[from..], Mode::Training, tape);
+        // Generated observations come last, whether or not there are reconstructions.
         let generated = logits.len() - self.x.len();
         self.observations.extend_from_slice(&logits[generated..]);
         Likelihood::Bernoulli.means(&mut self.observations[self.x.len()..]);
@@ -152,32 +148,40 @@ impl Shard {
             .forward(parameters, pairs, &mut self.discriminator_tape);
         self.logits.clear();
         self.logits.extend_from_slice(logits);
+        self.discriminator_backward(play);
+        self.tally(play)
+    }
+
+    /// The discriminator's losses, −log D of encoded pairs and −log (1 − D) of generated ones, and
+    /// how far neighbouring observations are from each other.
+    fn tally(&self, play: Play) -> Tally {
         let (encoded, generated) = self.logits.split_at(self.logits.len() / 2);
         let size = play.architecture.event.size();
-        let distances =
-            [&self.observations[self.x.len()..], &self.x].map(|rows| squared_distances(rows, size));
-        let losses =
-            |logits: &[f32], sign: f32| logits.iter().map(|l| f64::from(softplus(sign * l))).sum();
-        let (encoded_nats, generated_nats) = (losses(encoded, -1.0), losses(generated, 1.0));
-        let tally = Tally {
-            encoded_nats,
-            generated_nats,
-            distances,
+        let generated_observations = &self.observations[self.x.len()..];
+        Tally {
+            encoded_nats: encoded.iter().map(|l| f64::from(softplus(-l))).sum(),
+            generated_nats: generated.iter().map(|l| f64::from(softplus(*l))).sum(),
+            distances: [generated_observations, &self.x].map(|rows| squared_distances(rows, size)),
             ..Tally::default()
-        };
-        let gradient = encoded
-            .iter()
-            .map(|l| -sigmoid(-l))
-            .chain(generated.iter().map(|l| sigmoid(*l)));
-        let gradient: Vec<f32> = gradient.map(|slope| play.scale * slope).collect();
-        let range = play.discriminator_range();
-        let (gradients, tape) = (&mut self.gradients[range], &mut self.discriminator_tape);
-        let wanted = InputGradient::Wanted;
-        let at_pairs = play
-            .discriminator
-            .backward(parameters, &gradient, gradients, wanted, tape);
+        }
+    }
+
+    /// The discriminator's gradients, by its parameters and at the pairs.
+    fn discriminator_backward(&mut self, play: Play) {
+        let (encoded, generated) = self.logits.split_at(self.logits.len() / 2);
+        // d −log D / d logit = −(1 − D), and d −log (1 − D) / d logit = D.
+        let at_encoded = encoded.iter().map(|l| -sigmoid(-l));
+        let slopes = at_encoded.chain(generated.iter().map(|l| sigmoid(*l)));
+        let gradient: Vec<f32> = slopes.map(|slope| play.scale * slope).collect();
+        let [.., parameters] = play.parameters;
+        let at_pairs = play.discriminator.backward(
+            parameters,
+            &gradient,
+            &mut self.gradients[play.discriminator_range()],
+            InputGradient::Wanted,
+            &mut self.discriminator_tape,
+        );
         [self.observations_gradient, self.latents_gradient] = at_pairs.map(<[f32]>::to_vec);
-        tally
     }
 
     /// Adds the gradient of the penalty to the discriminator's.
@@ -200,63 +204,65 @@ impl Shard {
     /// and of −log D at generated ones, the losses that do not saturate (Dumoulin et al. 2016,
     /// section 2.2).
     fn turn_sides(&mut self, play: Play) {
-        let (rows, size, dim) = (
-            self.logits.len(),
-            play.architecture.event.size(),
-            play.architecture.latent_dim,
-        );
-        for (row, logit) in self.logits.iter().enumerate() {
-            let exponent = if row < rows / 2 { *logit } else { -logit };
+        let (size, dim) = (play.architecture.event.size(), play.architecture.latent_dim);
+        let encoded = self.logits.len() / 2;
+        let observations = self.observations_gradient.chunks_exact_mut(size);
+        let pairs = observations.zip(self.latents_gradient.chunks_exact_mut(dim));
+        for (row, (observation, latent)) in pairs.enumerate() {
+            let logit = self.logits[row];
+            // D / (1 − D) = e^logit is how much steeper one loss is than the other.
+            let exponent = if row < encoded { logit } else { -logit };
             let factor = -exponent.min(LARGEST_EXPONENT).exp();
-            self.observations_gradient[row * size..][..size]
-                .iter_mut()
-                .for_each(|g| *g *= factor);
-            self.latents_gradient[row * dim..][..dim]
-                .iter_mut()
-                .for_each(|g| *g *= factor);
+            for gradient in observation.iter_mut().chain(latent) {
+                *gradient *= factor;
+            }
         }
     }
 
     /// The generator's gradients, and what they are at the encoded latents that it reconstructed
-    /// from, which is added to those that are there. Comes back with Σ log p(x|z) of the
-    /// reconstructions.
+    /// from, which is added to those that are there. Returns Σ log p(x|z) of the reconstructions.
     fn generator_backward(&mut self, play: Play) -> f64 {
-        let encoded = self.x.len();
-        let generated = self.observations[encoded..]
-            .iter()
-            .zip(&self.observations_gradient[encoded..]);
-        let from_pairs = generated.map(|(x, gradient)| gradient * x * (1.0 - x));
-        let mut reconstruction_nats = 0.0;
+        let reconstructs = play.reconstruction_weight > 0.0;
         let mut gradient = vec![];
-        if play.reconstruction_weight > 0.0 {
-            gradient.extend_from_slice(&self.generator_tape.output_mut()[..encoded]);
-            let weight = play.scale * play.reconstruction_weight;
-            let size = play.architecture.event.size();
-            for (logits, x) in gradient
-                .chunks_exact_mut(size)
-                .zip(self.x.chunks_exact(size))
-            {
-                reconstruction_nats += f64::from(Likelihood::Bernoulli.backward(logits, x, weight));
-            }
+        let mut reconstruction_nats = 0.0;
+        // The order in which `generate` handed latents over: encoded ones, then draws of the prior.
+        if reconstructs {
+            reconstruction_nats = self.reconstruct(play, &mut gradient);
         }
-        gradient.extend(from_pairs);
+        let generated = self.x.len()..;
+        let at_generated = &self.observations_gradient[generated.clone()];
+        for (x, at_x) in self.observations[generated].iter().zip(at_generated) {
+            // dx/d logit = x (1 − x), as x is the logit's sigmoid.
+            gradient.push(at_x * x * (1.0 - x));
+        }
         let [encoder, generator, _] = play.parameters;
-        let gradients = &mut self.gradients[encoder.len()..][..generator.len()];
-        let (network, tape) = (&play.architecture.generator, &mut self.generator_tape);
-        let at_latents = network.backward(
+        let at_latents = play.architecture.generator.backward(
             generator,
             &gradient,
-            Gradients::Add(gradients),
+            Gradients::Add(&mut self.gradients[encoder.len()..][..generator.len()]),
             InputGradient::Wanted,
-            tape,
+            &mut self.generator_tape,
         );
-        if play.reconstruction_weight > 0.0 {
-            self.latents_gradient
-                .iter_mut()
-                .zip(&at_latents[..self.noise.len()])
-                .for_each(|(total, g)| *total += g);
+        if reconstructs {
+            let encoded = self.noise.len();
+            for (total, g) in self.latents_gradient.iter_mut().zip(&at_latents[..encoded]) {
+                *total += g;
+            }
         }
         reconstruction_nats
+    }
+
+    /// Σ log p(x|z) of the reconstructions; appends the gradients at their logits.
+    fn reconstruct(&mut self, play: Play, gradient: &mut Vec<f32>) -> f64 {
+        let weight = play.scale * play.reconstruction_weight;
+        let size = play.architecture.event.size();
+        gradient.extend_from_slice(&self.generator_tape.output_mut()[..self.x.len()]);
+        let rows = gradient.chunks_exact_mut(size);
+        let mut total = 0.0;
+        for (logits, x) in rows.zip(self.x.chunks_exact(size)) {
+            total += f64::from(Likelihood::Bernoulli.backward(logits, x, weight));
+        }
+        total
     }
 
     /// The encoder's gradients, for those at its draws.
@@ -264,13 +270,12 @@ impl Shard {
         let dim = play.architecture.latent_dim;
         let mut gradient = Vec::with_capacity(self.posterior.len());
         for (row, posterior) in self.posterior.chunks_exact(2 * dim).enumerate() {
-            let (dz, noise) = (
-                &self.latents_gradient[row * dim..][..dim],
-                &self.noise[row * dim..][..dim],
-            );
+            let dz = &self.latents_gradient[row * dim..][..dim];
+            let noise = &self.noise[row * dim..][..dim];
+            let log_var = &posterior[dim..];
             gradient.extend_from_slice(dz);
-            let log_var = dz.iter().zip(noise).zip(&posterior[dim..]);
-            gradient.extend(log_var.map(|((dz, noise), v)| 0.5 * dz * noise * (0.5 * v).exp()));
+            // dz/d log σ² = ½ σ ε.
+            gradient.extend((0..dim).map(|i| 0.5 * dz[i] * noise[i] * (0.5 * log_var[i]).exp()));
         }
         let [encoder, ..] = play.parameters;
         let gradients = &mut self.gradients[..encoder.len()];
@@ -285,8 +290,8 @@ impl Shard {
     }
 }
 
-/// e to this is as far as a gradient is turned: beyond, a pair's logit is a mistake of the
-/// discriminator's.
+/// The largest exponent of a factor between gradients. A discriminator that is surer than this is
+/// mistaken about the pair, whose gradient would be most of the batch's.
 const LARGEST_EXPONENT: f32 = 30.0;
 
 /// ln (1 + e^x) = −ln sigmoid(−x).

@@ -127,6 +127,7 @@ impl<'d> AliTrainer<'d> {
             encoder, generator, ..
         } = &self.architecture;
         let part = |name: &str, network| file.network_parameters(name, network, path);
+        // Both travel in a checkpoint: the average is the model, the others go on training.
         let average = [part("encoder", encoder)?, part("generator", generator)?].concat();
         let trained = [
             part("trained.encoder", encoder)?,
@@ -149,6 +150,7 @@ impl<'d> AliTrainer<'d> {
     /// Lets every shard play its rows of the batch.
     fn play(&mut self, rows: &[usize], stream: &RandomStream) -> Tally {
         let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
+        // Taken out, since `play` borrows the rest of the trainer.
         let mut shards = std::mem::take(&mut self.shards);
         shards.resize_with(parts.len().max(shards.len()), Shard::default);
         let steps = self.adam.steps();

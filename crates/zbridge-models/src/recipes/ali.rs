@@ -1,7 +1,7 @@
 //! Adversarially learned inference: MNIST images with a generator instead of a likelihood.
 
 use super::mnist::MNIST;
-use super::{Dataset, Recipe, RecipeModel, conv};
+use super::{Dataset, Recipe, RecipeModel, conv, linear};
 use crate::{AliArchitecture, AliObjective, Discriminator, ModelError};
 use zbridge_nn::{Layer, Network, NnError, Schedule};
 
@@ -52,29 +52,17 @@ fn image_network(outputs: usize) -> Result<Network, NnError> {
         LEAKY,
         Layer::Conv(conv([14, 14, 16], 32, 4, 2, 1)),
         LEAKY,
-        Layer::Linear {
-            inputs: 7 * 7 * 32,
-            outputs: 256,
-        },
+        linear(7 * 7 * 32, 256),
         LEAKY,
-        Layer::Linear {
-            inputs: 256,
-            outputs,
-        },
+        linear(256, outputs),
     ])
 }
 
 fn generator() -> Result<Network, NnError> {
     Network::new(vec![
-        Layer::Linear {
-            inputs: LATENT_DIM,
-            outputs: 256,
-        },
+        linear(LATENT_DIM, 256),
         LEAKY,
-        Layer::Linear {
-            inputs: 256,
-            outputs: 7 * 7 * 32,
-        },
+        linear(256, 7 * 7 * 32),
         LEAKY,
         Layer::ConvTranspose(conv([7, 7, 32], 16, 4, 2, 1)),
         LEAKY,
@@ -88,27 +76,15 @@ fn discriminator() -> Result<Discriminator, NnError> {
         LEAKY,
         Layer::Conv(conv([14, 14, 16], 32, 4, 2, 1)),
         LEAKY,
-        Layer::Linear {
-            inputs: 7 * 7 * 32,
-            outputs: FEATURES,
-        },
+        linear(7 * 7 * 32, FEATURES),
         LEAKY,
     ])?;
     let joint = Network::new(vec![
-        Layer::Linear {
-            inputs: FEATURES + LATENT_DIM,
-            outputs: 256,
-        },
+        linear(FEATURES + LATENT_DIM, 256),
         LEAKY,
-        Layer::Linear {
-            inputs: 256,
-            outputs: 256,
-        },
+        linear(256, 256),
         LEAKY,
-        Layer::Linear {
-            inputs: 256,
-            outputs: 1,
-        },
+        linear(256, 1),
     ])?;
     Ok(Discriminator { observation, joint })
 }

@@ -1,9 +1,9 @@
 //! MNIST: images, their labels, and the judge of images.
 
-use super::{Dataset, Recipe, RecipeModel, conv};
+use super::{Dataset, Recipe, RecipeModel, conv, linear};
 use crate::{ModelError, Objective, VaeArchitecture};
 use zbridge_core::EventKind;
-use zbridge_nn::{Layer, Likelihood, Network, Schedule};
+use zbridge_nn::{Layer, Likelihood, Network, NnError, Schedule};
 
 /// Every recipe on MNIST.
 pub(super) fn recipes() -> Result<Vec<Recipe>, ModelError> {
@@ -28,47 +28,18 @@ pub(super) const MNIST: EventKind = EventKind::Image {
     height: 28,
     width: 28,
 };
+const CLASSES: usize = 10;
+const IMAGE_LATENTS: usize = 64;
+const LABEL_LATENTS: usize = 2;
 
 fn mnist_image() -> Result<Recipe, ModelError> {
-    let encoder = Network::new(vec![
-        Layer::Conv(conv([28, 28, 1], 32, 4, 2, 1)),
-        Layer::Silu,
-        Layer::Conv(conv([14, 14, 32], 64, 4, 2, 1)),
-        Layer::Silu,
-        Layer::Conv(conv([7, 7, 64], 64, 3, 2, 1)),
-        Layer::Silu,
-        Layer::Linear {
-            inputs: 4 * 4 * 64,
-            outputs: 512,
-        },
-        Layer::Silu,
-        Layer::Linear {
-            inputs: 512,
-            outputs: 128,
-        },
-    ])?;
-    let decoder = Network::new(vec![
-        Layer::Linear {
-            inputs: 64,
-            outputs: 512,
-        },
-        Layer::Silu,
-        Layer::Linear {
-            inputs: 512,
-            outputs: 7 * 7 * 32,
-        },
-        Layer::Silu,
-        Layer::ConvTranspose(conv([7, 7, 32], 32, 4, 2, 1)),
-        Layer::Silu,
-        Layer::ConvTranspose(conv([14, 14, 32], 1, 6, 2, 2)),
-    ])?;
     let architecture = VaeArchitecture {
         name: "mnist-image".into(),
         event: MNIST,
         likelihood: Likelihood::Bernoulli,
-        latent_dim: 64,
-        encoder,
-        decoder,
+        latent_dim: IMAGE_LATENTS,
+        encoder: image_encoder()?,
+        decoder: image_decoder()?,
     };
     // The importance-weighted bound costs five decoder passes a step: it comes last.
     let objective = Objective {
@@ -90,6 +61,32 @@ fn mnist_image() -> Result<Recipe, ModelError> {
             floor: 0.005,
         },
     })
+}
+
+fn image_encoder() -> Result<Network, NnError> {
+    Network::new(vec![
+        Layer::Conv(conv([28, 28, 1], 32, 4, 2, 1)),
+        Layer::Silu,
+        Layer::Conv(conv([14, 14, 32], 64, 4, 2, 1)),
+        Layer::Silu,
+        Layer::Conv(conv([7, 7, 64], 64, 3, 2, 1)),
+        Layer::Silu,
+        linear(4 * 4 * 64, 512),
+        Layer::Silu,
+        linear(512, 2 * IMAGE_LATENTS),
+    ])
+}
+
+fn image_decoder() -> Result<Network, NnError> {
+    Network::new(vec![
+        linear(IMAGE_LATENTS, 512),
+        Layer::Silu,
+        linear(512, 7 * 7 * 32),
+        Layer::Silu,
+        Layer::ConvTranspose(conv([7, 7, 32], 32, 4, 2, 1)),
+        Layer::Silu,
+        Layer::ConvTranspose(conv([14, 14, 32], 1, 6, 2, 2)),
+    ])
 }
 
 /// The image VAE of black and white images: the same networks, trained on a fresh draw of each
@@ -121,41 +118,11 @@ fn black_and_white(grey: Recipe) -> Result<Recipe, ModelError> {
 fn mnist_label() -> Result<Recipe, ModelError> {
     let architecture = VaeArchitecture {
         name: "mnist-label".into(),
-        event: EventKind::Class { classes: 10 },
+        event: EventKind::Class { classes: CLASSES },
         likelihood: Likelihood::Categorical,
-        latent_dim: 2,
-        encoder: Network::new(vec![
-            Layer::Linear {
-                inputs: 10,
-                outputs: 64,
-            },
-            Layer::Silu,
-            Layer::Linear {
-                inputs: 64,
-                outputs: 64,
-            },
-            Layer::Silu,
-            Layer::Linear {
-                inputs: 64,
-                outputs: 4,
-            },
-        ])?,
-        decoder: Network::new(vec![
-            Layer::Linear {
-                inputs: 2,
-                outputs: 64,
-            },
-            Layer::Silu,
-            Layer::Linear {
-                inputs: 64,
-                outputs: 64,
-            },
-            Layer::Silu,
-            Layer::Linear {
-                inputs: 64,
-                outputs: 10,
-            },
-        ])?,
+        latent_dim: LABEL_LATENTS,
+        encoder: two_hidden_layers(CLASSES, 2 * LABEL_LATENTS)?,
+        decoder: two_hidden_layers(LABEL_LATENTS, CLASSES)?,
     };
     // At full weight a code that ignores the label reaches the same bound, −ln 10: the posteriors
     // overlap (reconstruction −1.26 nats). A tenth of the weight keeps the ten labels apart (−0.03
@@ -181,26 +148,30 @@ fn mnist_label() -> Result<Recipe, ModelError> {
     })
 }
 
+fn two_hidden_layers(inputs: usize, outputs: usize) -> Result<Network, NnError> {
+    Network::new(vec![
+        linear(inputs, 64),
+        Layer::Silu,
+        linear(64, 64),
+        Layer::Silu,
+        linear(64, outputs),
+    ])
+}
+
 fn mnist_judge() -> Result<Recipe, ModelError> {
+    let leaky = Layer::LeakyRelu { slope: 0.1 };
+    let normalised = |width: usize| Layer::BatchNorm { width };
     let network = Network::new(vec![
         Layer::Conv(conv([28, 28, 1], 16, 5, 2, 2)),
-        Layer::BatchNorm {
-            width: 14 * 14 * 16,
-        },
-        Layer::LeakyRelu { slope: 0.1 },
+        normalised(14 * 14 * 16),
+        leaky,
         Layer::Conv(conv([14, 14, 16], 32, 5, 2, 2)),
-        Layer::BatchNorm { width: 7 * 7 * 32 },
-        Layer::LeakyRelu { slope: 0.1 },
-        Layer::Linear {
-            inputs: 7 * 7 * 32,
-            outputs: 96,
-        },
-        Layer::BatchNorm { width: 96 },
-        Layer::LeakyRelu { slope: 0.1 },
-        Layer::Linear {
-            inputs: 96,
-            outputs: 10,
-        },
+        normalised(7 * 7 * 32),
+        leaky,
+        linear(7 * 7 * 32, 96),
+        normalised(96),
+        leaky,
+        linear(96, CLASSES),
     ])?;
     Ok(Recipe {
         name: "mnist-judge".into(),

@@ -13,7 +13,7 @@ use crate::{
     TextVaeConfig, VaeArchitecture,
 };
 use serde::{Deserialize, Serialize};
-use zbridge_nn::{Convolution, Network, Schedule, TrainingPlan};
+use zbridge_nn::{Convolution, Layer, Network, Schedule, TrainingPlan};
 
 /// A named way to train a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,6 +119,10 @@ impl Recipe {
             seed,
         }
     }
+}
+
+fn linear(inputs: usize, outputs: usize) -> Layer {
+    Layer::Linear { inputs, outputs }
 }
 
 /// A convolution's shape, in one line.

@@ -1,6 +1,6 @@
 //! Scenes: pictures of all levels, and the judges of their attributes.
 
-use super::{Dataset, Recipe, RecipeModel, conv};
+use super::{Dataset, Recipe, RecipeModel, conv, linear};
 use crate::{ModelError, Objective, VaeArchitecture};
 use zbridge_core::EventKind;
 use zbridge_nn::{Layer, Likelihood, Network, Schedule};
@@ -72,29 +72,17 @@ fn encoder() -> Result<Network, ModelError> {
         Layer::Silu,
         Layer::Conv(conv([8, 8, 64], 64, 4, 2, 1)),
         Layer::Silu,
-        Layer::Linear {
-            inputs: 4 * 4 * 64,
-            outputs: HIDDEN,
-        },
+        linear(4 * 4 * 64, HIDDEN),
         Layer::Silu,
-        Layer::Linear {
-            inputs: HIDDEN,
-            outputs: 2 * LATENTS,
-        },
+        linear(HIDDEN, 2 * LATENTS),
     ])?)
 }
 
 fn decoder() -> Result<Network, ModelError> {
     Ok(Network::new(vec![
-        Layer::Linear {
-            inputs: LATENTS,
-            outputs: HIDDEN,
-        },
+        linear(LATENTS, HIDDEN),
         Layer::Silu,
-        Layer::Linear {
-            inputs: HIDDEN,
-            outputs: 4 * 4 * 64,
-        },
+        linear(HIDDEN, 4 * 4 * 64),
         Layer::Silu,
         Layer::ConvTranspose(conv([4, 4, 64], 64, 4, 2, 1)),
         Layer::Silu,
@@ -123,15 +111,9 @@ fn judge(attribute: &str, classes: usize, epochs: usize) -> Result<Recipe, Model
         leaky,
         Layer::Conv(conv([8, 8, 32], 32, 4, 2, 1)),
         leaky,
-        Layer::Linear {
-            inputs: 4 * 4 * 32,
-            outputs: 64,
-        },
+        linear(4 * 4 * 32, 64),
         leaky,
-        Layer::Linear {
-            inputs: 64,
-            outputs: classes,
-        },
+        linear(64, classes),
     ])?;
     Ok(Recipe {
         name: format!("scene-judge-{attribute}"),

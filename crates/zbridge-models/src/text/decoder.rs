@@ -47,17 +47,18 @@ impl TextDecoder {
         let logits = self.network.outputs_everywhere(parameters, tape);
         let mut nats = vec![0.0; texts.rows];
         for (i, logits) in logits.chunks_exact(self.network.outputs()).enumerate() {
+            // Outputs are ordered by steps: all texts at the first, then all at the second.
             let (step, row) = (i / texts.rows, i % texts.rows);
-            nats[row] += texts
-                .target(step, row)
-                .map_or(0.0, |target| log_probability(logits, target));
+            if let Some(target) = texts.target(step, row) {
+                nats[row] += log_probability(logits, target);
+            }
         }
         nats
     }
 
     /// Σ log p(x|z) in nats with `shown` as the symbols before, `[steps, rows]`; adds the gradients
-    /// of −scale · Σ to `gradients` and comes back with those at the latents, `[rows, latent_dim]`,
-    /// as well.
+    /// of −scale · Σ to `gradients` and returns those at the latents, `[rows, latent_dim]`, as
+    /// well.
     pub(super) fn train<'t>(
         &self,
         parameters: &[f32],
@@ -73,18 +74,16 @@ impl TextDecoder {
         for (i, logits) in logits.chunks_exact_mut(self.network.outputs()).enumerate() {
             match texts.target(i / texts.rows, i % texts.rows) {
                 Some(target) => total += f64::from(log_probability_backward(logits, target, scale)),
+                // Behind the end of a text, nothing counts.
                 None => logits.fill(0.0),
             }
         }
-        let at_states = self
-            .network
+        let network = &self.network;
+        let at_states = network
             .outputs_backward(parameters, &logits, gradients, tape)
             .to_vec();
-        (
-            total,
-            self.network
-                .states_backward(parameters, &at_states, gradients, tape),
-        )
+        let at_latents = network.states_backward(parameters, &at_states, gradients, tape);
+        (total, at_latents)
     }
 
     /// The symbols of texts `[rows, length]`, each chosen by `choose` from its row and its logits;
@@ -104,6 +103,7 @@ impl TextDecoder {
                 .network
                 .advance(parameters, &before, latents, &mut states, tape);
             for (row, logits) in logits.chunks_exact_mut(self.network.outputs()).enumerate() {
+                // At first, `before` is 0 for every text; later, 0 says that a text has ended.
                 if place == 0 || before[row] != 0 {
                     before[row] = choose(row, logits);
                     written[row * self.length + place] = before[row];
@@ -117,15 +117,17 @@ impl TextDecoder {
     }
 }
 
-/// The logits become probabilities; comes back with the logarithm of the sum that they were divided
-/// by.
+/// Turns logits into probabilities; returns the logarithm of the sum that they were divided by.
 pub(super) fn softmax(logits: &mut [f32]) -> f32 {
+    // With the largest taken out, no exponential overflows and the sum is at least 1.
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits
-        .iter_mut()
-        .for_each(|logit| *logit = (*logit - largest).exp());
+    for logit in logits.iter_mut() {
+        *logit = (*logit - largest).exp();
+    }
     let sum: f32 = logits.iter().sum();
-    logits.iter_mut().for_each(|weight| *weight /= sum);
+    for weight in logits.iter_mut() {
+        *weight /= sum;
+    }
     largest + sum.ln()
 }
 
@@ -138,7 +140,10 @@ fn log_probability(logits: &[f32], target: usize) -> f32 {
 /// The same, and `logits` become the gradient of −scale · log p.
 fn log_probability_backward(logits: &mut [f32], target: usize, scale: f32) -> f32 {
     let log_probability = logits[target] - softmax(logits);
+    // d −log p_target / d logit_k = p_k − [k = target].
     logits[target] -= 1.0;
-    logits.iter_mut().for_each(|logit| *logit *= scale);
+    for logit in logits.iter_mut() {
+        *logit *= scale;
+    }
     log_probability
 }

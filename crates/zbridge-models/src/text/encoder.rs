@@ -49,6 +49,7 @@ impl TextEncoder {
         tape: &mut RecurrentTape,
     ) {
         let units = self.0.units();
+        // Only the last state of each text reaches the outputs.
         let mut state_gradients = vec![0.0; tape.states().len()];
         let at_last = self
             .0

@@ -18,6 +18,21 @@ pub(super) struct KlPrice {
     pub(super) free_nats: f32,
 }
 
+impl KlPrice {
+    fn cost(self, kl: f32) -> f32 {
+        self.weight * (kl - self.free_nats).max(0.0)
+    }
+
+    /// d cost / d kl. A dimension within its free nats is not drawn towards the prior.
+    fn slope(self, kl: f32) -> f32 {
+        if kl < self.free_nats {
+            0.0
+        } else {
+            self.weight
+        }
+    }
+}
+
 impl PosteriorDraw {
     /// One draw from each posterior, as an encoder's outputs `[rows, 2 · dim]` describe it.
     pub(super) fn new(posterior: &[f32], dim: usize, stream: &mut RandomStream) -> Self {
@@ -50,26 +65,23 @@ impl PosteriorDraw {
         price: KlPrice,
         scale: f32,
     ) -> (f64, Vec<f32>) {
+        let dim = self.dim;
         let (mut cost, mut gradient) = (0.0, vec![0.0; self.posterior.len()]);
-        for (row, (posterior, gradient)) in self
-            .posterior
-            .chunks_exact(2 * self.dim)
-            .zip(gradient.chunks_exact_mut(2 * self.dim))
-            .enumerate()
-        {
-            for i in 0..self.dim {
-                let (mean, log_var, place) =
-                    (posterior[i], posterior[self.dim + i], row * self.dim + i);
-                let kl = 0.5 * (mean * mean + log_var.exp() - log_var - 1.0);
-                let weight = if kl < price.free_nats {
-                    0.0
-                } else {
-                    price.weight * scale
-                };
-                cost += f64::from(price.weight * (kl - price.free_nats).max(0.0));
-                let at_scale = at_latents[place] * self.noise[place] * (0.5 * log_var).exp();
-                gradient[i] = at_latents[place] + weight * mean;
-                gradient[self.dim + i] = 0.5 * (at_scale + weight * (log_var.exp() - 1.0));
+        let posteriors = self.posterior.chunks_exact(2 * dim);
+        let rows = posteriors.zip(gradient.chunks_exact_mut(2 * dim));
+        for (row, (posterior, gradient)) in rows.enumerate() {
+            for i in 0..dim {
+                let (mean, log_var) = (posterior[i], posterior[dim + i]);
+                let variance = log_var.exp();
+                // KL(N(μ, σ²) ‖ N(0, 1)) of one dimension.
+                let kl = 0.5 * (mean * mean + variance - log_var - 1.0);
+                cost += f64::from(price.cost(kl));
+                let weight = price.slope(kl) * scale;
+                let dz = at_latents[row * dim + i];
+                // dz/d log σ² = ½ σ ε.
+                let by_scale = dz * self.noise[row * dim + i] * (0.5 * log_var).exp();
+                gradient[i] = dz + weight * mean;
+                gradient[dim + i] = 0.5 * (by_scale + weight * (variance - 1.0));
             }
         }
         (cost, gradient)

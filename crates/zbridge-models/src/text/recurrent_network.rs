@@ -161,6 +161,7 @@ impl RecurrentNetwork {
         tape: &'t mut RecurrentTape,
     ) -> &'t [f32] {
         let [_, _, head] = self.split(parameters);
+        // The head comes last among the parameters.
         let start = parameters.len() - head.len();
         self.head.backward(
             head,
@@ -193,6 +194,7 @@ impl RecurrentNetwork {
             .enumerate()
         {
             let (embedded, context) = input.split_at(self.embedding);
+            // A symbol may occur often: each place adds to the same row of the embedding.
             add(embedded, &mut embedding_gradient[symbol * self.embedding..]);
             add(
                 context,
@@ -215,6 +217,7 @@ impl RecurrentNetwork {
         tape.symbols.clear();
         tape.symbols.extend_from_slice(symbols);
         tape.inputs.clear();
+        // Place i is of row i % rows, at each of the steps.
         for (i, symbol) in symbols.iter().enumerate() {
             tape.inputs
                 .extend_from_slice(&embedding[symbol * self.embedding..][..self.embedding]);

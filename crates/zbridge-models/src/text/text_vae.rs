@@ -4,6 +4,7 @@ use super::encoder::TextEncoder;
 use super::recurrent_network::RecurrentTape;
 use super::texts::Texts;
 use crate::ModelError;
+use crate::vae::draws_per_observation;
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -136,6 +137,7 @@ impl TextVae {
                 .collect();
             move |row, logits: &mut [f32]| {
                 softmax(logits);
+                // One uniform draw for each symbol of a text, from its own stream.
                 drawn(logits, streams[row].uniform())
             }
         })
@@ -159,6 +161,7 @@ impl TextVae {
             .par_chunks(ROWS_AT_ONCE * dim)
             .zip(symbols.par_chunks_mut(ROWS_AT_ONCE * length));
         blocks.enumerate().for_each(|(block, (latents, symbols))| {
+            // The first row names the streams, so that blocks do not matter.
             let mut choose = chooser(block * ROWS_AT_ONCE, latents.len() / dim);
             self.tapes.with(|tape| {
                 symbols.copy_from_slice(&self.decoder.write(
@@ -260,13 +263,7 @@ impl LatentModel for TextVae {
     ) -> Result<Vec<f32>, LatentModelError> {
         let texts = self.texts(observations)?;
         self.expect_latents(latents)?;
-        if observations.rows() == 0 || !latents.rows().is_multiple_of(observations.rows()) {
-            return Err(LatentModelError::from(ShapeError::Ragged {
-                values: latents.rows(),
-                dim: observations.rows(),
-            }));
-        }
-        let draws = latents.rows() / observations.rows();
+        let draws = draws_per_observation(observations, latents)?;
         let rows: Vec<usize> = (0..latents.rows()).map(|row| row / draws).collect();
         let blocks = latents
             .values()
@@ -286,6 +283,7 @@ impl LatentModel for TextVae {
 /// The first place of the largest logit.
 fn most_probable(logits: &[f32]) -> usize {
     (0..logits.len())
+        // `max_by` returns the last of equal ones: reversed, that is the first.
         .rev()
         .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
         .unwrap_or(0)

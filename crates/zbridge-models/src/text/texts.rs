@@ -44,6 +44,7 @@ impl Texts {
     /// The texts named by `rows`, in that order.
     pub(super) fn batch(&self, rows: &[usize]) -> TextBatch {
         let counted: Vec<usize> = rows.iter().map(|&row| self.counted(row)).collect();
+        // Not the length of the architecture: most texts are shorter, and steps cost time.
         let steps = 0..counted.iter().copied().max().unwrap_or(0);
         let symbols = steps
             .flat_map(|step| rows.iter().map(move |&row| self.row(row)[step]))
@@ -60,6 +61,7 @@ impl TextBatch {
     /// What a decoder is given at each step: the symbol before, at first 0, which never stands
     /// before another.
     pub(super) fn before(&self) -> Vec<usize> {
+        // Time-major: all symbols move on by one step, which is `rows` places.
         let kept = self.symbols.len().saturating_sub(self.rows);
         let mut before = vec![0; self.symbols.len() - kept];
         before.extend_from_slice(&self.symbols[..kept]);

@@ -128,36 +128,33 @@ impl TextVaeTrainer {
 impl Trainee for TextVaeTrainer {
     fn step(&mut self, rows: &[usize], context: StepContext) -> Result<f64, NnError> {
         let parts: Vec<&[usize]> = rows.chunks(SHARD_ROWS).collect();
+        let nats = self.run_shards(&parts, 1.0 / rows.len() as f32, &context);
+        let trained = &self.shards[..parts.len()];
+        let gradients: Vec<&[f32]> = trained.iter().map(|shard| &*shard.gradients).collect();
+        self.adam
+            .step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
+        Ok(nats.iter().sum::<f64>() / rows.len() as f64)
+    }
+}
+
+impl TextVaeTrainer {
+    /// Returns the summed objective of each part of a batch; its gradients are left in its shard.
+    fn run_shards(&mut self, parts: &[&[usize]], scale: f32, context: &StepContext) -> Vec<f64> {
         self.shards
             .resize_with(parts.len().max(self.shards.len()), Shard::default);
-        let (scale, price) = (1.0 / rows.len() as f32, self.objective.price(context.done));
         let step = Step {
             architecture: &self.architecture,
             word_dropout: self.objective.word_dropout,
-            price,
+            price: self.objective.price(context.done),
             scale,
         };
         let (texts, parameters) = (&self.texts, &self.parameters);
-        let shards = self.shards[..parts.len()]
-            .par_iter_mut()
-            .zip(&parts)
-            .enumerate();
-        let work = shards.map(|(index, (shard, rows))| {
-            shard.run(
-                step,
-                parameters,
-                &texts.batch(rows),
-                &context.stream.child(index as u64),
-            )
-        });
-        let sums: Vec<f64> = work.collect();
-        let gradients: Vec<&[f32]> = self.shards[..parts.len()]
-            .iter()
-            .map(|shard| &*shard.gradients)
-            .collect();
-        self.adam
-            .step_against_sum(&mut self.parameters, &gradients, context.learning_rate);
-        Ok(sums.iter().sum::<f64>() / rows.len() as f64)
+        let work = self.shards.par_iter_mut().zip(parts).enumerate();
+        work.map(|(index, (shard, rows))| {
+            let stream = context.stream.child(index as u64);
+            shard.run(step, parameters, &texts.batch(rows), &stream)
+        })
+        .collect()
     }
 }
 
@@ -189,36 +186,31 @@ impl Shard {
         texts: &TextBatch,
         stream: &RandomStream,
     ) -> f64 {
+        // Streams of their own, so that word dropout does not change the noise.
         const NOISE: u64 = 0;
         const DROPOUT: u64 = 1;
         let (encoder, decoder) = (step.architecture.encoder(), step.architecture.decoder());
-        let (of_encoder, of_decoder) = parameters.split_at(encoder.network().parameter_count());
+        let of_encoder = encoder.network().parameter_count();
+        let (encoder_parameters, decoder_parameters) = parameters.split_at(of_encoder);
         self.gradients.clear();
         self.gradients.resize(parameters.len(), 0.0);
-        let (encoder_gradients, decoder_gradients) = self.gradients.split_at_mut(of_encoder.len());
-        let posterior = encoder.forward(of_encoder, texts, &mut self.encoder);
-        let draw = PosteriorDraw::new(
-            posterior,
-            step.architecture.latent_dim,
-            &mut stream.child(NOISE),
-        );
-        let shown = dropped(
-            texts,
-            decoder.blank(),
-            step.word_dropout,
-            &mut stream.child(DROPOUT),
-        );
-        let given = (draw.latents(), step.scale);
+        let (encoder_gradients, decoder_gradients) = self.gradients.split_at_mut(of_encoder);
+
+        let posterior = encoder.forward(encoder_parameters, texts, &mut self.encoder);
+        let latent_dim = step.architecture.latent_dim;
+        let draw = PosteriorDraw::new(posterior, latent_dim, &mut stream.child(NOISE));
+        let mut dropout = stream.child(DROPOUT);
+        let shown = dropped(texts, decoder.blank(), step.word_dropout, &mut dropout);
         let (log_likelihood, at_latents) = decoder.train(
-            of_decoder,
+            decoder_parameters,
             (texts, &shown),
-            given,
+            (draw.latents(), step.scale),
             decoder_gradients,
             &mut self.decoder,
         );
         let (cost, at_posterior) = draw.backward(at_latents, step.price, step.scale);
         encoder.backward(
-            of_encoder,
+            encoder_parameters,
             texts,
             &at_posterior,
             encoder_gradients,
@@ -232,11 +224,11 @@ impl Shard {
 fn dropped(texts: &TextBatch, blank: usize, rate: f32, stream: &mut RandomStream) -> Vec<usize> {
     let mut shown = texts.before();
     if rate > 0.0 {
-        let unseen = |_: &&mut usize| stream.uniform() < rate;
-        shown
-            .iter_mut()
-            .filter(unseen)
-            .for_each(|symbol| *symbol = blank);
+        for symbol in &mut shown {
+            if stream.uniform() < rate {
+                *symbol = blank;
+            }
+        }
     }
     shown
 }

@@ -69,6 +69,7 @@ fn gated_step_backward_loop(
     let before = &before[..units];
     for i in 0..units {
         let (r, u, n, g) = (reset[i], update[i], candidate[i], gradient[i]);
+        // The slopes of sigmoid and tanh, from their values: s (1 − s) and 1 − n².
         let at_candidate = g * (1.0 - u) * (1.0 - n * n);
         let at_update = g * (before[i] - n) * u * (1.0 - u);
         let at_reset = at_candidate * s_candidate[i] * r * (1.0 - r);

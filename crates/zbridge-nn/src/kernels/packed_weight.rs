@@ -88,6 +88,7 @@ pub(crate) fn multiply_by_weight(
         }
         Weight::Packed(panels) => {
             let x = Matrix::new(x, rows, panels.values.len() / outputs);
+            // Rows are halved, never inputs: every sum has the same order as in one piece.
             let Some(half) = half_of(rows, panels.values.len()) else {
                 return multiply_by_panels(y, outputs, accumulation, x, panels);
             };
@@ -111,6 +112,7 @@ fn multiply_by_panels(
     let (inputs, width) = (x.columns(), panels.panel_width);
     for (index, panel) in panels.values.chunks(width * inputs).enumerate() {
         let panel = Matrix::new(panel, inputs, panel.len() / inputs);
+        // A panel of the weight gives some columns of y, whose rows stay `outputs` apart.
         product(&mut y[index * width..], outputs, accumulation, x, panel);
     }
 }

@@ -1,7 +1,7 @@
 //! Transposed matrices.
 
-/// `target[c, r] ← source[r, c]` for each matrix `[rows, columns]` of `source`, which lie one behind
-/// the other.
+/// `target[c, r] ← source[r, c]` for each matrix `[rows, columns]` of `source`, which lie one
+/// behind the other.
 pub fn transpose_each<T: Copy>(source: &[T], rows: usize, columns: usize, target: &mut [T]) {
     let size = rows * columns;
     for (source, target) in source.chunks_exact(size).zip(target.chunks_exact_mut(size)) {

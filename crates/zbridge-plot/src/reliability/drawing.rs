@@ -84,14 +84,14 @@ impl Chart for ReliabilityDiagram {
         let mut bars = Path::new();
         let mut whiskers = Path::new();
         let mut centres = Vec::new();
-        for bin in &self.bins {
+        let has_answers = |bin: &&ConfidenceBin| bin.count > 0;
+        for bin in self.bins.iter().filter(has_answers) {
             let point = (bin.confidence, bin.accuracy);
-            if bin.count == 0 || !self.can_draw(point) {
-                continue;
+            if self.can_draw(point) {
+                add_gap_bar(&mut bars, area, bin);
+                add_whisker(&mut whiskers, area, bin);
+                centres.push(area.point(point));
             }
-            add_gap_bar(&mut bars, area, bin);
-            add_whisker(&mut whiskers, area, bin);
-            centres.push(area.point(point));
         }
         canvas.fill(&bars, Fill::new(colour, 0.25));
         canvas.stroke(&whiskers, Stroke::solid(colour, 1.6));

@@ -72,6 +72,7 @@ pub fn doctor(request: &DoctorRequest) -> Result<DoctorReport, Error> {
             report.add_pairs(x, y, request);
         }
     }
+    // The sort is stable: findings of one severity stay in the order of the files.
     report.findings.sort_by_key(|finding| finding.severity);
     Ok(report)
 }

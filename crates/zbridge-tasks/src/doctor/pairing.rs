@@ -142,6 +142,7 @@ impl<'f> Pairing<'f> {
     /// Returns the shift of the partners by one row under which they depend on each other at least
     /// twice as much as without it, by the part of the distance correlation that is not chance.
     fn shift(&self, seed: u64) -> Option<Shift> {
+        // Above what shuffled partners have: distance correlation is positive even by chance.
         let aligned = excess(&self.health.dependence?);
         let mut shifts = vec![];
         for rows in [-1, 1] {
@@ -253,6 +254,7 @@ impl<'f> Pairing<'f> {
     fn many_dimensions(&self, side: &str, file: &LatentsFile, rows: &[usize]) -> Option<Finding> {
         let pairs = self.health.pairs;
         let health = LatentHealth::of(&file.posterior.select(rows));
+        // Few pairs cannot show how many dimensions depend on each other.
         if health.active <= 4 * pairs.max(1) {
             return None;
         }

@@ -239,6 +239,7 @@ fn far_mean(side: &str, file: &LatentsFile, health: &LatentHealth) -> Option<Fin
 }
 
 fn scales_apart(side: &str, health: &LatentHealth) -> Option<Finding> {
+    // Without an active dimension both are 0, which has a finding of its own.
     let [low, high] = health.scale;
     if low <= 0.0 || high / low <= SCALES_APART {
         return None;

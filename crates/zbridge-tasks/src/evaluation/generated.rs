@@ -82,6 +82,7 @@ impl Generated {
             feature_diversity: None,
             nearest_training: None,
         };
+        // The given model alone: what the bridge is compared with.
         let redrawn = setting.redrawn(generated.images.rows(), seed);
         figures.given_model = noted(left_out, "own draws of the image model", redrawn)?;
         let mut comparison = Comparison {
@@ -216,6 +217,7 @@ impl Comparison<'_> {
         let classifier = &self.setting.judge.classifier;
         let features = classifier.features(&self.generated.images)?;
         let real_features = classifier.features(real)?;
+        // In the space of the last layer of the judge, not of an Inception network.
         figures.frechet_distance = Some(frechet_distance(&features, &real_features)?);
         let found = self.precision_recall(&features, &real_features);
         figures.precision_recall = noted(self.left_out, "precision and recall", found)?;

@@ -4,8 +4,8 @@ use crate::Error;
 use serde::Serialize;
 use zbridge_bridge::{Conditional, Direction};
 use zbridge_core::{
-    DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Observer, Posterior,
-    RandomStream,
+    ConditionalDensity, DiagonalGaussian, Estimate, LatentModel, Latents, Observations, Observer,
+    Posterior, RandomStream,
 };
 use zbridge_eval::{
     BridgeTarget, EstimateWarning, ImportanceSettings, JointFactors, JointLikelihood,
@@ -216,14 +216,15 @@ impl<'p> Observed<'p> {
         })
     }
 
-    /// Returns draws from the posterior of each row: the sources over which a bridge is averaged.
-    fn contexts(&self, seed: u64) -> Vec<Latents> {
+    /// Returns what `density` is to be given of each row: the sources over which it is averaged.
+    fn contexts(&self, density: &Conditional, seed: u64) -> Vec<Latents> {
         let streams = RandomStream::named(seed, "evaluate/sources");
         let mut contexts = vec![];
         for row in 0..self.observations.rows() {
             let posterior = Posterior::from(self.posterior.select(&[row]));
+            // A pair has the same draws, however many pairs there are.
             let mut stream = streams.child(row as u64);
-            contexts.push(posterior.sample_each(SOURCE_DRAWS, &mut stream));
+            contexts.push(density.sources(&posterior, SOURCE_DRAWS, &mut stream));
         }
         contexts
     }
@@ -255,7 +256,8 @@ impl Crossing<'_> {
         observer: &dyn Observer,
     ) -> Result<SideEstimates, Error> {
         let [marginal, conditional] = self.names;
-        let contexts = self.source.contexts(settings.seed);
+        let contexts = self.source.contexts(self.density, settings.seed);
+        // Each target under the source that it is paired with.
         let own_context = (0..self.target.observations.rows()).collect();
         let prior = PriorTarget::new(marginal);
         let bridge = BridgeTarget::new(conditional, self.density, &contexts, own_context)?;
@@ -268,6 +270,7 @@ impl Crossing<'_> {
             settings,
             observer,
         )?;
+        // In the order of the targets; the second first, so that places stay.
         let conditional = found.remove(1);
         let marginal = found.remove(0);
         Ok(SideEstimates {

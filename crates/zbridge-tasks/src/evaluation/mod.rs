@@ -17,5 +17,6 @@ pub use likelihoods::{Joint, Likelihoods};
 pub(crate) use pairs::HeldOutPairs;
 pub use pairs::HeldOutSource;
 pub use requirement::{Outcome, Requirement};
+pub(crate) use side_of_pairs::SideOfPairs;
 pub use zbridge::DirectionFigures;
 pub use zbridge_eval::LikelihoodSummary;

@@ -67,6 +67,7 @@ impl fmt::Display for Requirement {
 
 impl Requirement {
     fn parsed(text: &str) -> Option<Self> {
+        // `>=` before `>`, which it contains.
         let mut relations = RELATIONS.into_iter();
         let (sign, relation) = relations.find(|(sign, _)| text.contains(sign))?;
         let (figure, bound) = text.split_once(sign)?;
@@ -106,6 +107,7 @@ impl Requirement {
 
     /// Returns the name and value of the figure.
     fn found_in<'f>(&self, figures: &'f BTreeMap<String, f64>) -> Result<(&'f str, f64), Error> {
+        // An estimate is an object in JSON: its name alone means its mean.
         let names = [self.figure.clone(), format!("{}.mean", self.figure)];
         for name in &names {
             if let Some((name, value)) = figures.get_key_value(name) {
@@ -169,6 +171,7 @@ fn collect(value: &Value, name: String, figures: &mut BTreeMap<String, f64>) {
             }
         }
         Value::Number(number) => _ = figures.insert(name, number.as_f64().unwrap_or(f64::NAN)),
+        // JSON has no NaN: a figure that is one is written as null, and meets no bound.
         Value::Null => _ = figures.insert(name, f64::NAN),
         _ => {}
     }

@@ -106,33 +106,45 @@ impl DirectionReport {
 pub fn fit(request: &FitRequest, observer: &dyn Observer) -> Result<FitReport, Error> {
     let start = Instant::now();
     let files = PairedFiles::read(&request.x, &request.y, request.pairs.as_deref())?;
-    let x = SideData::read(request, &FittedFile::x(request, &files), observer)?;
-    let y = SideData::read(request, &FittedFile::y(request, &files), observer)?;
+    let x_file = FittedFile::x(request, &files);
+    let y_file = FittedFile::y(request, &files);
+    let x = SideData::read(request, &x_file, observer)?;
+    let y = SideData::read(request, &y_file, observer)?;
+    let mut bridge = fitted_bridge(request, &x, &y, observer)?;
+    x_file.record(&mut bridge, &x)?;
+    y_file.record(&mut bridge, &y)?;
+    // A file tells which version made it.
+    bridge.record_provenance("version", env!("CARGO_PKG_VERSION"));
+    // Nothing is written before the last step that can fail.
+    bridge.write(&request.out)?;
+    let mut report = FitReport::of(&bridge, request, [&x, &y]);
+    report.notes = notes(request, &files, [&x, &y]);
+    report.seconds = start.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+fn fitted_bridge(
+    request: &FitRequest,
+    x: &SideData,
+    y: &SideData,
+    observer: &dyn Observer,
+) -> Result<Bridge, Error> {
     let data = FitData::pairs(&x.pairs, &y.pairs)
         .with_unpaired_x(x.unpaired_posterior())
         .with_unpaired_y(y.unpaired_posterior())
         .with_views(x.views(), y.views());
-    let mut bridge = Bridge::fit(&data, &request.config, observer)?;
-    for (file, side) in [
-        (FittedFile::x(request, &files), &x),
-        (FittedFile::y(request, &files), &y),
-    ] {
-        file.record(&mut bridge, side)?;
+    Ok(Bridge::fit(&data, &request.config, observer)?)
+}
+
+/// Returns what was given and not used, and what is doubtful, each in a sentence.
+fn notes(request: &FitRequest, files: &PairedFiles, sides: [&SideData; 2]) -> Vec<String> {
+    let mut notes = unused_inputs(&request.config, sides);
+    for side in sides {
+        notes.extend(side.note.clone());
     }
-    // Nothing is written before the last step that can fail.
-    bridge.record_provenance("version", env!("CARGO_PKG_VERSION"));
-    bridge.write(&request.out)?;
-    let mut notes = unused_inputs(&request.config, [&x, &y]);
-    notes.extend([&x, &y].into_iter().filter_map(|side| side.note.clone()));
-    notes.extend(doubts(
-        &files,
-        [&request.x, &request.y],
-        request.config.seed,
-    ));
-    let mut report = FitReport::of(&bridge, request, [&x, &y]);
-    report.notes = notes;
-    report.seconds = start.elapsed().as_secs_f64();
-    Ok(report)
+    let paths = [request.x.as_path(), request.y.as_path()];
+    notes.extend(doubts(files, paths, request.config.seed));
+    notes
 }
 
 impl FitReport {

@@ -35,6 +35,7 @@ impl SideData {
         };
         if let Some(path) = fitted.unpaired {
             data.unpaired = Some(read_some(path)?);
+        // The paper's recipe fits pairs alone.
         } else if request.prior_draws > 0 && !matches!(request.config.recipe, Recipe::Paper(_)) {
             data.draw_from_prior(request, fitted, observer)?;
         }
@@ -53,6 +54,7 @@ impl SideData {
             Ok(Some(given)) if given.is_image() => given,
             Ok(_) => return Ok(()),
             Err(reason) => {
+                // Draws of the prior help, but a fit can do without.
                 self.note = Some(format!(
                     "no latents without partners were drawn for {}: {reason}",
                     fitted.side
@@ -109,6 +111,7 @@ fn encoder_of(fitted: &FittedFile<'_>) -> Result<Option<GivenModel>, Error> {
     };
     let given = open_recorded_model(name, fitted.side, fitted.path)?;
     let recorded = fitted.file.metadata.get("model_digest");
+    // Only the prior of the very model that encoded the pairs will do.
     let is_same = recorded.is_none_or(|digest| *digest == given.digest);
     Ok(is_same.then_some(given))
 }

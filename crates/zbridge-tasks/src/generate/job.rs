@@ -39,8 +39,10 @@ impl Job<'_> {
         let mut pieces = self.pieces.of(self.rows.clone()).peekable();
         while let Some(first) = pieces.peek() {
             let numbers_of_piece = (first.outputs() * numbers).max(1);
+            // Enough pieces for all cores, yet a bounded amount of memory.
             let at_once = (NUMBERS_AT_ONCE / numbers_of_piece).clamp(1, PIECES_AT_ONCE);
             let group: Vec<Piece> = pieces.by_ref().take(at_once).collect();
+            // Made in parallel, taken in order.
             for made in self.made(&group, &make)? {
                 take(made)?;
             }
@@ -58,6 +60,7 @@ impl Job<'_> {
     ) -> Result<Vec<T>, Error> {
         let (first, last) = (&group[0], &group[group.len() - 1]);
         let start = first.rows.start;
+        // One read for the group: its rows follow each other in the file.
         let posterior = self.source.posterior(start..last.rows.end)?;
         let made = |piece: &Piece| {
             let rows: Vec<usize> = piece.rows.clone().map(|row| row - start).collect();

@@ -12,7 +12,7 @@ use job::Job;
 use serde::Serialize;
 use source::Source;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge::GivenModel;
 use zbridge_bridge::{Bridge, Direction};
@@ -240,31 +240,45 @@ impl GenerateReport {
         self.shape = [vec![job.outputs()], event.shape()].concat();
         self.classes = target.classes().map(|_| Vec::new());
         self.texts = matches!(event, EventKind::Text { .. }).then(Vec::new);
-        let decode = |latents: Latents| Ok(target.model.decode(&latents)?);
         self.files = match format {
             // An array may be larger than memory: it is written as it is made.
-            Format::Array => {
-                let shape = self.shape.clone();
-                write_npy_rows(&request.out, &shape, |sink| {
-                    job.each(event.size(), decode, |made| {
-                        self.note(&made)?;
-                        Ok(sink.put(made.values())?)
-                    })
-                })?;
-                vec![request.out.clone()]
-            }
+            Format::Array => self.write_array(&request.out, target, job)?,
             _ => {
-                let mut values = Vec::with_capacity(job.outputs() * event.size());
-                job.each(event.size(), decode, |made| {
-                    values.extend_from_slice(made.values());
-                    self.note(&made)
-                })?;
-                let outputs = Observations::new(values, event.clone())?;
+                let outputs = self.observations(target, job)?;
                 let phases = RandomStream::named(request.seed, "generate/phases");
                 format.write(&request.out, &outputs, job.each.per_row(), &phases)?
             }
         };
         Ok(())
+    }
+
+    fn write_array(
+        &mut self,
+        out: &Path,
+        target: &GivenModel,
+        job: &Job<'_>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let (shape, size) = (self.shape.clone(), target.model.event().size());
+        let decode = |latents: Latents| Ok(target.model.decode(&latents)?);
+        write_npy_rows(out, &shape, |sink| {
+            job.each(size, decode, |made| {
+                self.note(&made)?;
+                Ok(sink.put(made.values())?)
+            })
+        })?;
+        Ok(vec![out.to_owned()])
+    }
+
+    /// Returns everything that is made.
+    fn observations(&mut self, target: &GivenModel, job: &Job<'_>) -> Result<Observations, Error> {
+        let event = target.model.event();
+        let decode = |latents: Latents| Ok(target.model.decode(&latents)?);
+        let mut values = Vec::with_capacity(job.outputs() * event.size());
+        job.each(event.size(), decode, |made| {
+            values.extend_from_slice(made.values());
+            self.note(&made)
+        })?;
+        Ok(Observations::new(values, event.clone())?)
     }
 
     /// Adds the classes or texts among what was made.

@@ -65,6 +65,7 @@ fn source_observations(
     model: &GivenModel,
 ) -> Result<(Vec<String>, Observations), Error> {
     let (path, event) = (Path::new(from), model.model.event());
+    // A number is a label for a model of classes, even if a file has that name.
     if let (Some(classes), Ok(label)) = (model.classes(), from.parse::<u8>()) {
         return Ok((only_id(), one_class(label, classes)?));
     }

@@ -33,8 +33,8 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Section>, 
         if let Some(grid) = pictures::neighbours(evaluated, nearest)? {
             section = section.illustration(
                 "neighbours",
-                "The generated images that are closest to an image of the fitted pairs, each above that \
-                 one; below, their distance in pixels.",
+                "The generated images that are closest to an image of the fitted pairs, each \
+                 above that one; below, their distance in pixels.",
                 "Pairs of images, one above the other.",
                 grid,
             );

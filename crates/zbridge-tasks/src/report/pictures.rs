@@ -3,7 +3,9 @@
 
 use crate::Error;
 use crate::evaluate::Evaluated;
+use crate::evaluation::{GeneratedImages, SideOfPairs};
 use crate::pictures::tiles;
+use zbridge::GivenModel;
 use zbridge_core::{Observations, RandomStream};
 use zbridge_eval::NearestTraining;
 use zbridge_plot::{Gallery, ImageGrid, Neighbour, Tile};
@@ -19,21 +21,30 @@ const MISTAKES: usize = 16;
 /// Returns images made from each label, beside the given model's own draws for held-out images of
 /// the label, and these.
 pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, Error> {
-    let (Some(generated), Some(direction)) =
-        (&evaluated.generated, evaluated.pairs.image_to_class())
-    else {
+    let Some((generated, image_side)) = generated_and_real(evaluated) else {
         return Ok(None);
     };
-    let (image_side, _) = evaluated.pairs.sides(direction);
     let Some(image) = &image_side.given else {
         return Ok(None);
     };
     let rows = ClassRows::of(&generated.labels);
     let grid = rows.grid(&generated.images, &generated.labels)?;
-    let mut gallery = Gallery::default().with("made from labels", grid);
-    let Some(labels) = &evaluated.pairs.labels else {
-        return Ok(Some(gallery));
-    };
+    let gallery = Gallery::default().with("made from labels", grid);
+    Ok(Some(match &evaluated.pairs.labels {
+        Some(labels) => with_held_out(gallery, &rows, image, image_side, labels, seed)?,
+        None => gallery,
+    }))
+}
+
+/// Adds the image model's own draws for held-out images of each label, and these.
+fn with_held_out(
+    mut gallery: Gallery,
+    rows: &ClassRows,
+    image: &GivenModel,
+    image_side: &SideOfPairs,
+    labels: &[u8],
+    seed: u64,
+) -> Result<Gallery, Error> {
     let shown = rows.shown(labels);
     let truth: Vec<u8> = shown.iter().map(|&row| labels[row]).collect();
     let mut stream = RandomStream::named(seed, "report/own");
@@ -44,7 +55,14 @@ pub(super) fn made(evaluated: &Evaluated, seed: u64) -> Result<Option<Gallery>, 
         let real = rows.grid(&real.select(&shown), &truth)?;
         gallery = gallery.with("real, held out", real);
     }
-    Ok(Some(gallery))
+    Ok(gallery)
+}
+
+/// Returns the generated images and the side of the pairs that is images.
+fn generated_and_real(evaluated: &Evaluated) -> Option<(&GeneratedImages, &SideOfPairs)> {
+    let direction = evaluated.pairs.image_to_class()?;
+    let (image_side, _) = evaluated.pairs.sides(direction);
+    Some((evaluated.generated.as_ref()?, image_side))
 }
 
 /// Grids with a row of images for each class.
@@ -110,6 +128,7 @@ pub(super) fn mistakes(evaluated: &Evaluated) -> Result<Option<ImageGrid>, Error
     let mut wrong: Vec<usize> = (0..readings.images.rows())
         .filter(|&row| readings.taken[row] != usize::from(readings.labels[row]))
         .collect();
+    // The surest first: these say most about what the bridge has learned.
     wrong.sort_by(|&a, &b| readings.confidence(b).total_cmp(&readings.confidence(a)));
     wrong.truncate(MISTAKES);
     if wrong.is_empty() {
@@ -170,12 +189,9 @@ pub(super) fn neighbours(
     evaluated: &Evaluated,
     found: &NearestTraining,
 ) -> Result<Option<ImageGrid>, Error> {
-    let (Some(generated), Some(direction)) =
-        (&evaluated.generated, evaluated.pairs.image_to_class())
-    else {
+    let Some((generated, image_side)) = generated_and_real(evaluated) else {
         return Ok(None);
     };
-    let (image_side, _) = evaluated.pairs.sides(direction);
     let Some(fitted) = &image_side.fitted else {
         return Ok(None);
     };

@@ -40,34 +40,42 @@ fn panel(pairs: &HeldOutPairs, direction: Direction, seed: u64) -> Result<Option
     let posterior = target.posterior.select(&rows);
     let (places, [x_label, y_label]) = Places::of(posterior.moments().mean(), labels.as_deref())?;
     let mut stream = RandomStream::named(seed, "report/planes");
+    // Own latents are drawn first, and those told second: another order gives other points.
     let own = posterior.sample(&mut stream);
     let density = pairs.bridge.density(direction);
     let told = translate(density, &source.posterior.select(&rows), 1, &mut stream)?;
     let (own, told) = (places.of_points(&own)?, places.of_points(&told)?);
-    let groups = match labels {
-        Some(labels) => by_class(&own, &told, &labels),
+    Ok(Some(Scatter {
+        title: title_of(direction).into(),
+        x_label,
+        y_label,
+        groups: groups(own, told, labels.as_deref()),
+        equal_aspect: true,
+    }))
+}
+
+fn title_of(direction: Direction) -> &'static str {
+    match direction {
+        Direction::XToY => "y told from x",
+        Direction::YToX => "x told from y",
+    }
+}
+
+fn groups(own: Vec<(f64, f64)>, told: Vec<(f64, f64)>, labels: Option<&[u8]>) -> Vec<Group> {
+    match labels {
+        Some(labels) => by_class(&own, &told, labels),
         None => vec![
             Group::backdrop("", OWN, own),
             Group::new("told from the source", told),
         ],
-    };
-    let title = match direction {
-        Direction::XToY => "y told from x",
-        Direction::YToX => "x told from y",
-    };
-    Ok(Some(Scatter {
-        title: title.into(),
-        x_label,
-        y_label,
-        groups,
-        equal_aspect: true,
-    }))
+    }
 }
 
 /// Returns the classes of these rows; `None` if there are none, or too many to be told apart.
 fn few_classes(labels: Option<&[u8]>, rows: &[usize]) -> Option<Vec<u8>> {
     let labels = labels?;
     let labels: Vec<u8> = rows.iter().map(|&row| labels[row]).collect();
+    // Classes are numbered from 0, so that the largest tells how many there are.
     let most = labels.iter().max()?;
     (usize::from(*most) < MOST_CLASSES).then_some(labels)
 }
@@ -113,6 +121,7 @@ impl Places {
         let of_classes = labels
             .map(|labels| class_means(means, labels))
             .transpose()?
+            // Two means lie on a line, which is no plane.
             .filter(|classes| classes.rows() > 2);
         let (plane, of_what) = match of_classes {
             Some(classes) => (PrincipalPlane::of(&classes)?, "the classes' means"),

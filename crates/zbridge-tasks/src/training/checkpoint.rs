@@ -54,6 +54,7 @@ impl<'r> Checkpoint<'r> {
         let mut file = trainee.checkpoint()?;
         file.metadata.extend(self.run.clone());
         file.metadata.insert("position".into(), as_json(&position)?);
+        // At full precision: a resumed training must give the same file.
         let bytes = file.to_bytes(Precision::Single)?;
         Ok(write_atomically(self.path, |out| out.write_all(&bytes))?)
     }
@@ -76,6 +77,7 @@ impl<'r> Checkpoint<'r> {
 
     pub(super) fn remove(&self) -> Result<(), Error> {
         std::fs::remove_file(self.path).or_else(|reason| match reason.kind() {
+            // Gone already, which is what was wanted.
             std::io::ErrorKind::NotFound => Ok(()),
             _ => Err(FileError::Write(reason).at(self.path).into()),
         })
@@ -85,7 +87,8 @@ impl<'r> Checkpoint<'r> {
         let path = self.path.display();
         let message = format!(
             "{path} is the checkpoint of another training: {difference}\n\
-             hint: resume with the settings it was started with, or remove the file and start afresh"
+             hint: resume with the settings it was started with, or remove the file and start \
+             afresh"
         );
         Error::Usage { message }
     }
@@ -95,6 +98,7 @@ impl<'r> Checkpoint<'r> {
 /// steps until then are the same.
 fn first_difference(name: &str, theirs: &Value, ours: &Value) -> Option<String> {
     match (theirs, ours) {
+        // A training may go on for longer than was planned at first.
         _ if name.ends_with(".stop_after") => None,
         (Value::Object(theirs), Value::Object(ours)) if theirs.keys().eq(ours.keys()) => ours
             .iter()

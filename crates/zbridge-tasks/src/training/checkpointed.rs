@@ -76,6 +76,7 @@ fn final_examination_of_vae(
     plan: LikelihoodPlan,
     observer: &dyn Observer,
 ) -> Result<HeldOut, Error> {
+    // The weights as they are stored, at half precision: what a user of the file gets.
     let vae = Vae::from_weights(file, path)?;
     let mut figures = held_out::of_vae(&vae, test, plan.seed)?;
     if let HeldOut::Vae { log_p_x, .. } = &mut figures {

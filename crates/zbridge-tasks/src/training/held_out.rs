@@ -124,6 +124,7 @@ pub(super) fn of_ali(model: &Ali, test: &TestRows, seed: u64) -> Result<HeldOut,
         let squares: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
         (squares / again.kind().size() as f64).sqrt()
     };
+    // Classes are read by a network that takes no part in the training.
     let judge = zbridge_assets::MNIST_JUDGE.classifier()?;
     let classes_kept = match judge.reads(model.event()) {
         true => Some(classify(&judge.probabilities(&again)?, &test.labels)?.accuracy),

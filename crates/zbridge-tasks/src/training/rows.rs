@@ -66,6 +66,7 @@ impl TrainingRows {
                 }
             )
         ) {
+            // Drawn once, so that epochs are compared on the same pixels.
             seen = seen.binarised(&RandomStream::named(request.seed, "held-out/binarised"), 0);
         }
         Ok(Self {
@@ -104,6 +105,7 @@ impl TrainingRows {
 
     /// Scenes are drawn, always the same ones: there is nothing to read.
     fn scenes(recipe: &Recipe) -> Result<Self, Error> {
+        // Always the same scenes: models of different seeds are compared on them.
         let streams = ["scenes/train", "scenes/test"].map(|name| RandomStream::named(1, name));
         let mut halves = Vec::new();
         for (count, stream) in SCENES.into_iter().zip(&streams) {
@@ -129,11 +131,11 @@ impl TrainingRows {
     }
 }
 
-/// Where there are more different words, texts are cut into characters.
+/// The number of different words above which texts are cut into characters.
 const MOST_WORDS: usize = 1000;
 /// Rarer characters share a symbol.
 const MOST_CHARACTERS: usize = 256;
-/// One line in so many is for testing.
+/// Every tenth line is for testing.
 const TEST_EVERY: usize = 10;
 
 impl TrainingRows {
@@ -148,42 +150,36 @@ impl TrainingRows {
             return Err(Error::usage(message));
         };
         let lines = TextLines::read(path)?;
-        let words = lines.vocabulary(TextUnit::Words, MOST_WORDS).ok();
-        let words = words.filter(|words| {
-            words
-                .symbols()
-                .last()
-                .is_some_and(|last| last != Vocabulary::UNKNOWN)
-        });
-        let (unit, vocabulary) = match words {
-            Some(words) => (TextUnit::Words, words),
-            None => (
-                TextUnit::Characters,
-                lines.vocabulary(TextUnit::Characters, MOST_CHARACTERS)?,
-            ),
-        };
+        let (unit, vocabulary) = words_or_characters(&lines)?;
+        // One symbol more than the longest text has, so that every text has an end.
         let all = lines.observations(&vocabulary.event(lines.longest(unit) + 1))?;
-        let of_half = |test: bool| -> Vec<usize> {
-            (0..all.rows())
-                .filter(|row| (row % TEST_EVERY == TEST_EVERY - 1) == test)
-                .collect()
-        };
-        let (train, test) = (of_half(false), of_half(true));
+        let is_test = |row: &usize| row % TEST_EVERY == TEST_EVERY - 1;
+        let (test, train): (Vec<usize>, Vec<usize>) = (0..all.rows()).partition(is_test);
         expect_rows(path, train.len(), test.len())?;
-        let labels = vec![0; test.len()];
         let observations = all.select(&train);
-        let digest = digest_of(&observations);
-        let test = TestRows {
-            observations: all.select(&test),
-            labels,
-        };
         Ok(Self {
             labels: vec![0; train.len()],
+            digest: digest_of(&observations),
             observations,
-            digest,
-            test,
+            test: TestRows {
+                observations: all.select(&test),
+                labels: vec![0; test.len()],
+            },
         })
     }
+}
+
+/// Returns the words of the texts if there are few different ones, else their characters.
+fn words_or_characters(lines: &TextLines) -> Result<(TextUnit, Vocabulary), Error> {
+    if let Ok(words) = lines.vocabulary(TextUnit::Words, MOST_WORDS) {
+        // A vocabulary that holds not all words ends with a symbol for all others.
+        let last = words.symbols().last();
+        if last.is_some_and(|last| last != Vocabulary::UNKNOWN) {
+            return Ok((TextUnit::Words, words));
+        }
+    }
+    let characters = lines.vocabulary(TextUnit::Characters, MOST_CHARACTERS)?;
+    Ok((TextUnit::Characters, characters))
 }
 
 fn digits(split: &MnistSplit, recipe: &Recipe) -> Result<Observations, Error> {
@@ -216,11 +212,13 @@ fn digest_of(observations: &Observations) -> String {
     observations
         .values()
         .iter()
+        // In one byte order on every machine.
         .for_each(|value| hash.update(value.to_le_bytes()));
     hexadecimal(&hash.finalize())
 }
 
 fn expect_rows(folder: &Path, train: usize, test: usize) -> Result<(), Error> {
+    // A single row has no batch statistics.
     if train >= 2 && test >= 1 {
         return Ok(());
     }

@@ -23,6 +23,7 @@ impl Couplings {
         for index in 0..shape.couplings {
             let order = match orders.last() {
                 Some(previous) if index % 2 == 1 => {
+                    // After a pair, every dimension has been moved; one of an odd number twice.
                     let (kept, moved) = previous.split_at(target / 2);
                     [moved, kept].concat()
                 }

@@ -86,21 +86,7 @@ impl CouplingFlow {
         tape: &mut CouplingTape,
         work: &mut Work,
     ) {
-        let moved = self.couplings.moved_by(index);
-        reshape(&mut work.before, (gradient.nrows(), moved.len()));
-        reshape(
-            &mut work.raw_gradient,
-            (gradient.nrows(), self.couplings.outputs()),
-        );
-        gather(gradient.view(), moved, &mut work.before);
-        let splines = self.couplings.splines();
-        splines.backward(
-            log_slope_gradient,
-            flat_mut(&mut work.before),
-            rows_of_mut(flat_mut(&mut work.raw_gradient), splines.raw_count()),
-            &mut tape.splines,
-        );
-        scatter(work.before.view(), moved, gradient.view_mut());
+        self.backward_through_splines(index, log_slope_gradient, gradient, tape, work);
         // Before the first coupling there is only data, which needs no gradient.
         let wanted = match index {
             0 => InputGradient::Unused,
@@ -117,6 +103,30 @@ impl CouplingFlow {
             let by_inputs = rows_of(by_inputs, self.network.inputs());
             self.add_through_kept(index, by_inputs, gradient);
         }
+    }
+
+    /// The same for the moved dimensions alone; what the network gave has its gradient in
+    /// `work.raw_gradient`.
+    fn backward_through_splines(
+        &self,
+        index: usize,
+        log_slope_gradient: f32,
+        gradient: &mut Array2<f32>,
+        tape: &mut CouplingTape,
+        work: &mut Work,
+    ) {
+        let (rows, moved) = (gradient.nrows(), self.couplings.moved_by(index));
+        let splines = self.couplings.splines();
+        reshape(&mut work.before, (rows, moved.len()));
+        reshape(&mut work.raw_gradient, (rows, self.couplings.outputs()));
+        gather(gradient.view(), moved, &mut work.before);
+        splines.backward(
+            log_slope_gradient,
+            flat_mut(&mut work.before),
+            rows_of_mut(flat_mut(&mut work.raw_gradient), splines.raw_count()),
+            &mut tape.splines,
+        );
+        scatter(work.before.view(), moved, gradient.view_mut());
     }
 
     /// Adds the gradient by the network's inputs `[rows, inputs]`, of which the first are the kept

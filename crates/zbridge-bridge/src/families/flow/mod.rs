@@ -142,11 +142,13 @@ impl CouplingFlow {
         reshape(inputs, (points.nrows(), self.network.inputs()));
         for (row, mut inputs) in inputs.rows_mut().into_iter().enumerate() {
             let (point, source) = (points.row(row), sources.row(row));
+            // The network sees only what stays as it is, so that the inverse has a closed form.
             let values = kept
                 .iter()
                 .map(|&column| point[column])
                 .chain(source.iter().copied());
             for (input, value) in inputs.iter_mut().zip(values) {
+                // The network alone sees clamped values: the map stays invertible.
                 *input = value.clamp(-MAX_INPUT, MAX_INPUT);
             }
         }
@@ -258,6 +260,7 @@ impl Transport for &CouplingFlow {
         tape: &mut FlowTape,
     ) {
         let (coupling, work) = tape.single();
+        // The inverse of the last coupling comes first.
         for index in (0..self.couplings.count()).rev() {
             self.towards_target(index, sources, points.view_mut(), coupling, work);
         }

@@ -3,7 +3,7 @@
 use super::{FlowMatching, FlowMatchingTape};
 use crate::learner::Learner;
 use crate::rows::{flat, flat_mut, reshape};
-use ndarray::{ArrayView2, Zip};
+use ndarray::{Array2, ArrayView2, Zip};
 use zbridge_core::RandomStream;
 use zbridge_nn::{Gradients, InputGradient};
 
@@ -46,27 +46,16 @@ impl Learner for FlowMatching {
         for buffer in [&mut *noise, &mut *between, &mut *error] {
             reshape(buffer, target.dim());
         }
-        let shift = stream.uniform();
-        let rows = target.nrows() as f32;
-        let times = (0..target.nrows()).map(|row| (shift + row as f32 / rows).fract());
+        let times = spread_times(target.nrows(), stream);
         stream.fill_standard_normal(flat_mut(noise));
-        for ((row, mut between), time) in between
-            .rows_mut()
-            .into_iter()
-            .enumerate()
-            .zip(times.clone())
-        {
-            let ends = Zip::from(&mut between)
-                .and(noise.row(row))
-                .and(target.row(row));
-            ends.for_each(|between, x0, x1| *between = (1.0 - time) * x0 + time * x1);
-        }
+        interpolate(noise.view(), target, &times, between);
+        let times = times.into_iter();
         let velocity = self.velocity(times, source, between.view(), inputs, network);
-        let ends = Zip::from(&mut *error)
+        Zip::from(&mut *error)
             .and(velocity)
             .and(target)
-            .and(&*noise);
-        ends.for_each(|error, v, x1, x0| *error = v - (x1 - x0));
+            .and(&*noise)
+            .for_each(|error, v, x1, x0| *error = v - (x1 - x0));
         let objective = error
             .iter()
             .map(|&error| 0.5 * f64::from(error) * f64::from(error))
@@ -80,5 +69,27 @@ impl Learner for FlowMatching {
             network,
         );
         objective
+    }
+}
+
+/// Returns times spread evenly over [0, 1) and shifted by one draw.
+fn spread_times(rows: usize, stream: &mut RandomStream) -> Vec<f32> {
+    let shift = stream.uniform();
+    let time = |row: usize| (shift + row as f32 / rows as f32).fract();
+    (0..rows).map(time).collect()
+}
+
+/// Writes (1 − t) x₀ + t x₁ for each row.
+fn interpolate(
+    noise: ArrayView2<'_, f32>,
+    target: ArrayView2<'_, f32>,
+    times: &[f32],
+    between: &mut Array2<f32>,
+) {
+    for (row, &time) in times.iter().enumerate() {
+        Zip::from(between.row_mut(row))
+            .and(noise.row(row))
+            .and(target.row(row))
+            .for_each(|between, x0, x1| *between = (1.0 - time) * x0 + time * x1);
     }
 }

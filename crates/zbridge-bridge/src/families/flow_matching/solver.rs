@@ -69,6 +69,7 @@ impl FlowMatching {
         reshape(start, points.dim());
         reshape(stage, points.dim());
         for index in 0..self.shape.steps {
+            // A product, not a running sum: rounding does not add up over the steps.
             let time = from + step * index as f32;
             start.assign(&points);
             stage.assign(&points);
@@ -80,10 +81,12 @@ impl FlowMatching {
                     .and(&mut *stage)
                     .and(velocity);
                 next.for_each(|point, start, stage, v| {
+                    // The result gathers in the points; `start` keeps where the step began.
                     *point += weight * step * v;
                     *stage = start + ahead * step * v;
                 });
                 if let Some(TraceIntegral { trace, totals }) = &mut integral {
+                    // The same weights integrate the trace along the same path.
                     let duration = f64::from(weight * step);
                     trace.add_to(totals, duration, &self.between, network, trace_tape);
                 }

@@ -24,14 +24,15 @@ impl Trace {
     pub(super) fn of(flow: &FlowMatching) -> Self {
         let from_points = flow.weights(0);
         let from_points = from_points.slice_axis(Axis(1), (0..flow.shape.target).into());
+        // P = (W₁ₓ W₃) ∘ W₂ᵀ; time and source have columns of W₁ too, but no derivative by x.
         let products = from_points.dot(&flow.weights(2)) * flow.weights(1).t();
         let zeros = vec![0.0; products.nrows()];
         let parameters = [flat(products.view()), &zeros].concat();
         Self { parameters }
     }
 
-    /// Adds `factor` times the trace at each point of the last forward pass on `network` to `totals`
-    /// `[rows]`; `between` is the layer of [`FlowMatching::between`].
+    /// Adds `factor` times the trace at each point of the last forward pass on `network` to
+    /// `totals` `[rows]`; `between` is the layer of [`FlowMatching::between`].
     pub(super) fn add_to(
         &self,
         totals: &mut [f64],
@@ -48,6 +49,7 @@ impl Trace {
             between.forward(&self.parameters, second, Mode::Inference, &mut tape.between);
         let products = rows_of(products, between.outputs());
         for (row, total) in totals.iter_mut().enumerate() {
+            // s₁ᵀ (P s₂).
             let trace = dot(values_of(first.row(row)), values_of(products.row(row)));
             *total += factor * f64::from(trace);
         }

@@ -50,6 +50,7 @@ impl FullGaussian {
         dropout: f32,
         stream: &mut RandomStream,
     ) -> Result<Self, BridgeError> {
+        // No network has 0 outputs: a number that is too large becomes an error of shapes.
         let outputs = outputs_in(target).unwrap_or(0);
         Ok(Self {
             conditioner: Conditioner::initial(source, hidden, outputs, dropout, stream)?,
@@ -112,10 +113,12 @@ impl Parametric for FullGaussian {
         for i in 0..self.dim {
             let log_scale = f64::from(smooth_clamp(outputs.log_scales[i], MAX_LOG_SCALE).value);
             let residual = f64::from(point[i]) - f64::from(outputs.mean[i]);
+            // u = Lᵀ r, row by row of L: row i takes part in u_0 … u_i.
             whitened[i] += log_scale.exp() * residual;
             for (whitened, &entry) in whitened.iter_mut().zip(outputs.left_of_diagonal(i)) {
                 *whitened += residual * f64::from(entry);
             }
+            // ½ log det L Lᵀ = Σ log L_ii.
             nats += log_scale;
         }
         nats - 0.5 * dot(whitened, whitened)
@@ -138,6 +141,7 @@ impl Parametric for FullGaussian {
             for i in (0..self.dim).rev() {
                 draw[i] *= deviations[i] as f32;
                 let solved = draw[i];
+                // Back substitution in Lᵀ x = z: row i of L is column i of Lᵀ.
                 add_scaled(&mut draw[..i], -solved, outputs.left_of_diagonal(i));
                 draw[i] += outputs.mean[i];
             }

@@ -1,5 +1,5 @@
-/// A row of the network's outputs: μ `[dim]`, log L_ii before it is clamped `[dim]`, then the rows of
-/// L left of its diagonal, one after the other.
+/// A row of the network's outputs: μ `[dim]`, log L_ii before it is clamped `[dim]`, then the rows
+/// of L left of its diagonal, one after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Outputs<'o> {
     pub(super) mean: &'o [f32],

@@ -18,17 +18,17 @@ impl LinearGaussian {
     /// several draws of fewer pairs. It exists for any finite posteriors, also for fewer pairs than
     /// dimensions and for dimensions that never vary.
     ///
-    /// With S the covariance of the draws of both sides, A = S_ts (S_ss + λ I)⁻¹ and
-    /// Σ = S_tt − A S_st, where λ is `ridge` times the mean variance of the source. The off-diagonal
-    /// of Σ is then shrunk, see [`shrunk`].
+    /// With S the covariance of the draws of both sides, A = S_ts (S_ss + λ I)⁻¹ and Σ = S_tt − A
+    /// S_st, where λ is `ridge` times the mean variance of the source. The off-diagonal of Σ is
+    /// then shrunk, see [`shrunk`].
     ///
     /// # Shapes
     /// `source` and `target` have the same number of rows; row i of one belongs to row i of the
     /// other.
     ///
     /// # Errors
-    /// [`BridgeError::NotPositiveDefinite`] if moments overflow; [`BridgeError::Interrupted`] if the
-    /// observer of the stage stops it.
+    /// [`BridgeError::NotPositiveDefinite`] if moments overflow; [`BridgeError::Interrupted`] if
+    /// the observer of the stage stops it.
     ///
     /// # Source
     /// Bishop 2006, equations 2.81, 2.82 and 3.28: the conditional of a joint Gaussian, and ridge
@@ -95,6 +95,7 @@ impl Moments {
     fn covariance(&self, stage: &Stage<'_>) -> Result<Array2<f64>, BridgeError> {
         let mut covariance = self.covariance_with(self, stage)?;
         let mut diagonal = covariance.diag_mut();
+        // The law of total variance: between the means, and within the posteriors.
         diagonal += &self.variance_within;
         Ok(covariance)
     }
@@ -103,6 +104,7 @@ impl Moments {
     /// means, since two posteriors of a pair are drawn from independently.
     fn covariance_with(&self, other: &Self, stage: &Stage<'_>) -> Result<Array2<f64>, BridgeError> {
         let mut covariance = Array2::zeros((self.mean.len(), other.mean.len()));
+        // Divided by the number of rows, not by one less: the estimate of maximum likelihood.
         let weight = 1.0 / self.centred.nrows().max(1) as f64;
         let own = self.centred.axis_chunks_iter(Axis(0), ROWS_AT_ONCE);
         for (own, other) in own.zip(other.centred.axis_chunks_iter(Axis(0), ROWS_AT_ONCE)) {
@@ -129,6 +131,7 @@ fn in_blocks(
 /// Returns the covariance plus `ridge` times its mean variance on the diagonal.
 fn with_ridge(mut covariance: Array2<f64>, ridge: f64) -> Array2<f64> {
     let mut diagonal = covariance.diag_mut();
+    // Relative to the mean variance, so that the scale of the source does not matter.
     let added = ridge * diagonal.sum() / diagonal.len() as f64;
     diagonal += added;
     covariance
@@ -141,7 +144,7 @@ fn with_ridge(mut covariance: Array2<f64>, ridge: f64) -> Array2<f64> {
 /// The posterior mean of Σ under an inverse-Wishart prior (Gelman et al. 2013, section 3.6) that is
 /// worth dim + 1 pairs, the least for which it has a mean, and is centred at the variances without
 /// their correlations.
-pub(super) fn shrunk(mut covariance: Array2<f64>, pairs: usize) -> Array2<f64> {
+pub(crate) fn shrunk(mut covariance: Array2<f64>, pairs: usize) -> Array2<f64> {
     let dim = covariance.nrows();
     let kept = pairs as f64 / (pairs + dim + 1) as f64;
     let variances = covariance.diag().to_owned();

@@ -2,6 +2,8 @@ mod fit;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fit::shrunk;
+
 use super::family_density::FamilyDensity;
 use super::parametric::{Parametric, ParametricDistributions};
 use super::stored::{put_json, put_matrix, put_vector, stored, stored_matrix};
@@ -84,6 +86,7 @@ impl Parametric for LinearGaussian {
         means: &'t mut Array2<f32>,
     ) -> ArrayView2<'t, f32> {
         *means = sources.dot(&self.matrix.t()) + &self.offset;
+        // A source far off must not give an infinite mean.
         means.mapv_inplace(|mean| mean.clamp(-MAX_MEAN, MAX_MEAN));
         means.view()
     }
@@ -92,6 +95,7 @@ impl Parametric for LinearGaussian {
         let differences = point.iter().zip(mean);
         residual.clear();
         residual.extend(differences.map(|(&point, &mean)| f64::from(point) - f64::from(mean)));
+        // rᵀ Σ⁻¹ r = ‖L⁻¹ r‖² with Σ = L Lᵀ.
         self.noise.whiten(rows_of_mut(residual, mean.len()));
         let distance = dot(residual, residual) + mean.len() as f64 * LN_TWO_PI;
         -self.noise.half_log_determinant() - 0.5 * distance

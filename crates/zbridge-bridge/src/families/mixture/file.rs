@@ -21,6 +21,14 @@ struct Shape {
     inverse_temperature: f32,
 }
 
+impl Shape {
+    fn is_possible(&self) -> bool {
+        let inverse_temperature = self.inverse_temperature;
+        let positive = inverse_temperature.is_finite() && inverse_temperature > 0.0;
+        self.components > 0 && self.dim > 0 && positive
+    }
+}
+
 impl FamilyDensity for Mixture {
     fn put_into(&self, file: &mut WeightsFile, prefix: &str) -> Result<(), BridgeError> {
         self.conditioner.put_into(file, prefix)?;
@@ -50,29 +58,18 @@ impl FamilyDensity for Mixture {
             reason: format!("the mixture `{prefix}` {reason}; get the file anew"),
         };
         let shape: Shape = file.parsed_metadata(&format!("{prefix}.mixture"), path)?;
-        let Shape {
-            components,
-            dim,
-            moving,
-            inverse_temperature,
-        } = shape;
-        let positive = inverse_temperature.is_finite() && inverse_temperature > 0.0;
-        if components == 0 || dim == 0 || !positive {
+        if !shape.is_possible() {
             let reason = "needs components, dimensions and an inverse temperature, all above 0";
             return Err(fault(reason).into());
         }
         let latents = |name: &str| -> Result<Latents, BridgeError> {
             let name = format!("{prefix}.components.{name}");
-            Ok(Latents::new(stored_matrix(
-                file,
-                &name,
-                (components, dim),
-                path,
-            )?)?)
+            let matrix = stored_matrix(file, &name, (shape.components, shape.dim), path)?;
+            Ok(Latents::new(matrix)?)
         };
         let gaussians = DiagonalGaussian::new(latents("mean")?, latents("log_var")?)?;
         let conditioner = Conditioner::from_file(file, prefix, path)?;
-        if conditioner.outputs() != outputs_of(components, dim, moving) {
+        if conditioner.outputs() != outputs_of(shape.components, shape.dim, shape.moving) {
             let reason = "has a network that gives another number of outputs than its components \
                           need";
             return Err(fault(reason).into());
@@ -80,8 +77,8 @@ impl FamilyDensity for Mixture {
         Ok(Self {
             conditioner,
             components: Components::new(gaussians),
-            moving,
-            inverse_temperature,
+            moving: shape.moving,
+            inverse_temperature: shape.inverse_temperature,
         })
     }
 

@@ -34,8 +34,8 @@ pub struct Mixture {
     conditioner: Conditioner,
     components: Components,
     moving: bool,
-    /// Factor of the logits in densities, draws and log weights (Guo et al. 2017). Training does not
-    /// use it.
+    /// Factor of the logits in densities, draws and log weights (Guo et al. 2017). Training does
+    /// not use it.
     inverse_temperature: f32,
 }
 
@@ -51,8 +51,8 @@ struct Outputs<'o> {
 }
 
 impl Mixture {
-    /// Returns the untrained density, next to the mixture of `components` with these log weights for
-    /// every source.
+    /// Returns the untrained density, next to the mixture of `components` with these log weights
+    /// for every source.
     ///
     /// # Errors
     /// [`ShapeError::Empty`] if a width is 0, [`ShapeError::Mismatch`] and
@@ -70,6 +70,7 @@ impl Mixture {
         let logits = initial_logits(&components, log_weights)?;
         let outputs = outputs_of(components.rows(), components.dim(), moving);
         let mut conditioner = Conditioner::initial(source, hidden, outputs, dropout, stream)?;
+        // Weights are next to 0 at first, so that the biases are the outputs. Motions begin at 0.
         conditioner.last_layer_mut().biases[..logits.len()].copy_from_slice(&logits);
         Ok(Self {
             conditioner,
@@ -119,6 +120,7 @@ impl Mixture {
         let mut nats = Array2::zeros((source.rows(), count));
         for_each_row(self, source, &mut nats, |_, outputs, nats, log_odds| {
             self.log_odds(outputs, log_odds);
+            // In f64, where a weight next to 0 still has an accurate logarithm.
             let total = log_sum_exp(log_odds);
             for (nats, odds) in nats.iter_mut().zip(&*log_odds) {
                 *nats = (odds - total) as f32;

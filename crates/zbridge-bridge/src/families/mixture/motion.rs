@@ -45,6 +45,7 @@ impl Motion<'_> {
             let gap = f64::from(point[d]) - f64::from(at_rest.mean[d]);
             let standard =
                 gap * f64::from(at_rest.inverse_deviation[d]) - f64::from(self.shifts[d]);
+            // log |∂z/∂t| has −½ change beside the deviation at rest, which `log_normaliser` holds.
             twice += change + standard * standard * (-change).exp();
         }
         at_rest.log_normaliser - 0.5 * twice
@@ -57,6 +58,7 @@ impl Motion<'_> {
             let scale = (0.5 * smooth_clamp(change, MAX_CHANGE).value).exp();
             *value = shift + scale * *value;
         }
+        // In units of the component at rest up to here.
         at_rest.draw(noise);
     }
 }

@@ -259,9 +259,8 @@ fn tampered_files_are_refused() {
     };
     // `sharpness` is the name of the inverse temperature in files.
     let shape = |components: u64, dim: u64, moving: bool, inverse_temperature: &str| {
-        format!(
-            r#"{{"components":{components},"dim":{dim},"moving":{moving},"sharpness":{inverse_temperature}}}"#
-        )
+        let sizes = format!(r#""components":{components},"dim":{dim},"moving":{moving}"#);
+        format!(r#"{{{sizes},"sharpness":{inverse_temperature}}}"#)
     };
     assert!(refused(&shape(4, 0, true, "1.0")).contains("all above 0"));
     assert!(refused(&shape(4, 3, true, "-1.0")).contains("all above 0"));

@@ -35,19 +35,18 @@ impl FamilyDensity for SharedCode {
                 "the parts of the shared code `{prefix}` do not fit each other; get the file anew"
             ),
         };
+        let named = |part: &str| format!("{prefix}.{part}");
         let (inputs, inverse_temperature): (usize, f32) =
-            file.parsed_metadata(&format!("{prefix}.shared-code"), path)?;
-        let source_classifier = Conditioner::from_file(file, &format!("{prefix}.reader"), path)?;
-        let target_classifier =
-            Conditioner::from_file(file, &format!("{prefix}.recogniser"), path)?;
-        let codes = source_classifier.outputs();
-        let log_normalisers = stored(file, &format!("{prefix}.log_normalisers"), &[codes], path)?;
-        let dim = target_classifier.inputs();
-        let lower = stored_matrix(file, &format!("{prefix}.covariance"), (dim, dim), path)?;
+            file.parsed_metadata(&named("shared-code"), path)?;
+        let source_classifier = Conditioner::from_file(file, &named("reader"), path)?;
+        let target_classifier = Conditioner::from_file(file, &named("recogniser"), path)?;
+        let (codes, dim) = (source_classifier.outputs(), target_classifier.inputs());
+        let log_normalisers = stored(file, &named("log_normalisers"), &[codes], path)?;
+        let lower = stored_matrix(file, &named("covariance"), (dim, dim), path)?;
         let covariance = Cholesky::from_lower(lower.mapv(f64::from)).ok_or_else(fault)?;
         let density = Self {
             flow: WhitenedFlow {
-                flow: CouplingFlow::from_file(file, &format!("{prefix}.flow"), path)?,
+                flow: CouplingFlow::from_file(file, &named("flow"), path)?,
                 covariance,
             },
             source_classifier,

@@ -23,7 +23,8 @@ impl SharedCode {
     /// `[rows, K]`.
     ///
     /// Equal points are evaluated once: the density of a target given a code does not depend on the
-    /// source, and a comparison of every target with every source has the same ones again and again.
+    /// source, and a comparison of every target with every source has the same ones again and
+    /// again.
     pub(super) fn log_densities(
         &self,
         weights: ArrayView2<'_, f32>,
@@ -55,23 +56,31 @@ impl SharedCode {
         needed: &[Needed],
     ) -> Result<Array2<f64>, DensityError> {
         let recognised = self.recognised_in_parallel(targets);
-        let whitened = self.flow.covariance.whitened_f32(targets.view());
-        let of_flow = |block: &[Needed]| -> Result<Vec<f64>, DensityError> {
-            let codes: Vec<usize> = block.iter().map(|needed| needed.code).collect();
-            let rows: Vec<usize> = block.iter().map(|needed| needed.target).collect();
-            self.flow
-                .log_densities(&codes, whitened.select(Axis(0), &rows).view())
-        };
-        let of_flow: Vec<Vec<f64>> = needed
-            .par_chunks(ROWS_AT_ONCE)
-            .map(of_flow)
-            .collect::<Result<_, _>>()?;
+        let of_flow = self.log_densities_of_flow(targets, needed)?;
         let mut log_given = Array2::from_elem((targets.nrows(), self.codes()), f64::NEG_INFINITY);
-        for (&Needed { target, code }, nats) in needed.iter().zip(of_flow.iter().flatten()) {
+        for (&Needed { target, code }, nats) in needed.iter().zip(of_flow) {
+            // The flow's draws are accepted with this probability, which tilts its density.
             let accepted = acceptance(recognised[[target, code]]).ln() - self.log_normalisers[code];
             log_given[[target, code]] = nats + f64::from(accepted);
         }
         Ok(log_given)
+    }
+
+    /// Returns log f(t|k) in nats of the targets and codes that are needed.
+    fn log_densities_of_flow(
+        &self,
+        targets: &Array2<f32>,
+        needed: &[Needed],
+    ) -> Result<Vec<f64>, DensityError> {
+        let whitened = self.flow.covariance.whitened_f32(targets.view());
+        let of_block = |block: &[Needed]| {
+            let codes: Vec<usize> = block.iter().map(|needed| needed.code).collect();
+            let rows: Vec<usize> = block.iter().map(|needed| needed.target).collect();
+            let points = whitened.select(Axis(0), &rows);
+            self.flow.log_densities(&codes, points.view())
+        };
+        let blocks = needed.par_chunks(ROWS_AT_ONCE).map(of_block);
+        Ok(blocks.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// Returns ρ(k|t) of each target, `[targets, K]`.

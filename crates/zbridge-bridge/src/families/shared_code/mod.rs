@@ -62,6 +62,7 @@ impl SharedCode {
     ) -> Result<Self, DensityError> {
         let codes = source_classifier.outputs();
         let expected = (codes, target_classifier.inputs());
+        // Codes and target dimensions must agree; further source columns are not read.
         let fit = expected == flow.dims()
             && target_classifier.outputs() == codes
             && inputs >= source_classifier.inputs();
@@ -90,6 +91,7 @@ impl SharedCode {
     }
 
     fn estimate_log_normaliser(&self, code: usize) -> Result<f32, DensityError> {
+        // Always the same draws: a stored density and one that is fitted anew agree.
         let mut stream = RandomStream::named(code as u64, "bridge/code-normaliser");
         let codes = vec![code; NORMALISER_DRAWS];
         let drawn = self.flow.draw(&codes, &mut stream)?;
@@ -139,6 +141,7 @@ impl SharedCode {
             .source_classifier
             .infer(points.view(), &mut tape)
             .to_owned();
+        // Before the softmax: probabilities are raised to this power and normalised.
         weights *= self.inverse_temperature;
         softmax_rows(&mut weights);
         weights

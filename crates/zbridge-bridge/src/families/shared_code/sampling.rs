@@ -39,6 +39,7 @@ impl SharedCode {
             let accepted = self.acceptance(&waiting_codes, drawn.view());
             let mut rejected = Vec::new();
             for ((&row, point), accepted) in waiting.iter().zip(drawn.rows()).zip(accepted) {
+                // Kept even if it is rejected: the last try stands, should all fail.
                 points.row_mut(row).assign(&point);
                 if stream.uniform() >= accepted {
                     rejected.push(row);

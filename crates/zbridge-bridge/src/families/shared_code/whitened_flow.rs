@@ -43,6 +43,7 @@ impl WhitenedFlow {
     ) -> Result<Vec<f64>, DensityError> {
         let points = clamped(whitened.to_owned())?;
         let mut nats = self.flow.given(&self.one_hot(codes))?.log_prob(&points)?;
+        // log f(t|k) = log f(L⁻¹ t|k) − log det L.
         let log_volume = self.covariance.half_log_determinant();
         for nats in &mut nats {
             *nats -= log_volume;

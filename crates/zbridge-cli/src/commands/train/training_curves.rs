@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use zbridge_report::{EventFile, ReportError};
-use zbridge_tasks::training::{HeldOut, Position, Recipe, StepReport, TrainReport, TrainRequest};
+use zbridge_tasks::training::{
+    HeldOut, Position, Recipe, StepReport, TextFigures, TrainReport, TrainRequest,
+};
 
 /// Time between two points of a step's curves: 20 a second are more than a screen can show.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -124,6 +126,7 @@ impl TrainingCurves {
     }
 }
 
+/// The figures that are measured after each epoch, with their names.
 fn of_an_epoch(held_out: &HeldOut) -> Vec<(&'static str, f64)> {
     match held_out {
         HeldOut::Vae { elbo, .. } => vec![
@@ -134,34 +137,34 @@ fn of_an_epoch(held_out: &HeldOut) -> Vec<(&'static str, f64)> {
             ),
             ("held_out/kl_nats", elbo.kl_nats.mean),
         ],
-        HeldOut::Text(figures) => vec![
-            ("held_out/elbo_nats", figures.elbo.elbo_nats.mean),
-            ("held_out/kl_nats", figures.elbo.kl_nats.mean),
-            ("held_out/texts_kept", figures.texts_kept.mean),
-            (
-                "held_out/active_dimensions",
-                figures.active_dimensions as f64,
-            ),
-        ],
+        HeldOut::Text(figures) => of_texts(figures),
         HeldOut::Ali {
             reconstruction_error,
             classes_kept,
         } => {
-            let kept = classes_kept
-                .as_ref()
-                .map(|kept| ("held_out/classes_kept", kept.share));
-            std::iter::once(("held_out/reconstruction_error", reconstruction_error.mean))
-                .chain(kept)
-                .collect()
+            let error = reconstruction_error.mean;
+            let mut figures = vec![("held_out/reconstruction_error", error)];
+            if let Some(kept) = classes_kept {
+                figures.push(("held_out/classes_kept", kept.share));
+            }
+            figures
         }
         HeldOut::Judge {
             accuracy,
             log_p_true_class_nats,
-        } => {
-            vec![
-                ("held_out/accuracy", accuracy.share),
-                ("held_out/log_p_true_class_nats", log_p_true_class_nats.mean),
-            ]
-        }
+        } => vec![
+            ("held_out/accuracy", accuracy.share),
+            ("held_out/log_p_true_class_nats", log_p_true_class_nats.mean),
+        ],
     }
+}
+
+fn of_texts(figures: &TextFigures) -> Vec<(&'static str, f64)> {
+    let active_dimensions = figures.active_dimensions as f64;
+    vec![
+        ("held_out/elbo_nats", figures.elbo.elbo_nats.mean),
+        ("held_out/kl_nats", figures.elbo.kl_nats.mean),
+        ("held_out/texts_kept", figures.texts_kept.mean),
+        ("held_out/active_dimensions", active_dimensions),
+    ]
 }

@@ -73,7 +73,8 @@ impl Bins<'_> {
 
     /// Writes the gradients by the logits of all bins, from those by the start and size of one.
     ///
-    /// Start and size are affine in Σ_{i<bin} p_i and p_bin, and ∂p_i/∂logit_j = p_i([i = j] − p_j).
+    /// Start and size are affine in Σ_{i<bin} p_i and p_bin, and ∂p_i/∂logit_j = p_i([i = j] −
+    /// p_j).
     pub(super) fn backward(
         &self,
         bin: &Lanes,

@@ -33,15 +33,18 @@ pub(super) fn into_box(values: &Lanes, inside: &mut Lanes) -> Lanes {
 /// scheme of FreeBSD's `logf`.
 #[inline(always)]
 pub(super) fn ln(x: f32) -> f32 {
+    // The bits of √½: x = 2^exponent · (1 + f) with 1 + f between √½ and √2.
     const SQRT_HALF: u32 = 0x3f35_04f3;
     let above = x.to_bits().wrapping_sub(SQRT_HALF);
     let exponent = ((above as i32) >> 23) as f32;
     let f = f32::from_bits((above & 0x007f_ffff).wrapping_add(SQRT_HALF)) - 1.0;
+    // ln(1 + f) = 2 artanh s, a series in s² that converges fast.
     let s = f / (2.0 + f);
     let z = s * s;
     let w = z * z;
     let series = z * (0.666_666_6 + w * 0.284_987_87) + w * (0.400_009_72 + w * 0.242_790_79);
     let half_square = 0.5 * f * f;
+    // ln 2 in two parts, of which the product of the larger with any exponent is exact.
     s * (half_square + series) + exponent * 9.058_001e-6 - half_square + f + exponent * 0.693_138_1
 }
 

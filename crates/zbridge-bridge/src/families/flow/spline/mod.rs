@@ -19,8 +19,8 @@ mod piece;
 mod tests;
 
 use crate::rows::{values_of, values_of_mut};
-use axis::{Bins, IntervalGradient};
-use lanes::{LANES, Lanes, into_box, ln, padded};
+use axis::Bins;
+use lanes::{LANES, Lanes, into_box, padded};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use piece::{Piece, PieceGradient};
 use zbridge_nn::exponentials;
@@ -95,9 +95,7 @@ impl Splines {
             let x = padded(x);
             let position = into_box(&x, &mut piece.inside);
             piece.bin = widths.bin_at(&position);
-            piece.x = widths.interval(&piece.bin);
-            piece.y = heights.interval(&piece.bin);
-            self.slopes(raw, piece);
+            self.complete(piece, [widths, heights], raw);
             let (value, log_slope) = piece.evaluate(&position, &x);
             y.copy_from_slice(&value[..y.len()]);
             log_slopes.copy_from_slice(&log_slope[..y.len()]);
@@ -115,6 +113,7 @@ impl Splines {
         x: &mut [f32],
         tape: &mut SplineTape,
     ) {
+        // There is no way back through an inverse: one block of working space is enough.
         tape.reserve(1, self.bins);
         let inputs = y.chunks(LANES).zip(raw.axis_chunks_iter(Axis(0), LANES));
         let piece = &mut tape.pieces[0];
@@ -124,16 +123,14 @@ impl Splines {
             let y = padded(y);
             let position = into_box(&y, &mut piece.inside);
             piece.bin = heights.bin_at(&position);
-            piece.y = heights.interval(&piece.bin);
-            piece.x = widths.interval(&piece.bin);
-            self.slopes(raw, piece);
+            self.complete(piece, [widths, heights], raw);
             x.copy_from_slice(&piece.invert(&position, &y)[..x.len()]);
         }
     }
 
     /// Computes the gradient of Σ (g · y + `log_slope_gradient` · log-slope) for the last forward
-    /// pass on this tape: `gradient` is g and becomes the gradient by x, `raw_gradient` becomes that
-    /// by the raw parameters.
+    /// pass on this tape: `gradient` is g and becomes the gradient by x, `raw_gradient` becomes
+    /// that by the raw parameters.
     ///
     /// # Shapes
     /// `gradient` `[n]`, `raw_gradient` `[n, raw_count]`.
@@ -152,16 +149,8 @@ impl Splines {
             gradient.copy_from_slice(&by.position[..gradient.len()]);
             let [widths, heights] = self.axes(weights);
             let (by_widths, by_heights) = tape.logits.split_at_mut(self.bins);
-            let by_x = IntervalGradient {
-                start: &by.left,
-                size: &by.width,
-            };
-            let by_y = IntervalGradient {
-                start: &by.bottom,
-                size: &by.height,
-            };
-            widths.backward(&piece.bin, &piece.x, by_x, by_widths);
-            heights.backward(&piece.bin, &piece.y, by_y, by_heights);
+            widths.backward(&piece.bin, &piece.x, by.interval_of_x(), by_widths);
+            heights.backward(&piece.bin, &piece.y, by.interval_of_y(), by_heights);
             self.write_raw_gradient(piece, &by, &tape.logits, raw_gradient);
         }
     }
@@ -184,32 +173,36 @@ impl Splines {
         [Bins { weights: widths }, Bins { weights: heights }]
     }
 
-    /// Computes the slopes at both knots of each bin. The ends of the box have raw slope 0: slope 1.
-    fn slopes(self, raw: ArrayView2<'_, f32>, piece: &mut Piece) {
-        let mut at_knots = [[0.0; LANES]; 2];
-        for (lane, raw) in raw.rows().into_iter().enumerate() {
-            let raw = values_of(raw);
-            let (inner, bin) = (&raw[2 * self.bins..], piece.bin[lane] as usize);
-            at_knots[0][lane] = if bin > 0 { inner[bin - 1] } else { 0.0 };
-            at_knots[1][lane] = inner.get(bin).copied().unwrap_or(0.0);
-        }
+    /// Computes what a piece is in its bin.
+    fn complete(self, piece: &mut Piece, axes: [Bins<'_>; 2], raw: ArrayView2<'_, f32>) {
+        let [widths, heights] = axes;
+        piece.x = widths.interval(&piece.bin);
+        piece.y = heights.interval(&piece.bin);
+        let mut raw_slopes = self.raw_slopes(raw, &piece.bin);
         let mut exponents = [[0.0; LANES]; 2];
-        let raw = at_knots.as_flattened_mut();
-        for (raw, exponent) in raw.iter_mut().zip(exponents.as_flattened_mut()) {
+        let pairs = raw_slopes.as_flattened_mut().iter_mut();
+        for (raw, exponent) in pairs.zip(exponents.as_flattened_mut()) {
             *raw = raw.clamp(-MAX_RAW, MAX_RAW) + RAW_SLOPE_AT_ZERO;
             *exponent = -raw.abs();
         }
         let mut decays = [[0.0; LANES]; 2];
         exponentials(exponents.as_flattened(), decays.as_flattened_mut());
-        // The softplus ln(1 + e^raw) = max(raw, 0) + ln(1 + e^−|raw|), and its derivative.
-        for (knot, (raw, decay)) in piece.knots.iter_mut().zip(at_knots.iter().zip(&decays)) {
-            for lane in 0..LANES {
-                let (raw, decay) = (raw[lane], decay[lane]);
-                knot.slope[lane] = MIN_SLOPE + raw.max(0.0) + ln(1.0 + decay);
-                let numerator = if raw >= 0.0 { 1.0 } else { decay };
-                knot.slope_gradient[lane] = numerator / (1.0 + decay);
-            }
+        for (i, knot) in piece.knots.iter_mut().enumerate() {
+            knot.assign(&raw_slopes[i], &decays[i]);
         }
+    }
+
+    /// Returns the raw slopes at both knots of each bin; lanes without a spline have raw slope 0.
+    fn raw_slopes(self, raw: ArrayView2<'_, f32>, bin: &Lanes) -> [Lanes; 2] {
+        let mut at_knots = [[0.0; LANES]; 2];
+        for (lane, raw) in raw.rows().into_iter().enumerate() {
+            let inner = &values_of(raw)[2 * self.bins..];
+            let bin = bin[lane] as usize;
+            // The ends of the box have no parameter: their raw slope is 0, their slope 1.
+            at_knots[0][lane] = if bin > 0 { inner[bin - 1] } else { 0.0 };
+            at_knots[1][lane] = inner.get(bin).copied().unwrap_or(0.0);
+        }
+        at_knots
     }
 
     fn write_raw_gradient(
@@ -224,6 +217,7 @@ impl Splines {
             for (gradient, by_logits) in logits.iter_mut().zip(by_logits) {
                 *gradient = by_logits[lane];
             }
+            // Only the slopes at both ends of the bin take part.
             inner.fill(0.0);
             let bin = piece.bin[lane] as usize;
             if bin > 0 {

@@ -1,6 +1,7 @@
 //! The piece of each spline of a block that its position falls into.
 
-use super::axis::Interval;
+use super::MIN_SLOPE;
+use super::axis::{Interval, IntervalGradient};
 use super::lanes::{LANES, Lanes, ln};
 
 /// Where the positions of a block fall, and what their splines are there.
@@ -26,6 +27,22 @@ pub(super) struct Knot {
     pub(super) slope_gradient: Lanes,
 }
 
+impl Knot {
+    /// Sets slope and derivative from raw slopes and e^−|raw|.
+    ///
+    /// A slope is the least slope plus the softplus ln(1 + e^raw) = max(raw, 0) + ln(1 + e^−|raw|),
+    /// a form that does not overflow.
+    #[inline(always)]
+    pub(super) fn assign(&mut self, raw: &Lanes, decay: &Lanes) {
+        for lane in 0..LANES {
+            let (raw, decay) = (raw[lane], decay[lane]);
+            self.slope[lane] = MIN_SLOPE + raw.max(0.0) + ln(1.0 + decay);
+            let numerator = if raw >= 0.0 { 1.0 } else { decay };
+            self.slope_gradient[lane] = numerator / (1.0 + decay);
+        }
+    }
+}
+
 /// Gradients by what a piece is made of.
 #[derive(Default)]
 pub(super) struct PieceGradient {
@@ -36,6 +53,22 @@ pub(super) struct PieceGradient {
     pub(super) height: Lanes,
     /// By the raw slopes at both knots.
     pub(super) raw_slopes: [Lanes; 2],
+}
+
+impl PieceGradient {
+    pub(super) fn interval_of_x(&self) -> IntervalGradient<'_> {
+        IntervalGradient {
+            start: &self.left,
+            size: &self.width,
+        }
+    }
+
+    pub(super) fn interval_of_y(&self) -> IntervalGradient<'_> {
+        IntervalGradient {
+            start: &self.bottom,
+            size: &self.height,
+        }
+    }
 }
 
 /// What a piece is at one lane.
@@ -60,6 +93,27 @@ struct Quotient {
     below: f32,
     /// δ₁θ² + 2st + δ₀(1 − θ)²
     bend: f32,
+}
+
+impl Quotient {
+    /// Returns how much of the bin's height lies below the value.
+    #[inline(always)]
+    fn share(&self) -> f32 {
+        self.rise * (1.0 / self.below)
+    }
+
+    /// Returns the gradients by its parts, from those by the share and by the log-slope
+    /// 2 ln (s / below) + ln bend.
+    #[inline(always)]
+    fn backward(&self, by_share: f32, by_log_slope: f32) -> Self {
+        let inverse = 1.0 / self.below;
+        let rise = by_share * inverse;
+        Self {
+            rise,
+            below: -(rise * self.share() + 2.0 * by_log_slope * inverse),
+            bend: by_log_slope / self.bend,
+        }
+    }
 }
 
 impl Point {
@@ -117,7 +171,8 @@ impl Piece {
         }
     }
 
-    /// Returns values and log-slopes at `position` in the box; where `x` is outside, x itself and 0.
+    /// Returns values and log-slopes at `position` in the box; where `x` is outside, x itself and
+    /// 0.
     pub(super) fn evaluate(&mut self, position: &Lanes, x: &Lanes) -> (Lanes, Lanes) {
         let (mut value, mut log_slope) = ([0.0; LANES], [0.0; LANES]);
         for lane in 0..LANES {
@@ -148,6 +203,7 @@ impl Piece {
                 right,
                 ..
             } = self.point(lane, 0.0);
+            // How much of the bin's height lies below the position.
             let share = ((position[lane] - self.y.start[lane]) / self.y.size[lane]).clamp(0.0, 1.0);
             let curve = share * (left + right - 2.0 * mean_slope);
             let (a, b, c) = (mean_slope - left + curve, left - curve, -mean_slope * share);
@@ -163,11 +219,12 @@ impl Piece {
         x
     }
 
-    /// Returns the gradients through [`evaluate`](Self::evaluate), from those by its values and that
-    /// by all of its log-slopes.
+    /// Returns the gradients through [`evaluate`](Self::evaluate), from those by its values and
+    /// that by all of its log-slopes.
     pub(super) fn backward(&self, by_value: &Lanes, by_log_slope: f32) -> PieceGradient {
         let mut by = PieceGradient::default();
         for (lane, &by_value) in by_value.iter().enumerate() {
+            // Outside of the box the spline is the identity: only the position has a gradient.
             let inside = self.inside[lane];
             let (value, log_slope) = (inside * by_value, inside * by_log_slope);
             let (inverse_width, height) = (1.0 / self.x.size[lane], self.y.size[lane]);
@@ -176,14 +233,7 @@ impl Piece {
                 ..self.point(lane, self.theta[lane])
             };
             let quotient = point.quotient();
-            let inverse = 1.0 / quotient.below;
-            let share = quotient.rise * inverse;
-            let rise = value * height * inverse;
-            let by_quotient = Quotient {
-                rise,
-                below: -(rise * share + 2.0 * log_slope * inverse),
-                bend: log_slope / quotient.bend,
-            };
+            let by_quotient = quotient.backward(value * height, log_slope);
             let by_point = point.backward(&by_quotient, 2.0 * log_slope / point.mean_slope);
 
             let by_position = by_point.theta * inverse_width;
@@ -192,7 +242,7 @@ impl Piece {
             by.width[lane] = -(by_position * point.theta
                 + by_point.mean_slope * point.mean_slope * inverse_width);
             by.bottom[lane] = value;
-            by.height[lane] = value * share + by_point.mean_slope * inverse_width;
+            by.height[lane] = value * quotient.share() + by_point.mean_slope * inverse_width;
             by.raw_slopes[0][lane] = by_point.left * self.knots[0].slope_gradient[lane];
             by.raw_slopes[1][lane] = by_point.right * self.knots[1].slope_gradient[lane];
         }
