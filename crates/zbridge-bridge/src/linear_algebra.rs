@@ -37,6 +37,10 @@ impl Cholesky {
     /// # Source
     /// The blocked outer-product form (Golub & Van Loan 2013, section 4.2.6).
     pub(crate) fn of(mut matrix: Array2<f64>, stage: &Stage<'_>) -> Result<Self, BridgeError> {
+        // Products with a single column come out in the other layout.
+        if !matrix.is_standard_layout() {
+            matrix = matrix.as_standard_layout().into_owned();
+        }
         let dim = matrix.nrows();
         for start in (0..dim).step_by(BLOCK) {
             let end = (start + BLOCK).min(dim);

@@ -65,6 +65,14 @@ impl DirectionFit<'_> {
         self.streams.child(draws as u64)
     }
 
+    /// Returns the same fit on draws of sources: latents without partners are learned from as draws.
+    pub(super) fn on_draws(self) -> Self {
+        Self {
+            reading: SourceReading::Draw,
+            ..self
+        }
+    }
+
     /// Returns the conditional of these densities in the frames of the direction.
     pub(super) fn conditional(&self, members: Vec<Density>) -> Conditional {
         self.prepared

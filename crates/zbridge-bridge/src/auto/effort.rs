@@ -30,6 +30,12 @@ pub(crate) struct LadderProblem {
     pub(crate) both_are_continuous: bool,
 }
 
+/// Returns whether spaces of these active dimensions are too wide for what is learned from latents
+/// without partners: its networks would take minutes and fall behind independence.
+pub(super) fn are_wide(dims: [usize; 2]) -> bool {
+    dims.iter().any(|&dim| dim > MAX_FULL_DIMENSIONS)
+}
+
 impl LadderProblem {
     fn suits(&self, family: CandidateFamily) -> bool {
         use CandidateFamily::*;
@@ -185,8 +191,8 @@ impl Effort {
     /// Returns whether codes that both sides share are tried between spaces of these active
     /// dimensions; `None` where a side is discrete: its posteriors are the codes.
     pub(crate) fn tries_shared_codes(&self, pairs: usize, continuous: Option<[usize; 2]>) -> bool {
-        let are_few = |dims: [usize; 2]| dims.iter().all(|&dim| dim <= MAX_FULL_DIMENSIONS);
-        let possible = continuous.is_some_and(are_few) && pairs >= MIN_PAIRS_FOR_CODES;
+        let are_narrow = continuous.is_some_and(|dims| !are_wide(dims));
+        let possible = are_narrow && pairs >= MIN_PAIRS_FOR_CODES;
         self.insists_on(Family::SharedCode) || (possible && self.allows(Family::SharedCode))
     }
 

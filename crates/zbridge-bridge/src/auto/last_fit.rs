@@ -115,7 +115,7 @@ impl LastFits<'_> {
         let refinement = effort.refinement(self.prepared.pair_count());
         let members = effort.members(Family::TiedMixture);
         self.ensemble(search, members, refinement.optimiser.steps, |fit, _| {
-            let fitted = fit.refined(unpaired, graph, &refinement)?;
+            let fitted = fit.on_draws().refined(unpaired, graph, &refinement)?;
             Ok(fitted.with_inverse_temperature(inverse_temperature))
         })
     }
@@ -142,7 +142,8 @@ impl LastFits<'_> {
         let candidate = effort.last_labelled_fit(labelling.family);
         let members = effort.members(candidate.family.into());
         let mut fitted = self.ensemble(search, members, candidate.steps, |fit, _| {
-            fit.on_labelled(candidate, labelling.unpaired, labeller)
+            fit.on_draws()
+                .on_labelled(candidate, labelling.unpaired, labeller)
         })?;
         if labelling.agreed {
             fitted.conditional.agreement = Agreement::of(&labeller.ensemble).map(Arc::new);
