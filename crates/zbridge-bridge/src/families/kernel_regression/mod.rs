@@ -209,7 +209,7 @@ impl LatentDistribution for AroundMeans<'_> {
         let residuals = self.residuals.sample_each(draws, stream)?;
         let deviations = self.covariance.coloured_f32(residuals.view());
         let means = self.means.repeat_each(draws);
-        Ok(clamped(deviations + &means.view())?)
+        Ok(clamped(deviations + means.view())?)
     }
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
