@@ -68,14 +68,10 @@ impl LatentPairs {
         seed: u64,
     ) -> Result<Self, EvalError> {
         let streams = RandomStream::named(seed, "evaluate/pairs/source");
-        let mut points = Array2::zeros((sources.rows(), sources.dim()));
-        for (row, mut point) in points.outer_iter_mut().enumerate() {
-            let source = sources.select(&[row]);
-            let read = density.sources(&source, 1, &mut streams.child(row as u64));
-            point.assign(&read.row(0));
-        }
+        let read =
+            |source: &Posterior, stream: &mut RandomStream| density.sources(source, 1, stream);
         Self::new(
-            Latents::new(points)?,
+            point_of_each(sources, &streams, read)?,
             draw_each(targets, &RandomStream::named(seed, "evaluate/pairs/target"))?,
         )
     }
@@ -133,10 +129,19 @@ impl LatentPairs {
 
 /// Returns a draw from each posterior, each with the child of its row.
 fn draw_each(posterior: &Posterior, streams: &RandomStream) -> Result<Latents, EvalError> {
+    point_of_each(posterior, streams, Posterior::sample)
+}
+
+/// Returns what `point_of` makes of each posterior, each with the child of its row.
+fn point_of_each(
+    posterior: &Posterior,
+    streams: &RandomStream,
+    point_of: impl Fn(&Posterior, &mut RandomStream) -> Latents,
+) -> Result<Latents, EvalError> {
     let mut points = Array2::zeros((posterior.rows(), posterior.dim()));
     for (row, mut point) in points.outer_iter_mut().enumerate() {
         let mut stream = streams.child(row as u64);
-        point.assign(&posterior.select(&[row]).sample(&mut stream).row(0));
+        point.assign(&point_of(&posterior.select(&[row]), &mut stream).row(0));
     }
     Ok(Latents::new(points)?)
 }

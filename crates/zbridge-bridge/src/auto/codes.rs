@@ -169,8 +169,7 @@ fn side<'p>(space: &'p LatentSpace, part: Part<'p>) -> Side<'p> {
 impl DirectionFit<'_> {
     /// Returns the conditional of this density, whose codes are inferred from draws.
     fn given_draws(&self, density: Density) -> Conditional {
-        self.conditional(vec![density])
-            .given_as(SourceReading::Draw)
+        self.on_draws().conditional(vec![density])
     }
 
     /// Returns the density by these shared codes: its flow given the code is fitted with a share of

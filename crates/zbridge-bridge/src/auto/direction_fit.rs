@@ -76,8 +76,7 @@ impl DirectionFit<'_> {
     /// Returns the conditional of these densities in the frames of the direction.
     pub(super) fn conditional(&self, members: Vec<Density>) -> Conditional {
         self.prepared
-            .conditional(self.direction, members)
-            .given_as(self.reading)
+            .conditional(self.direction, members, self.reading)
     }
 
     /// Returns a candidate that is fitted to the pairs.
@@ -170,9 +169,6 @@ impl DirectionFit<'_> {
     }
 
     fn pairs(&self) -> PosteriorPairs<'_> {
-        PosteriorPairs {
-            reading: self.reading,
-            ..self.prepared.pairs(self.direction, self.part)
-        }
+        self.prepared.pairs(self.direction, self.part, self.reading)
     }
 }

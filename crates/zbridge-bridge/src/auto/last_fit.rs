@@ -184,9 +184,9 @@ impl LastFits<'_> {
         let densities = fitted
             .into_iter()
             .flat_map(|fitted| fitted.conditional.ensemble.members);
-        let conditional = prepared.conditional(direction, densities.collect());
+        let (densities, reading) = (densities.collect(), reading.unwrap_or_default());
         Ok(FittedDirection {
-            conditional: conditional.given_as(reading.unwrap_or_default()),
+            conditional: prepared.conditional(direction, densities, reading),
             curve: curve.unwrap_or_default(),
             comparison: search.into_comparison(members),
         })

@@ -114,23 +114,33 @@ impl<'e> Prepared<'e> {
         }
     }
 
-    /// Returns the pairs of a part to draw from in training.
-    pub(super) fn pairs<'p>(&'p self, direction: Direction, part: Part<'p>) -> PosteriorPairs<'p> {
+    /// Returns the pairs of a part to draw from in training, with sources read so.
+    pub(super) fn pairs<'p>(
+        &'p self,
+        direction: Direction,
+        part: Part<'p>,
+        reading: SourceReading,
+    ) -> PosteriorPairs<'p> {
         let SourceAndTarget { source, target } = self.spaces(direction);
         PosteriorPairs {
             source: &source.pairs,
             target: &target.pairs,
             frame: &source.frame,
             rows: part.rows,
-            reading: *self.readings.get(direction),
+            reading,
         }
     }
 
-    /// Returns the conditional of these densities in the frames of a direction.
-    pub(super) fn conditional(&self, direction: Direction, members: Vec<Density>) -> Conditional {
+    /// Returns the conditional of these densities in the frames of a direction, for sources that
+    /// are read so.
+    pub(super) fn conditional(
+        &self,
+        direction: Direction,
+        members: Vec<Density>,
+        reading: SourceReading,
+    ) -> Conditional {
         let SourceAndTarget { source, target } = self.spaces(direction);
-        Conditional::new(source.frame.clone(), target.frame.clone(), members)
-            .given_as(*self.readings.get(direction))
+        Conditional::new(source.frame.clone(), target.frame.clone(), members).given_as(reading)
     }
 
     /// Returns the components of the aggregate posterior of a direction's target, from the pairs of
