@@ -1,19 +1,20 @@
 //! A family and the length of its fit, fitted to pairs in one direction.
 
 use super::aggregate::AggregateComponents;
+use super::regressed::Regressed;
 use crate::curve::FitCurve;
 use crate::density::Density;
 use crate::families::{
-    CouplingFlow, FittedMean, FlowMatching, FlowShape, FullGaussian, GaussianDensity, KernelMean,
-    KernelRegression, LinearGaussian, Mixture, ResidualPairs, shrunk,
+    CouplingFlow, FlowMatching, FlowShape, FullGaussian, GaussianDensity, LinearGaussian, Mixture,
+    ResidualPairs,
 };
 use crate::frame::Frame;
 use crate::learner::Learner;
-use crate::linear_algebra::Cholesky;
 use crate::maximum_likelihood::{PairBatch, Pairs, maximise_likelihood};
 use crate::rows::clamped;
 use crate::{BridgeError, Family};
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
+use std::sync::Arc;
 use zbridge_core::{DiagonalGaussian, Latents, RandomStream, Stage};
 use zbridge_nn::OptimiserPlan;
 
@@ -49,6 +50,8 @@ pub(super) struct FitContext<'p> {
     pub(super) target: &'p Frame,
     /// Returns the components of the target's aggregate posterior, which mixtures begin with.
     pub(super) components: &'p dyn Fn() -> Result<&'p AggregateComponents, BridgeError>,
+    /// Returns the kernel regression on the pairs.
+    pub(super) regression: &'p dyn Fn() -> Result<Arc<Regressed>, BridgeError>,
 }
 
 /// A density, and its objective over the fit.
@@ -58,7 +61,7 @@ pub(super) struct FittedDensity {
 }
 
 /// Draws over which a closed-form fit takes its moments, at least.
-const MOMENT_DRAWS: usize = 4096;
+pub(super) const MOMENT_DRAWS: usize = 4096;
 /// This many pairs, or labelled targets, allow larger networks with less regularisation.
 const MANY: usize = 4096;
 
@@ -217,10 +220,9 @@ impl CandidateFit<'_, '_> {
     }
 
     fn kernel_regression(&self) -> Result<FittedDensity, BridgeError> {
-        let regression = self.regressed()?;
-        Ok(in_closed_form(Density::KernelRegression(
-            regression.density,
-        )))
+        let regressed = (self.context.regression)()?;
+        let density = regressed.density.clone();
+        Ok(in_closed_form(Density::KernelRegression(density)))
     }
 
     /// Returns the mean of a kernel regression, with what `fit_residual` fits to its residuals.
@@ -228,21 +230,18 @@ impl CandidateFit<'_, '_> {
         &self,
         fit_residual: impl Fn(&CandidateFit<'_, '_>) -> Result<FittedDensity, BridgeError>,
     ) -> Result<FittedDensity, BridgeError> {
-        let Regressed {
-            density,
-            left_out,
-            covariance,
-        } = self.regressed()?;
+        let regressed = (self.context.regression)()?;
         let residuals = ResidualPairs {
             pairs: self.context.pairs,
-            left_out: &left_out,
-            covariance: &covariance,
+            left_out: &regressed.left_out,
+            covariance: &regressed.covariance,
         };
         let context = FitContext {
             pairs: &residuals,
             source: self.context.source,
             target: self.context.target,
             components: &|| (self.context.components)(),
+            regression: &|| (self.context.regression)(),
         };
         let fitted = fit_residual(&CandidateFit {
             steps: self.steps,
@@ -251,41 +250,10 @@ impl CandidateFit<'_, '_> {
             streams: self.streams,
             stage: self.stage,
         })?;
-        let density = density.with_residual(fitted.density);
+        let density = regressed.density.clone().with_residual(fitted.density);
         Ok(FittedDensity {
             density: Density::KernelRegression(density),
             curve: fitted.curve,
-        })
-    }
-
-    /// Returns a kernel regression on the pairs, with the covariance of draws of the targets around
-    /// the means that were fitted without them.
-    fn regressed(&self) -> Result<Regressed, BridgeError> {
-        let pairs = self.context.pairs;
-        let stream = &mut self.streams.child(2);
-        let rows: Vec<usize> = (0..pairs.count()).collect();
-        let PairBatch { source, target } = pairs.with_target_means(&rows, stream);
-        let FittedMean { mean, left_out } = KernelMean::fit(
-            source.view(),
-            target.view(),
-            self.context.source.spreads(),
-            stream,
-            self.stage,
-        )?;
-        let rows: Vec<usize> = (0..MOMENT_DRAWS.max(rows.len()))
-            .map(|i| i % rows.len())
-            .collect();
-        let mut residuals = pairs.draw(&rows, stream).target;
-        residuals -= &left_out.select(Axis(0), &rows);
-        let moments = residuals.mapv(f64::from);
-        let covariance = moments.t().dot(&moments) / rows.len() as f64;
-        let covariance = shrunk(covariance, pairs.count());
-        let covariance = Cholesky::of_nearly(covariance, self.stage)?.rounded();
-        let whitened = covariance.whitened_f32(residuals.view());
-        Ok(Regressed {
-            density: KernelRegression::new(mean, covariance.clone(), whitened.view()),
-            left_out,
-            covariance,
         })
     }
 
@@ -345,15 +313,6 @@ impl CandidateFit<'_, '_> {
         let start = FlowMatching::initial(inputs, outputs, self.size.velocity_hidden, stream)?;
         self.maximise(start, Self::VELOCITY_DECAY, Density::FlowMatching)
     }
-}
-
-/// A kernel regression, and what it says of its own pairs.
-struct Regressed {
-    density: KernelRegression,
-    /// The mean of each pair's target that was fitted without the pair, `[pairs, target]`.
-    left_out: Array2<f32>,
-    /// Of draws of the targets around these.
-    covariance: Cholesky,
 }
 
 fn in_closed_form(density: Density) -> FittedDensity {

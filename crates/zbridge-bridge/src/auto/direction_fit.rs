@@ -3,6 +3,7 @@
 use super::candidate::{Candidate, FitContext};
 use super::labelled::LabelledPairs;
 use super::prepared::{Part, Prepared, SourceAndTarget};
+use super::regressed::Regressed;
 use super::spreading::SourceGraph;
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
@@ -12,6 +13,7 @@ use crate::frame::FramedPosterior;
 use crate::maximum_likelihood::{Pairs, PosteriorPairs};
 use crate::mean_teacher::{Refinement, refine};
 use crate::{BridgeError, Direction, SourceReading};
+use std::sync::Arc;
 use zbridge_core::{RandomStream, Stage};
 
 /// What a fit of one direction depends on, besides what is fitted.
@@ -55,6 +57,8 @@ pub(super) enum Draws {
     Later = 2,
     /// Sources that a labeller gives to targets.
     Labels = 3,
+    /// A kernel regression on labelled latents.
+    Regression = 4,
     /// The fit of a labeller that is not refined.
     Labeller = 9,
 }
@@ -84,7 +88,11 @@ impl DirectionFit<'_> {
     /// # Errors
     /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
     pub(super) fn on_pairs(&self, candidate: Candidate) -> Result<FittedConditional, BridgeError> {
-        self.candidate_on(candidate, &self.pairs())
+        let regression = || {
+            self.prepared
+                .regression(self.direction, self.part, self.reading, self.stage)
+        };
+        self.candidate_on(candidate, &self.pairs(), &regression)
     }
 
     /// Returns a candidate that is fitted to the pairs, and to `unpaired` posteriors of the target
@@ -100,7 +108,12 @@ impl DirectionFit<'_> {
     ) -> Result<FittedConditional, BridgeError> {
         let stream = &mut self.stream(Draws::Labels);
         let labelled = LabelledPairs::new(self.pairs(), unpaired, labeller, stream, self.stage)?;
-        self.candidate_on(candidate, &labelled)
+        let source = &self.prepared.spaces(self.direction).source.frame;
+        let regression = || {
+            let stream = &mut self.stream(Draws::Regression);
+            Regressed::on(&labelled, source, stream, self.stage).map(Arc::new)
+        };
+        self.candidate_on(candidate, &labelled, &regression)
     }
 
     /// Returns a tied mixture that is refined on `unpaired` posteriors of the source, after labels
@@ -153,6 +166,7 @@ impl DirectionFit<'_> {
         &self,
         candidate: Candidate,
         pairs: &dyn Pairs,
+        regression: &dyn Fn() -> Result<Arc<Regressed>, BridgeError>,
     ) -> Result<FittedConditional, BridgeError> {
         let SourceAndTarget { source, target } = self.prepared.spaces(self.direction);
         let context = FitContext {
@@ -160,6 +174,7 @@ impl DirectionFit<'_> {
             source: &source.frame,
             target: &target.frame,
             components: &|| self.prepared.components(self.direction, self.part),
+            regression,
         };
         let fitted = candidate.fit(&context, &self.stream(Draws::Fit), self.stage)?;
         Ok(FittedConditional {

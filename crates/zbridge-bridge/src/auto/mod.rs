@@ -20,6 +20,7 @@ mod last_fit;
 mod latent_space;
 mod prepared;
 mod reading;
+mod regressed;
 mod semi_supervised;
 mod splits;
 mod spreading;

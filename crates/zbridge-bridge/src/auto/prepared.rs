@@ -1,6 +1,7 @@
 use super::aggregate::AggregateComponents;
 use super::effort::Effort;
 use super::latent_space::LatentSpace;
+use super::regressed::Regressed;
 use super::splits::{Split, splits};
 use super::spreading::SourceGraph;
 use super::streams::{DirectionPurpose, Purpose, Streams};
@@ -8,7 +9,7 @@ use crate::conditional::Conditional;
 use crate::density::Density;
 use crate::maximum_likelihood::PosteriorPairs;
 use crate::{BridgeError, Direction, Directions, FitData, SourceReading};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use zbridge_core::{Observer, Stage};
 
 /// What all steps of the automatic recipe work on.
@@ -25,8 +26,17 @@ pub(super) struct Prepared<'e> {
     all: Vec<usize>,
     /// Components of each target's aggregate posterior, by the number of the part.
     components: Directions<Vec<OnceLock<AggregateComponents>>>,
+    /// Kernel regressions of each direction, by the number of the part.
+    regressions: Directions<Vec<RegressionsOfPart>>,
     /// Nearest neighbours among each source's posteriors, where labels are spread.
     pub(super) graphs: Directions<OnceLock<SourceGraph>>,
+}
+
+/// Kernel regressions on the pairs of a part, by what is given of a source.
+#[derive(Debug, Default)]
+struct RegressionsOfPart {
+    on_draws: OnceLock<Arc<Regressed>>,
+    on_means: OnceLock<Arc<Regressed>>,
 }
 
 /// The spaces that a direction leads from and to.
@@ -75,6 +85,7 @@ impl<'e> Prepared<'e> {
             all: (0..data.x.rows()).collect(),
             graphs: Directions::from_fn(|_| OnceLock::new()),
             components: Directions::from_fn(|_| (0..parts).map(|_| OnceLock::new()).collect()),
+            regressions: Directions::from_fn(|_| (0..parts).map(|_| Default::default()).collect()),
             splits,
         })
     }
@@ -165,5 +176,33 @@ impl<'e> Prepared<'e> {
         let target = self.spaces(direction).target;
         let components = AggregateComponents::of(target, part.rows, &mut stream)?;
         Ok(known.get_or_init(|| components))
+    }
+
+    /// Returns the kernel regression on the pairs of a part, with sources read so. It is fitted once.
+    ///
+    /// # Errors
+    /// [`BridgeError::NotPositiveDefinite`] if values overflow; [`BridgeError::Interrupted`].
+    pub(super) fn regression(
+        &self,
+        direction: Direction,
+        part: Part<'_>,
+        reading: SourceReading,
+        stage: &Stage<'_>,
+    ) -> Result<Arc<Regressed>, BridgeError> {
+        let of_part = &self.regressions.get(direction)[part.index];
+        let known = match reading {
+            SourceReading::Draw => &of_part.on_draws,
+            SourceReading::Mean => &of_part.on_means,
+        };
+        if let Some(regressed) = known.get() {
+            return Ok(Arc::clone(regressed));
+        }
+        // Not `get_or_init` around the fit, for the reason given in `components`.
+        let purpose = DirectionPurpose::Regression { part: part.index };
+        let mut stream = self.streams.of(direction, purpose);
+        let pairs = self.pairs(direction, part, reading);
+        let source = &self.spaces(direction).source.frame;
+        let regressed = Regressed::on(&pairs, source, &mut stream, stage)?;
+        Ok(Arc::clone(known.get_or_init(|| Arc::new(regressed))))
     }
 }

@@ -1,15 +1,10 @@
 //! What densities are given of a source's posterior: a draw, or the mean.
 
-use super::candidate::{Candidate, CandidateFamily};
-use super::direction_fit::DirectionFit;
 use super::held_out::{HeldOutPairs, total};
-use super::prepared::{Part, Prepared};
-use super::streams::DirectionPurpose;
+use super::prepared::Prepared;
+use crate::density::Density;
 use crate::{BridgeError, Direction, Directions, SourceReading};
 use zbridge_core::{Observer, Stage};
-
-/// Pairs that a regression is fitted on here, at most: more would not change which is better.
-const MAX_PAIRS: usize = 1024;
 
 /// Returns what densities of each direction are given of a source: of draw and mean the one under
 /// which a kernel regression describes held-out pairs better.
@@ -63,26 +58,14 @@ fn held_out_nats(
     let Some(split) = prepared.splits.first() else {
         return Ok(0.0);
     };
-    let fit = DirectionFit {
-        prepared,
-        direction,
-        part: Part {
-            index: split.index,
-            rows: &split.fit[..split.fit.len().min(MAX_PAIRS)],
-        },
-        reading,
-        streams: &prepared.streams.of(direction, DirectionPurpose::Reading),
-        stage,
-    };
-    let regression = Candidate {
-        family: CandidateFamily::KernelRegression,
-        steps: 0,
-    };
-    let fitted = fit.on_pairs(regression)?;
+    let part = prepared.part_of(split);
+    let regressed = prepared.regression(direction, part, reading, stage)?;
+    let density = Density::KernelRegression(regressed.density.clone());
+    let conditional = prepared.conditional(direction, vec![density], reading);
     let held_out = HeldOutPairs {
         prepared,
         direction,
         rows: &split.held_out,
     };
-    Ok(total(&held_out.log_densities(&fitted.conditional, stage)?))
+    Ok(total(&held_out.log_densities(&conditional, stage)?))
 }

@@ -65,8 +65,11 @@ pub(super) enum DirectionPurpose {
         /// Number of the split.
         split: usize,
     },
-    /// The regression by which it is chosen how sources are read.
-    Reading,
+    /// The kernel regression of a part of the pairs.
+    Regression {
+        /// Number of the part.
+        part: usize,
+    },
 }
 
 impl Streams {
@@ -145,7 +148,7 @@ impl DirectionPurpose {
             Self::Labelled { candidate, split } => (5, 300, 100, STRIDE * candidate + split),
             Self::LastFit { member } => (6, 400, 100, member),
             Self::CodedFlow { split } => (7, 510, 90, split),
-            Self::Reading => (8, 3, 1, 0),
+            Self::Regression { part } => (8, 700, 100, part),
             Self::SpreadLabeller { split } => (9, 600, 100, split),
         };
         Numbers { id, first, count }.of(item as u64)
@@ -174,8 +177,10 @@ mod tests {
     #[test]
     fn no_two_purposes_of_a_direction_share_a_number() {
         use DirectionPurpose::*;
-        let mut purposes = vec![HeldOutDensities, BrierScores, Reading];
-        purposes.extend((0..=MAX_SPLITS).map(|part| Components { part }));
+        let mut purposes = vec![HeldOutDensities, BrierScores];
+        for part in 0..=MAX_SPLITS {
+            purposes.extend([Components { part }, Regression { part }]);
+        }
         for split in 0..MAX_SPLITS {
             purposes.extend([
                 Labeller { split },

@@ -1,6 +1,8 @@
 mod kernel;
 mod mean;
+mod regression;
 mod scale_mixture;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -85,8 +87,13 @@ impl FamilyDensity for KernelRegression {
         } = &self.mean;
         let lower = self.covariance.lower().mapv(|value| value as f32);
         put_vector(file, format!("{prefix}.scales"), &scales.to_vec());
-        put_matrix(file, format!("{prefix}.landmarks"), landmarks.view());
-        put_matrix(file, format!("{prefix}.weights"), weights.view());
+        let as_f32 = |values: &Array2<f64>| values.mapv(|value| value as f32);
+        put_matrix(
+            file,
+            format!("{prefix}.landmarks"),
+            as_f32(landmarks).view(),
+        );
+        put_matrix(file, format!("{prefix}.weights"), as_f32(weights).view());
         put_vector(file, format!("{prefix}.offset"), &offset.to_vec());
         put_matrix(file, format!("{prefix}.factor"), lower.view());
         let (inputs, target) = self.dims();
@@ -119,18 +126,17 @@ impl FamilyDensity for KernelRegression {
         let covariance = Cholesky::from_lower(lower.mapv(f64::from)).ok_or_else(|| {
             fault("has a factor that is not lower-triangular with a positive diagonal")
         })?;
+        let matrix = |name: &str, shape| -> Result<Array2<f64>, BridgeError> {
+            let values = stored_matrix(file, &format!("{prefix}.{name}"), shape, path)?;
+            Ok(values.mapv(f64::from))
+        };
         let shape = (landmarks, inputs);
         let scales = stored(file, &format!("{prefix}.scales"), &[inputs], path)?;
         let mean = KernelMean {
             kernel,
             scales: aview1(scales).to_owned(),
-            landmarks: stored_matrix(file, &format!("{prefix}.landmarks"), shape, path)?,
-            weights: stored_matrix(
-                file,
-                &format!("{prefix}.weights"),
-                (landmarks, target),
-                path,
-            )?,
+            landmarks: matrix("landmarks", shape)?,
+            weights: matrix("weights", (landmarks, target))?,
             offset: aview1(stored(file, &format!("{prefix}.offset"), &[target], path)?).to_owned(),
         };
         let residual = residual_from_file(file, prefix, path)?;

@@ -1,6 +1,6 @@
 use crate::BridgeError;
 use crate::families::stored::{put_vector, stored};
-use ndarray::ArrayView2;
+use ndarray::{Array1, ArrayView1, ArrayView2};
 use std::path::Path;
 use zbridge_core::{
     DensityError, LN_TWO_PI, LatentDistribution, Latents, RandomStream, log_sum_exp,
@@ -36,11 +36,7 @@ impl ScaleMixture {
     pub(super) fn fit(residuals: ArrayView2<'_, f32>) -> Self {
         const ROUNDS: usize = 100;
         let dim = residuals.ncols();
-        let squares: Vec<f64> = residuals
-            .rows()
-            .into_iter()
-            .map(|row| row.iter().map(|&value| f64::from(value).powi(2)).sum())
-            .collect();
+        let squares: Vec<f64> = residuals.rows().into_iter().map(sum_of_squares).collect();
         let prior = 1.0;
         let mut weights = [1.0 / VARIANCES.len() as f64; VARIANCES.len()];
         for _ in 0..ROUNDS {
@@ -79,10 +75,34 @@ impl ScaleMixture {
         }
     }
 
+    /// Returns the sum of the log densities of these residuals `[rows, dim]`, in nats.
+    pub(super) fn total_log_density(&self, residuals: ArrayView2<'_, f32>) -> f64 {
+        let nats = |row| self.log_prob(sum_of_squares(row), residuals.ncols());
+        residuals.rows().into_iter().map(nats).sum()
+    }
+
+    /// Returns E[1 / v_k | r] for each of these residuals `[rows, dim]`.
+    pub(super) fn expected_precisions(&self, residuals: ArrayView2<'_, f32>) -> Array1<f64> {
+        let expected = |row| {
+            let terms = self.terms(sum_of_squares(row), residuals.ncols());
+            let total = log_sum_exp(&terms);
+            let weighted = terms.iter().zip(&self.components);
+            weighted
+                .map(|(term, scale)| (term - total).exp() / f64::from(scale.variance))
+                .sum()
+        };
+        residuals.rows().into_iter().map(expected).collect()
+    }
+
     fn log_prob(&self, square: f64, dim: usize) -> f64 {
+        log_sum_exp(&self.terms(square, dim))
+    }
+
+    /// Returns log w_k N(r; 0, v_k I) of each component, for a residual with this sum of squares.
+    fn terms(&self, square: f64, dim: usize) -> Vec<f64> {
         let term =
             |scale: &Scale| f64::from(scale.weight).ln() + log_normal(square, scale.variance, dim);
-        log_sum_exp(&self.components.iter().map(term).collect::<Vec<_>>())
+        self.components.iter().map(term).collect()
     }
 
     /// Returns the standard deviation of a component drawn at random.
@@ -135,6 +155,10 @@ fn log_normal(square: f64, variance: f32, dim: usize) -> f64 {
     -0.5 * (square / variance + dim as f64 * (variance.ln() + LN_TWO_PI))
 }
 
+fn sum_of_squares(row: ArrayView1<'_, f32>) -> f64 {
+    row.iter().map(|&value| f64::from(value).powi(2)).sum()
+}
+
 /// The same mixture for each of some rows.
 pub(super) struct ScaledNormals<'m> {
     mixture: &'m ScaleMixture,
@@ -165,10 +189,7 @@ impl LatentDistribution for ScaledNormals<'_> {
 
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError> {
         points.expect_shape("points under the density", self.rows, self.dim)?;
-        let nats = |point: ndarray::ArrayView1<'_, f32>| {
-            let square = point.iter().map(|&value| f64::from(value).powi(2)).sum();
-            self.mixture.log_prob(square, self.dim)
-        };
+        let nats = |point| self.mixture.log_prob(sum_of_squares(point), self.dim);
         DensityError::check(points.view().rows().into_iter().map(nats).collect())
     }
 }
