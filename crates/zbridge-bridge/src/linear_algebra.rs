@@ -148,7 +148,7 @@ impl Cholesky {
         let chunks: Vec<_> = rows.axis_chunks_iter_mut(Axis(0), BLOCK).collect();
         chunks
             .into_par_iter()
-            .for_each(|rows| self.whiten_in_blocks(rows));
+            .for_each(|rows| self.whiten_in_blocks(rows, 0));
     }
 
     fn whiten_at_once(&self, rows: ArrayViewMut2<'_, f64>) {
@@ -157,13 +157,15 @@ impl Cholesky {
         debug_assert!(solved, "the diagonal is positive");
     }
 
-    /// Whitens block by block of columns: fast products in place of slow substitutions.
-    fn whiten_in_blocks(&self, mut rows: ArrayViewMut2<'_, f64>) {
-        for start in (0..self.dim()).step_by(BLOCK) {
+    /// Whitens block by block of columns: fast products in place of slow substitutions. The first
+    /// `zeros` columns of the rows are 0, and stay so; they are whole blocks.
+    fn whiten_in_blocks(&self, mut rows: ArrayViewMut2<'_, f64>, zeros: usize) {
+        for start in (zeros..self.dim()).step_by(BLOCK) {
             let end = (start + BLOCK).min(self.dim());
             let (done, rest) = rows.view_mut().split_at(Axis(1), start);
+            let (_, done) = done.split_at(Axis(1), zeros);
             let (mut own, _) = rest.split_at(Axis(1), end - start);
-            let beside = block(&self.lower, start..end, 0..start);
+            let beside = block(&self.lower, start..end, zeros..start);
             general_mat_mul(-1.0, &done, &beside.t(), 1.0, &mut own);
             let diagonal = block(&self.lower, start..end, start..end).to_owned();
             let mut solved = own.to_owned();
@@ -182,8 +184,12 @@ impl Cholesky {
     /// Returns the diagonal of (L Lᵀ)⁻¹, `[dim]`.
     pub(crate) fn inverse_diagonal(&self) -> Array1<f64> {
         let mut rows = Array2::eye(self.dim());
-        // Row i becomes L⁻¹ e_i: together the transpose of L⁻¹.
-        self.whiten(rows.view_mut());
+        // Row i becomes L⁻¹ e_i, whose values before the i-th are 0.
+        let chunks: Vec<_> = rows.axis_chunks_iter_mut(Axis(0), BLOCK).collect();
+        chunks
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(chunk, rows)| self.whiten_in_blocks(rows, chunk * BLOCK));
         (&rows * &rows).sum_axis(Axis(1))
     }
 

@@ -219,8 +219,9 @@ impl Criterion {
     }
 }
 
-/// Returns the mean difference between log densities of the same pairs.
-fn gain(nats: &[f64], baseline: &[f64]) -> Estimate {
+/// Returns the mean difference between log densities of the same pairs: those that both have, if one
+/// was not tried on all splits.
+pub(super) fn gain(nats: &[f64], baseline: &[f64]) -> Estimate {
     Estimate::of(
         nats.iter()
             .zip(baseline)
@@ -233,14 +234,18 @@ fn gain(nats: &[f64], baseline: &[f64]) -> Estimate {
 ///
 /// The first candidate, independence, is taken only if it is the best: pairs are presumed to be
 /// pairs. `nats` has the log density of each held-out pair for each candidate; candidates stand
-/// from the simplest to the richest.
+/// from the simplest to the richest. One that was not tried on all pairs was hopeless on some, and is
+/// not taken.
 ///
 /// # Source
 /// Breiman, Friedman, Olshen & Stone 1984, section 3.4.3.
 fn simplest_within_an_error(nats: &[impl AsRef<[f64]>]) -> usize {
     let nats: Vec<&[f64]> = nats.iter().map(AsRef::as_ref).collect();
     let mean = |candidate: usize| total(nats[candidate]) / nats[candidate].len().max(1) as f64;
+    let pairs = nats.iter().map(|nats| nats.len()).max();
+    let is_complete = |candidate: &usize| Some(nats[*candidate].len()) == pairs;
     let best = (0..nats.len())
+        .filter(is_complete)
         .max_by(|&a, &b| mean(a).total_cmp(&mean(b)))
         .unwrap_or(0);
     let is_as_good = |candidate: usize| {
@@ -248,6 +253,7 @@ fn simplest_within_an_error(nats: &[impl AsRef<[f64]>]) -> usize {
         shortfall.mean <= shortfall.standard_error
     };
     (1..best)
+        .filter(is_complete)
         .find(|&candidate| is_as_good(candidate))
         .unwrap_or(best)
 }
@@ -284,6 +290,12 @@ mod tests {
         assert_eq!(
             simplest_within_an_error(&[noise(0.0, 0.1), noise(-0.001, 0.1)]),
             0
+        );
+        // Tried on half of the pairs only, whatever it is there.
+        let of_some = noise(9.0, 0.1)[..50].to_vec();
+        assert_eq!(
+            simplest_within_an_error(&[noise(0.0, 0.1), of_some, noise(1.0, 0.1)]),
+            2
         );
     }
 

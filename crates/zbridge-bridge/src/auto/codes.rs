@@ -25,6 +25,22 @@ struct CodesOutcome {
     marginal_nats: Vec<f64>,
 }
 
+/// Returns whether both directions gain so much already that codes cannot gain more: one of K codes
+/// tells at most ln K nats of the target. As much again is allowed for a better marginal density of
+/// the target.
+pub(super) fn can_tell_too_little(
+    prepared: &Prepared<'_>,
+    searches: &Directions<DirectionSearch<'_>>,
+) -> bool {
+    let codes = prepared.effort.code_learning(1.0).codes;
+    let most = 2.0 * (codes as f64).ln();
+    let gains_more = |direction| {
+        let gain = &searches.get(direction).chosen().gain_nats;
+        gain.mean - 2.0 * gain.standard_error > most
+    };
+    !prepared.effort.insists_on(Family::SharedCode) && Direction::BOTH.into_iter().all(gains_more)
+}
+
 /// Tries codes that both sides share on the splits of the ladder, and takes them in each direction
 /// where held-out pairs say that they are better.
 ///

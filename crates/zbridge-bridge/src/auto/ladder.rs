@@ -1,10 +1,10 @@
 //! The ladder: candidates from the simplest to the richest, compared on held-out pairs.
 
 use super::candidate::{Candidate, CandidateFamily};
-use super::choice::{DirectionSearch, Rung};
+use super::choice::{DirectionSearch, Rung, gain};
 use super::direction_fit::DirectionFit;
 use super::effort::LadderProblem;
-use super::held_out::{HeldOutPairs, TemperedNats, best, joined};
+use super::held_out::{HeldOutPairs, TemperedNats, best, joined, total};
 use super::prepared::Prepared;
 use super::splits::Split;
 use super::streams::DirectionPurpose;
@@ -24,6 +24,12 @@ const CALIBRATIONS: &[f32] = &[1.0, 1.15, 1.3, 1.5];
 /// The same if pairs are so few that no fit should be confident.
 const CALIBRATIONS_OF_FEW: &[f32] = &[0.3, 0.5, 0.7, 1.0, 1.15, 1.3, 1.5];
 
+/// A candidate whose gain on the first held-out pairs is below this share of the best one's, and
+/// below it by three standard errors, is not fitted again.
+const HOPELESS_SHARE: f64 = 0.75;
+/// Held-out pairs below which no candidate is known to be hopeless.
+const MIN_PAIRS_TO_DROP: usize = 32;
+
 /// One fit of the ladder.
 #[derive(Clone, Copy)]
 struct Job<'p> {
@@ -33,8 +39,18 @@ struct Job<'p> {
     split: &'p Split,
 }
 
-/// Returns the search of each direction after every candidate was fitted on every split, and
-/// compared on the pairs that the split holds out.
+/// The log densities of the pairs that a job's split holds out.
+struct Compared<'p> {
+    job: Job<'p>,
+    tempered: Vec<TemperedNats>,
+}
+
+/// Returns the search of each direction after candidates were fitted on splits, and compared on the
+/// pairs that these hold out.
+///
+/// The shortest fit of each family is compared on the first split. Families that are hopeless there
+/// are not fitted again; the others are fitted on all splits and for longer (successive halving,
+/// Jamieson & Talwalkar 2016).
 ///
 /// # Errors
 /// [`BridgeError::Network`] if a fit diverges, [`BridgeError::Density`] if a log density is NaN,
@@ -46,17 +62,66 @@ pub(super) fn compare<'p>(
     let jobs = jobs(prepared);
     let steps: usize = jobs.iter().map(|job| job.candidate.steps).sum();
     let stage = Stage::new(observer, "comparing families", steps as u64);
-    let compared: Vec<Vec<TemperedNats>> = jobs
-        .par_iter()
-        .map(|job| job.run(prepared, &stage))
-        .collect::<Result<_, _>>()?;
+    let (first, further): (Vec<Job<'_>>, Vec<Job<'_>>) =
+        jobs.into_iter().partition(|job| job.comes_first(prepared));
+    let mut compared = run_all(first, prepared, &stage)?;
+    let hopeless = Directions::from_fn(|direction| hopeless(&compared, direction));
+    let (dropped, further): (Vec<Job<'_>>, Vec<Job<'_>>) = further
+        .into_iter()
+        .partition(|job| hopeless.get(job.direction).contains(&job.candidate.family));
+    stage.advance(dropped.iter().map(|job| job.candidate.steps as u64).sum())?;
+    compared.extend(run_all(further, prepared, &stage)?);
+    compared.sort_by_key(|compared| compared.job.split.index);
     Ok(Directions::from_fn(|direction| {
-        let of_direction = jobs
-            .iter()
-            .zip(&compared)
-            .filter(|(job, _)| job.direction == direction);
-        search(prepared, direction, &of_direction.collect::<Vec<_>>())
+        search(prepared, direction, &compared)
     }))
+}
+
+fn run_all<'p>(
+    jobs: Vec<Job<'p>>,
+    prepared: &Prepared<'_>,
+    stage: &Stage<'_>,
+) -> Result<Vec<Compared<'p>>, BridgeError> {
+    let run = |job: Job<'p>| {
+        let tempered = job.run(prepared, stage)?;
+        Ok(Compared { job, tempered })
+    };
+    jobs.into_par_iter().map(run).collect()
+}
+
+/// Returns the families that are hopeless in a direction, by these comparisons on one split.
+fn hopeless(compared: &[Compared<'_>], direction: Direction) -> Vec<CandidateFamily> {
+    let of_direction: Vec<(CandidateFamily, Vec<f64>)> = compared
+        .iter()
+        .filter(|compared| compared.job.direction == direction)
+        .filter_map(|compared| {
+            let best = best(compared.tempered.clone())?;
+            Some((compared.job.candidate.family, best.nats))
+        })
+        .collect();
+    let independent = of_direction
+        .iter()
+        .find(|(family, _)| *family == CandidateFamily::Independent);
+    let most = of_direction
+        .iter()
+        .max_by(|(_, a), (_, b)| total(a).total_cmp(&total(b)));
+    let (Some((_, baseline)), Some((_, most))) = (independent, most) else {
+        return Vec::new();
+    };
+    if most.len() < MIN_PAIRS_TO_DROP {
+        return Vec::new();
+    }
+    let best_gain = gain(most, baseline).mean;
+    let is_hopeless = |nats: &[f64]| {
+        let shortfall = gain(most, nats);
+        gain(nats, baseline).mean < HOPELESS_SHARE * best_gain
+            && shortfall.mean > 3.0 * shortfall.standard_error
+    };
+    of_direction
+        .iter()
+        .filter(|(family, nats)| *family != CandidateFamily::Independent && is_hopeless(nats))
+        .map(|(family, _)| *family)
+        .collect()
 }
 
 /// Returns the fits of the ladder: for each direction and split those of all rungs.
@@ -87,6 +152,15 @@ fn rungs(prepared: &Prepared<'_>, direction: Direction) -> Vec<Candidate> {
 }
 
 impl Job<'_> {
+    /// Returns whether it is the shortest fit of its family on the first split.
+    fn comes_first(&self, prepared: &Prepared<'_>) -> bool {
+        let is_shorter = |other: &Candidate| {
+            other.family == self.candidate.family && other.steps < self.candidate.steps
+        };
+        let rungs = rungs(prepared, self.direction);
+        self.split.index == 0 && !rungs.iter().any(is_shorter)
+    }
+
     /// Returns the log densities of the pairs that the split holds out.
     fn run(
         &self,
@@ -123,17 +197,18 @@ impl Job<'_> {
     }
 }
 
-/// Returns the search of a direction after these jobs.
+/// Returns the search of a direction after these comparisons, which stand in the order of splits.
 fn search<'p>(
     prepared: &Prepared<'_>,
     direction: Direction,
-    jobs: &[(&Job<'_>, &Vec<TemperedNats>)],
+    compared: &[Compared<'_>],
 ) -> DirectionSearch<'p> {
     let candidates = rungs(prepared, direction);
     let (mut rungs, mut nats) = (Vec::new(), Vec::new());
     for (index, &candidate) in candidates.iter().enumerate() {
-        let of_rung = jobs.iter().filter(|(job, _)| job.rung == index);
-        let splits = of_rung.map(|(_, tempered)| tempered.as_slice());
+        let is_of_rung = |job: &Job<'_>| job.direction == direction && job.rung == index;
+        let of_rung = compared.iter().filter(|compared| is_of_rung(&compared.job));
+        let splits = of_rung.map(|compared| compared.tempered.as_slice());
         if let Some(best) = best(joined(splits)) {
             let inverse_temperature = best.inverse_temperature;
             rungs.push(Rung {
@@ -143,7 +218,8 @@ fn search<'p>(
             nats.push(best.nats);
         }
     }
-    let forced = prepared.effort.forced_rung(&candidates);
+    let tried: Vec<Candidate> = rungs.iter().map(|rung| rung.candidate).collect();
+    let forced = prepared.effort.forced_rung(&tried);
     DirectionSearch::of_ladder(direction, rungs, nats, forced)
 }
 

@@ -52,7 +52,9 @@ pub(crate) fn fit(
     let widths = [prepared.x.frame.active(), prepared.y.frame.active()];
     let continuous = prepared.both_are_continuous().then_some(widths);
     if effort.tries_shared_codes(prepared.pair_count(), continuous) {
-        codes::try_shared_codes(&prepared, &mut searches, observer)?;
+        if !codes::can_tell_too_little(&prepared, &searches) {
+            codes::try_shared_codes(&prepared, &mut searches, observer)?;
+        }
     } else if !continuous.is_some_and(effort::are_wide)
         && let Some(inference) = semi_supervised::inference(&prepared, &searches)
     {
