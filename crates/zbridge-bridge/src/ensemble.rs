@@ -93,6 +93,22 @@ impl Ensemble {
         Ok(points)
     }
 
+    /// Returns the mean for each row of features, that of the members' means: `[rows, active]`;
+    /// `None` if a member's has no closed form.
+    ///
+    /// # Errors
+    /// [`DensityError`] if the features are of another frame, or a mean is NaN.
+    pub(crate) fn means(&self, features: &Latents) -> Result<Option<Array2<f32>>, DensityError> {
+        let mut sum = Array2::zeros((features.rows(), self.target.active()));
+        for member in &self.members {
+            let Some(means) = member.as_dyn().given(features)?.means()? else {
+                return Ok(None);
+            };
+            sum += &means.view();
+        }
+        Ok(Some(sum / self.members.len() as f32))
+    }
+
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) -> Result<(), BridgeError> {
         put_json(
             file,

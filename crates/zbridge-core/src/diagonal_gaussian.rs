@@ -199,6 +199,10 @@ impl LatentDistribution for DiagonalGaussian {
         // A precision of exp(−log_var) can overflow although every parameter is finite.
         DensityError::check(nats)
     }
+
+    fn means(&self) -> Result<Option<Latents>, DensityError> {
+        Ok(Some(self.mean.clone()))
+    }
 }
 
 /// Turns standard normal noise into a draw: mean + sd · noise.

@@ -24,6 +24,14 @@ pub trait LatentDistribution {
     /// [`DensityError::Shape`] if `points` is not `[batch, dim]`; [`DensityError::NotANumber`] with
     /// the row of a log density that is NaN or +∞.
     fn log_prob(&self, points: &Latents) -> Result<Vec<f64>, DensityError>;
+
+    /// Returns the mean of each distribution, `[batch, dim]`; `None` if it has no closed form.
+    ///
+    /// # Errors
+    /// [`DensityError::Shape`] with the place of a mean that is NaN.
+    fn means(&self) -> Result<Option<Latents>, DensityError> {
+        Ok(None)
+    }
 }
 
 /// A function from a context to an ordinary distribution: q(target | source).

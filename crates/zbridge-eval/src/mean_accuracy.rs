@@ -13,8 +13,9 @@ use zbridge_core::{Estimate, Latents, Moments, Observer, Posterior, Stage};
 /// ([`ActiveSpace`]): nothing can predict the others.
 ///
 /// R² of a dimension is 1 − Σ (truth − prediction)² / Σ (truth − mean truth)²: 1 if predictions are
-/// exact, 0 if they are no better than the mean of all targets, below 0 if they are worse. The mean
-/// of `K` draws has noise of its own, which adds 1/K of the conditional's variance to the error.
+/// exact, 0 if they are no better than the mean of all targets, below 0 if they are worse. If the
+/// conditional's mean has no closed form, that of `K` draws has noise of its own, which adds 1/K of
+/// the conditional's variance to the error.
 ///
 /// # Source
 /// Standard errors are those of the jackknife over pairs: Efron and Stein (1981), *The jackknife

@@ -42,8 +42,9 @@ pub fn translate(
 /// Draws that are in memory at once for each source.
 const DRAWS_AT_ONCE: usize = 256;
 
-/// Returns the mean of the conditional for each source posterior, `[n, target dim]`: the mean of
-/// `draws` draws as [`translate`] takes them.
+/// Returns the mean of the conditional for each source posterior, `[n, target dim]`: over `draws`
+/// draws of the source, the mean of the conditional's mean, or of a draw from it if its mean has no
+/// closed form.
 ///
 /// It is the best guess under squared error. Where targets fall into groups, such as classes, it
 /// lies between the groups, where there may be no target at all.
@@ -65,7 +66,12 @@ pub fn translate_mean(
     let mut sums = Array2::<f64>::zeros((source.rows(), dim));
     for first in (0..draws).step_by(DRAWS_AT_ONCE) {
         let count = DRAWS_AT_ONCE.min(draws - first);
-        let drawn = translate(density, source, count, stream)?;
+        let sources = density.sources(source, count, stream);
+        let given = density.given(&sources)?;
+        let drawn = match given.means()? {
+            Some(means) => means,
+            None => given.sample_each(1, stream)?,
+        };
         for (row, draw) in drawn.view().outer_iter().enumerate() {
             let mut sum = sums.row_mut(row / count);
             sum.zip_mut_with(&draw, |sum, &value| *sum += f64::from(value));

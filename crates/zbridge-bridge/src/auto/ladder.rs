@@ -244,3 +244,47 @@ pub(super) fn calibrations(pairs: usize) -> &'static [f32] {
         CALIBRATIONS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compared(family: CandidateFamily, nats: Vec<f64>) -> Compared<'static> {
+        static SPLIT: Split = Split {
+            index: 0,
+            fit: Vec::new(),
+            held_out: Vec::new(),
+        };
+        let job = Job {
+            direction: Direction::XToY,
+            rung: 0,
+            candidate: Candidate { family, steps: 0 },
+            split: &SPLIT,
+        };
+        let inverse_temperature = 1.0;
+        let tempered = vec![TemperedNats {
+            inverse_temperature,
+            nats,
+        }];
+        Compared { job, tempered }
+    }
+
+    #[test]
+    fn a_family_far_behind_is_hopeless_unless_pairs_are_few() {
+        use CandidateFamily::*;
+        let nats = |mean: f64, pairs: usize| -> Vec<f64> {
+            (0..pairs).map(|pair| mean + (pair % 3) as f64).collect()
+        };
+        let of_pairs = |pairs: usize| {
+            vec![
+                compared(Independent, nats(-20.0, pairs)),
+                compared(KernelRegression, nats(-10.0, pairs)),
+                compared(FullGaussian, nats(-11.0, pairs)),
+                compared(Flow, nats(-15.0, pairs)),
+            ]
+        };
+        assert_eq!(hopeless(&of_pairs(60), Direction::XToY), [Flow]);
+        assert!(hopeless(&of_pairs(60), Direction::YToX).is_empty());
+        assert!(hopeless(&of_pairs(12), Direction::XToY).is_empty());
+    }
+}

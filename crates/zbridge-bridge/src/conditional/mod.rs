@@ -204,4 +204,19 @@ impl LatentDistribution for ConditionalDistributions<'_> {
         }
         DensityError::check(nats)
     }
+
+    fn means(&self) -> Result<Option<Latents>, DensityError> {
+        let Conditional {
+            ensemble,
+            agreement,
+            ..
+        } = self.conditional;
+        // Which draws are accepted changes the mean.
+        let means = match agreement {
+            Some(_) => None,
+            None => ensemble.means(&self.features)?,
+        };
+        let restored = |means: Array2<f32>| self.target().restored_mean(means.view());
+        Ok(means.map(restored).transpose()?)
+    }
 }

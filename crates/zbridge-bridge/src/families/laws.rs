@@ -19,7 +19,31 @@ pub(crate) fn hold_for(density: &(dyn ConditionalDensity + Sync), tolerance: f64
         mass_and_draws_agree(density, &sources.select(&[row]), tolerance);
     }
     a_batch_is_its_rows(density, &sources);
+    means_are_those_of_draws(density, &sources);
     other_shapes_are_refused(density, &sources);
+}
+
+fn means_are_those_of_draws(density: &dyn ConditionalDensity, sources: &Latents) {
+    const DRAWS: usize = 20_000;
+    let given = density.given(sources).unwrap();
+    let Some(means) = given.means().unwrap() else {
+        return;
+    };
+    let mut stream = RandomStream::named(12, "laws/means");
+    let draws = given.sample_each(DRAWS, &mut stream).unwrap();
+    for row in 0..sources.rows() {
+        for axis in 0..2 {
+            let values: Vec<f64> = (row * DRAWS..(row + 1) * DRAWS)
+                .map(|draw| f64::from(draws.view()[[draw, axis]]))
+                .collect();
+            let found = zbridge_core::Estimate::of(values);
+            let error = (found.mean - f64::from(means.view()[[row, axis]])).abs();
+            assert!(
+                error < 5.0 * found.standard_error + 1e-4,
+                "the mean of {row} along {axis}: {means:?}, of draws {found:?}"
+            );
+        }
+    }
 }
 
 fn other_shapes_are_refused(density: &dyn ConditionalDensity, sources: &Latents) {

@@ -3,7 +3,7 @@
 //! A full covariance has thousands of numbers for each row; those of a whole batch would not fit in
 //! any cache, and sometimes not in memory. So only the sources are kept.
 
-use crate::rows::{flat_mut, standard_normal};
+use crate::rows::{clamped, flat_mut, standard_normal};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use zbridge_core::{DensityError, LatentDistribution, Latents, RandomStream, ShapeError};
@@ -37,6 +37,12 @@ pub(crate) trait Parametric: Sync {
         noise: ArrayViewMut2<'_, f32>,
         scratch: &mut Vec<f64>,
     );
+
+    /// Returns the mean `[dim]` of the distribution of a row of parameters; `None` if it is not
+    /// among these.
+    fn mean_in<'p>(&self, _parameters: &'p [f32]) -> Option<&'p [f32]> {
+        None
+    }
 }
 
 /// q(·|source_i) for each row of a batch of sources, under a [`Parametric`] family.
@@ -111,6 +117,25 @@ impl<F: Parametric> LatentDistribution for ParametricDistributions<'_, F> {
             },
         );
         DensityError::check(nats.into_raw_vec_and_offset().0)
+    }
+
+    fn means(&self) -> Result<Option<Latents>, DensityError> {
+        let mut means = Array2::from_elem((self.source.rows(), self.dim), f32::NAN);
+        for_each_row(
+            self.family,
+            &self.source,
+            &mut means,
+            |_, parameters, row, _| {
+                if let Some(mean) = self.family.mean_in(parameters) {
+                    row.copy_from_slice(mean);
+                }
+            },
+        );
+        // A family has a mean among its parameters for every source, or for none.
+        match means.iter().any(|value| value.is_nan()) {
+            true => Ok(None),
+            false => Ok(Some(clamped(means)?)),
+        }
     }
 }
 

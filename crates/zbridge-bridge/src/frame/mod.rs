@@ -166,33 +166,51 @@ impl Frame {
         stream: &mut RandomStream,
     ) -> Result<Latents, ShapeError> {
         let shape = (points.nrows(), self.dim());
-        let mut restored = match self.active() < self.dim() {
+        let outside = match self.active() < self.dim() {
             true => standard_normal(shape, stream),
             false => Array2::zeros(shape),
         };
-        let columns = self.restored_columns(points, stream);
+        let columns = match &self.principal {
+            None => points.to_owned(),
+            Some(principal) => {
+                let noise = standard_normal((points.nrows(), self.active.len()), stream);
+                principal.points(points, noise.view())
+            }
+        };
+        self.unstandardised(columns, outside)
+    }
+
+    /// Returns the same with the mean of what the frame leaves out.
+    ///
+    /// # Errors
+    /// [`ShapeError::NotFinite`] if a point is NaN.
+    pub(crate) fn restored_mean(&self, points: ArrayView2<'_, f32>) -> Result<Latents, ShapeError> {
+        let columns = match &self.principal {
+            None => points.to_owned(),
+            Some(principal) => {
+                let no_noise = Array2::zeros((points.nrows(), self.active.len()));
+                principal.points(points, no_noise.view())
+            }
+        };
+        self.unstandardised(columns, Array2::zeros((points.nrows(), self.dim())))
+    }
+
+    /// Returns the points whose active dimensions are `columns` `[rows, active dimensions]`, and
+    /// whose others are those of `outside` `[rows, dim]`, both standardised.
+    fn unstandardised(
+        &self,
+        columns: Array2<f32>,
+        mut outside: Array2<f32>,
+    ) -> Result<Latents, ShapeError> {
         for (place, &column) in self.active.iter().enumerate() {
-            restored.column_mut(column).assign(&columns.column(place));
+            outside.column_mut(column).assign(&columns.column(place));
         }
-        for mut point in restored.rows_mut() {
+        for mut point in outside.rows_mut() {
             for column in 0..self.dim() {
                 point[column] = self.mean[column] + self.deviation[column] * point[column];
             }
         }
-        clamped(restored)
-    }
-
-    /// Returns the active dimensions `[rows, active dimensions]` of points with these coordinates.
-    fn restored_columns(
-        &self,
-        points: ArrayView2<'_, f32>,
-        stream: &mut RandomStream,
-    ) -> Array2<f32> {
-        let Some(principal) = &self.principal else {
-            return points.to_owned();
-        };
-        let noise = standard_normal((points.nrows(), self.active.len()), stream);
-        principal.points(points, noise.view())
+        clamped(outside)
     }
 
     /// Returns what the log density of a point of the latent space `[dim]` has beyond that of its

@@ -147,4 +147,8 @@ impl Parametric for FullGaussian {
             }
         }
     }
+
+    fn mean_in<'p>(&self, outputs: &'p [f32]) -> Option<&'p [f32]> {
+        Some(Outputs::of(outputs, self.dim).mean)
+    }
 }

@@ -229,6 +229,14 @@ impl LatentDistribution for AroundMeans<'_> {
         }
         DensityError::check(nats)
     }
+
+    fn means(&self) -> Result<Option<Latents>, DensityError> {
+        let Some(residuals) = self.residuals.means()? else {
+            return Ok(None);
+        };
+        let deviations = self.covariance.coloured_f32(residuals.view());
+        Ok(Some(clamped(deviations + self.means.view())?))
+    }
 }
 
 /// Pairs with the whitened residual L⁻¹ (t − m₋ᵢ(s_i)) in place of each target, where m₋ᵢ is the

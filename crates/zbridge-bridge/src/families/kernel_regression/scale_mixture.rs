@@ -192,4 +192,8 @@ impl LatentDistribution for ScaledNormals<'_> {
         let nats = |point| self.mixture.log_prob(sum_of_squares(point), self.dim);
         DensityError::check(points.view().rows().into_iter().map(nats).collect())
     }
+
+    fn means(&self) -> Result<Option<Latents>, DensityError> {
+        Ok(Some(Latents::filled(self.rows, self.dim, 0.0)))
+    }
 }

@@ -117,4 +117,8 @@ impl Parametric for LinearGaussian {
             }
         }
     }
+
+    fn mean_in<'p>(&self, mean: &'p [f32]) -> Option<&'p [f32]> {
+        Some(mean)
+    }
 }
