@@ -48,8 +48,10 @@ impl DirectionGap {
             .join(|direction, (source, draws, targets)| {
                 let density = directions.get(direction);
                 let sources = match density.reading() {
+                    // The same draws that the other direction has as targets.
                     SourceReading::Draw => draws.clone(),
-                    SourceReading::Mean => source.moments().mean().clone(),
+                    // Nothing is drawn.
+                    reading => reading.of(source, 1, &mut stream.clone()),
                 };
                 information_nats(density, &sources, targets)
             })

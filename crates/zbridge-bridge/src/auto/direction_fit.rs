@@ -171,7 +171,7 @@ impl DirectionFit<'_> {
         let SourceAndTarget { source, target } = self.prepared.spaces(self.direction);
         let context = FitContext {
             pairs,
-            source: &source.frame,
+            source: source.frame_for(self.reading),
             target: &target.frame,
             components: &|| self.prepared.components(self.direction, self.part),
             regression,

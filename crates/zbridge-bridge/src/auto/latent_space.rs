@@ -8,6 +8,8 @@ use zbridge_core::{Latents, Posterior, RandomStream, ShapeError, Stage};
 #[derive(Debug)]
 pub(super) struct LatentSpace {
     pub(super) frame: Frame,
+    /// The frame for densities that are given log-variances too, if these vary.
+    parameter_frame: Option<Frame>,
     /// Posteriors of the pairs.
     pub(super) pairs: FramedPosterior,
     /// Posteriors without partners.
@@ -24,10 +26,10 @@ impl LatentSpace {
         pca: Option<usize>,
         stage: &Stage<'_>,
     ) -> Result<Self, BridgeError> {
-        let frame = side.frame(pca, stage)?;
+        let whole = side.frame(pca, stage)?;
         let inside = |posterior: &Posterior, views: Option<&Posterior>| {
-            let views = views.map(|views| frame.inside(views));
-            frame.inside(posterior).with_views(views)
+            let views = views.map(|views| whole.inside(views));
+            whole.inside(posterior).with_views(views)
         };
         let unpaired = side
             .unpaired
@@ -35,8 +37,29 @@ impl LatentSpace {
         Ok(Self {
             pairs: inside(side.pairs, side.views.pairs),
             unpaired,
-            frame,
+            frame: whole.without_log_variances(),
+            parameter_frame: whole.has_log_variances().then_some(whole),
         })
+    }
+
+    /// Returns the frame for densities that are given this of a source.
+    pub(super) fn frame_for(&self, reading: SourceReading) -> &Frame {
+        match (reading, &self.parameter_frame) {
+            (SourceReading::Parameters, Some(frame)) => frame,
+            _ => &self.frame,
+        }
+    }
+
+    /// Returns what densities may be given of a source in place of a draw.
+    pub(super) fn other_readings(&self) -> Vec<SourceReading> {
+        let mut readings = Vec::new();
+        if self.pairs.has_spread() {
+            readings.push(SourceReading::Mean);
+        }
+        if self.parameter_frame.is_some() {
+            readings.push(SourceReading::Parameters);
+        }
+        readings
     }
 
     /// Returns whether only a few different posteriors occur.
@@ -66,6 +89,7 @@ impl LatentSpace {
         reading: SourceReading,
         stream: &mut RandomStream,
     ) -> Result<Latents, ShapeError> {
-        clamped(self.frame.features(self.pairs.read(rows, reading, stream)))
+        let points = self.pairs.read(rows, reading, stream);
+        clamped(self.frame_for(reading).features(points))
     }
 }

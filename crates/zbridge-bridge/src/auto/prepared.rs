@@ -37,6 +37,7 @@ pub(super) struct Prepared<'e> {
 struct RegressionsOfPart {
     on_draws: OnceLock<Arc<Regressed>>,
     on_means: OnceLock<Arc<Regressed>>,
+    on_parameters: OnceLock<Arc<Regressed>>,
 }
 
 /// The spaces that a direction leads from and to.
@@ -136,7 +137,7 @@ impl<'e> Prepared<'e> {
         PosteriorPairs {
             source: &source.pairs,
             target: &target.pairs,
-            frame: &source.frame,
+            frame: source.frame_for(reading),
             rows: part.rows,
             reading,
         }
@@ -151,7 +152,8 @@ impl<'e> Prepared<'e> {
         reading: SourceReading,
     ) -> Conditional {
         let SourceAndTarget { source, target } = self.spaces(direction);
-        Conditional::new(source.frame.clone(), target.frame.clone(), members).given_as(reading)
+        let frames = (source.frame_for(reading).clone(), target.frame.clone());
+        Conditional::new(frames.0, frames.1, members).given_as(reading)
     }
 
     /// Returns the components of the aggregate posterior of a direction's target, from the pairs of
@@ -193,6 +195,7 @@ impl<'e> Prepared<'e> {
         let known = match reading {
             SourceReading::Draw => &of_part.on_draws,
             SourceReading::Mean => &of_part.on_means,
+            SourceReading::Parameters => &of_part.on_parameters,
         };
         if let Some(regressed) = known.get() {
             return Ok(Arc::clone(regressed));
@@ -201,7 +204,7 @@ impl<'e> Prepared<'e> {
         let purpose = DirectionPurpose::Regression { part: part.index };
         let mut stream = self.streams.of(direction, purpose);
         let pairs = self.pairs(direction, part, reading);
-        let source = &self.spaces(direction).source.frame;
+        let source = self.spaces(direction).source.frame_for(reading);
         let regressed = Regressed::on(&pairs, source, &mut stream, stage)?;
         Ok(Arc::clone(known.get_or_init(|| Arc::new(regressed))))
     }

@@ -1,4 +1,4 @@
-//! What densities are given of a source's posterior: a draw, or the mean.
+//! What densities are given of a source's posterior: a draw, the mean, or mean and log-variances.
 
 use super::held_out::{HeldOutPairs, total};
 use super::prepared::Prepared;
@@ -6,8 +6,8 @@ use crate::density::Density;
 use crate::{BridgeError, Direction, Directions, SourceReading};
 use zbridge_core::{Observer, Stage};
 
-/// Returns what densities of each direction are given of a source: of draw and mean the one under
-/// which a kernel regression describes held-out pairs better.
+/// Returns what densities of each direction are given of a source: that under which a kernel
+/// regression describes held-out pairs best.
 ///
 /// Where a side is discrete, sources are draws: what is learned from latents without partners
 /// weighs how uncertain they are.
@@ -18,34 +18,36 @@ pub(super) fn choose(
     prepared: &Prepared<'_>,
     observer: &dyn Observer,
 ) -> Result<Directions<SourceReading>, BridgeError> {
-    let stage = Stage::new(observer, "comparing draws and means of sources", 2);
+    let stage = Stage::new(observer, "comparing readings of sources", 2);
     let choose = |direction, ()| {
-        let chosen = match matters(prepared, direction) {
-            true => better(prepared, direction, &stage)?,
-            false => SourceReading::Draw,
-        };
+        let chosen = best(prepared, direction, &stage)?;
         stage.advance(1)?;
         Ok(chosen)
     };
     Directions::from_fn(|_| ()).join(choose).transpose()
 }
 
-fn matters(prepared: &Prepared<'_>, direction: Direction) -> bool {
-    let source = prepared.spaces(direction).source;
-    prepared.both_are_continuous() && source.pairs.has_spread()
-}
-
-fn better(
+fn best(
     prepared: &Prepared<'_>,
     direction: Direction,
     stage: &Stage<'_>,
 ) -> Result<SourceReading, BridgeError> {
-    let draw = held_out_nats(prepared, direction, SourceReading::Draw, stage)?;
-    let mean = held_out_nats(prepared, direction, SourceReading::Mean, stage)?;
-    Ok(match mean >= draw {
-        true => SourceReading::Mean,
-        false => SourceReading::Draw,
-    })
+    let others = match prepared.both_are_continuous() {
+        true => prepared.spaces(direction).source.other_readings(),
+        false => Vec::new(),
+    };
+    let mut best = SourceReading::Draw;
+    if others.is_empty() {
+        return Ok(best);
+    }
+    let mut most = held_out_nats(prepared, direction, best, stage)?;
+    for reading in others {
+        let nats = held_out_nats(prepared, direction, reading, stage)?;
+        if nats >= most {
+            (best, most) = (reading, nats);
+        }
+    }
+    Ok(best)
 }
 
 /// Returns the sum of the log densities of the pairs that the first split holds out.

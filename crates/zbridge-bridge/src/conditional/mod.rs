@@ -49,6 +49,8 @@ impl Conditional {
     }
 
     /// Returns what of a source's posterior the density was fitted on.
+    /// [`sources`](ConditionalDensity::sources) reads posteriors so; parameters have twice the
+    /// dimensions of the latent space, and a point of it stands for average log-variances.
     pub fn reading(&self) -> SourceReading {
         self.reading
     }
@@ -157,10 +159,7 @@ impl ConditionalDensity for Conditional {
     }
 
     fn sources(&self, posterior: &Posterior, draws: usize, stream: &mut RandomStream) -> Latents {
-        match self.reading {
-            SourceReading::Draw => posterior.sample_each(draws, stream),
-            SourceReading::Mean => posterior.moments().mean().repeat_each(draws),
-        }
+        self.reading.of(posterior, draws, stream)
     }
 }
 

@@ -1,13 +1,13 @@
 //! How a frame is found from posteriors.
 
-use super::{Atoms, Frame};
+use super::{Atoms, Frame, LogVariances};
 use crate::BridgeError;
 use crate::principal_components::PrincipalComponents;
 use crate::rows::stacked;
 use ndarray::{Array2, ArrayView1, Axis};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use zbridge_core::{DiagonalGaussian, Posterior, Stage};
+use zbridge_core::{DiagonalGaussian, Estimate, Posterior, Stage};
 
 /// Least share of an active dimension's variance that is carried by the posteriors' means.
 const MIN_ACTIVE_SHARE: f64 = 0.02;
@@ -21,6 +21,8 @@ const MAX_WHOLE_DIMENSIONS: usize = 128;
 const WIDE_DIRECTIONS: usize = 64;
 /// Rows that principal components are found from.
 const MAX_PRINCIPAL_ROWS: usize = 4096;
+/// Deviations of log-variances below this count as this: so little is rounding.
+const MIN_LOG_DEVIATION: f32 = 0.05;
 /// Smaller deviations count as this, so that a constant can be standardised.
 const MIN_DEVIATION: f32 = 1e-6;
 
@@ -50,6 +52,7 @@ impl Frame {
             active: aggregate.active(),
             principal: None,
             atoms: None,
+            log_variances: None,
         };
         if directions.is_none() {
             frame.atoms = frame.find_atoms(&moments);
@@ -63,7 +66,31 @@ impl Frame {
         if directions.is_some() && frame.principal.is_none() {
             frame.atoms = frame.find_atoms(&moments);
         }
+        if frame.principal.is_none() && frame.atoms.is_none() {
+            frame.log_variances = frame.log_variances_of(&moments);
+        }
         Ok(frame)
+    }
+
+    /// Returns how log-variances vary; `None` if they are the same for all posteriors.
+    fn log_variances_of(&self, moments: &Moments<'_>) -> Option<LogVariances> {
+        let columns = self.active.iter().map(|&column| {
+            let values = moments.iter().flat_map(move |part| rows_of(part));
+            Estimate::of(values.map(move |(_, log_var)| f64::from(log_var[column])))
+        });
+        let columns: Vec<Estimate> = columns.collect();
+        let deviation =
+            |found: &Estimate| (found.standard_error * (found.count as f64).sqrt()) as f32;
+        let varies = columns
+            .iter()
+            .any(|found| deviation(found) > MIN_LOG_DEVIATION);
+        varies.then(|| LogVariances {
+            mean: columns.iter().map(|found| found.mean as f32).collect(),
+            deviation: columns
+                .iter()
+                .map(|found| deviation(found).max(MIN_LOG_DEVIATION))
+                .collect(),
+        })
     }
 
     /// Returns the coordinates standardised by the aggregate of these posteriors.

@@ -1,6 +1,6 @@
 use super::Frame;
 use crate::SourceReading;
-use crate::rows::standard_normal;
+use crate::rows::{side_by_side, standard_normal};
 use ndarray::{Array2, Axis, Zip};
 use zbridge_core::{DiagonalGaussian, Posterior, PosteriorSamples, RandomStream};
 
@@ -10,6 +10,8 @@ pub(crate) struct FramedPosterior {
     kind: Kind,
     /// The posteriors' means, `[rows, active]`.
     means: Array2<f32>,
+    /// Their log-variances as features, if the frame has them: `[rows, active]`.
+    log_variances: Option<Array2<f32>>,
     /// Posteriors of augmented observations, the same number for each row.
     views: Option<Box<FramedPosterior>>,
 }
@@ -56,6 +58,10 @@ impl Frame {
         FramedPosterior {
             kind,
             means: self.standardised(posterior.moments().mean().view()),
+            log_variances: self.has_log_variances().then(|| {
+                let moments = posterior.moments();
+                self.standardised_log_variances(moments.log_var().view())
+            }),
             views: None,
         }
     }
@@ -122,7 +128,8 @@ impl FramedPosterior {
         }
     }
 
-    /// Returns what a density is given of each of `rows`, `[rows, active]`.
+    /// Returns what a density is given of each of `rows`, `[rows, active]`; of parameters
+    /// `[rows, 2 · active]`.
     pub(crate) fn read(
         &self,
         rows: &[usize],
@@ -132,6 +139,13 @@ impl FramedPosterior {
         match reading {
             SourceReading::Draw => self.draw(rows, stream),
             SourceReading::Mean => self.means_of(rows),
+            SourceReading::Parameters => {
+                let means = self.means_of(rows);
+                match &self.log_variances {
+                    Some(all) => side_by_side(means.view(), all.select(Axis(0), rows).view()),
+                    None => means,
+                }
+            }
         }
     }
 

@@ -34,7 +34,21 @@ pub(crate) struct Frame {
     pub(crate) principal: Option<PrincipalComponents>,
     /// The distinct posteriors, if the modality is discrete.
     atoms: Option<Atoms>,
+    /// How log-variances vary, if densities are given these of a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_variances: Option<LogVariances>,
 }
+
+/// How the log-variances of posteriors vary, for each active dimension: `[active]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct LogVariances {
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+}
+
+/// What standardised log-variances are multiplied by as features: they tell less than means, and
+/// must not dominate distances.
+const WEIGHT_OF_LOG_VARIANCES: f32 = 0.4;
 
 /// The distinct posteriors of a discrete modality: means and log-variances of the active dimensions,
 /// standardised, each `[atoms, active]` in row-major order.
@@ -50,6 +64,20 @@ impl Frame {
             active: (0..dim).collect(),
             principal: None,
             atoms: None,
+            log_variances: None,
+        }
+    }
+
+    /// Returns whether log-variances can be given to a density.
+    pub(crate) fn has_log_variances(&self) -> bool {
+        self.log_variances.is_some()
+    }
+
+    /// Returns the same frame for densities that are not given log-variances.
+    pub(crate) fn without_log_variances(&self) -> Self {
+        Self {
+            log_variances: None,
+            ..self.clone()
         }
     }
 
@@ -86,6 +114,7 @@ impl Frame {
                 .atoms
                 .as_ref()
                 .map_or(0, |atoms| atoms.count(self.active.len()))
+            + self.log_variances.as_ref().map_or(0, |_| self.active.len())
     }
 
     /// Returns the distinct posteriors of a discrete modality, standardised; `None` for a continuous
@@ -113,6 +142,10 @@ impl Frame {
                 .atoms
                 .as_ref()
                 .is_none_or(|atoms| atoms.are_sound(self.active.len()))
+            && self
+                .log_variances
+                .as_ref()
+                .is_none_or(|log_variances| log_variances.are_sound(self.active.len()))
     }
 
     /// Returns points of the latent space `[rows, dim]` in the frame, `[rows, active]`.
@@ -145,14 +178,36 @@ impl Frame {
         }
     }
 
-    /// Returns the features of source points `[rows, dim]`.
+    /// Returns the features of source points `[rows, dim]`, or of means and log-variances side by
+    /// side `[rows, 2 · dim]` if densities are given these; points alone count as means whose
+    /// log-variances are average.
     ///
     /// # Errors
     /// [`ShapeError::Mismatch`] if the points are of another space.
     pub(crate) fn features_of(&self, source: &Latents) -> Result<Latents, ShapeError> {
+        if self.has_log_variances() && source.dim() == 2 * self.dim() {
+            let (means, log_vars) = source.view().split_at(Axis(1), self.dim());
+            let log_vars = self.standardised_log_variances(log_vars);
+            let means = self.standardised(means);
+            return clamped(side_by_side(means.view(), log_vars.view()));
+        }
         source.expect_shape("source latents of the bridge", source.rows(), self.dim())?;
         let features = self.features(self.standardised(source.view()));
-        clamped(features)
+        let average = Array2::zeros((source.rows(), self.feature_width() - features.ncols()));
+        clamped(side_by_side(features.view(), average.view()))
+    }
+
+    /// Returns log-variances of posteriors `[rows, dim]` as features `[rows, active]`; of average
+    /// ones if the frame has none.
+    fn standardised_log_variances(&self, log_vars: ArrayView2<'_, f32>) -> Array2<f32> {
+        let shape = (log_vars.nrows(), self.active.len());
+        let Some(LogVariances { mean, deviation }) = &self.log_variances else {
+            return Array2::zeros(shape);
+        };
+        Array2::from_shape_fn(shape, |(row, place)| {
+            let log_var = log_vars[[row, self.active[place]]];
+            WEIGHT_OF_LOG_VARIANCES * (log_var - mean[place]) / deviation[place]
+        })
     }
 
     /// Returns the points of the latent space whose coordinates are `points` `[rows, active]`. What
@@ -233,6 +288,19 @@ impl Frame {
             }
             None => nats,
         }
+    }
+}
+
+impl LogVariances {
+    /// Returns whether these are those of `width` dimensions.
+    fn are_sound(&self, width: usize) -> bool {
+        let Self { mean, deviation } = self;
+        mean.len() == width
+            && deviation.len() == width
+            && mean.iter().all(|value| value.is_finite())
+            && deviation
+                .iter()
+                .all(|&value| value.is_finite() && value > 0.0)
     }
 }
 

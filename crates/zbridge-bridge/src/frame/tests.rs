@@ -104,6 +104,31 @@ fn views_are_drawn_as_often_as_the_observation_itself() {
 }
 
 #[test]
+fn log_variances_are_features_where_they_vary() {
+    let mut stream = RandomStream::named(4, "log variances");
+    let means = Latents::new(standard_normal((60, 2), &mut stream)).unwrap();
+    let log_var = Latents::new(standard_normal((60, 2), &mut stream) - 3.0).unwrap();
+    let varying = Posterior::from(DiagonalGaussian::new(means.clone(), log_var.clone()).unwrap());
+    let frame = Frame::of(&[&varying]);
+    assert_eq!(frame.feature_width(), 2 * frame.active());
+    let framed = frame.inside(&varying);
+    let rows: Vec<usize> = (0..60).collect();
+    let read = framed.read(&rows, SourceReading::Parameters, &mut stream);
+    let given = SourceReading::Parameters.of(&varying, 1, &mut stream);
+    assert_eq!(given.dim(), 4);
+    let features = frame.features_of(&given).unwrap();
+    assert_eq!(features.view(), read.view());
+    // A point alone stands for one whose log-variances are average.
+    let of_means = frame.features_of(&means).unwrap();
+    assert!(of_means.view().column(3).iter().all(|&value| value == 0.0));
+    assert_eq!(of_means.view().column(0), features.view().column(0));
+
+    let constant = DiagonalGaussian::new(means, Latents::filled(60, 2, -3.0)).unwrap();
+    assert!(!Frame::of(&[&constant.into()]).has_log_variances());
+    assert!(!frame.without_log_variances().has_log_variances());
+}
+
+#[test]
 fn frames_that_contradict_themselves_are_not_sound() {
     let frame = Frame::of(&[&posterior(50)]);
     assert!(frame.is_sound(3) && !frame.is_sound(4));
@@ -130,6 +155,13 @@ fn frames_that_contradict_themselves_are_not_sound() {
         },
         Frame {
             atoms: Some(Atoms(vec![0.0; 4], vec![0.0; 2])),
+            ..frame.clone()
+        },
+        Frame {
+            log_variances: Some(LogVariances {
+                mean: vec![0.0],
+                deviation: vec![1.0],
+            }),
             ..frame
         },
     ];
