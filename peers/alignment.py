@@ -16,6 +16,7 @@ a run that was ended goes on. Prints JSON, or Markdown with `--markdown`.
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -136,7 +137,7 @@ class Results:
             return
         start = time.time()
         figures = self.figures(trial, problem, arguments)
-        figures["seconds"] = round(time.time() - start, 2)
+        figures.setdefault("seconds", round(time.time() - start, 2))
         self.by_key[key] = trial | {"figures": figures}
         # Two programs may write results of one problem, each of its own trials.
         if self.path.exists():
@@ -297,13 +298,15 @@ def zbridge(trial, problem, arguments):
                 save_rows(more, np.arange(min(count, len(more["ids"]))), work / f"{side}-unpaired.safetensors")
                 fit += [f"--{side}-unpaired", str(work / f"{side}-unpaired.safetensors")]
         bridge = work / "a.bridge"
+        start = time.time()
         run([*fit, *arguments.zbridge_options.split(), "--out", str(bridge)])
+        of_fit = {"seconds": round(time.time() - start, 2), "megabytes": peak_megabytes()}
         evaluate = [arguments.zbridge, "evaluate", "--bridge", str(bridge), "--json", "--quiet", "--likelihood-pairs", "0"]
         for side in "xy":
             evaluate += [f"--{side}", str(problem.folder / f"{side}-{trial['test']}.safetensors")]
         if problem.has_labels():
             evaluate += ["--x-model", "mnist-image", "--y-model", "mnist-label"]
-        return zbridge_figures(json.loads(run(evaluate)))
+        return zbridge_figures(json.loads(run(evaluate))) | of_fit
 
 
 def save_rows(tensors, rows, path):
@@ -319,6 +322,11 @@ def run(words):
     return done.stdout
 
 
+def peak_megabytes():
+    """The most memory that any program took that this one ran."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
 def zbridge_figures(told):
     """The program's figures under the names of this one, for each direction."""
     figures = {}
@@ -328,13 +336,17 @@ def zbridge_figures(told):
         for share in part["retrieval"]["recall"]:
             # zbridge looks among fewer targets than this program, so that these shares have names of their own.
             values[f"first_{share['first']}_of_{part['retrieval']['candidates']}"] = estimate(share["share"])
-        r2 = next((part[name] for name in ("r2", "r_squared", "r2_of_means") if name in part), None)
-        if r2 is not None:
-            values["r2"] = estimate(r2)
+        means, calibration = part["means"], part["calibration"]
+        values["r2"], values["r2_active"] = estimate(means["r2"]), estimate(means["r2_variance_weighted"])
+        values["foscttm"] = estimate(means["foscttm"])
+        values["pit_level"] = estimate(calibration["highest_density"])
+        values["coverage_90"] = estimate(calibration["coverage_90"]["region"])
         figures |= {f"{direction}: {name}": value for name, value in values.items()}
     if told.get("image_to_label"):
-        labels = told["image_to_label"]
-        figures["accuracy"] = estimate(labels["accuracy"])
+        figures["accuracy"] = estimate(told["image_to_label"]["accuracy"])
+    if told.get("label_to_image"):
+        images = told["label_to_image"]
+        figures["coherence"], figures["pixel_sd"] = float(images["coherence"]), float(images["pixel_sd"])
     return figures
 
 
@@ -371,7 +383,8 @@ def by_direction(result):
     for direction in DIRECTIONS:
         prefix = direction.replace("-", "_") + ": "
         figures = {name.removeprefix(prefix): v for name, v in result["figures"].items() if name.startswith(prefix)}
-        parts.append((direction, figures | {name: v for name, v in own.items() if name == "seconds"}))
+        of_both = {name: v for name, v in own.items() if name in ("seconds", "megabytes")}
+        parts.append((direction, figures | of_both))
     # Told labels are a figure of x to y only.
     parts[0][1].update(own)
     return parts
@@ -390,7 +403,7 @@ def averages(all_figures):
 
 COLUMNS = [
     "accuracy", "log_likelihood", "r2", "r2_active", "log_density", "gain_nats", "first", "first_5", "first_10", "foscttm",
-    "image_error", "image_error_bound", "seconds",
+    "image_error", "image_error_bound", "coherence", "pixel_sd", "pit_level", "coverage_90", "seconds", "megabytes",
 ]
 
 

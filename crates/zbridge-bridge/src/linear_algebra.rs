@@ -117,6 +117,12 @@ impl Cholesky {
         self
     }
 
+    /// Returns the factorisation with L multiplied by a factor above 0, [rounded](Self::rounded).
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        let lower = self.lower * factor;
+        Self { lower }.rounded()
+    }
+
     /// Returns the number of rows and of columns.
     pub(crate) fn dim(&self) -> usize {
         self.lower.nrows()

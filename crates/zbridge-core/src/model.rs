@@ -79,6 +79,12 @@ pub trait ConditionalDensity {
     fn sources(&self, posterior: &Posterior, draws: usize, stream: &mut RandomStream) -> Latents {
         posterior.sample_each(draws, stream)
     }
+
+    /// Returns how many numbers [`sources`](Self::sources) has of each posterior: the dimensions of
+    /// the source, unless the density is given more than a point.
+    fn source_width(&self) -> usize {
+        self.dims().0
+    }
 }
 
 /// A given generative model of one modality, trained elsewhere and never changed here.

@@ -57,7 +57,7 @@ impl<'a> BridgeTarget<'a> {
         sources: &'a [Latents],
         context_of_row: Vec<usize>,
     ) -> Result<Self, EvalError> {
-        let (source_dim, _) = bridge.dims();
+        let source_dim = bridge.source_width();
         for draws in sources {
             expect_count("dimensions of the bridge's source", source_dim, draws.dim())?;
             expect_items("source draws of a context", 1, draws.rows())?;

@@ -54,7 +54,7 @@ impl CrossDensities {
         pairs: &LatentPairs,
         observer: &dyn Observer,
     ) -> Result<Self, EvalError> {
-        pairs.expect_dims(density.dims())?;
+        pairs.expect_dims_of(density)?;
         let count = pairs.count();
         let stage = Stage::new(observer, "cross densities", count as u64);
         // Source by source: a density computes what depends on its source only once.

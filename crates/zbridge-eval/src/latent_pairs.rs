@@ -1,6 +1,5 @@
 use crate::EvalError;
 use crate::checks::{expect_count, expect_items, expect_setting};
-use ndarray::Array2;
 use zbridge_core::{ConditionalDensity, Latents, Posterior, RandomStream};
 
 /// A point of each latent space for each held-out pair: the data on which a conditional density is
@@ -117,11 +116,12 @@ impl LatentPairs {
         &self.targets
     }
 
-    /// Checks that the pairs lie in these latent spaces, (source, target).
+    /// Checks that the pairs lie in the latent spaces that a density joins.
     ///
     /// # Errors
     /// [`EvalError::Mismatch`] otherwise.
-    pub(crate) fn expect_dims(&self, (source, target): (usize, usize)) -> Result<(), EvalError> {
+    pub(crate) fn expect_dims_of(&self, density: &dyn ConditionalDensity) -> Result<(), EvalError> {
+        let (source, target) = (density.source_width(), density.dims().1);
         expect_count("dimensions of the sources", source, self.sources.dim())?;
         expect_count("dimensions of the targets", target, self.targets.dim())
     }
@@ -138,12 +138,14 @@ fn point_of_each(
     streams: &RandomStream,
     point_of: impl Fn(&Posterior, &mut RandomStream) -> Latents,
 ) -> Result<Latents, EvalError> {
-    let mut points = Array2::zeros((posterior.rows(), posterior.dim()));
-    for (row, mut point) in points.outer_iter_mut().enumerate() {
+    let mut values = Vec::with_capacity(posterior.rows() * posterior.dim());
+    for row in 0..posterior.rows() {
         let mut stream = streams.child(row as u64);
-        point.assign(&point_of(&posterior.select(&[row]), &mut stream).row(0));
+        let point = point_of(&posterior.select(&[row]), &mut stream);
+        values.extend_from_slice(point.row_values(0));
     }
-    Ok(Latents::new(points)?)
+    let width = values.len() / posterior.rows().max(1);
+    Ok(Latents::from_vec(values, width)?)
 }
 
 #[cfg(test)]

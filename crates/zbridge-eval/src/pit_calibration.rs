@@ -130,7 +130,7 @@ impl PitCalibration {
         observer: &dyn Observer,
     ) -> Result<Self, EvalError> {
         expect_setting("draws", 1, settings.draws)?;
-        pairs.expect_dims(density.dims())?;
+        pairs.expect_dims_of(density)?;
         let streams = RandomStream::named(settings.seed, "evaluate/pit");
         let stage = Stage::new(observer, "calibration", pairs.count() as u64);
         let transforms = each_row(pairs.count(), &stage, |row| {

@@ -17,6 +17,9 @@ const FEW_PAIRS: usize = 128;
 /// Inverse temperatures at which a mixture is compared that was fitted to few pairs. It is too
 /// confident, and would be worse than independence although it knows a lot.
 pub(super) const LOW_INVERSE_TEMPERATURES: &[f32] = &[0.3, 0.5, 0.7, 1.0];
+/// Factors of the precision around a regression that are compared: what left-out pairs say of a fit
+/// whose settings they have chosen is a little too sure.
+const PRECISIONS: &[f32] = &[0.6, 0.7, 0.8, 0.9, 1.0, 1.1];
 /// Inverse temperatures that may calibrate a refined mixture. None is below 1: a trial has fewer
 /// pairs than the last fit and makes more confident mistakes, so that it is believed only if it is
 /// not confident enough.
@@ -225,14 +228,11 @@ fn search<'p>(
 
 /// Returns the inverse temperatures at which a family is compared; the best one counts.
 fn compared_at(family: CandidateFamily, pairs: usize) -> &'static [f32] {
-    let is_mixture = matches!(
-        family,
-        CandidateFamily::TiedMixture | CandidateFamily::Mixture
-    );
-    if is_mixture && pairs < FEW_PAIRS {
-        LOW_INVERSE_TEMPERATURES
-    } else {
-        &[1.0]
+    use CandidateFamily::*;
+    match family {
+        TiedMixture | Mixture if pairs < FEW_PAIRS => LOW_INVERSE_TEMPERATURES,
+        KernelRegression | KernelGaussian | KernelFlow => PRECISIONS,
+        _ => &[1.0],
     }
 }
 

@@ -161,6 +161,14 @@ impl ConditionalDensity for Conditional {
     fn sources(&self, posterior: &Posterior, draws: usize, stream: &mut RandomStream) -> Latents {
         self.reading.of(posterior, draws, stream)
     }
+
+    fn source_width(&self) -> usize {
+        let dim = self.ensemble.source.dim();
+        match self.reading {
+            SourceReading::Draw | SourceReading::Mean => dim,
+            SourceReading::Parameters => 2 * dim,
+        }
+    }
 }
 
 /// q(·|source_i) for each row of a batch of sources.

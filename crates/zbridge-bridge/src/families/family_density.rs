@@ -17,8 +17,8 @@ pub(crate) trait FamilyDensity: ConditionalDensity + Sync + Sized {
     /// [`BridgeError::Network`] if a part is missing, or parts contradict each other.
     fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError>;
 
-    /// Returns the same density with the logits of its mixture, if it is one, multiplied by
-    /// `inverse_temperature`.
+    /// Returns the same density, less certain if `inverse_temperature` is below 1: the logits of a
+    /// mixture, and the precision around a regression, are multiplied by it. Other densities stay.
     fn with_inverse_temperature(self, _inverse_temperature: f32) -> Self {
         self
     }

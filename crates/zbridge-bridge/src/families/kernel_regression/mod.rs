@@ -111,6 +111,14 @@ impl FamilyDensity for KernelRegression {
         }
     }
 
+    fn with_inverse_temperature(self, inverse_temperature: f32) -> Self {
+        let factor = 1.0 / f64::from(inverse_temperature).sqrt();
+        Self {
+            covariance: self.covariance.scaled(factor),
+            ..self
+        }
+    }
+
     fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError> {
         let fault = |reason: &str| NnError::Weights {
             path: path.to_owned(),

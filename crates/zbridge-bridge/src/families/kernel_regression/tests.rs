@@ -52,6 +52,7 @@ fn with_flow() -> KernelRegression {
 
 #[test]
 fn it_obeys_the_laws_of_densities() {
+    laws::hold_for(&regression().with_inverse_temperature(0.7), 1e-3);
     laws::hold_for(&regression(), 1e-3);
     laws::hold_for(&with_flow(), 1e-3);
 }
