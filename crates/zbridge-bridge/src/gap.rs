@@ -22,6 +22,8 @@ pub struct DirectionGap {
 
 /// Pairs on which the gap is measured at most: every source meets every target.
 const MAX_PAIRS: usize = 200;
+/// Numbers of latents that are in memory at once, about.
+const NUMBERS_AT_ONCE: usize = 1 << 24;
 
 impl DirectionGap {
     /// Returns the gap between two directions on pairs: on those of `x` and `y`, row by row, or on
@@ -100,8 +102,16 @@ fn cross_log_densities(
         return Ok(network.gaussians(sources)?.cross_log_prob(targets)?);
     }
     // Others get all pairs at once: what they compute for a source or a target, they compute once.
-    let every_source: Vec<usize> = (0..count * count).map(|i| i % count).collect();
-    density
-        .given(&sources.select(&every_source))?
-        .log_prob(&targets.repeat_each(count))
+    // Only where that would fill the memory, some targets at a time.
+    let numbers_of_target = (count * targets.dim().max(sources.dim())).max(1);
+    let at_once = (NUMBERS_AT_ONCE / numbers_of_target).clamp(1, count.max(1));
+    let mut nats = Vec::with_capacity(count * count);
+    let rows: Vec<usize> = (0..count).collect();
+    for rows in rows.chunks(at_once) {
+        let every_source: Vec<usize> = (0..rows.len() * count).map(|i| i % count).collect();
+        let given = density.given(&sources.select(&every_source))?;
+        let targets = targets.select(rows).repeat_each(count);
+        nats.extend(given.log_prob(&targets)?);
+    }
+    Ok(nats)
 }

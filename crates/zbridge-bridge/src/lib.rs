@@ -54,6 +54,7 @@ mod plan;
 mod principal_components;
 mod recipe_name;
 mod rows;
+mod scale_mixture;
 mod shared_codes;
 mod source_reading;
 mod stored_config;

@@ -3,16 +3,18 @@
 use crate::BridgeError;
 use crate::linear_algebra::{Eigen, orthonormal_rows};
 use crate::rows::{flat, rows_of, standard_normal};
+use crate::scale_mixture::ScaleMixture;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 use std::path::Path;
-use zbridge_core::{LN_TWO_PI, RandomStream, Stage};
+use zbridge_core::{RandomStream, Stage};
 use zbridge_nn::{NnError, StoredTensor, WeightsFile};
 
 /// The orthonormal directions along which points vary most, and the standard deviation beside them.
 ///
 /// A density models the coordinates along these directions. The rest is a Gaussian of one variance,
-/// so that a density over the whole space remains one.
+/// times a scale that differs from point to point, so that a density over the whole space remains
+/// one.
 ///
 /// # Source
 /// Probabilistic principal component analysis (Tipping & Bishop 1999, equation 12), with a free
@@ -25,6 +27,8 @@ pub(crate) struct PrincipalComponents {
     deviations: Array1<f32>,
     /// Standard deviation along every direction that is orthogonal to these.
     residual: f32,
+    /// How the scale of what is orthogonal varies: the tails of noise may be heavy.
+    scales: ScaleMixture,
 }
 
 /// Rounds of subspace iteration.
@@ -67,11 +71,18 @@ impl PrincipalComponents {
         let kept = variances.sum();
         let total = sum_of_squares(points.iter()) / rows as f64;
         let left = (total - kept).max(0.0) / (columns - count) as f64;
-        Ok(Some(Self {
+        let mut found = Self {
             directions: rotation.mapv(|value| value as f32).dot(&basis),
             deviations: variances.mapv(|variance| deviation_of(variance.max(0.0))),
             residual: deviation_of(left),
-        }))
+            scales: ScaleMixture::standard(),
+        };
+        let squares: Vec<f64> = (0..rows)
+            .into_par_iter()
+            .map(|row| found.square_beside(points.row(row)))
+            .collect();
+        found.scales = ScaleMixture::fit_many_dimensions(&squares, columns - count);
+        Ok(Some(found))
     }
 
     /// Returns the number of directions.
@@ -94,29 +105,43 @@ impl PrincipalComponents {
     }
 
     /// Returns points `[rows, columns]` with these coordinates `[rows, count]`. What is orthogonal
-    /// to the directions is taken from `noise` `[rows, columns]`, which is standard normal.
-    pub(crate) fn points(
+    /// to the directions is drawn.
+    pub(crate) fn drawn_points(
         &self,
         coordinates: ArrayView2<'_, f32>,
-        noise: ArrayView2<'_, f32>,
+        stream: &mut RandomStream,
     ) -> Array2<f32> {
-        let beside = self.residual * &noise;
+        let mut beside = standard_normal((coordinates.nrows(), self.columns()), stream);
+        for mut row in beside.rows_mut() {
+            row *= self.residual * self.scales.draw_deviation(stream);
+        }
         // What the noise has along the directions is replaced by the coordinates.
-        let noise_along = self.residual * along(noise, self.directions.view());
+        let noise_along = along(beside.view(), self.directions.view());
         let steps = &coordinates * &self.deviations - noise_along;
         beside + steps.dot(&self.directions)
     }
 
+    /// Returns the means of the points with these coordinates, `[rows, columns]`.
+    pub(crate) fn mean_points(&self, coordinates: ArrayView2<'_, f32>) -> Array2<f32> {
+        (&coordinates * &self.deviations).dot(&self.directions)
+    }
+
     /// Returns what the log density of a point `[columns]` has beyond that of its coordinates, in
-    /// nats: the change of scale, and the Gaussian of what is orthogonal to the directions.
+    /// nats: the change of scale, and the density of what is orthogonal to the directions.
     pub(crate) fn log_density_beside(&self, point: ArrayView1<'_, f32>) -> f64 {
+        let dimensions = self.columns() - self.count();
+        let log_residual = f64::from(self.residual).ln();
+        let log_scales: f64 = self.deviations.iter().map(|&d| f64::from(d).ln()).sum();
+        let beside = self.scales.log_prob(self.square_beside(point), dimensions);
+        beside - log_scales - dimensions as f64 * log_residual
+    }
+
+    /// Returns the sum of squares of what a point `[columns]` has orthogonal to the directions, in
+    /// standard deviations.
+    fn square_beside(&self, point: ArrayView1<'_, f32>) -> f64 {
         let along = self.directions.dot(&point);
         let beside = (sum_of_squares(point.iter()) - sum_of_squares(along.iter())).max(0.0);
-        let dimensions = (self.columns() - self.count()) as f64;
-        let residual = f64::from(self.residual);
-        let log_scales: f64 = self.deviations.iter().map(|&d| f64::from(d).ln()).sum();
-        let distance = beside / (residual * residual);
-        -log_scales - dimensions * residual.ln() - 0.5 * (distance + dimensions * LN_TWO_PI)
+        beside / f64::from(self.residual).powi(2)
     }
 
     pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
@@ -130,6 +155,7 @@ impl PrincipalComponents {
             let tensor = StoredTensor { shape, values };
             file.tensors.insert(format!("{prefix}.{name}"), tensor);
         }
+        self.scales.put_into(file, prefix);
     }
 
     /// Returns the components stored under `prefix`, for `columns` columns; `None` if nothing is
@@ -142,7 +168,7 @@ impl PrincipalComponents {
         prefix: &str,
         columns: usize,
         path: &Path,
-    ) -> Result<Option<Self>, NnError> {
+    ) -> Result<Option<Self>, BridgeError> {
         let Some(scales) = file.tensors.get(&format!("{prefix}.scales")) else {
             return Ok(None);
         };
@@ -154,17 +180,26 @@ impl PrincipalComponents {
         let directions = tensor("directions", &[count, columns])?;
         let deviations = tensor("scales", &[count])?;
         let residual = tensor("residual", &[1])?[0];
+        // Files of earlier versions have one scale.
+        let scales = match file
+            .tensors
+            .contains_key(&format!("{prefix}.scale-variances"))
+        {
+            true => ScaleMixture::from_file(file, prefix, path)?,
+            false => ScaleMixture::standard(),
+        };
         let positive = residual > 0.0 && deviations.iter().all(|deviation| *deviation > 0.0);
         if !positive || !(1..columns).contains(&count) {
             let reason =
                 format!("tensors `{prefix}.…` are no principal directions of {columns} columns");
             let path = path.to_owned();
-            return Err(NnError::Weights { path, reason });
+            return Err(NnError::Weights { path, reason }.into());
         }
         Ok(Some(Self {
             directions: rows_of(&directions, columns).to_owned(),
             deviations: deviations.into(),
             residual,
+            scales,
         }))
     }
 }
@@ -220,7 +255,7 @@ fn sum_of_squares<'v>(values: impl Iterator<Item = &'v f32>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zbridge_core::Unobserved;
+    use zbridge_core::{LN_TWO_PI, Unobserved};
 
     const COLUMNS: usize = 20;
 
@@ -284,8 +319,8 @@ mod tests {
         let principal = components(500, 2).unwrap();
         let coordinates =
             Array2::from_shape_fn((200, 2), |(i, j)| ((2 * i + j) as f32 * 0.37).sin());
-        let noise = standard_normal((200, COLUMNS), &mut RandomStream::named(2, "noise"));
-        let made = principal.points(coordinates.view(), noise.view());
+        let stream = &mut RandomStream::named(2, "noise");
+        let made = principal.drawn_points(coordinates.view(), stream);
         let again = principal.coordinates(made.view());
         assert!(
             again
@@ -301,7 +336,10 @@ mod tests {
 
     #[test]
     fn with_a_normal_density_inside_it_is_the_density_of_probabilistic_principal_components() {
-        let principal = components(500, 2).unwrap();
+        let principal = PrincipalComponents {
+            scales: ScaleMixture::standard(),
+            ..components(500, 2).unwrap()
+        };
         let points = points(1);
         let inside = principal.coordinates(points.view());
         let standard = -0.5 * (sum_of_squares(inside.iter()) + 2.0 * LN_TWO_PI);
@@ -342,5 +380,44 @@ mod tests {
         let stage = Stage::new(&stop, "components", 0);
         let stopped = PrincipalComponents::of(points(300).view(), 3, &stage);
         assert!(matches!(stopped, Err(BridgeError::Interrupted(_))));
+    }
+
+    #[test]
+    fn noise_of_two_scales_is_described_and_drawn_as_such() {
+        let mut points = points(2000);
+        for mut point in points.rows_mut().into_iter().step_by(2) {
+            point *= 3.0;
+        }
+        let stage = Stage::new(&Unobserved, "components", 0);
+        let principal = PrincipalComponents::of(points.view(), 2, &stage)
+            .unwrap()
+            .unwrap();
+        let even = PrincipalComponents {
+            scales: ScaleMixture::standard(),
+            ..principal.clone()
+        };
+        let nats = |of: &PrincipalComponents| -> f64 {
+            let each = points
+                .rows()
+                .into_iter()
+                .map(|row| of.log_density_beside(row));
+            each.sum::<f64>() / points.nrows() as f64
+        };
+        assert!(
+            nats(&principal) > nats(&even) + 3.0,
+            "{}",
+            nats(&principal) - nats(&even)
+        );
+        let coordinates = Array2::zeros((2000, 2));
+        let drawn =
+            principal.drawn_points(coordinates.view(), &mut RandomStream::named(3, "scales"));
+        let squares: Vec<f64> = drawn
+            .rows()
+            .into_iter()
+            .map(|row| principal.square_beside(row))
+            .collect();
+        // 18 dimensions of mean square 1/5 and 9/5.
+        let far = squares.iter().filter(|&&square| square > 13.0).count();
+        assert!((800..1200).contains(&far), "{far} of 2000 drawn far out");
     }
 }

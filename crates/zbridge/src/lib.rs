@@ -61,7 +61,7 @@ pub use translation::{
 pub use zbridge_bridge::{
     AutoConfig, Bridge, BridgeConfig, BridgeError, CheckedConfig, Comparison, Conditional,
     Direction, DirectionGap, Directions, Divergence, Family, FamilyConfig, FitCurve, FitData,
-    FitPlan, GaussianDensity, PaperConfig, Recipe, RecipeName, Trial, Views,
+    FitPlan, GaussianDensity, PaperConfig, Recipe, RecipeName, SourceReading, Trial, Views,
 };
 pub use zbridge_core::{
     ConditionalDensity, DensityError, DiagonalGaussian, Estimate, EventKind, Interrupted,

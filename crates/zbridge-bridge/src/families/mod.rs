@@ -38,4 +38,4 @@ pub(crate) use kernel_regression::{FittedMean, KernelMean, KernelRegression, Res
 pub(crate) use linear_gaussian::{LinearGaussian, shrunk};
 pub(crate) use mixture::{Mixture, MixtureTape};
 pub(crate) use shared_code::{SharedCode, WhitenedFlow};
-pub(crate) use stored::put_json;
+pub(crate) use stored::{put_json, put_vector, stored};

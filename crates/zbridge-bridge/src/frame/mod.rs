@@ -227,10 +227,7 @@ impl Frame {
         };
         let columns = match &self.principal {
             None => points.to_owned(),
-            Some(principal) => {
-                let noise = standard_normal((points.nrows(), self.active.len()), stream);
-                principal.points(points, noise.view())
-            }
+            Some(principal) => principal.drawn_points(points, stream),
         };
         self.unstandardised(columns, outside)
     }
@@ -242,10 +239,7 @@ impl Frame {
     pub(crate) fn restored_mean(&self, points: ArrayView2<'_, f32>) -> Result<Latents, ShapeError> {
         let columns = match &self.principal {
             None => points.to_owned(),
-            Some(principal) => {
-                let no_noise = Array2::zeros((points.nrows(), self.active.len()));
-                principal.points(points, no_noise.view())
-            }
+            Some(principal) => principal.mean_points(points),
         };
         self.unstandardised(columns, Array2::zeros((points.nrows(), self.dim())))
     }

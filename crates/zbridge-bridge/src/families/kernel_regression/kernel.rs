@@ -1,3 +1,4 @@
+use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,9 @@ impl Kernel {
         let dim = a.ncols() as f64;
         let (a_squares, b_squares) = (squared_norms(a), squared_norms(b));
         let scale = 3f64.sqrt() / (self.length_scale * dim.sqrt());
-        let mut covariances = a.dot(&b.t());
+        // Into an array of its own: products of a single row come out in the other layout.
+        let mut covariances = Array2::zeros((a.nrows(), b.nrows()));
+        general_mat_mul(1.0, &a, &b.t(), 0.0, &mut covariances);
         for (mut row, a_square) in covariances.outer_iter_mut().zip(a_squares) {
             for (value, b_square) in row.iter_mut().zip(&b_squares) {
                 let product = *value;

@@ -1,7 +1,6 @@
 mod kernel;
 mod mean;
 mod regression;
-mod scale_mixture;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -15,9 +14,9 @@ use crate::density::Density;
 use crate::linear_algebra::Cholesky;
 use crate::maximum_likelihood::{PairBatch, Pairs};
 use crate::rows::{DistinctRows, clamped};
+use crate::scale_mixture::ScaleMixture;
 use kernel::Kernel;
 use ndarray::{Array2, ArrayView2, Axis, aview1};
-use scale_mixture::ScaleMixture;
 use std::path::Path;
 use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream};
 use zbridge_nn::{NnError, WeightsFile};

@@ -1,11 +1,11 @@
 //! Solutions of a kernel ridge regression, and what they say of pairs that are left out.
 
 use super::kernel::Kernel;
-use super::scale_mixture::ScaleMixture;
 use super::settings::Settings;
 use crate::BridgeError;
 use crate::families::shrunk;
 use crate::linear_algebra::Cholesky;
+use crate::scale_mixture::ScaleMixture;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use zbridge_core::Stage;

@@ -85,7 +85,8 @@ fn means_that_leave_a_pair_out_are_those_of_fits_without_it() {
 
 #[test]
 fn more_pairs_than_landmarks_describe_the_same_surface() {
-    let (sources, targets) = curved(1500, 0.1);
+    // The last block of rows has one of them.
+    let (sources, targets) = curved(2049, 0.1);
     let FittedMean { mean, left_out } = fit(sources.view(), targets.view());
     let errors = &targets - &left_out;
     assert!(mean_square(&errors) < 0.02, "{}", mean_square(&errors));

@@ -86,6 +86,10 @@ impl Parametric for LinearGaussian {
         means: &'t mut Array2<f32>,
     ) -> ArrayView2<'t, f32> {
         *means = sources.dot(&self.matrix.t()) + &self.offset;
+        // Products with a single column or row come out in the other layout.
+        if !means.is_standard_layout() {
+            *means = means.as_standard_layout().into_owned();
+        }
         // A source far off must not give an infinite mean.
         means.mapv_inplace(|mean| mean.clamp(-MAX_MEAN, MAX_MEAN));
         means.view()

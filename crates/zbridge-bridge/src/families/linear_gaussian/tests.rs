@@ -3,7 +3,7 @@ use super::*;
 use crate::families::FamilyDensity;
 use crate::families::laws;
 use crate::rows::standard_normal;
-use ndarray::{array, aview2};
+use ndarray::{Axis, array, aview2};
 use std::ops::ControlFlow;
 use zbridge_core::{DiagonalGaussian, Progress, RandomStream, Stage, Unobserved};
 use zbridge_nn::StoredTensor;
@@ -209,4 +209,26 @@ fn tampered_files_are_refused() {
     };
     assert!(with_factor(vec![1.0, 0.5, 0.0, 1.0]).contains("not lower-triangular"));
     assert!(with_factor(vec![1.0, 0.0, 0.0]).contains("holds 3 values"));
+}
+
+#[test]
+fn one_source_or_one_target_dimension_is_enough() {
+    let (sources, targets) = system(50);
+    let first = targets.slice_axis(Axis(1), (0..1).into()).to_owned();
+    for targets in [targets, first] {
+        let density = fit(
+            &posteriors(sources.clone(), -9.0),
+            &posteriors(targets.clone(), -9.0),
+            50,
+            1e-6,
+        );
+        for rows in [1, 2] {
+            let of_rows = |values: &Array2<f32>| {
+                Latents::new(values.slice_axis(Axis(0), (0..rows).into()).to_owned()).unwrap()
+            };
+            let given = density.given(&of_rows(&sources)).unwrap();
+            assert_eq!(given.log_prob(&of_rows(&targets)).unwrap().len(), rows);
+            assert_eq!(given.means().unwrap().unwrap().rows(), rows);
+        }
+    }
 }

@@ -1,5 +1,5 @@
 use crate::BridgeError;
-use crate::families::stored::{put_vector, stored};
+use crate::families::{put_vector, stored};
 use ndarray::{Array1, ArrayView1, ArrayView2};
 use std::path::Path;
 use zbridge_core::{
@@ -11,7 +11,7 @@ use zbridge_nn::{NnError, WeightsFile};
 ///
 /// # Source
 /// Andrews & Mallows 1974: scale mixtures of normal distributions, Student's among them. The scales
-/// are fixed here, and the weights are fitted.
+/// are fixed, and the weights are fitted.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ScaleMixture {
     /// v_k and w_k.
@@ -33,20 +33,50 @@ const VARIANCES: [f32; 11] = [
 impl ScaleMixture {
     /// Returns the weights of highest likelihood for these residuals `[rows, dim]`, a little towards
     /// one standard normal, as if one further residual had certainly been drawn from it.
-    pub(super) fn fit(residuals: ArrayView2<'_, f32>) -> Self {
-        const ROUNDS: usize = 100;
-        let dim = residuals.ncols();
+    pub(crate) fn fit(residuals: ArrayView2<'_, f32>) -> Self {
         let squares: Vec<f64> = residuals.rows().into_iter().map(sum_of_squares).collect();
-        let prior = 1.0;
-        let mut weights = [1.0 / VARIANCES.len() as f64; VARIANCES.len()];
+        Self::fit_weights(&squares, residuals.ncols(), &VARIANCES)
+    }
+
+    /// Returns the same for residuals of many dimensions, of which the sums of squares are given:
+    /// with more variances, since many dimensions tell the scale of a row almost exactly.
+    pub(crate) fn fit_many_dimensions(squares: &[f64], dim: usize) -> Self {
+        const SCALES: usize = 64;
+        let (mut least, mut most) = (1.0f64, 1.0f64);
+        for square in squares {
+            let mean_square = (square / dim.max(1) as f64).clamp(1e-3, 1e3);
+            (least, most) = (least.min(mean_square), most.max(mean_square));
+        }
+        let step = (most / least).ln() / (SCALES - 1) as f64;
+        let variance = |k: usize| (least * (step * k as f64).exp()) as f32;
+        let variances: Vec<f32> = (0..SCALES).map(variance).collect();
+        Self::fit_weights(squares, dim, &variances)
+    }
+
+    /// Returns the mixture of one standard normal.
+    pub(crate) fn standard() -> Self {
+        let (variance, weight) = (1.0, 1.0);
+        Self {
+            components: vec![Scale { variance, weight }],
+        }
+    }
+
+    fn fit_weights(squares: &[f64], dim: usize, variances: &[f32]) -> Self {
+        const ROUNDS: usize = 100;
+        let distance_from_1 = |k: &usize| variances[*k].ln().abs();
+        let nearest_to_1 =
+            (0..variances.len()).min_by(|a, b| distance_from_1(a).total_cmp(&distance_from_1(b)));
+        let mut weights = vec![1.0 / variances.len() as f64; variances.len()];
         for _ in 0..ROUNDS {
-            let mut counts = VARIANCES.map(|variance| match variance == 1.0 {
-                true => prior,
-                false => 0.0,
-            });
-            for square in &squares {
-                let terms: Vec<f64> = (0..VARIANCES.len())
-                    .map(|k| weights[k].ln() + log_normal(*square, VARIANCES[k], dim))
+            let mut counts = vec![0.0; variances.len()];
+            if let Some(k) = nearest_to_1 {
+                counts[k] = 1.0;
+            }
+            for square in squares {
+                let terms: Vec<f64> = weights
+                    .iter()
+                    .zip(variances)
+                    .map(|(weight, &variance)| weight.ln() + log_normal(*square, variance, dim))
                     .collect();
                 let total = log_sum_exp(&terms);
                 for (count, term) in counts.iter_mut().zip(terms) {
@@ -55,19 +85,22 @@ impl ScaleMixture {
             }
             let total: f64 = counts.iter().sum();
             // Weights of 0 would have no logarithm.
-            weights = counts.map(|count| (count / total).max(1e-9));
+            weights = counts
+                .iter()
+                .map(|count| (count / total).max(1e-9))
+                .collect();
         }
-        let scale = |(variance, weight): (f32, f64)| Scale {
+        let scale = |(&variance, weight): (&f32, f64)| Scale {
             variance,
             weight: weight as f32,
         };
         Self {
-            components: VARIANCES.into_iter().zip(weights).map(scale).collect(),
+            components: variances.iter().zip(weights).map(scale).collect(),
         }
     }
 
     /// Returns the mixture as the distribution of each of `rows` rows.
-    pub(super) fn for_rows(&self, rows: usize, dim: usize) -> ScaledNormals<'_> {
+    pub(crate) fn for_rows(&self, rows: usize, dim: usize) -> ScaledNormals<'_> {
         ScaledNormals {
             mixture: self,
             rows,
@@ -76,13 +109,13 @@ impl ScaleMixture {
     }
 
     /// Returns the sum of the log densities of these residuals `[rows, dim]`, in nats.
-    pub(super) fn total_log_density(&self, residuals: ArrayView2<'_, f32>) -> f64 {
+    pub(crate) fn total_log_density(&self, residuals: ArrayView2<'_, f32>) -> f64 {
         let nats = |row| self.log_prob(sum_of_squares(row), residuals.ncols());
         residuals.rows().into_iter().map(nats).sum()
     }
 
     /// Returns E[1 / v_k | r] for each of these residuals `[rows, dim]`.
-    pub(super) fn expected_precisions(&self, residuals: ArrayView2<'_, f32>) -> Array1<f64> {
+    pub(crate) fn expected_precisions(&self, residuals: ArrayView2<'_, f32>) -> Array1<f64> {
         let expected = |row| {
             let terms = self.terms(sum_of_squares(row), residuals.ncols());
             let total = log_sum_exp(&terms);
@@ -94,7 +127,8 @@ impl ScaleMixture {
         residuals.rows().into_iter().map(expected).collect()
     }
 
-    fn log_prob(&self, square: f64, dim: usize) -> f64 {
+    /// Returns the log density of a residual with this sum of squares, in nats.
+    pub(crate) fn log_prob(&self, square: f64, dim: usize) -> f64 {
         log_sum_exp(&self.terms(square, dim))
     }
 
@@ -106,7 +140,7 @@ impl ScaleMixture {
     }
 
     /// Returns the standard deviation of a component drawn at random.
-    fn draw_deviation(&self, stream: &mut RandomStream) -> f32 {
+    pub(crate) fn draw_deviation(&self, stream: &mut RandomStream) -> f32 {
         let total: f32 = self.components.iter().map(|scale| scale.weight).sum();
         let mut left = stream.uniform() * total;
         let mut variance = 1.0;
@@ -120,24 +154,27 @@ impl ScaleMixture {
         variance.sqrt()
     }
 
-    pub(super) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
+    pub(crate) fn put_into(&self, file: &mut WeightsFile, prefix: &str) {
         let variances: Vec<f32> = self.components.iter().map(|scale| scale.variance).collect();
         let weights: Vec<f32> = self.components.iter().map(|scale| scale.weight).collect();
         put_vector(file, format!("{prefix}.scale-variances"), &variances);
         put_vector(file, format!("{prefix}.scale-weights"), &weights);
     }
 
-    pub(super) fn from_file(
+    pub(crate) fn from_file(
         file: &WeightsFile,
         prefix: &str,
         path: &Path,
     ) -> Result<Self, BridgeError> {
-        let count = [VARIANCES.len()];
+        let scales = file.tensors.get(&format!("{prefix}.scale-variances"));
+        let count = [scales.map_or(0, |scales| scales.values.len())];
         let variances = stored(file, &format!("{prefix}.scale-variances"), &count, path)?;
         let weights = stored(file, &format!("{prefix}.scale-weights"), &count, path)?;
-        if variances.iter().chain(weights).any(|&value| value <= 0.0) {
-            let reason =
-                format!("the scales of `{prefix}` are not all positive; get the file anew");
+        let unsound = |value: &f32| !value.is_finite() || *value <= 0.0;
+        if variances.is_empty() || variances.iter().chain(weights).any(unsound) {
+            let reason = format!(
+                "the scales of `{prefix}` are missing or not all positive; get the file anew"
+            );
             let path = path.to_owned();
             return Err(NnError::Weights { path, reason }.into());
         }
@@ -160,7 +197,7 @@ fn sum_of_squares(row: ArrayView1<'_, f32>) -> f64 {
 }
 
 /// The same mixture for each of some rows.
-pub(super) struct ScaledNormals<'m> {
+pub(crate) struct ScaledNormals<'m> {
     mixture: &'m ScaleMixture,
     rows: usize,
     dim: usize,
