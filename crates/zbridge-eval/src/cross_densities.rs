@@ -3,7 +3,7 @@ use crate::parallel_rows::each_row;
 use crate::{EvalError, LatentGain, LatentPairs, Retrieval};
 use ndarray::iter::Lanes;
 use ndarray::{Array2, ArrayView1, ArrayView2, Ix1};
-use zbridge_core::{ConditionalDensity, Observer, Stage};
+use zbridge_core::{ConditionalDensity, Observer, Stage, log_sum_exp};
 
 /// log q(t_i|s_j) of every held-out target under every held-out source, in nats.
 ///
@@ -95,9 +95,20 @@ impl CrossDensities {
         LatentGain::of(self.nats.view())
     }
 
-    /// Returns the rank of each source's own target among all targets, by log q(·|source).
+    /// Returns the rank of each source's own target among all targets, by log q(target|source) −
+    /// log q(target), where q(target) is the mean over all sources: by Bayes' rule the log probability,
+    /// up to a constant, that a target is the partner if each may be. The density alone would rank
+    /// first what is likely whatever the source is.
     pub fn retrieve_targets(&self) -> Retrieval {
-        Retrieval::of(ranks(self.nats.columns()), self.count())
+        let log_count = (self.count() as f64).ln();
+        let mut information = self.nats.clone();
+        for mut of_target in information.rows_mut() {
+            let log_mean = log_sum_exp(&of_target.to_vec()) - log_count;
+            // A target of no density under any source is no one's partner.
+            let log_mean = log_mean.max(f64::MIN);
+            of_target.mapv_inplace(|nats| nats - log_mean);
+        }
+        Retrieval::of(ranks(information.columns()), self.count())
     }
 
     /// Returns the rank of each target's own source among all sources, by log q(target|·).
@@ -130,13 +141,17 @@ fn ranks(queries: Lanes<'_, f64, Ix1>) -> Vec<f64> {
         .collect()
 }
 
+/// Differences below this are those of rounding.
+const TIE_NATS: f64 = 1e-9;
+
 /// Returns 1 + the number of others that are higher + half of those that are equal.
 fn rank(own: usize, values: ArrayView1<f64>) -> f64 {
     let (mut higher, mut equal) = (0, 0);
     for (other, &value) in values.iter().enumerate() {
         // Ties count half: a density that ignores its source gets the mean rank of chance.
-        higher += usize::from(value > values[own]);
-        equal += usize::from(other != own && value == values[own]);
+        let is_equal = value == values[own] || (value - values[own]).abs() < TIE_NATS;
+        higher += usize::from(value > values[own] && !is_equal);
+        equal += usize::from(other != own && is_equal);
     }
     1.0 + higher as f64 + 0.5 * equal as f64
 }
