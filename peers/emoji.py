@@ -1,4 +1,4 @@
-"""Emoji pictures and emoji names through two pretrained networks: a problem of `alignment.py`, and a search by sentence.
+"""Emoji pictures and emoji names in two pretrained networks: a problem of `alignment.py`, and a search by sentence.
 
     python peers/emoji.py encode DOWNLOADS CACHE
     python peers/emoji.py find CACHE --zbridge PROGRAM --pairs 100 "a sentence" ...
@@ -331,11 +331,12 @@ def fit_words(arguments, work):
 def cosines(means, pictures):
     """Cosine similarities `[means, pictures]` around the mean picture.
 
-    They rank held-out pictures better than the density does, which compares how far from the mean picture they are too.
+    They rank held-out pictures better than the density does, which also compares distances from the mean picture.
     """
     centre = pictures.mean(0)
-    means, pictures = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (means - centre, pictures - centre))
-    return means @ pictures.T
+    means, pictures = means - centre, pictures - centre
+    lengths = np.linalg.norm(means, axis=1)[:, None] * np.linalg.norm(pictures, axis=1)
+    return means @ pictures.T / lengths
 
 
 def as_text(unified):
