@@ -1,7 +1,7 @@
 //! A family and the length of its fit, fitted to pairs in one direction.
 
 use super::aggregate::AggregateComponents;
-use super::regressed::Regressed;
+use super::regressed::{MOMENT_DRAWS, Regressed};
 use crate::curve::FitCurve;
 use crate::density::Density;
 use crate::families::{
@@ -60,8 +60,6 @@ pub(super) struct FittedDensity {
     pub(super) curve: FitCurve,
 }
 
-/// Draws over which a closed-form fit takes its moments, at least.
-pub(super) const MOMENT_DRAWS: usize = 4096;
 /// This many pairs, or labelled targets, allow larger networks with less regularisation.
 const MANY: usize = 4096;
 

@@ -4,7 +4,7 @@ use super::candidate::{Candidate, FitContext};
 use super::labelled::LabelledPairs;
 use super::prepared::{Part, Prepared, SourceAndTarget};
 use super::regressed::Regressed;
-use super::spreading::SourceGraph;
+use super::source_graph::SourceGraph;
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
 use crate::density::Density;
@@ -129,7 +129,10 @@ impl DirectionFit<'_> {
     ) -> Result<FittedConditional, BridgeError> {
         let source = &self.prepared.spaces(self.direction).source.frame;
         let (start, streams) = (self.initial_mixture()?, self.stream(Draws::Later));
-        let likely = graph.map(|graph| graph.likely_labels(self)).transpose()?;
+        let labels = |graph: &SourceGraph| {
+            graph.likely_labels(self.prepared, self.direction, self.part, self.stage)
+        };
+        let likely = graph.map(labels).transpose()?;
         let unpaired = (source, unpaired);
         let (mixture, curve) = refine(
             start,

@@ -6,7 +6,7 @@ use super::codes::learn_last_codes;
 use super::direction_fit::{DirectionFit, FittedConditional};
 use super::prepared::Prepared;
 use super::semi_supervised::Labelling;
-use super::spreading::SourceGraph;
+use super::source_graph::SourceGraph;
 use super::streams::DirectionPurpose;
 use crate::agreement::Agreement;
 use crate::comparison::Comparison;

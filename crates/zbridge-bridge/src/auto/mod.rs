@@ -22,6 +22,7 @@ mod prepared;
 mod reading;
 mod regressed;
 mod semi_supervised;
+mod source_graph;
 mod splits;
 mod spreading;
 mod streams;

@@ -1,4 +1,3 @@
-use super::candidate::MOMENT_DRAWS;
 use crate::BridgeError;
 use crate::families::{FittedMean, KernelMean, KernelRegression, shrunk};
 use crate::frame::Frame;
@@ -6,6 +5,9 @@ use crate::linear_algebra::Cholesky;
 use crate::maximum_likelihood::{PairBatch, Pairs};
 use ndarray::{Array2, Axis};
 use zbridge_core::{RandomStream, Stage};
+
+/// Draws over which a closed-form fit takes its moments, at least.
+pub(super) const MOMENT_DRAWS: usize = 4096;
 
 /// A kernel regression, and what it says of its own pairs.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Likely labels of unpaired sources: those of pairs, spread over a graph of nearest neighbours.
 
-use super::direction_fit::DirectionFit;
-use super::prepared::{Prepared, SourceAndTarget};
+use super::prepared::{Part, Prepared, SourceAndTarget};
+use super::source_graph::SourceGraph;
 use crate::families::responsibilities;
 use crate::graph::{ClassShares, GivenLabels, NeighbourGraph, spread};
 use crate::mean_teacher::LikelyLabels;
@@ -9,17 +9,6 @@ use crate::rows::stacked;
 use crate::{BridgeError, Direction};
 use ndarray::{Axis, Slice};
 use zbridge_core::Stage;
-
-/// Nearest neighbours among the posteriors of a direction's source: those of all pairs, then
-/// unpaired ones.
-///
-/// Pairs that are held out are points without a label.
-#[derive(Debug)]
-pub(super) struct SourceGraph {
-    graph: NeighbourGraph,
-    /// Rows of the unpaired posteriors that are points, in the order of the points.
-    unpaired: Vec<usize>,
-}
 
 /// Unpaired posteriors in a graph at most: the distances of all points cost their square.
 const MAX_UNPAIRED: usize = 20_000;
@@ -61,17 +50,20 @@ impl SourceGraph {
         })
     }
 
-    /// Returns the likely components of unpaired sources, given the pairs that `fit` may use.
+    /// Returns the likely components of unpaired sources, given the pairs of a part.
     ///
     /// # Errors
     /// [`BridgeError::Shape`] if a draw is NaN, [`BridgeError::Interrupted`].
     pub(super) fn likely_labels(
         &self,
-        fit: &DirectionFit<'_>,
+        prepared: &Prepared<'_>,
+        direction: Direction,
+        part: Part<'_>,
+        stage: &Stage<'_>,
     ) -> Result<LikelyLabels, BridgeError> {
-        let (prepared, rows) = (fit.prepared, fit.part.rows);
-        let target = prepared.spaces(fit.direction).target;
-        let components = prepared.components(fit.direction, fit.part)?;
+        let rows = part.rows;
+        let target = prepared.spaces(direction).target;
+        let components = prepared.components(direction, part)?;
         let classes = responsibilities(&components.gaussians, target.pairs.means_of(rows).view());
         let given = GivenLabels {
             points: rows,
@@ -86,7 +78,7 @@ impl SourceGraph {
                 .collect(),
             observations: rows.len() + unpaired_targets,
         };
-        let spread = spread(&self.graph, &given, fit.stage)?;
+        let spread = spread(&self.graph, &given, stage)?;
         let of_points = spread.probabilities(&shares);
         let first_unpaired = self.graph.points() - self.unpaired.len();
         Ok(LikelyLabels {

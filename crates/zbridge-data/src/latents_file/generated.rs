@@ -1,5 +1,5 @@
-use super::ids::IDS_KEY;
 use super::ids_table::write_ids;
+use super::roles::IDS_KEY;
 use super::safetensors_writer::{TensorHeader, id_lines, integer_ids, safetensors_header};
 use crate::array::i64_bytes;
 use crate::error::IoAtPath;

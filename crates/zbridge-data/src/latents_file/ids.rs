@@ -1,4 +1,5 @@
 use super::ids_table::IdsTable;
+use super::roles::IDS_KEY;
 use super::roles::{IDS, LABELS};
 use crate::array::Elements;
 use crate::container::ArrayFile;
@@ -8,9 +9,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// The metadata key of a safetensors file for ids that are not integers, one a line.
-pub(super) const IDS_KEY: &str = "ids";
 
 /// Where the ids or the labels of the rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,4 @@
-use super::ids::IDS_KEY;
-use super::roles::IDS;
+use super::roles::{IDS, IDS_KEY};
 use crate::container::ArrayFile;
 use crate::error::{AtPath, IoAtPath};
 use crate::files::{read_bytes, replace_with};

@@ -1,6 +1,7 @@
 use super::LatentsFile;
-use super::ids::{IDS_KEY, RowNames, expect_different};
+use super::ids::{RowNames, expect_different};
 use super::ids_table::IdsTable;
+use super::roles::IDS_KEY;
 use super::roles::Roles;
 use crate::DataError;
 use crate::container::ArrayFile;

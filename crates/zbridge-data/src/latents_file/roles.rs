@@ -8,6 +8,8 @@ pub(super) const SAMPLES: [&str; 1] = ["samples"];
 pub(super) const POINTS: [&str; 2] = ["z", "latents"];
 pub(super) const VIEWS: [&str; 2] = ["view_mean", "view_log_var"];
 pub(super) const IDS: [&str; 2] = ["ids", "id"];
+/// The metadata key of a safetensors file for ids that are not integers, one a line.
+pub(super) const IDS_KEY: &str = "ids";
 pub(super) const LABELS: [&str; 2] = ["labels", "label"];
 
 /// Names of `SPREAD` for standard deviations; the others are log-variances.

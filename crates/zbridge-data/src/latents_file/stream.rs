@@ -1,7 +1,8 @@
 use super::LatentsFile;
-use super::ids::{IDS_KEY, RowNames, expect_different};
+use super::ids::{RowNames, expect_different};
 use super::ids_table::IdsTable;
 use super::read::DuplicateIds;
+use super::roles::IDS_KEY;
 use super::roles::{IDS, Roles};
 use crate::DataError;
 use crate::container::{ArrayFile, RowFile};

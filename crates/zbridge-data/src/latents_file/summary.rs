@@ -1,6 +1,7 @@
 use super::LatentsKind;
-use super::ids::{IDS_KEY, IdSource, RowNames};
+use super::ids::{IdSource, RowNames};
 use super::ids_table::IdsTable;
+use super::roles::IDS_KEY;
 use super::roles::Roles;
 use crate::container::{ArrayFile, Container, RowFile};
 use crate::files::read_bytes;

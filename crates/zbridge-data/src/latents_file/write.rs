@@ -1,5 +1,6 @@
 use super::LatentsFile;
-use super::ids::{IDS_KEY, expect_different};
+use super::ids::expect_different;
+use super::roles::IDS_KEY;
 use super::safetensors_writer::{
     Precision, StoredTensor, id_lines, integer_ids, safetensors_bytes,
 };

@@ -1,8 +1,7 @@
 //! The mean of a Gaussian process, in closed form.
 
 use super::kernel::Kernel;
-use super::regression::{ROWS_AT_ONCE, Regression, Solution};
-use super::settings::Settings;
+use super::regression::{ROWS_AT_ONCE, Regression, Settings, Solution};
 use crate::BridgeError;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;

@@ -1,7 +1,6 @@
 //! Solutions of a kernel ridge regression, and what they say of pairs that are left out.
 
 use super::kernel::Kernel;
-use super::settings::Settings;
 use crate::BridgeError;
 use crate::families::shrunk;
 use crate::linear_algebra::Cholesky;
@@ -9,6 +8,15 @@ use crate::scale_mixture::ScaleMixture;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use zbridge_core::Stage;
+
+/// What is chosen by the pairs themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    pub(super) kernel: Kernel,
+    /// λ_d: the variance of each dimension of a target around its mean, relative to that of the
+    /// mean, `[target]`.
+    pub(super) noise: Array1<f64>,
+}
 
 /// Pairs to regress targets on sources.
 #[derive(Debug)]

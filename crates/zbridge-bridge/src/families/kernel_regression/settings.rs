@@ -1,19 +1,10 @@
 //! Settings of a kernel ridge regression, chosen by left-out pairs.
 
 use super::kernel::Kernel;
-use super::regression::Regression;
+use super::regression::{Regression, Settings};
 use crate::BridgeError;
 use ndarray::{Array1, Array2};
 use zbridge_core::Stage;
-
-/// What is chosen by the pairs themselves.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Settings {
-    pub(super) kernel: Kernel,
-    /// λ_d: the variance of each dimension of a target around its mean, relative to that of the
-    /// mean, `[target]`.
-    pub(super) noise: Array1<f64>,
-}
 
 /// Settings whose noise is the same in all dimensions.
 #[derive(Debug, Clone, Copy)]
