@@ -5,7 +5,7 @@
 //! `[columns, rows]`, its transpose. `nalgebra` works on such views, so that nothing is copied.
 
 use crate::BridgeError;
-use crate::rows::{block, block_mut, flat};
+use crate::rows::{block, block_mut, flat, row_major};
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, SymmetricEigen};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
@@ -37,11 +37,8 @@ impl Cholesky {
     ///
     /// # Source
     /// The blocked outer-product form (Golub & Van Loan 2013, section 4.2.6).
-    pub(crate) fn of(mut matrix: Array2<f64>, stage: &Stage<'_>) -> Result<Self, BridgeError> {
-        // Products with a single column come out in the other layout.
-        if !matrix.is_standard_layout() {
-            matrix = matrix.as_standard_layout().into_owned();
-        }
+    pub(crate) fn of(matrix: Array2<f64>, stage: &Stage<'_>) -> Result<Self, BridgeError> {
+        let mut matrix = row_major(matrix);
         let dim = matrix.nrows();
         for start in (0..dim).step_by(BLOCK) {
             let end = (start + BLOCK).min(dim);

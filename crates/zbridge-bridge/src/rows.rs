@@ -67,6 +67,15 @@ pub(crate) fn block_mut<T>(
     rows.slice_axis_move(Axis(1), columns.into())
 }
 
+/// Returns the same array in row-major layout: products with a single column or row come out in the
+/// other one.
+pub(crate) fn row_major<T: Clone>(array: Array2<T>) -> Array2<T> {
+    match array.is_standard_layout() {
+        true => array,
+        false => array.as_standard_layout().into_owned(),
+    }
+}
+
 /// Returns the columns of `left` followed by those of `right`.
 pub(crate) fn side_by_side(left: ArrayView2<'_, f32>, right: ArrayView2<'_, f32>) -> Array2<f32> {
     let split = left.ncols();

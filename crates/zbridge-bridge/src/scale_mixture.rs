@@ -72,11 +72,12 @@ impl ScaleMixture {
             if let Some(k) = nearest_to_1 {
                 counts[k] = 1.0;
             }
+            let log_weights: Vec<f64> = weights.iter().map(|weight: &f64| weight.ln()).collect();
             for square in squares {
-                let terms: Vec<f64> = weights
+                let terms: Vec<f64> = log_weights
                     .iter()
                     .zip(variances)
-                    .map(|(weight, &variance)| weight.ln() + log_normal(*square, variance, dim))
+                    .map(|(log_weight, &variance)| log_weight + log_normal(*square, variance, dim))
                     .collect();
                 let total = log_sum_exp(&terms);
                 for (count, term) in counts.iter_mut().zip(terms) {

@@ -40,6 +40,8 @@ struct Job<'p> {
     rung: usize,
     candidate: Candidate,
     split: &'p Split,
+    /// Whether it is the shortest fit of its family on the first split.
+    comes_first: bool,
 }
 
 /// The log densities of the pairs that a job's split holds out.
@@ -66,7 +68,7 @@ pub(super) fn compare<'p>(
     let steps: usize = jobs.iter().map(|job| job.candidate.steps).sum();
     let stage = Stage::new(observer, "comparing families", steps as u64);
     let (first, further): (Vec<Job<'_>>, Vec<Job<'_>>) =
-        jobs.into_iter().partition(|job| job.comes_first(prepared));
+        jobs.into_iter().partition(|job| job.comes_first);
     let mut compared = run_all(first, prepared, &stage)?;
     let hopeless = Directions::from_fn(|direction| hopeless(&compared, direction));
     let (dropped, further): (Vec<Job<'_>>, Vec<Job<'_>>) = further
@@ -132,12 +134,17 @@ fn jobs<'p>(prepared: &'p Prepared<'_>) -> Vec<Job<'p>> {
     let mut jobs = Vec::new();
     for direction in Direction::BOTH {
         for split in &prepared.splits {
-            for (rung, candidate) in rungs(prepared, direction).into_iter().enumerate() {
+            let rungs = rungs(prepared, direction);
+            for (rung, &candidate) in rungs.iter().enumerate() {
+                let is_shorter = |other: &Candidate| {
+                    other.family == candidate.family && other.steps < candidate.steps
+                };
                 jobs.push(Job {
                     direction,
                     rung,
                     candidate,
                     split,
+                    comes_first: split.index == 0 && !rungs.iter().any(is_shorter),
                 });
             }
         }
@@ -155,15 +162,6 @@ fn rungs(prepared: &Prepared<'_>, direction: Direction) -> Vec<Candidate> {
 }
 
 impl Job<'_> {
-    /// Returns whether it is the shortest fit of its family on the first split.
-    fn comes_first(&self, prepared: &Prepared<'_>) -> bool {
-        let is_shorter = |other: &Candidate| {
-            other.family == self.candidate.family && other.steps < self.candidate.steps
-        };
-        let rungs = rungs(prepared, self.direction);
-        self.split.index == 0 && !rungs.iter().any(is_shorter)
-    }
-
     /// Returns the log densities of the pairs that the split holds out.
     fn run(
         &self,
@@ -175,6 +173,7 @@ impl Job<'_> {
             rung,
             candidate,
             split,
+            ..
         } = *self;
         let purpose = DirectionPurpose::Rung {
             rung,
@@ -260,6 +259,7 @@ mod tests {
             rung: 0,
             candidate: Candidate { family, steps: 0 },
             split: &SPLIT,
+            comes_first: true,
         };
         let inverse_temperature = 1.0;
         let tempered = vec![TemperedNats {

@@ -8,6 +8,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use zbridge_core::{DensityError, LatentDistribution, Latents, RandomStream, ShapeError};
 
+/// Where the mean stands in a row of parameters.
+pub(crate) type MeanIn<F> = for<'p> fn(&F, &'p [f32]) -> &'p [f32];
+
 /// A family in which a source determines a row of parameters, and these a distribution over the
 /// target.
 pub(crate) trait Parametric: Sync {
@@ -16,6 +19,9 @@ pub(crate) trait Parametric: Sync {
 
     /// Uniform draws that a draw needs besides `dim` standard normal ones.
     const UNIFORMS: usize = 0;
+
+    /// Returns the mean `[dim]` of the distribution of a row of parameters, if it is among these.
+    const MEAN: Option<MeanIn<Self>> = None;
 
     /// Returns the distributions' parameters, a row for each of the sources `[rows, source dim]`.
     fn parameters_of<'t>(
@@ -37,12 +43,6 @@ pub(crate) trait Parametric: Sync {
         noise: ArrayViewMut2<'_, f32>,
         scratch: &mut Vec<f64>,
     );
-
-    /// Returns the mean `[dim]` of the distribution of a row of parameters; `None` if it is not
-    /// among these.
-    fn mean_in<'p>(&self, _parameters: &'p [f32]) -> Option<&'p [f32]> {
-        None
-    }
 }
 
 /// q(·|source_i) for each row of a batch of sources, under a [`Parametric`] family.
@@ -120,22 +120,17 @@ impl<F: Parametric> LatentDistribution for ParametricDistributions<'_, F> {
     }
 
     fn means(&self) -> Result<Option<Latents>, DensityError> {
-        let mut means = Array2::from_elem((self.source.rows(), self.dim), f32::NAN);
+        let Some(mean_in) = F::MEAN else {
+            return Ok(None);
+        };
+        let mut means = Array2::zeros((self.source.rows(), self.dim));
         for_each_row(
             self.family,
             &self.source,
             &mut means,
-            |_, parameters, row, _| {
-                if let Some(mean) = self.family.mean_in(parameters) {
-                    row.copy_from_slice(mean);
-                }
-            },
+            |_, parameters, row, _| row.copy_from_slice(mean_in(self.family, parameters)),
         );
-        // A family has a mean among its parameters for every source, or for none.
-        match means.iter().any(|value| value.is_nan()) {
-            true => Ok(None),
-            false => Ok(Some(clamped(means)?)),
-        }
+        Ok(Some(clamped(means)?))
     }
 }
 

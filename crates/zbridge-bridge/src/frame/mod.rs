@@ -193,6 +193,9 @@ impl Frame {
         }
         source.expect_shape("source latents of the bridge", source.rows(), self.dim())?;
         let features = self.features(self.standardised(source.view()));
+        if !self.has_log_variances() {
+            return clamped(features);
+        }
         let average = Array2::zeros((source.rows(), self.feature_width() - features.ncols()));
         clamped(side_by_side(features.view(), average.view()))
     }

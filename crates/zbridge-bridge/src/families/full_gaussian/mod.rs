@@ -5,7 +5,7 @@ mod tests;
 
 use super::conditioner::Conditioner;
 use super::family_density::FamilyDensity;
-use super::parametric::{Parametric, ParametricDistributions};
+use super::parametric::{MeanIn, Parametric, ParametricDistributions};
 use super::smooth_clamp::smooth_clamp;
 use super::stored::put_json;
 use crate::BridgeError;
@@ -97,6 +97,9 @@ impl ConditionalDensity for FullGaussian {
 impl Parametric for FullGaussian {
     type Tape = Tape;
 
+    const MEAN: Option<MeanIn<Self>> =
+        Some(|family, outputs| Outputs::of(outputs, family.dim).mean);
+
     fn parameters_of<'t>(
         &self,
         sources: ArrayView2<'_, f32>,
@@ -146,9 +149,5 @@ impl Parametric for FullGaussian {
                 draw[i] += outputs.mean[i];
             }
         }
-    }
-
-    fn mean_in<'p>(&self, outputs: &'p [f32]) -> Option<&'p [f32]> {
-        Some(Outputs::of(outputs, self.dim).mean)
     }
 }

@@ -43,11 +43,12 @@ pub(super) struct Solution {
 }
 
 /// Left-out residuals as a density describes them.
-struct ResidualSpread {
+pub(super) struct ResidualSpread {
     /// The sum of their log densities, in nats.
     log_density: f64,
-    /// The expected inverse of the relative variance of each, `[pairs]`; their mean is 1.
-    weights: Array1<f64>,
+    /// The expected inverse of the relative variance of each, `[pairs]`; their mean is 1. Pairs
+    /// count less the further they are from their left-out means.
+    pub(super) weights: Array1<f64>,
 }
 
 /// Rows whose covariances with the landmarks are held at a time.
@@ -115,15 +116,6 @@ impl Regression {
             true => (robust, solution),
             false => (robust.reweighted(equal), plain),
         })
-    }
-
-    /// Returns weights by which pairs count less the further they are from their left-out means.
-    pub(super) fn robust_weights(
-        &self,
-        residuals: ArrayView2<'_, f64>,
-        stage: &Stage<'_>,
-    ) -> Result<Array1<f64>, BridgeError> {
-        Ok(ResidualSpread::of(residuals, stage)?.weights)
     }
 
     /// Returns the solution that is spanned by the sources in the rows `landmarks`, or by all.
@@ -304,7 +296,10 @@ fn by_noise(noise: &Array1<f64>) -> Vec<DimensionsOfNoise> {
 
 impl ResidualSpread {
     /// Returns how a scale mixture of normals describes these residuals `[pairs, target]`.
-    fn of(residuals: ArrayView2<'_, f64>, stage: &Stage<'_>) -> Result<Self, BridgeError> {
+    pub(super) fn of(
+        residuals: ArrayView2<'_, f64>,
+        stage: &Stage<'_>,
+    ) -> Result<Self, BridgeError> {
         let pairs = residuals.nrows();
         let covariance = residuals.t().dot(&residuals) / pairs.max(1) as f64;
         let covariance = Cholesky::of_nearly(shrunk(covariance, pairs), stage)?;

@@ -1,7 +1,7 @@
 //! Settings of a kernel ridge regression, chosen by left-out pairs.
 
 use super::kernel::Kernel;
-use super::regression::{Regression, Settings};
+use super::regression::{Regression, ResidualSpread, Settings};
 use crate::BridgeError;
 use ndarray::{Array1, Array2};
 use zbridge_core::Stage;
@@ -39,8 +39,8 @@ impl Settings {
         let residuals = regression
             .solved(&shared.of(&regression), None, stage)?
             .residuals;
-        let weights = regression.robust_weights(residuals.view(), stage)?;
-        let robust = regression.reweighted(weights);
+        let spread = ResidualSpread::of(residuals.view(), stage)?;
+        let robust = regression.reweighted(spread.weights);
         let noises =
             RELATIVE_NOISES.map(|factor| (factor * shared.noise).clamp(NOISES[0], NOISES[1]));
         let mut errors = Array2::zeros((noises.len(), robust.offset().len()));

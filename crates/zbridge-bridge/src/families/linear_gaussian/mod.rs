@@ -5,11 +5,11 @@ mod tests;
 pub(crate) use fit::shrunk;
 
 use super::family_density::FamilyDensity;
-use super::parametric::{Parametric, ParametricDistributions};
+use super::parametric::{MeanIn, Parametric, ParametricDistributions};
 use super::stored::{put_json, put_matrix, put_vector, stored, stored_matrix};
 use crate::BridgeError;
 use crate::linear_algebra::Cholesky;
-use crate::rows::{dot, rows_of_mut, values_of, values_of_mut};
+use crate::rows::{dot, row_major, rows_of_mut, values_of, values_of_mut};
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, aview1};
 use std::path::Path;
 use zbridge_core::{ConditionalDensity, DensityError, LN_TWO_PI, LatentDistribution, Latents};
@@ -79,17 +79,15 @@ impl ConditionalDensity for LinearGaussian {
 impl Parametric for LinearGaussian {
     type Tape = Array2<f32>;
 
+    const MEAN: Option<MeanIn<Self>> = Some(|_, mean| mean);
+
     /// Returns the means A s + b, `[rows, target]`.
     fn parameters_of<'t>(
         &self,
         sources: ArrayView2<'_, f32>,
         means: &'t mut Array2<f32>,
     ) -> ArrayView2<'t, f32> {
-        *means = sources.dot(&self.matrix.t()) + &self.offset;
-        // Products with a single column or row come out in the other layout.
-        if !means.is_standard_layout() {
-            *means = means.as_standard_layout().into_owned();
-        }
+        *means = row_major(sources.dot(&self.matrix.t()) + &self.offset);
         // A source far off must not give an infinite mean.
         means.mapv_inplace(|mean| mean.clamp(-MAX_MEAN, MAX_MEAN));
         means.view()
@@ -120,9 +118,5 @@ impl Parametric for LinearGaussian {
                 *value = (f64::from(mean) + coloured) as f32;
             }
         }
-    }
-
-    fn mean_in<'p>(&self, mean: &'p [f32]) -> Option<&'p [f32]> {
-        Some(mean)
     }
 }
