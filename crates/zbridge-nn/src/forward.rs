@@ -7,19 +7,11 @@ use crate::kernels::transpose::transpose_each;
 use crate::layer::{Convolution, Layer};
 use crate::layer_plan::LayerParameters;
 use crate::layers::{batch_norm, convolution, dropout, linear, transposed_convolution};
+use crate::mode::Mode;
 use crate::network::Network;
 use crate::packed_weights::PackedWeights;
 use crate::tape::{Scratch, Tape, resized};
 use zbridge_core::RandomStream;
-
-/// Whether a pass is part of a training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch normalisation uses the statistics of the batch, and dropout draws.
-    Training,
-    /// Batch normalisation uses the running statistics, and dropout does nothing.
-    Inference,
-}
 
 impl Network {
     /// Returns the outputs `[rows, outputs]` for `input` `[rows, inputs]`. The tape keeps what

@@ -102,3 +102,23 @@ impl ParameterRanges {
         }
     }
 }
+
+/// Returns the parameters of `layers` in storage order.
+pub(crate) fn parameters_of(layers: &[Layer]) -> Vec<ParameterTensor> {
+    let mut tensors: Vec<ParameterTensor> = Vec::new();
+    let mut start = 0;
+    for (layer, kind) in layers.iter().enumerate() {
+        for (role, shape) in kind.parameters() {
+            let end = start + shape.iter().product::<usize>();
+            tensors.push(ParameterTensor {
+                name: format!("{layer}.{}", role.name()),
+                role,
+                shape,
+                range: start..end,
+                layer,
+            });
+            start = end;
+        }
+    }
+    tensors
+}

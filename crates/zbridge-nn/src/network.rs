@@ -1,6 +1,6 @@
 use crate::NnError;
 use crate::layer::Layer;
-use crate::layer_plan::LayerPlan;
+use crate::layer_plan::{LayerPlan, parameters_of};
 use crate::parameter::{ParameterRole, ParameterTensor};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -52,7 +52,7 @@ impl Network {
             }
         }
         let widths = widths(&layers)?;
-        let tensors = ParameterTensor::of_layers(&layers);
+        let tensors = parameters_of(&layers);
         Ok(Self {
             plans: LayerPlan::of(&layers, &tensors),
             layers,

@@ -1,4 +1,3 @@
-use crate::layer::Layer;
 use std::ops::Range;
 
 /// What a parameter of a layer is for.
@@ -44,26 +43,4 @@ pub struct ParameterTensor {
     pub range: Range<usize>,
     /// The index of its layer.
     pub layer: usize,
-}
-
-impl ParameterTensor {
-    /// Returns the parameters of `layers` in storage order.
-    pub(crate) fn of_layers(layers: &[Layer]) -> Vec<Self> {
-        let mut tensors: Vec<Self> = Vec::new();
-        let mut start = 0;
-        for (layer, kind) in layers.iter().enumerate() {
-            for (role, shape) in kind.parameters() {
-                let end = start + shape.iter().product::<usize>();
-                tensors.push(Self {
-                    name: format!("{layer}.{}", role.name()),
-                    role,
-                    shape,
-                    range: start..end,
-                    layer,
-                });
-                start = end;
-            }
-        }
-        tensors
-    }
 }

@@ -4,6 +4,7 @@
 mod experiment;
 mod figures;
 mod likelihoods;
+mod measurements;
 mod page;
 mod results;
 mod tables;

@@ -1,8 +1,5 @@
-use super::decoder::TextDecoder;
-use super::encoder::TextEncoder;
 use crate::ModelError;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 use zbridge_core::EventKind;
 
 /// The sizes of a text VAE, before it is known which texts it is for.
@@ -56,13 +53,6 @@ pub struct TextVaeArchitecture {
     pub units: usize,
 }
 
-/// A parameter of the model and its place in the flat vector, the encoder's first.
-pub(super) struct TextTensor {
-    pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    pub(super) range: Range<usize>,
-}
-
 impl TextVaeArchitecture {
     /// The architecture, once it is of texts and no part of it is empty.
     ///
@@ -102,35 +92,5 @@ impl TextVaeArchitecture {
     /// Symbols of the vocabulary.
     pub(super) fn symbols(&self) -> usize {
         self.event.size() / self.length()
-    }
-
-    pub(super) fn encoder(&self) -> TextEncoder {
-        TextEncoder::new(self)
-    }
-
-    pub(super) fn decoder(&self) -> TextDecoder {
-        TextDecoder::new(self)
-    }
-
-    /// Every parameter in storage order.
-    pub(super) fn tensors(&self) -> Vec<TextTensor> {
-        let (encoder, decoder) = (self.encoder(), self.decoder());
-        let encoder = encoder
-            .network()
-            .parameters()
-            .into_iter()
-            .map(|(name, shape)| (format!("encoder.{name}"), shape));
-        let decoder = decoder
-            .network()
-            .parameters()
-            .into_iter()
-            .map(|(name, shape)| (format!("decoder.{name}"), shape));
-        let mut start = 0;
-        let tensors = encoder.chain(decoder).map(|(name, shape)| {
-            let range = start..start + shape.iter().product::<usize>();
-            start = range.end;
-            TextTensor { name, shape, range }
-        });
-        tensors.collect()
     }
 }

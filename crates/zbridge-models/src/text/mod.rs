@@ -15,6 +15,7 @@ mod encoder;
 mod figures;
 mod posterior_draw;
 mod recurrent_network;
+mod tensors;
 mod text_vae;
 mod texts;
 mod training;

@@ -2,6 +2,7 @@ use super::architecture::TextVaeArchitecture;
 use super::decoder::{TextDecoder, softmax};
 use super::encoder::TextEncoder;
 use super::recurrent_network::RecurrentTape;
+use super::tensors::tensors;
 use super::texts::Texts;
 use crate::ModelError;
 use crate::vae::draws_per_observation;
@@ -41,7 +42,7 @@ impl TextVaeArchitecture {
         path: &Path,
     ) -> Result<Vec<f32>, NnError> {
         let mut parameters = vec![];
-        for tensor in self.tensors() {
+        for tensor in tensors(self) {
             parameters.extend_from_slice(file.tensor(&tensor.name, &tensor.shape, path)?);
         }
         Ok(parameters)
@@ -54,7 +55,8 @@ impl TextVae {
     /// # Panics
     /// When there are more or fewer than the architecture has.
     pub(super) fn new(architecture: TextVaeArchitecture, parameters: Vec<f32>) -> Self {
-        let (encoder, decoder) = (architecture.encoder(), architecture.decoder());
+        let encoder = TextEncoder::new(&architecture);
+        let decoder = TextDecoder::new(&architecture);
         let count = encoder.network().parameter_count() + decoder.network().parameter_count();
         assert_eq!(parameters.len(), count, "parameters of the text VAE");
         Self {
@@ -91,7 +93,7 @@ impl TextVae {
             "text-vae".into(),
             serde_json::to_string(&self.architecture).unwrap_or_default(),
         );
-        for tensor in self.architecture.tensors() {
+        for tensor in tensors(&self.architecture) {
             let values = self.parameters[tensor.range].to_vec();
             file.tensors.insert(
                 tensor.name,
@@ -319,7 +321,7 @@ mod tests {
             units: 4,
         };
         let architecture = config.reading(&vocabulary().event(LENGTH)).unwrap();
-        let mut parameters = vec![0.0; architecture.tensors().last().unwrap().range.end];
+        let mut parameters = vec![0.0; tensors(&architecture).last().unwrap().range.end];
         RandomStream::named(4, "parameters").fill_standard_normal(&mut parameters);
         TextVae::new(architecture, parameters)
     }

@@ -2,6 +2,8 @@
 //! fixed order.
 
 use super::architecture::TextVaeArchitecture;
+use super::decoder::TextDecoder;
+use super::encoder::TextEncoder;
 use super::posterior_draw::{KlPrice, PosteriorDraw};
 use super::recurrent_network::RecurrentTape;
 use super::text_vae::TextVae;
@@ -82,7 +84,8 @@ impl TextVaeTrainer {
             "texts of the architecture"
         );
         let texts = Texts::of(observations).expect("an architecture is of texts");
-        let (encoder, decoder) = (architecture.encoder(), architecture.decoder());
+        let encoder = TextEncoder::new(&architecture);
+        let decoder = TextDecoder::new(&architecture);
         let encoder = encoder
             .network()
             .initial_parameters(&mut RandomStream::named(seed, "initial/encoder"));
@@ -189,7 +192,8 @@ impl Shard {
         // Streams of their own, so that word dropout does not change the noise.
         const NOISE: u64 = 0;
         const DROPOUT: u64 = 1;
-        let (encoder, decoder) = (step.architecture.encoder(), step.architecture.decoder());
+        let encoder = TextEncoder::new(step.architecture);
+        let decoder = TextDecoder::new(step.architecture);
         let of_encoder = encoder.network().parameter_count();
         let (encoder_parameters, decoder_parameters) = parameters.split_at(of_encoder);
         self.gradients.clear();
@@ -236,6 +240,7 @@ fn dropped(texts: &TextBatch, blank: usize, rate: f32, stream: &mut RandomStream
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::tensors::tensors;
     use crate::{TextFigures, TextVaeConfig};
     use zbridge_core::Vocabulary;
     use zbridge_nn::{Schedule, Trainer, TrainingPlan};
@@ -326,7 +331,7 @@ mod tests {
         let mut shard = Shard::default();
         shard.run(step, &parameters, &batch, &stream);
         let ours = shard.gradients.clone();
-        for tensor in architecture.tensors() {
+        for tensor in tensors(&architecture) {
             for i in tensor.range.step_by(3) {
                 let centre = parameters[i];
                 let mut at = |value: f32| {

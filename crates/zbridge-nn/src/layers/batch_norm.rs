@@ -1,9 +1,9 @@
 //! Batch normalisation (Ioffe & Szegedy 2015), with the leaky activation above it in the same pass.
 
-use crate::forward::Mode;
 use crate::kernels::batch_norm::BatchStatistics;
 use crate::layer::Layer;
 use crate::layer_plan::LayerParameters;
+use crate::mode::Mode;
 use crate::network::Network;
 use crate::tape::Tape;
 

@@ -1,14 +1,18 @@
 //! Latents of held-out pairs: what can be said without any given model.
 
-use super::page::DIRECTIONS;
 use super::planes;
 use crate::Error;
 use crate::evaluate::{EvaluateReport, Evaluated};
 use crate::evaluation::DirectionFigures;
+use zbridge_bridge::Direction;
 use zbridge_core::Estimate;
 use zbridge_eval::{MeanAccuracy, PitCalibration, Retrieval, Uniformity};
 use zbridge_plot::{ExpectedBand, Figure, Histogram, Panel};
 use zbridge_report::{Cell, Column, Section, Table};
+
+/// Both directions with their names.
+pub(super) const DIRECTIONS: [(Direction, &str); 2] =
+    [(Direction::XToY, "x → y"), (Direction::YToX, "y → x")];
 
 /// How probable held-out targets are, and where latents lie.
 pub(super) fn latent(evaluated: &Evaluated, seed: u64) -> Result<Section, Error> {

@@ -1,19 +1,16 @@
 //! The report as a page: verdict first, then what it rests on.
 
+use super::latents::DIRECTIONS;
 use super::{ReportRequest, decoded_means, fit, images_made, labels_read, latents, likelihoods};
 use crate::Error;
 use crate::evaluate::{EvaluateReport, Evaluated};
 use crate::evaluation::{Generated, Likelihoods};
 use crate::measures::ImageToLabel;
 use crate::words::{nats, percent};
-use zbridge_bridge::{Bridge, Direction};
+use zbridge_bridge::Bridge;
 use zbridge_core::Estimate;
 use zbridge_eval::Retrieval;
 use zbridge_report::{Block, KeyFigure, Page, Section, Verdict};
-
-/// Both directions with their names.
-pub(super) const DIRECTIONS: [(Direction, &str); 2] =
-    [(Direction::XToY, "x → y"), (Direction::YToX, "y → x")];
 
 pub(super) fn page(evaluated: &Evaluated, request: &ReportRequest) -> Result<Page, Error> {
     let (report, seed) = (&evaluated.report, request.evaluate.seed);
