@@ -34,6 +34,16 @@ pub(crate) enum CandidateFamily {
     FlowMatching,
 }
 
+impl CandidateFamily {
+    /// Returns whether it is the mean of a regression and a density around it.
+    pub(super) fn is_around_a_regression(self) -> bool {
+        matches!(
+            self,
+            Self::KernelRegression | Self::KernelGaussian | Self::KernelFlow
+        )
+    }
+}
+
 /// A family, and the length of its fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Candidate {

@@ -19,7 +19,7 @@ const FEW_PAIRS: usize = 128;
 pub(super) const LOW_INVERSE_TEMPERATURES: &[f32] = &[0.3, 0.5, 0.7, 1.0];
 /// Factors of the precision around a regression that are compared: what left-out pairs say of a fit
 /// whose settings they have chosen is a little too sure.
-const PRECISIONS: &[f32] = &[0.6, 0.7, 0.8, 0.9, 1.0, 1.1];
+const PRECISIONS: &[f32] = &[0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1];
 /// Inverse temperatures that may calibrate a refined mixture. None is below 1: a trial has fewer
 /// pairs than the last fit and makes more confident mistakes, so that it is believed only if it is
 /// not confident enough.
@@ -195,7 +195,12 @@ impl Job<'_> {
             rows,
         };
         let inverse_temperatures = compared_at(candidate.family, prepared.pair_count());
-        held_out.tempered(&fitted.conditional, inverse_temperatures, stage)
+        match candidate.family.is_around_a_regression() {
+            true => {
+                held_out.tempered_with_regions(&fitted.conditional, inverse_temperatures, stage)
+            }
+            false => held_out.tempered(&fitted.conditional, inverse_temperatures, stage),
+        }
     }
 }
 
@@ -230,7 +235,7 @@ fn compared_at(family: CandidateFamily, pairs: usize) -> &'static [f32] {
     use CandidateFamily::*;
     match family {
         TiedMixture | Mixture if pairs < FEW_PAIRS => LOW_INVERSE_TEMPERATURES,
-        KernelRegression | KernelGaussian | KernelFlow => PRECISIONS,
+        _ if family.is_around_a_regression() => PRECISIONS,
         _ => &[1.0],
     }
 }
@@ -265,6 +270,7 @@ mod tests {
         let tempered = vec![TemperedNats {
             inverse_temperature,
             nats,
+            in_region: Vec::new(),
         }];
         Compared { job, tempered }
     }

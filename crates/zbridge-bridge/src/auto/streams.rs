@@ -24,6 +24,8 @@ pub(super) enum DirectionPurpose {
     /// Points of held-out pairs at which log densities are taken. The same for every candidate, so
     /// that they are compared on the same points.
     HeldOutDensities,
+    /// Draws among which held-out targets are ranked.
+    HeldOutRanks,
     /// Points of held-out pairs at which Brier scores are taken.
     BrierScores,
     /// Components of the target's aggregate posterior, from the pairs of a part.
@@ -141,6 +143,7 @@ impl DirectionPurpose {
         const STRIDE: usize = 8;
         let (id, first, count, item) = match self {
             Self::HeldOutDensities => (0, 1, 1, 0),
+            Self::HeldOutRanks => (10, 3, 1, 0),
             Self::BrierScores => (1, 2, 1, 0),
             Self::Components { part } => (2, 10, 90, part),
             Self::Rung { rung, split } => (3, 100, 200, STRIDE * rung + split),
@@ -177,7 +180,7 @@ mod tests {
     #[test]
     fn no_two_purposes_of_a_direction_share_a_number() {
         use DirectionPurpose::*;
-        let mut purposes = vec![HeldOutDensities, BrierScores];
+        let mut purposes = vec![HeldOutDensities, HeldOutRanks, BrierScores];
         for part in 0..=MAX_SPLITS {
             purposes.extend([Components { part }, Regression { part }]);
         }

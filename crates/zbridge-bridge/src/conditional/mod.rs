@@ -107,7 +107,7 @@ impl Conditional {
 
     /// Returns one point in the target's frame for each row of features of the source,
     /// `[rows, active]`.
-    fn draw_in_frame(
+    pub(crate) fn draw_in_frame(
         &self,
         features: &Latents,
         stream: &mut RandomStream,
