@@ -7,15 +7,22 @@ use super::held_out::{HeldOutPairs, TemperedNats, best, joined};
 use super::ladder::LOW_INVERSE_TEMPERATURES;
 use super::latent_space::LatentSpace;
 use super::prepared::{Part, Prepared, SourceAndTarget};
+use super::source_graph::{DiffusedSource, SourceGraph};
 use super::splits::Split;
+use super::spreading::MIN_UNPAIRED;
 use super::streams::{DirectionPurpose, Purpose};
 use crate::conditional::Conditional;
 use crate::density::Density;
 use crate::families::{SharedCode, WhitenedFlow};
-use crate::shared_codes::{CodedTargets, SharedCodes, Side};
+use crate::graph::diffused;
+use crate::shared_codes::{CodedTargets, LikelyCodes, LikelyPlaces, PairReach, SharedCodes, Side};
 use crate::{BridgeError, Direction, Directions, Family, SourceReading};
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use zbridge_core::{Observer, RandomStream, Stage};
+
+/// Likely codes are found from at most so many pairs: of more, the random start finds as much.
+const MAX_PAIRS_FOR_LIKELY_CODES: usize = 2048;
 
 /// What held-out pairs of one split say of shared codes, in one direction.
 struct CodesOutcome {
@@ -148,8 +155,91 @@ fn learn_codes(
     let Prepared { x, y, .. } = prepared;
     let sides = [side(x, part), side(y, part)];
     let widths = [x.frame.active(), y.frame.active()];
-    let learning = prepared.effort.code_learning(share);
-    SharedCodes::learn(sides, widths, &learning, streams, stage)
+    let mut learning = prepared.effort.code_learning(share);
+    let likely = likely_codes(prepared, part, stage)?;
+    if let Some(likely) = &likely {
+        learning.codes = likely[0].weights.ncols();
+    }
+    SharedCodes::learn(sides, likely.as_ref(), widths, &learning, streams, stage)
+}
+
+/// Returns codes that the posteriors of x and of y are likely to have, by the pairs of a part and the graphs
+/// of both sides; `None` if there are too many pairs or too few posteriors without partners, or if codes
+/// tell nothing of pairs that were left out.
+///
+/// # Errors
+/// [`BridgeError::Interrupted`].
+fn likely_codes(
+    prepared: &Prepared<'_>,
+    part: Part<'_>,
+    stage: &Stage<'_>,
+) -> Result<Option<[LikelyPlaces; 2]>, BridgeError> {
+    if prepared.pair_count() > MAX_PAIRS_FOR_LIKELY_CODES
+        || !Direction::BOTH
+            .into_iter()
+            .all(|direction| can_diffuse(prepared, direction))
+    {
+        return Ok(None);
+    }
+    let x = reach_of_pairs(prepared, Direction::XToY, stage)?;
+    let y = reach_of_pairs(prepared, Direction::YToX, stage)?;
+    let reach = PairReach {
+        of_sides: [&x.reach, &y.reach],
+        rows: part.rows,
+    };
+    let stream = prepared.streams.shared(Purpose::LikelyCodes(part.index));
+    let found = LikelyCodes::find(reach, &stream, stage)?.filter(|codes| {
+        let gain = &codes.gain_nats;
+        gain.mean > 2.0 * gain.standard_error
+    });
+    Ok(found.map(|codes| {
+        let [of_x, of_y] = codes.of_sides;
+        [x.places(part, &of_x), y.places(part, &of_y)]
+    }))
+}
+
+/// Returns whether a direction's source has enough posteriors without partners for a graph to say something.
+fn can_diffuse(prepared: &Prepared<'_>, direction: Direction) -> bool {
+    let source = prepared.spaces(direction).source;
+    let unpaired = source.unpaired.as_ref().map_or(0, |rows| rows.rows());
+    unpaired >= MIN_UNPAIRED
+}
+
+/// Returns how strongly pairs reach the posteriors of a direction's source. It is computed once.
+fn reach_of_pairs<'p>(
+    prepared: &'p Prepared<'_>,
+    direction: Direction,
+    stage: &Stage<'_>,
+) -> Result<&'p DiffusedSource, BridgeError> {
+    let known = prepared.diffused.get(direction);
+    if let Some(diffused) = known.get() {
+        return Ok(diffused);
+    }
+    // Not `get_or_init` around the computation, for the reason given in `Prepared::components`.
+    let SourceGraph { graph, unpaired } = SourceGraph::new(prepared, direction, stage)?;
+    let reach = diffused(&graph, prepared.pair_count(), stage)?;
+    Ok(known.get_or_init(|| DiffusedSource { reach, unpaired }))
+}
+
+impl DiffusedSource {
+    /// Returns likely codes of all points, `[points, K]`, by the places of posteriors among those that a fit on a
+    /// part of the pairs may use.
+    fn places(&self, part: Part<'_>, codes: &Array2<f32>) -> LikelyPlaces {
+        let pairs = part.rows.len();
+        let first_unpaired = self.reach.nrows() - self.unpaired.len();
+        let mut places: Vec<usize> = (0..pairs).collect();
+        places.extend(self.unpaired.iter().map(|row| pairs + row));
+        let points: Vec<usize> = part
+            .rows
+            .iter()
+            .copied()
+            .chain(first_unpaired..self.reach.nrows())
+            .collect();
+        LikelyPlaces {
+            places,
+            weights: codes.select(Axis(0), &points),
+        }
+    }
 }
 
 /// Returns shared codes learned from all pairs, for each member of the last ensembles.

@@ -2,7 +2,7 @@ use super::aggregate::AggregateComponents;
 use super::effort::Effort;
 use super::latent_space::LatentSpace;
 use super::regressed::Regressed;
-use super::source_graph::SourceGraph;
+use super::source_graph::{DiffusedSource, SourceGraph};
 use super::splits::{Split, splits};
 use super::streams::{DirectionPurpose, Purpose, Streams};
 use crate::conditional::Conditional;
@@ -30,6 +30,8 @@ pub(super) struct Prepared<'e> {
     regressions: Directions<Vec<RegressionsOfPart>>,
     /// Nearest neighbours among each source's posteriors, where labels are spread.
     pub(super) graphs: Directions<OnceLock<SourceGraph>>,
+    /// How strongly pairs reach each source's posteriors, where codes are found so.
+    pub(super) diffused: Directions<OnceLock<DiffusedSource>>,
 }
 
 /// Kernel regressions on the pairs of a part, by what is given of a source.
@@ -85,6 +87,7 @@ impl<'e> Prepared<'e> {
             readings: Directions::from_fn(|_| SourceReading::Draw),
             all: (0..data.x.rows()).collect(),
             graphs: Directions::from_fn(|_| OnceLock::new()),
+            diffused: Directions::from_fn(|_| OnceLock::new()),
             components: Directions::from_fn(|_| (0..parts).map(|_| OnceLock::new()).collect()),
             regressions: Directions::from_fn(|_| (0..parts).map(|_| Default::default()).collect()),
             splits,

@@ -13,7 +13,7 @@ use zbridge_core::Stage;
 /// Unpaired posteriors in a graph at most: the distances of all points cost their square.
 const MAX_UNPAIRED: usize = 20_000;
 /// Unpaired posteriors below which a graph says nothing of its own.
-const MIN_UNPAIRED: usize = 100;
+pub(super) const MIN_UNPAIRED: usize = 100;
 
 /// Returns whether labels may be spread in a direction: its target is discrete, its source is not,
 /// and there are few pairs and many sources without partners.

@@ -16,6 +16,8 @@ pub(super) enum Purpose {
     CodesOfSplit(usize),
     /// Shared codes of a member of the last ensembles.
     CodesOfMember(usize),
+    /// Likely codes from a part of the pairs.
+    LikelyCodes(usize),
 }
 
 /// What draws that concern one direction are for.
@@ -130,6 +132,7 @@ impl Purpose {
             Self::Splits => (0, 0, 1, 0),
             Self::CodesOfSplit(split) => (1, 500, 10, split),
             Self::CodesOfMember(member) => (2, 520, 80, member),
+            Self::LikelyCodes(part) => (3, 900, 100, part),
         };
         Numbers { id, first, count }.of(item as u64)
     }

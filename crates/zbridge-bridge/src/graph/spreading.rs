@@ -22,7 +22,7 @@ pub(crate) struct Spread {
 }
 
 /// α: share of a point's value that comes from its neighbours.
-const FROM_NEIGHBOURS: f32 = 0.99;
+pub(super) const FROM_NEIGHBOURS: f32 = 0.99;
 /// Rounds of spreading; α to this power is 0.37, and what is left is the same for most points.
 const ROUNDS: usize = 100;
 /// Total probability from which on a class counts as labelled.

@@ -1,5 +1,5 @@
 use super::pair_objective::{SideCodes, SideSlopes, means};
-use super::{CodeLearning, Side};
+use super::{CodeLearning, LikelyPlaces, Side};
 use crate::BridgeError;
 use crate::families::{Conditioner, softmax_rows};
 use crate::maximum_likelihood::MAX_GRADIENT_NORM;
@@ -17,6 +17,7 @@ const AVERAGING: MovingAverage = MovingAverage { decay: 0.99 };
 /// The network that gives the codes of one side, while it is fitted.
 pub(super) struct CodeLearner<'s> {
     side: Side<'s>,
+    likely: Option<LikelyTargets<'s>>,
     student: Conditioner,
     teacher: Conditioner,
     optimiser: Optimiser,
@@ -28,25 +29,46 @@ pub(super) struct CodeLearner<'s> {
     pairs: usize,
     /// Codes of the pairs, then of the others, `[pairs + others, K]`.
     codes: Array2<f32>,
-    /// The teacher's codes of the others, `[others, K]`.
-    teacher_targets: Array2<f32>,
+    /// What the codes of the others should be: likely codes, or the teacher's, sharpened, `[others, K]`.
+    targets: Array2<f32>,
     /// The slopes of the objective by the codes, `[pairs + others, K]`.
     slopes: Array2<f32>,
+}
+
+/// Likely codes, in batches.
+struct LikelyTargets<'s> {
+    of: &'s LikelyPlaces,
+    batches: BatchSampler,
 }
 
 impl<'s> CodeLearner<'s> {
     pub(super) fn new(
         side: Side<'s>,
+        likely: Option<&'s LikelyPlaces>,
         width: usize,
         learning: &CodeLearning,
         streams: &RandomStream,
     ) -> Result<Self, BridgeError> {
-        let student = initial_network(width, learning, &mut streams.child(0))?;
+        /// Factor of the weights of the last layer where no likely codes tell the codes apart. If all
+        /// are equally probable at the start, the objective does not prefer any of them: they have to
+        /// differ.
+        const SPREAD: f32 = 100.0;
+        let spread = if likely.is_some() { 1.0 } else { SPREAD };
+        let student = initial_network(width, learning, spread, &mut streams.child(0))?;
         let parameters = student.parameters().len();
         let weight_decay = learning.optimiser.weight_decay;
         let empty = Array2::zeros((0, learning.codes));
+        let likely = likely.map(|of| LikelyTargets {
+            of,
+            batches: BatchSampler::full_batches(
+                of.places.len(),
+                learning.unpaired,
+                streams.child(2),
+            ),
+        });
         Ok(Self {
             side,
+            likely,
             teacher: student.clone(),
             student,
             optimiser: Optimiser::new(parameters, weight_decay, MAX_GRADIENT_NORM),
@@ -56,20 +78,22 @@ impl<'s> CodeLearner<'s> {
             teacher_tape: Tape::default(),
             pairs: 0,
             codes: empty.clone(),
-            teacher_targets: empty.clone(),
+            targets: empty.clone(),
             slopes: empty,
         })
     }
 
-    /// Computes the student's codes of these pairs and of the next others, and the teacher's of
-    /// other draws of the latter.
-    pub(super) fn infer_codes(&mut self, pairs: &[usize], stream: &mut RandomStream) {
-        let others = self.batches.next_batch().to_vec();
-        let seen_by_teacher = self.side.draw_source(&others, stream);
-        let logits = self
-            .teacher
-            .infer(seen_by_teacher.view(), &mut self.teacher_tape);
-        self.teacher_targets = logits.to_owned();
+    /// Computes the student's codes of these pairs and of the next others, and what the latter should be: likely
+    /// codes if the fit begins with these, or else the teacher's codes of other draws.
+    pub(super) fn infer_codes(&mut self, pairs: &[usize], begins: bool, stream: &mut RandomStream) {
+        let others = match &mut self.likely {
+            Some(likely) if begins => {
+                let batch = likely.batches.next_batch().to_vec();
+                self.targets = likely.of.weights.select(Axis(0), &batch);
+                batch.iter().map(|&place| likely.of.places[place]).collect()
+            }
+            _ => self.next_others_of_teacher(stream),
+        };
         let of_others = self.side.draw_source(&others, stream);
         let of_pairs = self.side.draw_source(pairs, stream);
         let seen_by_student = stacked([&of_pairs, &of_others]);
@@ -78,9 +102,21 @@ impl<'s> CodeLearner<'s> {
             .forward(seen_by_student.view(), stream, &mut self.tape);
         self.codes = logits.to_owned();
         softmax_rows(&mut self.codes);
-        softmax_rows(&mut self.teacher_targets);
         self.slopes = Array2::zeros(self.codes.dim());
         self.pairs = pairs.len();
+    }
+
+    /// Returns the places of the next others, with the teacher's codes of a draw of each as targets.
+    fn next_others_of_teacher(&mut self, stream: &mut RandomStream) -> Vec<usize> {
+        let others = self.batches.next_batch().to_vec();
+        let seen_by_teacher = self.side.draw_source(&others, stream);
+        let logits = self
+            .teacher
+            .infer(seen_by_teacher.view(), &mut self.teacher_tape);
+        self.targets = logits.to_owned();
+        softmax_rows(&mut self.targets);
+        sharpen(&mut self.targets, TEMPERATURE);
+        others
     }
 
     /// Returns the codes of the step, and their slopes to be written.
@@ -92,11 +128,11 @@ impl<'s> CodeLearner<'s> {
     }
 
     /// Takes a step of the optimiser along the slopes of the objective and, `strength` times, of the
-    /// cross-entropy between the teacher's targets and the codes of the others.
+    /// cross-entropy between the targets and the codes of the others.
     pub(super) fn take_step(&mut self, strength: f32, context: &StepContext) {
         self.slopes_by_logits();
         if strength > 0.0 {
-            self.add_slopes_of_teacher(strength);
+            self.add_slopes_of_targets(strength);
         }
         self.gradients.fill(0.0);
         self.student
@@ -119,12 +155,11 @@ impl<'s> CodeLearner<'s> {
     }
 
     /// Adds d CE(target, softmax) / d logits = softmax − target, `strength` times its mean.
-    fn add_slopes_of_teacher(&mut self, strength: f32) {
-        sharpen(&mut self.teacher_targets, TEMPERATURE);
-        let scale = strength * self.codes.ncols() as f32 / self.teacher_targets.len() as f32;
+    fn add_slopes_of_targets(&mut self, strength: f32) {
+        let scale = strength * self.codes.ncols() as f32 / self.targets.len() as f32;
         let (_, codes) = self.codes.view().split_at(Axis(0), self.pairs);
         let (_, mut slopes) = self.slopes.view_mut().split_at(Axis(0), self.pairs);
-        slopes += &(scale * (&codes - &self.teacher_targets));
+        slopes += &(scale * (&codes - &self.targets));
     }
 
     /// Returns how frequent each code of the teacher is among draws of all posteriors, `[K]`.
@@ -143,13 +178,13 @@ impl<'s> CodeLearner<'s> {
     }
 }
 
+/// Returns a network whose last layer's weights are multiplied by `spread`.
 fn initial_network(
     width: usize,
     learning: &CodeLearning,
+    spread: f32,
     stream: &mut RandomStream,
 ) -> Result<Conditioner, BridgeError> {
-    /// Factor of the weights of the last layer.
-    const SPREAD: f32 = 100.0;
     let mut network = Conditioner::initial(
         width,
         &learning.hidden,
@@ -157,10 +192,8 @@ fn initial_network(
         learning.dropout,
         stream,
     )?;
-    // If all codes are equally probable at the start, the objective does not prefer any of them:
-    // they have to differ.
     for weight in network.last_layer_mut().weights {
-        *weight *= SPREAD;
+        *weight *= spread;
     }
     Ok(network)
 }

@@ -9,9 +9,13 @@
 //! Posteriors without partners are used too: two draws of one posterior are of one observation, and
 //! should have one code (a mean teacher, as in [`mean_teacher`](crate::mean_teacher)), and they show
 //! how frequent the codes are.
+//!
+//! Networks that begin with [`LikelyCodes`] learn these first.
 
 mod code_learner;
 mod coded_targets;
+mod k_means;
+mod likely_codes;
 mod pair_objective;
 mod side;
 
@@ -21,6 +25,8 @@ use crate::families::Conditioner;
 use crate::mean_teacher::ramp;
 use code_learner::CodeLearner;
 pub(crate) use coded_targets::CodedTargets;
+pub(crate) use likely_codes::{LikelyCodes, PairReach};
+use ndarray::Array2;
 use pair_objective::pair_objective;
 pub(crate) use side::Side;
 use zbridge_core::{RandomStream, Stage};
@@ -42,6 +48,18 @@ pub(crate) struct CodeLearning {
     pub(crate) dropout: f32,
 }
 
+/// Likely codes of some posteriors of one side.
+#[derive(Debug, Clone)]
+pub(crate) struct LikelyPlaces {
+    /// Places among all posteriors of the side, those with partners first.
+    pub(crate) places: Vec<usize>,
+    /// p(k|·) of each, `[places, K]`.
+    pub(crate) weights: Array2<f32>,
+}
+
+/// Share of the steps in which likely codes are learned, if there are any.
+const LIKELY_CODES_SHARE: f32 = 0.3;
+
 /// Codes that are less frequent than this are dropped.
 const MIN_USED: f32 = 2e-3;
 
@@ -57,17 +75,20 @@ pub(crate) struct SharedCodes {
 /// The fit of the codes of both sides.
 struct CodeFit<'s> {
     learning: CodeLearning,
+    is_given_likely_codes: bool,
     learners: [CodeLearner<'s>; 2],
 }
 
 impl SharedCodes {
-    /// Returns codes of pairs: row i of `sides[0].rows` has the partner row i of `sides[1].rows`.
-    /// `stage` counts steps.
+    /// Returns codes of pairs: row i of `sides[0].rows` has the partner row i of `sides[1].rows`. With
+    /// likely codes of both sides, as many as there are to learn, these are where the fit begins. `stage`
+    /// counts steps.
     ///
     /// # Errors
     /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
     pub(crate) fn learn(
         sides: [Side<'_>; 2],
+        likely: Option<&[LikelyPlaces; 2]>,
         widths: [usize; 2],
         learning: &CodeLearning,
         streams: &RandomStream,
@@ -76,11 +97,13 @@ impl SharedCodes {
         /// Children of the stream that do not belong to steps.
         const RESERVED: u64 = 8;
         let [x, y] = sides;
+        let (of_x, of_y) = likely.map(|[x, y]| (x, y)).unzip();
         let mut fit = CodeFit {
             learning: *learning,
+            is_given_likely_codes: likely.is_some(),
             learners: [
-                CodeLearner::new(x, widths[0], learning, &streams.child(0))?,
-                CodeLearner::new(y, widths[1], learning, &streams.child(1))?,
+                CodeLearner::new(x, of_x, widths[0], learning, &streams.child(0))?,
+                CodeLearner::new(y, of_y, widths[1], learning, &streams.child(1))?,
             ],
         };
         let plan = &learning.optimiser;
@@ -94,14 +117,18 @@ impl SharedCodes {
 
 impl Trainee for CodeFit<'_> {
     fn step(&mut self, rows: &[usize], mut context: StepContext) -> Result<f64, NnError> {
+        let begins = self.is_given_likely_codes && context.done < LIKELY_CODES_SHARE;
         for learner in &mut self.learners {
-            learner.infer_codes(rows, &mut context.stream);
+            learner.infer_codes(rows, begins, &mut context.stream);
         }
         let [x, y] = &mut self.learners;
         let (x_codes, x_slopes) = x.codes_and_slopes();
         let (y_codes, y_slopes) = y.codes_and_slopes();
         let nats = pair_objective([x_codes, y_codes], [x_slopes, y_slopes]);
-        let strength = self.learning.strength * ramp(context.done);
+        let strength = match begins {
+            true => self.learning.strength,
+            false => self.learning.strength * ramp(context.done),
+        };
         for learner in &mut self.learners {
             learner.take_step(strength, &context);
         }

@@ -3,7 +3,7 @@
 use ndarray::{Array1, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
 /// δ in log(δ + (1 − δ) r): a pair that fits no code costs at most −log δ.
-const DELTA: f32 = 0.02;
+pub(super) const DELTA: f32 = 0.02;
 /// Is added to the frequency of each code, so that one that is not used has a frequency.
 const MIN_FREQUENCY: f32 = 1e-4;
 

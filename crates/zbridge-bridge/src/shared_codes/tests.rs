@@ -57,6 +57,7 @@ fn learned(partners: impl Fn(usize) -> usize) -> (SharedCodes, Posterior, Poster
     let streams = RandomStream::named(1, "codes");
     let codes = SharedCodes::learn(
         [side(&x_inside), side(&y_inside)],
+        None,
         [3, 3],
         &learning,
         &streams,
