@@ -84,7 +84,8 @@ fn on_split(
 ) -> Result<Directions<CodesOutcome>, BridgeError> {
     let part = prepared.part_of(split);
     let streams = prepared.streams.shared(Purpose::CodesOfSplit(split.index));
-    let codes = learn_codes(prepared, part, share, &streams, stage)?;
+    let likely = likely_codes(prepared, part, stage)?;
+    let codes = learn_codes(prepared, part, likely.as_ref(), share, &streams, stage)?;
     let try_direction = |direction, ()| {
         let purpose = DirectionPurpose::CodedFlow { split: split.index };
         let fit = DirectionFit {
@@ -141,13 +142,14 @@ fn consider_codes(
 }
 
 /// Returns codes that both sides share, learned from the pairs of a part and all posteriors without
-/// partners, with a share of the steps.
+/// partners, with a share of the steps, from likely codes on if there are any.
 ///
 /// # Errors
 /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].
 fn learn_codes(
     prepared: &Prepared<'_>,
     part: Part<'_>,
+    likely: Option<&[LikelyPlaces; 2]>,
     share: f64,
     streams: &RandomStream,
     stage: &Stage<'_>,
@@ -156,11 +158,10 @@ fn learn_codes(
     let sides = [side(x, part), side(y, part)];
     let widths = [x.frame.active(), y.frame.active()];
     let mut learning = prepared.effort.code_learning(share);
-    let likely = likely_codes(prepared, part, stage)?;
-    if let Some(likely) = &likely {
+    if let Some(likely) = likely {
         learning.codes = likely[0].weights.ncols();
     }
-    SharedCodes::learn(sides, likely.as_ref(), widths, &learning, streams, stage)
+    SharedCodes::learn(sides, likely, widths, &learning, streams, stage)
 }
 
 /// Returns codes that the posteriors of x and of y are likely to have, by the pairs of a part and the graphs
@@ -257,9 +258,11 @@ pub(super) fn learn_last_codes(
         "learning codes that both sides share",
         steps as u64,
     );
+    let all = prepared.all_pairs();
+    let likely = likely_codes(prepared, all, &stage)?;
     let learn = |member| {
         let streams = prepared.streams.shared(Purpose::CodesOfMember(member));
-        learn_codes(prepared, prepared.all_pairs(), 1.0, &streams, &stage)
+        learn_codes(prepared, all, likely.as_ref(), 1.0, &streams, &stage)
     };
     (0..members).into_par_iter().map(learn).collect()
 }

@@ -88,7 +88,9 @@ impl<'s> CodeLearner<'s> {
     pub(super) fn infer_codes(&mut self, pairs: &[usize], begins: bool, stream: &mut RandomStream) {
         let others = match &mut self.likely {
             Some(likely) if begins => {
-                let batch = likely.batches.next_batch().to_vec();
+                let mut batch = likely.batches.next_batch().to_vec();
+                // As draws are: those with partners first.
+                batch.sort_by_key(|&at| likely.of.places[at] >= self.side.rows.len());
                 self.targets = likely.of.weights.select(Axis(0), &batch);
                 batch.iter().map(|&place| likely.of.places[place]).collect()
             }

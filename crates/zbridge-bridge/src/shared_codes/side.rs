@@ -32,7 +32,8 @@ impl Side<'_> {
     }
 
     /// Returns a draw of each of the posteriors at these places among all, `[places, active]`.
-    /// Posteriors with partners have the first places, and the first rows of the result.
+    /// Posteriors with partners have the first places, and the first rows of the result, whatever
+    /// the order of `places` is.
     pub(super) fn draw(&self, places: &[usize], stream: &mut RandomStream) -> Array2<f32> {
         self.draw_by(places, |posterior, rows| posterior.draw(rows, stream))
     }

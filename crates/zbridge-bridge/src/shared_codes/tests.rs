@@ -25,6 +25,23 @@ fn clustered(rows: usize, classes: usize, turn: u32) -> Posterior {
     .into()
 }
 
+/// How codes are learned in a short time.
+fn short_learning(steps: usize, codes: usize) -> CodeLearning {
+    CodeLearning {
+        optimiser: OptimiserPlan {
+            steps,
+            batch: 64,
+            learning_rate: 4e-3,
+            weight_decay: 0.05,
+        },
+        codes,
+        unpaired: 64,
+        strength: 1.0,
+        hidden: [32, 32],
+        dropout: 0.1,
+    }
+}
+
 fn learned(partners: impl Fn(usize) -> usize) -> (SharedCodes, Posterior, Posterior) {
     let (x, y) = (clustered(240, 4, 0), clustered(240, 4, 1));
     let order: Vec<usize> = (0..240).map(partners).collect();
@@ -40,20 +57,7 @@ fn learned(partners: impl Fn(usize) -> usize) -> (SharedCodes, Posterior, Poster
         unpaired: None,
         rows: &rows,
     };
-    let optimiser = OptimiserPlan {
-        steps: 150,
-        batch: 64,
-        learning_rate: 4e-3,
-        weight_decay: 0.05,
-    };
-    let learning = CodeLearning {
-        optimiser,
-        codes: 8,
-        unpaired: 64,
-        strength: 1.0,
-        hidden: [32, 32],
-        dropout: 0.1,
-    };
+    let learning = short_learning(150, 8);
     let streams = RandomStream::named(1, "codes");
     let codes = SharedCodes::learn(
         [side(&x_inside), side(&y_inside)],
@@ -67,6 +71,57 @@ fn learned(partners: impl Fn(usize) -> usize) -> (SharedCodes, Posterior, Poster
     (codes, x, y)
 }
 
+/// The most probable code of each posterior's mean.
+fn read(reader: &Conditioner, posterior: &Posterior) -> Vec<usize> {
+    let points = Frame::of(&[posterior]).standardised(posterior.moments().mean().view());
+    let mut tape = Tape::default();
+    let logits = reader.infer(points.view(), &mut tape);
+    let best = |row: ndarray::ArrayView1<'_, f32>| {
+        (0..row.len())
+            .max_by(|&a, &b| row[a].total_cmp(&row[b]))
+            .unwrap()
+    };
+    logits.rows().into_iter().map(best).collect()
+}
+
+#[test]
+fn likely_codes_are_learned_whatever_the_order_of_places() {
+    let (x, y) = (clustered(240, 4, 0), clustered(240, 4, 1));
+    let frames = [Frame::of(&[&x]), Frame::of(&[&y])];
+    // A third of the posteriors are pairs.
+    let (paired, others): (Vec<usize>, Vec<usize>) = (0..240).partition(|row| *row < 80);
+    let inside = |side: usize, rows: &[usize]| frames[side].inside(&[&x, &y][side].select(rows));
+    let pairs = [inside(0, &paired), inside(1, &paired)];
+    let unpaired = [inside(0, &others), inside(1, &others)];
+    let side = |side: usize| Side {
+        pairs: &pairs[side],
+        unpaired: Some(&unpaired[side]),
+        rows: &paired,
+    };
+    let likely = ["x", "y"].map(|name| {
+        let places = RandomStream::named(2, name).permutation(240);
+        let class = |(at, class): (usize, usize)| f32::from(u8::from(places[at] % 4 == class));
+        LikelyPlaces {
+            weights: Array2::from_shape_fn((240, 4), class),
+            places,
+        }
+    });
+    let codes = SharedCodes::learn(
+        [side(0), side(1)],
+        Some(&likely),
+        [3, 3],
+        &short_learning(60, 4),
+        &RandomStream::named(1, "codes"),
+        &Stage::new(&Unobserved, "learning codes", 0),
+    )
+    .unwrap();
+    for (reader, posterior) in codes.readers.iter().zip([&x, &y]) {
+        let codes = read(reader, posterior);
+        let right = (0..240).filter(|&row| codes[row] == row % 4).count();
+        assert!(right > 220, "{right} of 240");
+    }
+}
+
 #[test]
 fn codes_tell_what_pairs_share() {
     // Within a class, partners have nothing to do with each other.
@@ -76,17 +131,6 @@ fn codes_tell_what_pairs_share() {
         "log 4 = 1.39 nats are there: {:?}",
         codes.curve.objective_nats
     );
-    let read = |reader: &Conditioner, posterior: &Posterior| -> Vec<usize> {
-        let points = Frame::of(&[posterior]).standardised(posterior.moments().mean().view());
-        let mut tape = Tape::default();
-        let logits = reader.infer(points.view(), &mut tape);
-        let best = |row: ndarray::ArrayView1<'_, f32>| {
-            (0..row.len())
-                .max_by(|&a, &b| row[a].total_cmp(&row[b]))
-                .unwrap()
-        };
-        logits.rows().into_iter().map(best).collect()
-    };
     let same = read(&codes.readers[0], &x)
         .iter()
         .zip(read(&codes.readers[1], &y))
