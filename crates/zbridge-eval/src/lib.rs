@@ -19,6 +19,7 @@
 //! | rank of the true partner among held-out ones | [`Retrieval`] |
 //! | R² of the means of a conditional density, FOSCTTM | [`MeanAccuracy`] |
 //! | probability-integral transforms and coverage of a conditional density | [`PitCalibration`] |
+//! | mass of sets that hold a share of new targets | [`conformal_mass`] |
 //! | accuracy, log p(true class), Brier score, calibration | [`classify`] |
 //! | coherence of generated observations | [`coherence()`] |
 //! | diversity of generated observations | [`diversity()`], [`feature_diversity()`] |
@@ -114,6 +115,7 @@ mod parallel_rows;
 mod pit_calibration;
 mod posterior_density;
 mod precision_recall;
+mod prediction_sets;
 mod principal_plane;
 mod prior_target;
 mod proposal;
@@ -157,9 +159,10 @@ pub use naive_monte_carlo::{NaiveEstimate, NaiveRow, naive_monte_carlo};
 pub use nearest_training::{
     CLOSE_QUANTILE, DistanceQuantile, NearestPair, NearestTraining, nearest_training,
 };
-pub use pit_calibration::{Coverage, PitCalibration, PitSettings};
+pub use pit_calibration::{Coverage, PitCalibration, PitSettings, density_levels};
 pub use posterior_density::PosteriorDensity;
 pub use precision_recall::{DEFAULT_NEIGHBOURS, PrecisionRecall, precision_recall};
+pub use prediction_sets::{conformal_mass, conformal_quantile};
 pub use principal_plane::PrincipalPlane;
 pub use prior_target::{DrawablePrior, PriorTarget};
 pub use proposal::{Proposal, Proposed, RowProposal};

@@ -129,14 +129,7 @@ impl PitCalibration {
         settings: &PitSettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvalError> {
-        expect_setting("draws", 1, settings.draws)?;
-        pairs.expect_dims_of(density)?;
-        let streams = RandomStream::named(settings.seed, "evaluate/pit");
-        let stage = Stage::new(observer, "calibration", pairs.count() as u64);
-        let transforms = each_row(pairs.count(), &stage, |row| {
-            let stream = streams.child(row as u64);
-            Transforms::of(density, pairs, row, settings.draws, stream)
-        })?;
+        let transforms = transforms(density, pairs, settings, observer)?;
         Ok(Self::over(&transforms, settings.draws))
     }
 
@@ -157,6 +150,41 @@ impl PitCalibration {
             coverage_90: Coverage::of(transforms, 0.9),
         }
     }
+}
+
+/// Returns, for each pair, the share of draws with a lower density than the target's: uniform between 0 and 1
+/// if the density is right. It is what [`PitCalibration::highest_density`] is over.
+///
+/// # Errors
+/// Those of [`PitCalibration::of`].
+pub fn density_levels(
+    density: &(dyn ConditionalDensity + Sync),
+    pairs: &LatentPairs,
+    settings: &PitSettings,
+    observer: &dyn Observer,
+) -> Result<Vec<f64>, EvalError> {
+    let transforms = transforms(density, pairs, settings, observer)?;
+    Ok(transforms
+        .into_iter()
+        .map(|row| row.density_level)
+        .collect())
+}
+
+/// Returns the transforms of each pair.
+fn transforms(
+    density: &(dyn ConditionalDensity + Sync),
+    pairs: &LatentPairs,
+    settings: &PitSettings,
+    observer: &dyn Observer,
+) -> Result<Vec<Transforms>, EvalError> {
+    expect_setting("draws", 1, settings.draws)?;
+    pairs.expect_dims_of(density)?;
+    let streams = RandomStream::named(settings.seed, "evaluate/pit");
+    let stage = Stage::new(observer, "calibration", pairs.count() as u64);
+    each_row(pairs.count(), &stage, |row| {
+        let stream = streams.child(row as u64);
+        Transforms::of(density, pairs, row, settings.draws, stream)
+    })
 }
 
 /// Returns the smallest p-value times the number of tests, at most 1.

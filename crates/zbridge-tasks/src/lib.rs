@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod binarise;
+mod csv;
 pub mod doctor;
 mod encode;
 mod error;
@@ -34,7 +35,10 @@ pub use encode::{EncodeReport, EncodeRequest, EncodeSource, encode};
 pub use error::{Error, Failure};
 pub use evaluate::{EvaluateReport, EvaluateRequest, evaluate};
 pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
-pub use generate::{GenerateReport, GenerateRequest, GenerateSource, generate};
+pub use generate::{
+    CalibrationPairs, ClassSet, GenerateReport, GenerateRequest, GenerateSource, SetReport,
+    SetRequest, generate, generate_sets,
+};
 pub use models::open_model;
 pub use shard::Shard;
 pub use side::Side;

@@ -5,7 +5,10 @@ use crate::figures::files;
 use clap::Args;
 use std::path::PathBuf;
 use zbridge_tasks::Error;
-use zbridge_tasks::{GenerateReport, GenerateRequest, GenerateSource, Shard, Side, generate};
+use zbridge_tasks::{
+    CalibrationPairs, GenerateReport, GenerateRequest, GenerateSource, SetReport, SetRequest,
+    Shard, Side, generate, generate_sets,
+};
 
 /// Arguments of `zbridge generate`.
 #[derive(Debug, Args)]
@@ -35,6 +38,23 @@ pub struct GenerateArgs {
     /// Draws of which the mean is taken
     #[arg(long, value_name = "K", default_value_t = 32, requires = "mean")]
     mean_draws: usize,
+    /// In place of a draw, a set that holds the target of an input with this probability, 0.9 say: classes as
+    /// CSV, or regions of latents as .safetensors
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["count", "mean"])]
+    set: Option<f64>,
+    /// Draws by which a set is found
+    #[arg(long, value_name = "K", default_value_t = 256, requires = "set")]
+    set_draws: usize,
+    /// Latents of x of pairs that the bridge has not seen: sets then hold their share whatever the bridge
+    /// believes
+    #[arg(long, value_name = "LATENTS", requires_all = ["set", "calibrate_y"])]
+    calibrate_x: Option<PathBuf>,
+    /// Latents of y of these pairs
+    #[arg(long, value_name = "LATENTS", requires = "calibrate_x")]
+    calibrate_y: Option<PathBuf>,
+    /// CSV file of these pairs, where their ids differ
+    #[arg(long, value_name = "CSV", requires = "calibrate_x")]
+    calibrate_pairs: Option<PathBuf>,
     /// Only one of so many equal parts of the inputs, 1/4 say: what all parts write is what one run
     /// would
     #[arg(long, value_name = "I/N", default_value = "1/1")]
@@ -66,16 +86,75 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
         y_model: args.y_model.clone(),
         seed: context.seed,
         shard: args.shard,
-        out: context.out_or(if args.latents {
-            "generated.safetensors"
-        } else {
-            "generated.npy"
-        }),
+        out: context.out_or(args.default_out()),
     };
+    if let Some(share) = args.set {
+        return run_sets(args, request, share, context);
+    }
     let display = context.progress();
     let report = generate(&request, &display.observer(context.interrupt()))?;
     drop(display);
     context.output.print(&report, as_text)
+}
+
+impl GenerateArgs {
+    fn default_out(&self) -> &'static str {
+        match (self.set.is_some(), self.latents) {
+            (true, _) => "sets",
+            (false, true) => "generated.safetensors",
+            (false, false) => "generated.npy",
+        }
+    }
+}
+
+fn run_sets(
+    args: &GenerateArgs,
+    of: GenerateRequest,
+    share: f64,
+    context: &Context,
+) -> Result<(), Error> {
+    let files = args.calibrate_x.clone().zip(args.calibrate_y.clone());
+    let request = SetRequest {
+        of,
+        share,
+        draws: args.set_draws,
+        calibration: files.map(|(x, y)| CalibrationPairs {
+            x,
+            y,
+            pairs: args.calibrate_pairs.clone(),
+        }),
+    };
+    let display = context.progress();
+    let report = generate_sets(&request, &display.observer(context.interrupt()))?;
+    drop(display);
+    context.output.print(&report, sets_as_text)
+}
+
+fn sets_as_text(report: &SetReport) -> String {
+    let percent = 100.0 * report.share;
+    let mut first = format!("{percent:.0} % sets for {} inputs", report.inputs);
+    if let Some(mean) = report.mean_classes {
+        first.push_str(&format!(", {mean:.2} classes in the mean"));
+    }
+    let mass = 100.0 * report.mass;
+    let second = match report.calibration_pairs {
+        0 => {
+            "as the bridge believes: pairs that it has not seen would make them hold what they say"
+                .to_owned()
+        }
+        pairs => format!(
+            "they hold {mass:.1} % of the bridge's own mass, by {pairs} pairs that it has not seen"
+        ),
+    };
+    let mut lines = vec![first, second];
+    let sets = report.classes.iter().flatten().take(20);
+    lines.extend(sets.map(|set| format!("{}: {:?}", set.id, set.classes)));
+    lines.push(format!(
+        "{} in {:.2} s",
+        files(&report.files),
+        report.seconds
+    ));
+    lines.join("\n")
 }
 
 fn as_text(report: &GenerateReport) -> String {

@@ -1,5 +1,8 @@
 mod job;
+mod sets;
 mod source;
+
+pub use sets::{CalibrationPairs, ClassSet, SetReport, SetRequest, generate_sets};
 
 use crate::Error;
 use crate::fit::LATENT_SHAPE;

@@ -1,21 +1,14 @@
+use crate::csv::csv_field;
+
 /// Returns ids as CSV (RFC 4180), one a line below the header `x`: with a column `y` beside it, a
 /// file of pairs.
 pub(super) fn ids_csv<'i>(ids: impl Iterator<Item = &'i str>) -> String {
     let mut csv = String::from("x\n");
     for id in ids {
-        csv.push_str(&field(id));
+        csv.push_str(&csv_field(id));
         csv.push('\n');
     }
     csv
-}
-
-/// Returns a field, in quotes if it would be read as another one without.
-fn field(text: &str) -> String {
-    let is_plain = |text: &str| !text.contains([',', '"', '\n', '\r']) && text.trim() == text;
-    match is_plain(text) && !text.is_empty() {
-        true => text.to_owned(),
-        false => format!("\"{}\"", text.replace('"', "\"\"")),
-    }
 }
 
 #[cfg(test)]
