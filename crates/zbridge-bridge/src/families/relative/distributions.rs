@@ -164,25 +164,26 @@ impl LatentDistribution for RelativeDistributions<'_> {
         DensityError::check(nats)
     }
 
-    /// Returns the mean of the fixed draws with weights exp(κ S): around the mean of a regression.
+    /// Returns the mean of the fixed draws with weights exp(κ S), added to the mean of a regression.
     fn means(&self) -> Result<Option<Latents>, DensityError> {
-        let Some(means) = &self.batch.means else {
-            return Ok(None);
-        };
+        let (rows, dim) = self.shape();
         let draws = &self.batch.density.fixed.draws;
-        let deviations = self.batch.of_fixed_tilts(|mut tilts| {
+        let of_distinct = self.batch.of_fixed_tilts(|mut tilts| {
             softmax_in_place(&mut tilts);
             weighted_mean(&tilts, draws.view())
         });
-        let mut of_rows = means.view().select(Axis(0), &self.batch.distinct.places);
-        for (mut mean, &place) in of_rows
+        let mut means = Array2::zeros((rows, dim));
+        for (mut mean, &place) in means
             .rows_mut()
             .into_iter()
             .zip(&self.batch.distinct.places)
         {
-            mean += &aview1(&deviations[place]);
+            mean += &aview1(&of_distinct[place]);
+            if let Some(of_base) = &self.batch.means {
+                mean += &of_base.row(place);
+            }
         }
-        Ok(Some(clamped(of_rows)?))
+        Ok(Some(clamped(means)?))
     }
 }
 

@@ -20,10 +20,10 @@ use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents
 ///
 /// q₀ is the distribution of targets whatever the source is, or a kernel regression with a residual
 /// that does not depend on the source. S is a [`Tilt`], and at most τ, so that little is lost by two
-/// approximations. Z(s) is the mean of exp(κ S) over fixed draws of q₀: its relative error is that of
-/// exp(κ S) over their root. Draws are chosen among some hundred fresh draws of q₀ with weights exp(κ S)
-/// (sampling–importance–resampling, Rubin 1988), so that several draws for one source can be the same
-/// point.
+/// approximations. Z(s) is the mean of exp(κ S) over fixed draws of q₀, and means weight the same draws:
+/// the relative error is the deviation of exp(κ S) / Z over the root of their number. Draws are
+/// chosen among some hundred fresh draws of q₀ with weights exp(κ S) (sampling–importance–resampling,
+/// Rubin 1988), so that several draws for one source can be the same point.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Relative {
     base: Base,
@@ -187,7 +187,7 @@ impl ConditionalDensity for Relative {
     }
 }
 
-/// Returns the sum of these draws `[draws, dim]`, each times its weight, over that of the weights.
+/// Returns the mean of these draws `[draws, dim]` with these weights.
 fn weighted_mean(weights: &[f64], draws: ArrayView2<'_, f32>) -> Vec<f32> {
     let total: f64 = weights.iter().sum();
     let mut sums = vec![0.0; draws.ncols()];
