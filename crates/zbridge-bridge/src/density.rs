@@ -1,7 +1,7 @@
 use crate::BridgeError;
 use crate::families::{
     CouplingFlow, FamilyDensity, FlowMatching, FullGaussian, GaussianDensity, KernelRegression,
-    LinearGaussian, Mixture, SharedCode, put_json,
+    LinearGaussian, Mixture, Relative, SharedCode, put_json,
 };
 use crate::named_enum::named_enum;
 use std::path::Path;
@@ -79,6 +79,7 @@ macro_rules! densities {
 densities! {
     LinearGaussian(LinearGaussian) = "linear-gaussian",
     KernelRegression(KernelRegression) = "kernel-regression",
+    Relative(Relative) = "relative",
     Gaussian(GaussianDensity) = "gaussian",
     FullGaussian(FullGaussian) = "full-gaussian",
     Mixture(Mixture) = "mixture",

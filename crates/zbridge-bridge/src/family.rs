@@ -10,6 +10,11 @@ named_enum! {
         LinearGaussian = "linear-gaussian",
         /// The mean of a Gaussian process, with one full covariance around it; closed form.
         KernelRegression = "kernel-regression",
+        /// The target's own distribution, tilted by how well source and target agree: by what pairs
+        /// each is similar to.
+        Relative = "relative",
+        /// A kernel regression, tilted in the same way.
+        RelativeRegression = "relative-regression",
         /// The mean of a Gaussian process, with a diagonal Gaussian of the whitened residual whose
         /// parameters a network gives.
         KernelGaussian = "kernel-gaussian",

@@ -70,6 +70,7 @@ impl Tried<'_> {
             target_dim: target.active(),
             source_has_views,
             both_are_continuous: self.continuous.is_some(),
+            pairs: self.pairs,
         });
         let mut families: Vec<Family> = rungs.iter().map(|rung| rung.family.into()).collect();
         families.dedup();

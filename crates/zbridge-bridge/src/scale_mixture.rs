@@ -100,6 +100,12 @@ impl ScaleMixture {
         }
     }
 
+    /// Returns v_k and w_k of all components.
+    pub(crate) fn components(&self) -> (Vec<f32>, Vec<f32>) {
+        let pair = |scale: &Scale| (scale.variance, scale.weight);
+        self.components.iter().map(pair).unzip()
+    }
+
     /// Returns the mixture as the distribution of each of `rows` rows.
     pub(crate) fn for_rows(&self, rows: usize, dim: usize) -> ScaledNormals<'_> {
         ScaledNormals {

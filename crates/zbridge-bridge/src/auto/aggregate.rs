@@ -3,8 +3,9 @@
 use super::latent_space::LatentSpace;
 use crate::families::{fit_components, responsibilities};
 use crate::rows::{clamped, stacked};
+use crate::scale_mixture::ScaleMixture;
 use ndarray::{Array1, Array2, ArrayView2};
-use zbridge_core::{DiagonalGaussian, RandomStream, ShapeError};
+use zbridge_core::{DiagonalGaussian, Latents, RandomStream, ShapeError};
 
 /// Gaussians that together describe an aggregate posterior, with their weights.
 #[derive(Debug, Clone)]
@@ -17,8 +18,9 @@ pub(super) struct AggregateComponents {
 
 impl AggregateComponents {
     /// Returns the components for the pairs in `rows` and all posteriors without partners: the
-    /// distinct posteriors of a discrete modality, weighted by their frequency; otherwise a
-    /// Gaussian mixture fitted to one draw of each posterior.
+    /// distinct posteriors of a discrete modality, weighted by their frequency; in whitened principal
+    /// components normals around 0 of several variances; otherwise a Gaussian mixture fitted to one
+    /// draw of each posterior.
     ///
     /// # Errors
     /// [`ShapeError::NotFinite`] if a draw is NaN.
@@ -35,10 +37,26 @@ impl AggregateComponents {
                 gaussians: atoms,
             });
         }
+        if space.frame.spreads().is_some() {
+            return Self::of_scales(points.view());
+        }
         let (gaussians, log_weights) = fit_components(&clamped(points)?, MAX_COMPONENTS, stream)?;
         Ok(Self {
             gaussians,
             log_weights,
+        })
+    }
+
+    /// Returns normals around 0 whose variances, and their weights, are those of a scale mixture fitted to
+    /// whitened points.
+    fn of_scales(points: ArrayView2<'_, f32>) -> Result<Self, ShapeError> {
+        let (variances, weights) = ScaleMixture::fit(points).components();
+        let (rows, dim) = (variances.len(), points.ncols());
+        let log_var = Array2::from_shape_fn((rows, dim), |(row, _)| variances[row].ln());
+        let mean = Latents::filled(rows, dim, 0.0);
+        Ok(Self {
+            gaussians: DiagonalGaussian::new(mean, Latents::new(log_var)?)?,
+            log_weights: weights.iter().map(|weight| weight.ln()).collect(),
         })
     }
 }
@@ -62,4 +80,29 @@ fn log_frequencies(atoms: &DiagonalGaussian, points: ArrayView2<'_, f32>) -> Vec
     }
     let total: f32 = counts.iter().sum();
     counts.iter().map(|count| (count / total).ln()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::standard_normal;
+
+    #[test]
+    fn whitened_points_are_described_by_their_scales() {
+        let points = standard_normal((500, 8), &mut RandomStream::named(1, "points"));
+        let found = AggregateComponents::of_scales(points.view()).unwrap();
+        assert!(
+            found
+                .gaussians
+                .mean()
+                .values()
+                .iter()
+                .all(|mean| *mean == 0.0)
+        );
+        let heaviest = (0..found.log_weights.len())
+            .max_by(|&a, &b| found.log_weights[a].total_cmp(&found.log_weights[b]))
+            .unwrap();
+        let log_var = found.gaussians.log_var().row(heaviest)[0];
+        assert!(log_var.abs() < 0.4, "{log_var}");
+    }
 }

@@ -5,8 +5,8 @@ use super::regressed::{MOMENT_DRAWS, Regressed};
 use crate::curve::FitCurve;
 use crate::density::Density;
 use crate::families::{
-    CouplingFlow, FlowMatching, FlowShape, FullGaussian, GaussianDensity, LinearGaussian, Mixture,
-    ResidualPairs,
+    Base, CouplingFlow, FlowMatching, FlowShape, FullGaussian, GaussianDensity, LinearGaussian,
+    Mixture, Relative, ResidualPairs, Tilt,
 };
 use crate::frame::Frame;
 use crate::learner::Learner;
@@ -24,6 +24,8 @@ pub(crate) enum CandidateFamily {
     Independent,
     LinearGaussian,
     KernelRegression,
+    Relative,
+    RelativeRegression,
     KernelGaussian,
     KernelFlow,
     Gaussian,
@@ -41,6 +43,11 @@ impl CandidateFamily {
             self,
             Self::KernelRegression | Self::KernelGaussian | Self::KernelFlow
         )
+    }
+
+    /// Returns whether it is a density tilted by relative representations.
+    pub(super) fn is_relative(self) -> bool {
+        matches!(self, Self::Relative | Self::RelativeRegression)
     }
 }
 
@@ -62,6 +69,8 @@ pub(super) struct FitContext<'p> {
     pub(super) components: &'p dyn Fn() -> Result<&'p AggregateComponents, BridgeError>,
     /// Returns the kernel regression on the pairs.
     pub(super) regression: &'p dyn Fn() -> Result<Arc<Regressed>, BridgeError>,
+    /// Returns the tilt of the pairs.
+    pub(super) tilt: &'p dyn Fn() -> Result<Arc<Tilt>, BridgeError>,
 }
 
 /// A density, and its objective over the fit.
@@ -79,6 +88,8 @@ impl From<CandidateFamily> for Family {
             CandidateFamily::Independent => Self::Independent,
             CandidateFamily::LinearGaussian => Self::LinearGaussian,
             CandidateFamily::KernelRegression => Self::KernelRegression,
+            CandidateFamily::Relative => Self::Relative,
+            CandidateFamily::RelativeRegression => Self::RelativeRegression,
             CandidateFamily::KernelGaussian => Self::KernelGaussian,
             CandidateFamily::KernelFlow => Self::KernelFlow,
             CandidateFamily::Gaussian => Self::Gaussian,
@@ -115,6 +126,8 @@ impl Candidate {
             CandidateFamily::Independent => fit.independent(),
             CandidateFamily::LinearGaussian => fit.linear_gaussian(),
             CandidateFamily::KernelRegression => fit.kernel_regression(),
+            CandidateFamily::Relative => fit.relative(),
+            CandidateFamily::RelativeRegression => fit.relative_regression(),
             CandidateFamily::KernelGaussian => {
                 fit.around_kernel_mean(|residual| residual.gaussian())
             }
@@ -210,10 +223,30 @@ impl CandidateFit<'_, '_> {
     }
 
     fn independent(&self) -> Result<FittedDensity, BridgeError> {
+        Ok(in_closed_form(Density::Mixture(self.marginal()?)))
+    }
+
+    /// Returns the target's own distribution, whatever the source is.
+    fn marginal(&self) -> Result<Mixture, BridgeError> {
         let components = (self.context.components)()?;
         let gaussians = components.gaussians.clone();
-        let mixture = Mixture::independent(self.inputs(), gaussians, &components.log_weights)?;
-        Ok(in_closed_form(Density::Mixture(mixture)))
+        Mixture::independent(self.inputs(), gaussians, &components.log_weights)
+    }
+
+    fn relative(&self) -> Result<FittedDensity, BridgeError> {
+        self.tilted(Base::Marginal(self.marginal()?))
+    }
+
+    fn relative_regression(&self) -> Result<FittedDensity, BridgeError> {
+        let regressed = (self.context.regression)()?;
+        self.tilted(Base::Regression(regressed.density.clone()))
+    }
+
+    fn tilted(&self, base: Base) -> Result<FittedDensity, BridgeError> {
+        let tilt = (self.context.tilt)()?;
+        Ok(in_closed_form(Density::Relative(Relative::new(
+            base, tilt,
+        )?)))
     }
 
     /// Takes moments over draws, so that every kind of posterior will do.
@@ -250,6 +283,7 @@ impl CandidateFit<'_, '_> {
             target: self.context.target,
             components: &|| (self.context.components)(),
             regression: &|| (self.context.regression)(),
+            tilt: &|| (self.context.tilt)(),
         };
         let fitted = fit_residual(&CandidateFit {
             steps: self.steps,

@@ -5,10 +5,11 @@ use super::labelled::LabelledPairs;
 use super::prepared::{Part, Prepared, SourceAndTarget};
 use super::regressed::Regressed;
 use super::source_graph::SourceGraph;
+use super::tilted::fit_tilt;
 use crate::conditional::Conditional;
 use crate::curve::FitCurve;
 use crate::density::Density;
-use crate::families::Mixture;
+use crate::families::{Mixture, Tilt};
 use crate::frame::FramedPosterior;
 use crate::maximum_likelihood::{Pairs, PosteriorPairs};
 use crate::mean_teacher::{Refinement, refine};
@@ -59,6 +60,8 @@ pub(super) enum Draws {
     Labels = 3,
     /// A kernel regression on labelled latents.
     Regression = 4,
+    /// A tilt on labelled latents.
+    Tilt = 5,
     /// The fit of a labeller that is not refined.
     Labeller = 9,
 }
@@ -92,7 +95,8 @@ impl DirectionFit<'_> {
             self.prepared
                 .regression(self.direction, self.part, self.reading, self.stage)
         };
-        self.candidate_on(candidate, &self.pairs(), &regression)
+        let tilt = || self.prepared.tilt(self.direction, self.part, self.stage);
+        self.candidate_on(candidate, &self.pairs(), &regression, &tilt)
     }
 
     /// Returns a candidate that is fitted to the pairs, and to `unpaired` posteriors of the target
@@ -113,7 +117,12 @@ impl DirectionFit<'_> {
             let stream = &mut self.stream(Draws::Regression);
             Regressed::on(&labelled, source, stream, self.stage).map(Arc::new)
         };
-        self.candidate_on(candidate, &labelled, &regression)
+        let tilt = || {
+            let stream = &mut self.stream(Draws::Tilt);
+            let spaces = self.prepared.spaces(self.direction);
+            fit_tilt(&labelled, spaces, self.reading, stream, self.stage).map(Arc::new)
+        };
+        self.candidate_on(candidate, &labelled, &regression, &tilt)
     }
 
     /// Returns a tied mixture that is refined on `unpaired` posteriors of the source, after labels
@@ -170,6 +179,7 @@ impl DirectionFit<'_> {
         candidate: Candidate,
         pairs: &dyn Pairs,
         regression: &dyn Fn() -> Result<Arc<Regressed>, BridgeError>,
+        tilt: &dyn Fn() -> Result<Arc<Tilt>, BridgeError>,
     ) -> Result<FittedConditional, BridgeError> {
         let SourceAndTarget { source, target } = self.prepared.spaces(self.direction);
         let context = FitContext {
@@ -178,6 +188,7 @@ impl DirectionFit<'_> {
             target: &target.frame,
             components: &|| self.prepared.components(self.direction, self.part),
             regression,
+            tilt,
         };
         let fitted = candidate.fit(&context, &self.stream(Draws::Fit), self.stage)?;
         Ok(FittedConditional {

@@ -5,6 +5,7 @@
 //! there, never by a clock.
 
 use super::candidate::{Candidate, CandidateFamily};
+use super::tilted::MAX_ANCHORS;
 use crate::Family;
 use crate::mean_teacher::Refinement;
 use crate::shared_codes::CodeLearning;
@@ -28,6 +29,8 @@ pub(crate) struct LadderProblem {
     pub(crate) source_has_views: bool,
     /// Whether neither side is discrete.
     pub(crate) both_are_continuous: bool,
+    /// The number of pairs.
+    pub(crate) pairs: usize,
 }
 
 /// Returns whether spaces of these active dimensions are too wide for what is learned from latents
@@ -44,6 +47,9 @@ impl LadderProblem {
             FullGaussian => !is_wide,
             // A mean between two classes is a point that does not occur.
             KernelRegression => self.both_are_continuous,
+            Relative => self.both_are_continuous && self.pairs <= MAX_ANCHORS,
+            // Held-out pairs prefer it, and find its regions too small.
+            RelativeRegression => false,
             KernelGaussian => self.both_are_continuous && !is_wide,
             KernelFlow => self.both_are_continuous && !is_wide,
             // Too slow for what it gains where a regression with a flow of its residual is tried.
@@ -112,7 +118,7 @@ impl Effort {
     }
 
     /// Returns the families of the ladder, with the steps of each rung.
-    fn ladder(&self, source_has_views: bool) -> [(CandidateFamily, Vec<usize>); 10] {
+    fn ladder(&self, source_has_views: bool) -> [(CandidateFamily, Vec<usize>); 12] {
         use CandidateFamily::*;
         // Small networks on few pairs cost next to nothing: only a budget below 10 s shortens them.
         let shorten = (6.0 * self.budget).min(1.0);
@@ -126,6 +132,8 @@ impl Effort {
         [
             (LinearGaussian, vec![0]),
             (KernelRegression, vec![0]),
+            (Relative, vec![0]),
+            (RelativeRegression, vec![0]),
             (KernelGaussian, vec![short, long]),
             (KernelFlow, vec![short, long]),
             (TiedMixture, lengths.clone()),
@@ -160,6 +168,7 @@ impl Effort {
             target_dim: dim,
             source_has_views: false,
             both_are_continuous: false,
+            pairs: usize::MAX,
         });
         let last = rungs
             .into_iter()
@@ -172,7 +181,9 @@ impl Effort {
         let steps = match family {
             CandidateFamily::Independent
             | CandidateFamily::LinearGaussian
-            | CandidateFamily::KernelRegression => 0,
+            | CandidateFamily::KernelRegression
+            | CandidateFamily::Relative
+            | CandidateFamily::RelativeRegression => 0,
             CandidateFamily::Flow => self.steps(2500.0),
             _ => self.steps(3000.0),
         };
@@ -183,7 +194,11 @@ impl Effort {
     /// cores, if members differ.
     pub(super) fn members(&self, family: Family) -> usize {
         match family {
-            Family::Independent | Family::LinearGaussian | Family::KernelRegression => 1,
+            Family::Independent
+            | Family::LinearGaussian
+            | Family::KernelRegression
+            | Family::Relative
+            | Family::RelativeRegression => 1,
             _ => 2,
         }
     }
@@ -288,6 +303,7 @@ mod tests {
             target_dim,
             source_has_views,
             both_are_continuous: true,
+            pairs: 100,
         }
     }
 
@@ -329,5 +345,21 @@ mod tests {
         assert_eq!((longest(false), longest(true)), (Some(400), Some(1600)));
         let wide = families(&effort.rungs(&problem(500, false)));
         assert!(!wide.contains(&Family::FullGaussian));
+    }
+
+    #[test]
+    fn latents_are_compared_to_pairs_only_if_these_are_few() {
+        let tries = |problem: LadderProblem| {
+            let rungs = Effort::new(60.0, None).rungs(&problem);
+            families(&rungs).contains(&Family::Relative)
+        };
+        let few = problem(4, false);
+        assert!(tries(few));
+        assert!(!tries(LadderProblem { pairs: 3000, ..few }));
+        let both_are_continuous = false;
+        assert!(!tries(LadderProblem {
+            both_are_continuous,
+            ..few
+        }));
     }
 }

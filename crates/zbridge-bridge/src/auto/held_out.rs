@@ -54,14 +54,17 @@ impl HeldOutPairs<'_> {
     ) -> Result<Vec<f64>, BridgeError> {
         let SourceAndTarget { source, target } = self.prepared.spaces(self.direction);
         let mut stream = self.stream(DirectionPurpose::HeldOutDensities);
+        // Draws of points are all the same.
+        let is_random = source.pairs.has_spread() || target.pairs.has_spread();
+        let draws = if is_random { DRAWS } else { 1 };
         let mut means = vec![0.0; self.rows.len()];
-        for _ in 0..DRAWS {
+        for _ in 0..draws {
             stage.advance(0)?;
             let points = target.draw_points(self.rows, &mut stream)?;
             let features = source.read_features(self.rows, conditional.reading, &mut stream)?;
             let nats = conditional.log_prob_in_frame(&features, &points)?;
             for (mean, nats) in means.iter_mut().zip(nats) {
-                *mean += nats / DRAWS as f64;
+                *mean += nats / draws as f64;
             }
         }
         Ok(means)

@@ -20,6 +20,8 @@ pub(super) const LOW_INVERSE_TEMPERATURES: &[f32] = &[0.3, 0.5, 0.7, 1.0];
 /// Factors of the precision around a regression that are compared: what left-out pairs say of a fit
 /// whose settings they have chosen is a little too sure.
 const PRECISIONS: &[f32] = &[0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1];
+/// Factors of the tilt of a relative density that are compared.
+const TILTS: &[f32] = &[0.25, 0.5, 0.75, 1.0];
 /// Inverse temperatures that may calibrate a refined mixture. None is below 1: a trial has fewer
 /// pairs than the last fit and makes more confident mistakes, so that it is believed only if it is
 /// not confident enough.
@@ -158,6 +160,7 @@ fn rungs(prepared: &Prepared<'_>, direction: Direction) -> Vec<Candidate> {
         target_dim: spaces.target.frame.active(),
         source_has_views: spaces.source.pairs.has_views(),
         both_are_continuous: prepared.both_are_continuous(),
+        pairs: prepared.pair_count(),
     })
 }
 
@@ -236,6 +239,7 @@ fn compared_at(family: CandidateFamily, pairs: usize) -> &'static [f32] {
     match family {
         TiedMixture | Mixture if pairs < FEW_PAIRS => LOW_INVERSE_TEMPERATURES,
         _ if family.is_around_a_regression() => PRECISIONS,
+        _ if family.is_relative() => TILTS,
         _ => &[1.0],
     }
 }

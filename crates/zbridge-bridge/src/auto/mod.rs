@@ -26,6 +26,7 @@ mod source_graph;
 mod splits;
 mod spreading;
 mod streams;
+mod tilted;
 
 pub(crate) use effort::{Effort, LadderProblem};
 pub(crate) use last_fit::FittedDirection;

@@ -5,8 +5,10 @@ use super::regressed::Regressed;
 use super::source_graph::{DiffusedSource, SourceGraph};
 use super::splits::{Split, splits};
 use super::streams::{DirectionPurpose, Purpose, Streams};
+use super::tilted::fit_tilt;
 use crate::conditional::Conditional;
 use crate::density::Density;
+use crate::families::Tilt;
 use crate::maximum_likelihood::PosteriorPairs;
 use crate::{BridgeError, Direction, Directions, FitData, SourceReading};
 use std::sync::{Arc, OnceLock};
@@ -28,6 +30,8 @@ pub(super) struct Prepared<'e> {
     components: Directions<Vec<OnceLock<AggregateComponents>>>,
     /// Kernel regressions of each direction, by the number of the part.
     regressions: Directions<Vec<RegressionsOfPart>>,
+    /// Tilts of each direction, by the number of the part.
+    tilts: Directions<Vec<OnceLock<Arc<Tilt>>>>,
     /// Nearest neighbours among each source's posteriors, where labels are spread.
     pub(super) graphs: Directions<OnceLock<SourceGraph>>,
     /// How strongly pairs reach each source's posteriors, where codes are found so.
@@ -90,6 +94,7 @@ impl<'e> Prepared<'e> {
             diffused: Directions::from_fn(|_| OnceLock::new()),
             components: Directions::from_fn(|_| (0..parts).map(|_| OnceLock::new()).collect()),
             regressions: Directions::from_fn(|_| (0..parts).map(|_| Default::default()).collect()),
+            tilts: Directions::from_fn(|_| (0..parts).map(|_| OnceLock::new()).collect()),
             splits,
         })
     }
@@ -210,5 +215,29 @@ impl<'e> Prepared<'e> {
         let source = self.spaces(direction).source.frame_for(reading);
         let regressed = Regressed::on(&pairs, source, &mut stream, stage)?;
         Ok(Arc::clone(known.get_or_init(|| Arc::new(regressed))))
+    }
+
+    /// Returns the tilt of the pairs of a part, with sources read as the direction does. It is fitted
+    /// once.
+    ///
+    /// # Errors
+    /// [`BridgeError::Shape`] if a draw is NaN; [`BridgeError::Interrupted`].
+    pub(super) fn tilt(
+        &self,
+        direction: Direction,
+        part: Part<'_>,
+        stage: &Stage<'_>,
+    ) -> Result<Arc<Tilt>, BridgeError> {
+        let known = &self.tilts.get(direction)[part.index];
+        if let Some(tilt) = known.get() {
+            return Ok(Arc::clone(tilt));
+        }
+        // Not `get_or_init` around the fit, for the reason given in `components`.
+        let purpose = DirectionPurpose::Tilt { part: part.index };
+        let mut stream = self.streams.of(direction, purpose);
+        let reading = *self.readings.get(direction);
+        let pairs = self.pairs(direction, part, reading);
+        let tilt = fit_tilt(&pairs, self.spaces(direction), reading, &mut stream, stage)?;
+        Ok(Arc::clone(known.get_or_init(|| Arc::new(tilt))))
     }
 }

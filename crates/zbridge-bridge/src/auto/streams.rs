@@ -69,6 +69,11 @@ pub(super) enum DirectionPurpose {
         /// Number of the split.
         split: usize,
     },
+    /// The tilt of a part of the pairs.
+    Tilt {
+        /// Number of the part.
+        part: usize,
+    },
     /// The kernel regression of a part of the pairs.
     Regression {
         /// Number of the part.
@@ -156,6 +161,7 @@ impl DirectionPurpose {
             Self::CodedFlow { split } => (7, 510, 90, split),
             Self::Regression { part } => (8, 700, 100, part),
             Self::SpreadLabeller { split } => (9, 600, 100, split),
+            Self::Tilt { part } => (11, 800, 100, part),
         };
         Numbers { id, first, count }.of(item as u64)
     }
@@ -185,7 +191,7 @@ mod tests {
         use DirectionPurpose::*;
         let mut purposes = vec![HeldOutDensities, HeldOutRanks, BrierScores];
         for part in 0..=MAX_SPLITS {
-            purposes.extend([Components { part }, Regression { part }]);
+            purposes.extend([Components { part }, Regression { part }, Tilt { part }]);
         }
         for split in 0..MAX_SPLITS {
             purposes.extend([

@@ -30,7 +30,8 @@ pub struct FitArgs {
     /// zbridge can open it
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     prior_draws: usize,
-    /// auto, paper, linear-gaussian, gaussian, full-gaussian, tied-mixture, mixture, flow,
+    /// auto, paper, linear-gaussian, kernel-regression, relative, relative-regression,
+    /// kernel-gaussian, kernel-flow, gaussian, full-gaussian, tied-mixture, mixture, flow,
     /// flow-matching or shared-code
     #[arg(long, default_value_t = RecipeName::Auto)]
     recipe: RecipeName,

@@ -66,8 +66,23 @@ impl KernelRegression {
         }
     }
 
+    /// Returns draws of L r, which is the same for every source, `[draws, target]`; zeros if r depends
+    /// on the source.
+    pub(crate) fn deviations(
+        &self,
+        draws: usize,
+        stream: &mut RandomStream,
+    ) -> Result<Array2<f32>, DensityError> {
+        let dim = self.mean.offset.len();
+        let Residual::Scaled(mixture) = &self.residual else {
+            return Ok(Array2::zeros((draws, dim)));
+        };
+        let residuals = mixture.for_rows(1, dim).sample_each(draws, stream)?;
+        Ok(self.covariance.coloured_f32(residuals.view()))
+    }
+
     /// Returns the mean m(s) of the regression for each source, `[rows, target]`.
-    fn means(&self, sources: &Latents) -> Result<Latents, DensityError> {
+    pub(crate) fn means(&self, sources: &Latents) -> Result<Latents, DensityError> {
         // A mean costs as much as there are pairs, and sources often occur many times.
         let distinct = DistinctRows::of(sources.view());
         let means = self.mean.at(sources.select(&distinct.firsts).view());
