@@ -41,7 +41,7 @@ DIRECTIONS = {"x-to-y": ("x", "y"), "y-to-x": ("y", "x")}
 def main():
     arguments = parse()
     torch.set_num_threads(arguments.threads)
-    problem = Problem(arguments.folder, arguments.test, arguments.unpaired)
+    problem = Problem(arguments.folder, arguments.test, arguments.unpaired, arguments.held_out)
     results = Results(arguments.results or arguments.folder / "results.json")
     for trial in trials(arguments, problem):
         results.add(trial, problem, arguments)
@@ -59,6 +59,7 @@ def parse():
     parser.add_argument("--rivals", nargs="+", choices=[*RIVALS, *LABEL_RIVALS, "none"])
     parser.add_argument("--shuffle", action="store_true", help="join sources to wrong targets: a negative control")
     parser.add_argument("--test", default="test", help="held-out files: test, or test-all of mnist-labels")
+    parser.add_argument("--held-out", type=int, help="only the first so many of them: with 300, zbridge ranks among as many as the others")
     parser.add_argument("--unpaired", type=int, help="at most so many latents without partners of each side; 0 for none")
     parser.add_argument("--results", type=Path, help="where results are kept")
     parser.add_argument("--threads", type=int, default=1)
@@ -75,15 +76,18 @@ def parse():
 class Problem:
     """The files of a folder, read when they are needed."""
 
-    def __init__(self, folder, test, unpaired):
-        self.folder, self.test, self.unpaired = folder, test, unpaired
+    def __init__(self, folder, test, unpaired, held_out=None):
+        self.folder, self.test, self.unpaired, self.held_out = folder, test, unpaired, held_out
         self.about = json.loads((folder / "about.json").read_text())
         self.tensors = {}
 
     def read(self, side, part):
         if (side, part) not in self.tensors:
             path = self.folder / f"{side}-{part}.safetensors"
-            self.tensors[side, part] = load_file(path) if path.exists() else {}
+            tensors = load_file(path) if path.exists() else {}
+            if part == self.test:
+                tensors = {name: np.ascontiguousarray(rows[: self.held_out]) for name, rows in tensors.items()}
+            self.tensors[side, part] = tensors
         return self.tensors[side, part]
 
     def known(self, side):
@@ -176,6 +180,8 @@ def trials(arguments, problem):
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             same = {"pairs": pairs, "seed": seed, "shuffled": arguments.shuffle, "test": arguments.test}
             same["unpaired"] = arguments.unpaired
+            if arguments.held_out:
+                same["held_out"] = arguments.held_out
             for direction in directions:
                 for name in names:
                     yield {"rival": name, "direction": direction} | same
@@ -303,7 +309,9 @@ def zbridge(trial, problem, arguments):
         of_fit = {"seconds": round(time.time() - start, 2), "megabytes": peak_megabytes()}
         evaluate = [arguments.zbridge, "evaluate", "--bridge", str(bridge), "--json", "--quiet", "--likelihood-pairs", "0"]
         for side in "xy":
-            evaluate += [f"--{side}", str(problem.folder / f"{side}-{trial['test']}.safetensors")]
+            held_out = problem.read(side, trial["test"])
+            save_rows(held_out, np.arange(len(held_out["ids"])), work / f"{side}-test.safetensors")
+            evaluate += [f"--{side}", str(work / f"{side}-test.safetensors")]
         if problem.has_labels():
             evaluate += ["--x-model", "mnist-image", "--y-model", "mnist-label"]
         return zbridge_figures(json.loads(run(evaluate))) | of_fit
@@ -334,11 +342,14 @@ def zbridge_figures(told):
         part = told[direction]
         values = {"log_density": estimate(part["log_density_nats"]), "gain_nats": estimate(part["gain_over_marginal_nats"])}
         for share in part["retrieval"]["recall"]:
-            # zbridge looks among fewer targets than this program, so that these shares have names of their own.
-            values[f"first_{share['first']}_of_{part['retrieval']['candidates']}"] = estimate(share["share"])
+            # Among fewer targets than this program looks at, unless there are no more: then they have names of their own.
+            name = "first" if share["first"] == 1 else f"first_{share['first']}"
+            candidates = part["retrieval"]["candidates"]
+            values[name if candidates == part["log_density_nats"]["count"] else f"{name}_of_{candidates}"] = estimate(share["share"])
         means, calibration = part["means"], part["calibration"]
         values["r2"], values["r2_active"] = estimate(means["r2"]), estimate(means["r2_variance_weighted"])
-        values["foscttm"] = estimate(means["foscttm"])
+        # By the density, as its ranks are: a mean in high dimensions is near everything.
+        values["foscttm"] = estimate(part["retrieval"]["share_before"])
         values["pit_level"] = estimate(calibration["highest_density"])
         values["coverage_90"] = estimate(calibration["coverage_90"]["region"])
         figures |= {f"{direction}: {name}": value for name, value in values.items()}

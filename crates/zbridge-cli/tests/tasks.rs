@@ -1086,6 +1086,82 @@ fn a_mean_is_one_output_for_each_input() {
 }
 
 #[test]
+fn a_set_of_each_input_is_classes_or_a_region() {
+    let folder = folder_with_bridge();
+    let base = ["generate", "--bridge", "a.bridge", "--set", "0.8"];
+    let sets = |extra: &[&str]| json(&folder, &[&base, extra].concat());
+    let to_y = ["--from-latents", "x.safetensors", "--to", "y"];
+    let calibrated = [
+        &to_y[..],
+        &[
+            "--calibrate-x",
+            "x.safetensors",
+            "--calibrate-y",
+            "y.safetensors",
+        ],
+    ]
+    .concat();
+    let found = sets(&calibrated);
+    let (inputs, pairs) = (
+        found["inputs"].as_u64(),
+        found["calibration_pairs"].as_u64(),
+    );
+    assert_eq!(inputs, pairs, "each pair is an input too");
+    let csv = fs::read_to_string(folder.path().join("sets.csv")).unwrap();
+    assert!(csv.starts_with("id,classes,probabilities\n"), "{csv}");
+    assert_eq!(csv.lines().count() as u64, 1 + inputs.unwrap());
+    let sizes = found["classes"].as_array().unwrap().iter();
+    assert!(
+        sizes
+            .clone()
+            .all(|set| !set["classes"].as_array().unwrap().is_empty())
+    );
+
+    let part = sets(&[&to_y[..], &["--shard", "2/2", "--out", "part.csv"]].concat());
+    let whole = sets(&to_y);
+    let (whole, part) = (
+        whole["classes"].as_array().unwrap(),
+        part["classes"].as_array().unwrap(),
+    );
+    assert!(whole.ends_with(part), "a shard writes what one run would");
+
+    let to_x = ["--from", "7", "--to", "x", "--out", "seven.safetensors"];
+    assert_eq!(sets(&to_x)["files"][0], "seven.safetensors");
+    let file = zbridge_nn::WeightsFile::read(&folder.path().join("seven.safetensors")).unwrap();
+    let bounds = ["lower", "upper"].map(|name| &file.tensors[name].values);
+    assert!(
+        bounds[0]
+            .iter()
+            .zip(bounds[1])
+            .all(|(lower, upper)| lower < upper)
+    );
+
+    let wrong = |extra: &[&str], code: i32, told: &[&str]| {
+        fails(&folder, &[&base, extra].concat(), code, told);
+    };
+    wrong(
+        &["--from", "7", "--to", "x", "--out", "seven.png"],
+        3,
+        &[".safetensors"],
+    );
+    wrong(
+        &[&to_y[..], &["--calibrate-x", "x.safetensors"]].concat(),
+        2,
+        &["--calibrate-y"],
+    );
+    wrong(
+        &[&to_y[..], &["--count", "3"]].concat(),
+        2,
+        &["--set", "--count"],
+    );
+    wrong(
+        &[&to_y[..], &["--set-draws", "3"]].concat(),
+        2,
+        &["20 at least"],
+    );
+}
+
+#[test]
 fn suggested_items_cover_every_cluster() {
     let folder = folder_with_data();
     write_clusters(&folder.path().join("x.safetensors"), 400, 1);

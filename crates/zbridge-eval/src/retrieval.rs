@@ -21,6 +21,9 @@ pub struct Retrieval {
     pub mean_reciprocal_rank: Estimate,
     /// The median rank; the mean of the middle two for an even number of queries.
     pub median_rank: f64,
+    /// Share of the other candidates that stand before the true one: 0 at best, ½ by chance. It is FOSCTTM, the
+    /// fraction of samples closer than the true match, by ranks in place of distances.
+    pub share_before: Estimate,
     /// Share of queries whose true partner is among the first 1, 5 and 10.
     pub recall: Vec<RecallAt>,
     /// Mean of 1/rank by chance: Σ_{r ≤ M} 1/(r M).
@@ -45,11 +48,13 @@ impl Retrieval {
     /// `candidates`. There is at least one query.
     pub(crate) fn of(mut ranks: Vec<f64>, candidates: usize) -> Self {
         ranks.sort_unstable_by(f64::total_cmp);
+        let others = (candidates - 1).max(1) as f64;
         let recall = RECALL_AT.map(|first| RecallAt::of(&ranks, first, candidates));
         Self {
             candidates,
             mean_reciprocal_rank: Estimate::of(ranks.iter().map(|rank| 1.0 / rank)),
             median_rank: median(&ranks),
+            share_before: Estimate::of(ranks.iter().map(|rank| (rank - 1.0) / others)),
             recall: recall.to_vec(),
             chance_mean_reciprocal_rank: chance_mean_reciprocal_rank(candidates),
             chance_median_rank: 0.5 * (candidates as f64 + 1.0),
@@ -95,6 +100,8 @@ mod tests {
         let densities = CrossDensities::from_nats(nats);
         let targets = densities.retrieve_targets();
         assert!((targets.mean_reciprocal_rank.mean - (1.0 + 0.5 + 1.0) / 3.0).abs() < 1e-12);
+        // One of two others stands before one of three.
+        assert!((targets.share_before.mean - 0.5 / 3.0).abs() < 1e-12);
         assert_eq!(
             (
                 targets.median_rank,
