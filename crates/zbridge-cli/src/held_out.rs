@@ -38,6 +38,10 @@ pub struct HeldOutArgs {
     /// Which part of a dataset these are
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
+    /// A classifier of your own that reads generated images: .onnx, with a value for each class, or weights
+    /// of `train`; without it that of MNIST digits
+    #[arg(long, value_name = "FILE")]
+    judge: Option<PathBuf>,
     /// Pairs whose likelihoods are estimated, where data is given; 0 leaves them out
     #[arg(long, value_name = "N", default_value_t = 100)]
     likelihood_pairs: usize,
@@ -61,6 +65,7 @@ impl HeldOutArgs {
                 y_data: self.y_data.clone(),
                 split: self.split.into(),
             },
+            judge: self.judge.clone(),
             likelihood_pairs: self.likelihood_pairs,
             draws: self.draws,
             seed: context.seed,

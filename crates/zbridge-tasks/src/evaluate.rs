@@ -16,6 +16,8 @@ use zbridge_eval::Uniformity;
 pub struct EvaluateRequest {
     /// Bridge and held-out pairs.
     pub held_out: HeldOutSource,
+    /// A classifier that reads generated images, in place of the embedded one of MNIST digits.
+    pub judge: Option<PathBuf>,
     /// Pairs whose likelihoods are estimated, if both models and both sides' data are given; 0
     /// leaves them out.
     pub likelihood_pairs: usize,
@@ -39,7 +41,7 @@ pub struct EvaluateReport {
     /// How well labels are told from the other side, if exactly one side is classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_to_label: Option<ImageToLabel>,
-    /// The same, for MNIST images, which the embedded judge reads.
+    /// The same the other way, for images that the judge reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_to_image: Option<Generated>,
     /// How near decoded means come to held-out observations, where a target's model and data are
@@ -95,7 +97,14 @@ pub(crate) fn evaluated(
     let y_to_x = DirectionFigures::of(bridge.y_to_x(), y, x, seed, observer)?;
     let direction_gap = DirectionGap::between(bridge.directions(), x, y, seed)?;
     let (image_to_label, readings) = labels_from_latents(&pairs, seed, &mut left_out)?.unzip();
-    let (label_to_image, generated) = Generated::of(&pairs, seed, observer, &mut left_out)?.unzip();
+    let (label_to_image, generated) = Generated::of(
+        &pairs,
+        request.judge.as_deref(),
+        seed,
+        observer,
+        &mut left_out,
+    )?
+    .unzip();
     let decoded_means = CrossedErrors::of(&pairs, seed, observer, &mut left_out)?;
     let plan = LikelihoodPlan {
         pairs: request.likelihood_pairs,

@@ -17,6 +17,7 @@ mod generate;
 mod input;
 mod input_rows;
 pub mod inspection;
+mod judge;
 pub mod measures;
 mod models;
 mod output;

@@ -1,16 +1,13 @@
 //! The figures of a bridge between images and classes that demo, evaluate and reproduce share.
 
 use crate::Error;
-use crate::training::HeldOut;
+pub use crate::judge::Judge;
 use serde::{Deserialize, Serialize};
 use zbridge::{generate, mean_observations, translate};
 use zbridge_core::{
     ConditionalDensity, Estimate, LatentModel, Latents, Observations, Posterior, RandomStream,
 };
-use zbridge_eval::{
-    Accuracy, Classification, Coherence, LogWeights, classify, coherence, diversity,
-};
-use zbridge_models::Classifier;
+use zbridge_eval::{Classification, Coherence, LogWeights, classify, coherence, diversity};
 
 /// Draws over which p(y|x) is averaged for each image.
 pub const PREDICTION_DRAWS: usize = 32;
@@ -162,7 +159,7 @@ pub fn label_to_image(
     labels: &[u8],
     judge: &Judge,
 ) -> Result<LabelToImage, Error> {
-    let judged = judge.classifier.probabilities(images)?.argmax();
+    let judged = judge.classes_of(images)?;
     let classes = labels
         .iter()
         .max()
@@ -182,36 +179,6 @@ pub fn label_to_image(
         pixel_sd: diversity(images, labels)?.within_condition_sd,
         images: labels.len(),
     })
-}
-
-/// The classifier that reads generated images, and how well it reads real ones.
-#[derive(Debug, Clone)]
-pub struct Judge {
-    /// The classifier.
-    pub classifier: Classifier,
-    /// Real test images that it reads right.
-    pub accuracy: Accuracy,
-}
-
-impl Judge {
-    /// The embedded judge of MNIST digits, with the test accuracy recorded when it was trained.
-    ///
-    /// # Errors
-    /// [`Error`] when the asset is damaged, which a test excludes.
-    pub fn embedded() -> Result<Self, Error> {
-        let weights = zbridge_assets::MNIST_JUDGE.weights()?;
-        let path = std::path::Path::new("mnist-judge");
-        let HeldOut::Judge { accuracy, .. } = weights.parsed_metadata("held_out", path)? else {
-            return Err(Error::Asset {
-                name: zbridge_assets::MNIST_JUDGE.name,
-                lacks: "accuracy",
-            });
-        };
-        Ok(Self {
-            classifier: Classifier::from_weights(&weights, path)?,
-            accuracy,
-        })
-    }
 }
 
 /// The order of a test set's rows under a seed: the first N are pairs, the others are held out.

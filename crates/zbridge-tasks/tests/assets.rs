@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used)] // the helpers of a test file are tests too
 
 use std::path::{Path, PathBuf};
-use zbridge::{LatentModel, Observations, RandomStream};
+use zbridge::{EventKind, LatentModel, Observations, RandomStream};
 use zbridge_assets::{ALL, Asset, MNIST_IMAGE, MNIST_IMAGE_3_EPOCHS, MNIST_JUDGE, MNIST_LABEL};
 use zbridge_datasets::{Mnist, MnistSplit, Split, locate_mnist};
-use zbridge_eval::{ImportanceSettings, PriorTarget, classify, importance_sampled};
+use zbridge_eval::{ImportanceSettings, PriorTarget, importance_sampled};
 use zbridge_tasks::measures::Judge;
 use zbridge_tasks::training::HeldOut;
 
@@ -169,13 +169,66 @@ fn the_image_models_likelihood_is_the_recorded_one() {
 fn the_judge_is_as_good_as_recorded() {
     let Some(test) = mnist() else { return };
     let judge = Judge::embedded().unwrap();
-    let found = classify(
-        &judge
-            .classifier
-            .probabilities(&test.images_observations())
-            .unwrap(),
-        test.labels(),
-    )
-    .unwrap();
-    assert_eq!(found.accuracy.correct, judge.accuracy.correct);
+    let read = judge.classes_of(&test.images_observations()).unwrap();
+    let right = read.iter().zip(test.labels());
+    let right = right.filter(|(read, label)| **read == usize::from(**label));
+    assert_eq!(right.count(), judge.accuracy.correct);
+}
+
+#[test]
+fn a_judge_of_ones_own_is_tried_on_real_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("judge.safetensors");
+    let weights = MNIST_JUDGE.weights().unwrap();
+    weights.write(&own, zbridge_nn::Precision::Single).unwrap();
+    let embedded = Judge::embedded().unwrap();
+    let image = |channels, side| EventKind::Image {
+        channels,
+        height: side,
+        width: side,
+    };
+    let noise = |rows: usize, kind: EventKind| {
+        let mut stream = RandomStream::named(1, "noise");
+        let values = (0..rows * kind.size()).map(|_| stream.uniform()).collect();
+        Observations::new(values, kind).unwrap()
+    };
+    let grey = noise(20, image(1, 28));
+    let read = embedded.classes_of(&grey).unwrap();
+    let mut classes: Vec<u8> = read.iter().map(|class| *class as u8).collect();
+    classes[0] = (classes[0] + 1) % 10;
+    assert_eq!(
+        Judge::open(&own, &grey, &classes).unwrap().accuracy.correct,
+        19
+    );
+
+    let colour = noise(6, image(3, 16));
+    let network = "../zbridge-foreign/tests/fixtures/onnx/transformer-encoder.dynamo.onnx";
+    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join(network);
+    let judge = Judge::open(&network, &colour, &[0, 1, 2, 3, 4, 6]).unwrap();
+    assert_eq!(judge.features(&colour).unwrap().dim(), 7);
+    assert!(
+        judge
+            .classes_of(&colour)
+            .unwrap()
+            .iter()
+            .all(|class| *class < 7)
+    );
+    for (path, real, classes, told) in [
+        (
+            &network,
+            &colour,
+            [7; 6],
+            "a judge gives one for each class",
+        ),
+        (
+            &network,
+            &grey.select(&[0, 1, 2, 3, 4, 5]),
+            [0; 6],
+            "does not read",
+        ),
+        (&own, &colour, [0; 6], "does not read"),
+    ] {
+        let error = Judge::open(path, real, &classes).err().unwrap().to_string();
+        assert!(error.contains(told), "{error}");
+    }
 }

@@ -17,7 +17,11 @@ pub(super) struct DigitReader(pub(super) Judge);
 
 impl Reader for DigitReader {
     fn keys(&self, observations: &Observations) -> Result<Vec<Option<u16>>, Error> {
-        Ok(as_keys(&self.0.classifier.probabilities(observations)?))
+        let classes = self.0.classes_of(observations)?;
+        Ok(classes
+            .into_iter()
+            .map(|class| Some(class as u16))
+            .collect())
     }
 
     fn name(&self) -> String {

@@ -3,6 +3,7 @@ use super::{HeldOutPairs, LeftOut};
 use crate::Error;
 use crate::measures::{Judge, LabelToImage, images_of_labels, label_to_image};
 use serde::Serialize;
+use std::path::Path;
 use zbridge::GivenModel;
 use zbridge_bridge::Direction;
 use zbridge_core::{Latents, Observations, Observer, RandomStream, Stage};
@@ -51,18 +52,25 @@ pub(crate) struct GeneratedImages {
 
 impl Generated {
     /// Returns the figures of images of each label, and the images; `None` unless one side is
-    /// images that the embedded judge reads and the other their ten classes. What is left out is
-    /// added to `left_out`.
+    /// images that the judge reads and the other their classes. The embedded judge reads MNIST's; one at
+    /// a path is tried on the held-out images first. What is left out is added to `left_out`.
     ///
     /// # Errors
     /// [`Error`] if shapes do not belong together, or the observer stops the work.
     pub(crate) fn of(
         pairs: &HeldOutPairs,
+        judge: Option<&Path>,
         seed: u64,
         observer: &dyn Observer,
         left_out: &mut Vec<LeftOut>,
     ) -> Result<Option<(Self, GeneratedImages)>, Error> {
-        let judge = Judge::embedded()?;
+        let opened = match judge {
+            Some(path) => noted(left_out, "images from labels", judge_at(path, pairs))?,
+            None => Some(Judge::embedded()?),
+        };
+        let Some(judge) = opened else {
+            return Ok(None);
+        };
         let setting = match Setting::of(pairs, &judge) {
             Ok(setting) => setting,
             Err(reason) => {
@@ -124,7 +132,22 @@ fn noted<T>(
     }
 }
 
-/// The models and pairs of a bridge between images and their ten classes.
+/// Returns the judge at a path, tried on held-out images.
+fn judge_at(path: &Path, pairs: &HeldOutPairs) -> Result<Judge, Missing> {
+    let Some(to_label) = pairs.image_to_class() else {
+        return Err(Missing::LeftOut(pairs.why_not_image_to_class()));
+    };
+    let images = &pairs.sides(to_label).0.observations;
+    match (images, &pairs.labels) {
+        (Some(images), Some(labels)) => Ok(Judge::open(path, images, labels)?),
+        _ => Err(Missing::LeftOut(
+            "a judge of yours is tried on real images first, whose data or labels are not given"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The models and pairs of a bridge between images and their classes.
 struct Setting<'p> {
     pairs: &'p HeldOutPairs,
     judge: &'p Judge,
@@ -145,8 +168,11 @@ impl<'p> Setting<'p> {
         let (Some(image), Some(label)) = (&image_side.given, &label_side.given) else {
             return Err(pairs.why_not_image_to_class());
         };
-        if !judge.classifier.reads(image.model.event()) || label.classes() != Some(10) {
-            return Err("the judge reads only images of 28 × 28 pixels with ten classes".into());
+        if !judge.reads(image.model.event()) {
+            return Err(format!(
+                "the judge does not read {}; name one of your own",
+                image.model.event().in_words()
+            ));
         }
         Ok(Self {
             pairs,
@@ -214,9 +240,9 @@ impl Comparison<'_> {
         let Some(real) = noted(self.left_out, BESIDE_REAL, self.setting.real())? else {
             return Ok(());
         };
-        let classifier = &self.setting.judge.classifier;
-        let features = classifier.features(&self.generated.images)?;
-        let real_features = classifier.features(real)?;
+        let judge = self.setting.judge;
+        let features = judge.features(&self.generated.images)?;
+        let real_features = judge.features(real)?;
         // In the space of the last layer of the judge, not of an Inception network.
         figures.frechet_distance = Some(frechet_distance(&features, &real_features)?);
         let found = self.precision_recall(&features, &real_features);
