@@ -100,8 +100,8 @@ impl<L: Learner> LearnerTraining<L> {
         }
     }
 
-    /// Takes one step of the optimiser on a batch, and returns the mean objective of its rows before
-    /// the step, in nats. A step whose objective is not finite moves nothing.
+    /// Takes one step of the optimiser on a batch, and returns the mean objective of its rows
+    /// before the step, in nats. A step whose objective is not finite moves nothing.
     pub(crate) fn step(
         &mut self,
         source: ArrayView2<'_, f32>,

@@ -188,8 +188,8 @@ impl<'p> MeanTeacherFit<'p> {
         ) / count
     }
 
-    /// Adds the gradient of `strength` times the mean cross-entropy between the teacher's weights of
-    /// one draw of unpaired posteriors and the student's of another draw.
+    /// Adds the gradient of `strength` times the mean cross-entropy between the teacher's weights
+    /// of one draw of unpaired posteriors and the student's of another draw.
     fn learn_from_teacher(&mut self, strength: f32, stream: &mut RandomStream) {
         let rows = self.unpaired.batches.next_batch().to_vec();
         let seen_by_teacher = self.unpaired.draw_features(&rows, stream);

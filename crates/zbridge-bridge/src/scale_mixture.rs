@@ -31,8 +31,8 @@ const VARIANCES: [f32; 11] = [
 ];
 
 impl ScaleMixture {
-    /// Returns the weights of highest likelihood for these residuals `[rows, dim]`, a little towards
-    /// one standard normal, as if one further residual had certainly been drawn from it.
+    /// Returns the weights of highest likelihood for these residuals `[rows, dim]`, a little
+    /// towards one standard normal, as if one further residual had certainly been drawn from it.
     pub(crate) fn fit(residuals: ArrayView2<'_, f32>) -> Self {
         let squares: Vec<f64> = residuals.rows().into_iter().map(sum_of_squares).collect();
         Self::fit_weights(&squares, residuals.ncols(), &VARIANCES)

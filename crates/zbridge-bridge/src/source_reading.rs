@@ -9,8 +9,8 @@ named_enum! {
         /// A draw (paper, section 3.1): what is uncertain in the source is uncertain in the target.
         #[default]
         Draw = "draw",
-        /// Its mean. From a draw no regression can be as sharp as from the mean: its noise is one of
-        /// errors in variables.
+        /// Its mean. From a draw no regression can be as sharp as from the mean: its noise is one
+        /// of errors in variables.
         Mean = "mean",
         /// Its mean and its log-variances, side by side: an encoder also tells something of an
         /// observation by how certain it is.

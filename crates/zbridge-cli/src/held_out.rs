@@ -38,8 +38,8 @@ pub struct HeldOutArgs {
     /// Which part of a dataset these are
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
-    /// A classifier of your own that reads generated images: .onnx, with a value for each class, or weights
-    /// of `train`; without it that of MNIST digits
+    /// A classifier of your own that reads generated images: .onnx, with a value for each class, or
+    /// weights of `train`; without it that of MNIST digits
     #[arg(long, value_name = "FILE")]
     judge: Option<PathBuf>,
     /// Pairs whose likelihoods are estimated, where data is given; 0 leaves them out

@@ -18,8 +18,8 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
 /// renamed.
 ///
 /// # Errors
-/// [`FileError::Write`](crate::FileError::Write) if the folder cannot be written, the disk is full, or `write` fails; then
-/// `path` is as it was and no other file is left in the folder.
+/// [`FileError::Write`](crate::FileError::Write) if the folder cannot be written, the disk is full,
+/// or `write` fails; then `path` is as it was and no other file is left in the folder.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,

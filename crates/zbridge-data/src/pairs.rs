@@ -45,8 +45,8 @@ pub struct PairedRows {
 
 impl Pairs {
     /// Returns the pairs in the CSV file at `path`: an id of x and one of y on each line below the
-    /// header `x,y`. Instead of ids, row numbers from 0 are given below `x_index` and `y_index`; one
-    /// side may have ids and the other row numbers.
+    /// header `x,y`. Instead of ids, row numbers from 0 are given below `x_index` and `y_index`;
+    /// one side may have ids and the other row numbers.
     ///
     /// # Errors
     /// [`FileError::Read`](crate::FileError::Read); [`PairsError`] with the line if the header is

@@ -96,9 +96,9 @@ impl CrossDensities {
     }
 
     /// Returns the rank of each source's own target among all targets, by log q(target|source) −
-    /// log q(target), where q(target) is the mean over all sources: by Bayes' rule the log probability,
-    /// up to a constant, that a target is the partner if each may be. The density alone would rank
-    /// first what is likely whatever the source is.
+    /// log q(target), where q(target) is the mean over all sources: by Bayes' rule the log
+    /// probability, up to a constant, that a target is the partner if each may be. The density
+    /// alone would rank first what is likely whatever the source is.
     pub fn retrieve_targets(&self) -> Retrieval {
         let log_count = (self.count() as f64).ln();
         let mut information = self.nats.clone();

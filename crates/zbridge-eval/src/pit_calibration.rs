@@ -152,8 +152,8 @@ impl PitCalibration {
     }
 }
 
-/// Returns, for each pair, the share of draws with a lower density than the target's: uniform between 0 and 1
-/// if the density is right. It is what [`PitCalibration::highest_density`] is over.
+/// Returns, for each pair, the share of draws with a lower density than the target's: uniform
+/// between 0 and 1 if the density is right. It is what [`PitCalibration::highest_density`] is over.
 ///
 /// # Errors
 /// Those of [`PitCalibration::of`].

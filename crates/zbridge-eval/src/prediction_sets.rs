@@ -2,12 +2,13 @@ use crate::checks::expect_setting;
 use crate::{EvalError, LatentPairs, PitSettings, density_levels};
 use zbridge_core::{ConditionalDensity, Observer};
 
-/// Returns how much of its own mass a density's set of highest density must hold, so that it holds this share
-/// of new targets: `None` if pairs are too few for it, of which at least `share / (1 − share)` are needed.
+/// Returns how much of its own mass a density's set of highest density must hold, so that it holds
+/// this share of new targets: `None` if pairs are too few for it, of which at least `share / (1 −
+/// share)` are needed.
 ///
-/// The guarantee is that of conformal prediction: whatever the density is, sets of this mass hold at least
-/// this share of the targets of new pairs, on average over pairs, if these are drawn like the given ones, which
-/// the density must not have seen.
+/// The guarantee is that of conformal prediction: whatever the density is, sets of this mass hold
+/// at least this share of the targets of new pairs, on average over pairs, if these are drawn like
+/// the given ones, which the density must not have seen.
 ///
 /// # Errors
 /// [`EvalError::Setting`] without draws, those of [`density_levels`].
@@ -28,8 +29,8 @@ pub fn conformal_mass(
     Ok(conformal_quantile(masses, share))
 }
 
-/// Returns the score below which a new one lies with probability `share` at least, if it is exchangeable with
-/// these: the ⌈(n + 1) · share⌉-th smallest of n; `None` if there is no such.
+/// Returns the score below which a new one lies with probability `share` at least, if it is
+/// exchangeable with these: the ⌈(n + 1) · share⌉-th smallest of n; `None` if there is no such.
 pub fn conformal_quantile(mut scores: Vec<f64>, share: f64) -> Option<f64> {
     scores.sort_by(f64::total_cmp);
     let place = ((scores.len() + 1) as f64 * share).ceil().max(1.0) as usize;
@@ -78,8 +79,8 @@ mod tests {
         let settings = PitSettings { draws: 99, seed: 1 };
         let mass = conformal_mass(&TooNarrow, &pairs(1), 0.8, &settings, &Unobserved);
         let mass = mass.unwrap().unwrap();
-        // In two dimensions a disc of half the variance holds 1 − exp(−r²/2) of the one, and of the other
-        // 1 − exp(−2r²): 0.8 and 0.9984.
+        // In two dimensions a disc of half the variance holds 1 − exp(−r²/2) of the one, and of the
+        // other 1 − exp(−2r²): 0.8 and 0.9984.
         assert!(mass > 0.98, "{mass}");
         let levels = density_levels(&TooNarrow, &pairs(2), &settings, &Unobserved).unwrap();
         let inside = levels.iter().filter(|level| 1.0 - **level <= mass).count() as f64 / 600.0;

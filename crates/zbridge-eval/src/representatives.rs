@@ -26,9 +26,9 @@ pub struct RepresentativeSettings {
 /// k-means, begun by k-means++, finds as many centres; the item that is nearest to each is chosen.
 /// Centres that are there already (items whose partners are known) take part, and do not move, so
 /// that what is chosen lies where they are not. Points may have weights, by which some matter more:
-/// with what a model is unsure of as the weight, the choice is a batch that is uncertain and diverse
-/// at once. Since each chosen item has a cell of its own, no two of them are near duplicates, unless
-/// the points fall into fewer groups.
+/// with what a model is unsure of as the weight, the choice is a batch that is uncertain and
+/// diverse at once. Since each chosen item has a cell of its own, no two of them are near
+/// duplicates, unless the points fall into fewer groups.
 ///
 /// # Source
 /// Arthur and Vassilvitskii (2007), *k-means++: the advantages of careful seeding*, with the greedy

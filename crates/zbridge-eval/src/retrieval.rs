@@ -21,8 +21,8 @@ pub struct Retrieval {
     pub mean_reciprocal_rank: Estimate,
     /// The median rank; the mean of the middle two for an even number of queries.
     pub median_rank: f64,
-    /// Share of the other candidates that stand before the true one: 0 at best, ½ by chance. It is FOSCTTM, the
-    /// fraction of samples closer than the true match, by ranks in place of distances.
+    /// Share of the other candidates that stand before the true one: 0 at best, ½ by chance. It is
+    /// FOSCTTM, the fraction of samples closer than the true match, by ranks in place of distances.
     pub share_before: Estimate,
     /// Share of queries whose true partner is among the first 1, 5 and 10.
     pub recall: Vec<RecallAt>,
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn three_pairs_worked_out_by_hand() {
-        // Rows are targets, columns sources. The log means of the rows are 4.22, 0.58 and 2.58; what
-        // is left by column: own targets 1st (0.78), 2nd (−0.08 after 0.42), 1st (−0.08). Own sources
-        // by row: 1st, 2nd, 2nd.
+        // Rows are targets, columns sources. The log means of the rows are 4.22, 0.58 and 2.58;
+        // what is left by column: own targets 1st (0.78), 2nd (−0.08 after 0.42), 1st (−0.08). Own
+        // sources by row: 1st, 2nd, 2nd.
         let nats = array![[5.0, 4.0, 0.0], [1.0, 0.5, 0.0], [2.0, 3.0, 2.5]];
         let densities = CrossDensities::from_nats(nats);
         let targets = densities.retrieve_targets();

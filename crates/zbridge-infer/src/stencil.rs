@@ -84,8 +84,8 @@ impl Stencil {
         self.down.outputs * self.across.outputs * self.shape.channels
     }
 
-    /// The layer's outputs for the first `rows` rows, `[height, width, channels]`. `tile` is working
-    /// space for the outputs of a tile.
+    /// The layer's outputs for the first `rows` rows, `[height, width, channels]`. `tile` is
+    /// working space for the outputs of a tile.
     pub(crate) fn apply(
         &self,
         set: InstructionSet,

@@ -1,9 +1,9 @@
 //! Sounds: WAV files, log-mel spectrograms as [`Observations`](zbridge_core::Observations), and
 //! sounds from spectrograms.
 //!
-//! A spectrogram has neither phases nor fine frequencies. [`to_waveform`] finds a sound that has the
-//! spectrogram: powers of frequencies that give the energies of the bands, then phases that agree
-//! with each other (Griffin and Lim 1984).
+//! A spectrogram has neither phases nor fine frequencies. [`to_waveform`] finds a sound that has
+//! the spectrogram: powers of frequencies that give the energies of the bands, then phases that
+//! agree with each other (Griffin and Lim 1984).
 //!
 //! ```
 //! use zbridge_core::{RandomStream, Spectrogram};

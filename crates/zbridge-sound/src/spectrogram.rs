@@ -47,7 +47,8 @@ fn energies(sound: &Waveform, kind: &Spectrogram) -> Array2<f32> {
     energies
 }
 
-/// Returns the windows from the first loud one to the last, with a margin; `None` if all are silent.
+/// Returns the windows from the first loud one to the last, with a margin; `None` if all are
+/// silent.
 fn loud_windows(loudness: &Array1<f32>) -> Option<Range<usize>> {
     let loudest = largest(loudness.iter());
     // Nothing is louder than the threshold of a silent sound, which is 0.

@@ -27,7 +27,8 @@ enum Reader {
 }
 
 impl Judge {
-    /// Returns the embedded judge of MNIST digits, with the test accuracy recorded when it was trained.
+    /// Returns the embedded judge of MNIST digits, with the test accuracy recorded when it was
+    /// trained.
     ///
     /// # Errors
     /// [`Error`] if the asset is damaged, which a test excludes.
@@ -47,8 +48,8 @@ impl Judge {
         })
     }
 
-    /// Returns the judge in a file: weights of `zbridge train`, or a network of another program that gives a
-    /// value for each class. It is tried on real observations with these classes.
+    /// Returns the judge in a file: weights of `zbridge train`, or a network of another program
+    /// that gives a value for each class. It is tried on real observations with these classes.
     ///
     /// # Errors
     /// [`Error`] if the file cannot be opened or the network does not take such observations;
@@ -95,8 +96,8 @@ impl Judge {
         self.reader.classes_of(observations)
     }
 
-    /// Returns in what space observations are compared, `[observations, features]`: the last hidden layer of
-    /// one of zbridge's own judges, else the values that it gives.
+    /// Returns in what space observations are compared, `[observations, features]`: the last hidden
+    /// layer of one of zbridge's own judges, else the values that it gives.
     ///
     /// # Errors
     /// [`Error`] if it does not take such observations.

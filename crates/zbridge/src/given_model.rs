@@ -34,8 +34,8 @@ pub struct GivenModel {
 }
 
 impl GivenModel {
-    /// Returns the model at `path`: a weights file of `zbridge train`, an ONNX file, a `model.toml`,
-    /// or a folder with one of them or with an AutoencoderKL of diffusers.
+    /// Returns the model at `path`: a weights file of `zbridge train`, an ONNX file, a
+    /// `model.toml`, or a folder with one of them or with an AutoencoderKL of diffusers.
     ///
     /// # Errors
     /// [`Error`] if there is no file, or if it is not a model.

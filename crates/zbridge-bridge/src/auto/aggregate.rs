@@ -18,9 +18,9 @@ pub(super) struct AggregateComponents {
 
 impl AggregateComponents {
     /// Returns the components for the pairs in `rows` and all posteriors without partners: the
-    /// distinct posteriors of a discrete modality, weighted by their frequency; in whitened principal
-    /// components normals around 0 of several variances; otherwise a Gaussian mixture fitted to one
-    /// draw of each posterior.
+    /// distinct posteriors of a discrete modality, weighted by their frequency; in whitened
+    /// principal components normals around 0 of several variances; otherwise a Gaussian mixture
+    /// fitted to one draw of each posterior.
     ///
     /// # Errors
     /// [`ShapeError::NotFinite`] if a draw is NaN.
@@ -47,8 +47,8 @@ impl AggregateComponents {
         })
     }
 
-    /// Returns normals around 0 whose variances, and their weights, are those of a scale mixture fitted to
-    /// whitened points.
+    /// Returns normals around 0 whose variances, and their weights, are those of a scale mixture
+    /// fitted to whitened points.
     fn of_scales(points: ArrayView2<'_, f32>) -> Result<Self, ShapeError> {
         let (variances, weights) = ScaleMixture::fit(points).components();
         let (rows, dim) = (variances.len(), points.ncols());

@@ -219,8 +219,8 @@ impl Criterion {
     }
 }
 
-/// Returns the mean difference between log densities of the same pairs: those that both have, if one
-/// was not tried on all splits.
+/// Returns the mean difference between log densities of the same pairs: those that both have, if
+/// one was not tried on all splits.
 pub(super) fn gain(nats: &[f64], baseline: &[f64]) -> Estimate {
     Estimate::of(
         nats.iter()
@@ -234,8 +234,8 @@ pub(super) fn gain(nats: &[f64], baseline: &[f64]) -> Estimate {
 ///
 /// The first candidate, independence, is taken only if it is the best: pairs are presumed to be
 /// pairs. `nats` has the log density of each held-out pair for each candidate; candidates stand
-/// from the simplest to the richest. One that was not tried on all pairs was hopeless on some, and is
-/// not taken.
+/// from the simplest to the richest. One that was not tried on all pairs was hopeless on some, and
+/// is not taken.
 ///
 /// # Source
 /// Breiman, Friedman, Olshen & Stone 1984, section 3.4.3.

@@ -164,9 +164,9 @@ fn learn_codes(
     SharedCodes::learn(sides, likely, widths, &learning, streams, stage)
 }
 
-/// Returns codes that the posteriors of x and of y are likely to have, by the pairs of a part and the graphs
-/// of both sides; `None` if there are too many pairs or too few posteriors without partners, or if codes
-/// tell nothing of pairs that were left out.
+/// Returns codes that the posteriors of x and of y are likely to have, by the pairs of a part and
+/// the graphs of both sides; `None` if there are too many pairs or too few posteriors without
+/// partners, or if codes tell nothing of pairs that were left out.
 ///
 /// # Errors
 /// [`BridgeError::Interrupted`].
@@ -199,7 +199,8 @@ fn likely_codes(
     }))
 }
 
-/// Returns whether a direction's source has enough posteriors without partners for a graph to say something.
+/// Returns whether a direction's source has enough posteriors without partners for a graph to say
+/// something.
 fn can_diffuse(prepared: &Prepared<'_>, direction: Direction) -> bool {
     let source = prepared.spaces(direction).source;
     let unpaired = source.unpaired.as_ref().map_or(0, |rows| rows.rows());
@@ -223,8 +224,8 @@ fn reach_of_pairs<'p>(
 }
 
 impl DiffusedSource {
-    /// Returns likely codes of all points, `[points, K]`, by the places of posteriors among those that a fit on a
-    /// part of the pairs may use.
+    /// Returns likely codes of all points, `[points, K]`, by the places of posteriors among those
+    /// that a fit on a part of the pairs may use.
     fn places(&self, part: Part<'_>, codes: &Array2<f32>) -> LikelyPlaces {
         let pairs = part.rows.len();
         let first_unpaired = self.reach.nrows() - self.unpaired.len();

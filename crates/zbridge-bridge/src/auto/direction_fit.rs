@@ -72,7 +72,8 @@ impl DirectionFit<'_> {
         self.streams.child(draws as u64)
     }
 
-    /// Returns the same fit on draws of sources: latents without partners are learned from as draws.
+    /// Returns the same fit on draws of sources: latents without partners are learned from as
+    /// draws.
     pub(super) fn on_draws(self) -> Self {
         Self {
             reading: SourceReading::Draw,

@@ -271,8 +271,8 @@ impl Effort {
         refinement
     }
 
-    /// Returns whether labels are spread from this many pairs: of more, the pairs themselves tell as
-    /// much.
+    /// Returns whether labels are spread from this many pairs: of more, the pairs themselves tell
+    /// as much.
     pub(super) fn spreads_labels(&self, pairs: usize) -> bool {
         pairs <= MAX_PAIRS_FOR_SPREADING && self.allows(Family::TiedMixture)
     }

@@ -14,8 +14,8 @@ use zbridge_core::{Latents, RandomStream, Stage};
 const DRAWS: usize = 4;
 /// Draws among which a target is ranked to see whether it lies in the region of highest density.
 const RANKED_DRAWS: usize = 19;
-/// The region leaves out the targets that rank below this: 2 of the 20 ranks, and with them a tenth of the
-/// mass.
+/// The region leaves out the targets that rank below this: 2 of the 20 ranks, and with them a tenth
+/// of the mass.
 const LEAST_RANK_INSIDE: usize = 2;
 /// The mass of the region.
 const MASS: f64 = 0.9;
@@ -36,8 +36,8 @@ pub(super) struct TemperedNats {
     pub(super) inverse_temperature: f32,
     /// One for each pair, in nats.
     pub(super) nats: Vec<f64>,
-    /// Whether the targets of some of the pairs lie in the region of highest density that should hold 90 % of
-    /// them; empty where only likelihood counts.
+    /// Whether the targets of some of the pairs lie in the region of highest density that should
+    /// hold 90 % of them; empty where only likelihood counts.
     pub(super) in_region: Vec<bool>,
 }
 
@@ -70,8 +70,9 @@ impl HeldOutPairs<'_> {
         Ok(means)
     }
 
-    /// Returns whether the target of each pair, of some hundreds at most, lies in the region of highest density
-    /// that holds 90 % of the mass. If the density is right, nine in ten do, exactly.
+    /// Returns whether the target of each pair, of some hundreds at most, lies in the region of
+    /// highest density that holds 90 % of the mass. If the density is right, nine in ten do,
+    /// exactly.
     ///
     /// # Errors
     /// As [`log_densities`](Self::log_densities).
@@ -98,8 +99,8 @@ impl HeldOutPairs<'_> {
         Ok(pairs.map(is_inside).collect())
     }
 
-    /// Returns the log densities under `conditional` at each of these inverse temperatures, with what lies in
-    /// its regions.
+    /// Returns the log densities under `conditional` at each of these inverse temperatures, with
+    /// what lies in its regions.
     ///
     /// # Errors
     /// As [`log_densities`](Self::log_densities).
@@ -211,8 +212,9 @@ pub(super) fn joined<'s>(
 
 /// Returns the log densities whose sum is largest, the last of several such; `None` of none.
 ///
-/// Where it is known what lies in regions, temperatures at which likelihood is not clearly lower, by two
-/// standard errors, are as good, and the one whose regions hold most nearly as much as they should is taken.
+/// Where it is known what lies in regions, temperatures at which likelihood is not clearly lower,
+/// by two standard errors, are as good, and the one whose regions hold most nearly as much as they
+/// should is taken.
 pub(super) fn best(tempered: Vec<TemperedNats>) -> Option<TemperedNats> {
     let most_likely = tempered
         .iter()

@@ -188,7 +188,8 @@ impl<'e> Prepared<'e> {
         Ok(known.get_or_init(|| components))
     }
 
-    /// Returns the kernel regression on the pairs of a part, with sources read so. It is fitted once.
+    /// Returns the kernel regression on the pairs of a part, with sources read so. It is fitted
+    /// once.
     ///
     /// # Errors
     /// [`BridgeError::NotPositiveDefinite`] if values overflow; [`BridgeError::Interrupted`].
@@ -217,8 +218,8 @@ impl<'e> Prepared<'e> {
         Ok(Arc::clone(known.get_or_init(|| Arc::new(regressed))))
     }
 
-    /// Returns the tilt of the pairs of a part, with sources read as the direction does. It is fitted
-    /// once.
+    /// Returns the tilt of the pairs of a part, with sources read as the direction does. It is
+    /// fitted once.
     ///
     /// # Errors
     /// [`BridgeError::Shape`] if a draw is NaN; [`BridgeError::Interrupted`].

@@ -49,8 +49,8 @@ impl Regressed {
     }
 }
 
-/// Returns draws of the targets around the means that were fitted without them, as many of each pair
-/// as make up [`MOMENT_DRAWS`], and at least one.
+/// Returns draws of the targets around the means that were fitted without them, as many of each
+/// pair as make up [`MOMENT_DRAWS`], and at least one.
 fn residuals(pairs: &dyn Pairs, left_out: &Array2<f32>, stream: &mut RandomStream) -> Array2<f32> {
     let count = pairs.count();
     let rows: Vec<usize> = (0..MOMENT_DRAWS.max(count)).map(|i| i % count).collect();

@@ -46,8 +46,8 @@ pub(super) fn fit_tilt(
     Tilt::fit(anchors, &source, &target, stream, stage)
 }
 
-/// Returns the posteriors without partners of a side, and which of them stand for all; `None` if they
-/// are too few.
+/// Returns the posteriors without partners of a side, and which of them stand for all; `None` if
+/// they are too few.
 fn others(space: &LatentSpace) -> Option<(&FramedPosterior, Vec<usize>)> {
     let unpaired = space.unpaired.as_ref()?;
     let rows: Vec<usize> = (0..unpaired.rows().min(MAX_OTHERS)).collect();

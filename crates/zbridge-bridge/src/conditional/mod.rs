@@ -18,9 +18,9 @@ use zbridge_nn::WeightsFile;
 
 /// q(target|source) between two latent spaces: what a bridge has for each direction.
 ///
-/// It is an even mixture of a few densities of one family, fitted in standardised coordinates of the
-/// two spaces. If the other direction takes part, draws are accepted as often as it agrees with them
-/// (Bayes; see [`Bridge`](crate::Bridge)).
+/// It is an even mixture of a few densities of one family, fitted in standardised coordinates of
+/// the two spaces. If the other direction takes part, draws are accepted as often as it agrees with
+/// them (Bayes; see [`Bridge`](crate::Bridge)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conditional {
     pub(crate) ensemble: Ensemble,

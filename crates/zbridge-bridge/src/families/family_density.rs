@@ -18,8 +18,8 @@ pub(crate) trait FamilyDensity: ConditionalDensity + Sync + Sized {
     fn from_file(file: &WeightsFile, prefix: &str, path: &Path) -> Result<Self, BridgeError>;
 
     /// Returns the same density, less certain if `inverse_temperature` is below 1: the logits of a
-    /// mixture, the precision around a regression, and the tilt of a relative density are multiplied
-    /// by it. Other densities stay.
+    /// mixture, the precision around a regression, and the tilt of a relative density are
+    /// multiplied by it. Other densities stay.
     fn with_inverse_temperature(self, _inverse_temperature: f32) -> Self {
         self
     }

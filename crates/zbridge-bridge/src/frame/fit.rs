@@ -142,7 +142,8 @@ impl Frame {
             }
         }
         let rows: usize = moments.iter().map(|moments| moments.rows()).sum();
-        // Posteriors of a continuous modality never occur twice; a quarter of repeats is no accident.
+        // Posteriors of a continuous modality never occur twice; a quarter of repeats is no
+        // accident.
         (4 * seen.len() <= 3 * rows).then_some(Atoms(means, log_vars))
     }
 }

@@ -14,13 +14,13 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use zbridge_core::{DiagonalGaussian, LN_TWO_PI, Latents, RandomStream, ShapeError};
 
-/// The coordinates in which a density sees a latent space: its active dimensions, centred and scaled
-/// by the aggregate posterior.
+/// The coordinates in which a density sees a latent space: its active dimensions, centred and
+/// scaled by the aggregate posterior.
 ///
 /// A dimension is active if the posteriors' means vary along it. Along the others the encoder says
-/// the same of every observation (a collapsed posterior, Lucas et al. 2019): they carry nothing about
-/// the other modality, so they are left out of a source, and drawn from their own Gaussian in a
-/// target.
+/// the same of every observation (a collapsed posterior, Lucas et al. 2019): they carry nothing
+/// about the other modality, so they are left out of a source, and drawn from their own Gaussian in
+/// a target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Frame {
     /// Mean of each dimension of the latent space, `[dim]`.
@@ -50,8 +50,8 @@ struct LogVariances {
 /// must not dominate distances.
 const WEIGHT_OF_LOG_VARIANCES: f32 = 0.4;
 
-/// The distinct posteriors of a discrete modality: means and log-variances of the active dimensions,
-/// standardised, each `[atoms, active]` in row-major order.
+/// The distinct posteriors of a discrete modality: means and log-variances of the active
+/// dimensions, standardised, each `[atoms, active]` in row-major order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Atoms(Vec<f32>, Vec<f32>);
 
@@ -117,8 +117,8 @@ impl Frame {
             + self.log_variances.as_ref().map_or(0, |_| self.active.len())
     }
 
-    /// Returns the distinct posteriors of a discrete modality, standardised; `None` for a continuous
-    /// modality.
+    /// Returns the distinct posteriors of a discrete modality, standardised; `None` for a
+    /// continuous modality.
     pub(crate) fn atoms(&self) -> Option<DiagonalGaussian> {
         let Atoms(means, log_vars) = self.atoms.clone()?;
         let latents = |values| Latents::from_vec(values, self.active.len());

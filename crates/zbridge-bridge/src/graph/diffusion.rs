@@ -7,9 +7,9 @@ use zbridge_core::Stage;
 /// Rounds of spreading: fewer than of labels, since they are many.
 const ROUNDS: usize = 30;
 
-/// Returns how strongly each of the first `sources` points reaches every point along the edges of the
-/// graph, `[points, sources]`: F = (1 − α) Σ αʳ Sʳ E over the first rounds r, where a column of E is 1 at one
-/// source. What any labels L of the sources reach is F L.
+/// Returns how strongly each of the first `sources` points reaches every point along the edges of
+/// the graph, `[points, sources]`: F = (1 − α) Σ αʳ Sʳ E over the first rounds r, where a column of
+/// E is 1 at one source. What any labels L of the sources reach is F L.
 ///
 /// # Errors
 /// [`BridgeError::Interrupted`].

@@ -28,9 +28,9 @@ const ROUNDS: usize = 100;
 /// Total probability from which on a class counts as labelled.
 const LABELLED: f32 = 0.5;
 
-/// Returns F = (1 − α) Σ αʳ Sʳ Y over the first rounds r: what labels Y reach along the edges of the
-/// graph. All labels of a class together count as one, so that classes of more pairs do not flood
-/// the others.
+/// Returns F = (1 − α) Σ αʳ Sʳ Y over the first rounds r: what labels Y reach along the edges of
+/// the graph. All labels of a class together count as one, so that classes of more pairs do not
+/// flood the others.
 ///
 /// # Errors
 /// [`BridgeError::Interrupted`].

@@ -29,7 +29,8 @@ pub(super) struct CodeLearner<'s> {
     pairs: usize,
     /// Codes of the pairs, then of the others, `[pairs + others, K]`.
     codes: Array2<f32>,
-    /// What the codes of the others should be: likely codes, or the teacher's, sharpened, `[others, K]`.
+    /// What the codes of the others should be: likely codes, or the teacher's, sharpened, `[others,
+    /// K]`.
     targets: Array2<f32>,
     /// The slopes of the objective by the codes, `[pairs + others, K]`.
     slopes: Array2<f32>,
@@ -49,9 +50,9 @@ impl<'s> CodeLearner<'s> {
         learning: &CodeLearning,
         streams: &RandomStream,
     ) -> Result<Self, BridgeError> {
-        /// Factor of the weights of the last layer where no likely codes tell the codes apart. If all
-        /// are equally probable at the start, the objective does not prefer any of them: they have to
-        /// differ.
+        /// Factor of the weights of the last layer where no likely codes tell the codes apart. If
+        /// all are equally probable at the start, the objective does not prefer any of them: they
+        /// have to differ.
         const SPREAD: f32 = 100.0;
         let spread = if likely.is_some() { 1.0 } else { SPREAD };
         let student = initial_network(width, learning, spread, &mut streams.child(0))?;
@@ -83,8 +84,9 @@ impl<'s> CodeLearner<'s> {
         })
     }
 
-    /// Computes the student's codes of these pairs and of the next others, and what the latter should be: likely
-    /// codes if the fit begins with these, or else the teacher's codes of other draws.
+    /// Computes the student's codes of these pairs and of the next others, and what the latter
+    /// should be: likely codes if the fit begins with these, or else the teacher's codes of other
+    /// draws.
     pub(super) fn infer_codes(&mut self, pairs: &[usize], begins: bool, stream: &mut RandomStream) {
         let others = match &mut self.likely {
             Some(likely) if begins => {
@@ -108,7 +110,8 @@ impl<'s> CodeLearner<'s> {
         self.pairs = pairs.len();
     }
 
-    /// Returns the places of the next others, with the teacher's codes of a draw of each as targets.
+    /// Returns the places of the next others, with the teacher's codes of a draw of each as
+    /// targets.
     fn next_others_of_teacher(&mut self, stream: &mut RandomStream) -> Vec<usize> {
         let others = self.batches.next_batch().to_vec();
         let seen_by_teacher = self.side.draw_source(&others, stream);
@@ -129,8 +132,8 @@ impl<'s> CodeLearner<'s> {
         (codes, SideSlopes { pairs, others })
     }
 
-    /// Takes a step of the optimiser along the slopes of the objective and, `strength` times, of the
-    /// cross-entropy between the targets and the codes of the others.
+    /// Takes a step of the optimiser along the slopes of the objective and, `strength` times, of
+    /// the cross-entropy between the targets and the codes of the others.
     pub(super) fn take_step(&mut self, strength: f32, context: &StepContext) {
         self.slopes_by_logits();
         if strength > 0.0 {

@@ -6,8 +6,8 @@ const STARTS: usize = 20;
 /// Rounds of a start at most.
 const ROUNDS: usize = 30;
 
-/// Returns the number of the cluster of each point, of `count` clusters with the least sum of squared
-/// distances from their means. `points` `[points, dim]`.
+/// Returns the number of the cluster of each point, of `count` clusters with the least sum of
+/// squared distances from their means. `points` `[points, dim]`.
 ///
 /// # Source
 /// Lloyd 1982, from the starts of Arthur & Vassilvitskii 2007 (k-means++).

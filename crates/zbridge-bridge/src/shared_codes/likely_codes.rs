@@ -1,10 +1,10 @@
 //! Likely codes of all posteriors, found without a network.
 //!
-//! Two pairs have the same code if they are near each other on *both* sides. A matrix A has how strongly pairs
-//! reach each other along the graph of x's posteriors, B along that of y's. Vectors that A·B hardly
-//! shortens change little from neighbour to neighbour on either side: what only x tells is levelled by B, and
-//! what only y tells by A. Clusters in the space of these vectors are codes, which are then spread
-//! along the graph of each side.
+//! Two pairs have the same code if they are near each other on *both* sides. A matrix A has how
+//! strongly pairs reach each other along the graph of x's posteriors, B along that of y's. Vectors
+//! that A·B hardly shortens change little from neighbour to neighbour on either side: what only x
+//! tells is levelled by B, and what only y tells by A. Clusters in the space of these vectors are
+//! codes, which are then spread along the graph of each side.
 //!
 //! How many codes there are, and how sharp the spread ones, is decided by pairs that are left out.
 //!
@@ -147,8 +147,9 @@ impl PairReach<'_> {
     }
 }
 
-/// Returns how near pairs are to each other on one side, `[rows, rows]`: symmetric, and every row and column sums to
-/// one. How strongly a pair reaches itself is left out: it would be alike on both sides for every pair.
+/// Returns how near pairs are to each other on one side, `[rows, rows]`: symmetric, and every row
+/// and column sums to one. How strongly a pair reaches itself is left out: it would be alike on
+/// both sides for every pair.
 fn affinity(reach: &Array2<f32>, rows: &[usize]) -> Array2<f32> {
     /// Times the mean, is added to all pairs, so that no one is alone.
     const LEAST: f32 = 1e-6;
@@ -236,8 +237,8 @@ fn of_unit_length(mut rows: Array2<f32>) -> Array2<f32> {
     rows
 }
 
-/// Returns p(k|point) `[points, K]`: the codes `labels` `[pairs, K]` of pairs, spread to the points that these
-/// reach, `[points, pairs]`. All pairs of a code together count as one.
+/// Returns p(k|point) `[points, K]`: the codes `labels` `[pairs, K]` of pairs, spread to the points
+/// that these reach, `[points, pairs]`. All pairs of a code together count as one.
 fn spread_codes(reach: ArrayView2<'_, f32>, labels: &Array2<f32>, temperature: f32) -> Array2<f32> {
     /// Times the largest value, is added to all codes: a point that no pair reaches may have any.
     const LEAST: f32 = 1e-12;
@@ -250,8 +251,8 @@ fn spread_codes(reach: ArrayView2<'_, f32>, labels: &Array2<f32>, temperature: f
     spread
 }
 
-/// Returns log(δ + (1 − δ) r/r̄) of each pair, where r = Σ_k p(k|x) p(k|y) / p(k) and r̄ is its mean over x and y that
-/// are no pair.
+/// Returns log(δ + (1 − δ) r/r̄) of each pair, where r = Σ_k p(k|x) p(k|y) / p(k) and r̄ is its
+/// mean over x and y that are no pair.
 fn log_ratios(x: &Array2<f32>, y: &Array2<f32>) -> Vec<f64> {
     let frequency = 0.5 * (means(x.view()) + means(y.view())) + 1e-9;
     let ratios = (x / &frequency).dot(&y.t());
@@ -270,7 +271,8 @@ mod tests {
 
     const PAIRS: usize = 96;
 
-    /// Points of which the first coordinate tells a row's class, and the second something of its own.
+    /// Points of which the first coordinate tells a row's class, and the second something of its
+    /// own.
     fn reach(class_of: impl Fn(usize) -> usize, name: &str) -> Array2<f32> {
         let mut points = standard_normal((400, 2), &mut RandomStream::named(1, name));
         for (row, mut point) in points.rows_mut().into_iter().enumerate() {

@@ -1,14 +1,14 @@
 //! Codes that two latent spaces share, learned from pairs.
 //!
-//! If x and y depend on each other only through something discrete, c, that both determine (a digit,
-//! a word), then p(x, y) / p(x) p(y) = Σ_k p(k|x) p(k|y) / p(k). Two networks give p(k|x) and
-//! p(k|y). The mean logarithm of this ratio over pairs, in nats, is a lower bound on the mutual
+//! If x and y depend on each other only through something discrete, c, that both determine (a
+//! digit, a word), then p(x, y) / p(x) p(y) = Σ_k p(k|x) p(k|y) / p(k). Two networks give p(k|x)
+//! and p(k|y). The mean logarithm of this ratio over pairs, in nats, is a lower bound on the mutual
 //! information of x and y (Donsker & Varadhan 1975). Maximising it finds the code of K values that
 //! predicts most of one side from the other. No label of a code is given.
 //!
 //! Posteriors without partners are used too: two draws of one posterior are of one observation, and
-//! should have one code (a mean teacher, as in [`mean_teacher`](crate::mean_teacher)), and they show
-//! how frequent the codes are.
+//! should have one code (a mean teacher, as in [`mean_teacher`](crate::mean_teacher)), and they
+//! show how frequent the codes are.
 //!
 //! Networks that begin with [`LikelyCodes`] learn these first.
 
@@ -80,9 +80,9 @@ struct CodeFit<'s> {
 }
 
 impl SharedCodes {
-    /// Returns codes of pairs: row i of `sides[0].rows` has the partner row i of `sides[1].rows`. With
-    /// likely codes of both sides, as many as there are to learn, these are where the fit begins. `stage`
-    /// counts steps.
+    /// Returns codes of pairs: row i of `sides[0].rows` has the partner row i of `sides[1].rows`.
+    /// With likely codes of both sides, as many as there are to learn, these are where the fit
+    /// begins. `stage` counts steps.
     ///
     /// # Errors
     /// [`BridgeError::Network`] if the fit diverges, [`BridgeError::Interrupted`].

@@ -37,8 +37,8 @@ struct Common {
 }
 
 /// Returns −E log(δ + (1 − δ) Σ_k a_k b_k / p_k) + log Σ_k ā_k b̄_k / p_k over the pairs, in nats,
-/// where a and b are the codes of the two sides of a pair, and p is the frequency of codes among the
-/// others of both sides. Writes the slopes by all codes.
+/// where a and b are the codes of the two sides of a pair, and p is the frequency of codes among
+/// the others of both sides. Writes the slopes by all codes.
 pub(super) fn pair_objective([x, y]: [SideCodes<'_>; 2], slopes: [SideSlopes<'_>; 2]) -> f64 {
     let common = Common::of(x, y);
     let [mut x_slopes, mut y_slopes] = slopes;

@@ -38,15 +38,15 @@ pub struct GenerateArgs {
     /// Draws of which the mean is taken
     #[arg(long, value_name = "K", default_value_t = 32, requires = "mean")]
     mean_draws: usize,
-    /// In place of a draw, a set that holds the target of an input with this probability, 0.9 say: classes as
-    /// CSV, or regions of latents as .safetensors
+    /// In place of a draw, a set that holds the target of an input with this probability, 0.9 say:
+    /// classes as CSV, or regions of latents as .safetensors
     #[arg(long, value_name = "SHARE", conflicts_with_all = ["count", "mean"])]
     set: Option<f64>,
     /// Draws by which a set is found
     #[arg(long, value_name = "K", default_value_t = 256, requires = "set")]
     set_draws: usize,
-    /// Latents of x of pairs that the bridge has not seen: sets then hold their share whatever the bridge
-    /// believes
+    /// Latents of x of pairs that the bridge has not seen: sets then hold their share whatever the
+    /// bridge believes
     #[arg(long, value_name = "LATENTS", requires_all = ["set", "calibrate_y"])]
     calibrate_x: Option<PathBuf>,
     /// Latents of y of these pairs

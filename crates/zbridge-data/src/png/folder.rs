@@ -17,8 +17,8 @@ impl PngFolder {
     /// Lists the files in `folder`.
     ///
     /// # Errors
-    /// [`FileError::Read`](crate::FileError::Read); [`ImageError::EmptyFolder`]; [`RowsError::DuplicateId`] for names that
-    /// differ only in `.png` and `.PNG`.
+    /// [`FileError::Read`](crate::FileError::Read); [`ImageError::EmptyFolder`];
+    /// [`RowsError::DuplicateId`] for names that differ only in `.png` and `.PNG`.
     pub fn list(folder: &Path) -> Result<Self, DataError> {
         let paths = png_files(folder).read_at(folder)?;
         if paths.is_empty() {

@@ -59,7 +59,8 @@ impl Curl {
         let mut child = command.spawn()?;
         let output = child.stdout.take().expect("the output is piped");
         let (sender, pieces) = sync_channel(WAITING_PIECES);
-        // Reading blocks while no byte comes; a thread of its own leaves this one free to notice that.
+        // Reading blocks while no byte comes; a thread of its own leaves this one free to notice
+        // that.
         std::thread::spawn(move || send_pieces(output, &sender));
         Ok(Self { child, pieces })
     }

@@ -259,8 +259,8 @@ fn expect_success(
     })
 }
 
-/// Returns an error unless the part is the whole file; then it is emptied. It had `first_byte` bytes
-/// before this try.
+/// Returns an error unless the part is the whole file; then it is emptied. It had `first_byte`
+/// bytes before this try.
 fn expect_whole(part: &mut PartialFile<'_>, first_byte: u64) -> Result<(), Failure> {
     if part.is_complete()? {
         return Ok(());

@@ -2,7 +2,8 @@ use super::{Attribute, Level, PICTURE, Scene};
 use ndarray::{Array3, ArrayViewMut1, Axis};
 use zbridge_core::{Observations, RandomStream, ShapeError};
 
-/// Shares of the levels in a mixture, in twentieths: levels with more attributes need more examples.
+/// Shares of the levels in a mixture, in twentieths: levels with more attributes need more
+/// examples.
 const SHARES: [usize; 5] = [1, 2, 3, 6, 8];
 /// Widest blur, as the standard deviation in pixels.
 const BLUR: f32 = 1.5;

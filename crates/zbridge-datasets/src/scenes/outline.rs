@@ -79,8 +79,8 @@ mod tests {
 
     const ALL: [Outline; 3] = [Outline::Square, Outline::Ellipse, Outline::Heart];
 
-    /// Returns the points of a fine grid over the square of side 2.4 around the origin, and the area
-    /// of a point.
+    /// Returns the points of a fine grid over the square of side 2.4 around the origin, and the
+    /// area of a point.
     fn grid() -> (impl Iterator<Item = [f32; 2]>, f32) {
         let place = |i: i32| (i as f32 - 120.0) * 0.01;
         (

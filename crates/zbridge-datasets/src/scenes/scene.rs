@@ -72,8 +72,8 @@ impl Scene {
         &self.attributes
     }
 
-    /// Returns its picture, `[3, 64, 64]`, values in 0..1: the colour of the shape weighted with the
-    /// share of the pixel that it covers, over the background.
+    /// Returns its picture, `[3, 64, 64]`, values in 0..1: the colour of the shape weighted with
+    /// the share of the pixel that it covers, over the background.
     pub fn picture(&self) -> Array3<f32> {
         let mut picture = Array3::zeros((3, SIDE, SIDE));
         for y in 0..SIDE {
@@ -149,7 +149,8 @@ mod tests {
         Level::ALL.into_iter().flat_map(drawn)
     }
 
-    /// Returns the centre of mass of a shape, its area, and its second moment over its squared area.
+    /// Returns the centre of mass of a shape, its area, and its second moment over its squared
+    /// area.
     fn measured(scene: &Scene) -> ([f32; 2], f32, f32) {
         let points = (0..SIDE * SIDE)
             .map(|pixel| [(pixel % SIDE) as f32 + 0.5, (pixel / SIDE) as f32 + 0.5]);

@@ -52,8 +52,9 @@ pub(crate) struct GeneratedImages {
 
 impl Generated {
     /// Returns the figures of images of each label, and the images; `None` unless one side is
-    /// images that the judge reads and the other their classes. The embedded judge reads MNIST's; one at
-    /// a path is tried on the held-out images first. What is left out is added to `left_out`.
+    /// images that the judge reads and the other their classes. The embedded judge reads MNIST's;
+    /// one at a path is tried on the held-out images first. What is left out is added to
+    /// `left_out`.
     ///
     /// # Errors
     /// [`Error`] if shapes do not belong together, or the observer stops the work.

@@ -23,15 +23,15 @@ use zbridge_nn::{Precision, StoredTensor, WeightsFile};
 /// Which sets are asked for.
 #[derive(Debug, Clone)]
 pub struct SetRequest {
-    /// Where sets are from and to. What is made for each input does not count; without `latents` and with a
-    /// target of classes the sets are of classes, else regions of latents.
+    /// Where sets are from and to. What is made for each input does not count; without `latents`
+    /// and with a target of classes the sets are of classes, else regions of latents.
     pub of: GenerateRequest,
     /// The share of targets that sets are to hold, such as 0.9.
     pub share: f64,
     /// Draws by which a set is found.
     pub draws: usize,
-    /// Pairs that the bridge has not seen, by which sets are made to hold their share; without them they are as
-    /// large as the bridge believes.
+    /// Pairs that the bridge has not seen, by which sets are made to hold their share; without them
+    /// they are as large as the bridge believes.
     pub calibration: Option<CalibrationPairs>,
 }
 
@@ -83,14 +83,15 @@ pub struct ClassSet {
 /// Inputs that are worked on at once.
 const ROWS_AT_ONCE: usize = 64;
 
-/// Writes, for each input, a set that holds its target with the stated probability: of classes as a CSV file, or a region of
-/// latents as a `.safetensors` file.
+/// Writes, for each input, a set that holds its target with the stated probability: of classes as a
+/// CSV file, or a region of latents as a `.safetensors` file.
 ///
-/// A region is {t: log q(t|s) ≥ `threshold`}; `lower` and `upper` are the smallest box around the draws in it.
+/// A region is {t: log q(t|s) ≥ `threshold`}; `lower` and `upper` are the smallest box around the
+/// draws in it.
 ///
 /// # Errors
-/// [`Error`] if an argument is wrong, there are too few pairs to calibrate by, a file cannot be read or written, dimensions do
-/// not belong together, or the observer stops the work.
+/// [`Error`] if an argument is wrong, there are too few pairs to calibrate by, a file cannot be
+/// read or written, dimensions do not belong together, or the observer stops the work.
 pub fn generate_sets(request: &SetRequest, observer: &dyn Observer) -> Result<SetReport, Error> {
     let start = Instant::now();
     request.check()?;
@@ -150,7 +151,8 @@ pub fn generate_sets(request: &SetRequest, observer: &dyn Observer) -> Result<Se
 }
 
 impl SetRequest {
-    /// Returns where sets go, which are of classes or regions: a name without an extension gets one.
+    /// Returns where sets go, which are of classes or regions: a name without an extension gets
+    /// one.
     fn out(&self, of_classes: bool) -> Result<PathBuf, Error> {
         let out = &self.of.out;
         let expected = if of_classes { "csv" } else { "safetensors" };
@@ -249,7 +251,8 @@ struct Regions {
 }
 
 impl Sets<'_> {
-    /// Returns the mass of sets that hold their share of these pairs' targets, and the number of pairs.
+    /// Returns the mass of sets that hold their share of these pairs' targets, and the number of
+    /// pairs.
     fn calibrated(
         &self,
         pairs: &PairsOfBridge,
@@ -278,7 +281,8 @@ impl Sets<'_> {
         Ok((mass, count))
     }
 
-    /// Returns how much mass the set of classes must have that holds the class of each pair's target.
+    /// Returns how much mass the set of classes must have that holds the class of each pair's
+    /// target.
     fn class_scores(
         &self,
         model: &ClassModel<'_>,
@@ -294,7 +298,8 @@ impl Sets<'_> {
         Ok(of_pairs.iter().zip(truth).map(score).collect())
     }
 
-    /// Returns the probability of each class for each source, by draws; `first` is the number of the first one.
+    /// Returns the probability of each class for each source, by draws; `first` is the number of
+    /// the first one.
     fn class_probabilities(
         &self,
         model: &ClassModel<'_>,
@@ -396,7 +401,8 @@ struct Region {
 }
 
 impl Region {
-    /// Returns the region that holds this share of the draws `[draws, dim]`, whose log densities are given.
+    /// Returns the region that holds this share of the draws `[draws, dim]`, whose log densities
+    /// are given.
     fn of(draws: ArrayView2<'_, f32>, nats: &[f64], mass: f64) -> Self {
         let mut order: Vec<usize> = (0..nats.len()).collect();
         order.sort_by(|&a, &b| nats[b].total_cmp(&nats[a]));
@@ -454,8 +460,9 @@ impl ClassSet {
 /// Classes from the most probable one on.
 struct Ranked {
     order: Vec<usize>,
-    /// For each class, the mass of those before it and a random part of its own: uniform between 0 and 1 for the true
-    /// class if probabilities are right, so that sets hold neither less nor more than they say.
+    /// For each class, the mass of those before it and a random part of its own: uniform between 0
+    /// and 1 for the true class if probabilities are right, so that sets hold neither less nor more
+    /// than they say.
     ///
     /// # Source
     /// Romano, Sesia & Candès 2020.

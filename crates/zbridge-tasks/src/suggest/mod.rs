@@ -96,8 +96,9 @@ impl SuggestReport {
 /// partner.
 ///
 /// # Errors
-/// [`Error`] if nothing is asked for, a file cannot be read or written, latents have other dimensions
-/// than those they belong to, there are too few different items, or the observer stops the work.
+/// [`Error`] if nothing is asked for, a file cannot be read or written, latents have other
+/// dimensions than those they belong to, there are too few different items, or the observer stops
+/// the work.
 pub fn suggest(request: &SuggestRequest, observer: &dyn Observer) -> Result<SuggestReport, Error> {
     let start = Instant::now();
     if request.count == 0 {

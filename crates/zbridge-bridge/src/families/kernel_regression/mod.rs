@@ -32,9 +32,9 @@ enum Residual {
 
 /// q(t|s): the mean m(s) of a Gaussian process, and a density of what it leaves.
 ///
-/// t = m(s) + L r, where r follows a scale mixture of normals, or a density that depends on s. L Lᵀ is the
-/// covariance of t − m(s) over pairs that the mean was fitted without, so that the density is as
-/// wide on new pairs as it says.
+/// t = m(s) + L r, where r follows a scale mixture of normals, or a density that depends on s. L Lᵀ
+/// is the covariance of t − m(s) over pairs that the mean was fitted without, so that the density
+/// is as wide on new pairs as it says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelRegression {
     mean: KernelMean,
@@ -66,8 +66,8 @@ impl KernelRegression {
         }
     }
 
-    /// Returns draws of L r, which is the same for every source, `[draws, target]`; zeros if r depends
-    /// on the source.
+    /// Returns draws of L r, which is the same for every source, `[draws, target]`; zeros if r
+    /// depends on the source.
     pub(crate) fn deviations(
         &self,
         draws: usize,

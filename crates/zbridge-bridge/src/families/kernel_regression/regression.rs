@@ -162,11 +162,11 @@ impl Regression {
         })
     }
 
-    /// Returns the solution spanned by the sources in `rows`: of all functions of that form, the one
-    /// that a Gaussian process restricted to them gives.
+    /// Returns the solution spanned by the sources in `rows`: of all functions of that form, the
+    /// one that a Gaussian process restricted to them gives.
     ///
-    /// With Φ = k(all, landmarks) and A = Φᵀ W Φ + λ_d k(landmarks, landmarks): α = A⁻¹ Φᵀ W t_d. The
-    /// left-out residual of pair i is its residual divided by 1 − w_i φ_i A⁻¹ φ_iᵀ.
+    /// With Φ = k(all, landmarks) and A = Φᵀ W Φ + λ_d k(landmarks, landmarks): α = A⁻¹ Φᵀ W t_d.
+    /// The left-out residual of pair i is its residual divided by 1 − w_i φ_i A⁻¹ φ_iᵀ.
     ///
     /// # Source
     /// Rasmussen & Williams 2006, section 8.3.1 (subset of regressors).

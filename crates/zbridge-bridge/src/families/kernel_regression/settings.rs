@@ -26,11 +26,11 @@ const NOISES: [f64; 2] = [1e-5, 1e3];
 
 impl Settings {
     /// Returns the settings of least left-out error, and Σ_d log of the mean squared left-out error
-    /// of each dimension of the target: up to a factor, −log likelihood of Gaussian residuals of any
-    /// scale.
+    /// of each dimension of the target: up to a factor, −log likelihood of Gaussian residuals of
+    /// any scale.
     ///
-    /// The kernel is that which suits a noise that all dimensions share. The noise of each dimension
-    /// is chosen after it: those that a source tells little of need more.
+    /// The kernel is that which suits a noise that all dimensions share. The noise of each
+    /// dimension is chosen after it: those that a source tells little of need more.
     pub(super) fn best_for(
         regression: Regression,
         stage: &Stage<'_>,

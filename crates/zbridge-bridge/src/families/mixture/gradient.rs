@@ -72,9 +72,9 @@ impl Mixture {
         weights
     }
 
-    /// Adds d objective / d parameters to `gradients`, for d objective / d logits `[rows, K]` of the
-    /// last call of [`weights`](Self::weights) or [`weights_in_training`](Self::weights_in_training)
-    /// on this tape.
+    /// Adds d objective / d parameters to `gradients`, for d objective / d logits `[rows, K]` of
+    /// the last call of [`weights`](Self::weights) or
+    /// [`weights_in_training`](Self::weights_in_training) on this tape.
     pub(crate) fn backward_weights(
         &self,
         logit_gradient: ArrayView2<'_, f32>,
@@ -195,8 +195,8 @@ impl RowLikelihood {
 }
 
 impl MovedDensities {
-    /// Writes log N_k(target), in f32, for every moved component into `log_densities` `[K]`, and its
-    /// gradients by shifts and changes into `gradient`.
+    /// Writes log N_k(target), in f32, for every moved component into `log_densities` `[K]`, and
+    /// its gradients by shifts and changes into `gradient`.
     fn log_densities(
         &mut self,
         components: &Components,
@@ -275,7 +275,8 @@ struct MovedComponents<'m> {
 
 /// Adds the squared distance of `point` `[dim]` from each component, dimension by dimension, to
 /// `terms` `[K, dim]`, which holds the changes; and writes the gradients of −½ terms by the shifts,
-/// and by the changes before they are clamped, into `gradient`, which holds the slopes of the clamp.
+/// and by the changes before they are clamped, into `gradient`, which holds the slopes of the
+/// clamp.
 fn add_distances(
     moved: MovedComponents<'_>,
     point: &[f32],

@@ -10,9 +10,9 @@ use zbridge_nn::exponentials;
 /// similar x is to each of them, in a few views of the space.
 ///
 /// A view is a direction in which x lies: its coordinates times `scales`, of length 1. Views differ
-/// in how much directions count along which the space varies most. The similarity is a kernel of the
-/// cosine, exp(4 (cos − 1)), less its mean over latents in general; a(x) has the similarities of all
-/// views side by side, those of each of length 1 / √views, so that ⟨a, b⟩ ≤ 1.
+/// in how much directions count along which the space varies most. The similarity is a kernel of
+/// the cosine, exp(4 (cos − 1)), less its mean over latents in general; a(x) has the similarities
+/// of all views side by side, those of each of length 1 / √views, so that ⟨a, b⟩ ≤ 1.
 ///
 /// # Source
 /// Moschella et al. 2023, *Relative representations enable zero-shot latent space communication*.
@@ -119,7 +119,8 @@ impl Anchors {
         relative
     }
 
-    /// Returns the centred similarities of these latents `[rows, dim]` in a view, `[rows, anchors]`.
+    /// Returns the centred similarities of these latents `[rows, dim]` in a view, `[rows,
+    /// anchors]`.
     pub(super) fn similarities(&self, rows: ArrayView2<'_, f32>, view: usize) -> Array2<f32> {
         let mut similarities = Array2::zeros((rows.nrows(), self.count()));
         self.compare(rows, view, similarities.view_mut());

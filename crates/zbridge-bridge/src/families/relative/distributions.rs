@@ -164,7 +164,8 @@ impl LatentDistribution for RelativeDistributions<'_> {
         DensityError::check(nats)
     }
 
-    /// Returns the mean of the fixed draws with weights exp(κ S), added to the mean of a regression.
+    /// Returns the mean of the fixed draws with weights exp(κ S), added to the mean of a
+    /// regression.
     fn means(&self) -> Result<Option<Latents>, DensityError> {
         let (rows, dim) = self.shape();
         let draws = &self.batch.density.fixed.draws;

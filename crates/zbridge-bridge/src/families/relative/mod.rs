@@ -15,15 +15,16 @@ use ndarray::{Array2, ArrayView2, Axis};
 use std::sync::Arc;
 use zbridge_core::{ConditionalDensity, DensityError, LatentDistribution, Latents, RandomStream};
 
-/// q(t|s) = q₀(t|s) exp(κ S(s, t)) / Z(s): a density q₀ tilted by how well source and target agree, by
-/// what pairs each is similar to.
+/// q(t|s) = q₀(t|s) exp(κ S(s, t)) / Z(s): a density q₀ tilted by how well source and target agree,
+/// by what pairs each is similar to.
 ///
 /// q₀ is the distribution of targets whatever the source is, or a kernel regression with a residual
-/// that does not depend on the source. S is a [`Tilt`], and at most τ, so that little is lost by two
-/// approximations. Z(s) is the mean of exp(κ S) over fixed draws of q₀, and means weight the same draws:
-/// the relative error is the deviation of exp(κ S) / Z over the root of their number. Draws are
-/// chosen among some hundred fresh draws of q₀ with weights exp(κ S) (sampling–importance–resampling,
-/// Rubin 1988), so that several draws for one source can be the same point.
+/// that does not depend on the source. S is a [`Tilt`], and at most τ, so that little is lost by
+/// two approximations. Z(s) is the mean of exp(κ S) over fixed draws of q₀, and means weight the
+/// same draws: the relative error is the deviation of exp(κ S) / Z over the root of their number.
+/// Draws are chosen among some hundred fresh draws of q₀ with weights exp(κ S)
+/// (sampling–importance–resampling, Rubin 1988), so that several draws for one source can be the
+/// same point.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Relative {
     base: Base,

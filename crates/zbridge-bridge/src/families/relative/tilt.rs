@@ -5,7 +5,8 @@ use crate::maximum_likelihood::PairBatch;
 use ndarray::{Array2, ArrayView1};
 use zbridge_core::{RandomStream, Stage};
 
-/// S(s, t) = τ ⟨a(s), b(t)⟩: how well a source and a target agree, by what pairs each is similar to.
+/// S(s, t) = τ ⟨a(s), b(t)⟩: how well a source and a target agree, by what pairs each is similar
+/// to.
 ///
 /// # Source
 /// Norelli et al. 2023, *ASIF: coupled data turns unimodal models to multimodal without training*.

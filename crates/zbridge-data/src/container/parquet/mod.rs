@@ -2,8 +2,8 @@
 //! row.
 //!
 //! The `parquet` crate decodes footers and values. It trusts sizes and counts that a file gives
-//! ([arrow-rs 10734]), and panics at some damaged pages ([arrow-rs 7102], [arrow-rs 10722]), so that
-//! the pages are read here, within bounds, and decoding is guarded.
+//! ([arrow-rs 10734]), and panics at some damaged pages ([arrow-rs 7102], [arrow-rs 10722]), so
+//! that the pages are read here, within bounds, and decoding is guarded.
 //!
 //! [arrow-rs 7102]: https://github.com/apache/arrow-rs/issues/7102
 //! [arrow-rs 10722]: https://github.com/apache/arrow-rs/issues/10722
