@@ -47,7 +47,6 @@ COMMANDS = {
 }
 
 PAIRS, POOL, TEST = 500, 600, 400
-MEAN_DRAWS = 256
 
 
 def main():
@@ -71,6 +70,7 @@ def parse():
     mode.add_argument("--pairs", type=int, default=100)
     mode.add_argument("--seed", type=int, default=1, help="of the choice of pairs and of the fit")
     mode.add_argument("--budget", default="10s", help="of `zbridge fit`")
+    mode.add_argument("--recipe", default="relative", help="of `zbridge fit`: `relative` suits retrieval, `auto` densities")
     mode.set_defaults(run=find)
     return parser.parse_args()
 
@@ -287,37 +287,37 @@ def without_gender(unified):
 def find(arguments):
     cache = arguments.cache
     names = json.loads((cache / "names.json").read_text())
-    sides = [load_file(cache / f"x-{part}.safetensors") for part in ("pool", "test", "unpaired")]
-    pictures, ids = (np.concatenate([side[name] for side in sides]) for name in ("z", "ids"))
     sentences = SentenceNetwork(cache / "sentence-network").embed(arguments.sentences)
-    similarity = cosines(predict(arguments, sentences), pictures)
-    for sentence, of_pictures in zip(arguments.sentences, similarity):
+    for sentence, pictures in zip(arguments.sentences, partners(arguments, sentences)):
         print(sentence)
-        for row in np.argsort(-of_pictures)[:5]:
-            one = names[str(ids[row])]
+        for picture in pictures:
+            one = names[picture]
             print(f"    {as_text(one['unified'])}  {one['name']}")
 
 
-def predict(arguments, sentences):
-    """Means `[sentences, 1280]` of the bridge's density of picture features given each sentence."""
+def partners(arguments, sentences):
+    """The ids of the five pictures that are most likely the partner of each sentence."""
+    cache = arguments.cache
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
-        bridge, source, out = work / "a.bridge", work / "sentences.safetensors", work / "predicted.safetensors"
+        bridge, source, pictures = work / "a.bridge", work / "sentences.safetensors", work / "pictures.safetensors"
         told = json.loads(run([*fit_words(arguments, work), "--json", "--out", str(bridge)]))
         choice = told["y_to_x"]["choice"]
         print(f"{arguments.pairs} pairs, name to picture: {choice}")
         if choice.startswith("independent"):
             raise SystemExit("the bridge holds the pictures to be independent of the sentence: give it more pairs")
+        sides = [load_file(cache / f"x-{part}.safetensors") for part in ("pool", "test", "unpaired")]
+        save_file({name: np.concatenate([side[name] for side in sides]) for name in ("z", "ids")}, pictures)
         save_file({"z": sentences, "ids": np.arange(len(sentences))}, source)
-        words = ["generate", "--bridge", bridge, "--from-latents", source, "--to", "x", "--latents", "--mean"]
-        words += ["--mean-draws", MEAN_DRAWS, "--out", out, "--quiet"]
-        run([arguments.zbridge, *map(str, words)])
-        return load_file(out)["z"]
+        words = ["generate", "--bridge", bridge, "--from-latents", source, "--to", "x", "--among", pictures, "--count", 5]
+        words += ["--reference", cache / "y-unpaired.safetensors", "--json", "--quiet", "--out", work / "found.csv"]
+        found = json.loads(run([arguments.zbridge, *map(str, words)]))["found"]
+        return [one["candidates"] for one in found]
 
 
 def fit_words(arguments, work):
     """The command of the fit, of N pairs of the pool and all latents without partners."""
-    words = [arguments.zbridge, "fit", "--budget", arguments.budget, "--seed", str(arguments.seed), "--quiet"]
+    words = [arguments.zbridge, "fit", "--recipe", arguments.recipe, "--budget", arguments.budget, "--seed", str(arguments.seed), "--quiet"]
     for side in "xy":
         pool, path = load_file(arguments.cache / f"{side}-pool.safetensors"), work / f"{side}.safetensors"
         count = len(pool["ids"])
@@ -326,17 +326,6 @@ def fit_words(arguments, work):
         save_rows(pool, np.random.default_rng(arguments.seed).permutation(count)[: arguments.pairs], path)
         words += [f"--{side}", str(path), f"--{side}-unpaired", str(arguments.cache / f"{side}-unpaired.safetensors")]
     return words
-
-
-def cosines(means, pictures):
-    """Cosine similarities `[means, pictures]` around the mean picture.
-
-    They rank held-out pictures better than the density does, which also compares distances from the mean picture.
-    """
-    centre = pictures.mean(0)
-    means, pictures = means - centre, pictures - centre
-    lengths = np.linalg.norm(means, axis=1)[:, None] * np.linalg.norm(pictures, axis=1)
-    return means @ pictures.T / lengths
 
 
 def as_text(unified):

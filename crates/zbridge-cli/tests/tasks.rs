@@ -1162,6 +1162,49 @@ fn a_set_of_each_input_is_classes_or_a_region() {
 }
 
 #[test]
+fn partners_are_found_among_candidates() {
+    let folder = folder_with_bridge();
+    let base = [
+        "generate",
+        "--bridge",
+        "a.bridge",
+        "--from-latents",
+        "x.safetensors",
+        "--to",
+        "y",
+    ];
+    let among = ["--among", "y.safetensors", "--count", "2"];
+    let reference = ["--reference", "x.safetensors"];
+    let found = json(&folder, &[&base[..], &among, &reference].concat());
+    let inputs = found["inputs"].as_u64().unwrap();
+    assert_eq!(
+        (found["candidates"].as_u64(), found["reference"].as_u64()),
+        (Some(inputs), Some(inputs))
+    );
+    let csv = fs::read_to_string(folder.path().join("found.csv")).unwrap();
+    assert_eq!(csv.lines().count() as u64, 1 + 2 * inputs);
+    assert!(csv.starts_with("id,place,candidate,nats\n"), "{csv}");
+    for one in found["found"].as_array().unwrap() {
+        assert!(one["nats"][0].as_f64() >= one["nats"][1].as_f64());
+    }
+    let wrong = |extra: &[&str], code: i32, told: &[&str]| {
+        fails(&folder, &[&base[..], extra].concat(), code, told);
+    };
+    wrong(&reference, 2, &["--among"]);
+    wrong(&["--among", "x.safetensors"], 3, &["x.safetensors"]);
+    wrong(
+        &[&among[..], &["--out", "found.png"]].concat(),
+        3,
+        &[".csv"],
+    );
+    wrong(
+        &["--among", "y.safetensors", "--count", "0"],
+        2,
+        &["at least one"],
+    );
+}
+
+#[test]
 fn suggested_items_cover_every_cluster() {
     let folder = folder_with_data();
     write_clusters(&folder.path().join("x.safetensors"), 400, 1);

@@ -37,8 +37,8 @@ pub use error::{Error, Failure};
 pub use evaluate::{EvaluateReport, EvaluateRequest, evaluate};
 pub use fit::{DirectionReport, FitReport, FitRequest, Unpaired, fit};
 pub use generate::{
-    CalibrationPairs, ClassSet, GenerateReport, GenerateRequest, GenerateSource, SetReport,
-    SetRequest, generate, generate_sets,
+    AmongReport, AmongRequest, CalibrationPairs, ClassSet, Found, GenerateReport, GenerateRequest,
+    GenerateSource, SetReport, SetRequest, find_among, generate, generate_sets,
 };
 pub use models::open_model;
 pub use shard::Shard;

@@ -6,8 +6,8 @@ use clap::Args;
 use std::path::PathBuf;
 use zbridge_tasks::Error;
 use zbridge_tasks::{
-    CalibrationPairs, GenerateReport, GenerateRequest, GenerateSource, SetReport, SetRequest,
-    Shard, Side, generate, generate_sets,
+    AmongReport, AmongRequest, CalibrationPairs, GenerateReport, GenerateRequest, GenerateSource,
+    SetReport, SetRequest, Shard, Side, find_among, generate, generate_sets,
 };
 
 /// Arguments of `zbridge generate`.
@@ -38,6 +38,14 @@ pub struct GenerateArgs {
     /// Draws of which the mean is taken
     #[arg(long, value_name = "K", default_value_t = 32, requires = "mean")]
     mean_draws: usize,
+    /// In place of draws, which of these latents of the target's side are most likely the partner of an input:
+    /// the first --count of them, as CSV
+    #[arg(long, value_name = "LATENTS", conflicts_with_all = ["mean", "latents", "set"])]
+    among: Option<PathBuf>,
+    /// With --among: latents of the source's side as they occur, without partners say; what is likely for any
+    /// of them counts less
+    #[arg(long, value_name = "LATENTS", requires = "among")]
+    reference: Option<PathBuf>,
     /// In place of a draw, a set that holds the target of an input with this probability, 0.9 say:
     /// classes as CSV, or regions of latents as .safetensors
     #[arg(long, value_name = "SHARE", conflicts_with_all = ["count", "mean"])]
@@ -91,6 +99,17 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
     if let Some(share) = args.set {
         return run_sets(args, request, share, context);
     }
+    if let Some(candidates) = &args.among {
+        let request = AmongRequest {
+            of: request,
+            candidates: candidates.clone(),
+            reference: args.reference.clone(),
+        };
+        let display = context.progress();
+        let report = find_among(&request, &display.observer(context.interrupt()))?;
+        drop(display);
+        return context.output.print(&report, found_as_text);
+    }
     let display = context.progress();
     let report = generate(&request, &display.observer(context.interrupt()))?;
     drop(display);
@@ -99,6 +118,9 @@ pub fn run(args: &GenerateArgs, context: &Context) -> Result<(), Error> {
 
 impl GenerateArgs {
     fn default_out(&self) -> &'static str {
+        if self.among.is_some() {
+            return "found.csv";
+        }
         match (self.set.is_some(), self.latents) {
             (true, _) => "sets",
             (false, true) => "generated.safetensors",
@@ -149,6 +171,29 @@ fn sets_as_text(report: &SetReport) -> String {
     let mut lines = vec![first, second];
     let sets = report.classes.iter().flatten().take(20);
     lines.extend(sets.map(|set| format!("{}: {:?}", set.id, set.classes)));
+    lines.push(format!(
+        "{} in {:.2} s",
+        files(&report.files),
+        report.seconds
+    ));
+    lines.join("\n")
+}
+
+fn found_as_text(report: &AmongReport) -> String {
+    let AmongReport {
+        inputs,
+        candidates,
+        reference,
+        ..
+    } = report;
+    let mut lines = vec![format!("{candidates} candidates for {inputs} inputs")];
+    lines.push(match reference {
+        0 => "those that are likely whatever the input is come first: --reference takes that off"
+            .into(),
+        sources => format!("less what is likely for {sources} sources in general"),
+    });
+    let first = report.found.iter().take(20);
+    lines.extend(first.map(|found| format!("{}: {}", found.id, found.candidates.join(", "))));
     lines.push(format!(
         "{} in {:.2} s",
         files(&report.files),

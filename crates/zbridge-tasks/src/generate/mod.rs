@@ -1,7 +1,9 @@
+mod among;
 mod job;
 mod sets;
 mod source;
 
+pub use among::{AmongReport, AmongRequest, Found, find_among};
 pub use sets::{CalibrationPairs, ClassSet, SetReport, SetRequest, generate_sets};
 
 use crate::Error;
