@@ -212,9 +212,10 @@ pub(super) fn joined<'s>(
 
 /// Returns the log densities whose sum is largest, the last of several such; `None` of none.
 ///
-/// Where it is known what lies in regions, temperatures at which likelihood is not clearly lower,
-/// by two standard errors, are as good, and the one whose regions hold most nearly as much as they
-/// should is taken.
+/// Where it is known what lies in regions, inverse temperatures below the most likely one, at which
+/// likelihood is not clearly lower, by two standard errors, are as good as it, and the one whose
+/// regions hold most nearly as much as they should is taken. None above it is: new targets lie
+/// outside of regions more often than held-out ones, rather than less often.
 pub(super) fn best(tempered: Vec<TemperedNats>) -> Option<TemperedNats> {
     let most_likely = tempered
         .iter()
@@ -225,7 +226,8 @@ pub(super) fn best(tempered: Vec<TemperedNats>) -> Option<TemperedNats> {
     }
     let is_as_good = |tempered: &TemperedNats| {
         let shortfall = gain(&most_likely.nats, &tempered.nats);
-        shortfall.mean <= 2.0 * shortfall.standard_error
+        tempered.inverse_temperature <= most_likely.inverse_temperature
+            && shortfall.mean <= 2.0 * shortfall.standard_error
     };
     let as_good = tempered.into_iter().filter(is_as_good);
     as_good.min_by(|a, b| a.coverage_error().total_cmp(&b.coverage_error()))
