@@ -152,6 +152,11 @@ pub fn files(files: &[PathBuf]) -> String {
     }
 }
 
+/// `wrote a.png and b.png in 0.10 s`.
+pub fn files_in(paths: &[PathBuf], seconds: f64) -> String {
+    format!("{} in {seconds:.2} s", files(paths))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,3 @@
-use crate::checks::expect_setting;
 use crate::{EvalError, LatentPairs, PitSettings, density_levels};
 use zbridge_core::{ConditionalDensity, Observer};
 
@@ -11,7 +10,7 @@ use zbridge_core::{ConditionalDensity, Observer};
 /// the given ones, which the density must not have seen.
 ///
 /// # Errors
-/// [`EvalError::Setting`] without draws, those of [`density_levels`].
+/// Those of [`density_levels`].
 ///
 /// # Source
 /// Vovk, Gammerman & Shafer 2005; Romano, Sesia & Candès 2020 for scores by a density's own mass.
@@ -22,7 +21,6 @@ pub fn conformal_mass(
     settings: &PitSettings,
     observer: &dyn Observer,
 ) -> Result<Option<f64>, EvalError> {
-    expect_setting("draws", 1, settings.draws)?;
     let levels = density_levels(density, pairs, settings, observer)?;
     // The smallest set that holds a target has all mass of higher density.
     let masses = levels.into_iter().map(|level| 1.0 - level).collect();

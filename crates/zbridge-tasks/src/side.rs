@@ -1,7 +1,7 @@
 use crate::Error;
 use std::fmt;
 use std::str::FromStr;
-use zbridge::Bridge;
+use zbridge::{Bridge, Direction};
 
 /// A side of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,14 @@ impl Side {
         match self {
             Self::X => Self::Y,
             Self::Y => Self::X,
+        }
+    }
+
+    /// The direction that leads to it.
+    pub(crate) fn direction_to(self) -> Direction {
+        match self {
+            Self::X => Direction::YToX,
+            Self::Y => Direction::XToY,
         }
     }
 

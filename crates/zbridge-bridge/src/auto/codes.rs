@@ -64,6 +64,12 @@ pub(super) fn try_shared_codes(
     let steps = effort.code_learning(share).optimiser.steps + 2 * effort.coded_flow_steps(share);
     let all_steps = (prepared.splits.len() * steps) as u64;
     let stage = Stage::new(observer, "trying codes that both sides share", all_steps);
+    if may_have_likely_codes(prepared) {
+        // Before splits share the work, or each would do it.
+        for direction in Direction::BOTH {
+            reach_of_pairs(prepared, direction, &stage)?;
+        }
+    }
     let tried: Vec<Directions<CodesOutcome>> = prepared
         .splits
         .par_iter()
@@ -175,11 +181,7 @@ fn likely_codes(
     part: Part<'_>,
     stage: &Stage<'_>,
 ) -> Result<Option<[LikelyPlaces; 2]>, BridgeError> {
-    if prepared.pair_count() > MAX_PAIRS_FOR_LIKELY_CODES
-        || !Direction::BOTH
-            .into_iter()
-            .all(|direction| can_diffuse(prepared, direction))
-    {
+    if !may_have_likely_codes(prepared) {
         return Ok(None);
     }
     let x = reach_of_pairs(prepared, Direction::XToY, stage)?;
@@ -199,12 +201,15 @@ fn likely_codes(
     }))
 }
 
-/// Returns whether a direction's source has enough posteriors without partners for a graph to say
-/// something.
-fn can_diffuse(prepared: &Prepared<'_>, direction: Direction) -> bool {
-    let source = prepared.spaces(direction).source;
-    let unpaired = source.unpaired.as_ref().map_or(0, |rows| rows.rows());
-    unpaired >= MIN_UNPAIRED
+/// Returns whether pairs are few enough, and posteriors without partners enough for a graph of either
+/// side to say something.
+fn may_have_likely_codes(prepared: &Prepared<'_>) -> bool {
+    let has_unpaired = |space: &LatentSpace| {
+        let unpaired = space.unpaired.as_ref().map_or(0, |rows| rows.rows());
+        unpaired >= MIN_UNPAIRED
+    };
+    prepared.pair_count() <= MAX_PAIRS_FOR_LIKELY_CODES
+        && [&prepared.x, &prepared.y].into_iter().all(has_unpaired)
 }
 
 /// Returns how strongly pairs reach the posteriors of a direction's source. It is computed once.

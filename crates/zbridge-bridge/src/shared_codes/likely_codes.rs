@@ -175,7 +175,7 @@ fn affinity(reach: &Array2<f32>, rows: &[usize]) -> Array2<f32> {
 
 /// The leading singular vectors of A·B, but for the first pair of them, which are constant.
 struct Embedding {
-    /// `[pairs, vectors]`.
+    /// Each times its singular value, `[pairs, vectors]`.
     left: Array2<f32>,
     /// `[pairs, vectors]`.
     right: Array2<f32>,

@@ -1,7 +1,7 @@
 //! `zbridge generate`: one modality → the other.
 
 use crate::context::Context;
-use crate::figures::files;
+use crate::figures::files_in;
 use clap::Args;
 use std::path::PathBuf;
 use zbridge_tasks::Error;
@@ -171,11 +171,7 @@ fn sets_as_text(report: &SetReport) -> String {
     let mut lines = vec![first, second];
     let sets = report.classes.iter().flatten().take(20);
     lines.extend(sets.map(|set| format!("{}: {:?}", set.id, set.classes)));
-    lines.push(format!(
-        "{} in {:.2} s",
-        files(&report.files),
-        report.seconds
-    ));
+    lines.push(files_in(&report.files, report.seconds));
     lines.join("\n")
 }
 
@@ -194,11 +190,7 @@ fn found_as_text(report: &AmongReport) -> String {
     });
     let first = report.found.iter().take(20);
     lines.extend(first.map(|found| format!("{}: {}", found.id, found.candidates.join(", "))));
-    lines.push(format!(
-        "{} in {:.2} s",
-        files(&report.files),
-        report.seconds
-    ));
+    lines.push(files_in(&report.files, report.seconds));
     lines.join("\n")
 }
 
@@ -207,7 +199,6 @@ fn as_text(report: &GenerateReport) -> String {
         inputs,
         outputs,
         shape,
-        seconds,
         ..
     } = report;
     let what = match report.mean_draws {
@@ -226,6 +217,6 @@ fn as_text(report: &GenerateReport) -> String {
             .map(|classes| format!("classes {classes:?}")),
     );
     lines.extend(report.texts.iter().flatten().take(20).cloned());
-    lines.push(format!("{} in {seconds:.2} s", files(&report.files)));
+    lines.push(files_in(&report.files, report.seconds));
     lines.join("\n")
 }

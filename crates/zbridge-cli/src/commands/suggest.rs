@@ -1,7 +1,7 @@
 //! `zbridge suggest`: which observations to pair next.
 
 use crate::context::Context;
-use crate::figures::files;
+use crate::figures::files_in;
 use clap::Args;
 use std::path::PathBuf;
 use zbridge_tasks::Error;
@@ -56,10 +56,6 @@ fn as_text(report: &SuggestReport) -> String {
         report.mean_distance,
         report.mean_distance_at_random
     )];
-    lines.push(format!(
-        "{} in {:.2} s",
-        files(&report.files),
-        report.seconds
-    ));
+    lines.push(files_in(&report.files, report.seconds));
     lines.join("\n")
 }

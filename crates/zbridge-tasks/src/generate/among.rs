@@ -6,12 +6,11 @@ use crate::Error;
 use crate::csv::csv_field;
 use crate::models::expect_dim;
 use crate::paired_files::read_some;
-use crate::side::Side;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zbridge_bridge::{Bridge, Conditional, Direction};
+use zbridge_bridge::{Bridge, Conditional};
 use zbridge_core::{
     ConditionalDensity, Latents, Observer, Posterior, RandomStream, Stage, log_sum_exp,
 };
@@ -70,10 +69,6 @@ pub fn find_among(request: &AmongRequest, observer: &dyn Observer) -> Result<Amo
     let start = Instant::now();
     let out = request.out()?;
     let bridge = Bridge::read(&request.of.bridge)?;
-    let direction = match request.of.to {
-        Side::Y => Direction::XToY,
-        Side::X => Direction::YToX,
-    };
     let candidates = LatentsFile::read(&request.candidates)?;
     let dim = candidates.posterior.dim();
     expect_dim(&request.candidates, request.of.to, dim, &bridge)?;
@@ -82,7 +77,7 @@ pub fn find_among(request: &AmongRequest, observer: &dyn Observer) -> Result<Amo
     let rows = request.of.shard.of_rows(source.rows(), 1);
     let count = reference.as_ref().map_or(0, Posterior::rows);
     let among = Among {
-        density: bridge.density(direction),
+        density: bridge.density(request.of.to.direction_to()),
         candidates: candidates.posterior.moments().mean().clone(),
         stage: Stage::new(observer, "looking", (rows.len() + count) as u64),
         seed: request.of.seed,

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zbridge::GivenModel;
-use zbridge_bridge::{Bridge, Direction};
+use zbridge_bridge::Bridge;
 use zbridge_core::{EventKind, Latents, Observations, Observer, RandomStream, Stage};
 use zbridge_data::{GeneratedLatents, write_npy_rows};
 
@@ -126,16 +126,12 @@ fn job<'j>(
     source: &'j Source,
     observer: &'j dyn Observer,
 ) -> Job<'j> {
-    let direction = match request.to {
-        Side::Y => Direction::XToY,
-        Side::X => Direction::YToX,
-    };
     let each = request.each();
     let pieces = Pieces::new(each);
     let rows = request.shard.of_rows(source.rows(), pieces.rows());
     let outputs = rows.len() * each.per_row();
     Job {
-        density: bridge.density(direction),
+        density: bridge.density(request.to.direction_to()),
         source,
         pieces,
         rows,

@@ -96,10 +96,7 @@ pub fn generate_sets(request: &SetRequest, observer: &dyn Observer) -> Result<Se
     let start = Instant::now();
     request.check()?;
     let bridge = Bridge::read(&request.of.bridge)?;
-    let direction = match request.of.to {
-        Side::Y => Direction::XToY,
-        Side::X => Direction::YToX,
-    };
+    let direction = request.of.to.direction_to();
     let model = match request.of.latents {
         true => None,
         false => Some(request.of.expected_model(&bridge, request.of.to)?),
@@ -120,34 +117,36 @@ pub fn generate_sets(request: &SetRequest, observer: &dyn Observer) -> Result<Se
     };
     let rows = request.of.shard.of_rows(source.rows(), ROWS_AT_ONCE);
     let stage = Stage::new(observer, "finding sets", rows.len() as u64);
-    let mut report = SetReport {
-        inputs: rows.len(),
-        share: request.share,
-        mass,
-        calibration_pairs,
-        classes: None,
-        mean_classes: None,
-        seconds: 0.0,
-        files: vec![],
-    };
-    match &sets.classes {
+    let inputs = rows.len();
+    let classes = match &sets.classes {
         Some(model) => {
             let found = sets.of_classes(model, &source, rows, mass, &stage)?;
-            let size = |set: &ClassSet| set.classes.len() as f64;
-            report.mean_classes =
-                Some(found.iter().map(size).sum::<f64>() / found.len().max(1) as f64);
             let csv = class_csv(&found);
             write_atomically(out, |file| file.write_all(csv.as_bytes()))?;
-            report.classes = Some(found);
+            Some(found)
         }
         None => {
             let regions = sets.regions(&source, rows, mass, &stage)?;
             regions.write(out, &latent_shape(&bridge, request.of.to), request)?;
+            None
         }
-    }
-    report.files = vec![out.clone()];
-    report.seconds = start.elapsed().as_secs_f64();
-    Ok(report)
+    };
+    Ok(SetReport {
+        inputs,
+        share: request.share,
+        mass,
+        calibration_pairs,
+        mean_classes: classes.as_deref().map(mean_size),
+        classes,
+        seconds: start.elapsed().as_secs_f64(),
+        files: vec![out.clone()],
+    })
+}
+
+/// Returns the mean number of classes in a set.
+fn mean_size(sets: &[ClassSet]) -> f64 {
+    let classes: usize = sets.iter().map(|set| set.classes.len()).sum();
+    classes as f64 / sets.len().max(1) as f64
 }
 
 impl SetRequest {

@@ -10,6 +10,7 @@ pub(crate) use tilt::{SideInGeneral, Tilt};
 
 use super::{KernelRegression, Mixture};
 use crate::BridgeError;
+use crate::rows::stacked;
 use distributions::RelativeDistributions;
 use ndarray::{Array2, ArrayView2, Axis};
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl Base {
         };
         let half = self.draws(count.div_ceil(2), &mut stream)?;
         let opposite = half.mapv(|value| -value);
-        let both = crate::rows::stacked([&half, &opposite]);
+        let both = stacked([&half, &opposite]);
         Ok(both.slice_axis_move(Axis(0), (0..count).into()))
     }
 }
